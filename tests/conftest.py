@@ -34,7 +34,6 @@ MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 LONG = (
     "notebooks/test_notebooks",
     "inference/test_export",
-    "stress/test_killed",
     "cluster/test_ranks",
     "rekognition/test_concurrent_clients",
     "cluster/test_ray",

@@ -67,6 +67,7 @@ def test_the_python_of_the_readme_runs(text: str, tmp_path: Path, monkeypatch: p
     assert sum(not line.startswith("import") for line in code_blocks("python")[0].split("\n") if line) <= 10
 
 
+@pytest.mark.thorough
 def test_the_python_of_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
     (tmp_path / "boards.json").write_text(json.dumps(BOARDS))

@@ -114,10 +114,6 @@ def test_after_an_interrupt(
     pd.testing.assert_frame_equal(again.table(), whole.table())
 
 
-def test_from_nothing_it_begins(predictor: Predictor, images: list[str], to: Path) -> None:
-    assert written(predictor, images[:5], to, resume=True).images == 5
-
-
 def test_images_that_came_since_are_looked_at_too(predictor: Predictor, images: list[str], to: Path) -> None:
     folder = to.with_name("photos")
     folder.mkdir()
@@ -130,14 +126,6 @@ def test_images_that_came_since_are_looked_at_too(predictor: Predictor, images: 
     assert (more.images, more.found) == (4, 3)
     assert more.errors[["image", "code"]].to_numpy().tolist() == [[str(folder / "3.jpg"), "IMAGE_NOT_AN_IMAGE"]]
     assert [Path(image).name for image in more.table()["image"]] == ["0.jpg", "2.jpg", "1.jpg"]
-
-
-def test_an_image_that_is_named_twice_is_counted_twice(predictor: Predictor, images: list[str], to: Path) -> None:
-    written(predictor, [images[0], images[0]], to)
-    result = written(predictor, [images[0], images[1], images[0], images[0]], to, resume=True)
-    assert result.images == 4
-    times = 1 if to.suffix == ".manifest" else 3  # a dataset has each image once
-    assert result.table()["image"].tolist().count(images[0]) == times
 
 
 @pytest.mark.parametrize("cut", ["output", "journal", "both"])

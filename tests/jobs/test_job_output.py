@@ -5,10 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import multiprocessing
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -344,31 +340,6 @@ def test_an_output_that_cannot_be_moved_leaves_the_earlier_one(tmp_path: Path, m
     with pytest.raises(InputError, match="cannot be written: Input/output"):
         write_job_output(make_output("boxes"), tmp_path)
     assert files_of(folder) == before
-
-
-def _export_again_and_again(folder: str) -> None:
-    outputs = [make_output(kind) for kind in ("single-label", "boxes")]
-    while True:
-        for output in outputs:
-            write_job_output(output, Path(folder))
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_killed_export_leaves_no_half_output(tmp_path: Path) -> None:
-    whole = [files_of(write_job_output(make_output(kind), tmp_path / kind)) for kind in ("single-label", "boxes")]
-    place = tmp_path / "out"
-    place.mkdir()
-    for wait in (0.05, 0.11, 0.17, 0.23, 0.29):
-        process = multiprocessing.get_context("fork").Process(target=_export_again_and_again, args=(str(place),))
-        process.start()
-        time.sleep(wait)
-        os.kill(process.pid or 0, signal.SIGKILL)
-        process.join()
-        if (place / "leaves-1").exists():  # it is missing for the moment between two renames
-            assert files_of(place / "leaves-1") in whole
-    write_job_output(make_output("single-label"), place)
-    assert files_of(place / "leaves-1") == whole[0]
-    assert [path.name for path in place.iterdir()] == ["leaves-1"]
 
 
 def test_an_image_that_was_removed_midway_is_left_out(tmp_path: Path) -> None:

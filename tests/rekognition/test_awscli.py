@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from tests.rekognition.server_process import ServerProcess, wait_until
-from tests.rekognition.service import Service, classified
+from tests.rekognition.service import classified
 from tests.rekognition.test_policy_operations import document, statement
-from tests.rekognition.test_version_operations import settle
-from tests.rekognition.training import paint, paint_boxes, paint_several, train_here
+from tests.rekognition.training import paint
 
 #: Run the command in forks of one process, because its imports take a second. Its output is written to two files.
 _PROGRAM = """
@@ -177,51 +176,3 @@ def test_the_guide_with_the_command_line(outer_environment: dict[str, str], pack
         for arn in (project, other):
             assert aws("delete-project", "--project-arn", arn) == {"Status": "DELETING"}
         assert aws("describe-projects") == {"ProjectDescriptions": []}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["several", "boxes"])
-def test_several_labels_and_boxes_with_the_command_line(
-    outer_environment: dict[str, str], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    train_here(monkeypatch, 6 if kind == "boxes" else None)
-    for name in ("root", "photos"):
-        (tmp_path / name).mkdir()
-    with (
-        Service(tmp_path / "root", tmp_path / "photos", engine="torch", hold=20) as service,
-        CommandLine(tmp_path, packages, outer_environment, service.server.url) as aws,
-    ):
-        project = aws("create-project", "--project-name", kind)["ProjectArn"]
-        lines = paint_boxes(service.photos) if kind == "boxes" else paint_several(service.photos)
-        (service.photos / "train.manifest").write_text("".join(f"{line}\n" for line in lines))
-        place = "GroundTruthManifest={S3Object={Bucket=photos,Name=train.manifest}}"
-        create = ("create-dataset", "--project-arn", project, "--dataset-type", "TRAIN", "--dataset-source", place)
-        train = aws(*create)["DatasetArn"]
-        assert service.settle(train)["Status"] == "CREATE_COMPLETE"
-        labels = aws("list-dataset-labels", "--dataset-arn", train)["DatasetLabelDescriptions"]
-        boxes = 16 if kind == "boxes" else 0
-        assert {one["LabelName"]: one["LabelStats"] for one in labels} == {
-            label: {"EntryCount": 16, "BoundingBoxCount": boxes} for label in ("blue", "red")
-        }
-        request = ("--version-name", "v1", "--output-config", "S3Bucket=photos,S3KeyPrefix=out")
-        version = aws("create-project-version", "--project-arn", project, *request)["ProjectVersionArn"]
-        found = settle(service, version)
-        assert found["Status"] == "TRAINING_COMPLETED", found["StatusMessage"]
-        names = ("--project-arn", project, "--version-names", "v1")
-        (found,) = aws("describe-project-versions", *names)["ProjectVersionDescriptions"]
-        assert 0 <= found["EvaluationResult"]["F1Score"] <= 1
-        aws("start-project-version", "--project-version-arn", version, "--min-inference-units", "1")
-        settle(service, version)
-        aws("wait", "project-version-running", *names)
-        photo = f"fileb://{service.photos / '2.png'}"
-        detect = ("detect-custom-labels", "--project-version-arn", version, "--image-bytes", photo)
-        answer = aws(*detect, "--min-confidence", "0")["CustomLabels"]
-        assert {one["Name"] for one in answer} == {"red", "blue"}
-        assert all(("Geometry" in one) == (kind == "boxes") for one in answer)
-        if kind == "boxes":
-            places = [one["Geometry"]["BoundingBox"] for one in answer]
-            assert all(0 <= share <= 1 for place in places for share in place.values())
-        assert aws("stop-project-version", "--project-version-arn", version) == {"Status": "STOPPING"}
-        assert settle(service, version)["Status"] == "STOPPED"
-        assert aws("delete-project-version", "--project-version-arn", version) == {"Status": "DELETING"}
-        aws("delete-dataset", "--dataset-arn", train)

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from customlabels_nb.errors import LabelError, NotAllowedError, StaleEditError
 from customlabels_nb.store import SqlStore, open_store
 from tests.store.test_history import ACTIONS, ANN, BOB, check_counts, fill
 from tests.store.test_sqlite import RELEASED
-
-REFUSALS = (ValueError, NotAllowedError, StaleEditError, LabelError)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_counts_are_a_scan_after_any_actions(store: SqlStore, reopen: Callable[[], SqlStore], seed: int) -> None:
-    fill(store)
-    store.take_snapshot("first", None, ANN)
-    choice = random.Random(seed)
-    for _ in range(25):
-        what = choice.choice([*ACTIONS, *["undo"] * 8, *["restore"] * 3])
-        with contextlib.suppress(*REFUSALS):
-            if what == "undo":
-                store.undo(choice.randint(1, store.last_action()), BOB)
-            elif what == "restore":
-                store.restore_snapshot("first", BOB)
-            else:
-                ACTIONS[what](store)
-        check_counts(store)
-    check_counts(reopen())
 
 
 def test_an_action_that_fails_changes_no_counts(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,31 +149,6 @@ def test_what_was_done_is_taken_back_redone_and_taken_back_again(
     assert state(reopen()) == before
 
 
-def test_undo_goes_back_step_by_step_past_what_was_undone(store: SqlStore) -> None:
-    fill(store)
-    states = []
-    steps = ["update", "move", "rename", "status", "remove", "merge", "reorder", "delete test set"]
-    for name in steps:
-        states.append(state(store))
-        if name == "status":
-            store.update_images("train", store.images("train").assign(status="skipped"), NOTHING, ANN)
-        elif name == "rename":
-            store.rename_label("plum", "pflaume", ANN)
-        elif name == "remove":
-            store.remove_images("train", store.images("train"), ANN)
-        elif name == "merge":
-            store.merge_labels("pflaume", "apple", ANN)
-        else:
-            ACTIONS[name](store)
-    for wanted in reversed(states):
-        store.undo(None, ANN)
-        assert state(store) == wanted
-    for wanted in states[1:]:
-        undone = store.history().query("undoable and undoes.notna() and what.str.startswith('undo')")
-        store.undo(int(undone["id"].iloc[0]), ANN)
-        assert state(store) == wanted
-
-
 def test_a_later_change_of_the_same_image_is_in_the_way_and_named(
     store: SqlStore, reopen: Callable[[], SqlStore]
 ) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
+from tests.datasets.formats.test_half_written import dataset
 
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
@@ -47,7 +48,33 @@ def export(folder: Path) -> Callable[[], object]:
     return lambda: images.to("image_folder", folder / "out")
 
 
-ACTIONS = {action.__name__: action for action in (rename, pack, unpack, export)}
+def edit(folder: Path) -> Callable[[], object]:
+    """Change the project ``old`` by several actions, and count those that have returned in the file ``done``."""
+    project = cl.load_project(folder / "old")
+    first, second = sorted((folder.parent / "more").glob("*/*"))
+    actions: list[Callable[[], object]] = [
+        lambda: project.add_images(first, label="pear", copy=True, progress=False),
+        lambda: project.add_images(second, label="pear", copy=True, progress=False),
+        lambda: project.update("train", project.train_set.relabel("plum")),
+        project.undo,
+    ]
+
+    def run() -> None:
+        for number, action in enumerate(actions, 1):
+            action()
+            (folder / "done").write_text(str(number))
+
+    return run
+
+
+def replace(folder: Path) -> Callable[[], object]:
+    """Replace a dataset of several files by another."""
+    images = [f"s3://bucket/photos/{number}.jpg" for number in range(3)]
+    dataset(images, "first", boxes=True).to("voc", folder / "voc")
+    return lambda: dataset(images, "second", boxes=True).to("voc", folder / "voc")
+
+
+ACTIONS = {action.__name__: action for action in (rename, pack, unpack, export, edit, replace)}
 
 
 def killed_at(step: int, folder: Path) -> None:

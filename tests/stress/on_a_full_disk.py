@@ -15,6 +15,7 @@ import customlabels_nb as cl
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.project.project import Project
+from tests.datasets.formats.test_contract import target
 
 
 def fill(disk: Path, leave: int) -> None:
@@ -86,9 +87,13 @@ def main() -> None:
 
 
 def write_outputs(project: Project, out: Path) -> None:
-    """Write each kind of output to the disk, which is full or becomes full. An output is there as a whole or not."""
+    """Write each kind of output to the disk, which is full or becomes full, some over earlier ones.
+
+    Nothing that was there changes, unless the output is written as a whole.
+    """
     model = project.model("v1")
     report, job = model.evaluate(), project.jobs.create("job-1", "train")
+    earlier = project.train_set.relabel({"fourth": "earlier"})
     writers: dict[str, Callable[[], object]] = {
         "handout": lambda: cl.teaching.write_handout(out / "course"),
         "example": lambda: cl.examples.write_photos("rooms", out / "photos", train=9, test=9),
@@ -99,14 +104,15 @@ def write_outputs(project: Project, out: Path) -> None:
         "onnx": lambda: model.export("onnx", out / "onnx"),
         "pt2": lambda: model.export("pt2", out / "pt2"),
         "results": lambda: report.to_html(out / "results.html"),
-        **{
-            format: partial(project.train_set.to, format, out / format / ("data.csv" if format == "csv" else "data"))
-            for format in FORMATS
-        },
+        **{format: partial(project.train_set.to, format, target(format, out)) for format in FORMATS},
     }
     out.mkdir()
     for name, write in writers.items():
         for leave in (0, 20_000) if name not in ("onnx", "pt2") else (20_000,):
+            (out.parent / "filler").unlink(missing_ok=True)
+            if name in FORMATS:
+                earlier.to(name, target(name, out))
+            before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
             fill(out.parent, leave)
             message = ""
             try:
@@ -115,7 +121,7 @@ def write_outputs(project: Project, out: Path) -> None:
                 message = str(error)
                 assert "cannot be written: the disk is full. Free some space" in message, (name, message)
                 assert str(out) in message, (name, message)
-                assert not [path for path in out.rglob("*") if path.is_file()], name
+                assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before, name
             assert message or leave, f"{name} did not notice the full disk"
             shutil.rmtree(out)
             out.mkdir()

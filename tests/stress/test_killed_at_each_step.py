@@ -1,4 +1,4 @@
-"""Tests of kill -9 at each step of moving or copying a project: it opens intact, without leftovers."""
+"""Tests of kill -9 at each step of an action: what was there is intact, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
-    """Return a folder with a project and with a packed one."""
+    """Return a folder with a project and with a packed one, and photos beside it."""
     folder = tmp_path / "attempt"
     write_folder(tmp_path / "photos", {"apple": 2})
+    write_folder(tmp_path / "more", {"pear": 2}, start=2)
     project = cl.create_project("old", folder)
     project.add_images(tmp_path / "photos", auto_label=True, copy=True, progress=False)
     project.pack(folder / "given.zip", progress=False)
@@ -79,7 +80,38 @@ def test_a_rename_is_finished_or_never_was(template: Path) -> None:
     assert names.count("new") >= 2
 
 
-@pytest.mark.parametrize("action", ["pack", "unpack", "export"])
+def test_each_action_is_stored_as_a_whole_and_none_that_has_returned_is_lost(template: Path) -> None:
+    two, four = [["apple"]] * 2, [["apple"]] * 2 + [["pear"]] * 2
+    states = [two, [*two, ["pear"]], four, [["plum"]] * 4, four]
+    found = []
+    for folder in attempts(template, "edit"):
+        project = cl.load_project(folder / "old")
+        actions = len(project.history) - 1
+        returned = int((folder / "done").read_text()) if (folder / "done").exists() else 0
+        assert actions in (returned, returned + 1)
+        train = project.train_set
+        assert train.labels_of_images() == states[actions]
+        assert all((project.root / image).is_file() for image in train.images["image"])
+        found.append(actions)
+        project.close()
+    assert set(found) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.thorough
+def test_a_dataset_that_is_being_replaced_can_be_read(template: Path) -> None:
+    labels = set()
+    for folder in attempts(template, "replace"):
+        found = cl.read_dataset(folder / "voc")
+        assert found.issues.empty, found.issues.to_dict("records")
+        assert len(found.annotations) == 3
+        labels |= set(found.annotations["label"])
+    assert labels == {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [pytest.param("pack", marks=pytest.mark.thorough), "unpack", pytest.param("export", marks=pytest.mark.thorough)],
+)
 def test_what_a_killed_process_left_goes(template: Path, action: str) -> None:
     left = {folder: hidden(folder) for folder in attempts(template, action)}
     assert sum(map(bool, left.values())) >= 5

@@ -15,18 +15,6 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 
 MOMENT = pd.Timestamp("2024-05-06T07:08:09.123456", tz="UTC")
 
-#: Files inside and outside the folder that must keep their names.
-AWKWARD_NAMES = [
-    "a:b.jpg",
-    "x\\y.jpg",
-    " b.jpg ",
-    "line\nbreak.jpg",
-    "100%41.jpg",
-    ".hidden.jpg",
-    "../other/a.jpg",
-    "s3:/a.jpg",
-]
-
 _words = st.sampled_from([
     "id", "images", "annotations", "categories", "files", "tags", "tag", "file_name", "filename", "image_id", "bbox",
     "category_id", "segmentation", "name", "left", "top", "width", "height", "score", "date_captured", "created",

@@ -11,9 +11,14 @@ from pandas.testing import assert_frame_equal
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 
+#: Names of labels and, with another character instead of a slash, of files.
 HOSTILE = [
     "plain", "<b>&amp;</b>", "../../etc", "a\tb", "a\nb", "a\r\nb", "no", "1.10", "~", "'", '"', ",", ";", "é", "日本",
-    "🍎", "=1+1", "# x", "- x", "a: b", "{}", "[x]", "\u2028x", "x\u0085y", "]]>", "%41", "\ufeffx",
+    "🍎", "=1+1", "# x", "- x", "a: b", "{}", "[x]", "y\u2028x", "x\u0085y", "]]>", "%41", "\ufeffx", "a:b", "x\\y",
+    "source-ref", "x-metadata", "x", "x-metadata-metadata", "label-x", "bounding-box", "bounding-box-2", "A-B",
+    "bounding-box-metadata", "errors", "cl-metadata", "a b", "a-b", "a_b", "naïve 梨", "-metadata", ".hidden",
+    "metadata", "<script>alert(1)</script>", '"quoted"\\', "rekognition-custom-labels-x", "x" * 200,
+    "x" * 100 + "-metadata", "SOURCE-REF", "X-Metadata", "label", "label-2",
 ]  # fmt: skip
 
 Row = dict[str, Any]

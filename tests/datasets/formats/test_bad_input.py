@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import customlabels_nb as cl
@@ -33,6 +34,10 @@ FILES = [name for name in ANNOTATED if formats.FORMATS[name].folder(Path("x", "y
 
 _A_NUMBER = re.compile(r"(?<!\d\d:)(?<![\d.T-])\d+\.\d+(?![\d.])")  # not part of a date
 _FOLDERS: dict[str, Path] = {}
+PIECES = st.binary(max_size=12) | st.sampled_from([
+    b"nan", b"1e999", b"-", b"../", b"{", b"[[1,2]]", b'"', b",", b"\n", b"\r", b"<x1>", b"</object>", b"&#0;", b"*a",
+    b"!!int x", b"\xed\xa0\x80",
+])  # fmt: skip
 #: Names of images that lead out of the folder, or nowhere.
 LEADING_OUT = [
     "../secret.png", "a/../../secret.png", "..\\secret.png", "/etc/passwd", "\\\\server\\share\\x.png", "C:\\x.png",
@@ -205,10 +210,31 @@ def test_damaged_files(tmp_path: Path, name: str, how: str, made: list[Any]) -> 
         assert same or not found.issues.empty or how in ("cut", "utf8")  # the remainder may look complete
 
 
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", ANNOTATED)
-def test_50_mb_of_garbage_are_refused_quickly(tmp_path: Path, name: str) -> None:
+def test_files_with_a_changed_piece_are_read_or_refused(tmp_path: Path, name: str, examples: int) -> None:
+    originals = {file: file.read_bytes() for file in texts(written(name, tmp_path))}
+    path = target(name, tmp_path)
+
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        for file, original in originals.items():
+            start = data.draw(st.integers(0, len(original)))
+            end = data.draw(st.integers(start, min(len(original), start + 20)))
+            file.write_bytes(original[:start] + data.draw(PIECES) + original[end:])
+        formats.FORMATS[name].recognise(path)
+        options = {"on_duplicate": "merge"} if name == "csv" else {}
+        found = read_or_refused(path, name, **options)
+        assert isinstance(found, CustomLabelsError) or len(found.unread) <= len(found.issues)
+
+    check()
+
+
+@pytest.mark.parametrize("name", ANNOTATED)
+def test_10_mb_of_garbage_are_refused_quickly(tmp_path: Path, name: str) -> None:
     path = written(name, tmp_path)
-    garbage = np.random.default_rng(0).bytes(50_000_000)
+    garbage = np.random.default_rng(0).bytes(10_000_000)
     file = next(file for file in texts(path) if file.suffix in (".manifest", ".json", ".csv", ".xml", ".yaml"))
     for other in texts(path):
         other.unlink()
@@ -221,7 +247,7 @@ def test_50_mb_of_garbage_are_refused_quickly(tmp_path: Path, name: str) -> None
     else:
         with pytest.raises(ManifestError, match=path.name):
             cl.read_dataset(path)
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -268,27 +294,10 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
             cl.read_dataset(path, **options)
 
 
-@pytest.mark.parametrize("declared", [
-    '<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">',
-    '<!ENTITY a SYSTEM "file:///etc/passwd">',
-    '<!ENTITY % a SYSTEM "http://localhost:9/x"> %a;',
-])  # fmt: skip
-def test_entities_in_xml_are_refused_by_name(tmp_path: Path, declared: str) -> None:
-    path = written("voc", tmp_path)
-    file = min((path / "Annotations").iterdir())
-    used = file.read_text().replace("<filename>", "<filename>&b;" if "&a;&a;" in declared else "<filename>&a;", 1)
-    file.write_text(f"<!DOCTYPE annotation [{declared}]>{used}")
-    found = cl.read_dataset(path)
-    assert len(found.images) == 4
-    bad = found.issues[found.issues["source"] == str(file)]
-    assert bad["message"].str.contains("entit").all()
-    assert len(bad) == 1
-
-
 @pytest.mark.parametrize(
     "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 2500, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
 )
-@pytest.mark.parametrize("format", ["csv", "yolo", "voc", "coco", "labelme"])
+@pytest.mark.parametrize("format", ["csv", "coco"])
 @pytest.mark.parametrize("searched", [False, True])
 def test_one_impossible_name_leaves_the_others(tmp_path: Path, format: str, name: bytes, searched: bool) -> None:
     photos = tmp_path / "photos"
@@ -300,26 +309,12 @@ def test_one_impossible_name_leaves_the_others(tmp_path: Path, format: str, name
     if format == "csv":
         place = place.with_suffix(".csv")
         place.write_bytes(b"image,label\n" + name + b",cat\n" + os.fsencode(picture.name) + b",dog\n")
-    elif format == "coco":
+    else:
         place = place.with_suffix(".json")
         images = [{"id": n, "file_name": file, "width": 50, "height": 40} for n, file in enumerate((text, "a.png"))]
         boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 4, 4]} for n in range(2)]
         categories = [{"id": 1, "name": "cat"}]
         place.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
-    else:
-        there = Dataset(pd.DataFrame({"image": [str(picture)], "width": [50], "height": [40]}),
-                        pd.DataFrame({"image": [str(picture)], "label": ["cat"], "left": [1.0], "top": [1.0],
-                                      "width": [9.0], "height": [9.0]}))  # fmt: skip
-        there.to(format, place, copy_images=True)
-        if format == "yolo":
-            (place / "train.txt").write_bytes(b"images/train/a.png\n" + name + b"\n")
-            (place / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
-        elif format == "voc":
-            index = {"customlabels_nb": 1, "labels": ["cat"], "images": [[text, 1, 1]], "test": [text], "files": [text]}
-            (place / "index.json").write_text(json.dumps(index))
-        else:
-            shape = {"label": "cat", "points": [[1, 1], [5, 5]], "shape_type": "rectangle"}
-            (place / "b.json").write_text(json.dumps({"shapes": [shape], "imagePath": text, "imageData": None}))
     read = cl.read_dataset(place, format, images=photos if searched else None)
     assert any(image.endswith("a.png") for image in read.images["image"])
     project = cl.create_project("p", tmp_path)

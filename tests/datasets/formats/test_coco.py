@@ -23,8 +23,6 @@ from customlabels_nb.datasets.formats.coco import FORMAT
 from customlabels_nb.datasets.formats.json_file import as_rings, plain_polygons
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.json_cases import (
-    AWKWARD_NAMES,
-    MOMENT,
     anything,
     assert_equal,
     assert_sound,
@@ -327,30 +325,6 @@ def test_relocated_urls(file: Path) -> None:
     assert found.images["image"].tolist() == ["s3://here/val/a.jpg", "http://flickr/2.jpg"]
 
 
-def test_what_holds_a_dataset_survives(file: Path) -> None:
-    images = [
-        {"image": "b.jpg", "width": 640, "height": 480, "license": "CC BY 4.0", "license_url": "https://cc/by"},
-        {"image": "ä <b>&'\".jpg"}, {"image": "sub/a.jpg", "license": "MIT"}, {"image": "s3://bucket/c.jpg"},
-    ]  # fmt: skip
-    triangle = [[1.5, 2.0], [11.25, 2.0], [11.25, 1 / 3]]
-    sides = {"left": 1.1, "top": -2.2, "width": 1 / 3, "height": 1000.0}
-    rows = [
-        {"image": "sub/a.jpg", "label": "<script>", **sides, "confidence": 0.125},
-        {"image": "b.jpg", "label": "apple", **sides, "polygon": triangle},
-        {"image": "b.jpg", "label": "pear", **sides, "crowd": True},
-        {"image": "s3://bucket/c.jpg", "label": "apple"},
-    ]  # fmt: skip
-    written = contents(file.parent, images, rows, ["pear", "unused", "<script>", "apple"])
-    written.annotations.loc[1, "created"] = MOMENT - pd.Timedelta("3650 days")
-    written.images.attrs["coco_info"] = {"description": "drawn", "year": 2024}
-    assert FORMAT.write(written, file) == [file]
-    found = read(FORMAT, file)
-    assert found.issues == []
-    assert_equal(found, written)
-    assert found.images.attrs["coco_info"] == {"description": "drawn", "year": 2024}
-    assert FORMAT.recognise(file)
-
-
 def test_written_files_have_what_other_tools_ask_for(file: Path) -> None:
     rows = [{"image": "a.jpg", "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
     FORMAT.write(contents(file.parent, [{"image": "a.jpg", "width": 9, "height": 8}], rows, ["x"]), file)
@@ -381,16 +355,6 @@ def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     assert len(found.annotations) == 2
     FORMAT.write(found, file)
     assert_equal(read(FORMAT, file), found)
-
-
-def test_files_with_odd_names_and_elsewhere_come_back(file: Path) -> None:
-    paths = [str((file.parent / name).resolve()) for name in AWKWARD_NAMES]
-    images = [{"image": path} for path in paths]
-    written = contents(file.parent, images, [{"image": path, "label": "x"} for path in paths], ["x"])
-    FORMAT.write(written, file)
-    found = read(FORMAT, file)
-    assert found.issues == []
-    assert found.images["image"].tolist() == found.annotations["image"].tolist() == paths
 
 
 def test_nothing_but_images_and_nothing_at_all(file: Path) -> None:
@@ -486,7 +450,7 @@ def test_other_files_are_not_recognised(file: Path, text: str) -> None:
     "categories": anything | st.just([{"id": 0, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]),
     "info": anything, "licenses": anything,
 }))  # fmt: skip
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     found = read(FORMAT, file, data)
@@ -495,24 +459,6 @@ def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.T
     again = file.with_name("written.json")
     FORMAT.write(found, again)
     assert_equal(read(FORMAT, again), found)
-
-
-@given(st.data())
-@settings(deadline=None, max_examples=100)
-def test_bytes_cut_and_changed_anywhere_never_crash_it(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    whole = bytearray(json.dumps(coco()).encode())
-    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=3)):
-        whole[place] = byte
-    file = tmp_path_factory.getbasetemp() / "mutated.json"
-    file.write_bytes(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
-    FORMAT.recognise(file)
-    try:
-        found = read(FORMAT, file)
-    except ManifestError:
-        return
-    assert_sound(found)
 
 
 # -- other fields of a file -------------------------------------------------------------------------
@@ -590,7 +536,7 @@ def test_an_area_of_another_shape_is_said(file: Path) -> None:
     assert tells(issue.message, 1, "ratios", "pixels")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> None:
     number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])

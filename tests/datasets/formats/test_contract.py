@@ -18,8 +18,9 @@ from customlabels_nb.datasets import formats
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
+from tests.datasets.formats.shared import HOSTILE, files_outside
 
-HOSTILE = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎", "x-metadata", "source-ref"]
+LABELS = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎"]
 
 
 def photos(folder: Path, count: int = 6) -> list[str]:
@@ -39,15 +40,15 @@ def dataset(folder: Path, kind: str) -> Dataset:
     rows: list[dict[str, object]] = []
     for number, name in enumerate(names[:4]):
         if kind == "image_labels":
-            rows.append({"image": name, "label": HOSTILE[number]})
+            rows.append({"image": name, "label": LABELS[number]})
             continue
         for k in range(number % 2 + 1):
             row = {
                 "image": name,
-                "label": HOSTILE[(number + k) % 4],
+                "label": LABELS[(number + k) % 4],
                 "left": 3.5 + k,
                 "top": 4.25,
-                "width": 20,
+                "width": 20 if kind == "polygons" else 33.3333333,
                 "height": 30.125,
             }
             if kind == "polygons":
@@ -64,7 +65,7 @@ def dataset(folder: Path, kind: str) -> Dataset:
             "status": ["labelled"] * 5 + ["unlabelled"],
         }
     )
-    return Dataset(images, pd.DataFrame(rows).assign(created=created), HOSTILE[:4])
+    return Dataset(images, pd.DataFrame(rows).assign(created=created), LABELS)
 
 
 def target(name: str, folder: Path) -> Path:
@@ -111,7 +112,7 @@ def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) ->
     if "created" in holds:
         assert (found["created"] == expected["created"]).all()
     if "label_order" in holds:
-        assert after.labels["label"].tolist() == HOSTILE[:4]
+        assert after.labels["label"].tolist() == LABELS
 
 
 def everything(folder: Path) -> Dataset:
@@ -198,6 +199,41 @@ def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> N
     mine, theirs = comparable(before, format_.holds), comparable(after, format_.holds)
     for capability in mine.keys() & format_.holds:
         assert theirs[capability] == mine[capability], capability
+
+
+@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
+    holds, out = formats.FORMATS[name].holds, tmp_path / "out"
+    files = ["plain.png", *(f"{label.replace('/', '_')}.jpg" for label in HOSTILE)]
+    folders = [out, out / "images", tmp_path / "elsewhere"]
+    images = [str(folder / file) for folder in folders for file in files]
+    images += [f"https://host/{file}" for file in files if file.isprintable()]
+    table = pd.DataFrame({"image": images, "width": 10, "height": 10})
+    rows = pd.DataFrame({"image": images, "label": (HOSTILE * 5)[: len(images)]})
+    parts = [rows.assign(left=1, top=2, width=3, height=4)] if "boxes" in holds else []
+    parts += [rows] if "image_labels" in holds else []
+    before = Dataset(table, pd.concat(parts), HOSTILE)
+    before.to(name, target(name, out))
+    assert files_outside(tmp_path, out) == []
+    after = cl.read_dataset(target(name, out))
+    assert after.issues.empty, after.issues.to_dict("records")
+    assert sorted(after.images["image"]) == sorted(images)
+    columns = ["image", "label", *t.BOX_COLUMNS]
+    expected, found = (frame.annotations[columns].fillna(0).to_numpy().tolist() for frame in (before, after))
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+def test_writing_again_leaves_nothing_of_before(tmp_path: Path, name: str) -> None:
+    before = dataset(tmp_path, "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels")
+    before.filter("label.notna()").to(name, target(name, tmp_path / "out"))
+    fewer = before.filter(before.images.index % 2 == 1).filter("label.notna()")
+    bare = Dataset(fewer.images.assign(status="unlabelled"), labels=LABELS)
+    for again in (fewer, bare):
+        again.to(name, target(name, tmp_path / "out"))
+        after = cl.read_dataset(target(name, tmp_path / "out"))
+        assert sorted(after.images["image"]) == sorted(again.images["image"])
+        assert len(after.annotations) == len(again.annotations)
 
 
 def test_nothing_is_said_of_what_is_not_there(tmp_path: Path) -> None:

@@ -9,19 +9,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.datasets.formats.base import Contents, losses
 from customlabels_nb.datasets.formats.ground_truth import attribute_names, manifest_lines, read_manifest
-from customlabels_nb.datasets.formats.manifest_lines import ManifestFile
-from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.errors import ManifestError
+from tests.datasets.formats.shared import HOSTILE
 from tests.images.pictures import unreadable
 
 # as in the hosted service's documentation (manifests.md, section 2)
@@ -297,75 +295,7 @@ def test_what_is_no_file_is_refused_without_hanging(tmp_path: Path) -> None:
         read_manifest(str(tmp_path / "locked"))
 
 
-# -- arbitrary lines --------------------------------------------------------------------------------
-keys = st.sampled_from(
-    ["source-ref", "a", "a-metadata", "a-metadata-metadata", "bounding-box", "bounding-box-metadata", "annotations",
-     "objects", "class-map", "class_id", "left", "top", "width", "height", "image_size", "confidence", "class-name",
-     "type", "creation-date", "job-name", "errors", "0"]
-)  # fmt: skip
-leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 5), st.integers(), st.floats(), st.text(max_size=3),
-    st.sampled_from(["groundtruth/image-classification", "groundtruth/object-detection", "2020-01-01T00:00:00", "0"]),
-)  # fmt: skip
-values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6))
-spoilt = st.tuples(
-    st.sampled_from([LABEL_LINE, BOX_LINE]),
-    st.sampled_from([
-        "source-ref", "sunrise", "sunrise-metadata", "sunrise-metadata.type", "sunrise-metadata.class-name",
-        "sunrise-metadata.confidence", "sunrise-metadata.creation-date", "sunrise-metadata.job-name", "bounding-box",
-        "bounding-box.image_size", "bounding-box.annotations", "bounding-box.annotations.0",
-        "bounding-box.annotations.0.class_id", "bounding-box.annotations.0.left", "bounding-box.annotations.1.width",
-        "bounding-box-metadata", "bounding-box-metadata.objects", "bounding-box-metadata.objects.0",
-        "bounding-box-metadata.class-map", "bounding-box-metadata.class-map.0", "bounding-box-metadata.creation-date",
-    ]),
-    values,
-)  # fmt: skip
-lines = st.one_of(
-    st.text(max_size=8),
-    st.dictionaries(keys, values, max_size=5).map(json.dumps),
-    st.builds(lambda line: json.dumps({"source-ref": "x", **line}), st.dictionaries(keys, values, max_size=5)),
-    spoilt.filter(lambda s: s[1].split(".")[0] in s[0]).map(lambda s: json.dumps(changed(s[0], **{s[1]: s[2]}))),
-    st.sampled_from([json.dumps(LABEL_LINE), json.dumps(BOX_LINE), "", "\r"]),
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(lines, max_size=5))
-def test_each_line_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory, given_lines: list[str]) -> None:
-    path = tmp_path_factory.getbasetemp() / "any.manifest"
-    text = "\n".join(given_lines).encode("utf-8", "surrogatepass")
-    path.write_bytes(text)
-    filled = [raw for raw in text.removeprefix(b"\xef\xbb\xbf").split(b"\n") if raw.strip()]
-    reader = ManifestReader(ManifestFile(path), LOCAL)
-    reader.read()
-    assert reader.count("valid") + reader.count("invalid") == len(filled)
-    assert reader.count("ignored") == reader.total - len(filled)
-    try:
-        found = read_manifest(path)
-    except ManifestError:  # none of its lines can be read
-        assert reader.count("valid") == 0
-        return
-    assert len(found.images) == reader.count("valid")
-    refused = {issue.line for issue in found.issues if issue.code != "ENTRY_ADJUSTED"}
-    assert {number for number, _ in found.unread} == refused
-    assert found.annotations["image"].isin(found.images["image"]).all()
-    for name in ("image", "label", "job"):
-        "".join(found.annotations[name].dropna()).encode()  # it can be stored
-    assert (
-        read_manifest(write(path, *manifest_lines(found.images, found.annotations))).images["image"].tolist()
-        == found.images["image"].tolist()
-    )
-
-
 # -- round trips ------------------------------------------------------------------------------------
-HOSTILE = [
-    "source-ref", "x-metadata", "x", "x-metadata-metadata", "label-x", "bounding-box", "bounding-box-2",
-    "bounding-box-metadata", "errors", "cl-metadata", "a b", "a-b", "a_b", "A-B", "naïve 梨", "🍎", "-metadata",
-    "metadata", "<script>alert(1)</script>", '"quoted"\\', "new\nline", "rekognition-custom-labels-x", "x" * 256,
-    "x" * 100 + "-metadata", "SOURCE-REF", "X-Metadata", "label", "label-2",
-]  # fmt: skip
-
-
 def test_attribute_names_are_safe_unique_and_never_anothers_metadata() -> None:
     names = attribute_names(sorted(HOSTILE))
     assert list(names) == sorted(HOSTILE)
@@ -387,18 +317,6 @@ def test_attribute_names_of_any_labels_are_unique(labels: list[str]) -> None:
 def rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
     columns = ["image", "label", *t.BOX_COLUMNS, "confidence", "job", "created"]
     return sorted(map(str, frame[columns].itertuples(index=False, name=None)))
-
-
-def test_hostile_labels_come_back(tmp_path: Path) -> None:
-    images = pd.DataFrame({"image": ["s3://b/<one>.png", 'two\nlines "q".png'], "status": "labelled"})
-    every = [(image, label) for image in images["image"] for label in HOSTILE]
-    labels = pd.DataFrame(every, columns=["image", "label"]).assign(confidence=0.25, job="my job")
-    boxes = labels.assign(left=1.5, top=0.0, width=10.0, height=0.125)
-    both = t.normalise_annotations(pd.concat([labels, boxes], ignore_index=True))
-    found = again(images, both, tmp_path / "m")
-    assert found.issues == []
-    assert found.images["image"].tolist() == images["image"].tolist()
-    assert rows(found.annotations) == rows(both)
 
 
 def test_a_valid_manifest_survives_reading_and_writing(tmp_path: Path) -> None:

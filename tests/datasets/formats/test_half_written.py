@@ -1,17 +1,14 @@
-"""Tests of interrupted writes: after a failure old files remain, and after a kill each file is complete."""
+"""Tests of writes that fail: old files remain, and missing images are listed.
+
+``tests/stress`` kills processes that write, and fills the disk.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 
 from customlabels_nb.datasets import formats
@@ -19,12 +16,18 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError
-from tests.conftest import ROOT
-from tests.datasets.formats.test_contract import photos
-from tests.datasets.formats.writing_by_half import LABELS, REMOTE, dataset, labels, target
-from tests.stress.test_disk_full import small_disk_command
+from tests.datasets.formats.test_contract import photos, target
 
 NAMES = list(formats.FORMATS)
+LABELS = ("first", "second")
+
+
+def dataset(photos: Path | list[str], label: str, *, boxes: bool) -> Dataset:
+    """Return a dataset of all photos in a folder, or of these names, each with this label."""
+    names = photos if isinstance(photos, list) else [str(path) for path in sorted(photos.glob("*.png"))]
+    images = pd.DataFrame({"image": names, "width": 100, "height": range(60, 60 + len(names))})
+    rows = images[["image"]].assign(label=label)
+    return Dataset(images, rows.assign(left=1.0, top=2.0, width=30.0, height=40.0) if boxes else rows)
 
 
 def everything_in(folder: Path) -> dict[Path, bytes]:
@@ -85,7 +88,7 @@ def test_an_annotation_that_can_not_be_written_leaves_all_as_it_was(tmp_path: Pa
     with pytest.raises(TypeError):
         formats.write(contents, name, path)
     assert everything_in(tmp_path / "out") == before
-    assert len(shots) == len(labels(path, name))
+    assert len(shots) == len(read_dataset(path, name).annotations)
 
 
 def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
@@ -137,59 +140,6 @@ def test_a_path_where_nothing_can_be_written_is_named(tmp_path: Path, name: str)
     with pytest.raises(InputError, match=r"path='.*file"):
         dataset(tmp_path / "photos", "x", boxes=boxes).to(name, target(name, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "somebody's"
-
-
-# -- slow -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def full_disk(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """Return a process that wrote each format on a full disk."""
-    folder = tmp_path_factory.mktemp("full")
-    noise = np.random.default_rng(0)
-    photos(folder / "photos", 12)
-    for path in (folder / "photos").iterdir():
-        path.write_bytes(path.read_bytes() + noise.bytes(5000))
-    disk = folder / "disk"
-    disk.mkdir()
-    program = [sys.executable, "-m", "tests.datasets.formats.writing_by_half", "fill", str(disk)]
-    command = small_disk_command(disk, 4, [*program, str(folder / "photos"), *NAMES])
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", NAMES)
-def test_a_full_disk_leaves_all_as_it_was(full_disk: subprocess.CompletedProcess[str], name: str) -> None:
-    assert name in full_disk.stdout.splitlines(), full_disk.stderr
-
-
-@pytest.fixture(scope="module")
-def writer() -> Iterator[subprocess.Popen[str]]:
-    """Yield a process with everything imported, whose forks write a dataset until they are killed."""
-    command = [sys.executable, "-m", "tests.datasets.formats.writing_by_half", "again"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process
-
-
-@pytest.mark.thorough
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_killed_leaves_every_file_whole(tmp_path: Path, writer: subprocess.Popen[str], name: str) -> None:
-    assert writer.stdin is not None
-    assert writer.stdout is not None
-    photos(tmp_path / "photos", 12)
-    path = target(name, tmp_path / "out")
-    rounds = np.random.default_rng(0)
-    for _ in range(4):
-        print(json.dumps([name, str(path.parent), str(tmp_path / "photos")]), file=writer.stdin, flush=True)
-        fork = int(writer.stdout.readline())
-        time.sleep(rounds.uniform(0.02, 0.3))
-        os.kill(fork, signal.SIGKILL)
-        assert writer.stdout.readline() == "gone\n"
-        found = read_dataset(path, name)
-        assert found.issues.empty, found.issues.to_dict("records")
-        assert set(found.annotations["label"]) <= set(LABELS)
-        assert len(found.annotations) >= 12 if name == "image_folder" else len(found.annotations) == REMOTE
 
 
 def test_the_dataset_that_is_written_over_itself_is_whole(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import customlabels_nb as cl
@@ -24,7 +22,8 @@ from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, Manife
 from customlabels_nb.datasets.formats.manifest_tables import NO_DATE, Codes, ManifestReader, gather
 from customlabels_nb.datasets.formats.manifest_values import ImageVerdict, expand_multi_label, loads
 from customlabels_nb.images.reading import open_image
-from tests.datasets.formats.test_ground_truth import BAD_LINES, BOX_LINE, LABEL_LINE, changed, lines, write
+from tests.datasets.formats.test_ground_truth import BAD_LINES, BOX_LINE, LABEL_LINE, changed, write
+from tests.datasets.validation.mutations import mutated_lines
 
 PROFILES = pytest.mark.parametrize("limits", [LOCAL, REKOGNITION], ids=lambda limits: limits.name)
 
@@ -81,10 +80,8 @@ def unlike(raws: list[bytes]) -> list[bytes]:
 
 
 @PROFILES
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(given_lines=st.lists(lines, max_size=12))
-def test_lines_give_together_what_they_give_one_by_one(limits: Limits, given_lines: list[str]) -> None:
-    raws = unlike([line.replace("\n", " ").encode("utf-8", "surrogatepass") for line in given_lines])
+def test_lines_give_together_what_they_give_one_by_one(limits: Limits) -> None:
+    raws = list(mutated_lines(2_000, seed=3))
     seen: dict[str | None, bytes] = {parse_line(raw, limits).source_ref: raw for raw in raws}
     raws = [*seen.values(), *(raw for raw in raws if parse_line(raw, limits).source_ref is None)]
     assert many(raws, limits) == one_by_one(raws, limits)
@@ -149,21 +146,16 @@ def test_crowds_are_read_from_plain_lines(limits: Limits) -> None:
     assert (row[-1], crowd[-1]) == (False, True)
 
 
-@given(
-    st.one_of(
-        st.binary(max_size=30), st.text(max_size=20).map(str.encode), lines.map(lambda s: s.encode("utf-8", "replace"))
-    )
-)
-@settings(max_examples=200, deadline=None)
-def test_the_quick_parser_takes_nothing_that_json_does_not(raw: bytes) -> None:
-    try:
-        quick = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return
-    exact = loads(raw)
-    assert exact is not None or quick is None
-    # it reads larger integers as floats, and no plain line has one where an integer is required
-    assert json.loads(raw.decode(), parse_int=lambda text: _short(int(text))) == quick
+def test_the_quick_parser_takes_nothing_that_json_does_not() -> None:
+    for raw in mutated_lines(2_000, seed=4):
+        try:
+            quick = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            continue
+        exact = loads(raw)
+        assert exact is not None or quick is None
+        # it reads larger integers as floats, and no plain line has one where an integer is required
+        assert json.loads(raw.decode(), parse_int=lambda text: _short(int(text))) == quick
 
 
 def _short(number: int) -> int | float:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from customlabels_nb.datasets.formats.voc import FORMAT
-from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
-from tests.datasets.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
+from customlabels_nb.errors import InputError, ManifestError
+from tests.datasets.formats.shared import boxes, codes, contents, read, statuses
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax></bndbox></object>"
 OBJECT_BOX = ("a.jpg", "cat", 1, 2, 10, 20)
@@ -24,34 +21,6 @@ def voc(path: Path, inner: str = OBJECT, *, filename: str | None = "a.jpg", befo
     named = "" if filename is None else f"<filename>{filename}</filename>"
     path.write_text(f"{before}<annotation>{named}{inner}</annotation>", "utf-8")
     return path
-
-
-def drawing(folder: Path) -> Any:
-    """Return images in and outside the folder, with an order and labels of their own."""
-    images = [
-        {"image": str(folder / "z.jpg"), "width": 640, "height": 480},
-        {"image": "s3://bucket/a b.png", "split": "test"},
-        {"image": str(folder.parent / "elsewhere" / "z.jpg"), "width": 10, "height": 20},
-        {"image": str(folder / "deep" / "empty.jpg"), "status": "labelled"},
-        {"image": str(folder / "unseen.jpg"), "width": 7, "height": 8},
-    ]
-    box = {"left": 0.1, "top": 0.2, "width": 33.3333333, "height": 44.7}
-    square = [[1.5, 2.25], [10, 2], [10, 12.125]]
-    rows = [
-        {"image": images[0]["image"], "label": "zebra", **box},
-        {"image": images[0]["image"], "label": "ape", **box, "confidence": 0.123456789},
-        {
-            "image": images[1]["image"],
-            "label": "ape",
-            "left": 1.5,
-            "top": 2,
-            "width": 8.5,
-            "height": 10.125,
-            "polygon": square,
-        },
-        {"image": images[2]["image"], "label": "zebra", "left": -5, "top": 0, "width": 1e4, "height": 0},
-    ]
-    return contents(images, rows, ["zebra", "unused", "ape"])
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -229,60 +198,7 @@ def test_what_is_no_voc_is_neither_recognised_nor_read(tmp_path: Path) -> None:
             read(FORMAT, path)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_garbage_never_crashes(tmp_path: Path, data: st.DataObject) -> None:
-    whole = f"<annotation><filename>a.jpg</filename>{OBJECT}</annotation>".encode()
-    start = data.draw(st.integers(0, len(whole)))
-    end = data.draw(st.integers(start, min(len(whole), start + 20)))
-    piece = data.draw(
-        st.binary(max_size=12) | st.sampled_from([b"<x1>", b"NaN", b"1e999", b"</object>", b"&#0;", b"-"])
-    )
-    path = tmp_path / "a.xml"
-    path.write_bytes(whole[:start] + piece + whole[end:])
-    FORMAT.recognise(path)
-    try:
-        found = read(FORMAT, path)
-    except CustomLabelsError:
-        return
-    assert len(found.annotations) or found.issues or b"<object>" not in path.read_bytes()
-
-
 # -- writing ----------------------------------------------------------------------------------------
-
-
-def test_all_that_it_holds_comes_back(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    expected = drawing(folder)
-    files = FORMAT.write(expected, folder)
-    assert all(file.is_relative_to(folder) and file.is_file() for file in files)
-    assert files_outside(tmp_path, folder) == []
-    assert FORMAT.recognise(folder)
-    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
-
-
-def test_writing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
-    first = drawing(tmp_path)
-    FORMAT.write(first, tmp_path)
-    own = tmp_path / "Annotations" / "mine.xml"
-    voc(own, filename="mine.jpg")
-    kept = first.images["image"].iloc[[0, 4]]
-    images, annotations = (frame[frame["image"].isin(kept)] for frame in (first.images, first.annotations))
-    FORMAT.write(contents(images.to_dict("records"), annotations.to_dict("records"), first.labels), tmp_path)
-    found = read(FORMAT, tmp_path)
-    assert [Path(image).name for image in found.images["image"]] == ["z.jpg", "unseen.jpg", "mine.jpg"]
-    assert own.is_file()
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "out"
-    images = [{"image": str(folder / f"{name.replace('/', '_')}.jpg")}, {"image": f"https://host/{name}"}]
-    rows = [{"image": images[0]["image"], "label": name, "left": 1, "top": 2, "width": 3, "height": 4}]
-    expected = contents(images[: 1 if any(c < " " for c in name) or "\u2028" in name or "\x85" in name else 2], rows)
-    FORMAT.write(expected, folder)
-    assert files_outside(tmp_path, folder) == []
-    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
 
 
 def test_one_image_makes_one_file(tmp_path: Path) -> None:

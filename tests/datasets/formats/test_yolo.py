@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from customlabels_nb.core.geometry import centred_to_ltwh, ltwh_to_centred
 from customlabels_nb.datasets.formats import voc
 from customlabels_nb.datasets.formats.yolo import FORMAT
-from customlabels_nb.errors import CustomLabelsError, InputError, ManifestError
-from tests.datasets.formats.shared import HOSTILE, assert_same, boxes, codes, contents, files_outside, read, statuses
+from customlabels_nb.errors import InputError, ManifestError
+from tests.datasets.formats.shared import assert_same, boxes, codes, contents, read, statuses
 from tests.images.pictures import encoded, jpeg, picture
 
 SIZE = (48, 32)
@@ -36,29 +33,6 @@ def dataset(base: Path, yaml: str = YAML, line: str = LINE) -> Path:
     put(base / "labels" / "train" / "a.txt", line)
     put(base / "images" / "val" / "b.jpg", jpeg(2, SIZE))
     return base
-
-
-def drawing(folder: Path) -> Any:
-    """Return images in and outside the folder with boxes, polygons and an unused label."""
-    images = [
-        {"image": str(folder / "images" / "z.jpg"), "width": 640, "height": 480, "split": "test"},
-        {"image": "s3://bucket/a b.png", "width": 1023, "height": 767},
-        {"image": str(folder / "images" / "z.png"), "width": 10, "height": 20},
-        {"image": str(folder.parent / "elsewhere" / "z.jpg"), "width": 4000, "height": 3000, "split": "test"},
-        {"image": str(folder / "deep" / "empty.jpg"), "status": "labelled"},
-        {"image": str(folder / "images" / "unseen.jpg"), "width": 7, "height": 8},
-    ]
-    square, around = [[1.5, 2.25], [10, 2.25], [10, 12.125]], {"left": 1.5, "top": 2.25, "width": 8.5, "height": 9.875}
-    small = {"left": 1, "top": 2, "width": 3, "height": 4}
-    rows = [
-        {"image": images[0]["image"], "label": "zebra", "left": 0.1, "top": 0.2, "width": 33.3333333, "height": 44.7},
-        {"image": images[0]["image"], "label": "ape", **small, "confidence": 0.125},
-        {"image": images[1]["image"], "label": "ape", **around, "polygon": square},
-        {"image": images[1]["image"], "label": "ape", **around, "polygon": square, "confidence": 0.5},
-        {"image": images[2]["image"], "label": "zebra", "left": -5, "top": 0, "width": 1e4, "height": 0},
-        {"image": images[3]["image"], "label": "zebra", "left": 1 / 3, "top": 2 / 7, "width": 1234.56789, "height": 2},
-    ]
-    return contents(images, rows, ["zebra", "unused", "ape"])
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -245,7 +219,7 @@ def test_a_file_of_bad_lines_does_not_mean_nothing(tmp_path: Path) -> None:
     "yaml",
     [
         "", "[", "names: cat\ntrain: x", "names: []\ntrain: x", "train: images/train", "names: [[a]]\ntrain: x",
-        "names: &a [cat]\nother: *a\ntrain: x", "a" * 5_000_000, "[" * 100_000, "names: {x: cat}\ntrain: images/train",
+        "names: &a [cat]\nother: *a\ntrain: x", "a" * 5_000_000, "[" * 20_000, "names: {x: cat}\ntrain: images/train",
     ],
 )  # fmt: skip
 def test_a_description_that_is_none_is_refused(tmp_path: Path, yaml: str) -> None:
@@ -262,41 +236,12 @@ def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     assert not FORMAT.recognise(tmp_path / "absent")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_garbage_never_crashes(tmp_path: Path, data: st.DataObject) -> None:
-    base = tmp_path if (tmp_path / "data.yaml").exists() else dataset(tmp_path)
-    for path, whole in ((base / "data.yaml", YAML.encode()), (base / "labels/train/a.txt", f"{LINE}\n{LINE}".encode())):
-        start = data.draw(st.integers(0, len(whole)))
-        end = data.draw(st.integers(start, min(len(whole), start + 8)))
-        piece = data.draw(st.binary(max_size=8) | st.sampled_from([b"nan", b"1e999", b"*a", b"{", b"../", b"!!int x"]))
-        path.write_bytes(whole[:start] + piece + whole[end:])
-    FORMAT.recognise(base)
-    try:
-        found = read(FORMAT, base / "data.yaml")
-    except CustomLabelsError:
-        return
-    assert set(found.annotations["image"]) <= set(found.images["image"])
-
-
 # -- writing ----------------------------------------------------------------------------------------
 
 
 def test_centres_and_corners() -> None:
     assert ltwh_to_centred([[1, 2, 4, 6]]).tolist() == [[3, 5, 4, 6]]
     assert centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]
-
-
-@pytest.mark.parametrize("name", ["", "fruit.yaml"])
-def test_all_that_it_holds_comes_back(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "out"
-    expected = drawing(folder)
-    files = FORMAT.write(expected, folder / name if name else folder)
-    assert files[-1] == folder / (name or "data.yaml")
-    assert sorted(files) == sorted(path for path in folder.rglob("*") if path.is_file())
-    assert files_outside(tmp_path, folder) == []
-    assert FORMAT.recognise(folder)
-    assert_same(read(FORMAT, files[-1]), expected, leaving_out=("created",))
 
 
 def test_what_lies_in_images_is_written_as_others_read_it(tmp_path: Path) -> None:
@@ -306,14 +251,6 @@ def test_what_lies_in_images_is_written_as_others_read_it(tmp_path: Path) -> Non
     assert (base / "test.txt").read_text() == "./images/val/b.jpg\n"
     assert (base / "labels" / "train" / "a.txt").read_text() == LINE + "\n"
     assert (base / "data.yaml").read_text() == "train: train.txt\nval: test.txt\nnames:\n  0: cat\n  1: dog\n"
-
-
-def test_writing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
-    first = drawing(tmp_path)
-    FORMAT.write(first, tmp_path)
-    bare = contents(first.images.assign(status="unlabelled").to_dict("records"), [], first.labels)
-    FORMAT.write(bare, tmp_path)
-    assert_same(read(FORMAT, tmp_path), bare)
 
 
 def test_text_of_others_beside_images_stays(tmp_path: Path) -> None:
@@ -340,17 +277,6 @@ def test_links_do_not_lead_writing_elsewhere(tmp_path: Path) -> None:
     FORMAT.write(contents(images, rows), base)
     assert list(outside.iterdir()) == []
     assert boxes(read(FORMAT, base)) == [("a.jpg", "x", 1, 2, 3, 4)]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "out"
-    images = [{"image": str(folder / f"{name.replace('/', '_')}.jpg"), "width": 10, "height": 10}]
-    rows = [{"image": images[0]["image"], "label": name, "left": 1, "top": 2, "width": 3, "height": 4}]
-    expected = contents(images, rows)
-    FORMAT.write(expected, folder)
-    assert files_outside(tmp_path, folder) == []
-    assert_same(read(FORMAT, folder), expected, leaving_out=("created",))
 
 
 def test_a_size_that_is_not_to_be_had_is_said_before_anything_is_written(tmp_path: Path) -> None:
