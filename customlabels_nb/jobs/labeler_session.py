@@ -6,7 +6,7 @@ import atexit
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +52,16 @@ class LabelerSession(DrawingSession):
     why there are no more.
     """
 
-    def __init__(self, store: SqlStore, root: Path, job: LabellingJob, *, batch: int = 10) -> None:
-        self._job, self._project, self._batch = job, store, batch
+    def __init__(
+        self,
+        store: SqlStore,
+        root: Path,
+        job: LabellingJob,
+        *,
+        batch: int = 10,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._job, self._project, self._batch, self.clock = job, store, batch, clock
         self._worker = job.worker()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         self._tasks: dict[str, LeasedTask] = {}
@@ -68,7 +76,7 @@ class LabelerSession(DrawingSession):
         self._names: dict[int, str] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
         self._lease_after = self._counted = self._renewed = 0.0
-        self._used = self._heard = time.monotonic()
+        self._used = self._heard = self.clock()
         self._closed = threading.Event()
         self._watcher = threading.Thread()
         own = create_store(str(Path(self._folder.name) / "answers.db"), job.name, task=job.task)
@@ -109,7 +117,7 @@ class LabelerSession(DrawingSession):
     @property
     def needs_tasks(self) -> bool:
         """True if few tasks are left, and it is time to look for more."""
-        return len(self.waiting) <= _FEW and time.monotonic() >= self._lease_after
+        return len(self.waiting) <= _FEW and self.clock() >= self._lease_after
 
     def labels(self) -> pd.DataFrame:
         """Return the job's labels, in order."""
@@ -132,20 +140,20 @@ class LabelerSession(DrawingSession):
 
     def heard(self) -> None:
         """Note that there is a page. When there is none any more, the tasks are given back."""
-        self._heard = time.monotonic()
+        self._heard = self.clock()
         if not self._watcher.is_alive():
             self._watcher = threading.Thread(target=self._watch, name="customlabels_nb labeler", daemon=True)
             self._watcher.start()
 
     def _watch(self) -> None:
-        while (left := self._heard + GONE_SECONDS - time.monotonic()) > 0:
+        while (left := self._heard + GONE_SECONDS - self.clock()) > 0:
             if self._closed.wait(left):
                 return
         self.leave()
 
     def touch(self) -> None:
         """Note that a person uses the view."""
-        self._used = time.monotonic()
+        self._used = self.clock()
 
     def open(self, split: str) -> None:
         """Open the only dataset of the session."""
@@ -192,7 +200,7 @@ class LabelerSession(DrawingSession):
                 self._send(())
                 lost |= self._renew()
                 self._read_job()
-                now = time.monotonic()
+                now = self.clock()
                 if self.needs_tasks or (not self._is_running and now >= self._lease_after):
                     self._lease_after = now + _RETRY_SECONDS
                     self._lease()
@@ -212,7 +220,7 @@ class LabelerSession(DrawingSession):
         tasks = self._worker.lease(count)
         if len(tasks) < count:  # nothing else is left, and another kernel may have been killed
             tasks += self._worker.resume()
-        self._renewed, self._counted = time.monotonic(), 0.0
+        self._renewed, self._counted = self.clock(), 0.0
         again = [name for name in map(_name_of, tasks) if name in self._tasks]  # the answers do not count any more
         self._drop(again)
         self._has_left |= bool(again)
@@ -222,7 +230,7 @@ class LabelerSession(DrawingSession):
         self.end = ""
 
     def _renew(self) -> bool:
-        now = time.monotonic()
+        now = self.clock()
         held = {task.id for task in self._worker.held}
         if not held or now > self._used + _IDLE_SECONDS or now < self._renewed + min(_RENEW_SECONDS, self._limit / 3):
             return False

@@ -45,11 +45,14 @@ class ManagerSession:
     """Numbers of a labelling job for its managers, the images behind them, and what a manager decides. Thread-safe.
 
     ``changes`` is a number that grows with every change of :attr:`figures`. People, agreement and hints are measured in
-    the background by ``measuring``, again when there are new answers, and only for a small part of the time.
+    the background by ``measuring``, again when there are new answers, and only for a small part of the time. ``clock``
+    returns seconds.
     """
 
-    def __init__(self, store: SqlStore, root: Path, job: LabellingJob) -> None:
-        self.root, self.job, self._store = root, job, store
+    def __init__(
+        self, store: SqlStore, root: Path, job: LabellingJob, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.root, self.job, self._store, self.clock = root, job, store, clock
         self.measuring: Job[None] = Job()
         self.changes = 0
         self._lock = threading.RLock()
@@ -78,7 +81,7 @@ class ManagerSession:
     def refresh(self) -> None:
         """Follow the job: count its images, and measure in the background, if there is something new."""
         with self._lock:
-            now = time.monotonic()
+            now = self.clock()
             if now < self._count_after:
                 return
             newest = """SELECT (SELECT max(id) FROM job_answers) AS answer, (SELECT count(*) FROM job_skips) AS skips,
@@ -88,7 +91,7 @@ class ManagerSession:
             if key != self._counted_key or now >= self._counted + _COUNT_SECONDS:
                 self._counts, self._counted_key, self._counted = self._count(), key, now
                 self.changes += 1
-            self._count_after = now + _REST * (time.monotonic() - now)
+            self._count_after = now + _REST * (self.clock() - now)
             state = self.measuring.state.name
             if (key != self._measured_key or state == "failed") and state != "running" and now >= self._measure_after:
                 self._measured_key = key
@@ -130,7 +133,7 @@ class ManagerSession:
             self._measured, self._answers = measured, answers
             self._times = np.sort(np.array(microseconds(answers.loc[~answers["gold"], "submitted"]), dtype=np.int64))
             self.changes += 1
-            self._measure_after = time.monotonic() + _REST * (time.monotonic() - start)
+            self._measure_after = self.clock() + _REST * (self.clock() - start)
 
     def _people(self) -> list[dict[str, Any]]:
         """Describe the labelers by name, and other members who have answered or skipped something."""

@@ -69,12 +69,14 @@ class ReviewerSession(ReviewSession):
 
     query_type = JobReviewQuery
 
-    def __init__(self, store: SqlStore, root: Path, job: LabellingJob) -> None:
-        self._job, self._project = job, store
+    def __init__(
+        self, store: SqlStore, root: Path, job: LabellingJob, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._job, self._project, self.clock = job, store, clock
         self._facts: dict[str, dict[str, Any]] = {}
         self._states: dict[str, tuple[bool, str]] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
-        self._looked, self._newest = time.monotonic(), (-1, -1, -1)
+        self._looked, self._newest = self.clock(), (-1, -1, -1)
         found = job.disputed()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         own = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
@@ -133,7 +135,7 @@ class ReviewerSession(ReviewSession):
     def refresh(self) -> None:
         """Follow the job: show new disputes, and remove images that need no decision any more."""
         with self._lock:
-            now = time.monotonic()
+            now = self.clock()
             if now >= self._looked + _LOOK_SECONDS:
                 self._looked = now
                 with suppress(StoreError):  # the next look may succeed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -82,13 +82,21 @@ class Worker:
     8
     """
 
-    def __init__(self, store: SqlStore, job: int, name: str, *, exact: bool = False) -> None:
+    def __init__(
+        self,
+        store: SqlStore,
+        job: int,
+        name: str,
+        *,
+        exact: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
-        self._store, self._job = store, job
+        self._store, self._job, self._clock = store, job, clock
         self._turn = threading.RLock()  # one database connection is enough
         self._held: dict[str, LeasedTask] = {}
         self._labels: dict[str, int] = {}
-        self._since = time.monotonic()
+        self._since = self._clock()
         self._checked = self._settled = 0.0
         self._scored = 0
         self._check_disk()
@@ -153,7 +161,7 @@ class Worker:
                 found = leases.lease(self._store, self._job, self.name, count)
             self._labels |= self.label_ids
             if not self._held:
-                self._since = time.monotonic()
+                self._since = self._clock()
             tasks = [LeasedTask(lease.token, lease.image, moment(lease.until), _lease=lease) for lease in found]
             self._held |= {task.id: task for task in tasks}
             return tasks
@@ -209,7 +217,7 @@ class Worker:
         """
         with self._turn:
             payload = self._encoded(answer)
-            taken = max(0.0, time.monotonic() - self._since) if seconds is None else float(seconds)
+            taken = max(0.0, self._clock() - self._since) if seconds is None else float(seconds)
             edit = task._edit + 1
             if task._pending is not None:  # it failed, but may have been stored
                 before, its_key, edit = task._pending
@@ -224,7 +232,7 @@ class Worker:
             )
             task.answer, task._edit, task._pending = answer, edit, None
             self._held.pop(task.id, None)
-            self._since = time.monotonic()
+            self._since = self._clock()
             self._settle()
             return found
 
@@ -245,7 +253,7 @@ class Worker:
         with self._turn:
             leases.skip(self._store, task._lease, self.name, reason)
             self._held.pop(task.id, None)
-            self._since = time.monotonic()
+            self._since = self._clock()
             self._settle()
 
     def take_back(self, task: LeasedTask) -> None:
@@ -348,14 +356,14 @@ class Worker:
 
         This may fail, for example without a connection. The answer is stored anyhow, and the next one tries it again.
         """
-        if self._held and time.monotonic() - self._settled < _SETTLE_SECONDS:
+        if self._held and self._clock() - self._settled < _SETTLE_SECONDS:
             return
         with suppress(CustomLabelsError):
             settle(self._store, self._job)
             self._scored = stop_by_gold(self._store, self._job, self.name, self._scored)
             if not self._held:
                 finish(self._store, self._job)
-        self._settled = time.monotonic()
+        self._settled = self._clock()
 
     def _encoded(self, answer: Any) -> str:
         """Convert an answer to its stored form, with the labels that this worker knows, or else the current ones."""
@@ -372,6 +380,6 @@ class Worker:
         return str(row.task)
 
     def _check_disk(self) -> None:
-        if not self._checked or time.monotonic() - self._checked > _CHECK_SECONDS:
+        if not self._checked or self._clock() - self._checked > _CHECK_SECONDS:
             refuse_network_disk(self._store)
-            self._checked = time.monotonic()
+            self._checked = self._clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
 
@@ -48,7 +48,11 @@ def interval(store: SqlStore) -> float | None:
 
 
 def refresh_sources(
-    place: ProjectLocation, splits: Sequence[str] = t.SPLITS, *, events: Events | None = None
+    place: ProjectLocation,
+    splits: Sequence[str] = t.SPLITS,
+    *,
+    events: Events | None = None,
+    clock: Callable[[], int] = now_us,
 ) -> RefreshReport:
     """Refresh datasets from their sources. With automatic refreshes, running labelling jobs take the new images."""
     store = place.store
@@ -56,18 +60,18 @@ def refresh_sources(
     if interval(store) is not None:
         from customlabels_nb.jobs.job_list import take_new_images  # imports scipy
 
-        store.change_setting(_SETTING, lambda old: {**old, "looked": now_us()})
+        store.change_setting(_SETTING, lambda old: {**old, "looked": clock()})
         take_new_images(place)
     return report
 
 
-def look_again(place: ProjectLocation) -> None:
+def look_again(place: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
     """Look at the sources again if the last look is too long ago, and print what was found.
 
     A screen that opens calls this. It waits for at most two seconds. Then the look goes on in the background, and the
-    screen shows the new images when they are found.
+    screen shows the new images when they are found. ``clock`` returns microseconds since 1970.
     """
-    store, now = place.store, now_us()
+    store, now = place.store, clock()
 
     def is_due(known: dict[str, Any]) -> bool:
         return known["every"] is not None and abs(now - known["looked"]) >= known["every"] * 1e6
@@ -77,16 +81,16 @@ def look_again(place: ProjectLocation) -> None:
     claimed = store.change_setting(_SETTING, lambda old: {**old, "looked": now} if is_due(old) else old)
     if claimed["looked"] != now:  # another kernel looks
         return
-    thread = Thread(target=_look, args=(place,), name="customlabels_nb auto refresh", daemon=True)
+    thread = Thread(target=_look, args=(place, clock), name="customlabels_nb auto refresh", daemon=True)
     thread.start()
     thread.join(_PATIENCE_SECONDS)
     if thread.is_alive():
         say("The sources of the project are looked at in the background. New images appear when they are found.")
 
 
-def _look(place: ProjectLocation) -> None:
+def _look(place: ProjectLocation, clock: Callable[[], int]) -> None:
     try:
-        report = refresh_sources(place, [split for split in t.SPLITS if place.store.dataset(split)])
+        report = refresh_sources(place, [split for split in t.SPLITS if place.store.dataset(split)], clock=clock)
     except CustomLabelsError as error:
         say(f"The sources of the project could not be looked at, and its images are shown as they were: {error}")
         return

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +101,9 @@ def check_task(task: str | None) -> str | None:
     return task
 
 
-def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
+def new_version_name(
+    place: ProjectLocation, name: str | None = None, *, clock: Callable[[], datetime] = datetime.now
+) -> str:
     """Check that no version or alias is called ``name``, or generate ``<project>.<date>T<time>`` if it is None."""
     versions = place.store.versions()
     taken = {version.name for version in versions} | {version.alias for version in versions}
@@ -110,7 +112,7 @@ def new_version_name(place: ProjectLocation, name: str | None = None) -> str:
         if check_name(name) in taken or (folder / name).exists():
             raise NotAllowedError(f"Version {name!r} already exists. Choose another name.")
         return name
-    stem = f"{place.store.project().name}.{datetime.now().strftime('%Y-%m-%dT%H.%M.%S')}"
+    stem = f"{place.store.project().name}.{clock().strftime('%Y-%m-%dT%H.%M.%S')}"
 
     def numbered(number: int) -> str:
         return stem if number == 1 else f"{stem}-{number}"

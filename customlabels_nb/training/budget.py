@@ -42,13 +42,21 @@ class Clock:
     the images to predict with the trained model.
     """
 
-    def __init__(self, budget: Budget, events: Events, started: float, asked_about: Sequence[str]) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        events: Events,
+        started: float,
+        asked_about: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.budget, self.events, self.asked_about = budget, events, asked_about
-        self._started = started
+        self._started, self._now = started, clock
 
     def spent(self) -> float:
         """Return the seconds since the start, excluding work that was announced as exceeding the budget."""
-        return time.perf_counter() - self._started
+        return self._now() - self._started
 
     def reserve(self, doing: str, seconds: float) -> float:
         """Return the seconds to reserve for a piece of work, or 0 if it needs more than a quarter of the budget.
@@ -64,9 +72,9 @@ class Clock:
         """Time predictions, and return the seconds for ``held_out`` images and those to reserve for ``asked_about``."""
         few = self.asked_about[:: len(self.asked_about) // _MEASURED + 1]
         ask(few[:1])  # warm-up: the first call loads the network
-        started = time.perf_counter()
+        started = self._now()
         ask(few)
-        each = (time.perf_counter() - started) / len(few)
+        each = (self._now() - started) / len(few)
         count = len(self.asked_about)
         return each * held_out, self.reserve(f"Predicting {count:,} images", each * count)
 
@@ -76,13 +84,13 @@ class Clock:
 
         The duration is estimated from the progress events of ``phase`` after the first few images.
         """
-        begun, beyond, seen = time.perf_counter(), 0.0, list[tuple[int, float]]()
+        begun, beyond, seen = self._now(), 0.0, list[tuple[int, float]]()
 
         def hear(event: Event) -> None:
             nonlocal beyond
             if not isinstance(event, Progress) or event.phase != phase or event.total is None or beyond:
                 return
-            seen.append((event.done, time.perf_counter()))
+            seen.append((event.done, self._now()))
             before, since = seen[min(len(seen), 2) - 1]  # the time of the first images includes loading the network
             if event.done - before >= _MEASURED:
                 expected = (seen[-1][1] - since) / (event.done - before) * (event.total - before)
@@ -93,7 +101,7 @@ class Clock:
             yield
         finally:
             unsubscribe()
-        self._started += min(beyond, time.perf_counter() - begun)
+        self._started += min(beyond, self._now() - begun)
 
 
 def parse_budget(budget: str | float | None = None, steps: int | None = None, *, default: str = "2min") -> Budget:

@@ -236,7 +236,14 @@ def rate(step: int, total: int | None, warm_up: int) -> float:
     return max(_LOWEST_RATE, 0.5 * (1 + math.cos(math.pi * (step - top) / max(1, total - top))))
 
 
-def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
+def train(
+    learner: Learner,
+    options: LoopOptions,
+    events: Events,
+    checkpoints: Path | None,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> LoopState:
     """Train until the budget is spent, then load the weights that performed best on held-out images, if any.
 
     Parameters
@@ -250,6 +257,8 @@ def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: P
         messages about unusual events.
     checkpoints : Path, optional
         Folder for checkpoints. If it contains one, training resumes from it.
+    clock : callable
+        Function that returns seconds.
 
     Raises
     ------
@@ -263,7 +272,8 @@ def train(learner: Learner, options: LoopOptions, events: Events, checkpoints: P
     Cancelled, KeyboardInterrupt
         If the user stops training. A checkpoint is stored first, so that the run can be resumed.
     """
-    return _Loop(learner, options, events, Checkpoints(checkpoints) if checkpoints is not None else None).go()
+    kept = Checkpoints(checkpoints) if checkpoints is not None else None
+    return _Loop(learner, options, events, kept, clock).go()
 
 
 class OtherRank:
@@ -297,7 +307,15 @@ class OtherRank:
 
 
 class _Loop:
-    def __init__(self, learner: Learner, options: LoopOptions, events: Events, checkpoints: Checkpoints | None) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        options: LoopOptions,
+        events: Events,
+        checkpoints: Checkpoints | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.clock = clock
         self.learner, self.options, self.events, self.checkpoints = learner, options, events, checkpoints
         self.network = learner.network
         self.cuda = options.device.startswith("cuda")
@@ -310,8 +328,8 @@ class _Loop:
         self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
         self.whole = True  # False while the state changes, because a half-updated state must not be stored
         self.times: list[float] = []
-        self.told = _Told(at=time.perf_counter())
-        self.since = self.kept = time.perf_counter()
+        self.told = _Told(at=self.clock())
+        self.since = self.kept = self.clock()
         self.peers: Peers | None = None
         self.lost: list[int] = []  # the step of each loss of a process
 
@@ -356,7 +374,7 @@ class _Loop:
         stop = min([*ends, PROBE] if state.step < PROBE else ends)
         self.network.train()
         with closing(self._batches(state.step, stop)) as batches:
-            ended = time.perf_counter()
+            ended = self.clock()
             for items in batches:
                 try:
                     self._step(items)
@@ -365,14 +383,14 @@ class _Loop:
                     self.peers = None
                     self._note_loss(self.options.ranks.reason())
                     return
-                started, ended = ended, time.perf_counter()
+                started, ended = ended, self.clock()
                 self.times.append(ended - started)  # includes the time to create the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
                 total = state.total
                 self._follow_pace()
-                if time.perf_counter() - self.told.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
+                if self.clock() - self.told.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
                     self.events.metrics(state.step, **self._losses_since_told())
-                if time.perf_counter() - self.kept >= _BETWEEN_CHECKPOINTS and not self._is_epoch_end():
+                if self.clock() - self.kept >= _BETWEEN_CHECKPOINTS and not self._is_epoch_end():
                     self._keep()
                 if self._is_probed() or state.total != total:
                     break
@@ -542,14 +560,19 @@ class _Loop:
             return False
         return self.state.step >= PROBE or sum(self.times) > _SLOW_PROBE * (self.options.budget.seconds or math.inf)
 
+    def _time(self, work: Callable[[], object]) -> float:
+        started = self.clock()
+        work()
+        return self.clock() - started
+
     def _decide(self) -> None:
         """Convert the time budget to a number of steps, based on the time per step."""
         state, budget, least = self.state, self.options.budget.seconds, self.options.least_steps
         state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
         self.average.eval()
-        state.look_seconds = _time(self._keep)
+        state.look_seconds = self._time(self._keep)
         if self.options.expect is None:
-            state.look_seconds += _time(lambda: self.learner.validate(self.average.module))
+            state.look_seconds += self._time(lambda: self.learner.validate(self.average.module))
         else:
             look, state.after_seconds = self.options.expect(self.average.module)
             state.look_seconds += look
@@ -608,7 +631,7 @@ class _Loop:
                 best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
             state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
             state.sums = {}
-            self.told = _Told(state.step, at=time.perf_counter())
+            self.told = _Told(state.step, at=self.clock())
             self._keep(best)
         self.events.metrics(state.step, **latest, learning_rate=self.optimizer.param_groups[-1]["lr"])
         if isinstance(self.learner, Showing):
@@ -621,7 +644,7 @@ class _Loop:
         state, told = self.state, self.told
         count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
         losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
-        self.told = _Told(state.step, dict(state.sums), time.perf_counter())
+        self.told = _Told(state.step, dict(state.sums), self.clock())
         return _of_one_loss(losses) if losses else {}
 
     def _finished(self) -> bool:
@@ -649,7 +672,7 @@ class _Loop:
         raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
 
     def _seconds(self) -> float:
-        now = time.perf_counter()
+        now = self.clock()
         self.state.seconds += now - self.since
         self.since = now
         return self.state.seconds
@@ -662,7 +685,7 @@ class _Loop:
             return
         snapshot = self._snapshot()
         self.checkpoints.save(snapshot.facts, snapshot.tensors, best=best)
-        self.kept = time.perf_counter()
+        self.kept = self.clock()
 
     def _snapshot(self) -> Loaded:
         """Return the current state, as a checkpoint stores it."""
@@ -715,12 +738,6 @@ class _Told:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     at: float = 0.0
-
-
-def _time(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 @contextmanager

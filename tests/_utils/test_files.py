@@ -69,7 +69,7 @@ def test_an_interrupt_while_a_folder_is_locked_leaves_nothing(tmp_path: Path, mo
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("customlabels_nb._utils.files._lock", interrupt)
+    monkeypatch.setattr("fcntl.flock", interrupt)
     with pytest.raises(KeyboardInterrupt), scratch(tmp_path):
         pass
     assert os.listdir(tmp_path) == []

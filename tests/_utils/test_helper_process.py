@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ from customlabels_nb._utils import helper_process
 from customlabels_nb._utils.helper_process import HelperProcess
 from customlabels_nb.errors import Cancelled, HelperError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
+from tests.waiting import is_gone, is_soon
 
 TASKS = "tests._utils.helper_tasks"
 
@@ -51,23 +53,6 @@ def heard() -> tuple[Events, list[Event]]:
     events, seen = Events(), list[Event]()
     events.subscribe(seen.append)
     return events, seen
-
-
-def is_soon(condition: Callable[[], object], seconds: float = 5) -> bool:
-    """Check whether a condition becomes true within some time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_task_runs_in_another_process_with_low_priority(helper: HelperProcess) -> None:
@@ -167,7 +152,7 @@ def test_a_process_ends_after_a_time_without_work() -> None:
 
 
 def test_a_helper_that_ends_at_once_is_an_error(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper_process, "_BOOTSTRAP", "pass")
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
     with pytest.raises(HelperError, match="ended with code 0"):
         helper.run(f"{TASKS}:add", [1])
     monkeypatch.undo()

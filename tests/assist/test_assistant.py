@@ -35,7 +35,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.background import RunnerRecord, change_record
 from customlabels_nb.store.database import now_us
-from tests._utils.test_helper_process import is_gone, is_soon
+from tests.waiting import is_gone, is_soon
 
 LABELS = ["lemon", "lime", "01"]
 COUNT, TESTED = 240, 20

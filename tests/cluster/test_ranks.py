@@ -41,6 +41,7 @@ from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, train
 from tests.cluster.plane import BATCH, Plane
 from tests.cluster.ray_cluster import ray_cluster
+from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import drawn_squares
 
 pytestmark = [
@@ -49,14 +50,6 @@ pytestmark = [
 ]
 
 STEPS = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

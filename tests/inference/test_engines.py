@@ -23,6 +23,7 @@ from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.project.runnable import load_model
 from customlabels_nb.settings import settings
 from tests.conftest import AllowedSkip
+from tests.fake_clock import FakeClock
 
 
 @pytest.fixture
@@ -205,12 +206,12 @@ def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
 class _Clocked(Engine):
     """Engine that adds a given value to PyTorch's output and takes a given number of seconds."""
 
-    def __init__(self, plain: Engine, name: str, clock: list[float], seconds: float, off: float) -> None:
+    def __init__(self, plain: Engine, name: str, clock: FakeClock, seconds: float, off: float) -> None:
         super().__init__(plain.network, plain.config, plain.device)
         self.name, self._clock, self._taken, self._off = name, clock, seconds, off
 
     def forward(self, pixels: Any) -> Any:
-        self._clock[0] += self._taken
+        self._clock.advance(self._taken)
         return super().forward(pixels) + self._off
 
 
@@ -235,16 +236,16 @@ def test_auto_takes_the_fastest_that_says_the_same(
     best: str,
     why: dict[str, str],
 ) -> None:
-    clock = [0.0]
+    clock = FakeClock()
     plain = Engine(*classifier, "cpu")
     made = {
         name: _Clocked(plain, name, clock, *how)
         for name, how in zip(("onnx", "bfloat16"), zip(seconds[1:], off, strict=True), strict=True)
     }
     monkeypatch.setattr(selection, "Engine", lambda *_: _Clocked(plain, "torch", clock, seconds[0], 0))
-    monkeypatch.setattr(selection, "_build", lambda name, *_: made[name])
-    monkeypatch.setattr(selection.time, "perf_counter", lambda: clock[0])
-    chosen, choice = open_engine(*classifier, "cpu")
+    monkeypatch.setattr(selection, "OnnxClassifier", lambda *_: made["onnx"])
+    monkeypatch.setattr(selection, "Bfloat16Engine", lambda *_: made["bfloat16"])
+    chosen, choice = open_engine(*classifier, "cpu", clock=clock)
     assert (chosen.name, choice.name) == (best, best)
     for name, words in why.items():
         assert words in choice.others[name]

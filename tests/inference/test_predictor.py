@@ -21,6 +21,7 @@ from customlabels_nb.inference.idle import in_words
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import WEIGHTS, update_config
 from customlabels_nb.models.transforms import to_pixels
+from tests.waiting import wait_until
 
 
 def test_it_answers_while_it_runs_and_only_then(model_folder: Path, blots: dict[str, list[str]]) -> None:
@@ -147,16 +148,6 @@ def test_many_threads_start_ask_and_stop(model_folder: Path) -> None:
 BLANK = np.zeros((3, 224, 224), np.uint8)
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Wait until the condition holds and return True, or False after a timeout."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
     """Make each forward pass signal that it has begun and wait for permission to continue."""
@@ -183,7 +174,7 @@ def test_stopping_waits_for_the_question_that_is_being_answered(
         answer = pool.submit(predictor.probabilities, [BLANK])
         assert begun.wait(20)
         stopping = pool.submit(predictor.stop)
-        assert until(lambda: not predictor.running)
+        wait_until(lambda: not predictor.running)
         with pytest.raises(ModelError, match=r"start\(\)"):
             predictor.probabilities([BLANK])
         assert not stopping.done()
@@ -215,11 +206,11 @@ def test_what_is_not_asked_sleeps_and_the_next_question_wakes_it(model_folder: P
     predictor = Predictor(model_folder, changed=lambda: changes.append(predictor.running))
     predictor.start("cpu", idle_stop=0.3)
     before = predictor.probabilities([BLANK])
-    assert until(lambda: changes == [False])
+    wait_until(lambda: changes == [False])
     assert (predictor.running, predictor.asleep, predictor.device) == (False, True, "cpu")
     assert predictor.probabilities([BLANK]) == pytest.approx(before)
     assert changes[:2] == [False, True]
-    assert until(lambda: changes == [False, True, False])  # it becomes idle again
+    wait_until(lambda: changes == [False, True, False])  # it becomes idle again
     predictor.stop()
     assert not predictor.asleep
     assert predictor.idle_stop == float("inf")

@@ -17,7 +17,6 @@ from customlabels_nb.datasets.formats import coco
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import InputError
-from customlabels_nb.jobs import job_output
 from customlabels_nb.jobs.consolidation import consolidate
 from customlabels_nb.jobs.job_output import JobOutput, check_job_name, write_job_output
 from tests.jobs.answer_tables import box, make_answers, outlined
@@ -312,19 +311,6 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the output of a job"):
         write_job_output(make_output("multi-label"), tmp_path / "out")
     assert files_of(elsewhere) == before
-
-
-def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(output: JobOutput) -> bytes:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    folder = write_job_output(make_output("single-label"), tmp_path)
-    before = files_of(folder)
-    monkeypatch.setattr(job_output, "_answers_csv", fail)
-    with pytest.raises(InputError, match=r"folder='.*' cannot be written: the disk is full\."):
-        write_job_output(make_output("boxes"), tmp_path)
-    assert files_of(folder) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["leaves-1"]
 
 
 def test_an_output_that_cannot_be_moved_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

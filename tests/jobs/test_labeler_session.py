@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.labeler_session import DONE, LabelerSession
 from customlabels_nb.labeling.drawing import Shape
 from customlabels_nb.settings import settings
+from tests.fake_clock import FakeClock
 from tests.jobs.conftest import ACTION, Place, check
 
 Create = Callable[..., LabellingJob]
@@ -41,7 +41,7 @@ def open_as(place: Place) -> Iterator[Callable[..., LabelerSession]]:
 
     def open_session(job: LabellingJob, name: str = "anna", **options: Any) -> LabelerSession:
         with person(name):
-            opened.append(LabelerSession(place.store, place.root, job, **options))
+            opened.append(LabelerSession(place.store, place.root, job, **{"clock": FakeClock(), **options}))
         return opened[-1]
 
     yield open_session
@@ -58,7 +58,7 @@ def given(job: LabellingJob, who: str = "anna") -> list[Any]:
 
 def later(session: LabelerSession) -> bool:
     """Refresh the session like a page that polls it some time later."""
-    session._lease_after = session._counted = session._renewed = 0.0
+    session.clock.advance(31)  # type: ignore[attr-defined]
     return session.refresh()
 
 
@@ -280,7 +280,7 @@ def test_leases_are_renewed_only_while_the_view_is_used(place: Place, create: Cr
     later(session)
     assert place.sql(held)[0][0] > 1
     place.expire()
-    session._used -= 2 * labeler_session._IDLE_SECONDS
+    session.clock.advance(600)  # type: ignore[attr-defined]
     later(session)
     assert place.sql(held)[0][0] == 1
     session.touch()
@@ -307,11 +307,11 @@ def test_tasks_of_a_page_that_is_not_heard_any_more_are_given_back(
     job = create()
     monkeypatch.setattr(labeler_session, "GONE_SECONDS", 0.4)
     session = open_as(job, batch=5)
-    end = time.monotonic() + 1.0
-    while time.monotonic() < end:  # a hidden page
+    for _ in range(4):  # a hidden page
+        session.clock.advance(0.3)
         session.heard()
-        time.sleep(0.05)
     assert job.progress.held == 5
+    session.clock.advance(0.5)
     session._watcher.join(10)
     assert (job.progress.held, session.waiting) == (0, [])
     monkeypatch.undo()

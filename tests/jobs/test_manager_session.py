@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from types import SimpleNamespace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from customlabels_nb.jobs.manager_session import STATES, ManagerSession, describ
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from tests.fake_clock import FakeClock
 from tests.jobs.conftest import Place
 
 Create = Callable[..., LabellingJob]
@@ -43,16 +44,16 @@ def answer_all(job: LabellingJob, person: str, given: dict[str, Any]) -> None:
             done += 1
 
 
-def opened(place: Place, job: LabellingJob) -> ManagerSession:
+def opened(place: Place, job: LabellingJob, clock: Callable[[], float] | None = None) -> ManagerSession:
     """Open the session, and wait until everything is measured."""
-    session = ManagerSession(place.store, place.root, job)
+    session = ManagerSession(place.store, place.root, job, clock=clock or FakeClock())
     assert session.measuring.wait(30).name == "done"
     return session
 
 
 def followed(session: ManagerSession) -> dict[str, Any]:
-    """Follow the job without waiting for the next turn, and return the figures as the page receives them."""
-    session._count_after = session._measure_after = 0.0
+    """Follow the job some time later, and return the figures as the page receives them."""
+    session.clock.advance(11)  # type: ignore[attr-defined]
     session.refresh()
     assert session.measuring.wait(30).name == "done"
     found: dict[str, Any] = json.loads(json.dumps(session.figures))
@@ -95,8 +96,7 @@ def test_every_image_is_in_one_state_and_each_number_has_its_images(place: Place
     assert session.images({"label": "lime"}) == names(1)
     assert session.images({"image": "05.jpg"}) == names(5)
     place.expire("carl")
-    session._counted = -1e9  # leases expire without any change in the database
-    assert followed(session)["states"]["working"] == 0
+    assert followed(session)["states"]["working"] == 0  # leases expire without any change in the database
     place.store.remove_images("train", place.store.tables("train", images=names(0))[0], Action("remove", "meg"))
     after = followed(session)
     assert after["states"]["done"] == 1
@@ -113,7 +113,6 @@ def test_the_figures_follow_the_job_and_nothing_is_read_again_without_news(place
     assert session.figures["agreement"] == [None, None, None]
     before = session.changes
     for _ in range(3):
-        session._count_after = session._measure_after = 0.0
         session.refresh()
     assert session.changes == before
     answer(job, "anna", {"00.jpg": "lemon"})
@@ -135,19 +134,17 @@ def test_the_figures_follow_the_job_and_nothing_is_read_again_without_news(place
         session.act("pause")
 
 
-def test_refresh_waits_longer_the_more_it_costs(place: Place, create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = create()
-    session = opened(place, job)
-    clock = iter(range(100, 1000, 7))  # each reading of the time takes 7 s
-    monkeypatch.setattr(manager_session, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
-    session._count_after = 0.0
-    session.refresh()
-    assert session._count_after == 100 + 10 * 7
+def test_refresh_waits_longer_the_more_it_costs(place: Place, create: Create) -> None:
+    job, times = create(), count(100.0, 7.0)
+    session = opened(place, job, lambda: next(times))  # counting takes from 100 to 107, measuring until 121
     before = session.changes
     answer(job, "anna", {"00.jpg": "lemon"})
-    for _ in range(5):
+    for _ in range(6):  # the last one at 163
         session.refresh()
     assert session.changes == before
+    session.refresh()  # ten times 7 s after 100
+    assert session.changes > before
+    assert session.measuring.wait(30).name == "done"
 
 
 def test_stopped_people_skips_and_wrong_gold_are_told_and_decided(place: Place, create: Create) -> None:
@@ -228,11 +225,10 @@ def test_a_measurement_that_failed_is_repeated(place: Place, create: Create, mon
         raise StoreError("connection refused")
 
     with monkeypatch.context() as broken:
-        broken.setattr(ManagerSession, "_people", lost)
-        session = ManagerSession(place.store, place.root, create())
+        broken.setattr(LabellingJob, "people", property(lost))
+        session = ManagerSession(place.store, place.root, create(), clock=FakeClock())
         assert session.measuring.wait(30).name == "failed"
     assert session.figures["error"] == "connection refused"
-    session._count_after = 0.0
     session.refresh()
     assert session.measuring.state.name == "failed"  # not at once
     assert followed(session)["error"] == ""

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError
-from customlabels_nb.jobs import reviewer_session
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.reviewer_session import BoxSession, JobReviewQuery, ReviewerSession
 from customlabels_nb.labeling.drawing import Shape
 from customlabels_nb.labeling.session import Conflict
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from tests.fake_clock import FakeClock
 from tests.jobs.conftest import Place, check
 
 Create = Callable[..., LabellingJob]
@@ -31,12 +31,18 @@ def open_review(place: Place) -> Iterator[Open]:
     opened = []
 
     def open_session(job: LabellingJob) -> ReviewerSession:
-        opened.append(ReviewerSession(place.store, place.root, job))
+        opened.append(ReviewerSession(place.store, place.root, job, clock=FakeClock()))
         return opened[-1]
 
     yield open_session
     for session in opened:
         session.close()
+
+
+def later(session: ReviewerSession) -> None:
+    """Refresh the session like a page that polls it some time later."""
+    session.clock.advance(10)  # type: ignore[attr-defined]
+    session.refresh()
 
 
 def answer(job: LabellingJob, given: dict[str, list[Any]], people: tuple[str, ...] = PEOPLE) -> None:
@@ -294,8 +300,7 @@ def test_labels_and_instructions_of_the_job_are_followed(place: Place, create: C
     session = open_review(job)
     place.store.rename_label("lime", "limette", Action("rename label", "meg"))
     job.update(labels=["lemon", "limette", "grapefruit"], instructions="Look twice.")
-    session._looked -= 2 * reviewer_session._LOOK_SECONDS
-    session.refresh()
+    later(session)
     assert session.labels()["label"].tolist() == ["lemon", "limette", "grapefruit"]
     assert session.instructions == "Look twice."
     assert session.row("03.jpg")["labels"] == ["limette"]
@@ -310,8 +315,7 @@ def test_new_skips_are_followed(create: Create, open_review: Open) -> None:
     for name in PEOPLE[:2]:
         worker = job.worker(name)
         worker.skip(worker.lease(1)[0], "")
-    session._looked -= 2 * reviewer_session._LOOK_SECONDS
-    session.refresh()
+    later(session)
     assert len(shown(session)) == 1
 
 
@@ -340,16 +344,14 @@ def test_one_person_more_is_asked(place: Place, create: Create, open_review: Ope
     (task,) = [task for task in dora.lease(20) if task.image == "01.jpg"]
     dora.submit(task, "fig")
     dora.give_back()
-    session._looked = -100.0
-    session.refresh()
+    later(session)
     assert "01.jpg" in shown(session)
     assert len(session.row("01.jpg")["answers"]) == 4
     check(place)
     for name in "efghi":
         session.ask_one_more(["01.jpg"])
         answer(job, {"01.jpg": ["lemon"]}, (name,))
-        session._looked = -100.0
-        session.refresh()
+        later(session)
     with pytest.raises(NotAllowedError, match="9 people are asked"):
         session.ask_one_more(["01.jpg"])
 
@@ -455,8 +457,7 @@ def test_decisions_of_others_are_followed(create: Create, open_review: Open) -> 
     answer(job, {"06.jpg": ["lemon", "lime", "lime"]})
     session.refresh()  # too soon after the last look
     assert shown(session) == ["01.jpg", "03.jpg"]
-    session._looked -= 2 * reviewer_session._LOOK_SECONDS
-    session.refresh()
+    later(session)
     assert set(shown(session)) == {"03.jpg", "06.jpg"}
     assert session.row("01.jpg")["labels"] == ["fig"]
     assert session.row("01.jpg")["reviewed"]

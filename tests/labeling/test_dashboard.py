@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from customlabels_nb.store import Action
 from customlabels_nb.training.plan import plan_in_words
 from tests.facts import tells
 from tests.labeling.conftest import another, named
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -53,14 +54,6 @@ def label_some(project: Project) -> None:
     ben.set_status(named(ben, 15, 16), "skipped")
     ben.set_status(named(ben, 17), "needs_review")
     project._store.move_images(named(anna, 0, 1, 7, 12, 20, 21), "train", "test", project._action("distribute"))
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the message never arrived"
-        time.sleep(0.01)
 
 
 def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Mapping[str, Any]) -> list[str]:
@@ -226,17 +219,17 @@ def test_the_watch_tells_soon_and_ends_when_nobody_looks(project: Project) -> No
     assert told == []
     other = cl.load_project(project.root)
     other.labels.add("fig")
-    until(lambda: told)
-    until(lambda: not watch.is_awake)
+    wait_until(lambda: told)
+    wait_until(lambda: not watch.is_awake)
     other.labels.add("plum")
     time.sleep(0.1)
     assert told == [1]
     watch.awake()
     time.sleep(0.1)
     other.labels.add("nut")
-    until(lambda: len(told) == 2)
+    wait_until(lambda: len(told) == 2)
     watch.stop()
-    until(lambda: not watch.is_awake)
+    wait_until(lambda: not watch.is_awake)
     other.close()
 
 

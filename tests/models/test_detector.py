@@ -1,7 +1,6 @@
 import hashlib
 import json
 import pickle
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -46,19 +45,11 @@ from customlabels_nb.models.mask_head import CELLS
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.settings import settings
 from tests.models.pictures import gradient
+from tests.threads import one_thread  # noqa: F401
 
 FACTS = BACKBONES[PACKAGED]
 SHAPE = DetectorShape(channels=8, hidden=16)
 GREY = (127, 127, 127)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

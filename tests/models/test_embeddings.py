@@ -213,14 +213,6 @@ def test_images_that_look_alike_stand_together() -> None:
     assert broken(group, np.arange(600)) > 400
 
 
-def test_many_images_are_put_in_order_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customlabels_nb.models.embeddings._BLOCK", 100)
-    features, group = clusters(2000)
-    order = similar_order(features)
-    assert sorted(order) == list(range(2000))
-    assert broken(group, order) < 200  # a block boundary may divide a group
-
-
 def test_ten_thousand_images_are_put_in_order_in_seconds() -> None:
     features, group = clusters(10_000)
     started = time.process_time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 
 import numpy as np
@@ -16,17 +15,9 @@ from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_building import pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.half_precision import HalfConv2d, HalfLinear, compute_in_half, has_bfloat16
+from tests.threads import one_thread  # noqa: F401
 
 SHAPE = DetectorShape(channels=32, hidden=64)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use one thread, which is faster for networks of this size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=[True, False], ids=["with bfloat16", "without"])

@@ -12,7 +12,10 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.project import auto_refresh
+from customlabels_nb.project.auto_refresh import look_again
 from customlabels_nb.settings import settings
+from customlabels_nb.store import SqlStore
+from tests.fake_clock import FakeClock
 from tests.images.pictures import jpeg, write_folder
 from tests.remote.conftest import Web, web
 
@@ -64,34 +67,28 @@ def test_every_screen_looks_at_the_sources(
     screen.close()
 
 
-def test_sources_are_looked_at_when_the_last_look_is_older(
-    project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sources_are_looked_at_when_the_last_look_is_older(project: cl.Project, photos: Path) -> None:
     assert project.auto_refresh("1d") == 86_400
-    now = [project._store.setting("auto refresh")["looked"] + 90_000 * 10**6]
-    monkeypatch.setattr(auto_refresh, "now_us", lambda: now[0])
+    clock = FakeClock(project._store.setting("auto refresh")["looked"] // 10**6)
+
+    def images_after(seconds: int) -> int:
+        clock.advance(seconds)
+        look_again(project._place, clock=lambda: int(clock()) * 10**6)
+        return len(project.train_set)
+
     add_photo(photos, 1)
-    project.label()
-    assert len(project.train_set) == 4
+    assert images_after(90_000) == 4
     add_photo(photos, 2)
-    now[0] += 86_399 * 10**6
-    project.label()
-    assert len(project.train_set) == 4
-    now[0] += 10**6
-    project.label()
-    assert len(project.train_set) == 5
-    now[0] -= 90_000 * 10**6  # the clock of the other computer was wrong
+    assert images_after(86_399) == 4
+    assert images_after(1) == 5
     add_photo(photos, 3)
-    project.label()
-    assert len(project.train_set) == 6
+    assert images_after(-90_000) == 6  # the clock of the other computer was wrong
     project.refresh(progress=False)  # is a look as well
+    clock.seconds = project._store.setting("auto refresh")["looked"] // 10**6
     add_photo(photos, 4)
-    project.label()
-    assert len(project.train_set) == 6
+    assert images_after(60) == 6
     assert project.auto_refresh(None) is None
-    now[0] += 90_000 * 10**6
-    project.label()
-    assert len(project.train_set) == 6
+    assert images_after(90_000) == 6
     assert project.auto_refresh() is None
     assert project.history["what"].tolist().count("set auto refresh") == 3
 
@@ -170,7 +167,7 @@ def test_a_slow_source_delays_no_screen(
 def test_of_many_kernels_one_looks(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.auto_refresh("1h")
     looks: list[Any] = []
-    monkeypatch.setattr(auto_refresh, "_look", lambda place: looks.append(place))
+    monkeypatch.setattr(auto_refresh, "_look", lambda place, clock: looks.append(place))
     kernels = [Thread(target=auto_refresh.look_again, args=(project._place,)) for _ in range(8)]
     for kernel in kernels:
         kernel.start()
@@ -223,7 +220,7 @@ def test_labelers_of_a_complete_job_get_the_new_images(project: cl.Project, phot
 def test_a_project_that_cannot_be_written_is_not_looked_at(
     project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project._store._database, "read_only", True)
+    monkeypatch.setattr(SqlStore, "read_only", True)
     add_photo(photos, 1)
     assert len(project.label().session.table.names) == 3
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -60,22 +60,14 @@ def test_good_names_are_kept(tmp_path: Path, name: str) -> None:
     project.close()
 
 
-def test_versions_named_in_the_same_second_have_different_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Noon(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Noon:
-            return cls(2026, 1, 2, 12, 0, second)
-
-    monkeypatch.setattr("customlabels_nb.project.location.datetime", Noon)
+def test_versions_named_in_the_same_second_have_different_names(tmp_path: Path) -> None:
     project = cl.create_project("fruit", tmp_path)
-    other, second = cl.load_project(project.root), 0
-    names = [new_version_name(place) for place in (project._place, other._place, project._place)]
+    other, noon = cl.load_project(project.root), datetime(2026, 1, 2, 12)
+    places = (project._place, other._place, project._place)
+    names = [new_version_name(place, clock=lambda: noon) for place in places]
     assert names == ["fruit.2026-01-02T12.00.00", "fruit.2026-01-02T12.00.00-2", "fruit.2026-01-02T12.00.00-3"]
-    second = 1
     (project.root / "versions" / "fruit.2026-01-02T12.00.01").mkdir(parents=True)
-    assert new_version_name(other._place) == "fruit.2026-01-02T12.00.01-2"
+    assert new_version_name(other._place, clock=lambda: noon.replace(second=1)) == "fruit.2026-01-02T12.00.01-2"
     assert new_version_name(project._place, "mine") == "mine"
     project.close()
     other.close()

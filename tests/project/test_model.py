@@ -37,6 +37,7 @@ from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import this_process
 from tests.facts import tells
 from tests.other_kernels import before_next_write
+from tests.waiting import wait_until
 
 RUN_AND_WAIT = """
 import sys, customlabels_nb as cl
@@ -392,9 +393,7 @@ def test_a_model_that_nobody_asks_stops_and_says_so(
     monkeypatch.setattr(model._store, "update_version", update)
     model.start("cpu", idle_stop="0.5s")
     model.detect(shapes / "disc" / "0.png")
-    end = time.monotonic() + 20
-    while model.status != "STOPPED" and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(lambda: model.status == "STOPPED")
     assert tells(model.status_message, "0.5")
     assert (model.record.pid, model.record.heartbeat) == (None, None)
     model.start(idle_stop="never")
@@ -417,9 +416,7 @@ def test_a_later_question_starts_what_stopped_for_want_of_one(
 ) -> None:
     model.start("cpu", idle_stop=0.3)
     running = model._predictor
-    end = time.monotonic() + 20
-    while model.status != "STOPPED" and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(lambda: model.status == "STOPPED")
     assert model._predictor is None
     assert model.detect(shapes / "disc" / "0.png").table["label"].iloc[0] == "disc"
     assert tells(capsys.readouterr().out, "v1", "cpu")

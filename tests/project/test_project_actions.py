@@ -15,7 +15,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.project.conftest import train_project
-from tests.widgets.asking import ResultsPage
+from tests.widgets.asking import Page
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def project(trained_copy: Project) -> Project:
 
 
 @pytest.fixture
-def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> ResultsPage:
-    return ResultsPage(project.model("v1").evaluate().show(), monkeypatch)
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(project.model("v1").evaluate().show(), monkeypatch)
 
 
-def test_the_head_says_what_was_trained_and_how_it_is_used(page: ResultsPage, project: Project) -> None:
+def test_the_head_says_what_was_trained_and_how_it_is_used(page: Page, project: Project) -> None:
     facts = page.ask("hello")["facts"]
     said = dict(facts["said"])
     assert said["training images"] == "18"
@@ -46,7 +46,7 @@ def test_the_head_says_what_was_trained_and_how_it_is_used(page: ResultsPage, pr
     assert page.ask("training")["counts"] == {"disc": 6, "stripes": 6, "triangle": 6}
 
 
-def test_advice_runs_in_an_empty_notebook(project: Project, page: ResultsPage) -> None:
+def test_advice_runs_in_an_empty_notebook(project: Project, page: Page) -> None:
     facts = page.ask("hello")["facts"]
     assert facts["kept"] == project.model("v1").thresholds
     with project.model("v1").started("cpu", engine="torch"):
@@ -61,8 +61,8 @@ def test_advice_runs_in_an_empty_notebook(project: Project, page: ResultsPage) -
         assert loaded
 
 
-def test_a_training_run_has_a_curve_if_it_trained_a_network(page: ResultsPage) -> None:
-    actions = page.screen._actions
+def test_a_training_run_has_a_curve_if_it_trained_a_network(page: Page) -> None:
+    actions = page.widget._actions
     assert actions is not None
     assert actions.training_curve() == []
     history = [{"step": 9, "seconds": 1.5, "loss": 2.0}, {"step": 18, "seconds": 3.0, "loss": 1.0, "ap50": 0.25}]
@@ -74,7 +74,7 @@ def test_a_training_run_has_a_curve_if_it_trained_a_network(page: ResultsPage) -
     assert actions.training_curve() == [(1.0, 0.5)]
 
 
-def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: ResultsPage, project: Project) -> None:
+def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: Page, project: Project) -> None:
     model = project.model("v1")
     image = project.test_set.images["image"].iloc[0]
     everything = model.detect(image, threshold=0).table
@@ -87,13 +87,13 @@ def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: ResultsPa
     assert model.thresholds == own
     assert model.detect(image).table.empty
     model.stop()
-    page.screen.set_thresholds(0.25)
-    page.screen.keep_thresholds()
+    page.widget.set_thresholds(0.25)
+    page.widget.keep_thresholds()
     assert set(model.thresholds.values()) == {0.25}
 
 
-def test_fixing_a_wrong_truth_changes_the_figures(page: ResultsPage, project: Project) -> None:
-    screen = page.screen
+def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) -> None:
+    screen = page.widget
     before = screen.figures["f1"]
     name = project.test_set.images["image"].iloc[0]
     true = project.test_set.annotations.set_index("image")["label"][name]
@@ -135,9 +135,9 @@ def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
     screen.close()
 
 
-def test_images_are_moved_to_the_training_images(page: ResultsPage, project: Project) -> None:
+def test_images_are_moved_to_the_training_images(page: Page, project: Project) -> None:
     names = project.test_set.images["image"].tolist()
-    places = page.screen.exploration.place
+    places = page.widget.exploration.place
     assert page.ask("add", images=[places[name] for name in names[:2]], label="triangle") == {"count": 2}
     assert set(names[:2]) <= set(project.train_set.images["image"])
     labels = project.train_set.annotations.set_index("image")["label"]
@@ -149,7 +149,7 @@ def test_images_are_moved_to_the_training_images(page: ResultsPage, project: Pro
         page.ask("add", images=[places[names[3]]], label=" ")
 
 
-def test_another_version_stands_beside_it(page: ResultsPage, project: Project) -> None:
+def test_another_version_stands_beside_it(page: Page, project: Project) -> None:
     assert page.ask("versions") == {"names": ["v2"]}
     answer = page.ask("compare", name="v2")
     assert answer["comparison"]["names"] == ["v2", "v1"]
@@ -163,8 +163,8 @@ def test_another_version_stands_beside_it(page: ResultsPage, project: Project) -
     assert shown.exploration.comparison.names == ("v1", "v2")
 
 
-def test_other_cells_read_and_steer_it(page: ResultsPage, project: Project) -> None:
-    screen: Results = page.screen
+def test_other_cells_read_and_steer_it(page: Page, project: Project) -> None:
+    screen: Results = page.widget
     screen.set_filter(show="all", sort="name")
     assert screen.shown == [screen.exploration.names[at] for at in screen.exploration.choose()]
     assert len(screen.selected) == 6
@@ -172,11 +172,10 @@ def test_other_cells_read_and_steer_it(page: ResultsPage, project: Project) -> N
     screen.select(screen.shown[1:3])
     assert screen.selected["image"].tolist() == screen.shown[1:3]
     assert set(screen.rows["image"]) == set(screen.shown[1:3])
-    pushes = page.pushes()
-    assert [push["push"] for push in pushes] == ["filter", "select"]
+    assert [push["push"] for push in page.pushed] == ["filter", "select"]
     screen.set_thresholds({"disc": 0.9})
     assert screen.thresholds["disc"] == 0.9
-    assert page.pushes()[0]["position"]["own"] == {"disc": 0.9}
+    assert page.pushed[-1]["position"]["own"] == {"disc": 0.9}
     seen: list[Any] = []
     screen.observe(lambda change: seen.append(change.new["mode"]), "position")
     page.ask("moved", position={"mode": "cross-validated", "one": 0.5, "own": {}, "overlap": None})

@@ -7,8 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import boto3
 from botocore.config import Config
 
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 
 
 class ServerProcess:
@@ -87,11 +86,3 @@ class ServerProcess:
 
     def status(self, dataset: str) -> dict[str, Any]:
         return dict(self.client.describe_dataset(DatasetArn=dataset)["DatasetDescription"])
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until a condition is true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "It did not come about."
-        time.sleep(0.05)

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.rekognition.server_process import ServerProcess, wait_until
+from tests.rekognition.server_process import ServerProcess
 from tests.rekognition.service import classified
 from tests.rekognition.test_policy_operations import document, statement
 from tests.rekognition.training import paint
+from tests.waiting import wait_until
 
 #: Run the command in forks of one process, because its imports take a second. Its output is written to two files.
 _PROGRAM = """

@@ -12,10 +12,11 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.errors import StoreError
-from customlabels_nb.rekognition import dataset_operations, manifest_entries, version_training
+from customlabels_nb.rekognition import dataset_operations, manifest_entries
 from customlabels_nb.rekognition.resource_names import parse_arn
 from customlabels_nb.store import SqlStore
 from tests.rekognition.service import Service, boxed, classified
+from tests.rekognition.training import replace_process
 from tests.s3_server import Bucket
 
 BAD_BOX = boxed("bad.jpg", ("cat", -5, 0, 20, 20))
@@ -410,7 +411,7 @@ class Announced:
 def test_no_training_begins_beside_a_change_of_its_dataset(
     service: Service, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    replace_process(monkeypatch)
     project, paused, lock = service.project(), Paused(monkeypatch), Announced()
     paused.release.set()
     arn = service.dataset(project, [classified("1.jpg", "a")])
@@ -437,7 +438,7 @@ def test_no_training_begins_beside_a_change_of_its_dataset(
 
 
 def test_a_request_waits_for_the_refresh_of_another(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    replace_process(monkeypatch)
     project, lock = service.project(), Announced()
     python = cl.load_project(service.root / "rooms")
     python.update_entries("train", [json.loads(classified("1.jpg", "a"))], progress=False)

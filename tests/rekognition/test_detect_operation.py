@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import threading
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,10 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
-from botocore.config import Config
 from PIL import Image
 
 import customlabels_nb as cl
@@ -28,6 +25,7 @@ from customlabels_nb.training.status import this_process
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, png_header
 from tests.rekognition.service import Service
 from tests.rekognition.test_project_operations import version
+from tests.waiting import wait_until
 
 
 class Fake:
@@ -57,12 +55,17 @@ class Fake:
         return [SimpleNamespace(boxes=box, labels=labels, confidences=confidences, masks=None) for _ in images]
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """Return the predictor of every version."""
+def fake_predictor(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Replace the predictor of every version."""
     fake = Fake()
     monkeypatch.setattr(detect_operation, "_predictor", lambda _: fake)
     return fake
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Return the predictor of every version."""
+    return fake_predictor(monkeypatch)
 
 
 @pytest.fixture
@@ -190,34 +193,6 @@ def test_units_are_requests_at_once_and_others_wait(
         found = sorted(answer.result() for answer in answers)
     assert found == ["a"] * 5 + ["refused"] * 3
     assert max(fake.batches) <= 2
-
-
-def test_clients_repeat_by_themselves_what_is_refused(
-    service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detect_operation, "_UNITS", 1)
-    monkeypatch.setattr(detect_operation, "_MOST_WAITING", 2)
-    fake.go_on.clear()
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    client = boto3.client("rekognition", endpoint_url=service.server.url, config=Config(max_pool_connections=6), **keys)
-    gate = detect_operation._gates[service.root / "rooms" / "versions" / "v"]
-    with ThreadPoolExecutor(6) as pool:
-        image = {"Bytes": PNG}
-        answers = [pool.submit(client.detect_custom_labels, ProjectVersionArn=arn, Image=image) for _ in range(6)]
-        wait_until(lambda: (gate.running, gate.waiting) == (1, 2))
-        threading.Event().wait(0.3)  # in which the other three are refused
-        fake.go_on.set()
-        found = [answer.result() for answer in answers]
-    assert all(one["CustomLabels"][0]["Name"] == "a" for one in found)
-    assert sum(one["ResponseMetadata"]["RetryAttempts"] for one in found) >= 3
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        threading.Event().wait(0.025)
-    raise AssertionError("It did not come about.")
 
 
 def test_requests_at_once_are_one_pass(service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from tornado.httputil import HTTPHeaders
 
 from customlabels_nb.cli import main
 from customlabels_nb.errors import InputError, ServiceError
-from customlabels_nb.rekognition import EndpointServer, ServingOptions, detect_operation, endpoint_server
+from customlabels_nb.rekognition import EndpointServer, ServingOptions, endpoint_server
 from customlabels_nb.rekognition.endpoint import OPERATIONS, body_length
 from customlabels_nb.rekognition.resource_names import parse_arn
 from customlabels_nb.rekognition.served_versions import add_version, change_facts
@@ -34,11 +34,11 @@ from customlabels_nb.rekognition.signatures import AccessKey
 from customlabels_nb.settings import settings
 from tests.conftest import ROOT
 from tests.images.pictures import jpeg
-from tests.rekognition.server_process import wait_until
 from tests.rekognition.service import KEY, Service
-from tests.rekognition.test_detect_operation import Fake
+from tests.rekognition.test_detect_operation import fake_predictor
 from tests.rekognition.test_fuzzing import versions_in
 from tests.rekognition.test_signatures import Signed
+from tests.waiting import wait_until
 
 NAMES = [
     "CreateProject",
@@ -393,10 +393,9 @@ def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monke
 def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.options["options"] = ServingOptions(hold=300)
     service.restart()
-    fake = Fake()
+    fake = fake_predictor(monkeypatch)
     fake.seconds = 300
     fake.go_on.clear()
-    monkeypatch.setattr(detect_operation, "_predictor", lambda _: fake)
     project = service.project("fuzzed")
     first, second = [arn for arn in versions_in(service, "fuzzed") if "/v0/" in arn or "/v4/" in arn]
     served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(project))

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.rekognition import detect_operation, version_training
 from customlabels_nb.rekognition.endpoint import OPERATIONS
 from customlabels_nb.rekognition.service_model import WIRE_ERRORS, declared_errors, service_model
 from customlabels_nb.settings import settings
@@ -21,9 +20,10 @@ from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from tests.images.pictures import jpeg
 from tests.rekognition.service import Service, boxed, classified
-from tests.rekognition.test_detect_operation import Fake
+from tests.rekognition.test_detect_operation import fake_predictor
 from tests.rekognition.test_policy_operations import document, statement
 from tests.rekognition.test_project_operations import version
+from tests.rekognition.training import replace_process
 
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 5, 10**40, 0.5, -1e308, 1e999, "", " ", "a", "é", "日本", "\0", "\ud800", "\n",
@@ -109,8 +109,8 @@ ORDER = sorted(OPERATIONS, key=lambda name: (name.startswith("Delete"), not name
 
 def test_no_member_causes_status_500(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customlabels_nb.rekognition.endpoint.verify", lambda keys, *_: next(iter(keys.values())))
-    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
-    monkeypatch.setattr(detect_operation, "_predictor", lambda _: Fake())
+    replace_process(monkeypatch)
+    fake_predictor(monkeypatch)
     project, empty = service.project("fuzzed"), service.project("empty")
     train, test = service.dataset(project, LINES[:3]), service.dataset(project, kind="TEST")
     service.manifest(LINES[:3], "m.manifest")

@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from customlabels_nb.rekognition.workspace import FAILED_BY_SERVICE
-from tests.rekognition.server_process import ServerProcess, wait_until
+from tests.rekognition.server_process import ServerProcess
 from tests.rekognition.service import classified
 from tests.rekognition.training import OUTPUT, paint
+from tests.waiting import wait_until
 
 _MANY = 60_000
 

@@ -21,9 +21,9 @@ from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.rekognition import EndpointServer
 from customlabels_nb.rekognition.signatures import ACCOUNT
 from customlabels_nb.store import Action
-from tests.rekognition.server_process import wait_until
 from tests.rekognition.service import Service, classified, write_keys
 from tests.rekognition.test_project_operations import version
+from tests.waiting import wait_until
 
 OTHER = "111122223333"
 ROLE = f"arn:aws:iam::{OTHER}:role/copier"

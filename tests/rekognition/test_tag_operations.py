@@ -8,7 +8,6 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
-from customlabels_nb.rekognition import version_training
 from customlabels_nb.rekognition.resource_names import parse_arn
 from customlabels_nb.rekognition.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.store import Action
@@ -16,6 +15,7 @@ from customlabels_nb.training.status import this_process
 from tests.rekognition.service import Service, classified
 from tests.rekognition.test_project_operations import version
 from tests.rekognition.test_version_operations import OUTPUT, settle
+from tests.rekognition.training import replace_process
 
 
 def tags(service: Service, arn: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def test_tags_are_merged_and_removed(service: Service, kind: str) -> None:
 
 
 def test_operations_that_create_take_tags(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    replace_process(monkeypatch)
     arn = service.call("create_project", ProjectName="rooms", Tags={"a": "1"})["ProjectArn"]
     request = {"ProjectArn": arn, "DatasetType": "TRAIN", "Tags": {"b": "2"}}
     dataset = service.call("create_dataset", **request)["DatasetArn"]
@@ -102,7 +102,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
         end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
         python.close()
 
-    monkeypatch.setattr(version_training, "_start_process", trained)
+    replace_process(monkeypatch, trained)
     request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": OUTPUT}
     given = dict.fromkeys(("kept", "client", "gone", "removed"), "1")
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]

@@ -27,7 +27,7 @@ from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from tests.rekognition.service import Service, classified
 from tests.rekognition.test_project_operations import version
-from tests.rekognition.training import OUTPUT, paint, train_here
+from tests.rekognition.training import OUTPUT, paint, replace_process, train_here
 from tests.s3_server import Bucket
 
 OTHER = "111122223333"
@@ -351,7 +351,7 @@ def test_a_version_goes_to_another_account(trained: tuple[Service, str, str]) ->
 def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("root", "photos"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(version_training, "_start_process", lambda _: None)
+    replace_process(monkeypatch)
     quotas = Quotas(projects=2, versions_per_project=4, trainings=1, running=2, units_per_version=5)
     with Service(tmp_path / "root", tmp_path / "photos", quotas=quotas) as service:
         project = service.project()
@@ -568,7 +568,7 @@ def test_a_training_process_that_dies_is_a_service_issue(service: Service, monke
 
 def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(version_training, "_start_process", lambda version: begun.append(version.local))
+    replace_process(monkeypatch, lambda version: begun.append(version.local))
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
     (workspace,) = service.server.endpoint._workspaces.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def paint_boxes(folder: Path, count: int = 16) -> list[str]:
     return lines
 
 
+def replace_process(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[ServedVersion], object] = lambda version: None
+) -> None:
+    """Call ``start`` instead of starting the process that trains a version. By default, nothing is trained."""
+    monkeypatch.setattr(version_training, "_start_process", start)
+
+
 def train_here(monkeypatch: pytest.MonkeyPatch, steps: int | None = None) -> None:
     """Train in a thread of this process instead of a process of its own, with ``steps`` instead of a time."""
     train = Project.train
@@ -73,5 +81,5 @@ def train_here(monkeypatch: pytest.MonkeyPatch, steps: int | None = None) -> Non
 
     if steps is not None:
         monkeypatch.setattr(Project, "train", lambda *own, budget, **more: train(*own, steps=steps, **more))
-    monkeypatch.setattr(version_training, "_start_process", start)
+    replace_process(monkeypatch, start)
     monkeypatch.setattr(settings, "threads", 1)  # otherwise a benchmark chooses

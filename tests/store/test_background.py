@@ -27,8 +27,8 @@ from customlabels_nb.store.background import (
     runner_record,
 )
 from customlabels_nb.store.database import now_us
-from tests._utils.test_helper_process import is_gone, is_soon
 from tests.store.conftest import Opener
+from tests.waiting import is_gone, is_soon
 
 TASKS = "tests._utils.helper_tasks"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 import warnings
 from pathlib import Path
 
@@ -14,8 +13,10 @@ import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.diagnostics.checkup import database
 from customlabels_nb.errors import StoreError
+from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore, create_store, network_disks
 from customlabels_nb.store.network_disks import network_file_system, refuse_network_disk
+from tests.fake_clock import FakeClock
 
 MOUNTS = """\
 overlay / overlay rw,relatime 0 0
@@ -112,13 +113,14 @@ def test_projects_and_jobs_look_at_the_disk(tmp_path: Path, monkeypatch: pytest.
     images = t.normalise_images(pd.DataFrame({"image": ["a.jpg"]}))
     project._store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "ann"))
     job = project.jobs.create("leaves-1")
-    worker = job.worker("ann")
+    clock = FakeClock()
+    worker = Worker(project._store, job._id, "ann", clock=clock)
     real = network_disks.network_file_system
     monkeypatch.setattr(network_disks, "network_file_system", lambda path, mounts=None: real(path, on_nfs(tmp_path)))
     for use in (lambda: project.jobs.create("leaves-2"), lambda: job.worker("ben")):
         with pytest.raises(StoreError, match="nfs4"):
             use()
-    monkeypatch.setattr(time, "monotonic", lambda: worker._checked + 31)
+    clock.advance(31)
     with pytest.raises(StoreError, match="nfs4"):
         worker.lease(1)
     project.close()

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from customlabels_nb.training.detector_recipe import TrainedDetector, _begin_fro
 from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts
+from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import drawn_squares
 
 LABELS = ["red", "blue"]
@@ -47,15 +48,6 @@ def heard(events: Events) -> list[Event]:
 def same(first: TrainedDetector, second: TrainedDetector) -> bool:
     a, b = first.network.state_dict(), second.network.state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,10 +23,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, ModelError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
-from customlabels_nb.training import budget, loop
-from customlabels_nb.training.budget import Budget, parse_budget
+from customlabels_nb.training import loop
+from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.loop import PROBE, STATE, Checkpoints, LoopOptions, LoopState, rate, train
 from tests.facts import tells
+from tests.fake_clock import FakeClock
 
 BATCH = 8
 
@@ -129,14 +130,13 @@ def test_it_learns_and_tells() -> None:
     assert not learner.network.training
 
 
-def test_losses_are_told_within_an_epoch_and_kept_by_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_are_told_within_an_epoch_and_kept_by_epochs() -> None:
     events = Events()
     told = heard(events)
     quiet = train(Toy(), options(20, epoch=10), events, None)
     assert [event.step for event in told if isinstance(event, Metrics)] == [10, 20]
-    monkeypatch.setattr(loop, "_BETWEEN_LOSSES", 0.0)
     told.clear()
-    state = train(Toy(), options(20, epoch=10), events, None)
+    state = train(Toy(), options(20, epoch=10), events, None, clock=count(0.0, 10.0).__next__)
     metrics = [event for event in told if isinstance(event, Metrics)]
     assert [event.step for event in metrics] == list(range(1, 21))
     for end, entry in zip((10, 20), state.history, strict=True):
@@ -145,11 +145,10 @@ def test_losses_are_told_within_an_epoch_and_kept_by_epochs(monkeypatch: pytest.
     assert [entry["loss"] for entry in state.history] == [entry["loss"] for entry in quiet.history]
 
 
-def test_the_last_losses_are_reported_if_training_ends_within_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_losses_are_reported_if_training_ends_within_an_epoch() -> None:
     events = Events()
     told = heard(events)
-    monkeypatch.setattr(loop, "_BETWEEN_LOSSES", 0.0)
-    train(Toy(), options(14, epoch=10), events, None)
+    train(Toy(), options(14, epoch=10), events, None, clock=count(0.0, 10.0).__next__)
     metrics = [event for event in told if isinstance(event, Metrics)]
     assert [event.step for event in metrics] == list(range(1, 15))
     assert all(event.values["loss"] > 0 for event in metrics)
@@ -301,10 +300,10 @@ def test_a_validation_that_was_interrupted_is_made_up_for(
 def test_a_long_epoch_is_stored_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     with pytest.raises(Killed):
-        train(Timed(machine, 100.0, kill_at=8, error=Killed()), options(epoch=12), Events(), tmp_path)
+        train_timed(Timed(machine, 100.0, kill_at=8, error=Killed()), options(epoch=12), Events(), tmp_path)
     assert Checkpoints(tmp_path).load().facts["step"] == 6  # type: ignore[union-attr]
     again = Timed(machine, 100.0)
-    train(again, options(epoch=12), Events(), tmp_path)
+    train_timed(again, options(epoch=12), Events(), tmp_path)
     assert same(weights(again), trained(epoch=12))
 
 
@@ -337,8 +336,7 @@ class Machine:
     """Clock that only steps, evaluations and trials advance, and torch's threads as they are set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, threads: int = 1) -> None:
-        self.now, self.threads, self.fastest = 0.0, threads, 1
-        monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        self.clock, self.threads, self.fastest = FakeClock(0.0), threads, 1
         monkeypatch.setattr(torch, "get_num_threads", lambda: self.threads)
         monkeypatch.setattr(torch, "set_num_threads", lambda threads: setattr(self, "threads", threads))
         monkeypatch.setattr(loop, "fastest_threads", lambda: self.fastest)
@@ -354,23 +352,28 @@ class Timed(Toy):
         self.machine, self.seconds, self.look, self.steps = machine, seconds, look, 0
 
     def losses(self, items: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-        self.machine.now += self.seconds if isinstance(self.seconds, float) else self.seconds(self.steps)
+        self.machine.clock.advance(self.seconds if isinstance(self.seconds, float) else self.seconds(self.steps))
         self.steps += 1
         return super().losses(items)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        self.machine.now += self.look
+        self.machine.clock.advance(self.look)
         return super().validate(network)
+
+
+def train_timed(learner: Timed, options: LoopOptions, events: Events, checkpoints: Path | None) -> LoopState:
+    """Train by the clock of the learner's machine."""
+    return train(learner, options, events, checkpoints, clock=learner.machine.clock)
 
 
 def test_a_budget_of_time_becomes_steps_that_repeat_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine, events = Machine(monkeypatch), Events()
     learner = Timed(machine, 0.01)
     told = heard(events)
-    state = train(learner, options(None, seconds=1.0, epoch=10), events, tmp_path)
+    state = train_timed(learner, options(None, seconds=1.0, epoch=10), events, tmp_path)
     assert state.total is not None
     assert PROBE < state.total <= 100
-    assert machine.now <= 1.001
+    assert machine.clock() <= 1.001
     assert any(isinstance(event, Message) and f"{state.total:,} steps" in event.text for event in told)
     assert same(weights(learner), trained(state.total, epoch=10))
 
@@ -378,7 +381,7 @@ def test_a_budget_of_time_becomes_steps_that_repeat_exactly(tmp_path: Path, monk
 def test_time_that_was_spent_before_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     whole, less = options(None, seconds=2.0, epoch=10), replace(options(None, seconds=2.0, epoch=10), spent=1.2)
-    first, second = (train(Timed(machine, 0.01), chosen, Events(), None) for chosen in (whole, less))
+    first, second = (train_timed(Timed(machine, 0.01), chosen, Events(), None) for chosen in (whole, less))
     assert first.total is not None
     assert second.total is not None
     assert second.total < 0.75 * first.total
@@ -388,23 +391,22 @@ def test_time_that_was_spent_before_counts(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_budget_that_is_resumed_keeps_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = Timed(Machine(monkeypatch), 0.01, kill_at=15, error=Killed())
     with pytest.raises(Killed):
-        train(learner, options(None, seconds=1.0), Events(), tmp_path)
+        train_timed(learner, options(None, seconds=1.0), Events(), tmp_path)
     kept = Checkpoints(tmp_path).load()
     assert kept is not None
     again = Timed(learner.machine, 0.01)
-    state = train(again, options(None, seconds=1.0), Events(), tmp_path)
+    state = train_timed(again, options(None, seconds=1.0), Events(), tmp_path)
     assert state.total == kept.facts["total"]
     assert same(weights(again), trained(state.total))
 
 
 def test_stopped_before_the_steps_were_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
+    killed = Timed(machine, 0.01, kill_at=6, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt, match=r"after epoch 1\. Call resume\(\)"):
-        train(
-            Timed(machine, 0.01, kill_at=6, error=KeyboardInterrupt()), options(None, seconds=1.0), Events(), tmp_path
-        )
+        train_timed(killed, options(None, seconds=1.0), Events(), tmp_path)
     again = Timed(machine, 0.01)
-    state = train(again, options(None, seconds=1.0), Events(), tmp_path)
+    state = train_timed(again, options(None, seconds=1.0), Events(), tmp_path)
     assert state.total is not None
     assert same(weights(again), trained(state.total))
 
@@ -412,7 +414,7 @@ def test_stopped_before_the_steps_were_known(tmp_path: Path, monkeypatch: pytest
 def test_too_little_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events()
     told = heard(events)
-    state = train(Timed(Machine(monkeypatch), 0.06), options(None, seconds=1.0), events, None)
+    state = train_timed(Timed(Machine(monkeypatch), 0.06), options(None, seconds=1.0), events, None)
     assert state.total == 20
     said = [event.text for event in told if isinstance(event, Message)]
     assert any("few steps" in text for text in said)
@@ -508,7 +510,7 @@ def test_steps_that_can_not_be(steps: Any) -> None:
 def test_what_comes_after_the_training_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     timed = replace(options(None, seconds=40.0, epoch=10), spent=5.0, expect=lambda network: (0.0, 10.0))
-    state = train(Timed(machine, 0.5), timed, Events(), None)
+    state = train_timed(Timed(machine, 0.5), timed, Events(), None)
     assert state.seconds == pytest.approx(30.0, abs=1.0)
     assert state.total == pytest.approx(50, abs=2)  # in (40 - 5 - 10) s, of 0.5 s each
 
@@ -517,10 +519,10 @@ def test_a_machine_that_becomes_slower_makes_the_steps_fewer(tmp_path: Path, mon
     machine, events = Machine(monkeypatch), Events()
     told = heard(events)
     timed = options(None, seconds=60.0, epoch=10)
-    state = train(Timed(machine, lambda step: 0.2 if step < 100 else 1.0), timed, events, tmp_path)
+    state = train_timed(Timed(machine, lambda step: 0.2 if step < 100 else 1.0), timed, events, tmp_path)
     assert state.total == state.step
     assert state.step == pytest.approx(140, abs=5)  # 100 steps of 0.2 s, the others of 1 s
-    assert machine.now < 1.1 * 60
+    assert machine.clock() < 1.1 * 60
     assert any(f"{state.total:,} instead of" in event.text for event in told if isinstance(event, Message))
 
 
@@ -528,9 +530,9 @@ def test_a_look_that_takes_much_of_the_budget_is_taken_once(monkeypatch: pytest.
     machine = Machine(monkeypatch)
     learner = Timed(machine, 0.2, look=6.0, validation=[0.5])
     timed = replace(options(None, seconds=40.0, epoch=10), expect=lambda network: (6.0, 0.0))
-    state = train(learner, timed, Events(), None)
+    state = train_timed(learner, timed, Events(), None)
     assert learner.looks == 2  # one before its duration was known
-    assert machine.now < 1.1 * 40 + 6
+    assert machine.clock() < 1.1 * 40 + 6
     assert state.history[-1]["step"] == state.total
 
 
@@ -538,12 +540,12 @@ def test_slow_steps_are_known_to_be_slow_before_the_probe_is_over(monkeypatch: p
     machine, events = Machine(monkeypatch), Events()
     told = heard(events)
     timed = replace(options(None, seconds=40.0, epoch=10), least_steps=1)
-    state = train(Timed(machine, 8.0), timed, events, None)
+    state = train_timed(Timed(machine, 8.0), timed, events, None)
     assert state.total is not None
     assert state.total < PROBE
-    assert machine.now <= 1.25 * 40
+    assert machine.clock() <= 1.25 * 40
     timed = options(None, seconds=40.0, epoch=10)
-    assert train(Timed(machine, 8.0), timed, events, None).total == 20
+    assert train_timed(Timed(machine, 8.0), timed, events, None).total == 20
     said = [event.text for event in told if isinstance(event, Message)]
     assert any(tells(text, 17, "136 s", "40 s") for text in said)
 
@@ -553,17 +555,17 @@ def test_after_a_stall_the_threads_are_chosen_again_and_kept(tmp_path: Path, mon
     told = heard(events)
     learner = Timed(machine, lambda step: 0.2 if step < 30 or machine.threads == 1 else 2.0, kill_at=45, error=Killed())
     with pytest.raises(Killed):
-        train(learner, options(60, epoch=10), events, tmp_path)
+        train_timed(learner, options(60, epoch=10), events, tmp_path)
     assert machine.threads == 1
     assert any("1 of 2 threads" in event.text for event in told if isinstance(event, Message))
     machine.threads = 2  # as in another process
-    train(Timed(machine, 0.2), options(60, epoch=10), Events(), tmp_path)
+    train_timed(Timed(machine, 0.2), options(60, epoch=10), Events(), tmp_path)
     assert machine.threads == 1
 
 
 def test_a_single_slow_step_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, threads=2)
-    train(Timed(machine, lambda step: 0.2 if step != 30 else 5.0), options(60, epoch=10), Events(), None)
+    train_timed(Timed(machine, lambda step: 0.2 if step != 30 else 5.0), options(60, epoch=10), Events(), None)
     assert machine.threads == 2
 
 
@@ -571,32 +573,28 @@ def test_a_resumed_budget_counts_the_seconds_of_both_sittings(tmp_path: Path, mo
     machine = Machine(monkeypatch)
     timed = options(None, seconds=60.0, epoch=10)
     with pytest.raises(Killed):
-        train(Timed(machine, 0.2, kill_at=205, error=Killed()), timed, Events(), tmp_path)
-    machine.now = 1000.0
-    state = train(Timed(machine, 1.0), timed, Events(), tmp_path)
+        train_timed(Timed(machine, 0.2, kill_at=205, error=Killed()), timed, Events(), tmp_path)
+    machine.clock.seconds = 1000.0
+    state = train_timed(Timed(machine, 1.0), timed, Events(), tmp_path)
     assert state.seconds == pytest.approx(60.0, rel=0.1)
     assert state.total == pytest.approx(220, abs=5)
 
 
 # -- the clock of a budget -------------------------------------------------------------------------------
-def _clock(monkeypatch: pytest.MonkeyPatch, seconds: float | None = 40.0, images: int = 120) -> tuple[Any, Any, Events]:
+def _clock(seconds: float | None = 40.0, images: int = 120) -> tuple[Clock, FakeClock, Events]:
     """Return a budget's clock, its simulated time, and its events."""
-    now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
-    events = Events()
-    return budget.Clock(Budget(seconds), events, 0.0, [f"{i}.jpg" for i in range(images)]), now, events
+    now, events = FakeClock(0.0), Events()
+    return Clock(Budget(seconds), events, 0.0, [f"{i}.jpg" for i in range(images)], clock=now), now, events
 
 
 @pytest.mark.parametrize(("each", "beyond"), [(0.01, None), (0.2, (120, "24 s"))])
-def test_predictions_are_kept_free_or_announced(
-    monkeypatch: pytest.MonkeyPatch, each: float, beyond: tuple[int, str] | None
-) -> None:
-    clock, now, events = _clock(monkeypatch)
+def test_predictions_are_kept_free_or_announced(each: float, beyond: tuple[int, str] | None) -> None:
+    clock, now, events = _clock()
     told = heard(events)
 
     def ask(few: Sequence[str]) -> None:
         assert len(few) <= 9
-        now.seconds += each * len(few)
+        now.advance(each * len(few))
 
     look, after = clock.predictions(ask, 10)
     assert look == pytest.approx(10 * each)
@@ -607,18 +605,16 @@ def test_predictions_are_kept_free_or_announced(
 
 
 @pytest.mark.parametrize(("seconds", "each", "beyond"), [(40.0, 0.5, 59.0), (40.0, 0.05, 0.0), (None, 0.5, 0.0)])
-def test_work_before_the_training_counts_or_is_announced(
-    monkeypatch: pytest.MonkeyPatch, seconds: float | None, each: float, beyond: float
-) -> None:
-    clock, now, events = _clock(monkeypatch, seconds)
+def test_work_before_the_training_counts_or_is_announced(seconds: float | None, each: float, beyond: float) -> None:
+    clock, now, events = _clock(seconds)
     told = heard(events)
     with clock.watching("features of train"):
         events.progress("features of train", 0, 120)
-        now.seconds += 3.0  # loads the network
+        now.advance(3.0)  # loads the network
         for done in range(2, 121, 2):
             events.progress("another phase", 1, 1)
             events.progress("features of train", done, 120)
-            now.seconds += 2 * each
+            now.advance(2 * each)
     said = [event.text for event in told if isinstance(event, Message)]
     assert len(said) == (1 if beyond else 0)
     assert all("about 59 s, beyond the budget" in text for text in said)

@@ -1,6 +1,5 @@
 """Tests of training masks: targets, augmentation, logo scenes, snapshots, and a short training run."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,20 +30,12 @@ from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.mask_data import MOST_MASKS, mask_targets, rasterise
 from customlabels_nb.training.plan import make_plan
 from customlabels_nb.training.scene_sources import TrainingScene
+from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import drawn_squares
 
 SQUARE = np.array([[10.0, 10], [50, 10], [50, 50], [10, 50]])
 HOLE = np.array([[20.0, 20], [40, 20], [40, 40], [20, 40]])
 LABELS = ["red", "blue"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use one thread, which is faster for networks of this size, especially on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def triangles(folder: Path, count: int) -> list[Example]:

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from customlabels_nb.widgets.results import Results
 
+class Page:
+    """Page of a widget that sends requests.
 
-class ResultsPage:
-    """Page of a results screen that sends requests."""
+    ``sent`` has everything that the widget has sent, and ``pushed`` what is no answer to a request.
+    """
 
-    def __init__(self, screen: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.screen = screen
-        self.sent: list[tuple[Any, Any]] = []
-        monkeypatch.setattr(screen, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
+    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.widget = widget
+        self.sent: list[dict[str, Any]] = []
+        self.pushed: list[dict[str, Any]] = []
+        self._buffers: list[bytes] = []
+        monkeypatch.setattr(widget, "send", self._take)
 
-    def ask(self, kind: str, **content: Any) -> Any:
-        """Return the content of the response, or raise RuntimeError with its message if it is an error."""
-        return self.ask_whole(kind, **content)[0]
+    def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        content = json.loads(json.dumps(content, allow_nan=False))  # like the comm
+        self.sent.append(content)
+        if "push" in content:
+            self.pushed.append(content)
+        else:
+            self._buffers = buffers or []
 
-    def ask_whole(self, kind: str, **content: Any) -> tuple[Any, list[bytes]]:
-        """Return content and buffers of the response."""
-        self.screen.answer(self.screen, {"id": 7, "kind": kind, "content": content}, [])
-        answer, buffers = next(sent for sent in reversed(self.sent) if "answer" in sent[0])
-        self.sent.clear()
+    def ask(self, kind: str, *buffers: bytes, **content: Any) -> Any:
+        """Return the content of the answer, or raise RuntimeError with its message if it is an error."""
+        return self.ask_whole(kind, *buffers, **content)[0]
+
+    def ask_whole(self, kind: str, *buffers: bytes, **content: Any) -> tuple[Any, list[bytes]]:
+        """Return content and buffers of the answer."""
+        before = len(self.sent)
+        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, list(buffers))
+        (answer,) = [sent for sent in self.sent[before:] if "answer" in sent]
+        assert answer["answer"] == 7
         if "error" in answer:
             raise RuntimeError(answer["error"])
-        return answer["content"], buffers
+        return answer["content"], self._buffers
 
-    def pushes(self) -> list[dict[str, Any]]:
-        """Return the messages pushed to the page since the last request."""
-        found = [content for content, _ in self.sent if "push" in content]
-        self.sent.clear()
-        return found
+    def edit(self, op: str, images: list[str], **more: Any) -> Any:
+        """Send an edit of images."""
+        return self.ask("edit", **{"op": op, "images": images, "split": "train", "revisions": {}, **more})
+
+
+class JobPage(Page):
+    """Page of a labelling job."""
+
+    def rows(self, show: str | None = None) -> list[Any]:
+        """Return the rows that the page shows."""
+        hello = self.ask("hello")
+        query = hello["query"] if show is None else {**hello["query"], "show": show}
+        shown = self.ask("show", split="train", query=query, place=hello["place"], size=24, pixels=160)
+        return list(shown["page"]["rows"])
+
+    def edit_row(self, op: str, row: Any, **more: Any) -> Any:
+        """Send an edit of one image that was shown."""
+        return self.edit(op, [row["name"]], revisions={row["name"]: row["revision"]}, **more)

@@ -15,58 +15,43 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import Action
-from customlabels_nb.widgets.annotator import Annotator
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.widgets.asking import Page
 
 BOX = {"label": "apple", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
 CORNERS = [[1, 1], [20, 2], [9, 12.5]]
 POLYGON = {**BOX, "label": "pear", "polygon": CORNERS}
 
 
-class Page:
-    """Page of an annotator that sends requests."""
-
-    def __init__(self, annotator: Annotator, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.annotator = annotator
-        self.sent: list[tuple[Any, Any]] = []
-        monkeypatch.setattr(annotator, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.sent.clear()
-        self.annotator.answer(self.annotator, {"id": 7, "kind": kind, "content": content}, [])
-        answers = [(content, buffers) for content, buffers in self.sent if "answer" in content]
-        assert [content["answer"] for content, _ in answers] == [7]
-        content, buffers = answers[0]
-        if "error" in content:
-            raise RuntimeError(content["error"])
-        return content["content"], buffers
+class AnnotatorPage(Page):
+    """Page of an annotator."""
 
     def save(self, image: str, *shapes: dict[str, Any], **more: Any) -> Any:
         given = {"split": "train", "labels": [], "status": "labelled", "revision": None} | more
-        return self.ask("save", image=image, shapes=list(shapes), **given)[0]
+        return self.ask("save", image=image, shapes=list(shapes), **given)
 
 
 @pytest.fixture
-def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:  # noqa: F811
-    return Page(project.annotate("train", sort="name"), monkeypatch)
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> AnnotatorPage:  # noqa: F811
+    return AnnotatorPage(project.annotate("train", sort="name"), monkeypatch)
 
 
 @pytest.fixture
-def names(page: Page) -> list[str]:
-    return page.annotator.session.page(0, 24)[1]
+def names(page: AnnotatorPage) -> list[str]:
+    return page.widget.session.page(0, 24)[1]
 
 
-def test_an_image_comes_with_all_that_is_drawn_of_it(page: Page, names: list[str]) -> None:
-    assert page.ask("hello")[0]["place"] == 0
-    facts, buffers = page.ask("image", image=names[3], pixels=800)
+def test_an_image_comes_with_all_that_is_drawn_of_it(page: AnnotatorPage, names: list[str]) -> None:
+    assert page.ask("hello")["place"] == 0
+    facts, buffers = page.ask_whole("image", image=names[3], pixels=800)
     assert (facts["name"], facts["width"], facts["height"], facts["status"]) == (names[3], 48, 36, "unlabelled")
     assert (facts["view_width"], facts["view_height"], facts["mime"]) == (48, 36, "image/png")
     assert (facts["shapes"], facts["predictions"], facts["labels"], facts["predicted"]) == ([], [], [], None)
     assert buffers[0] == Path(names[3]).read_bytes()
 
 
-def test_saving_answers_with_what_is_stored(page: Page, names: list[str], project: Project) -> None:  # noqa: F811
-    seen = page.ask("image", image=names[0], pixels=800)[0]["revision"]
+def test_saving_answers_with_what_is_stored(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
+    seen = page.ask("image", image=names[0], pixels=800)["revision"]
     answer = page.save(names[0], BOX, POLYGON, revision=seen)
     assert (answer["conflict"], answer["image"], answer["short"]) == (False, names[0], "0.png")
     assert answer["rows"][0]["boxes"] == ["apple", "pear"]
@@ -78,27 +63,27 @@ def test_saving_answers_with_what_is_stored(page: Page, names: list[str], projec
     stale = page.save(names[0], BOX, revision=seen)
     assert (stale["conflict"], stale["revision"]) == (True, seen + 1)
     assert len(project.train_set.annotations) == 2
-    shown = page.ask("image", image=names[0], pixels=800)[0]
+    shown = page.ask("image", image=names[0], pixels=800)
     assert [shape["label"] for shape in shown["shapes"]] == ["apple", "pear"]
 
 
 def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_review(
-    page: Page,
+    page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
 ) -> None:
-    assert page.ask("hello")[0]["manages_labels"] is True
+    assert page.ask("hello")["manages_labels"] is True
     saved = page.save(names[0], BOX)["revision"]
-    assert page.ask("labels", seen=None)[0]["done"] == 1
+    assert page.ask("labels", seen=None)["done"] == 1
     page.ask("add label", label="fig")
-    assert page.ask("image", image=names[0], pixels=800)[0]["status"] == "labelled"
-    info = page.ask("add label", label="kiwi")[0]["info"]
+    assert page.ask("image", image=names[0], pixels=800)["status"] == "labelled"
+    info = page.ask("add label", label="kiwi")["info"]
     page.ask("labels change", op="review", label="kiwi")
     assert [own["label"] for own in info["labels"]][-2:] == ["fig", "kiwi"]
-    facts = page.ask("image", image=names[0], pixels=800)[0]
+    facts = page.ask("image", image=names[0], pixels=800)
     assert (facts["status"], facts["revision"]) == ("needs_review", saved + 1)
     page.ask("labels change", op="rename", label="apple", name="Apfel")
-    assert page.ask("follow", images=[names[0]])[0]["rows"][0]["boxes"] == ["Apfel"]
+    assert page.ask("follow", images=[names[0]])["rows"][0]["boxes"] == ["Apfel"]
     assert list(project.labels)[-1] == "kiwi"
 
 
@@ -115,13 +100,15 @@ def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_r
         ("edit", {"op": "label"}, "Unknown request 'edit'"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:
+def test_what_cannot_be_answered_is_an_error_in_words(
+    page: AnnotatorPage, kind: str, content: dict, words: str
+) -> None:
     with pytest.raises(RuntimeError, match=words):
         page.ask(kind, **content)
 
 
 def test_labels_that_somebody_took_away_do_not_come_back(
-    page: Page,
+    page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
 ) -> None:
@@ -134,8 +121,8 @@ def test_labels_that_somebody_took_away_do_not_come_back(
     assert list(project.labels) == ["quince", "pear"]
 
 
-def test_a_region_is_cut_from_the_upright_original(page: Page, names: list[str]) -> None:
-    part, buffers = page.ask(
+def test_a_region_is_cut_from_the_upright_original(page: AnnotatorPage, names: list[str]) -> None:
+    part, buffers = page.ask_whole(
         "region", image=names[0], region={"left": 8, "top": 6, "width": 16, "height": 12}, pixels=99
     )
     assert part["mime"] == "image/jpeg"
@@ -147,8 +134,8 @@ def test_a_region_is_cut_from_the_upright_original(page: Page, names: list[str])
         page.ask("region", image=names[0], region={"left": 48, "top": 0, "width": 9, "height": 9}, pixels=99)
 
 
-def test_other_cells_read_and_steer(page: Page, names: list[str], project: Project) -> None:  # noqa: F811
-    annotator = page.annotator
+def test_other_cells_read_and_steer(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
+    annotator = page.widget
     assert annotator.data == []
     page.save(names[2], BOX, POLYGON)
     view = annotator.session.view.number
@@ -158,10 +145,10 @@ def test_other_cells_read_and_steer(page: Page, names: list[str], project: Proje
         {"type": "polygon", "label": "pear", "points": [(1, 1), (20, 2), (9, 12.5), (1, 1)]},
     ]
     assert annotator.selected["image"].tolist() == [names[2]]
-    assert page.ask("hello")[0]["place"] == 2
-    page.sent.clear()
+    assert page.ask("hello")["place"] == 2
+    page.pushed.clear()
     annotator.display(names[5])
-    assert page.sent == [({"push": "go", "place": 5}, None)]
+    assert page.pushed == [{"push": "go", "place": 5}]
     annotator.set_filter(show="labelled")
     assert len(annotator.session.view) == 1
     with pytest.raises(InputError, match=r"'.*' is not shown"):
@@ -173,21 +160,21 @@ def test_other_cells_read_and_steer(page: Page, names: list[str], project: Proje
 
 
 def test_following_tells_of_others_boxes_and_predictions(
-    page: Page,
+    page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
 ) -> None:
     page.ask("follow", images=names)
-    assert page.ask("follow", images=names)[0] == {}
+    assert page.ask("follow", images=names) == {}
     frame = pd.DataFrame({"image": [names[0]], **{k: [v] for k, v in BOX.items() if k != "polygon"}})
     project.update("train", frame)
-    news = page.ask("follow", images=names)[0]
+    news = page.ask("follow", images=names)
     assert news["rows"][0]["boxes"] == ["apple"]
     predictions = t.normalise_annotations(frame.assign(image=names[1], confidence=0.75)).assign(model="m")
     project._store.replace_predictions("m", predictions, Action("predict", "m"))
-    news = page.ask("follow", images=names)[0]
+    news = page.ask("follow", images=names)
     assert news["rows"][1]["predicted"] == ["apple", 0.75]
-    assert page.ask("image", image=names[1], pixels=800)[0]["predictions"][0]["left"] == 1
+    assert page.ask("image", image=names[1], pixels=800)["predictions"][0]["left"] == 1
 
 
 def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.CaptureFixture) -> None:  # noqa: F811
@@ -197,12 +184,12 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
 
 def test_broken_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = create_project("empty", tmp_path)
-    page = Page(empty.annotate(), monkeypatch)
-    assert page.ask("hello")[0]["statuses"].get("unlabelled", 0) == 0
-    assert page.annotator.data == []
+    page = AnnotatorPage(empty.annotate(), monkeypatch)
+    assert page.ask("hello")["statuses"].get("unlabelled", 0) == 0
+    assert page.widget.data == []
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     empty.add_images(tmp_path / "a.png", progress=False)
-    page = Page(empty.annotate(), monkeypatch)
+    page = AnnotatorPage(empty.annotate(), monkeypatch)
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(RuntimeError, match=r"a\.png"):
         page.ask("image", image=str(tmp_path / "a.png"), pixels=800)
@@ -214,12 +201,12 @@ def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.
     Image.new("RGB", (300, 100), "red").save(tmp_path / "turned.jpg", exif=exif)
     made = create_project("turned", tmp_path)
     made.add_images(tmp_path / "turned.jpg", progress=False)
-    page = Page(made.annotate(), monkeypatch)
-    facts, buffers = page.ask("image", image=str(tmp_path / "turned.jpg"), pixels=800)
+    page = AnnotatorPage(made.annotate(), monkeypatch)
+    facts, buffers = page.ask_whole("image", image=str(tmp_path / "turned.jpg"), pixels=800)
     assert (facts["width"], facts["height"], facts["view_width"], facts["view_height"]) == (100, 300, 100, 300)
     with Image.open(io.BytesIO(buffers[0])) as shown:
         assert shown.size == (100, 300)
-    page.annotator.session.add_label("tall")
+    page.widget.session.add_label("tall")
     page.save(facts["name"], {**BOX, "label": "tall", "top": 250, "height": 50})
     with pytest.raises(RuntimeError, match="beyond the 100 × 300 pixel image"):
         page.save(facts["name"], {**BOX, "label": "tall", "left": 250, "width": 50})
@@ -240,30 +227,30 @@ def test_a_huge_image_comes_small_and_sharp_where_one_looks(
         huge.save(path, quality=95, comment=b"x" * 60_000)
     made = create_project("huge", tmp_path)
     made.add_images(path, progress=False)
-    page = Page(made.annotate(), monkeypatch)
-    facts, buffers = page.ask("image", image=str(path), pixels=928)
+    page = AnnotatorPage(made.annotate(), monkeypatch)
+    facts, buffers = page.ask_whole("image", image=str(path), pixels=928)
     assert (facts["width"], facts["height"]) == (width, height)
     assert max(facts["view_width"], facts["view_height"]) == 1024
     assert len(buffers[0]) < 500_000
     region = {"left": 5_900, "top": 4_450, "width": 200, "height": 200}
-    _, buffers = page.ask("region", image=str(path), region=region, pixels=928)
+    _, buffers = page.ask_whole("region", image=str(path), region=region, pixels=928)
     with Image.open(io.BytesIO(buffers[0])) as cut:
         assert cut.size == (200, 200)
         assert cut.getpixel((100, 100))[0] > 150
         assert cut.getpixel((50, 100))[0] < 60
 
 
-def test_rings_are_saved_and_an_outline_is_found(page: Page, names: list[str]) -> None:
+def test_rings_are_saved_and_an_outline_is_found(page: AnnotatorPage, names: list[str]) -> None:
     rings = [[[1, 1], [30, 2], [9, 22.5]], [[8, 6], [14, 6], [11, 9]]]
     page.save(names[0], {**BOX, "polygon": rings})
-    (shape,) = page.ask("image", image=names[0], pixels=800)[0]["shapes"]
+    (shape,) = page.ask("image", image=names[0], pixels=800)["shapes"]
     assert (shape["polygon"], shape["left"], shape["width"]) == (rings, 1, 29)
-    page.annotator.display(names[0])
-    (mark,) = page.annotator.data
+    page.widget.display(names[0])
+    (mark,) = page.widget.data
     assert (mark["points"][0], mark["points"][-1], len(mark["points"])) == ((1, 1), (1, 1), 9)
-    assert page.ask("outline", image=names[1], box=None, points=[], view=None)[0]["polygon"] is None  # only prepared
+    assert page.ask("outline", image=names[1], box=None, points=[], view=None)["polygon"] is None  # only prepared
     box = {"left": 4, "top": 4, "width": 40, "height": 28}
-    found = page.ask("outline", image=names[1], box=box, points=[{"x": 20, "y": 15, "inside": True}], view=None)[0]
+    found = page.ask("outline", image=names[1], box=box, points=[{"x": 20, "y": 15, "inside": True}], view=None)
     assert found["pixel"] == 1
     assert len(found["polygon"]) >= 3
     with pytest.raises(RuntimeError, match="is not in the train set"):

@@ -21,7 +21,8 @@ from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.review import Review
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.labeling.test_dashboard import label_some, until
+from tests.labeling.test_dashboard import label_some
+from tests.waiting import wait_until
 
 Ask = Callable[..., Any]
 
@@ -66,7 +67,7 @@ def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatc
     dashboard.observe(lambda change: seen.append(change["new"]), "seen")
     sent.clear()
     project.labels.add("fig")
-    until(lambda: sent)
+    wait_until(lambda: sent)
     assert sent[0]["news"]["figures"]["labels"][-1][0] == "fig"
     assert seen[-1] == project._store.last_action()
     assert dashboard.totals.labels["label"].tolist() == ["apple", "pear", "fig"]
@@ -94,7 +95,7 @@ def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch
     assert totals["usable"] == {"train": 11, "test": 4}
     assert ask("follow", seen=0, jobs=0)["figures"]["complete"] is False
     go_on.set()
-    until(lambda: any(message["news"]["figures"]["complete"] for message in sent))
+    wait_until(lambda: any(message["news"]["figures"]["complete"] for message in sent))
     assert [row[2:] for row in sent[-1]["news"]["figures"]["labels"]] == [[5, 2], [6, 2]]
     assert dashboard.seen == store.last_action()
     dashboard.close()
@@ -138,20 +139,20 @@ def test_check_and_export_are_told_when_they_end(
     dashboard = project.dashboard()
     ask, sent = page_of(dashboard, monkeypatch)
     ask("check")
-    until(lambda: any(m.get("news", {}).get("jobs", {}).get("check", {}).get("result") for m in sent), 60)
+    wait_until(lambda: any(m.get("news", {}).get("jobs", {}).get("check", {}).get("result") for m in sent), 60)
     found = next(m["news"]["jobs"]["check"]["result"] for m in sent if "jobs" in m.get("news", {}))
     assert found["plan"][0].startswith("project.train() would learn 2 labels")
     assert found["findings"][0].keys() == {"code", "severity", "images", "message", "advice", "splits"}
     sent.clear()
     choice = {"format": "coco", "folder": "out", "splits": ["train"], "include": ["skipped"], "copy_images": False}
     ask("export", **choice)
-    until(lambda: any(m.get("news", {}).get("jobs", {}).get("export", {}).get("result") for m in sent), 60)
+    wait_until(lambda: any(m.get("news", {}).get("jobs", {}).get("export", {}).get("result") for m in sent), 60)
     result = sent[-1]["news"]["jobs"]["export"]["result"]
     assert result["images"] == {"train": 13}
     assert result["folder"] == str(tmp_path / "out")
     assert any("annotator" in text for text in result["issues"])
     ask("export", **{**choice, "folder": "../out"})
-    until(lambda: dashboard.session.exporting.state.name == "failed", 20)
+    wait_until(lambda: dashboard.session.exporting.state.name == "failed", 20)
     assert "must be a subfolder of" in dashboard.session.exporting.state.error
     dashboard.close()
 
@@ -221,24 +222,24 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
         assist.go_on.clear()
         assist.error = error
         ask("assist", do="train")
-        until(lambda: ask("follow", **state, assist=on)["assist"]["running"])
+        wait_until(lambda: ask("follow", **state, assist=on)["assist"]["running"])
         with pytest.raises(AssertionError, match="already running"):
             ask("assist", do="train")
         assist.go_on.set()
-        until(lambda: any("ended" in message["news"] for message in sent))
+        wait_until(lambda: any("ended" in message["news"] for message in sent))
         assert sent[-1]["news"]["ended"] == {"error": error, "rest": None}
         assert sent[-1]["news"]["assist"]["running"] is None
     # every label is followed
     sent.clear()
     assist.state["new"] = 12
     project.update("train", project.train_set.images[["image"]].iloc[:1].assign(label="pear"))
-    until(lambda: any(m["news"].get("assist", {}).get("new") == 12 for m in sent))
+    wait_until(lambda: any(m["news"].get("assist", {}).get("new") == 12 for m in sent))
     assist.go_on.clear()
     for stop in (lambda: ask("assist", do="stop"), dashboard.close):  # neither leaves a training of this page behind
         ask("assist", do="train")
-        until(lambda: dashboard.session.assisting.state.name == "running")
+        wait_until(lambda: dashboard.session.assisting.state.name == "running")
         stop()
-        until(lambda: dashboard.session.assisting.state.name == "stopped")
+        wait_until(lambda: dashboard.session.assisting.state.name == "stopped")
         assert assist.state["on"] is False
 
 
@@ -257,7 +258,7 @@ def test_the_card_asks_before_a_model_labels_and_takes_it_back(
     with pytest.raises(AssertionError, match="again"):
         ask("assist apply")
     ask("assist rest")
-    until(lambda: any("ended" in message["news"] for message in sent))
+    wait_until(lambda: any("ended" in message["news"] for message in sent))
     rest = next(m["news"]["ended"]["rest"] for m in sent if "ended" in m["news"])
     assert (rest["images"], rest["labels"]) == (3, [["apple", 2], ["pear", 1]])
     assert "95.3%" in rest["text"]

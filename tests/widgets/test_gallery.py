@@ -14,78 +14,68 @@ from customlabels_nb.errors import DamagedError, InputError, NotReadyError, Outd
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.widgets.gallery import Gallery
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.widgets.asking import Page
 
 
-class Page:
-    """Page of a gallery that sends requests."""
-
-    def __init__(self, gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.gallery = gallery
-        self.sent: list[tuple[Any, Any]] = []
-        monkeypatch.setattr(gallery, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.gallery.answer(self.gallery, {"id": 7, "kind": kind, "content": content}, [])
-        answer, buffers = self.sent.pop()
-        assert answer["answer"] == 7
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"], buffers
+class GalleryPage(Page):
+    """Page of a gallery."""
 
     def show(self, **change: Any) -> Any:
+        return self.show_whole(**change)[0]
+
+    def show_whole(self, **change: Any) -> tuple[Any, list[bytes]]:
         query = {"show": "all", "label": None, "predicted": None, "annotator": None, "search": "", "images": False,
                  "sort": "name", "seed": 0}  # fmt: skip
         wanted = {"split": "train", "query": query, "place": 0, "size": 9, "pixels": 160}
         wanted["query"] |= change.pop("query", {})
-        return self.ask("show", **{**wanted, **change})
+        return self.ask_whole("show", **{**wanted, **change})
 
 
 @pytest.fixture
-def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:  # noqa: F811
-    return Page(project.label("train", sort="name"), monkeypatch)
+def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> GalleryPage:  # noqa: F811
+    return GalleryPage(project.label("train", sort="name"), monkeypatch)
 
 
-def test_hello_and_show_tell_all_a_page_needs(page: Page) -> None:
-    hello, _ = page.ask("hello")
+def test_hello_and_show_tell_all_a_page_needs(page: GalleryPage) -> None:
+    hello = page.ask("hello")
     assert (hello["project"], hello["split"], hello["task"]) == ("things", "train", "single-label")
     assert hello["splits"] == {"train": 30, "test": 0}
     assert [row["label"] for row in hello["labels"]] == ["apple", "pear"]
-    answer, buffers = page.show(place=9)
+    answer, buffers = page.show_whole(place=9)
     assert answer["page"]["place"] == 9
     assert [row["short"] for row in answer["page"]["rows"]] == [f"{number}.png" for number in range(9, 18)]
     assert answer["page"]["thumbs"] == list(range(9))
     assert all(data.startswith(b"\xff\xd8") for data in buffers)
 
 
-def test_edits_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
-    shown, _ = page.show()
+def test_edits_answer_with_the_rows_as_they_are_stored(page: GalleryPage) -> None:
+    shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]]
-    answer, _ = page.ask("edit", op="label", label="pear", split="train", images=names[:2], revisions={names[0]: 1})
+    answer = page.ask("edit", op="label", label="pear", split="train", images=names[:2], revisions={names[0]: 1})
     assert [row["labels"] for row in answer["rows"]] == [["pear"]] * 2
     assert answer["info"]["counts"] == {"pear": 2}
     assert answer["conflicts"] == []
-    stale, _ = page.ask("edit", op="label", label="apple", split="train", images=names[:1], revisions={names[0]: 1})
-    assert stale["conflicts"] == [{"image": names[0], "short": "0.png", "theirs": ("pear",), "yours": ("apple",)}]
+    stale = page.ask("edit", op="label", label="apple", split="train", images=names[:1], revisions={names[0]: 1})
+    assert stale["conflicts"] == [{"image": names[0], "short": "0.png", "theirs": ["pear"], "yours": ["apple"]}]
     assert stale["edit"] == {"op": "label", "label": "apple"}
-    undone, _ = page.ask("undo")
+    undone = page.ask("undo")
     assert undone["info"]["counts"].get("pear", 0) == 0
 
 
-def test_skipping_says_whether_labels_go(page: Page) -> None:
-    shown, _ = page.show()
+def test_skipping_says_whether_labels_go(page: GalleryPage) -> None:
+    shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]][:2]
     page.ask("edit", op="label", label="pear", split="train", images=names[:1], revisions={})
     edit = {"op": "status", "status": "skipped", "split": "train", "images": names}
-    kept, _ = page.ask("edit", **edit, revisions={})
+    kept = page.ask("edit", **edit, revisions={})
     assert [(row["status"], row["labels"]) for row in kept["rows"]] == [("labelled", ["pear"]), ("skipped", [])]
     # changed by somebody else in the meantime: repeating it removes labels only on explicit request
-    stale, _ = page.ask("edit", **edit, remove_labels=True, revisions=dict.fromkeys(names, 1))
+    stale = page.ask("edit", **edit, remove_labels=True, revisions=dict.fromkeys(names, 1))
     assert stale["edit"] == {"op": "status", "status": "skipped", "remove_labels": True}
-    gone, _ = page.ask("edit", **edit, remove_labels=True, revisions={})
+    gone = page.ask("edit", **edit, remove_labels=True, revisions={})
     assert [(row["status"], row["labels"]) for row in gone["rows"]] == [("skipped", [])] * 2
-    undone, _ = page.ask("undo")
+    undone = page.ask("undo")
     assert [(row["status"], row["labels"]) for row in undone["rows"]] == [("labelled", ["pear"])]
 
 
@@ -96,32 +86,32 @@ def test_without_a_task_a_label_replaces_the_other_unless_an_image_has_several(
 ) -> None:
     bare = create_project("bare", tmp_path)
     bare.add_images([str(name) for name in project.train_set.images["image"].head(3)], progress=False)
-    page = Page(bare.label("train", sort="name"), monkeypatch)
-    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    page = GalleryPage(bare.label("train", sort="name"), monkeypatch)
+    names = [row["name"] for row in page.show()["page"]["rows"]]
     for label in ("apple", "pear"):
         page.ask("add label", label=label)
-        answer, _ = page.ask("edit", op="toggle", label=label, split="train", images=names[:1])
+        answer = page.ask("edit", op="toggle", label=label, split="train", images=names[:1])
     assert (answer["info"]["task"], answer["info"]["alone"], answer["rows"][0]["labels"]) == (None, True, ["pear"])
     both = pd.DataFrame({"image": [names[2]] * 2, "label": ["apple", "pear"]})
     bare.update("train", both)
-    assert page.ask("follow", images=names)[0]["info"]["alone"] is False
-    answer, _ = page.ask("edit", op="toggle", label="apple", split="train", images=names[:1])
+    assert page.ask("follow", images=names)["info"]["alone"] is False
+    answer = page.ask("edit", op="toggle", label="apple", split="train", images=names[:1])
     assert answer["rows"][0]["labels"] == ["pear", "apple"]
-    assert page.ask("task", task="single-label")[0]["info"]["alone"] is True
+    assert page.ask("task", task="single-label")["info"]["alone"] is True
 
 
 def test_the_same_call_returns_to_its_sort_order_and_page(
     project: Project,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    page = Page(project.label("train", sort="name"), monkeypatch)
+    page = GalleryPage(project.label("train", sort="name"), monkeypatch)
     page.ask("hello")
-    shown, _ = page.show(query={"sort": "added", "show": "unlabelled"}, place=18)
+    shown = page.show(query={"sort": "added", "show": "unlabelled"}, place=18)
     page.ask("select", view=shown["info"]["view"], ranges=[], focus=20, place=18)
-    again = Page(project.label("train", sort="name"), monkeypatch).ask("hello")[0]
+    again = GalleryPage(project.label("train", sort="name"), monkeypatch).ask("hello")
     assert (again["query"]["sort"], again["size"], again["place"]) == ("added", 9, 18)
     assert again["query"]["show"] == "all"  # no image is hidden
-    other = Page(project.label("train", sort="random"), monkeypatch).ask("hello")[0]
+    other = GalleryPage(project.label("train", sort="random"), monkeypatch).ask("hello")
     assert (other["query"]["sort"], other["size"], other["place"]) == ("random", 24, 0)
 
 
@@ -137,12 +127,12 @@ def test_images_like_one_come_first_even_if_the_filter_excludes_it(
 
     gallery = project.label("train", sort="name", page_size=6)
     gallery.session._similar = similar
-    page = Page(gallery, monkeypatch)
-    name = page.show()[0]["page"]["rows"][4]["name"]
+    page = GalleryPage(gallery, monkeypatch)
+    name = page.show()["page"]["rows"][4]["name"]
     like = {"sort": "similarity", "like": name}
-    assert page.show(query=like)[0]["page"]["rows"][0]["name"] == name
+    assert page.show(query=like)["page"]["rows"][0]["name"] == name
     page.ask("edit", op="label", label="pear", split="train", images=[name])
-    answer, _ = page.show(query={**like, "show": "unlabelled"})
+    answer = page.show(query={**like, "show": "unlabelled"})
     assert (answer["page"]["total"], asked[-1]) == (29, (30, 29))
     assert name not in [row["name"] for row in answer["page"]["rows"]]
     gallery.session._similar = None
@@ -150,14 +140,14 @@ def test_images_like_one_come_first_even_if_the_filter_excludes_it(
         page.show(query={"like": 3})
 
 
-def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -> None:
-    shown, _ = page.show()
+def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: GalleryPage) -> None:
+    shown = page.show()
     view = shown["info"]["view"]
-    rows, _ = page.ask("rows", view=view, ranges=[[10, 11], [20, 20]])
+    rows = page.ask("rows", view=view, ranges=[[10, 11], [20, 20]])
     assert rows["places"] == [10, 11, 20]
     assert [row["short"] for row in rows["rows"]] == ["10.png", "11.png", "20.png"]
-    assert page.ask("rows", view=view, ranges=[[28, 2**53 - 1], [-5, 0], [7, 6]])[0]["places"] == [28, 29, 0]
-    answer, _ = page.ask("edit", op="toggle", label="apple", split="train", view=view, ranges=[[0, 29]])
+    assert page.ask("rows", view=view, ranges=[[28, 2**53 - 1], [-5, 0], [7, 6]])["places"] == [28, 29, 0]
+    answer = page.ask("edit", op="toggle", label="apple", split="train", view=view, ranges=[[0, 29]])
     assert answer["reload"] is True
     assert answer["info"]["statuses"]["labelled"] == 30
 
@@ -177,40 +167,40 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Page) -
         ("show", {"split": "train"}, "query is missing"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_words(page: Page, kind: str, content: dict, words: str) -> None:
+def test_what_cannot_be_answered_is_an_error_in_words(page: GalleryPage, kind: str, content: dict, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         page.ask(kind, **content)
 
 
-def test_messages_that_ask_nothing_are_passed_over(page: Page) -> None:
+def test_messages_that_ask_nothing_are_passed_over(page: GalleryPage) -> None:
     for message in (None, [], {}, {"kind": "hello"}, "text"):
-        page.gallery.answer(page.gallery, message, [])
+        page.widget.answer(page.widget, message, [])
     assert page.sent == []
 
 
-def test_a_query_of_the_page_is_never_evaluated(page: Page) -> None:
+def test_a_query_of_the_page_is_never_evaluated(page: GalleryPage) -> None:
     with pytest.raises(RuntimeError, match="show="):
         page.show(query={"show": "__import__('os').system('true')"})
-    answer, _ = page.show(query={"search": "@__import__('os')"})
+    answer = page.show(query={"search": "@__import__('os')"})
     assert answer["page"]["total"] == 0
 
 
-def test_following_tells_what_changed_and_nothing_otherwise(page: Page, project: Project) -> None:  # noqa: F811
-    shown, _ = page.show()
+def test_following_tells_what_changed_and_nothing_otherwise(page: GalleryPage, project: Project) -> None:  # noqa: F811
+    shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]]
     page.ask("follow", images=names)
-    assert page.ask("follow", images=names)[0] == {}
+    assert page.ask("follow", images=names) == {}
     project.labels.add("plum")
-    news, _ = page.ask("follow", images=names)
+    news = page.ask("follow", images=names)
     assert [row["label"] for row in news["info"]["labels"]] == ["apple", "pear", "plum"]
     project.update("train", project.train_set.relabel("plum", lambda images: images["image"] == names[3]))
-    news, _ = page.ask("follow", images=names)
+    news = page.ask("follow", images=names)
     assert news["rows"][3]["labels"] == ["plum"]
 
 
-def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: F811
-    gallery = page.gallery
-    view = page.show()[0]["info"]["view"]
+def test_python_sees_and_steers(page: GalleryPage, project: Project) -> None:  # noqa: F811
+    gallery = page.widget
+    view = page.show()["info"]["view"]
     seen: list[Any] = []
     gallery.observe(lambda change: seen.append(len(change["new"])), "selection")
     page.ask("select", view=view, ranges=[[2, 4]], focus=4, place=0)
@@ -219,7 +209,7 @@ def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: 
     page.ask("select", view=view, ranges=[], focus=5, place=0)
     assert [Path(name).stem for name in gallery.selected["image"]] == ["5"]
     gallery.set_filter(show="labelled", sort="added")
-    assert page.sent.pop()[0]["push"] == "show"
+    assert page.pushed.pop()["push"] == "show"
     assert (gallery.session.view.query.show, len(gallery.session.view)) == ("labelled", 0)
     threshold = 40  # noqa: F841 - named in the query
     gallery.set_filter("width > @threshold and image.str.endswith('7.png')")
@@ -233,13 +223,13 @@ def test_python_sees_and_steers(page: Page, project: Project) -> None:  # noqa: 
         gallery.set_filter("no_such_column > 3")
 
 
-def test_it_speaks_ipyannotations_language(page: Page, project: Project) -> None:  # noqa: F811
-    gallery = page.gallery
+def test_it_speaks_ipyannotations_language(page: GalleryPage, project: Project) -> None:  # noqa: F811
+    gallery = page.widget
     assert gallery.options == ["apple", "pear"]
     names = gallery.session.page(0, 24)[1]
     assert gallery.data == dict.fromkeys(names)
     gallery.display(names[20])
-    assert page.sent.pop()[0] == {"push": "show", "change": {"place": 0, "keep": 20}}
+    assert page.pushed.pop() == {"push": "show", "change": {"place": 0, "keep": 20}}
     submitted, undone = [], []
     gallery.on_submit(submitted.append)
     gallery.on_undo(lambda: undone.append(True))
@@ -272,12 +262,12 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     assert gallery.session.view.query == Query()
 
 
-def test_the_saved_picture_follows_the_count(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_saved_picture_follows_the_count(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     handle = Mock(update=lambda html: drawn.append(html.data))
     monkeypatch.setattr("IPython.display.display", lambda *shown, **_: drawn.append(shown[0]) or handle)
-    page.gallery._ipython_display_()
-    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+    page.widget._ipython_display_()
+    names = [row["name"] for row in page.show()["page"]["rows"]]
     drawn.clear()
     for name in names[:8]:
         page.ask("edit", op="label", label="pear", split="train", images=[name])
@@ -300,62 +290,62 @@ def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, mo
 
     gallery = project.label("train", sort="name")
     gallery.session._similar = similar
-    page = Page(gallery, monkeypatch)
+    page = GalleryPage(gallery, monkeypatch)
     page.show()
     gallery.set_filter("image.str.contains('1[0-9]?[.]png')", sort="similarity")  # does not wait
-    pushed = page.sent.pop()[0]["change"]["query"]
+    pushed = page.pushed.pop()["change"]["query"]
     assert (pushed["sort"], pushed["images"]) == ("similarity", True)
-    assert page.ask("hello")[0]["query"] == pushed
-    meanwhile, _ = page.show(query=pushed)
-    assert (meanwhile["wait"], meanwhile["page"]["total"]) == ((12, 30), 12)
+    assert page.ask("hello")["query"] == pushed
+    meanwhile = page.show(query=pushed)
+    assert (meanwhile["wait"], meanwhile["page"]["total"]) == ([12, 30], 12)
     assert meanwhile["info"]["query"] == pushed
     names = [row["name"] for row in meanwhile["page"]["rows"]]
-    assert page.ask("arrange", place=0, pixels=160, near=[])[0] == {"wait": (20, 30)}
-    answer, _ = page.ask("arrange", place=0, pixels=160, near=["gone.png", names[0]])
+    assert page.ask("arrange", place=0, pixels=160, near=[]) == {"wait": [20, 30]}
+    answer = page.ask("arrange", place=0, pixels=160, near=["gone.png", names[0]])
     assert (answer["wait"], answer["page"]["total"], answer["page"]["place"]) == (None, 12, 9)
     assert answer["page"]["rows"][-1]["name"] == names[0]  # it was the first and is the last
     assert answer["info"]["query"] == pushed
 
 
-def test_an_edit_of_another_screen_is_stored_but_not_undone_here(page: Page) -> None:
-    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+def test_an_edit_of_another_screen_is_stored_but_not_undone_here(page: GalleryPage) -> None:
+    names = [row["name"] for row in page.show()["page"]["rows"]]
     page.ask("edit", op="label", label="pear", split="train", images=names[:1])
     page.ask("edit", op="label", label="apple", split="train", images=names[1:2], guest=True)
-    assert page.gallery.data[names[1]] == "apple"
-    undone, _ = page.ask("undo")
-    assert undone["images"] == (names[0],)
-    assert page.ask("undo")[0]["images"] == ()
-    assert (page.gallery.data[names[0]], page.gallery.data[names[1]]) == (None, "apple")
+    assert page.widget.data[names[1]] == "apple"
+    undone = page.ask("undo")
+    assert undone["images"] == names[:1]
+    assert page.ask("undo")["images"] == []
+    assert (page.widget.data[names[0]], page.widget.data[names[1]]) == (None, "apple")
 
 
-def test_an_edit_of_the_other_dataset_leaves_what_is_shown(page: Page, project: Project, photos: Path) -> None:  # noqa: F811
-    view = page.show()[0]["info"]["view"]
+def test_an_edit_of_the_other_dataset_leaves_what_is_shown(page: GalleryPage, project: Project, photos: Path) -> None:  # noqa: F811
+    view = page.show()["info"]["view"]
     Image.new("RGB", (48, 36), "red").save(photos.parent / "other.png")
     project.add_images(photos.parent / "other.png", split="test", progress=False)
     (other,) = project.test_set.images["image"]
-    answer, _ = page.ask("edit", op="label", label="apple", split="test", images=[other], guest=True)
+    answer = page.ask("edit", op="label", label="apple", split="test", images=[other], guest=True)
     assert (answer["split"], answer["rows"][0]["labels"]) == ("test", ["apple"])
-    assert page.ask("page", view=view, place=0, pixels=160)[0]["rows"]
-    assert page.gallery.session.split == "train"
+    assert page.ask("page", view=view, place=0, pixels=160)["rows"]
+    assert page.widget.session.split == "train"
 
 
-def test_a_page_whose_latest_edits_were_stored_elsewhere_undoes_no_earlier_one(page: Page) -> None:
-    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+def test_a_page_whose_latest_edits_were_stored_elsewhere_undoes_no_earlier_one(page: GalleryPage) -> None:
+    names = [row["name"] for row in page.show()["page"]["rows"]]
     page.ask("edit", op="label", label="pear", split="train", images=names[:1])
     page.ask("edit", op="label", label="apple", split="train", images=names[1:2], forget=True)
-    assert page.ask("undo")[0]["images"] == (names[1],)
+    assert page.ask("undo")["images"] == names[1:2]
     page.ask("undo")
-    assert page.gallery.data[names[0]] == "pear"
+    assert page.widget.data[names[0]] == "pear"
 
 
-def test_only_what_a_store_cannot_do_now_is_asked_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [row["name"] for row in page.show()[0]["page"]["rows"]]
+def test_only_what_a_store_cannot_do_now_is_asked_again(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [row["name"] for row in page.show()["page"]["rows"]]
     content = {"op": "label", "label": "pear", "split": "train", "images": names[:1]}
     answers = []
     never = OutdatedError("Show it again."), DamagedError("It may be damaged."), InputError("No."), KeyError("x")
     for error in (StoreError("The disk is full."), *never):
         with monkeypatch.context() as patch:
-            patch.setattr(page.gallery.session, "assign", Mock(side_effect=error))
-            page.gallery.answer(page.gallery, {"id": 7, "kind": "edit", "content": content}, [])
-        answers.append(page.sent.pop()[0].get("again", False))
+            patch.setattr(page.widget.session, "assign", Mock(side_effect=error))
+            page.widget.answer(page.widget, {"id": 7, "kind": "edit", "content": content}, [])
+        answers.append(page.sent.pop().get("again", False))
     assert answers == [True, False, False, False, False]

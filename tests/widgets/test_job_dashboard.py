@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,9 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.widgets.job_dashboard import JobDashboard
 from customlabels_nb.widgets.job_review import JobReview
+from tests.fake_clock import FakeClock
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.test_job_review import Page
+from tests.widgets.asking import JobPage
 
 
 @pytest.fixture
@@ -41,13 +43,13 @@ def screen(job: LabellingJob) -> Iterator[JobDashboard]:
 
 
 @pytest.fixture
-def page(screen: JobDashboard, monkeypatch: pytest.MonkeyPatch) -> Page:
+def page(screen: JobDashboard, monkeypatch: pytest.MonkeyPatch) -> JobPage:
     """Return its page, when everything is measured."""
     screen.session.measuring.wait()
-    return Page(screen, monkeypatch)
+    return JobPage(screen, monkeypatch)
 
 
-def test_the_page_gets_news_only_when_there_is_some(job: LabellingJob, page: Page) -> None:
+def test_the_page_gets_news_only_when_there_is_some(job: LabellingJob, page: JobPage) -> None:
     figures = page.ask("hello")
     assert figures["states"] == {"done": 2, "review": 1, "working": 0, "waiting": 27, "skipped": 0}
     assert [row["person"] for row in figures["people"]] == ["anna", "ben"]
@@ -55,14 +57,14 @@ def test_the_page_gets_news_only_when_there_is_some(job: LabellingJob, page: Pag
     assert page.ask("follow", changes=figures["changes"]) == {}
     worker = job.worker("carl")
     worker.submit(worker.lease(1)[0], "pear")
-    page.widget.session._count_after = page.widget.session._measure_after = 0.0
+    page.widget.session.clock = FakeClock(time.monotonic() + 60)
     assert page.ask("follow", changes=figures["changes"])["answers"] == 7
     page.widget.session.measuring.wait()
     pushed = [sent["news"] for sent in page.sent if sent.get("push") == "news"]
     assert [row["person"] for row in pushed[-1]["people"]] == ["anna", "ben", "carl"]
 
 
-def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: Page) -> None:
+def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: JobPage) -> None:
     widget = page.widget
     assert page.ask("open", link={"state": "done"}) == {"total": 2, "more": ""}
     first = widget.opened
@@ -80,16 +82,16 @@ def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: Page)
         page.ask("open", link={"nothing": 1})
 
 
-def test_images_of_both_datasets_open_where_most_are(project: Project, page: Page) -> None:
+def test_images_of_both_datasets_open_where_most_are(project: Project, page: JobPage) -> None:
     names = page.widget.session.images({"state": "waiting"})
     project.remove("train", names[:4])
     project.add_images(names[:4], split="test", progress=False)
-    page.widget.session._count_after = 0.0
+    page.widget.session.clock = FakeClock(time.monotonic() + 60)
     assert page.ask("open", link={"state": "waiting"}) == {"total": 23, "more": ", and 4 in the other dataset"}
     assert page.widget.opened.session.split == "train"
 
 
-def test_a_manager_pauses_and_closes(job: LabellingJob, page: Page) -> None:
+def test_a_manager_pauses_and_closes(job: LabellingJob, page: JobPage) -> None:
     assert page.ask("act", action="pause")["state"] == job.state == "paused"
     assert page.ask("act", action="resume", about="")["state"] == "running"
     assert page.ask("act", action="close")["state"] == job.state == "closed"
@@ -110,7 +112,7 @@ def test_a_manager_with_a_shared_login_is_not_asked_for_a_name(
     settings.user = "jovyan"
     screen = job.dashboard()
     assert isinstance(screen, JobDashboard)
-    assert Page(screen, monkeypatch).ask("open", link={"review": True}) == {"total": 1}
+    assert JobPage(screen, monkeypatch).ask("open", link={"review": True}) == {"total": 1}
     screen.close()
     screen.session.measuring.wait()
 

@@ -22,35 +22,9 @@ from customlabels_nb.store import Action
 from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
 from customlabels_nb.widgets.name_question import NameQuestion
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.widgets.asking import JobPage
 
 BOX = {"label": "pear", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
-
-
-class Page:
-    """Page of a widget that keeps all messages."""
-
-    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.widget = widget
-        self.sent: list[Any] = []
-        monkeypatch.setattr(
-            widget, "send", lambda content, buffers=None: self.sent.append(json.loads(json.dumps(content)))
-        )
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
-        answer = next(sent for sent in reversed(self.sent) if "answer" in sent)
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"]
-
-    def rows(self) -> list[Any]:
-        hello = self.ask("hello")
-        shown = self.ask("show", split="train", query=hello["query"], place=hello["place"], size=24, pixels=160)
-        return list(shown["page"]["rows"])
-
-    def edit(self, op: str, row: Any, **more: Any) -> Any:
-        revisions = {row["name"]: row["revision"]}
-        return self.ask("edit", op=op, images=[row["name"]], split="train", revisions=revisions, **more)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +39,7 @@ def job(project: Project) -> LabellingJob:
 
 
 def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page(job.label(), monkeypatch)
+    page = JobPage(job.label(), monkeypatch)
     hello = page.ask("hello")
     assert (hello["mode"], hello["focus"], hello["instructions"], hello["manages_labels"]) == (
         "single",
@@ -76,7 +50,7 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
     assert hello["job"] == {"name": "leaves-1", "text": "0 done, about 60 left for all", "end": "", "total": 10}
     rows = page.rows()
     for row in rows[:7]:
-        answer = page.edit("label", row, label="apple")
+        answer = page.edit_row("label", row, label="apple")
         assert answer["rows"][0]["labels"] == ["apple"]
     assert answer["info"]["job"]["text"] == "7 done, about 53 left for all"
     follow = page.ask("follow", images=[])
@@ -85,8 +59,8 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
     more = page.ask("page", view=follow["info"]["view"], place=10, size=24, pixels=160)
     assert [row["name"] for row in more["rows"]][:10] == [row["name"] for row in rows]
     assert len(more["rows"]) == 17
-    page.edit("status", rows[7], status="labelled", remove_labels=True)
-    page.edit("status", rows[8], status="skipped", remove_labels=True, reason="blurred")
+    page.edit_row("status", rows[7], status="labelled", remove_labels=True)
+    page.edit_row("status", rows[8], status="skipped", remove_labels=True, reason="blurred")
     page.ask("undo")
     table = job.answers
     assert (len(table), int(table["label"].isna().sum())) == (8, 1)
@@ -98,24 +72,24 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
 
 
 def test_a_closed_page_gives_back_and_another_one_leases(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page(job.label(mode="grid", page_size=6), monkeypatch)
+    page = JobPage(job.label(mode="grid", page_size=6), monkeypatch)
     first = page.rows()
     assert (len(first), job.progress.held) == (6, 6)
     assert page.ask("here") == {}
     page.ask("leave")
     assert job.progress.held == 0
-    page.sent.clear()
+    page.pushed.clear()
     page.ask("follow", images=[])  # of another page of the same widget
-    assert [sent for sent in page.sent if "push" in sent] == [{"push": "show", "change": {"place": 0, "keep": 0}}]
+    assert page.pushed == [{"push": "show", "change": {"place": 0, "keep": 0}}]
     assert job.progress.held == 6
     # an answer of the closed page arrives late
-    page.edit("label", first[0], label="pear")
+    page.edit_row("label", first[0], label="pear")
     assert job.answers["counted"].tolist() == [True]
     page.widget.close()
 
 
 def test_the_page_is_told_if_an_answer_is_not_acknowledged(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page(job.label(), monkeypatch)
+    page = JobPage(job.label(), monkeypatch)
     row = page.rows()[0]
 
     def lost(*_: Any, **__: Any) -> Any:
@@ -124,14 +98,14 @@ def test_the_page_is_told_if_an_answer_is_not_acknowledged(job: LabellingJob, mo
     with monkeypatch.context() as broken:
         broken.setattr(leases, "submit", lost)
         with pytest.raises(RuntimeError, match="connection refused"):
-            page.edit("label", row, label="apple")
+            page.edit_row("label", row, label="apple")
         assert page.sent[-1]["again"]  # the page keeps it and sends it again
-    assert page.edit("label", row, label="apple")["rows"][0]["labels"] == ["apple"]
+    assert page.edit_row("label", row, label="apple")["rows"][0]["labels"] == ["apple"]
     assert job.answers["label"].tolist() == ["apple"]
     with pytest.raises(RuntimeError, match="If no label fits, skip the image"):
         page.ask("add label", label="kiwi")
     with pytest.raises(RuntimeError, match="not one of the job's labels"):
-        page.edit("label", row, label="kiwi")
+        page.edit_row("label", row, label="kiwi")
     with pytest.raises(RuntimeError, match="The manager of a labelling job chooses"):
         page.ask("upload begin")
     page.widget.close()
@@ -141,7 +115,7 @@ def test_boxes_are_drawn_in_the_annotator(project: Project, monkeypatch: pytest.
     job = project.jobs.create("boxes-1", images=project.train_set, task="boxes")
     screen = job.label()
     assert isinstance(screen, JobAnnotator)
-    page = Page(screen, monkeypatch)
+    page = JobPage(screen, monkeypatch)
     row, other = page.rows()[:2]
     image = page.ask("image", image=row["name"], pixels=800)
     assert (image["width"], image["height"], image["shapes"], image["predictions"]) == (48, 36, [], [])
@@ -165,7 +139,7 @@ def test_a_picture_that_cannot_be_shown_tells_nothing_about_files(
     (project.root / "notes.txt").write_text("no image")
     lines = ["![](notes.txt)", f"![]({project.root}/project.db)", "![](gone.png)", "![](../elsewhere/gone.png)"]
     job.update(instructions="\n".join(lines))
-    page = Page(job.label(), monkeypatch)
+    page = JobPage(job.label(), monkeypatch)
     instructions = page.ask("hello")["instructions"]
     told = set()
     for line in range(len(lines)):
@@ -198,7 +172,7 @@ def test_no_message_has_anything_of_others(project: Project, monkeypatch: pytest
     settings.user = "carl"
     actions = store.last_action()
 
-    pages = [Page(job.label(), monkeypatch), Page(job.label(mode="grid", page_size=6), monkeypatch)]
+    pages = [JobPage(job.label(), monkeypatch), JobPage(job.label(mode="grid", page_size=6), monkeypatch)]
     for page in pages:
         rows = page.rows()
         assert len(rows) in (6, 10)
@@ -207,7 +181,7 @@ def test_no_message_has_anything_of_others(project: Project, monkeypatch: pytest
             page.ask("full", image=rows[5]["name"])
         for row in rows[:4]:
             page.ask("full", image=row["name"])
-            page.edit("label", row, label="apple")
+            page.edit_row("label", row, label="apple")
         page.ask(
             "edit", op="accept", images=[rows[4]["name"]], split="train", revisions={}, labels={rows[4]["name"]: []}
         )
@@ -259,7 +233,7 @@ def test_a_name_is_asked_once_where_many_people_share_a_login(
     for question in (job.label(), job.review()):
         assert isinstance(question, NameQuestion)
         assert (question.job, question.screen, job.progress.held) == ("leaves-1", None, 0)
-    page = Page(job.label(), monkeypatch)
+    page = JobPage(job.label(), monkeypatch)
     for refused in ("", " ", "x" * 101):
         with pytest.raises(RuntimeError, match="not a person's name"):
             page.ask("name", name=refused)
@@ -282,7 +256,7 @@ def test_a_name_is_asked_once_where_many_people_share_a_login(
 
 def test_a_question_remains_until_the_person_may_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     job = project.jobs.create("closed-1", images=project.train_set, members=["ben"])
-    page = Page(job.label(ask=True), monkeypatch)
+    page = JobPage(job.label(ask=True), monkeypatch)
     with pytest.raises(RuntimeError, match=r"'<b>' is not a labeler of the job 'closed-1'. The manager 'anna' can add"):
         page.ask("name", name="<b>")
     assert (settings.user, page.widget.screen) == ("anna", None)
@@ -307,13 +281,13 @@ def test_the_page_of_a_job_shows_a_screen_a_question_or_why_there_is_none(
 
 
 def test_two_screens_of_one_person(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = Page(job.label(), monkeypatch), Page(job.label(), monkeypatch)
+    one, other = JobPage(job.label(), monkeypatch), JobPage(job.label(), monkeypatch)
     names = [{row["name"] for row in page.rows()} for page in (one, other)]
     assert not names[0] & names[1]
-    one.edit("label", one.rows()[0], label="apple")
+    one.edit_row("label", one.rows()[0], label="apple")
     # an edit that the page of the first one kept is sent by the second one
     row = one.rows()[1]
-    other.edit("label", row, label="pear", guest=True)
+    other.edit_row("label", row, label="pear", guest=True)
     other.ask("undo")  # not of a guest's edit
     assert sorted(job.answers["label"]) == ["apple", "pear"]
     assert pd.Series(job.answers["counted"]).all()

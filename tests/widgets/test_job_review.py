@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,39 +16,12 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.widgets.job_review import JobReview
+from tests.fake_clock import FakeClock
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.widgets.asking import JobPage
 
 PEOPLE = ("anna", "ben", "carl")
 BOX = {"label": "lime", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
-
-
-class Page:
-    """Page of a widget that keeps all messages."""
-
-    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.widget = widget
-        self.sent: list[Any] = []
-        monkeypatch.setattr(
-            widget, "send", lambda content, buffers=None: self.sent.append(json.loads(json.dumps(content)))
-        )
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        """Send a request, and return its answer."""
-        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
-        answer = next(sent for sent in reversed(self.sent) if "answer" in sent)
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"]
-
-    def rows(self, show: str = "to_review") -> list[Any]:
-        """Return the rows that the page shows."""
-        query = {**self.ask("hello")["query"], "show": show}
-        return list(self.ask("show", split="train", query=query, place=0, size=24, pixels=160)["page"]["rows"])
-
-    def edit(self, op: str, row: Any, **more: Any) -> Any:
-        """Send an edit of one image."""
-        revisions = {row["name"]: row["revision"]}
-        return self.ask("edit", op=op, images=[row["name"]], split="train", revisions=revisions, **more)
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +51,10 @@ def screens() -> Iterator[list[JobReview]]:
         screen.close()
 
 
-def opened(job: LabellingJob, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> Page:
+def opened(job: LabellingJob, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> JobPage:
     """Open the review."""
     screens.append(job.review())
-    return Page(screens[-1], monkeypatch)
+    return JobPage(screens[-1], monkeypatch)
 
 
 def test_a_page_takes_an_answer_and_sees_names_then(
@@ -92,12 +66,12 @@ def test_a_page_takes_an_answer_and_sees_names_then(
     assert [one["letter"] for one in first["answers"]] == ["A", "B", "C"]
     assert not any(name in json.dumps(page.sent) for name in PEOPLE)
     number = 1 + [one["labels"] for one in first["answers"]].index(["lemon"])
-    answer = page.edit("take", first, number=number)
+    answer = page.edit_row("take", first, number=number)
     assert answer["rows"][0]["labels"] == ["lemon"]
     assert {one["person"] for one in answer["rows"][0]["answers"]} == set(PEOPLE)
     assert answer["info"]["review"]["done"] == 1
     assert job.results.query("state == 'resolved'")["label"].tolist() == ["lemon"]
-    page.edit("approve", second)
+    page.edit_row("approve", second)
     assert sorted(job.results["label"]) == ["lemon", "lime"]
     page.ask("undo")
     assert job.results["state"].tolist().count("resolved") == 1
@@ -110,13 +84,13 @@ def test_a_page_sends_images_back(project: Project, screens: list[JobReview], mo
     page = opened(job, screens, monkeypatch)
     first, second = page.rows()
     with pytest.raises(RuntimeError, match="no majority"):
-        page.edit("approve", first)
-    page.edit("ask", first)
-    page.edit("reject", second)
+        page.edit_row("approve", first)
+    page.edit_row("ask", first)
+    page.edit_row("reject", second)
     assert page.rows() == []
     assert job.progress.left == 4  # one person more, and three again
     with pytest.raises(RuntimeError, match="not in the review any more"):
-        page.edit("take", first, number=1)
+        page.edit_row("take", first, number=1)
     assert page.ask("follow", images=[first["name"]]).get("rows", []) == []
 
 
@@ -125,8 +99,8 @@ def test_a_conflict_can_be_repeated(
 ) -> None:
     page = opened(disputed(project, ["lemon", "lime", "fig"]), screens, monkeypatch)
     row = page.rows()[0]
-    page.edit("take", row, number=1)
-    answer = page.edit("take", row, number=2)
+    page.edit_row("take", row, number=1)
+    answer = page.edit_row("take", row, number=2)
     assert [conflict["image"] for conflict in answer["conflicts"]] == [row["name"]]
     assert answer["edit"] == {"op": "take", "number": 2}
 
@@ -139,14 +113,14 @@ def test_a_page_overrides_nothing_that_it_has_not_shown(
     page = opened(job, screens, monkeypatch)
     row = page.rows()[0]
     job.decide(row["name"], "fig")
-    page.widget.session._looked = -100.0
+    page.widget.session.clock = FakeClock(time.monotonic() + 60)
     page.widget.session.refresh()  # for another page
-    answer = page.edit(op, row, number=1)
+    answer = page.edit_row(op, row, number=1)
     assert [conflict["theirs"] for conflict in answer["conflicts"]] == [["fig"]]
     assert not answer["reload"]
     assert job.results.query("state == 'resolved'")["label"].tolist() == ["fig"]
     job.return_to_queue(row["name"])
-    answer = page.edit(op, answer["rows"][0], number=1)
+    answer = page.edit_row(op, answer["rows"][0], number=1)
     assert ([conflict["theirs"] for conflict in answer["conflicts"]], answer["reload"]) == ([[]], True)
     assert row["name"] not in [shown["name"] for shown in page.rows()]
 
@@ -160,7 +134,7 @@ def test_boxes_are_edited_in_an_annotator_below(
     assert row["size"] is not None
     assert sorted(len(one["shapes"]) for one in row["answers"]) == [0, 1, 1]
     page.ask("fix", image=row["name"])
-    annotator = Page(page.widget._annotator, monkeypatch)
+    annotator = JobPage(page.widget._annotator, monkeypatch)
     facts = annotator.ask("image", image=row["name"], pixels=300)
     assert [shape["label"] for shape in facts["shapes"]] == ["lime"]
     shape = {**BOX, "label": "fig", "width": 20, "crowd": False, "confidence": None}

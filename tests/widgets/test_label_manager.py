@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,9 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.label_manager import LabelManager
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.widgets.asking import Page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-class Page:
-    """Page of a widget that sends requests."""
-
-    def __init__(self, widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.widget = widget
-        self.pushed: list[str] = []
-        self.answers: list[Any] = []
-        monkeypatch.setattr(widget, "send", self._send)
-
-    def _send(self, content: Any, buffers: Any = None) -> None:
-        json.dumps(content)  # like the comm
-        if "push" in content:
-            self.pushed.append(content["push"])
-        else:
-            self.answers.append(content)
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
-        answer = self.answers.pop()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"]
 
 
 @pytest.fixture
@@ -58,7 +34,7 @@ def test_the_page_gets_the_labels_and_then_only_what_is_new(project: Project, pa
     assert first["labels"][0]["colour"] in first["palette"]
     assert page.ask("labels", seen=first["seen"]) == {}
     project.labels.add("plum")
-    assert page.pushed == ["follow"]
+    assert page.pushed == [{"push": "follow"}]
     assert labels(page.ask("labels", seen=first["seen"])) == ["apple", "pear", "plum"]
     assert page.ask("labels uses")["uses"] == [["apple", [3, 0, 3]], ["pear", [0, 0, 0]], ["plum", [0, 0, 0]]]
     assert page.ask("labels uses", label="apple")["uses"] == [["apple", [3, 0, 3]]]
@@ -82,7 +58,7 @@ def test_edits_answer_with_the_labels_as_they_are_then(page: Page) -> None:
     with pytest.raises(RuntimeError, match="'pear' no longer exists"):
         page.ask("labels change", op="rename", label="pear", name="x")
     assert page.ask("labels redo")["said"] is None
-    assert page.pushed == ["follow"] * 8
+    assert page.pushed == [{"push": "follow"}] * 8
 
 
 def test_names_are_taken_from_elsewhere(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +75,7 @@ def test_names_are_taken_from_elsewhere(page: Page, tmp_path: Path, monkeypatch:
     for source in ("", "nowhere", "a\0b", "no.json"):
         with pytest.raises(RuntimeError):
             page.ask("labels find", source=source)
-    assert page.answers == []
+    assert page.pushed == []
 
 
 def test_it_is_an_object_for_other_cells_too(project: Project, page: Page) -> None:  # noqa: F811
@@ -117,7 +93,7 @@ def test_it_is_an_object_for_other_cells_too(project: Project, page: Page) -> No
     assert manager.labels == ["Apfel", "pear"]
     manager.close()
     project.labels.add("plum")
-    assert page.pushed == ["follow"] * 3
+    assert page.pushed == [{"push": "follow"}] * 3
 
 
 def test_galleries_are_told_and_answer_about_labels_too(
@@ -128,10 +104,10 @@ def test_galleries_are_told_and_answer_about_labels_too(
     page, other = Page(gallery, monkeypatch), Page(manager, monkeypatch)
     assert page.ask("hello")["manages_labels"] is True
     other.ask("labels change", op="rename", label="apple", name="Apfel")
-    assert page.pushed == ["follow"]
+    assert page.pushed == [{"push": "follow"}]
     assert page.ask("follow")["info"]["labels"][0]["label"] == "Apfel"
     page.ask("labels change", op="add", labels=[["fig", None]])
-    assert other.pushed == ["follow"] * 2
+    assert other.pushed == [{"push": "follow"}] * 2
     # labelling with the old name before the page is notified is refused, as the old label would come back
     image = gallery.session.table.names[0]
     with pytest.raises(RuntimeError, match="'apple' no longer exists"):

@@ -10,7 +10,7 @@ from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.project.project import Project
 from tests.labeling.conftest import named, photos, project  # noqa: F401
 from tests.labeling.fake_assist import results
-from tests.widgets.test_gallery import Page
+from tests.widgets.test_gallery import GalleryPage
 
 
 @pytest.fixture
@@ -32,21 +32,21 @@ def test_a_page_walks_through_the_clusters(
     images: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    page = Page(project.label(queue="clustered", page_size=9), monkeypatch)
-    hello, _ = page.ask("hello")
+    page = GalleryPage(project.label(queue="clustered", page_size=9), monkeypatch)
+    hello = page.ask("hello")
     assert hello["query"]["queue"] == "clustered"
     assert hello["assist"] | {"version": 1} == {
         "on": False, "trained": True, "test": False, "version": 1, "cluster": {"number": 1, "of": 2, "alike": 0.96},
     }  # fmt: skip
     queue = {"queue": "clustered"}
-    answer, _ = page.show(query=queue)
+    answer = page.show(query=queue)
     assert numbers(answer) == ["0", "1", "2"]
     page.ask("edit", op="label", label="pear", split="train", images=images[:2], revisions={})
-    assert numbers(page.show(query=queue)[0]) == ["0", "1", "2"]
-    answer, _ = page.show(query=queue, left=[images[2:3], []])
+    assert numbers(page.show(query=queue)) == ["0", "1", "2"]
+    answer = page.show(query=queue, left=[images[2:3], []])
     assert numbers(answer) == ["3", "4"]
     assert answer["info"]["assist"]["cluster"] == {"number": 2, "of": 3, "alike": 0.96}
-    answer, _ = page.show(query=queue, left=[[], images[3:5]], size=4)
+    answer = page.show(query=queue, left=[[], images[3:5]], size=4)
     assert numbers(answer) == ["2"]
     assert len(answer["page"]["rows"]) == answer["page"]["total"] == 1
 
@@ -65,10 +65,10 @@ def test_a_page_cannot_take_a_queue_to_the_test_set(
     images: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    page = Page(project.label(queue="assist"), monkeypatch)
+    page = GalleryPage(project.label(queue="assist"), monkeypatch)
     with pytest.raises(RuntimeError, match="labelled without the model's help"):
         page.show(query={"queue": "assist"}, split="test")
-    assert page.gallery.session.split == "train"
+    assert page.widget.session.split == "train"
 
 
 def test_a_page_hears_of_a_training(
@@ -76,15 +76,15 @@ def test_a_page_hears_of_a_training(
     images: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    page = Page(project.label(queue="prelabelled"), monkeypatch)
-    assert page.ask("follow", images=[])[0] == {}
+    page = GalleryPage(project.label(queue="prelabelled"), monkeypatch)
+    assert page.ask("follow", images=[]) == {}
     results(images, prelabels=[(5, "apple", 0.99)], run=2).write(project.root)
-    news, _ = page.ask("follow", images=images[5:7])
+    news = page.ask("follow", images=images[5:7])
     assert [row["prelabels"] for row in news["rows"]] == [[["apple", 0.99]], []]
     seen = {images[5]: ["pear"], images[6]: []}
-    answer, _ = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={}, labels=seen)
-    assert [(c["short"], c["theirs"], c["yours"]) for c in answer["conflicts"]] == [("5.png", ("apple",), ("pear",))]
-    answer, _ = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={})
+    answer = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={}, labels=seen)
+    assert [(c["short"], c["theirs"], c["yours"]) for c in answer["conflicts"]] == [("5.png", ["apple"], ["pear"])]
+    answer = page.ask("edit", op="accept", split="train", images=images[5:7], revisions={})
     assert [row["labels"] for row in answer["rows"]] == [["apple"], []]
 
 
@@ -94,9 +94,9 @@ def test_the_review_takes_suggestions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     project.label().session.assign(images[7:8], "apple")
-    page: Any = Page(project.review(queue="suspect"), monkeypatch)
+    page: Any = GalleryPage(project.review(queue="suspect"), monkeypatch)
     query = {"queue": "suspect", "show": "to_review", "sort": "doubt"}
-    answer, _ = page.show(query=query)
+    answer = page.show(query=query)
     assert answer["page"]["rows"][0]["suspects"] == [["swapped", "apple", "pear", False]]
-    taken, _ = page.ask("edit", op="suggest", split="train", images=images[7:8], revisions={})
+    taken = page.ask("edit", op="suggest", split="train", images=images[7:8], revisions={})
     assert [(row["labels"], row["reviewed"], row["suspects"]) for row in taken["rows"]] == [(["pear"], True, [])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,37 +23,21 @@ from customlabels_nb.widgets.quick_test import Parts, QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 from tests.labeling.test_quick_test import encoded
+from tests.widgets.asking import Page
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e.png'
 
 
-class Page:
-    """Page of a quick test that sends requests."""
-
-    def __init__(self, widget: QuickTest, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.widget = widget
-        self.pushed: list[dict[str, Any]] = []
-        self.answers: list[tuple[dict[str, Any], list[bytes]]] = []
-        monkeypatch.setattr(widget, "send", self._take)
-
-    def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        content = json.loads(json.dumps(content, allow_nan=False))
-        if "push" in content:
-            self.pushed.append(content)
-        else:
-            self.answers.append((content, buffers or []))
-
-    def ask(self, kind: str, *buffers: bytes, **content: Any) -> Any:
-        self.widget.answer(self.widget, {"id": 1, "kind": kind, "content": content}, list(buffers))
-        answer, sent = self.answers.pop()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"], sent
+class QuickPage(Page):
+    """Page of a quick test."""
 
     def drop(self, data: bytes, name: str = "photo.png") -> Any:
+        return self.drop_whole(data, name)[0]
+
+    def drop_whole(self, data: bytes, name: str) -> tuple[Any, list[bytes]]:
         for start in range(0, max(1, len(data)), 1000):
             self.ask("part", data[start : start + 1000], key="k", first=start == 0)
-        return self.ask("ask", key="k", name=name)
+        return self.ask_whole("ask", key="k", name=name)
 
 
 @pytest.fixture
@@ -71,8 +54,8 @@ def widget(project: Project, whole: FakeModel) -> QuickTest:  # noqa: F811
 
 
 @pytest.fixture
-def page(widget: QuickTest, monkeypatch: pytest.MonkeyPatch) -> Page:
-    return Page(widget, monkeypatch)
+def page(widget: QuickTest, monkeypatch: pytest.MonkeyPatch) -> QuickPage:
+    return QuickPage(widget, monkeypatch)
 
 
 @pytest.fixture
@@ -93,14 +76,14 @@ def site(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_photo_sent_in_parts_is_asked_about_once(page: Page, whole: FakeModel) -> None:
-    hello, pictures = page.ask("hello")
+def test_a_photo_sent_in_parts_is_asked_about_once(page: QuickPage, whole: FakeModel) -> None:
+    hello, pictures = page.ask_whole("hello")
     assert [model["name"] for model in hello["models"]] == ["fruit.1", "fruit.boxes"]
     assert hello["models"][0] == {"name": "fruit.1", "about": "F1 0.900", "device": None}
     assert (hello["current"], hello["threshold"], hello["trials"], pictures) == (None, None, [], [])
     assert hello["project"]["one_label"] is True
     assert [label["label"] for label in hello["project"]["labels"]] == ["apple", "pear"]
-    answer, (view, small) = page.drop(encoded(), HOSTILE)
+    answer, (view, small) = page.drop_whole(encoded(), HOSTILE)
     assert answer["state"]["models"][0]["device"] == "cpu"
     trial = answer["trial"]
     assert (trial["number"], trial["name"], trial["width"], trial["height"]) == (1, HOSTILE, 48, 36)
@@ -112,23 +95,23 @@ def test_a_photo_sent_in_parts_is_asked_about_once(page: Page, whole: FakeModel)
     assert view.startswith(b"\xff\xd8")
     assert small.startswith(b"\xff\xd8")
     assert whole.asked == [HOSTILE]
-    again, pictures = page.ask("hello")  # a reloaded page receives everything
+    again, pictures = page.ask_whole("hello")  # a reloaded page receives everything
     assert (again["current"], [one["name"] for one in again["trials"]], pictures) == (1, [HOSTILE], [small])
-    shown, _ = page.ask("show", number=1)
+    shown = page.ask("show", number=1)
     assert shown["trial"] == trial
     assert len(whole.asked) == 1
 
 
-def test_boxes_are_in_pixels_of_the_photo(page: Page) -> None:
+def test_boxes_are_in_pixels_of_the_photo(page: QuickPage) -> None:
     page.ask("choose", model="fruit.boxes")
-    answer, _ = page.drop(encoded())
+    answer = page.drop(encoded())
     rows = answer["trial"]["answer"]["rows"]
     assert [row["box"] for row in rows] == [[10, 8, 20, 12], [2, 3, 8, 9], [1, 1, 4, 4]]
     assert answer["trial"]["answer"]["detects"] is True
 
 
-def test_a_glance_of_the_camera_leaves_nothing(page: Page, widget: QuickTest) -> None:
-    answer, buffers = page.ask("glance", encoded(size=(64, 40), kind="JPEG"))
+def test_a_glance_of_the_camera_leaves_nothing(page: QuickPage, widget: QuickTest) -> None:
+    answer, buffers = page.ask_whole("glance", encoded(size=(64, 40), kind="JPEG"))
     assert (answer["width"], answer["height"], len(answer["answer"]["rows"]), buffers) == (64, 40, 3, [])
     assert (widget.asked, widget.detection) == (0, None)
     with pytest.raises(RuntimeError, match="camera"):
@@ -136,7 +119,7 @@ def test_a_glance_of_the_camera_leaves_nothing(page: Page, widget: QuickTest) ->
 
 
 def test_a_threshold_moves_table_and_detection_and_asks_nothing(
-    page: Page, widget: QuickTest, whole: FakeModel
+    page: QuickPage, widget: QuickTest, whole: FakeModel
 ) -> None:
     seen: list[Any] = []
     widget.observe(lambda change: seen.append(change["new"]), "threshold")
@@ -162,14 +145,14 @@ def test_a_threshold_lies_between_0_and_1(widget: QuickTest, value: float) -> No
     assert widget.threshold is None
 
 
-def test_a_threshold_is_a_number(page: Page, widget: QuickTest) -> None:
+def test_a_threshold_is_a_number(page: QuickPage, widget: QuickTest) -> None:
     with pytest.raises(traitlets.TraitError):
         widget.threshold = "high"
     with pytest.raises(RuntimeError, match="threshold"):
         page.ask("threshold", threshold="high")
 
 
-def test_other_cells_ask_add_and_undo(page: Page, widget: QuickTest, project: Project, photos: Path) -> None:  # noqa: F811
+def test_other_cells_ask_add_and_undo(page: QuickPage, widget: QuickTest, project: Project, photos: Path) -> None:  # noqa: F811
     asked: list[int] = []
     widget.observe(lambda change: asked.append(change["new"]), "asked")
     with pytest.raises(InputError, match="no photo"):
@@ -178,7 +161,7 @@ def test_other_cells_ask_add_and_undo(page: Page, widget: QuickTest, project: Pr
     assert found.table["label"].tolist() == ["apple"]
     assert (asked, page.pushed) == ([1], [{"push": "news"}])
     assert widget.add("test").labels == ("apple",)
-    assert page.ask("hello")[0]["trials"][0]["added"] == {"split": "test", "labels": ["apple"]}
+    assert page.ask("hello")["trials"][0]["added"] == {"split": "test", "labels": ["apple"]}
     widget.undo()
     assert project.test_set.images.empty
     with pytest.raises(InputError, match="labels='pear' is a string"):
@@ -190,36 +173,36 @@ def test_other_cells_ask_add_and_undo(page: Page, widget: QuickTest, project: Pr
     assert widget.model == "fruit.1"
 
 
-def test_the_page_adds_what_it_showed_also_if_another_model_was_chosen_since(page: Page, project: Project) -> None:  # noqa: F811
+def test_the_page_adds_what_it_showed_also_if_another_model_was_chosen_since(page: QuickPage, project: Project) -> None:  # noqa: F811
     page.drop(encoded())
     page.ask("choose", model="fruit.boxes")
     content = {"number": 1, "split": "train", "rows": [2], "labels": []}
-    answer, _ = page.ask("add", model="fruit.1", **content)
+    answer = page.ask("add", model="fruit.1", **content)
     assert answer["trials"][0]["added"] == {"split": "train", "labels": ["plum"]}
-    undone, _ = page.ask("undo")
+    undone = page.ask("undo")
     assert (undone["undone"], undone["trials"][0]["added"]) == (1, None)
-    assert page.ask("undo")[0]["undone"] is None
+    assert page.ask("undo")["undone"] is None
     with pytest.raises(RuntimeError, match="rows="):
         page.ask("add", model="fruit.9", **content)
     assert project.train_set.annotations.empty
 
 
 def test_to_a_project_that_can_only_be_read_nothing_is_added(
-    page: Page,
+    page: QuickPage,
     project: Project,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page.drop(encoded())
     monkeypatch.setattr(Feedback, "read_only", True)
-    assert page.ask("state")[0]["project"]["read_only"] is True
+    assert page.ask("state")["project"]["read_only"] is True
     with pytest.raises(RuntimeError, match="read-only"):
         page.ask("add", number=1, split="train", rows=[0], labels=[], model="fruit.1")
     assert not (project.root / "images").exists()
 
 
-def test_of_very_many_rows_the_page_gets_the_surest(page: Page, whole: FakeModel, widget: QuickTest) -> None:
+def test_of_very_many_rows_the_page_gets_the_surest(page: QuickPage, whole: FakeModel, widget: QuickTest) -> None:
     whole.answers = [("apple", 1 - number / 1000, (1.0, 2.0, 3.0, 4.0)) for number in range(400)]
-    answer, _ = page.drop(encoded())
+    answer = page.drop(encoded())
     said = answer["trial"]["answer"]
     assert (len(said["rows"]), said["total"]) == (300, 400)
     assert said["rows"][-1]["confidence"] == pytest.approx(0.701)
@@ -227,22 +210,22 @@ def test_of_very_many_rows_the_page_gets_the_surest(page: Page, whole: FakeModel
     assert len(widget.table) == 400
 
 
-def test_models_are_started_and_stopped(page: Page, whole: FakeModel) -> None:
-    assert page.ask("start")[0]["models"][0]["device"] == "cpu"
-    assert page.ask("stop")[0]["models"][0]["device"] is None
-    assert page.ask("state")[0]["model"] == "fruit.1"
+def test_models_are_started_and_stopped(page: QuickPage, whole: FakeModel) -> None:
+    assert page.ask("start")["models"][0]["device"] == "cpu"
+    assert page.ask("stop")["models"][0]["device"] is None
+    assert page.ask("state")["model"] == "fruit.1"
     with pytest.raises(RuntimeError, match=r"'fruit\.3'"):
         page.ask("choose", model="fruit.3")
     assert whole.device is None
 
 
-def test_a_photo_by_its_address(page: Page, site: str) -> None:
-    answer, _ = page.ask("ask", url=f"  {site}/photo.png ")
+def test_a_photo_by_its_address(page: QuickPage, site: str) -> None:
+    answer = page.ask("ask", url=f"  {site}/photo.png ")
     assert answer["trial"]["name"] == f"{site}/photo.png"
     for path, words in (("page.html", "not an image"), ("gone.png", "HTTP status 404")):
         with pytest.raises(RuntimeError, match=words):
             page.ask("ask", url=f"{site}/{path}")
-    added, _ = page.ask("add", number=1, split="train", rows=[0], labels=[], model="fruit.1")
+    added = page.ask("add", number=1, split="train", rows=[0], labels=[], model="fruit.1")
     assert added["trials"][0]["added"] is not None
 
 
@@ -251,12 +234,12 @@ def test_a_photo_by_its_address(page: Page, site: str) -> None:
     ["/etc/passwd", "file:///etc/passwd", "FILE:///etc/passwd", "local:///etc/passwd", "simplecache::file:///etc/passwd",
      "zip://a.png::file:///x.zip", "photo.png", "", "memory://x", "javascript:alert(1)"],
 )  # fmt: skip
-def test_an_address_never_reads_the_kernels_own_files(page: Page, url: str) -> None:
+def test_an_address_never_reads_the_kernels_own_files(page: QuickPage, url: str) -> None:
     with pytest.raises(RuntimeError, match="not a URL such as https"):
         page.ask("ask", url=url)
 
 
-def test_files_that_cannot_be_tried_are_sentences(page: Page) -> None:
+def test_files_that_cannot_be_tried_are_sentences(page: QuickPage) -> None:
     with pytest.raises(RuntimeError, match=r"'notes\.txt': .*not an image"):
         page.drop(b"just words", "notes.txt")
     with pytest.raises(RuntimeError, match="empty"):
@@ -283,7 +266,7 @@ def test_parts_of_a_few_files_are_held_at_once() -> None:
     assert parts.take("d") == b"anew"
 
 
-def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: Page) -> None:
+def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: QuickPage) -> None:
     assert "run this cell" in widget._fallback()
     assert "<img" not in widget._fallback()
     page.drop(encoded(size=(1200, 900)), HOSTILE)

@@ -18,7 +18,7 @@ from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.project.report import Report
 from customlabels_nb.widgets._base import STATIC, join_modules
 from tests.evaluation.cases import HOSTILE, random_tables
-from tests.widgets.asking import ResultsPage
+from tests.widgets.asking import Page
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def report(tmp_path: Path) -> Report:
 
 
 @pytest.fixture
-def page(report: Report, monkeypatch: pytest.MonkeyPatch) -> ResultsPage:
-    return ResultsPage(report.show(), monkeypatch)
+def page(report: Report, monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(report.show(), monkeypatch)
 
 
-def test_hello_sends_arrays_as_bytes(page: ResultsPage) -> None:
+def test_hello_sends_arrays_as_bytes(page: Page) -> None:
     content, buffers = page.ask_whole("hello")
     sizes = {name: len(buffer) for (name, _), buffer in zip(content["arrays"], buffers, strict=True)}
     assert sizes["confidence"] == 12 * 3 * 8
@@ -60,13 +60,13 @@ def test_hello_sends_arrays_as_bytes(page: ResultsPage) -> None:
     json.dumps(content, allow_nan=False)
 
 
-def test_pictures_come_small_and_whole(page: ResultsPage) -> None:
+def test_pictures_come_small_and_whole(page: Page) -> None:
     content, buffers = page.ask_whole("thumbs", images=[0, 5, 1], pixels=150)
     assert content["thumbs"][0] == 0
     assert content["thumbs"][2] == 1
     assert "5)>.png" not in str(content["sizes"])
     assert isinstance(content["thumbs"][1], str)
-    assert content["sizes"] == [(60, 40), None, (61, 40)]
+    assert content["sizes"] == [[60, 40], None, [61, 40]]
     assert len(buffers) == 2
     assert buffers[0][:2] == b"\xff\xd8"
     view, (data,) = page.ask_whole("view", image=3)
@@ -76,41 +76,39 @@ def test_pictures_come_small_and_whole(page: ResultsPage) -> None:
         page.ask("view", image=5)
 
 
-def test_intervals_are_those_of_the_position(page: ResultsPage) -> None:
+def test_intervals_are_those_of_the_position(page: Page) -> None:
     position = {"mode": "one", "one": 0.3, "own": {}, "overlap": None}
     found = page.ask("intervals", position=position)["intervals"]
-    page.screen.set_thresholds(0.3)
-    assert found == page.screen.exploration.intervals()
-    assert found["f1"][0] <= page.screen.metrics["f1"] <= found["f1"][1]
+    page.widget.set_thresholds(0.3)
+    assert found == {name: list(ends) for name, ends in page.widget.exploration.intervals().items()}
+    assert found["f1"][0] <= page.widget.metrics["f1"] <= found["f1"][1]
 
 
-def test_what_needs_a_project_is_refused_in_words(page: ResultsPage) -> None:
+def test_what_needs_a_project_is_refused_in_words(page: Page) -> None:
     for kind, content in (
-        ("keep", {"position": page.screen.position}), ("fix", {"images": [0]}), ("add", {"images": [0]}),
+        ("keep", {"position": page.widget.position}), ("fix", {"images": [0]}), ("add", {"images": [0]}),
         ("refresh", {}), ("compare", {"name": "v0"}),
     ):  # fmt: skip
         with pytest.raises(RuntimeError, match=r"no project|no other version|no model version"):
             page.ask(kind, **content)
     with pytest.raises(NotAllowedError, match="detect"):
-        page.screen.keep_thresholds()
+        page.widget.keep_thresholds()
     assert page.ask("versions") == {"names": []}
     assert page.ask("changed") == {"count": 0}
     assert page.ask("training") == {"counts": None}
 
 
-def test_a_page_that_asks_nonsense_gets_an_error(page: ResultsPage) -> None:
+def test_a_page_that_asks_nonsense_gets_an_error(page: Page) -> None:
     for kind, content in (
         ("moved", {"position": {"mode": "x"}}), ("moved", {"position": {"where": 1}}),
         ("filter", {"filter": {"show": 3}}), ("view", {"image": 99}), ("nothing", {}),
     ):  # fmt: skip
         with pytest.raises(RuntimeError):
             page.ask(kind, **content)
-    assert page.screen.position["mode"] == "assumed"
+    assert page.widget.position["mode"] == "assumed"
 
 
-def test_results_are_written_where_the_page_says(
-    page: ResultsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_are_written_where_the_page_says(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert page.ask("hello")["facts"]["writes"] == {"page": "b-v1-b.html", "files": "b-v1-b-results"}
     assert page.ask("export", what="page", path=" mine.html ") == {"written": str(tmp_path / "mine.html")}

@@ -16,29 +16,10 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._base import STATIC, join_modules
-from customlabels_nb.widgets.review import _OPERATIONS, Review
+from customlabels_nb.widgets.review import _OPERATIONS
 from tests import provision
 from tests.labeling.conftest import named, photos, project  # noqa: F401
-
-
-class Page:
-    """Page of a review that sends requests."""
-
-    def __init__(self, review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.review = review
-        self.sent: list[tuple[Any, Any]] = []
-        monkeypatch.setattr(review, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.review.answer(self.review, {"id": 7, "kind": kind, "content": content}, [])
-        answer, _ = next(sent for sent in reversed(self.sent) if "answer" in sent[0])
-        self.sent.clear()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"]
-
-    def edit(self, op: str, images: list[str], **more: Any) -> Any:
-        return self.ask("edit", op=op, images=images, split="train", revisions={}, **more)
+from tests.widgets.asking import Page
 
 
 @pytest.fixture
@@ -69,7 +50,7 @@ def test_hello_and_show_tell_all_a_page_needs(page: Page) -> None:
 
 
 def test_decisions_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
-    names = named(page.review.session, *range(6))
+    names = named(page.widget.session, *range(6))
     answer = page.edit("approve", names[:2])
     assert [row["reviewed"] for row in answer["rows"]] == [True, True]
     assert answer["info"]["review"] == {"left": 4, "done": 2, "by_label": {"apple": 2, "pear": 2}}
@@ -89,38 +70,38 @@ def test_decisions_answer_with_the_rows_as_they_are_stored(page: Page) -> None:
 
 
 def test_tiles_have_boxes_that_follow_decisions_and_undo(page: Page, labelled: Project) -> None:
-    session = page.review.session
+    session = page.widget.session
     names = named(session, *range(10))
     make_annotations(labelled, names[0], [], ["apple", "pear"])
     session.follow()
     shown = page.ask("show", split="train", query=page.ask("hello")["query"], place=0, size=100, pixels=160)
     drawn = [[1, 2, 9, 8], [2, 2, 9, 8]]
     row = next(row for row in shown["page"]["rows"] if row["name"] == names[0])
-    assert (row["boxes"], row["outlines"], row["size"]) == (["apple", "pear"], drawn, (48, 36))
+    assert (row["boxes"], row["outlines"], row["size"]) == (["apple", "pear"], drawn, [48, 36])
     assert page.edit("reject", names[:2])["rows"][0]["outlines"] == []
     assert page.ask("undo")["rows"][0]["outlines"] == drawn
     make_annotations(labelled, names[0], [], ["pear"])
     assert page.ask("follow", images=names)["rows"][0]["outlines"] == drawn[:1]
     many = session.rows(names) * 11
-    assert "outlines" not in page.review._drawn(many)[0]  # more than a page shows
+    assert "outlines" not in page.widget._drawn(many)[0]  # more than a page shows
 
 
 def test_boxes_of_an_image_of_unknown_size_are_drawn(page: Page, labelled: Project) -> None:
-    session = page.review.session
+    session = page.widget.session
     make_annotations(labelled, session.table.names[0], [], ["apple"])
     session.follow()
     session.table.sizes[0] = None
-    assert page.ask("rows", view=session.view.number, ranges=[[0, 0]])["rows"][0]["size"] == (48, 36)
+    assert page.ask("rows", view=session.view.number, ranges=[[0, 0]])["rows"][0]["size"] == [48, 36]
 
 
 def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
-    review = page.review
+    review = page.widget
     with pytest.raises(InputError, match="No image is selected"):
         review.approve()
     review.select(named(review.session, 0, 1))
-    page.sent.clear()
+    page.pushed.clear()
     assert len(review.approve().images) == 2
-    assert page.sent == [({"push": "follow"}, None)]  # the page polls immediately
+    assert page.pushed == [{"push": "follow"}]  # the page polls immediately
     review.correct("pear", named(review.session, 2))
     review.reject(named(review.session, 3))
     assert review.progress == {"left": 2, "done": 3, "by_label": {"pear": 2}}

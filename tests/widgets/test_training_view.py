@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import time
 from itertools import pairwise
@@ -16,6 +15,7 @@ from customlabels_nb.errors import Cancelled
 from customlabels_nb.events import Events, Mark, Result, Sample
 from customlabels_nb.widgets.training_state import MOST_POINTS
 from customlabels_nb.widgets.training_view import TrainingView
+from tests.widgets.asking import Page
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e'
 
@@ -32,27 +32,17 @@ def sample(image: str, label: str = "apple") -> Sample:
     return Sample(image, picture(), (640, 400), (Mark(label, box),), (Mark(label, box, 0.75),))
 
 
-class Page:
-    """Page that records messages and sends requests."""
+class ViewPage(Page):
+    """Page that records when its news came."""
 
     def __init__(self, view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.view = view
+        super().__init__(view, monkeypatch)
         self.news: list[tuple[float, dict[str, Any], list[bytes]]] = []
-        self.answers: list[tuple[dict[str, Any], list[bytes]]] = []
-        monkeypatch.setattr(view, "send", self._take)
 
     def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        content = json.loads(json.dumps(content, allow_nan=False))
+        super()._take(content, buffers)
         if "push" in content:
-            self.news.append((time.monotonic(), content["news"], buffers or []))
-        else:
-            self.answers.append((content, buffers or []))
-
-    def ask(self, kind: str) -> tuple[Any, list[bytes]]:
-        self.view.answer(self.view, {"id": 1, "kind": kind, "content": {}}, [])
-        content, buffers = self.answers[-1]
-        assert "error" not in content, content
-        return content["content"], buffers
+            self.news.append((time.monotonic(), self.pushed[-1]["news"], buffers or []))
 
 
 @pytest.fixture
@@ -69,18 +59,18 @@ def view(events: Events) -> TrainingView:
 
 
 @pytest.fixture
-def page(view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> Page:
-    return Page(view, monkeypatch)
+def page(view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> ViewPage:
+    return ViewPage(view, monkeypatch)
 
 
-def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, events: Events, page: Page) -> None:
+def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, events: Events, page: ViewPage) -> None:
     events.message("Kind: detection.")
     events.progress("reading", 2, 2)
     events.progress("training", 3, 9, unit="steps")
     events.metrics(3, loss=1.25, ap50=math.nan)
     events.metrics(6, loss=1.0, ap50=0.5)
     events.samples(6, [sample("a.jpg"), sample("b.jpg", "pear")])
-    known, buffers = page.ask("hello")
+    known, buffers = page.ask_whole("hello")
     assert known["phase"] == {"name": "training", "done": 3, "total": 9, "unit": "steps"}
     assert [phase["name"] for phase in known["over"]] == ["reading"]
     metrics = {curve["name"]: curve for curve in known["figures"]}
@@ -110,7 +100,7 @@ def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, 
     assert buffers == []
 
 
-def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events: Events, page: Page) -> None:
+def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events: Events, page: ViewPage) -> None:
     for step in (1, 2):
         events.metrics(step, loss=1.0)
         events.message(f"step {step}")
@@ -120,7 +110,7 @@ def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events:
     assert len(news["figures"][0]["points"]) == len(news["messages"]["lines"]) == 2
 
 
-def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page: Page) -> None:
+def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page: ViewPage) -> None:
     for step in range(MOST_POINTS):
         events.metrics(step, loss=1.0)
     page.ask("hello")
@@ -132,7 +122,7 @@ def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page:
 
 
 def test_at_most_ten_messages_a_second_and_the_last_word_arrives(
-    view: TrainingView, events: Events, page: Page
+    view: TrainingView, events: Events, page: ViewPage
 ) -> None:
     page.ask("hello")
     view._begin_sending()
@@ -169,16 +159,16 @@ def test_a_page_that_is_gone_disturbs_nobody(
     assert view.status == "done"
 
 
-def test_stop_cancels_the_run(view: TrainingView, events: Events, page: Page) -> None:
+def test_stop_cancels_the_run(view: TrainingView, events: Events, page: ViewPage) -> None:
     seen: list[str] = []
     view.observe(lambda change: seen.append(change["new"]), "status")
     events.progress("training", 1, 2)
-    assert page.ask("stop")[0] == {"status": "stopping"}
+    assert page.ask("stop") == {"status": "stopping"}
     with pytest.raises(Cancelled):
         events.progress("training", 2, 2)
     view.end("stopped", "Stopped by you.")
     assert seen == ["stopping", "stopped"]
-    assert page.ask("hello")[0]["words"] == "Stopped by you."
+    assert page.ask("hello")["words"] == "Stopped by you."
     page.ask("stop")
     assert view.status == "stopped"
 
@@ -207,11 +197,11 @@ def test_a_saved_notebook_keeps_a_picture(view: TrainingView, events: Events) ->
     assert still.count("<img ") == 2
 
 
-def test_a_completed_run_ends_with_its_result(view: TrainingView, events: Events, page: Page) -> None:
+def test_a_completed_run_ends_with_its_result(view: TrainingView, events: Events, page: ViewPage) -> None:
     events.emit(Result(f"Test F1 0.912 [0.85, 0.96]. {HOSTILE}"))
-    assert page.ask("hello")[0]["words"] == ""  # until the run has ended
+    assert page.ask("hello")["words"] == ""  # until the run has ended
     view.end("done")
-    known = page.ask("hello")[0]
+    known = page.ask("hello")
     assert known["words"].startswith("Test F1 0.912 [0.85, 0.96]")
     assert "messages" not in known
     assert "Trained fruit.1 · Test F1 0.912 [0.85, 0.96]. &lt;img" in view._fallback()

@@ -5,36 +5,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.project.project import Project
-from customlabels_nb.widgets.verify import Verify
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_verification import boards, field, found  # noqa: F401
-
-
-class Page:
-    """Page of a verify widget that sends requests."""
-
-    def __init__(self, widget: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.widget = widget
-        self.sent: list[tuple[Any, Any]] = []
-        monkeypatch.setattr(widget, "send", lambda content, buffers=None: self.sent.append((content, buffers)))
-
-    def ask(self, kind: str, **content: Any) -> Any:
-        self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, [])
-        answer, _ = next(sent for sent in reversed(self.sent) if "answer" in sent[0])
-        self.sent.clear()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["content"]
-
-    def edit(self, op: str, images: list[str], **more: Any) -> Any:
-        return self.ask("edit", op=op, images=images, split="train", revisions={}, **more)
+from tests.widgets.asking import Page
 
 
 @pytest.fixture
@@ -49,7 +28,7 @@ def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
     rows = answer["page"]["rows"]
     assert len(rows) == 6
     assert rows[0]["guesses"][0][0] in ("apple", "pear")
-    assert (rows[0]["size"], rows[0]["guesses"][0][2], rows[0]["outlines"]) == ((48, 36), None, [])
+    assert (rows[0]["size"], rows[0]["guesses"][0][2], rows[0]["outlines"]) == ([48, 36], None, [])
     names = [row["name"] for row in rows]
     assert [row["status"] for row in page.edit("right", names[:2])["rows"]] == ["labelled"] * 2
     assert page.edit("label", names[2:3], label="pear")["rows"][0]["labels"] == ["pear"]

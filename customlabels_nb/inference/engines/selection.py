@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,12 @@ _GRIDS = (4, 20)  # cells per side of the synthetic images, with coarse and fine
 
 
 def open_engine(
-    network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str = AUTO
+    network: ImageClassifier | ImageDetector,
+    config: ModelConfig,
+    device: str,
+    wanted: str = AUTO,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Engine, EngineChoice]:
     """Open an engine for a network and return it with the reasons for the choice.
 
@@ -71,6 +77,8 @@ def open_engine(
     wanted : str
         One of :data:`customlabels_nb.inference.engines.names.ENGINES`. On a CPU, "auto" picks the fastest engine whose
         output matches. On other devices, "auto" is "torch".
+    clock : callable
+        Function that returns seconds, with which engines are timed.
 
     Raises
     ------
@@ -90,7 +98,7 @@ def open_engine(
     try:
         if wanted == BFLOAT16:  # an explicit request accepts the lower precision
             return _build(wanted, network, config, device), EngineChoice(wanted)
-        comparison = _Comparison(plain)
+        comparison = _Comparison(plain, clock)
         return comparison.fastest() if wanted == AUTO else (comparison.fitting(wanted), EngineChoice(wanted))
     except UnsuitableError as error:
         kind = MissingDependencyError if isinstance(error, LacksPackageError) else ModelError
@@ -132,8 +140,8 @@ def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelCon
 class _Comparison:
     """Comparison of engines with PyTorch by output and speed."""
 
-    def __init__(self, plain: Engine) -> None:
-        self._begun = time.perf_counter()
+    def __init__(self, plain: Engine, clock: Callable[[], float]) -> None:
+        self._clock, self._begun = clock, clock()
         self._pictures = _pictures(plain.config)
         self._plain = plain
         self._seconds: dict[str, float] = {}
@@ -168,9 +176,9 @@ class _Comparison:
         return engines[best], EngineChoice(best, others)
 
     def _answers(self, engine: Engine) -> Any:
-        started = time.perf_counter()
+        started = self._clock()
         answers = engine.find(self._pictures) if engine.config.is_detector else engine.forward(self._pictures)
-        taken = time.perf_counter() - started
+        taken = self._clock() - started
         self._seconds[engine.name] = min(taken, self._seconds.get(engine.name, taken))
         return answers
 
@@ -178,7 +186,7 @@ class _Comparison:
         return f"{1000 * self._seconds[name] / len(self._pictures):.3g}"
 
     def _is_late(self) -> bool:
-        return time.perf_counter() - self._begun > _SECONDS
+        return self._clock() - self._begun > _SECONDS
 
 
 # -- comparing ------------------------------------------------------------------------------------------
