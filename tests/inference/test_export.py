@@ -334,10 +334,10 @@ def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]],
 
 def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, photos: list[str]) -> None:
     classifier, detector = load_artifact(tiny_classifier), load_artifact(tiny_detector)
-    assert difference_with(classifier, photos, lambda out: out) < 1e-6
-    assert difference_with(classifier, photos[:2], lambda out: [out[0] * 1.01]) > exporting.TOLERANCE
-    assert difference_with(classifier, photos[:2], lambda out: [out[0] * np.nan]) > exporting.TOLERANCE
-    assert difference_with(detector, photos, lambda out: out) < 1e-5
+    assert difference_with(classifier, photos[:2], lambda out: out) < 1e-6
+    assert difference_with(classifier, photos[:1], lambda out: [out[0] * 1.01]) > exporting.TOLERANCE
+    assert difference_with(classifier, photos[:1], lambda out: [out[0] * np.nan]) > exporting.TOLERANCE
+    assert difference_with(detector, photos[:2], lambda out: out) < 1e-5
     for change in (
         lambda out: [out[0], out[1] + 2e-4, out[2]],
         lambda out: [out[0] + 0.05, *out[1:]],
@@ -345,7 +345,7 @@ def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, 
         lambda out: [out[0], out[1] * np.nan, out[2]],
         lambda out: [one[:0] for one in out],
     ):
-        assert difference_with(detector, photos[:2], change) > exporting.TOLERANCE
+        assert difference_with(detector, photos[:1], change) > exporting.TOLERANCE
 
 
 def test_narrow_canvases_and_photos_that_cannot_be_read(
