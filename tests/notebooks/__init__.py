@@ -10,8 +10,8 @@ For authors of notebook NN:
   ones.
 - A cell that raises fails the notebook. The tag ``raises-exception`` (Jupyter's own) is for one that is meant to raise,
   whose check then verifies the message.
-- The first tier runs all cells without checks and with a short training (``brief.py``), the thorough one runs the
-  notebook as it is.
+- The first tier runs all cells without checks, on small photos and with a short training (``brief.py``), the thorough
+  one runs the notebook as it is.
 - Committed outputs are kept if only numbers changed in a cell tagged ``varies``. Elsewhere a changed word, kind of
   output or source makes the notebook stale. Changed numbers do not, as machines differ.
 - The tag ``parameters`` is for the first cell, with everything a reader may want to change. ``widget`` is for a cell
