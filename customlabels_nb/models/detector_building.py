@@ -320,7 +320,8 @@ def _build_body(backbone: str, **options: Any) -> nn.Module:
 def _pretrained_body(backbone: str) -> nn.Module:
     if backbone in BACKBONES:
         body = _build_body(backbone)
-        weights = {key: value for key, value in imagenet_weights().items() if key in body.state_dict()}
+        names = body.state_dict().keys()
+        weights = {name: value for name, value in imagenet_weights().items() if name in names}
         load_exactly(body, weights, f"The packaged weights of {backbone!r}", ModelError, "Reinstall the package.")
         return fold_batch_norm(body)
     from customlabels_nb.models.timm_backbones import weights_file

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,34 +41,10 @@ class NotebookFailedError(AssertionError):
     """Error of a cell or check, of a network request, or of a check without a cell."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """Executed notebook.
-
-    Attributes
-    ----------
-    notebook : nbformat.NotebookNode
-        The notebook with its original outputs.
-    folder : Path
-        Folder in which it ran, deleted by now unless the caller created it.
-    seconds : float
-        Duration including the start of the kernel.
-    called : tuple
-        Module and dotted name of the public functions called by the cells, if they were recorded.
-    """
-
-    notebook: Any
-    folder: Path
-    seconds: float
-    called: tuple[tuple[str, str], ...] = ()
-
-
 def notebook_path(number: str) -> Path:
     """Return the notebook that begins with these two digits."""
-    found = sorted(NOTEBOOKS.glob(f"{number}_*.ipynb"))
-    if len(found) != 1:
-        raise FileNotFoundError(f"{number!r} names {len(found)} notebooks in {NOTEBOOKS}.")
-    return found[0]
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    return path
 
 
 def numbers() -> list[str]:
@@ -79,65 +52,44 @@ def numbers() -> list[str]:
     return sorted(path.name[:2] for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
-def checks_of(path: Path) -> Path | None:
-    """Return the file with a notebook's checks, if there is one."""
-    file = CHECKS / f"{path.name[:2]}.py"
-    return file if file.is_file() else None
-
-
-def execute(
-    path: Path,
-    folder: Path | None = None,
-    *,
-    checks: Path | None = None,
-    record: bool = False,
-    broken: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Run:
-    """Run a notebook from top to bottom with its checks between the cells.
+def execute(path: Path, folder: Path, checks: Path | None = None, *, brief: Path | None = None) -> Any:
+    """Run a notebook from top to bottom, and return it with its outputs.
 
     Parameters
     ----------
     path : Path
         Notebook to run.
-    folder : Path, optional
-        Working folder of the kernel. By default, a temporary one.
+    folder : Path
+        Working folder of the kernel. It is created if needed.
     checks : Path, optional
-        File with its checks. By default, ``checks_of(path)``.
-    record : bool
-        Record the public functions that cells call.
-    broken : mapping, optional
-        Arguments of :func:`tests.notebooks.inside.break_function`.
-    environment : mapping, optional
-        Additional environment variables of the kernel.
+        File with checks, which run between the cells.
+    brief : Path, optional
+        Cache shared with other notebooks, whose trainings are as short, see :mod:`tests.notebooks.brief`.
 
     Raises
     ------
     NotebookFailedError
         With the cell and its error.
     """
-    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as own:
-        place, aside = folder or Path(own, "run"), Path(own, "aside")
-        place.mkdir(parents=True, exist_ok=True)
-        aside.mkdir()
-        notebook = nbformat.read(path, as_version=4)
-        _empty(notebook)
-        checks = checks or checks_of(path)
-        calls = aside / "called.json"
-        running = _with_checks(notebook, checks, calls if record else None, dict(broken) if broken else None)
-        started = time.perf_counter()
-        with _private(aside, environment or {}) as variables:
-            error = _run(running, place, variables)
-        seconds = time.perf_counter() - started
-        asked = aside / "network.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    if checks is not None:
+        _insert_checks(notebook, checks)
+    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as aside:
+        environment = _private(Path(aside))
+        if brief is not None:
+            notebook.cells.insert(0, _cell("import tests.notebooks.brief", "the start"))
+            environment["CUSTOMLABELS_NB_CACHE"] = str(brief)
+        error = _run(notebook, folder, environment)
+        asked = Path(aside, "network.txt")
         if asked.exists():
             raise NotebookFailedError(f"{path.name} asked for the network: {asked.read_text('utf-8').strip()}")
-        if error is not None:
-            raise NotebookFailedError(f"{path.name}: {error}")
-        called = json.loads(calls.read_text("utf-8")) if record else ()
-        done = deepcopy(running)
-        done.cells = [cell for cell in running.cells if _OURS not in cell.metadata]
-        return Run(_renumbered(done), place, seconds, tuple((module, name) for module, name in called))
+    if error is not None:
+        raise NotebookFailedError(f"{path.name}: {error}")
+    return _without_ours(notebook)
 
 
 @contextmanager
@@ -151,9 +103,8 @@ def forking(folder: Path) -> Iterator[None]:
     start = [sys.executable, "-m", forked_kernels.__name__, str(address), *_IMPORTS]
     kernel = [sys.executable, "-I", "-S", forked_kernels.__file__, str(address), "{connection_file}"]
     # read when matplotlib is imported; a kernel sets it by itself
-    shown = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    environment = _private(folder) | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     with (
-        _private(folder, shown) as environment,
         subprocess.Popen(start, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as process,
         mock.patch("ipykernel.kernelspec.get_kernel_dict", return_value=get_kernel_dict() | {"argv": kernel}),
     ):
@@ -165,27 +116,10 @@ def forking(folder: Path) -> Iterator[None]:
         yield  # the process ends when its standard input is closed
 
 
-def outputs_check(checks: Path | None) -> Any:
-    """Return the function ``outputs`` of a file with checks, if it has one."""
-    if checks is None:
-        return None
-    names: dict[str, Any] = {"__file__": str(checks), "__name__": f"checks_{checks.stem}"}
-    exec(compile(checks.read_text("utf-8"), checks, "exec"), names)  # noqa: S102
-    return names.get("outputs")
-
-
 def tagged(notebook: Any, tag: str) -> Any:
-    """Return the first code cell with a tag.
-
-    Raises
-    ------
-    LookupError
-        If there is none.
-    """
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and tag in tags_of(cell):
-            return cell
-    raise LookupError(f"no cell has the tag {tag!r}")
+    """Return the only cell with a tag."""
+    (cell,) = (cell for cell in notebook.cells if tag in tags_of(cell))
+    return cell
 
 
 def tags_of(cell: Any) -> tuple[str, ...]:
@@ -193,88 +127,46 @@ def tags_of(cell: Any) -> tuple[str, ...]:
     return tuple(cell.metadata.get("tags", ()))
 
 
-def text_of(cell: Any) -> str:
-    """Return the printed and displayed output of a code cell as plain text."""
-    parts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
-    return "\n".join(part.rstrip() for part in parts if part)
-
-
-def html_of(cell: Any) -> str:
-    """Return the HTML that a code cell displayed."""
-    return "\n".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
-
-
-def pictures_of(cell: Any) -> int:
-    """Count the PNG and JPEG outputs of a code cell."""
-    kinds = ("image/png", "image/jpeg")
-    return sum(any(kind in output.get("data", {}) for kind in kinds) for output in cell.outputs)
-
-
-def _empty(notebook: Any) -> None:
-    """Remove all outputs and execution counts."""
+def _insert_checks(notebook: Any, checks: Path) -> None:
+    """Insert a cell that loads the checks, and one for each check, after the cell with its tag."""
+    tree = ast.parse(checks.read_text("utf-8"))
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("after_")}
+    cells = [_cell(f"_checks = __import__('runpy').run_path({str(checks)!r})", "the start of the checks")]
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-
-
-def _with_checks(notebook: Any, checks: Path | None, record: Path | None, broken: dict[str, str] | None) -> Any:
-    """Return a copy with a cell before the first one, and a cell for each check after its cell."""
-    copy = deepcopy(notebook)
-    given = ", ".join(repr(None if value is None else str(value)) for value in (checks, record))
-    inside = '__import__("importlib").import_module("tests.notebooks.inside")'
-    left = _check_names(checks)
-    cells = [_cell(f"{inside}.prepare({given}, {broken!r})", "the harness's own start")]
-    for cell in notebook.cells:
-        cells.append(deepcopy(cell))
-        for tag in tags_of(cell) if cell.cell_type == "code" else ():
-            name = f"after_{re.sub(r'[^0-9A-Za-z_]', '_', tag)}"
-            if name in left:
-                left[name] = True
-                cells.append(_cell(f"{inside}.check({name!r})", f"the check {name}"))
-    if "at_end" in left:
-        left["at_end"] = True
-        cells.append(_cell(f"{inside}.check('at_end')", "the check at_end"))
-    cells.append(_cell(f"{inside}.finish()", "the harness's own end"))
-    lost = [name for name, follows in left.items() if not follows]
-    if lost:
-        raise NotebookFailedError(f"no code cell has the tag that {', '.join(lost)} of {checks} would follow")
-    copy.cells = cells
-    return copy
-
-
-def _check_names(checks: Path | None) -> dict[str, bool]:
-    """Return the names of the checks that follow cells, none of them used yet."""
-    tree = ast.parse(checks.read_text("utf-8")) if checks else ast.Module([], [])
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {name: False for name in names if name.startswith("after_") or name == "at_end"}
+        cells.append(cell)
+        for name in [f"after_{tag}" for tag in tags_of(cell)]:
+            if name in names:
+                names.remove(name)
+                cells.append(_cell(f"_checks[{name!r}](globals())", f"the check {name}"))
+    if names:
+        raise NotebookFailedError(f"no cell has the tag that {', '.join(sorted(names))} of {checks} would follow")
+    notebook.cells = cells
 
 
 def _cell(source: str, what: str) -> Any:
     return nbformat.v4.new_code_cell(source, metadata={_OURS: what})
 
 
-def _renumbered(notebook: Any) -> Any:
-    """Renumber the cells as in a run without the harness's cells."""
-    count = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            count += 1
-            cell.execution_count = count
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = count
-    notebook.metadata.pop("widgets", None)
-    return notebook
+def _without_ours(notebook: Any) -> Any:
+    """Remove the cells of the harness, and number the others as in a run without them."""
+    copy = deepcopy(notebook)
+    copy.cells = [cell for cell in copy.cells if _OURS not in cell.metadata]
+    for count, cell in enumerate((cell for cell in copy.cells if cell.cell_type == "code"), 1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    copy.metadata.pop("widgets", None)
+    return copy
 
 
-@contextmanager
-def _private(folder: Path, more: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield an environment without the user's settings, caches and name, and without network."""
+def _private(folder: Path) -> dict[str, str]:
+    """Return an environment without the user's settings, caches and name, and without network."""
     dropped = ("JUPYTER", "IPYTHON", "MPL", "XDG_", "CUSTOMLABELS_NB_", "AWS_", "HF_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     home = folder / "home"
     home.mkdir()
-    yield kept | {
+    return kept | {
         "HOME": str(home),
         "USERPROFILE": str(home),
         "CUSTOMLABELS_NB_CACHE": str(home / "cache"),
@@ -283,9 +175,7 @@ def _private(folder: Path, more: Mapping[str, str]) -> Iterator[dict[str, str]]:
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "NOTEBOOKS_NETWORK_LOG": str(folder / "network.txt"),
         "PYTHONPATH": os.pathsep.join([str(HERE / "offline"), str(ROOT)]),
-        **more,
     }
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def _run(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str | None:
@@ -298,12 +188,6 @@ def _run(notebook: Any, folder: Path, environment: Mapping[str, str]) -> str | N
                   seconds=CELL_SECONDS)  # fmt: skip
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         cell = notebook.cells[reached[0]]
-        what = cell.metadata.get(_OURS) or f"cell {_code_number(notebook, reached[0])}:\n{cell.source}"
         trace = re.sub(r"\x1b\[[\d;]*m", "", str(error))
-        return f"{what}\n{trace[-3000:]}"
+        return f"{cell.metadata.get(_OURS, 'the cell')}:\n{cell.source}\n{trace[-3000:]}"
     return None
-
-
-def _code_number(notebook: Any, index: int) -> int:
-    own = [cell for cell in notebook.cells[: index + 1] if cell.cell_type == "code" and _OURS not in cell.metadata]
-    return len(own)

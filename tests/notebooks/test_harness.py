@@ -1,171 +1,17 @@
-"""Tests of the harness itself with tiny notebooks: it detects what it must."""
+"""Tests that outputs are cleaned for the repository, and compared with those of a new run."""
 
 from __future__ import annotations
 
 import base64
 import io
-import itertools
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from PIL import Image
 
-from customlabels_nb.quickstart import run_cells
-from tests.notebooks import breaking, inside
 from tests.notebooks.cleaning import WIDGET, clean, sources_hash, visible_text
 from tests.notebooks.comparing import masked, settle, stale
-from tests.notebooks.running import HERE, NotebookFailedError, execute, tagged, tags_of, text_of
-
-
-def write(path: Path, *cells: tuple[str, str]) -> Path:
-    """Write a notebook of code cells, each with tag and source."""
-    made = [nbformat.v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}) for tag, source in cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
-    return path
-
-
-def test_checks_run_in_the_kernel_after_their_cells_and_leave_no_trace(tmp_path: Path) -> None:
-    path = write(tmp_path / "77_x.ipynb", ("first", "number = 1"), ("", "number += 1\nprint(number)"))
-    checks = tmp_path / "77.py"
-    checks.write_text(
-        "def after_first(ns):\n    assert ns['number'] == 1\n\ndef at_end(ns):\n    assert ns['number'] == 2\n"
-    )
-    run = execute(path, tmp_path / "run", checks=checks)
-    assert [cell.source for cell in run.notebook.cells] == ["number = 1", "number += 1\nprint(number)"]
-    assert [cell.execution_count for cell in run.notebook.cells] == [1, 2]
-    assert text_of(run.notebook.cells[1]) == "2"
-    assert tags_of(tagged(run.notebook, "first")) == ("first",)
-    checks.write_text("def after_first(ns):\n    assert ns['number'] == 7, 'not seven'\n")
-    with pytest.raises(NotebookFailedError, match=r"the check after_first(.|\n)*not seven"):
-        execute(path, checks=checks)
-
-
-def test_a_check_without_its_cell_is_a_failure(tmp_path: Path) -> None:
-    path = write(tmp_path / "77_x.ipynb", ("first", "1"))
-    (tmp_path / "77.py").write_text("def after_second(ns):\n    pass\n")
-    with pytest.raises(NotebookFailedError, match="after_second"):
-        execute(path, checks=tmp_path / "77.py")
-
-
-def test_a_cell_that_raises_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "77_x.ipynb", ("", "1"), ("", "1 / 0"))
-    with pytest.raises(NotebookFailedError, match=r"cell 2:\n1 / 0(.|\n)*ZeroDivisionError"):
-        execute(path)
-
-
-@pytest.mark.thorough
-def test_an_answer_that_comes_while_something_is_sent_is_found(tmp_path: Path) -> None:
-    """Test writing to an Output widget, which is sent back to it. One cell in fourteen used to run into the timeout."""
-    source = "outputs = [w.Output() for _ in range(6)]\nfor one in outputs:\n    with one:\n        print('x')"
-    cells = [nbformat.v4.new_code_cell(text) for text in ("import ipywidgets as w", *[source] * 60)]
-    begun: list[float] = []
-    run_cells(
-        nbformat.v4.new_notebook(cells=cells),
-        tmp_path,
-        on_start=lambda _: begun.append(time.monotonic()),
-        seconds=40,
-    )
-    begun.append(time.monotonic())
-    assert max(later - earlier for earlier, later in itertools.pairwise(begun)) < 30
-
-
-def test_asking_for_the_network_fails_even_where_the_error_is_swallowed(tmp_path: Path) -> None:
-    asking = (
-        "import socket, urllib.request\n"
-        "try:\n    urllib.request.urlopen('http://example.org', timeout=5)\nexcept OSError as error:\n    print(error)"
-    )
-    path = write(tmp_path / "77_x.ipynb", ("", asking))
-    with pytest.raises(NotebookFailedError, match=r"network.*example\.org"):
-        execute(path)
-
-
-@pytest.mark.parametrize(
-    ("code", "refused"),
-    [
-        ("socket.create_connection(('192.0.2.1', 80), 2)", True),
-        ("socket.getaddrinfo('example.org', 443)", True),
-        ("socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 9))", True),
-        ("s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())", False),
-        ("socket.getaddrinfo('localhost', 80)", False),
-        ("a, b = socket.socketpair(); a.send(b'x')", False),
-    ],
-)
-def test_only_this_machine_can_be_reached(code: str, refused: bool, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    variables = {"PYTHONPATH": str(HERE / "offline"), "NOTEBOOKS_NETWORK_LOG": str(log)}
-    ran = subprocess.run(
-        [sys.executable, "-c", f"import socket; {code}"], env=variables, capture_output=True, text=True
-    )
-    assert ("without a network" in ran.stderr) == refused, ran.stderr
-    assert (ran.returncode != 0) == refused
-    assert log.exists() == refused
-
-
-def test_a_break_that_nothing_looks_at_is_told(tmp_path: Path) -> None:
-    """Test that of two called functions, the one whose value is not checked is reported."""
-    imports = "from customlabels_nb._utils.text import escaped\n"
-    imports += "from customlabels_nb._utils.durations import read_seconds"
-    cells = [("", imports)]
-    cells += [("seen", "safe = escaped('<b>')"), ("", "read_seconds('2min')")]
-    path = write(tmp_path / "77_x.ipynb", *cells)
-    (tmp_path / "77.py").write_text("def after_seen(ns):\n    assert ns['safe'] == '&lt;b&gt;'\n")
-    called = breaking.calls([path], tmp_path / "77.py")
-    assert list(called) == [
-        ("customlabels_nb._utils.durations", "read_seconds"),
-        ("customlabels_nb._utils.text", "escaped"),
-    ]
-    found = list(breaking.breaks(called, ("changed",), tmp_path / "77.py"))
-    assert [(one.name, one.noticed) for one in found] == [("read_seconds", ""), ("escaped", "77_x.ipynb")]
-
-
-class Thing:
-    """Class with members to break."""
-
-    @property
-    def size(self) -> int:
-        return 3
-
-    @staticmethod
-    def name() -> str:
-        return "thing"
-
-    def parts(self) -> list[int]:
-        return [1, 2, 3]
-
-    def nothing(self) -> None: ...
-
-
-@pytest.mark.parametrize(
-    ("name", "how", "expected"),
-    [
-        ("parts", "nothing", None),
-        ("parts", "changed", [1, 2]),
-        ("name", "changed", "thingx"),
-        ("name", "nothing", None),
-    ],
-)
-def test_methods_are_broken(name: str, how: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Thing, name, vars(Thing)[name])  # restores it afterwards
-    inside.break_function(__name__, f"Thing.{name}", how)
-    assert getattr(Thing(), name)() == expected
-
-
-def test_properties_are_broken_and_what_has_no_neighbour_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("size", "nothing"):
-        monkeypatch.setattr(Thing, name, vars(Thing)[name])
-    inside.break_function(__name__, "Thing.size", "changed")
-    assert Thing().size == 4
-    inside.break_function(__name__, "Thing.size", "raises")
-    with pytest.raises(RuntimeError, match="on purpose"):
-        assert Thing().size
-    inside.break_function(__name__, "Thing.nothing", "changed")
-    with pytest.raises(inside.Unchangeable):
-        Thing().nothing()
 
 
 def png(size: tuple[int, int] = (4, 4)) -> str:
@@ -215,10 +61,6 @@ def test_large_photos_become_smaller(tmp_path: Path) -> None:
     data = base64.b64decode(made.cells[0].outputs[0].data["image/jpeg"])
     assert len(data) < buffer.tell()
     assert Image.open(io.BytesIO(data)).width == 1800
-
-
-def committed(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    return clean(notebook, folder)
 
 
 def test_other_numbers_are_not_stale_other_words_are(tmp_path: Path) -> None:
