@@ -107,12 +107,6 @@ def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
     annotator.press("Delete")
     expect(rows).to_have_count(1)
     expect(rows.nth(0)).to_be_focused()
-    # full screen
-    root.locator(".full-screen").click()
-    expect(root).to_have_css("width", f"{page.evaluate('screen.width')}px")
-    annotator.press("Shift+f")
-    expect(root.locator(".full-screen")).to_have_attribute("aria-pressed", "false")
-    assert root.bounding_box()["width"] == pytest.approx(820, abs=2)
 
 
 def test_the_wheel_zooms_to_the_pointer_space_pans_and_tab_leaves(lab: Lab) -> None:

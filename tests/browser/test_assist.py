@@ -10,21 +10,19 @@ from playwright.sync_api import expect
 from tests.browser.assist import RESULTS
 from tests.browser.gallery import PROJECT, SETUP, GalleryPage
 from tests.browser.jupyter import Lab, notebook
-from tests.browser.review import ReviewPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 WRITE = "\nimages = sorted(project.train_set.images['image'])\nresults(images, {found}).write(project.root)\n"
-HISTORY = "[(what, int(n)) for what, n in zip(project.history['what'], project.history['count'])][:{count}]"
+HISTORY = "[(what, int(n)) for what, n in zip(project.history['what'], project.history['count'])][:2]"
 
 
-def opened(lab: Lab, found: str, show: str, *, more: str = "", count: int = 12) -> GalleryPage:
-    """Open a screen of a project with these results in cell 1 of a new notebook."""
-    page = lab.open(notebook(RESULTS + SETUP + PROJECT.format(count=count) + more + WRITE.format(found=found), show))
+def opened(lab: Lab, found: str, show: str) -> GalleryPage:
+    """Open a gallery of a project with these results in cell 1 of a new notebook."""
+    page = lab.open(notebook(RESULTS + SETUP + PROJECT.format(count=12) + WRITE.format(found=found), show))
     page.run_cell(0)
     page.run_cell(1)
-    kind = ReviewPage if "review" in show else GalleryPage
-    return kind(page, 1).ready()
+    return GalleryPage(page, 1).ready()
 
 
 def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
@@ -45,7 +43,7 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     gallery.expect_saved()
     apples = dict.fromkeys(["000", "001", "003", "004"], "apple")
     assert gallery.labelled() == apples | dict.fromkeys(["005", "006", "007"], "pear")
-    assert gallery.page.value(HISTORY.format(count=2)) == [("label pear", 3), ("label apple", 4)]
+    assert gallery.page.value(HISTORY) == [("label pear", 3), ("label apple", 4)]
     # one undo for each page, on that page
     gallery.press("Control+z", "Control+z")
     expect(root.locator(".cluster strong")).to_have_text(re.compile("cluster 1 of"))
@@ -76,15 +74,3 @@ def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     # the test set is labelled without help
     root.locator("[data-split='test']").click()
     expect(root.locator(".menu.queue")).to_be_hidden()
-
-
-def test_a_suggestion_for_a_suspect_is_taken_with_plus(lab: Lab) -> None:
-    more = "project.update('train', project.train_set.images[['image']].assign(label='apple'))\n"
-    found = "suspects=[{'image': n, 'kind': 'swapped', 'given': 'apple', 'suggested': 'pear'} for n in (2, 0, 1)]"
-    review = opened(lab, found, "r = project.review(queue='suspect')\nr", more=more, count=3)
-    assert review.names() == ["002", "000", "001"]
-    expect(review.tile(0).locator(".suspect")).to_have_text("given apple, probably pear")
-    review.press("+", "Enter", "3")  # taken, kept, another one
-    expect(review.chips(2)).to_have_text("plum")
-    review.expect_saved()
-    assert review.labelled() == {"002": "pear", "000": "apple", "001": "plum"}

@@ -115,16 +115,11 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     other.tile(2).click()
     other.press("2")
     expect(gallery.chips(2)).to_have_text("pear")
-    # Python reads the selection and controls the gallery
-    gallery.tile(4).click()
-    gallery.tile(6).click(modifiers=["Shift"])
-    gallery.page.expect_value("[name[-7:] for name in g.selection]", ["004.png", "005.png", "006.png"])
+    # Python controls the gallery, and another process renames and adds a label
     client = gallery.page.kernel_client()
     client.execute("g.set_filter(\"label == 'pear'\")", reply=True)
     expect(gallery.root.locator(".position")).to_have_text("1–1 of 1")
     client.execute("g.set_filter()", reply=True)
-    expect(gallery.root.locator(".position")).to_have_text("1–24 of 30")
-    # another process renames and adds a label
     client.execute(
         "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
         "project = cl.load_project(\"things\")\n"
@@ -181,15 +176,12 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
     first.press("1")
     expect(first.chips(2)).to_have_text("apple")
     first.expect_saved()
-    assert first.labelled() == {"002": "apple"}
-    expect(first.root.locator(".notice")).to_have_count(0)
     # labels of the other notebook are saved through this kernel, and undo here does not affect them
     page.turn_to("beside.ipynb")
     other.tile(4).click()
     other.press("2")
     expect(other.chips(4)).to_have_text("pear")
     expect(other.root.locator(".notice").filter(has_text="through another")).to_be_visible()
-    page.screenshot("gallery-elsewhere")
     page.turn_to(page.path.name)
     assert first.labelled() == {"002": "apple", "004": "pear"}
     first.root.focus()
@@ -269,21 +261,6 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     expect(gallery.tile(0).locator(".status")).to_have_text("skipped")
     gallery.expect_saved()
     assert gallery.labelled() == {}
-
-
-def test_one_at_a_time(lab: Lab) -> None:
-    gallery = opened(lab, count=12, show='g = project.label("train", sort="name", mode="single")\ng')
-    gallery.press("1", "2", "0", "3")
-    expect(gallery.root.locator(".stage .name")).to_have_text("004.png")
-    expect(gallery.root.locator(".stage img")).to_be_visible()
-    gallery.expect_saved()
-    assert gallery.labelled() == {"000": "apple", "001": "pear", "003": "plum"}
-    gallery.press("ArrowLeft")
-    expect(gallery.root.locator(".stage .chip")).to_have_text("plum")
-    gallery.page.page.wait_for_timeout(400)
-    assert gallery.page.value("g.data") == "plum"
-    gallery.press("Control+z")
-    expect(gallery.root.locator(".stage .chip")).to_have_count(0)
 
 
 def test_what_is_labelled_is_in_sight(lab: Lab) -> None:

@@ -10,7 +10,6 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.annotator import AnnotatorPage
 from tests.browser.gallery import PROJECT, SETUP, GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
 
@@ -18,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 CREATE = """
 text = "Look twice. <b>http://example.org/leaves\\n![leaf](" + project.train_set.images["image"][0] + ")"
-job = project.jobs.create("leaves-1", images=project.train_set, instructions=text{more})
+job = project.jobs.create("leaves-1", images=project.train_set, instructions=text)
 """
 OPEN = "import customlabels_nb as cl\nproject = cl.load_project('things')\njob = project.jobs['leaves-1']"
 SHOW = "g = job.label()\ng"
@@ -27,9 +26,9 @@ SOON = "\nfrom customlabels_nb.jobs import labeler_session\nlabeler_session.GONE
 ANSWERS = "job.answers.query('counted')['label'].fillna('nothing').tolist()"
 
 
-def opened(lab: Lab, *, more: str = "", count: int = 12) -> LabPage:
+def opened(lab: Lab) -> LabPage:
     """Open the view of a new job in cell 1 of a new notebook."""
-    page = lab.open(notebook(SETUP + PROJECT.format(count=count) + CREATE.format(more=more), SHOW))
+    page = lab.open(notebook(SETUP + PROJECT.format(count=12) + CREATE, SHOW))
     page.run_cell(0)
     page.run_cell(1)
     return page
@@ -142,19 +141,4 @@ def test_a_killed_kernel_loses_no_answer(lab: Lab) -> None:
     again.press("1", "1")
     again.expect_saved()
     assert sorted(page.value(ANSWERS)) == ["apple", "apple", "apple", "nothing", "pear"]
-    assert page.page_errors == []
-
-
-def test_boxes_are_drawn_in_the_annotator(lab: Lab) -> None:
-    page = opened(lab, more=', task="boxes"', count=2)
-    annotator = AnnotatorPage(page, 1)
-    annotator.root.locator(".panel .closer").click()
-    annotator.ready()
-    bar = annotator.root.locator(".job-bar")
-    annotator.drag((20, 20), (70, 60))
-    expect(bar.locator(".job-progress")).to_have_text("1 done, about 1 left for all")
-    annotator.press("PageDown", "n")
-    boxes = "sorted([box['label'] for box in boxes] for boxes in job.answers.query('counted')['boxes'])"
-    page.expect_value(boxes, [[], ["apple"]])
-    expect(bar.locator(".end")).to_have_text("No more images need an answer from you now. Thank you!")
     assert page.page_errors == []

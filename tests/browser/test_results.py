@@ -259,9 +259,6 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     shown = [screen.row(label).locator("td.delta").inner_text() for label in ("disc", "stripes")]
     told = [round(value, 3) for value in page.value(deltas)]
     assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == told
-    screen.mode("one")  # F1 at other thresholds than the comparison's
-    expect(screen.row("disc").locator("td.delta")).to_have_text("–")
-    expect(screen.root.locator(".comparison .elsewhere")).to_be_visible()  # says why
     screen.root.locator(".comparison button").click()
     expect(screen.root.locator(".comparison")).to_have_count(0)
 
@@ -373,14 +370,6 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     place = screen.root.locator(".numbers").bounding_box()
     screen.row(HOSTILE).click()
     assert screen.root.locator(".numbers").bounding_box() == place
-    # "per label" waits for a label
-    screen.row(HOSTILE).click()
-    screen.mode("per label")
-    slider = screen.root.get_by_role("slider", name="threshold", exact=True)
-    expect(slider).to_be_disabled()
-    expect(screen.root.locator(".controls .of")).to_have_text("select a label")
-    screen.row("pear").click()
-    expect(slider).to_be_enabled()
     # keys lead through the matrix
     expect(screen.root.locator(".cells .cell[tabindex='0']")).to_have_count(1)
     screen.cell("apple", "apple").focus()

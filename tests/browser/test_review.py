@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from tests.browser.gallery import SETUP
 from tests.browser.jupyter import Lab, notebook
 from tests.browser.review import LABELLED, ReviewPage
-from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
@@ -73,25 +72,3 @@ def test_by_keyboard_label_by_label(lab: Lab) -> None:
     root.focus()
     review.press("Control+a", "Enter")
     expect(root.locator(".foot .done")).to_have_text("8 of 8 reviewed")
-
-
-def test_other_cells_and_people_are_followed(lab: Lab) -> None:
-    review = opened(lab)
-    client = review.page.kernel_client()
-    client.execute("project.labels.rename('apple', 'crab <i>apple</i>')", reply=True)
-    expect(review.chips(0)).to_have_text("crab <i>apple</i>")
-    expect(review.tab("crab <i>apple</i>")).to_be_visible()
-    # Python decides as well
-    client.execute("r.approve(images[:2])", reply=True)
-    expect(review.root.locator(".foot .done")).to_have_text("2 of 10 reviewed")
-    # somebody else relabels: the decision on the old state is returned
-    other = 'project.train_set.relabel("fig", lambda images: images["image"].str.endswith("002.png"))'
-    review.page.hide()  # this page does not poll
-    client.execute(f"project.update('train', {other})", reply=True, timeout=60)
-    review.tile(2).click()
-    review.press("Enter")
-    expect(review.root.locator(".notice.error")).to_contain_text(facts("“fig”"))
-    expect(review.chips(2)).to_have_text("fig")
-    review.root.locator(".notice.error button").first.click()
-    review.expect_saved()
-    expect(review.tile(2).locator(".status.reviewed")).to_be_visible()
