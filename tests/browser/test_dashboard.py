@@ -95,6 +95,8 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
     expect(first.root.locator(".tooltip")).to_have_text(f"{PLUM}, train: 3 images")
     first.mark("train plum").click()
     first.expect_gallery("013", "014", "015")
+    first.mark("train unlabelled").click()
+    first.expect_gallery("016", "017", "018", "019")
     first.number("test labelled").click()
     gallery = first.expect_gallery("020", "021", "022")
     expect(gallery.root.locator(".tab.current")).to_have_text("test 10")

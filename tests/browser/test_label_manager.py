@@ -95,6 +95,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     assert stored(page) == ["Apfel <b>", "plum"]
     manager.press("Control+z")
     manager.expect_labels("pear", "Apfel <b>", "plum")
+    expect(manager.row("plum").locator(".uses").first).to_have_text("0")
     manager.press("End", "Delete")
     manager.expect_labels("pear", "Apfel <b>")
     # by mouse: add (asks about finished images), drag, recolour, remove with annotations

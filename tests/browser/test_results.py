@@ -471,7 +471,7 @@ def test_names_of_labels_are_read_whole_or_stay_in_the_matrix(
         _resize(screen, width)
         said = screen.root.evaluate(NAMES)
         assert (said["wider"], said["overlapping"]) == (0, 0), width
-        assert said["titles"] == [*labels] * 2
+        assert sorted(said["titles"]) == sorted([*labels] * 2)
         if labels is ROOMS:
             expect(screen.root.locator(".cells.turned")).to_be_visible()
             assert (said["cut"], said["hidden"]) == ([], 0), width
