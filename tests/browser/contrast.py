@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Locator
@@ -41,13 +41,12 @@ def colours(element: Locator) -> dict[str, Any]:
     return found
 
 
-def unreadable(root: Locator, selectors: Iterable[str]) -> list[str]:
+def unreadable(root: Locator, selectors: Sequence[str]) -> list[str]:
     """Return the selectors without elements, or whose first (visible) one has a contrast below 4.5 to 1."""
-    low = []
-    for selector in selectors:
-        found = root.locator(selector)
-        visible = found.locator("visible=true")
-        seen = colours(visible if visible.count() else found) if found.count() else {"contrast": 0}
-        if seen["contrast"] < 4.5:
-            low.append(f"{selector}: {seen}")
-    return low
+    script = f"""(root, selectors) => selectors.map((selector) => {{
+        const found = [...root.querySelectorAll(selector)];
+        const node = found.find((one) => one.checkVisibility()) ?? found[0];
+        return node ? ({_SCRIPT})(node) : {{ contrast: 0 }};
+    }})"""
+    seen = zip(selectors, root.evaluate(script, list(selectors)), strict=True)
+    return [f"{selector}: {colours}" for selector, colours in seen if colours["contrast"] < 4.5]
