@@ -82,5 +82,4 @@ def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server:
     browser.wait_for(f"{STATE.format(root='.clnb-gallery')} === 'saved'")
     images = cl.load_project(folder / "kinds").train_set.annotations
     assert [(name.rsplit("/", 1)[1], label) for name, label in images[["image", "label"]].values] == [("1.png", "plum")]
-    browser.screenshot("firefox")
     assert browser.page_errors == []

@@ -13,12 +13,10 @@ from tests.browser.review import LABELLED, ReviewPage
 
 pytestmark = pytest.mark.browser
 
-SHOW = "r = project.review(sort='name')\nr"
 
-
-def opened(lab: Lab, *more: str, show: str = SHOW) -> ReviewPage:
+def opened(lab: Lab) -> ReviewPage:
     """Open a review in cell 1 of a new notebook."""
-    page = lab.open(notebook(SETUP + LABELLED, show, *more))
+    page = lab.open(notebook(SETUP + LABELLED, "r = project.review(sort='name')\nr"))
     page.run_cell(0)
     page.run_cell(1)
     return ReviewPage(page, 1).ready()
