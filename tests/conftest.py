@@ -49,6 +49,7 @@ LONG = (
     "rekognition/test_version_operations",
     "training/test_fine_tuning",
     "inference/test_video",
+    "browser/test_appearance",
     "browser/test_annotator",
     "browser/test_quick_test",
     "browser/test_gallery",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Locator
@@ -25,7 +26,8 @@ _SCRIPT = """node => {
     for (let at = node; at && ground[3] < 255; at = at.parentElement) {
         ground = parse(getComputedStyle(at).backgroundColor);
     }
-    const text = parse(getComputedStyle(node).color);
+    const { color, fill } = getComputedStyle(node);
+    const text = parse(node instanceof SVGElement ? fill : color);
     const [low, high] = [luminance(text), luminance(ground)].sort((a, b) => a - b);
     return { text, ground, contrast: (high + 0.05) / (low + 0.05) };
 }"""
@@ -37,3 +39,14 @@ def colours(element: Locator) -> dict[str, Any]:
     while found is None:  # replaced by a newly rendered one
         found = element.first.evaluate(_SCRIPT)
     return found
+
+
+def unreadable(root: Locator, selectors: Sequence[str]) -> list[str]:
+    """Return the selectors without elements, or whose first (visible) one has a contrast below 4.5 to 1."""
+    script = f"""(root, selectors) => selectors.map((selector) => {{
+        const found = [...root.querySelectorAll(selector)];
+        const node = found.find((one) => one.checkVisibility()) ?? found[0];
+        return node ? ({_SCRIPT})(node) : {{ contrast: 0 }};
+    }})"""
+    seen = zip(selectors, root.evaluate(script, list(selectors)), strict=True)
+    return [f"{selector}: {colours}" for selector, colours in seen if colours["contrast"] < 4.5]

@@ -6,7 +6,6 @@ itself.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
@@ -21,7 +20,7 @@ import nbformat
 import psutil
 import websocket
 
-from tests.browser.jupyter import Server, artifacts
+from tests.browser.jupyter import Server
 
 START_SECONDS = 60
 #: Keys that are not characters, with their WebDriver code points.
@@ -118,12 +117,6 @@ class Firefox:
             steps += [{"type": "keyDown", "value": part} for part in parts]
             steps += [{"type": "keyUp", "value": part} for part in reversed(parts)]
         self._act({"type": "key", "id": "keyboard", "actions": steps})
-
-    def screenshot(self, name: str) -> Path:
-        """Save a screenshot of the page among the artifacts."""
-        path = artifacts() / f"{name}.png"
-        path.write_bytes(base64.b64decode(self._ask("browsingContext.captureScreenshot", context=self._window)["data"]))
-        return path
 
     def close(self) -> None:
         """End the session."""

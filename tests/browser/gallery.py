@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from playwright.sync_api import Locator, expect
 
-from tests.browser.contrast import colours
 from tests.browser.jupyter import LabPage
 
 #: Draws different numbered images and creates a project of them.
@@ -111,7 +108,3 @@ class GalleryPage:
         """Return the file names on the page."""
         names: list[str] = self.root.locator(".tile:visible").evaluate_all("tiles => tiles.map(tile => tile.title)")
         return [name.rsplit("/", 1)[-1].removesuffix(".png") for name in names]
-
-    def colours(self, selector: str) -> dict[str, Any]:
-        """Return text colour, opaque background and their contrast (WCAG 2.1) of the first matching element."""
-        return colours(self.root.locator(selector))

@@ -121,11 +121,6 @@
     await splashGone();
   }
 
-  async function restart() {
-    await panel().sessionContext.restartKernel();
-    await idle();
-  }
-
   // Playwright waits for a page's promise for ever, so the limit is set here
   function within(seconds, action, argument) {
     const late = pause(seconds * 1000).then(() => {
@@ -144,7 +139,6 @@
     runAll,
     runCell,
     setTheme,
-    restart,
     kernelId: () => kernel().id,
     leaveOut,
     shutdown: () => panel().sessionContext.shutdown(),

@@ -454,10 +454,6 @@ class LabPage:
         client.wait_for_ready(timeout=seconds)
         return client
 
-    def restart_kernel(self) -> None:
-        """Restart the kernel as the menu does and wait for the new one."""
-        self._do("restart")
-
     def kill_kernel(self) -> None:
         """Kill the kernel's process, like running out of memory does. The server soon starts another one."""
         process = psutil.Process(int(self._connection_file.with_suffix(".pid").read_text(encoding="ascii")))

@@ -6,8 +6,6 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.contrast import colours
-
 #: Thirty numbered images with three labels, a fairly accurate classifier, and a detector of image quarters.
 PICTURES = """
 from pathlib import Path
@@ -153,6 +151,3 @@ class ResultsScreen:
 
     def expect_place(self, text: str) -> None:
         expect(self.root.locator(".foot .position")).to_have_text(text)
-
-    def contrast(self, selector: str) -> float:
-        return float(colours(self.root.locator(selector))["contrast"])

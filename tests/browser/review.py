@@ -51,8 +51,3 @@ class ReviewPage(GalleryPage):
     def words(self, index: int) -> str:
         """Return the caption of a tile."""
         return " ".join(self.tile(index).locator(".caption").inner_text().split())
-
-    def statuses(self) -> dict[str, int]:
-        """Return the number of images by status."""
-        found: dict[str, int] = self.page.value("project.train_set.images['status'].value_counts().to_dict()")
-        return found

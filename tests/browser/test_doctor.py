@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyter import FLAVOURS, OWN_KERNEL, Lab, notebook
+from tests.browser.jupyter import OWN_KERNEL, Lab, notebook
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_the_server_of_the_notebook_is_found_and_whole(lab: Lab) -> None:
     page = lab.open(notebook("import customlabels_nb as cl\nfound = cl.doctor()\nfound"), kernel=OWN_KERNEL)
     page.run_all(seconds=300)  # torch is imported, on a possibly busy machine

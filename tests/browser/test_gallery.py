@@ -10,7 +10,7 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
-from tests.browser.jupyter import BUSY, FLAVOURS, Lab, LabPage, notebook
+from tests.browser.jupyter import FLAVOURS, Lab, notebook
 from tests.facts import facts
 
 pytestmark = pytest.mark.browser
@@ -65,19 +65,14 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     gallery.tile(3).click(modifiers=["Shift"])
     expect(root.locator(".hints strong")).to_have_text("8 selected")
     gallery.press("1")
-    gallery.expect_saved()
-    eight = {f"{number:03}": "apple" for number in range(5, 13)}
-    assert gallery.labelled() == eight
     gallery.press("Control+z")
     expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
     assert gallery.labelled() == {}
     gallery.press("Control+Shift+Z")
-    expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
     root.get_by_label("undo", exact=True).click()
     expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
     gallery.press("Control+Shift+Z")  # keys continue where they were
     expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
-    gallery.expect_saved()
 
     gallery.choose("show", "labelled")
     expect(root.locator(".position")).to_have_text("1–8 of 8")
@@ -85,14 +80,11 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     gallery.choose("with", '["label","pear"]')
     expect(root.locator(".empty p")).to_have_text("No images match the filter.")
     root.locator(".empty button").click()
-    expect(root.locator(".position")).to_have_text("1–9 of 30")
     root.locator(".search").fill("02")
     expect(root.locator(".position")).to_have_text(re.compile("of 11$"))
     root.locator(".search").fill("")
-    expect(root.locator(".position")).to_have_text("1–9 of 30")
     gallery.choose("size", "24")
     expect(root.locator(".position")).to_have_text("1–24 of 30")
-    assert gallery.labelled() == eight
 
     # with unlabelled images shown, labelling does not move any tile, and submitting asks once
     gallery.choose("show", "unlabelled")
@@ -103,24 +95,18 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–22 of 22")
     gallery.press("Enter")
     expect(root.locator(".panel p")).to_have_text(facts(21, "images", "skipped"))
-    root.locator(".panel button", has_text="Next page, leave unlabelled").click()
-    expect(root.locator(".notice")).to_contain_text("That was the last page.")
-    gallery.expect_saved()
-    assert gallery.page.value('(project.train_set.images["status"] == "skipped").sum().item()') == 0
-    root.focus()
-    gallery.press("Enter", "Enter")
+    gallery.press("Enter")
     gallery.expect_saved()
     statuses = gallery.page.value('project.train_set.images["status"].value_counts().to_dict()')
     assert statuses == {"labelled": 9, "skipped": 21}
     gallery.choose("show", "all")
     expect(gallery.tile(1).locator(".status")).to_have_text("skipped")
-    expect(gallery.tile(1)).to_have_class(re.compile("skipped"))
     expect(root.locator(".foot .done")).to_have_text("9 of 30 labelled · 21 skipped")
 
 
 @pytest.mark.storing
 def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
-    gallery = opened(lab, more=("h = project.label('train', sort='name')\nh", "pass"))
+    gallery = opened(lab, more=("h = project.label('train', sort='name')\nh",))
     gallery.page.run_cell(2)
     other = GalleryPage(gallery.page, 2).ready()
     gallery.tile(2).click()
@@ -129,21 +115,11 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
     other.tile(2).click()
     other.press("2")
     expect(gallery.chips(2)).to_have_text("pear")
-    # Python reads the selection and controls the gallery
-    gallery.tile(4).click()
-    gallery.tile(6).click(modifiers=["Shift"])
-    gallery.page.expect_value("[name[-7:] for name in g.selection]", ["004.png", "005.png", "006.png"])
-    assert gallery.page.value("len(g.selected)") == 3
-    seen = "seen = []; g.observe(lambda change: seen.append(len(change['new'])), 'selection')"
+    # Python controls the gallery, and another process renames and adds a label
     client = gallery.page.kernel_client()
-    client.execute(seen, reply=True)
-    gallery.press("Escape")
-    gallery.page.expect_value("seen", [1])
     client.execute("g.set_filter(\"label == 'pear'\")", reply=True)
     expect(gallery.root.locator(".position")).to_have_text("1–1 of 1")
     client.execute("g.set_filter()", reply=True)
-    expect(gallery.root.locator(".position")).to_have_text("1–24 of 30")
-    # another process labels, renames and adds a label
     client.execute(
         "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
         "project = cl.load_project(\"things\")\n"
@@ -155,46 +131,28 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_a_busy_kernel_is_not_waited_for(lab: Lab) -> None:
-    gallery = opened(lab, more=(BUSY,))
-    gallery.page.run_cell(2, wait=False)
-    expect(gallery.page.cell(2)).to_contain_text("[*]")
-    gallery.root.focus()
-    gallery.press("1")
-    expect(gallery.chips(0)).to_have_text("apple")
-    gallery.expect_saved()
-    expect(gallery.page.cell(2)).to_contain_text("[*]")  # the cell is still running
-    gallery.press("PageDown")
-    expect(gallery.root.locator(".position")).to_have_text("25–30 of 30")
-    expect(gallery.page.cell(2)).to_contain_text("[*]")
-    gallery.page.let_go()
-    assert gallery.labelled() == {"000": "apple"}
-
-
-@pytest.mark.storing
-@pytest.mark.parametrize("end", ["restart", "kill"])
-def test_a_kernel_that_ends_takes_nothing_along(lab: Lab, end: str) -> None:
+def test_a_killed_kernel_takes_nothing_along(lab: Lab) -> None:
     gallery = opened(lab, count=9)
-    page: LabPage = gallery.page
+    page, state = gallery.page, gallery.root.locator(".state")
     gallery.tile(0).click()
     gallery.press("1")
     gallery.expect_saved()
-    if end == "restart":
-        page.restart_kernel()
-    else:
-        page.kill_kernel()
-        dialog = page.page.locator(".jp-Dialog button")
-        dialog.last.wait_for(timeout=30_000)
-        dialog.last.click()
-        page.wait_for_kernel()
+    page.kill_kernel()
+    dialog = page.page.locator(".jp-Dialog button")
+    dialog.last.wait_for(timeout=30_000)
+    dialog.last.click()
+    page.wait_for_kernel()
+    # only what is not saved is shown in red
+    expect(state).to_have_text("saved – run the cell to continue")
+    expect(state).to_have_class("state gone")
     gallery.tile(1).click()
     gallery.press("2")
     expect(gallery.chips(1)).to_have_text("pear")
-    expect(gallery.root.locator(".state")).to_contain_text("not saved")
-    page.screenshot(f"gallery-{end}")
+    expect(state).to_contain_text("not saved (1)")
+    expect(state).to_have_class("state lost")
+    expect(gallery.root.locator(".notice.error")).to_contain_text("1 edit is not saved")
     # the cell runs again in the new kernel: saved labels are there, unsaved ones are sent
-    client = page.kernel_client()
-    client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
+    page.kernel_client().execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
     page.run_cell(1)
     again = GalleryPage(page, 1).ready()
     expect(again.chips(0)).to_have_text("apple")
@@ -218,15 +176,12 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
     first.press("1")
     expect(first.chips(2)).to_have_text("apple")
     first.expect_saved()
-    assert first.labelled() == {"002": "apple"}
-    expect(first.root.locator(".notice")).to_have_count(0)
     # labels of the other notebook are saved through this kernel, and undo here does not affect them
     page.turn_to("beside.ipynb")
     other.tile(4).click()
     other.press("2")
     expect(other.chips(4)).to_have_text("pear")
     expect(other.root.locator(".notice").filter(has_text="through another")).to_be_visible()
-    page.screenshot("gallery-elsewhere")
     page.turn_to(page.path.name)
     assert first.labelled() == {"002": "apple", "004": "pear"}
     first.root.focus()
@@ -238,84 +193,7 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_undo_is_of_the_gallery_in_which_it_is_pressed(lab: Lab) -> None:
-    gallery = opened(lab, count=9, more=("h = project.label('train', sort='name')\nh",))
-    gallery.page.run_cell(2)
-    other = GalleryPage(gallery.page, 2).ready()
-    gallery.tile(1).click()
-    gallery.press("1")
-    gallery.expect_saved()
-    other.tile(3).click()
-    other.press("2")
-    other.expect_saved()
-    gallery.root.focus()
-    gallery.press("Control+z")
-    expect(gallery.chips(1)).to_have_count(0)
-    assert gallery.labelled() == {"003": "pear"}
-    gallery.press("Control+z")
-    expect(gallery.root.locator(".notice")).to_contain_text("Nothing to undo")
-    assert gallery.labelled() == {"003": "pear"}
-    other.root.focus()
-    other.press("Control+z")
-    expect(other.chips(3)).to_have_count(0)
-    assert gallery.labelled() == {}
-
-
-@pytest.mark.storing
-def test_after_a_restart_only_what_is_not_saved_is_shown_in_red(lab: Lab) -> None:
-    gallery = opened(lab, count=9)
-    gallery.tile(0).click()
-    gallery.press("1")
-    gallery.expect_saved()
-    gallery.page.restart_kernel()
-    state = gallery.root.locator(".state")
-    expect(state).to_have_text("saved – run the cell to continue")
-    expect(state).to_have_class("state gone")
-    expect(gallery.root.locator(".notice.info")).to_contain_text("Everything is saved.")
-    show_states(gallery, "gone")
-    gallery.tile(1).click()
-    gallery.press("2")
-    expect(state).to_contain_text("not saved (1)")
-    expect(state).to_have_class("state lost")
-    expect(gallery.root.locator(".notice.error")).to_contain_text("1 edit is not saved")
-    show_states(gallery, "lost")
-
-
-def show_states(gallery: GalleryPage, name: str) -> None:
-    """Take screenshots in both themes."""
-    for theme in ("light", "dark"):
-        gallery.page.set_theme(theme)
-        gallery.page.output(gallery.cell).evaluate("node => node.scrollIntoView({ block: 'end' })")
-        gallery.page.screenshot(f"gallery-{name}-{theme}")
-
-
-@pytest.mark.storing
-def test_reopened_on_a_new_kernel_the_picture_has_the_count(lab: Lab) -> None:
-    gallery = opened(lab, count=12, size=9)
-    page = gallery.page
-    gallery.press("Control+a", "3")
-    gallery.expect_saved()
-    words = "things, train: 9 of 12 labelled. Run the cell to continue."
-    still = page.output(1).locator(".clnb-still")
-    expect(still).to_contain_text(words)
-    expect(still).to_be_hidden()
-    page.save()
-    page.shut_kernel_down()
-    page.show()
-    expect(still).to_contain_text(words)
-    expect(still).to_be_visible()
-    error = page.output(1).get_by_text("Error displaying widget")
-    expect(error).to_have_count(1)
-    expect(error).to_be_hidden()
-    show_states(gallery, "reopened")
-    page.kernel_client().execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
-    page.run_cell(1)
-    GalleryPage(page, 1).ready()
-    expect(still).to_be_hidden()
-
-
-@pytest.mark.storing
-def test_run_again_reopened_saved_and_exported(lab: Lab) -> None:
+def test_run_again_reloaded_saved_and_exported(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
     gallery.press("PageDown")
@@ -323,35 +201,39 @@ def test_run_again_reopened_saved_and_exported(lab: Lab) -> None:
     expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     gallery.expect_saved()
     page.run_cell(1)
-    gallery = GalleryPage(page, 1).ready()
-    expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
-    expect(gallery.chips(0)).to_have_text("plum")
-    saved = page.save()
-    assert len(nbformat.writes(saved)) < 100_000
+    GalleryPage(page, 1).ready()
+    page.save()
     page.show()  # the page is reloaded, the kernel is the same
     gallery = GalleryPage(page, 1).ready()
     expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
     expect(gallery.chips(0)).to_have_text("plum")
     gallery.press("1")
     gallery.expect_saved()
-    # without a kernel there is a still image instead of a blank
+    # without a kernel there is a still image instead of an error, with the count of the last save
     page.shut_kernel_down()
     page.show()
+    words = "things, train: 1 of 12 labelled"
     still = page.output(1).locator(".clnb-still")
     expect(still).to_be_visible()
-    expect(still).to_contain_text("things, train: 1 of 12 labelled")
+    expect(still).to_contain_text(words)
     assert still.locator("img").evaluate("image => image.naturalWidth") > 300
-    page.screenshot("gallery-still")
+    error = page.output(1).get_by_text("Error displaying widget")
+    expect(error).to_have_count(1)
+    expect(error).to_be_hidden()
     # like `jupyter nbconvert --to html`, opened without a network and a kernel
     exported = page.path.with_suffix(".html")
     exported.write_text(HTMLExporter().from_notebook_node(nbformat.read(page.path, as_version=4))[0], encoding="utf-8")
     context = lab.browser.new_context(offline=True)
     reader = context.new_page()
     reader.goto(exported.as_uri())
-    expect(reader.locator(".clnb-still")).to_contain_text("things, train: 1 of 12 labelled")
-    assert reader.locator(".clnb-still img").evaluate("image => image.naturalWidth") > 300
+    expect(reader.locator(".clnb-still")).to_contain_text(words)
     expect(reader.locator(".clnb-still img")).to_be_visible()
     context.close()
+    # the cell runs in a new kernel
+    page.kernel_client().execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
+    page.run_cell(1)
+    GalleryPage(page, 1).ready()
+    expect(still).to_be_hidden()
 
 
 @pytest.mark.storing
@@ -360,129 +242,25 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     panel = gallery.root.locator(".panel")
     statuses = 'project.train_set.images["status"].tolist()'
     gallery.press("1", "ArrowRight", "0")  # the focused image, as digits do
-    gallery.expect_saved()
-    assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
     # with nothing selected, the button applies to the page
     gallery.act("Skip")
     expect(panel.locator("p")).to_contain_text("No image is selected")
-    gallery.page.screenshot("gallery-skip-page")
     gallery.press("Escape")
     expect(panel).to_be_hidden()
-    gallery.expect_saved()
-    assert gallery.page.value(statuses) == ["labelled", "skipped", *["unlabelled"] * 10]
     gallery.act("Skip")
     panel.get_by_role("button", name="7").click()
     gallery.expect_saved()
     assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 8, *["unlabelled"] * 3]
-    gallery.press("Control+z")
-    expect(gallery.tile(4).locator(".status")).to_have_text("no label")
-    # with a selection it applies to that, and asks about labels: if they are kept, the image is not skipped
-    gallery.tile(0).click()
-    gallery.tile(2).click(modifiers=["Control"])
-    gallery.act("Skip")
-    expect(panel.locator("p")).to_contain_text("1 image is labelled")
-    gallery.page.screenshot("gallery-skip-label")
-    panel.get_by_role("button", name="Keep label").click()
-    expect(gallery.tile(2).locator(".status")).to_have_text("skipped")
-    expect(gallery.chips(0)).to_have_text("apple")
-    gallery.expect_saved()
-    assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 2, *["unlabelled"] * 9]
-    # by the key, on one image: cancelled, then without the label, and undone in one step
-    gallery.press("Escape", "Home", "0")
+    # by the key, on a labelled image
+    gallery.root.focus()
+    gallery.press("Home", "0")
     panel.get_by_role("button", name="Cancel").click()
     expect(gallery.chips(0)).to_have_text("apple")
     gallery.press("0")
     panel.get_by_role("button", name="Remove label and skip").click()
     expect(gallery.tile(0).locator(".status")).to_have_text("skipped")
-    expect(gallery.chips(0)).to_have_count(0)
     gallery.expect_saved()
-    assert gallery.page.value(statuses) == [*["skipped"] * 3, *["unlabelled"] * 9]
     assert gallery.labelled() == {}
-    gallery.press("Control+z")
-    expect(gallery.chips(0)).to_have_text("apple")
-    gallery.expect_saved()
-    assert gallery.page.value(statuses) == ["labelled", *["skipped"] * 2, *["unlabelled"] * 9]
-    assert gallery.labelled() == {"000": "apple"}
-
-
-RANDOM = 'g = project.label("train", page_size={size})\ng'
-#: The order by similarity is computed when the test allows it: the images backwards.
-SLOW = """
-from customlabels_nb.errors import NotReadyError
-ready = False
-def similar(images, keys):
-    if not ready:
-        raise NotReadyError(1, len(images))
-    return list(range(len(images)))[::-1]
-g.session._similar = similar
-"""
-
-
-def test_everyone_keeps_their_place_when_images_come(lab: Lab) -> None:
-    gallery = opened(lab, count=30, size=9, show=RANDOM)
-    root = gallery.root
-    gallery.press("PageDown")
-    expect(root.locator(".position")).to_have_text("10–18 of 30")
-    gallery.press("PageDown")
-    expect(root.locator(".position")).to_have_text("19–27 of 30")
-    order = "[at for at in map(lambda name: Path(name).stem, g.session.images_at([(0, 99)]))]"
-    before, in_sight = gallery.page.value(order), gallery.names()
-    upload(gallery, *range(30, 36))
-    expect(root.locator(".notice")).to_contain_text("6 images added to train")
-    expect(root.locator(".position")).to_contain_text("of 36")
-    after = gallery.page.value(order)
-    assert [name for name in after if name in before] == before
-    assert len(after) == 36
-    assert in_sight[0] in gallery.names()
-    # the requested sort by similarity stays selected, and new images are last until it is ready
-    gallery.page.kernel_client().execute(SLOW, reply=True)
-    gallery.choose("sort", "similarity")
-    expect(root.locator(".notice", has_text="similarity")).to_contain_text("1 of 36")
-    gallery.page.screenshot("gallery-order")
-    assert gallery.page.value(order) == after
-    gallery.press("PageDown")
-    expect(root.locator(".position")).to_have_text("10–18 of 36")
-    upload(gallery, 36)
-    expect(root.locator(".notice", has_text="similarity")).to_contain_text("of 37")
-    expect(root.locator(".position")).to_have_text("10–18 of 37")
-    assert gallery.page.value(order)[:-1] == after
-    assert gallery.names() == after[9:18]
-    expect(root.locator("[data-menu='sort']")).to_have_value("similarity")
-    # nothing moves while it is selected, and the focused image keeps the focus
-    gallery.tile(4).click()
-    gallery.page.kernel_client().execute("ready = True", reply=True)
-    gallery.press("1")
-    expect(gallery.chips(4)).to_have_text("apple")
-    assert gallery.names() == after[9:18]
-    gallery.press("Escape")
-    expect(root.locator(".notice", has_text="similarity")).to_have_count(0)
-    backwards = 'list(reversed([Path(name).stem for name in project.train_set.images["image"]]))'
-    assert gallery.page.value(order) == gallery.page.value(backwards)
-    expect(root.locator(".tile.focused .chip")).to_have_text("apple")
-    expect(root.locator("[data-menu='sort']")).to_have_value("similarity")
-
-
-def upload(gallery: GalleryPage, *numbers: int) -> None:
-    """Add images through the page."""
-    files = [{"name": f"{n:03}.png", "mimeType": "image/png", "buffer": picture(n)} for n in numbers]
-    gallery.root.locator("input[type=file]").set_input_files(files)
-    gallery.root.locator(".panel button.primary").click()
-    expect(gallery.root.locator(".panel")).to_be_hidden()
-
-
-def test_one_at_a_time(lab: Lab) -> None:
-    gallery = opened(lab, count=12, show='g = project.label("train", sort="name", mode="single")\ng')
-    gallery.press("1", "2", "0", "3")
-    expect(gallery.root.locator(".stage .name")).to_have_text("004.png")
-    expect(gallery.root.locator(".stage img")).to_be_visible()
-    gallery.expect_saved()
-    assert gallery.labelled() == {"000": "apple", "001": "pear", "003": "plum"}
-    gallery.press("ArrowLeft")
-    expect(gallery.root.locator(".stage .chip")).to_have_text("plum")
-    gallery.page.page.wait_for_timeout(400)
-    assert gallery.page.value("g.data") == "plum"
-    gallery.press("Control+z")
-    expect(gallery.root.locator(".stage .chip")).to_have_count(0)
 
 
 def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
@@ -496,26 +274,21 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     expect(gallery.root.locator(".tile.focused")).to_be_in_viewport(ratio=0.9)
     gallery.press("Home")
     expect(gallery.tile(0)).to_be_in_viewport(ratio=0.9)
-    # the focused element tells which tile is active
     assert gallery.root.get_attribute("aria-activedescendant") == gallery.tile(0).get_attribute("id")
     gallery.press("End")
     expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
     gallery.press("?")  # panels open inside the visible area
     expect(gallery.root.locator(".panel-body header")).to_be_in_viewport()
-    expect(gallery.tile(47)).to_be_in_viewport(ratio=0.9)
     gallery.press("Escape")
     # the name stays, labels that do not fit are counted, and the tile keeps its height
-    below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
     height = gallery.tile(47).bounding_box()["height"]
     gallery.press("1", "2", "3")
     expect(gallery.tile(47).locator(".caption .count")).to_have_text("+2")
     expect(gallery.chips(47)).to_have_count(1)
     expect(gallery.tile(47).locator(".name")).to_contain_text("047")
     assert gallery.tile(47).bounding_box()["height"] == height
-    expect(gallery.root.locator(".toast span")).to_have_text(re.compile("^1 → "))
     gallery.root.locator(".toast button").click()
     expect(gallery.tile(47).locator(".caption .count")).to_have_text("+1")
-    gallery.expect_saved()
     # the slider changes the size of the thumbnails
     zoom = gallery.root.locator(".zoom")
     if not zoom.is_visible():
@@ -524,6 +297,7 @@ def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
     assert gallery.tile(0).bounding_box()["width"] > 200
     gallery.root.focus()
     # the meaning of the nine keys is shown at any width
+    below = "node => node.getBoundingClientRect().bottom <= node.parentElement.getBoundingClientRect().bottom + 1"
     for width in (1000, 700):
         page.page.set_viewport_size({"width": width, "height": 600})
         expect(gallery.root).to_have_class(re.compile("narrow"))
@@ -570,23 +344,6 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-HOSTILE = """
-hostile = "<img src=x onerror=window.hacked=1>"
-names = [hostile, '"; DROP TABLE images; --', "\\u202egnp.exe", "zero\\u200bwidth", "n" * 240]
-draw(12)
-for number, name in enumerate(names):
-    Path(f"photos/{number:03}.png").rename(f"photos/{name}.png")
-project = cl.create_project("things", task="multi-label")
-project.add_images("photos", progress=False)
-Path("photos/007.png").unlink()
-Path("photos/008.png").write_bytes(b"no image")
-arabic = "\\u0627\\u0644\\u0639\\u0631\\u0628\\u064a\\u0629"
-labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "l" * 256]
-for label in [*labels, *(f"label {number}" for number in range(995))]:
-    project.labels.add(label)
-"""
-
-
 MANY_LABELS = """
 for number in range(37):
     project.labels.add(f"label {number}")
@@ -598,25 +355,20 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
     page.run_all()
     gallery = GalleryPage(page, 1).ready()
     root, labels = gallery.root, gallery.root.locator(".labels .label")
+    in_row = root.locator(".toolbar button:not(.more-menu *), .toolbar .menu:not(.more-menu *)")
+    places = "nodes => nodes.map(n => n.getBoundingClientRect()).filter(b => b.width)"
     for width in (1400, 1150):
         page.page.set_viewport_size({"width": width, "height": 768})
         page.page.wait_for_timeout(400)
-        centres = (
-            "nodes => nodes.map(n => n.getBoundingClientRect()).filter(b => b.width).map(b => b.top + b.height / 2)"
-        )
-        middle = root.locator(".toolbar button:not(.more-menu *), .toolbar .menu:not(.more-menu *)").evaluate_all(
-            centres
-        )
+        middle = in_row.evaluate_all(f"nodes => ({places})(nodes).map(b => b.top + b.height / 2)")
         assert max(middle) - min(middle) < 3
-        assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
         bottom = root.locator(".labels").evaluate("node => node.getBoundingClientRect().bottom")
-        places = labels.evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().bottom)")
-        assert max(places[:9]) <= bottom
-        hidden = sum(place > bottom for place in places)
+        bottoms = labels.evaluate_all(f"nodes => ({places})(nodes).map(b => b.bottom)")
+        assert max(bottoms[:9]) <= bottom
+        hidden = sum(place > bottom for place in bottoms)
         expect(root.locator(".unfold")).to_have_text(f"{hidden} more")
         gallery.tile(47).scroll_into_view_if_needed()  # only the images scroll
         expect(labels.first).to_be_in_viewport()
-        page.screenshot(f"gallery-row-{width}")
     root.locator(".unfold").click()
     expect(root.locator(".unfold")).to_have_text("fewer")
     root.get_by_label("More actions").click()
@@ -646,11 +398,6 @@ def test_a_rectangle_selects_and_adds(lab: Lab) -> None:
     expect(gallery.chips(6)).to_have_text("apple")
     gallery.tile(3).click()  # a click still selects one
     expect(selected).to_have_text("1 selected")
-    gallery.press("=")
-    # on a busy machine, another notice says that sorting takes long
-    expect(gallery.root.locator(".notice", has_text="Sorted by")).to_contain_text("similarity to \u2068003.png\u2069")
-    gallery.root.locator(".notice button", has_text="Back").click()
-    expect(gallery.root.locator("[data-menu='sort']")).to_have_value("name")
     gallery.expect_saved()
 
 
@@ -680,11 +427,8 @@ def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: La
     expect(root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.press("Home", "1")
     expect(gallery.chips(0)).to_have_text("apple")
-    whole = "nodes => nodes.every(node => node.scrollWidth <= node.clientWidth + 1)"
-    assert root.locator(".toolbar .menu:visible").evaluate_all(whole)
     for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
         expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
-    page.screenshot("gallery-full-screen")
     gallery.act("Leave full screen")
     expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.expect_saved()
@@ -734,14 +478,12 @@ def shapes(left):
     return frame.assign(image=images[0])
 project.update("train", shapes(9.0))
 """
-SHAPES_SHOWN = "g = project.label(sort='name', page_size=4)\ng"
 
 
 @pytest.mark.storing
 def test_boxes_and_polygons_are_drawn_at_every_size(lab: Lab) -> None:
-    page = lab.open(
-        notebook(SETUP + SHAPES, SHAPES_SHOWN, "s = project.label(sort='name', mode='single')\ns"), width=1400
-    )
+    shown = ("g = project.label(sort='name', page_size=4)\ng", "s = project.label(sort='name', mode='single')\ns")
+    page = lab.open(notebook(SETUP + SHAPES, *shown), width=1400)
     page.run_all()
     gallery, single = GalleryPage(page, 1).ready(), GalleryPage(page, 2).ready()
     wanted = [(0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)]
@@ -754,82 +496,32 @@ def test_boxes_and_polygons_are_drawn_at_every_size(lab: Lab) -> None:
     for node in (gallery.tile(0), preview, single.tile(0), stage):
         assert gallery.outlines(node) == [pytest.approx(shares, abs=0.03) for shares in wanted]
     page.kernel_client().execute("project.update('train', shapes(36.0))", reply=True)
-    moved = re.compile(r"^M36 12")
     for node in (gallery.tile(0), preview, stage):
-        expect(node.locator(".overlay .truth").first).to_have_attribute("d", moved)
-    gallery.press("Escape")
-    gallery.act("Full screen")
-    expect(gallery.root).to_have_css("width", f"{page.page.evaluate('screen.width')}px")
-    wanted[0] = (0.4, 0.1, 0.7, 0.4)
-    assert gallery.outlines(gallery.tile(0)) == [pytest.approx(shares, abs=0.03) for shares in wanted]
-    gallery.act("Leave full screen")
-    gallery.press(".")
+        expect(node.locator(".overlay .truth").first).to_have_attribute("d", re.compile(r"^M36 12"))
+    gallery.press("Escape", ".")
     expect(gallery.tile(0).locator(".overlay")).to_be_hidden()
     page.run_cell(1)  # the choice is remembered
     gallery = GalleryPage(page, 1).ready()
     expect(gallery.root.locator(".notice")).to_contain_text("Boxes and polygons are hidden.")
-    expect(gallery.tile(0).locator(".overlay")).to_be_hidden()
     gallery.press(".")
     expect(gallery.tile(0).locator(".overlay")).to_be_visible()
 
 
-READABLE = (
-    ".project", ".rule", ".label bdi", ".label .count", ".chip bdi", ".excuse", ".finding", ".hints", ".done", ".state",
-    ".tab:not(.current)", ".tab.current", "button.primary", ".menu select",
-)  # fmt: skip
-
-
-def test_hostile_names_and_broken_images_look_right(lab: Lab) -> None:
-    page = lab.open(notebook(SETUP + HOSTILE, 'g = project.label("train", sort="name", page_size=24)\ng'), width=1400)
-    page.run_all()
-    gallery = GalleryPage(page, 1).ready()
-    gallery.press("Control+a", "1", "2", "5")
-    gallery.press("Escape")
-    gallery.expect_saved()
-    assert page.value("project.train_set.label_counts.head(6).tolist()") == [12, 12, 0, 0, 12, 0]
-    expect(gallery.root.locator(".excuse:visible")).to_have_count(2)
-    expect(gallery.root.locator(".finding")).to_have_count(2)
-    assert page.page.evaluate("window.hacked") is None
-    assert gallery.root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    gallery.choose("show", "errors")
-    expect(gallery.root.locator(".position")).to_have_text("1–2 of 2")
-    gallery.choose("show", "all")
-    expect(gallery.root.locator(".finding")).to_have_count(2)
-    for theme in ("light", "dark"):
-        page.set_theme(theme)
-        page.page.wait_for_timeout(400)
-        page.screenshot(f"gallery-hostile-{theme}")
-        for selector in READABLE:
-            found = gallery.colours(selector)
-            assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
-    assert gallery.tile(0).get_attribute("role") == "option"
-    assert "<img src=x onerror" in str(gallery.tile(0).get_attribute("aria-label"))
-
-
-EMPTY = """
-empty = cl.create_project("empty")
+PROJECTS = """
 draw(4)
 bare = cl.create_project("bare")
 bare.add_images("photos", progress=False)
-draw(3, "others")
-done = cl.create_project("done", task="single-label")
-done.add_images("others", label="apple", progress=False)
 draw(20, "more")
 twenty = cl.create_project("twenty", task="single-label")
 twenty.add_images("more", label="apple", progress=False)
 """
 
 
-def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
-    shown = ("empty.label()", "bare.label()", "g = done.label()\ng.set_filter(show='unlabelled')\ng", "twenty.label()")
-    page = lab.open(notebook(SETUP + EMPTY, *shown), height=1300)
+def test_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECTS, "bare.label()", "twenty.label()"), height=1300)
     page.run_all()
-    expect(page.output(1).locator(".empty p")).to_have_text("There are no images yet.")
-    expect(page.output(1).locator(".labels")).to_contain_text("No labels yet")
-    expect(page.output(3).locator(".empty p")).to_have_text(facts(3, "images"))
-    bare = GalleryPage(page, 2).ready()
-    page.screenshot("gallery-empty")
-    expect(bare.root.locator(".foot .hints")).to_contain_text("first label")
+    bare = GalleryPage(page, 1).ready()
+    expect(bare.root.locator(".labels")).to_contain_text("No labels yet")
     bare.press("Control+a", "1")
     finder = bare.root.locator(".finder")
     expect(finder).to_be_focused()
@@ -838,26 +530,14 @@ def test_empty_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
     bare.press("Enter")
     expect(bare.chips(3)).to_have_text("first")
     bare.expect_saved()
-    several = bare.root.locator(".rule .tab", has_text="several")
-    expect(several).to_have_attribute("aria-pressed", "false")
-    several.click()
+    bare.root.locator(".rule .tab", has_text="several").click()
     expect(bare.root.locator(".rule")).to_have_text("several labels per image")
     assert page.value("bare.task") == "multi-label"
-    expect(bare.root.locator(".notice")).to_contain_text('project.task = "single-label"')
     # with twenty finished images, a notice asks about a new label
-    twenty = GalleryPage(page, 4).ready()
-    twenty.press("Control+a", "/")
+    twenty = GalleryPage(page, 2).ready()
+    twenty.press("/")
     page.page.keyboard.type("second")
     twenty.press("Enter")
-    expect(twenty.chips(0)).to_have_text("second")
-    twenty.expect_saved()
-    twenty.press("Escape", "/")  # all of them have the second label, none the third
-    page.page.keyboard.type("third")
-    twenty.press("Enter")
-    expect(twenty.root.locator(".notice")).to_contain_text(
-        "“\u2068third\u2069” was added. 20 images were finished without it."
-    )
+    expect(twenty.root.locator(".notice")).to_contain_text("20 images were finished without it.")
     twenty.root.locator(".notice button", has_text="Send them to review").click()
     expect(twenty.tile(0).locator(".status")).to_have_text("needs review")
-    page.output(3).locator(".empty button").click()
-    expect(page.output(3).locator(".position")).to_have_text("1–3 of 3")

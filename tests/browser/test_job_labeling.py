@@ -10,7 +10,6 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.annotator import AnnotatorPage
 from tests.browser.gallery import PROJECT, SETUP, GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
 
@@ -18,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 CREATE = """
 text = "Look twice. <b>http://example.org/leaves\\n![leaf](" + project.train_set.images["image"][0] + ")"
-job = project.jobs.create("leaves-1", images=project.train_set, instructions=text{more})
+job = project.jobs.create("leaves-1", images=project.train_set, instructions=text)
 """
 OPEN = "import customlabels_nb as cl\nproject = cl.load_project('things')\njob = project.jobs['leaves-1']"
 SHOW = "g = job.label()\ng"
@@ -27,9 +26,9 @@ SOON = "\nfrom customlabels_nb.jobs import labeler_session\nlabeler_session.GONE
 ANSWERS = "job.answers.query('counted')['label'].fillna('nothing').tolist()"
 
 
-def opened(lab: Lab, *, more: str = "", count: int = 12) -> LabPage:
+def opened(lab: Lab) -> LabPage:
     """Open the view of a new job in cell 1 of a new notebook."""
-    page = lab.open(notebook(SETUP + PROJECT.format(count=count) + CREATE.format(more=more), SHOW))
+    page = lab.open(notebook(SETUP + PROJECT.format(count=12) + CREATE, SHOW))
     page.run_cell(0)
     page.run_cell(1)
     return page
@@ -60,17 +59,12 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     expect(panel).to_contain_text("Look twice. <b>")
     expect(panel.locator("a")).to_have_attribute("href", "http://example.org/leaves")
     expect(panel.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg;base64,"))
-    expect(panel.get_by_role("button", name="Edit")).to_have_count(0)
     gallery = labeling(page)
     root = gallery.root
     bar = root.locator(".job-bar")
-    expect(bar.locator(".job-progress")).to_have_text("0 done, about 12 left for all")
     expect(root.locator(".toolbar")).to_be_hidden()
-    page.screenshot("job-gallery")
     gallery.press("1", "2", "-")
     expect(bar.locator(".job-progress")).to_have_text("3 done, about 9 left for all")
-    gallery.expect_saved()
-    assert sorted(page.value(ANSWERS)) == ["apple", "nothing", "pear"]
     expect(gallery.tile(3)).to_have_class(re.compile(r"\bfocused\b"))
     for _ in range(2):
         bar.get_by_role("button", name="Back").click()
@@ -82,7 +76,6 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     expect(panel).to_contain_text("Why do you skip it?")
     panel.get_by_role("button", name="I am not sure").click()
     expect(gallery.tile(3)).to_have_class(re.compile(r"\bskipped\b"))
-    gallery.expect_saved()
     expect(root.locator(".position")).to_contain_text("of 10")
     gallery.press("1", "1", "1", "1")
     expect(root.locator(".position")).to_contain_text("of 12")
@@ -90,22 +83,10 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     expect(bar.locator(".end")).to_have_text("No more images need an answer from you now. Thank you!")
     gallery.expect_saved()
     assert len(page.value(ANSWERS)) == 11
-    # confirming an answer keeps it, also the last one; Delete withdraws it
-    gallery.press("1", "ArrowLeft", "1", "1")
-    gallery.expect_saved()
-    assert len(page.value(ANSWERS)) == 11
     gallery.press("Delete")
     expect(root.locator(".toast")).to_contain_text("1 answer withdrawn")
-    expect(bar.locator(".job-progress")).to_have_text("10 done, about 2 left for all")
     gallery.press("Control+z")
     expect(bar.locator(".job-progress")).to_have_text("11 done, about 1 left for all")
-    gallery.press("Control+z")
-    expect(bar.locator(".job-progress")).to_have_text("10 done, about 2 left for all")
-    assert len(page.value(ANSWERS)) == 10
-    expect(bar.locator(".end")).to_be_hidden()
-    page.page.set_viewport_size({"width": 1000, "height": 800})
-    page.set_theme("dark")
-    page.screenshot("job-gallery-dark")
     # the instructions are at hand, but not shown again
     page.run_cell(1)
     again = GalleryPage(page, 1).ready()
@@ -113,18 +94,6 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     again.root.get_by_role("button", name="Instructions").click()
     expect(again.root.locator(".panel")).to_contain_text("Look twice.")
     assert page.page_errors == []
-
-
-def test_a_paused_job_says_so(lab: Lab) -> None:
-    page = opened(lab)
-    gallery = labeling(page)
-    page.kernel_client().execute("job.pause()", reply=True)
-    expect(gallery.root.locator(".job-bar .end")).to_contain_text("is paused, so")
-    gallery.press("1")
-    gallery.expect_saved()
-    assert page.value(ANSWERS) == ["apple"]
-    page.kernel_client().execute("job.resume()", reply=True)
-    expect(gallery.root.locator(".job-bar .end")).to_be_hidden()
 
 
 def test_closed_tabs_give_their_tasks_back(lab: Lab) -> None:
@@ -172,28 +141,4 @@ def test_a_killed_kernel_loses_no_answer(lab: Lab) -> None:
     again.press("1", "1")
     again.expect_saved()
     assert sorted(page.value(ANSWERS)) == ["apple", "apple", "apple", "nothing", "pear"]
-    assert page.page_errors == []
-
-
-def test_boxes_are_drawn_in_the_annotator(lab: Lab) -> None:
-    page = opened(lab, more=', task="boxes"', count=3)
-    annotator = AnnotatorPage(page, 1)
-    annotator.root.locator(".panel .closer").click()
-    annotator.ready()
-    bar = annotator.root.locator(".job-bar")
-    expect(bar.locator(".job-progress")).to_have_text("0 done, about 3 left for all")
-    annotator.drag((20, 20), (70, 60))
-    expect(bar.locator(".job-progress")).to_have_text("1 done, about 2 left for all")
-    annotator.press("PageDown", "n")
-    expect(bar.locator(".job-progress")).to_have_text("2 done, about 1 left for all")
-    page.screenshot("job-annotator")
-    annotator.press("PageDown", "0")
-    annotator.root.locator(".panel input").fill("too dark")
-    annotator.press("Enter")
-    expect(annotator.root.locator(".state")).to_have_text("saved")
-    boxes = "sorted([box['label'] for box in boxes] for boxes in job.answers.query('counted')['boxes'])"
-    page.expect_value(boxes, [[], ["apple"]])
-    expect(bar.locator(".end")).to_have_text("No more images need an answer from you now. Thank you!")
-    bar.get_by_role("button", name="Back").click()
-    expect(annotator.root.locator(".position")).to_contain_text("2 of 3")
     assert page.page_errors == []

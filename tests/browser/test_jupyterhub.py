@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests import provision
 from tests.browser.job_pages import COMMAND, COUNTED, HELD, TWICE, JobPage, JobProject, environment
-from tests.browser.jupyter import artifacts, free_port
+from tests.browser.jupyter import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 PASSWORD = "leaves"
@@ -129,7 +129,6 @@ def test_three_users_label_one_job_at_once(project: JobProject, log_in: Callable
     tasks = "SELECT t.image FROM job_tasks t JOIN job_slots s ON s.task = t.id WHERE s.state = 'held' AND s.holder = ?"
     for user, page in pages.items():
         assert set(page.names()) == project.names(tasks, user)
-    pages["anna"].page.screenshot(path=artifacts() / "jupyterhub.png")
 
     for number in range(8):  # in turns, without waiting for each other
         for page in pages.values():

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import nbformat
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.contrast import colours
-from tests.browser.jupyter import FLAVOURS, Lab, LabPage, artifacts, notebook
+from tests.browser.jupyter import Lab, LabPage, notebook
 
 pytestmark = pytest.mark.browser
 
@@ -129,54 +126,20 @@ class QuickTestPage:
             value,
         )
 
-    def look(self, name: str) -> None:
-        """Save screenshots in both themes."""
-        for theme in ("light", "dark"):
-            self.page.set_theme(theme)
-            self.page.page.wait_for_timeout(400)
-            self.root.screenshot(path=artifacts() / f"quick-test-{name}-{theme}.png")
-        self.page.set_theme("light")
-
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.page.keyboard.press(key)
 
 
-def chips(root: Locator) -> list[str]:
-    return [text.strip() for text in root.locator(".chips .chip").all_inner_texts()]
-
-
-READABLE = (
-    ".toolbar .state", ".model-menu select", ".tab.current", ".summary", ".answer bdi", ".answer .confidence",
-    ".answer .limit", ".answer.below bdi", ".answer.below .confidence", ".rest", ".chip .number", ".as", ".as-words",
-    "button.add", ".done", ".facts", ".hint", ".notice span", ".empty p", "h4",
-)  # fmt: skip
-
-
-def expect_readable(test: QuickTestPage) -> None:
-    """Check that all text has a contrast of at least 4.5 to 1 in both themes."""
-    for theme in ("light", "dark"):
-        test.page.set_theme(theme)
-        test.page.page.wait_for_timeout(300)
-        for selector in READABLE:
-            shown = test.root.locator(f"{selector}:visible")
-            if shown.count():
-                found = colours(shown.first)
-                assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
-    test.page.set_theme("light")
-
-
 @pytest.mark.journey
-@pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
 def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
-    page = lab.open(notebook(SETUP, "w = start(boxes, whole)\nw", "pass"), width=1240, height=1000)
+    page = lab.open(notebook(SETUP, "w = start(boxes, whole)\nw"), width=1240, height=1000)
     page.run_cell(0)
     page.run_cell(1)
     test = QuickTestPage(page, 1)
     root = test.root
     expect(root.locator(".empty")).to_be_visible()
     expect(root.locator(".toolbar .state")).to_have_text("stopped")
-    test.look("empty")
 
     # dropped: the model starts by itself and is called once
     test.bring("drop", ".clnb-quick-test", "photo-0.png")
@@ -185,22 +148,14 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     expect(root.locator(".tag text").first).to_have_text(re.compile("lime.* 0.97"))
     assert test.answers() == [("lime", True), ("tomato", True), ("<img src=x onerror=window.hacked=1>", True)]
     expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
-    assert page.value("w.table['confidence'].tolist()") == [0.97, 0.91, 0.42]
 
     # thresholds change without another call
     root.focus()
-    test.slide(0.5)
-    expect(root.locator(".mark")).to_have_count(2)
-    test.slide(0)
-    expect(root.locator(".mark")).to_have_count(5)
-    expect(root.locator(".chips .chip").first).to_contain_text("×2 0.21–0.97")
-    test.press("+", "+")
-    root.focus()
-    test.press("+", "+")
+    test.slide(0.1)
     expect(root.locator(".mark")).to_have_count(4)
+    test.press("+", "+")
     expect(root.locator(".rest")).to_have_text("1 box is below the threshold")
-    page.expect_value("w.threshold", 0.2)
-    assert page.value("(w.threshold, len(w.table), boxes.asked)") == (0.2, 4, 1)
+    page.expect_value("(w.threshold, len(w.table), boxes.asked)", (0.2, 4, 1))
     test.press("a")
     expect(root.locator(".mark")).to_have_count(3)
 
@@ -208,55 +163,35 @@ def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
     test.press("3")
     expect(root.locator(".mark.left-out")).to_have_count(1)
     expect(root.locator(".as")).to_have_text("lime, tomato")
-    test.look("boxes")
-    expect_readable(test)
-    root.focus()
     test.press("Control+Enter")
     expect(root.locator(".done")).to_have_text("✓ in train: lime, tomato")
     expect(root.locator(".saved-words")).to_have_text("saved")
-    expect_readable(test)
-    root.focus()
     stored = "project.train_set.annotations[['label', 'left', 'width']].values.tolist()"
     assert page.value(stored) == [["lime", 300, 210], ["tomato", 60, 150]]
     test.press("Control+z")
     expect(root.locator(".add")).to_be_visible()
     assert page.value("len(project.train_set.images)") == 0
-    assert page.page.evaluate("window.hacked") is None
 
 
 def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
-    page = lab.open(
-        notebook(SETUP, "w = start(whole, boxes)\nw", "w.ask('photo-2.png'); w.threshold = 0.3"),
-        width=1400,
-        height=1000,
-    )
+    page = lab.open(notebook(SETUP, "w = start(whole, boxes)\nw"), width=1400, height=1000)
     page.run_cell(0)
     page.run_cell(1)
     test = QuickTestPage(page, 1)
     root = test.root
     test.choose("photo-0.png")
     expect(root.locator(".chips .chip")).to_have_text(["lime0.58"])
-    expect(root.locator(".answer")).to_have_count(4)
-    assert [label for label, taken in test.answers() if taken] == ["lime"]
-
     # a file that is not an image is reported, and the photo stays
     test.choose("no-picture.jpg")
     expect(root.locator(".notice.error")).to_contain_text("'no-picture.jpg'")
     expect(root.locator(".facts")).to_have_text("photo-0.png · 640 × 420 px")
-    expect_readable(test)
+    # the model was wrong: a label that it does not know
     root.focus()
-
-    # the model was wrong: another row, then a label that it does not know
-    test.press("2")
-    expect(root.locator(".as")).to_have_text("tomato")
-    assert [label for label, taken in test.answers() if taken] == ["tomato"]
     test.press("l")
     expect(root.locator(".own-label")).to_be_focused()
     page.page.keyboard.type("quince")
     test.press("Enter")
-    expect(root.locator(".answer.own bdi")).to_have_text("quince")
     expect(root.locator(".as")).to_have_text("quince")
-    test.look("labels")
     root.locator("[data-menu='split']").select_option("test")
     root.locator(".add").click()
     expect(root.locator(".done")).to_have_text("✓ in test: quince")
@@ -265,8 +200,6 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     # pasted: an image, the address of one, and neither
     test.bring("paste", ".clnb-quick-test", "photo-1.png")
     expect(root.locator(".facts")).to_contain_text("photo-1.png")
-    expect(root.locator(".film")).to_have_count(2)
-    expect(root.locator(".film.added")).to_have_count(1)
     handler = partial(SimpleHTTPRequestHandler, directory=str(test.folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -276,62 +209,37 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
         page.page.keyboard.type(f"{address}/photo-2.png")
         test.press("Enter")
         expect(root.locator(".facts")).to_contain_text("photo-2.png")
-        expect(root.locator(".film")).to_have_count(3)
-        test.bring("paste", ".clnb-quick-test", "", text=f"{address}/gone.png")
-        expect(root.locator(".notice.error")).to_contain_text("HTTP status 404")
         test.bring("drop", ".clnb-quick-test", "", text=f"{address}/photo-1.png")
         expect(root.locator(".film")).to_have_count(4)
         server.shutdown()
     test.bring("paste", ".clnb-quick-test", "", text="just words")
     expect(root.locator(".notice.error")).to_contain_text("neither a file nor the URL")
-    expect(root.locator(".clnb-quick-test .state.lost")).to_have_count(0)
 
-    # next photo, next model
+    # another photo, another model, which can be stopped
     root.focus()
     test.press("ArrowLeft", "ArrowLeft")
     expect(root.locator(".film.current")).to_have_attribute("data-number", "2")
-    asked = page.value("whole.asked")
     root.locator("[data-menu='model']").select_option("fruit.boxes")
     expect(root.locator(".mark")).to_have_count(3)
-    expect(root.locator(".toolbar .state")).to_have_text("running on cpu")
     root.locator(".power").click()
     expect(root.locator(".toolbar .state")).to_have_text("stopped")
-    assert page.value("(whole.where, boxes.where, whole.asked, boxes.asked)") == ("cpu", None, asked, 1)
+    assert page.value("(whole.where, boxes.where, boxes.asked)") == ("cpu", None, 1)
     root.locator("[data-menu='model']").select_option("fruit.labels")
     expect(root.locator(".answer")).to_have_count(4)
 
-    # another cell calls the model and moves the threshold, and the page follows
-    page.run_cell(2)
-    expect(root.locator(".facts")).to_contain_text("photo-2.png")
-    expect(root.locator(".value")).to_have_text("0.30")
-    expect(root.locator(".chips .chip")).to_have_text(["lime0.58", "tomato0.31"])
-    root.locator(".tab").first.click()
-    expect(root.locator(".chips .chip")).to_have_text(["lime0.58"])
-    test.look("strip")
-    root.focus()
-    test.press("?")
-    expect(root.locator(".panel-body")).to_contain_text("select or deselect this prediction in the list")
-    test.press("Escape")
-    expect(root).to_be_focused()
-
-    page.page.set_viewport_size({"width": 720, "height": 1200})
-    page.page.wait_for_timeout(400)
-    test.look("narrow")
-    assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    page.page.set_viewport_size({"width": 1300, "height": 1000})
-
-    # after a reload it is unchanged, and without a kernel the saved notebook shows the photo
-    saved = page.save()
-    assert len(nbformat.writes(saved)) < 200_000
+    # after a reload it is unchanged, and without a kernel nothing is said to be saved
+    page.save()
     page.show()
-    expect(root.locator(".film")).to_have_count(5)
-    expect(root.locator(".facts")).to_contain_text("photo-2.png")
-    assert page.page.evaluate("window.hacked") is None
+    expect(root.locator(".film")).to_have_count(4)
+    expect(root.locator(".facts")).to_contain_text("photo-1.png")
     page.shut_kernel_down()
-    page.show()
-    still = page.output(1).locator(".clnb-still:visible")
-    expect(still.locator("img")).to_have_attribute("alt", re.compile("photo-2.png: lime 0.58"))
-    page.screenshot("quick-test-saved")
+    test.slide(0.2)  # the current results remain usable
+    expect(root.locator(".chips .chip")).to_have_count(2)
+    root.focus()
+    test.press("Control+Enter")
+    expect(root.locator(".saved-words")).to_contain_text("not saved")
+    expect(root.locator(".done")).to_be_hidden()
+    expect(root.locator(".notice.error").first).to_contain_text("kernel does not respond")
 
 
 def test_a_picture_of_the_camera(lab: Lab) -> None:
@@ -344,23 +252,16 @@ def test_a_picture_of_the_camera(lab: Lab) -> None:
     test.press("c")
     expect(root.locator(".camera-bar")).to_be_visible()
     expect(root.locator(".mark")).to_have_count(3)  # its images are predicted continuously and not saved
-    expect(root.locator(".summary")).to_contain_text("3 of 5 boxes")
     expect(root.locator(".adding")).to_be_hidden()
-    before = page.value("boxes.asked")
-    expect(root.locator(".answer")).to_have_count(3)
     test.slide(0.5)
     expect(root.locator(".mark")).to_have_count(2)
-    test.look("camera")
-    root.locator(".tab").first.click()
-    assert page.value("boxes.asked") > before
     assert page.value("(w.asked, len(w.session.trials))") == (0, 0)
+    root.locator(".tab").first.click()
     root.focus()
     test.press("Escape")
     expect(root.locator(".camera-bar")).to_be_hidden()
-    expect(root.locator(".empty")).to_be_visible()
     assert page.page.evaluate("document.querySelector('.clnb-quick-test video').srcObject") is None
     test.press("c")
-    expect(root.locator(".camera-bar")).to_be_visible()
     page.page.wait_for_function("document.querySelector('.clnb-quick-test video').videoWidth > 0")
     test.press(" ")
     expect(root.locator(".facts")).to_contain_text("camera-")
@@ -368,56 +269,6 @@ def test_a_picture_of_the_camera(lab: Lab) -> None:
     width, height, name = page.value("(w.detection.image.width, w.detection.image.height, w.detection.name)")
     assert width >= 640
     assert height >= 360
+    assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
     expect(root.locator(".mark")).to_have_count(3)
     expect(root.locator(".add")).to_be_visible()
-    assert re.fullmatch(r"camera-[\dT.-]+\.jpg", name)
-
-
-@pytest.mark.storing
-def test_a_second_view_follows_and_without_a_kernel_nothing_is_said_to_be_saved(lab: Lab) -> None:
-    page = lab.open(notebook(SETUP, "w = start(whole)\nw", "w"), width=1300)
-    page.run_all()
-    test, second = QuickTestPage(page, 1), QuickTestPage(page, 2)
-    test.choose("photo-0.png")
-    expect(test.root.locator(".chips .chip")).to_have_count(1)
-    expect(second.root.locator(".facts")).to_contain_text("photo-0.png", timeout=20_000)  # displayed twice
-    assert page.value("whole.asked") == 1
-    page.shut_kernel_down()
-    test.slide(0.2)  # the current results remain usable
-    expect(test.root.locator(".chips .chip")).to_have_count(2)
-    test.root.focus()
-    test.press("Control+Enter")
-    expect(test.root.locator(".saved-words")).to_contain_text("not saved")
-    expect(test.root.locator(".done")).to_be_hidden()
-    expect(test.root.locator(".notice.error").first).to_contain_text("kernel does not respond")
-
-
-TRAINED = """
-import customlabels_nb as cl
-project = cl.create_project("fruit")
-project.add_images({photos!r}, auto_label=True, progress=False)
-model = project.train(progress=False)
-w = model.try_it()
-w
-"""
-
-
-@pytest.mark.thorough
-def test_a_trained_model_on_real_photos(lab: Lab, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
-    page = lab.open(notebook(TRAINED.format(photos=str(fruit_photos))), width=1300, height=1000)
-    page.run_cell(0, seconds=300)
-    test = QuickTestPage(page, 0)
-    root = test.root
-    for photo in fruit_test_photos:
-        root.locator("input[type=file]").set_input_files(photo)
-        expect(root.locator(".facts")).to_contain_text(photo.name, timeout=60_000)
-        said = page.value(f"model.detect({str(photo)!r}).table[['label', 'confidence']].values.tolist()", seconds=60)
-        expect(root.locator(".chips .chip")).to_have_count(len(said))
-        assert chips(root) == [f"{label}\n{confidence:.2f}" for label, confidence in said]
-        assert page.value("w.table['label'].tolist()") == [label for label, _ in said]
-    expect(root.locator(".film")).to_have_count(len(fruit_test_photos))
-    test.look("photos")
-    root.focus()
-    test.press("Control+Enter")
-    expect(root.locator(".done")).to_contain_text("✓ in train:")
-    assert page.value("len(project.train_set.filter(\"source.str.startswith('quick test')\").images)") == 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import nbformat
 import numpy as np
@@ -25,14 +23,6 @@ def with_output(*markers: str) -> list[int]:
     found = [next(i for i, source in code if mark in source) for mark in markers]
     assert len(set(found)) == len(markers)
     return found
-
-
-@contextmanager
-def theme(page: LabPage, name: str) -> Iterator[None]:
-    """Switch the page to a theme while the block runs."""
-    page.set_theme(name)
-    yield
-    page.set_theme("light")
 
 
 def picture(page: LabPage, output: Locator, name: str) -> np.ndarray:
@@ -61,14 +51,14 @@ def test_the_quickstart_runs_and_reads_well_in_both_themes(lab: Lab) -> None:
     expect(page.output(detections)).to_contain_text("new_01.jpg")
 
     for name in ("light", "dark"):
-        with theme(page, name):
-            for what, index in (
-                ("train-set", train_set), ("report", report), ("matrix", matrix), ("bars", bars), ("curves", curves),
-                ("detections", detections),
-            ):  # fmt: skip
-                pixels = picture(page, page.output(index), f"{what}-{name}")
-                ground = np.median(pixels)
-                # text and lines have contrast, and the background is the theme's
-                assert (ground > 200) == (name == "light"), what
-                assert (np.abs(pixels - ground) > 90).mean() > 0.002, what
+        page.set_theme(name)
+        for what, index in (
+            ("train-set", train_set), ("report", report), ("matrix", matrix), ("bars", bars), ("curves", curves),
+            ("detections", detections),
+        ):  # fmt: skip
+            pixels = picture(page, page.output(index), f"{what}-{name}")
+            ground = np.median(pixels)
+            # text and lines have contrast, and the background is the theme's
+            assert (ground > 200) == (name == "light"), what
+            assert (np.abs(pixels - ground) > 90).mean() > 0.002, what
     assert page.page_errors == []

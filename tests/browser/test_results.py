@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,12 +26,7 @@ ROOMS = (
     "backyard", "bathroom", "bedroom", "closet", "entry_way", "floor_plan", "front_yard", "kitchen", "living_space",
     "patio",
 )  # fmt: skip
-READABLE = (
-    ".figures", ".figures b", ".label-table td.f1", ".label-table thead button", ".cells .cell.right",
-    ".cells .cell.none", ".cells .cell-name", ".matrix .words", ".legend b", ".filterbar .tab.current",
-    ".filterbar .tab:not(.current)", ".chip.missed .word", ".chip.wrong .number", ".foot .position",
-    ".controls .value", ".controls .of",
-)  # fmt: skip
+LONG = (HOSTILE, "x" * 64, "ש" * 64, "名" * 64, "no", *(f"{'long ' * 11}{number}" for number in range(5)))
 
 
 def screen_in(page: LabPage, cell: int) -> ResultsScreen:
@@ -51,28 +44,18 @@ def expect_same(screen: ResultsScreen, page: LabPage, report: str, position: dic
 
 
 @pytest.mark.journey
-def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
-    cells = [
-        "classes = classifier()\nscreen = classes.show()\nscreen",
-        "boxes = detector()\nd = boxes.show()\nd",
-        "pass",
-    ]
-    page = lab.open(notebook(PICTURES, *cells), width=1400, height=1500)
+def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> None:
+    page = lab.open(
+        notebook(PICTURES, "report = classifier()\ns = report.show()\ns", "boxes = detector()\nd = boxes.show()\nd"),
+        width=1400,
+        height=1500,
+    )
     page.run_all()
     screen = screen_in(page, 1).ready()
     start = {"mode": "assumed", "one": 0.5, "own": {}, "overlap": None}
-    expect_same(screen, page, "classes", start)
-    for value in (0.1, 0.35, 0.5, 0.725, 0.95):
-        screen.move("threshold", value)
-        expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
-    expect(screen.root.locator(".matrix .words")).to_contain_text("rows predicted (most confident, no thresholds)")
-    screen.mode("cross-validated")
-    expect_same(screen, page, "classes", {**start, "mode": "cross-validated"})
+    expect_same(screen, page, "report", start)
     screen.mode("most confident")
-    expect_same(screen, page, "classes", {**start, "mode": "most confident"})
-    wrong = [n for n in screen.root.locator(".cells .cell:not(.right)").all_inner_texts() if n != "·"]
-    screen.expect_place(f"1–{sum(map(int, wrong))} of {sum(map(int, wrong))}")
-    expect(screen.root.locator(".slider.threshold")).to_be_hidden()
+    expect_same(screen, page, "report", {**start, "mode": "most confident"})
     screen.mode("one")
     # by hand: the slider is dragged with the mouse, and the kernel receives its value
     slider = screen.root.locator(".slider.threshold")
@@ -86,116 +69,71 @@ def test_every_number_follows_the_sliders_and_equals_pythons(lab: Lab) -> None:
     value = float(slider.input_value())
     assert 0.65 < value < 0.9
     expect(screen.root.locator(".figures .interval")).to_have_count(4)  # requested at rest
-    expect_same(screen, page, "classes", {**start, "mode": "one", "one": value})
-    assert page.value("screen.thresholds['pear']") == value
-
-    # while the slider moves, images follow the numbers
-    for value in (0.1, 0.99):
-        screen.move("threshold", value, settle=False)
-    position = {**start, "mode": "one", "one": 0.99}
-    count = page.value(f"len(expected(classes, {position!r})['shown'])")
-    expect(screen.root.locator(".foot .position")).to_have_text(re.compile(rf" of {count}$"))
-    expect_same(screen, page, "classes", position)
-
+    expect_same(screen, page, "report", {**start, "mode": "one", "one": value})
+    assert page.value("s.thresholds['pear']") == value
     # a single label
     screen.mode("assumed")
     screen.row("pear").click()
     screen.move("threshold", 0.8)
-    position = {**start, "mode": "per label", "own": {"pear": 0.8}}
     screen.row("pear").click()
-    expect_same(screen, page, "classes", position)
-    expect(screen.root.locator(".figures .interval:not(:empty)")).to_have_count(4)
-    assert page.value("screen.position['own']") == {"pear": 0.8}
-
-    boxes = screen_in(page, 2).ready()
-    for mode, overlap, value in (
-        ("assumed", 0.5, 0),
-        ("assumed", 0.75, 0),
-        ("cross-validated", 0.3, 0),
-        ("one", 0.6, 0.4),
-        ("one", 0.9, 0.2),
-    ):
-        boxes.move("overlap", overlap)
-        if mode == "one":
-            boxes.move("threshold", value)
-        else:
-            boxes.mode(mode)
-        expect_same(boxes, page, "boxes", {"mode": mode, "one": value, "own": {}, "overlap": overlap})
-    assert page.page.evaluate("window.hacked") is None
-    assert not page.errors, page.errors
-
-
-def test_a_cell_of_the_matrix_shows_exactly_its_images(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, "report = classifier()\ns = report.show()\ns", "pass"), width=1400, height=1400)
-    page.run_all()
-    screen = screen_in(page, 1).ready()
+    expect_same(screen, page, "report", {**start, "mode": "per label", "own": {"pear": 0.8}})
+    # a cell shows exactly its images, and from a cell of the notebook
+    screen.mode("most confident")
     rows = "report.evaluation.per_image.drop_duplicates('image').set_index(['truth', 'predicted'])['image']"
-    for predicted in ("apple", "pear"):
-        for truth in ("apple", "pear"):
-            wanted = page.value(f"{rows}.get([({truth!r}, {predicted!r})], pd.Series([])).tolist()")
-            screen.cell(predicted, truth).click()
-            assert sorted(screen.names()) == sorted(wanted), (predicted, truth)
-            expect(screen.cell(predicted, truth)).to_have_attribute("aria-pressed", "true")
-            screen.cell(predicted, truth).click()
-    expect(screen.root.locator(".filterbar .tab.current")).to_have_text(re.compile("^mistakes"))
-    # by slice, by name, by label, and from a cell of the notebook
-    screen.show("all")
-    screen.root.locator("[data-menu='slice'] select").select_option(label="camera: left")
-    screen.expect_place("1–10 of 10")
-    screen.root.locator(".filterbar .search").fill("02")
-    assert sorted(screen.names()) == ["photos/021.png", "photos/024.png", "photos/027.png"]
-    page.expect_value("sorted(s.shown)", sorted(screen.names()))
-    assert page.value("s.selected[['image', 'camera']].values.tolist()")[0][1] == "left"
-    client = page.kernel_client()
-    client.execute(f"s.set_filter()\ns.set_filter(show='tp', label={HOSTILE!r})\ns.select(s.shown[:1])", reply=True)
+    wanted = page.value(f"{rows}.get([('apple', 'apple')]).tolist()")
+    screen.cell("apple", "apple").click()
+    assert sorted(screen.names()) == sorted(wanted)
+    page.expect_value("sorted(s.shown)", sorted(wanted))
+    page.kernel_client().execute(f"s.set_filter()\ns.set_filter(show='tp', label={HOSTILE!r})", reply=True)
     wanted = page.value("s.shown")
-    assert wanted
     assert screen.names() == wanted
-    expect(screen.root.locator(".tile.selected")).to_have_count(1)
     # the keyboard: select, open the viewer, next image, close
     screen.root.locator(".grid").focus()
-    page.page.keyboard.press("Escape")
     page.page.keyboard.press("Space")
     expect(screen.root.locator(".tile.selected")).to_have_count(1)
     page.page.keyboard.press("Enter")
     viewer = screen.root.locator(".viewer")
     expect(viewer.locator(".title")).to_have_text(wanted[0].removeprefix("photos/"))
-    said = viewer.locator(".item.tp bdi").first.inner_text()
-    assert re.fullmatch(re.escape(HOSTILE) + r" \(true positive\) \d\.\d\d", said), said
     page.page.keyboard.press("ArrowRight")
     expect(viewer.locator(".title")).to_have_text(wanted[1].removeprefix("photos/"))
     page.page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
-    assert page.page.evaluate("window.hacked") is None
+
+    boxes = screen_in(page, 2).ready()
+    boxes.move("overlap", 0.6)
+    boxes.move("threshold", 0.4)
+    expect_same(boxes, page, "boxes", {"mode": "one", "one": 0.4, "own": {}, "overlap": 0.6})
+    assert not page.errors, page.errors
 
 
-def test_advice_shows_its_images(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, "s = classifier(gain=0.7).show()\ns", "pass"), width=1400, height=1400)
+def test_advice_shows_its_images_and_sliders_need_no_kernel(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "s = classifier(gain=0.7).show()\ns"), width=1400, height=1400)
     page.run_all()
     screen = screen_in(page, 1).ready()
-    told = page.value("[(item.heading, item.text, item.names) for item in s.exploration.evaluation.advice]")
-    expect(screen.button("Advice")).to_have_text(f"Advice {len(told)}…")
+    told = page.value("[(item.text, item.names) for item in s.exploration.evaluation.advice]")
     screen.button("Advice").click()
     cards = screen.root.locator(".card")
-    assert [card.locator("p").inner_text() for card in cards.all()] == [text for _, text, _ in told]
-    index = next(index for index, (_, _, names) in enumerate(told) if len(names) > 1)
+    assert [card.locator("p").inner_text() for card in cards.all()] == [text for text, _ in told]
+    index = next(index for index, (_, names) in enumerate(told) if len(names) > 1)
     cards.nth(index).locator(".pictures img[src^='data:']").first.wait_for()
     cards.nth(index).locator("button", has_text="Show").click()
     expect(screen.root.locator(".panel")).to_be_hidden()
-    assert sorted(screen.names()) == sorted(told[index][2])
-    assert page.page.evaluate("window.hacked") is None
+    assert sorted(screen.names()) == sorted(told[index][1])
+    page.shut_kernel_down()
+    before = screen.said()["means"]
+    screen.move("threshold", 0.9)
+    assert screen.said()["means"] != before
 
 
 def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, "d = detector().show()\nd", "pass"), width=1400, height=1400)
+    page = lab.open(notebook(PICTURES, "d = detector().show()\nd"), width=1400, height=1400)
     page.run_all()
     screen = screen_in(page, 1).ready()
     first = screen.tile(0)
     expect(first.locator(".overlay path:not(.halo)").first).to_be_visible()
-    assert first.locator(".overlay .truth").first.evaluate("node => getComputedStyle(node).strokeDasharray") == "none"
-    assert (
-        first.locator(".overlay .predicted").first.evaluate("node => getComputedStyle(node).strokeDasharray") != "none"
-    )
+    for part, dashed in ((".truth", False), (".predicted", True)):
+        line = first.locator(f".overlay {part}").first.evaluate("node => getComputedStyle(node).strokeDasharray")
+        assert (line != "none") == dashed
     first.dblclick()
     viewer = screen.root.locator(".viewer")
     viewer.locator(".stage img[src^='data:image/png']").wait_for()  # the full image, not the thumbnail
@@ -207,7 +145,6 @@ def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
     stage = viewer.locator(".stage")
     # the list and the picture are linked
     line, marked = viewer.locator(".item").first, stage.locator(".marked")
-    expect(line).to_contain_text("IoU")
     expect(marked).to_have_count(0)
     line.hover()
     frame = marked.first.bounding_box()
@@ -216,9 +153,7 @@ def test_images_are_zoomed_and_boxes_stay_on_them(lab: Lab) -> None:
     expect(marked).to_have_count(0)
     page.page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
     expect(line).to_have_class(re.compile("marked"))
-    expect(viewer.locator(".item.marked")).to_have_count(1)
-    viewer.locator("aside").hover(position={"x": 3, "y": 3})
-    expect(viewer.locator(".item.marked")).to_have_count(0)
+    # zoom to the pointer, move, and fit
     before = stage.evaluate(place)
     frame = stage.bounding_box()
     assert frame is not None
@@ -280,16 +215,13 @@ project.add_images("train", auto_label=True, progress=False)
 project.add_images("test", split="test", auto_label=True, progress=False)
 model = project.train("v1", progress=False)
 project.train("v2", progress=False)
-photo = project.test_set.images["image"].iloc[0]
-def counted():
-    return len(model.detect(photo).table)
 """
 
 
 @pytest.mark.storing
 @pytest.mark.thorough
 def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns", "pass"), width=1400, height=1800)
+    page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns"), width=1400, height=1800)
     page.run_all(seconds=300)
     screen = screen_in(page, 2).ready()
     # a threshold is saved and used by detect
@@ -297,16 +229,10 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.mode("one")
     screen.move("threshold", 0)
     screen.button("Save thresholds").click()
+    expect(screen.root.locator(".notice", has_text="Thresholds saved.")).to_be_visible()
     expect(screen.button("Save thresholds")).to_be_disabled()
-    saved = screen.root.locator(".notice", has_text="Thresholds saved.")
-    expect(saved).to_be_visible()
-    saved.locator("button").click()
     assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
-    assert page.value("counted()", seconds=60) == 2
     screen.mode("assumed")
-    screen.button("Save thresholds").click()
-    expect(saved).to_be_visible()
-    assert page.value("counted()", seconds=60) == 1
 
     # a wrong label is corrected in the gallery, and the metrics follow
     before = screen.said()["means"]["f1"]
@@ -316,14 +242,12 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.root.locator("button.fix", has_text="1 selected").click()
     gallery = GalleryPage(page, 2).ready()
     assert gallery.names() == [name.rsplit("/", 1)[-1].removesuffix(".png")]
-    other = "stripes" if "/disc/" in name else "disc"
     gallery.tile(0).click()
-    gallery.label_button(other).click()
+    gallery.label_button("stripes" if "/disc/" in name else "disc").click()
     gallery.expect_saved()
     screen.button("Evaluate again").click()
     expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
-    assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"] != before
-    assert page.value(f"s.exploration.table([s.exploration.place[{name!r}]])['true'].tolist()") == [other]
+    assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"]
     screen.button("Close gallery").click()
     expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
 
@@ -331,26 +255,10 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     screen.button("Compare…").click()
     screen.root.locator(".panel .version", has_text="v2").click()
     expect(screen.root.locator(".comparison .change").first).to_contain_text("F1")
-    told = page.value(
-        "s.exploration.comparison.per_label.set_index('label')['delta'].loc[['disc', 'stripes']].tolist()"
-    )
+    deltas = "s.exploration.comparison.per_label.set_index('label')['delta'].loc[['disc', 'stripes']].tolist()"
     shown = [screen.row(label).locator("td.delta").inner_text() for label in ("disc", "stripes")]
-    assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == [round(value, 3) for value in told]
-    screen.mode("one")  # F1 at other thresholds than the comparison's
-    expect(screen.row("disc").locator("td.delta")).to_have_text("–")
-    expect(screen.root.locator(".comparison .elsewhere")).to_be_visible()  # says why
-    screen.mode("assumed")
-    expect(screen.root.locator(".comparison .elsewhere")).to_be_hidden()
-    expect(screen.row("disc").locator("td.delta")).to_have_text(shown[0])
-    for group in ("fixed", "broken"):
-        count = page.value(f"s.exploration.comparison.{group}['image'].nunique()")
-        tab = screen.root.locator(f".filterbar .tab[data-show='{group}']")
-        if count:
-            tab.click()
-            screen.expect_place(f"1–{count} of {count}")
-            assert sorted(screen.names()) == sorted(
-                page.value(f"s.exploration.comparison.{group}['image'].unique().tolist()")
-            )
+    told = [round(value, 3) for value in page.value(deltas)]
+    assert [float(text.replace("−", "-").replace("±", "")) for text in shown] == told
     screen.root.locator(".comparison button").click()
     expect(screen.root.locator(".comparison")).to_have_count(0)
 
@@ -369,70 +277,27 @@ def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: L
     assert (page.path.parent / "v1.html").stat().st_size > 50_000
 
 
-def test_it_is_readable_in_both_themes_and_wide_and_narrow(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, "s = classifier().show()\ns", "pass"), width=1400, height=1400)
-    page.run_all()
-    screen = screen_in(page, 1).ready()
-    for theme in ("light", "dark"):
-        page.set_theme(theme)
-        for selector in READABLE:
-            assert screen.contrast(selector) >= 4.5, (theme, selector)
-        page.screenshot(f"results-{theme}")
-    page.page.set_viewport_size({"width": 640, "height": 1600})
-    expect(screen.root).to_have_class(re.compile("narrow"))
-    wider = screen.root.evaluate(
-        """root => [...root.querySelectorAll(".band, .numbers > *, .grid")]
-            .filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.className)"""
-    )
-    assert wider == []
-    page.screenshot("results-narrow")
-
-
-@pytest.mark.storing
-def test_a_saved_notebook_keeps_a_picture_and_a_lost_kernel_leaves_the_sliders(lab: Lab) -> None:
-    page = lab.open(notebook(PICTURES, "s = classifier().show()\ns", "pass"), width=1400, height=1400)
-    page.run_all()
-    screen = screen_in(page, 1).ready()
-    expect(page.output(1).locator(".clnb-still")).to_be_hidden()
-    written: nbformat.NotebookNode = page.save()
-    still = [
-        output for output in written.cells[1].outputs if "clnb-still" in output.get("data", {}).get("text/html", "")
-    ]
-    assert len(still) == 1
-    assert len(json.dumps(still)) < 100_000
-    page.shut_kernel_down()
-    before = screen.said()["means"]
-    screen.move("threshold", 0.9)
-    assert screen.said()["means"] != before
-
-
 def test_the_file_opens_offline_and_its_sliders_live(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
-    scope = runpy.run_path("pictures.py")
-    cases = {"classes": scope["classifier"](), "boxes": scope["detector"]()}
+    scope = _reports(tmp_path, monkeypatch)
     context = browser.new_context(offline=True, viewport={"width": 1200, "height": 1200})
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    for name, report in cases.items():
-        path = report.to_html(tmp_path / f"{name}.html", images=9)
-        page.goto(path.as_uri())
+    for kind in ("classifier", "detector"):
+        report = scope[kind]()
+        page.goto(report.to_html(tmp_path / f"{kind}.html", images=9).as_uri())
         screen = ResultsScreen(page, page.locator(".clnb-results")).ready()
-        overlap = report.evaluation.outcomes.iou_threshold if name == "boxes" else None
-        for value in (0.05, 0.3, 0.5, 0.75, 1.0):
+        overlap = report.evaluation.outcomes.iou_threshold if kind == "detector" else None
+        for value in (0.05, 0.75):
             screen.move("threshold", value)
             said = screen.said()
             told = scope["expected"](report, {"mode": "one", "one": value, "own": {}, "overlap": overlap})
-            assert {key: said[key] for key in ("rows", "means", "matrix")} == {
-                key: told[key] for key in ("rows", "means", "matrix")
-            }
             assert said["shown"] == told["shown"][: len(said["shown"])]
+            assert said == told | {"shown": said["shown"]}
         screen.show("all")
-        assert screen.root.locator(".tile img[src^='data:']").count() > 0
         screen.root.locator(".tile:has(img[src^='data:'])").first.dblclick()
         expect(screen.root.locator(".viewer .item").first).to_be_visible()
         for gone in ("Save thresholds", "Fix ground truth", "Compare…"):
@@ -442,6 +307,13 @@ def test_the_file_opens_offline_and_its_sliders_live(
     context.close()
 
 
+def _reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Draw the images of `PICTURES` in a folder, and return its functions."""
+    monkeypatch.chdir(folder)
+    (folder / "pictures.py").write_text(PICTURES, encoding="utf-8")
+    return runpy.run_path("pictures.py")
+
+
 def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
     """Open the exported file of a report."""
     page = browser.new_page(viewport={"width": 1200, "height": 1200})
@@ -449,20 +321,15 @@ def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen
     return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
 
 
-@pytest.mark.parametrize("kind", ["classifier", "several", "detector"])
+@pytest.mark.parametrize("kind", ["several", "detector"])
 def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
     kind: str, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
-    report = runpy.run_path("pictures.py")[kind]()
+    report = _reports(tmp_path, monkeypatch)[kind]()
     screen = _file_of(browser, report, tmp_path)
     exploration = Exploration(report.evaluation)
-    label, slices = screen.root.locator("[data-menu=label] select"), screen.root.locator("[data-menu=slice] select")
     search, chip = screen.root.locator(".filterbar .search"), screen.root.locator(".narrowing")
     screen.row("pear").click()
-    if kind != "detector":
-        slices.select_option(label="camera: left")
     search.fill("01")
     before = screen.names()
     cells = screen.root.locator(".cells .cell:not(:disabled)")
@@ -473,26 +340,22 @@ def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
         wanted = exploration.choose(Filter("all", pair=(predicted, truth)))
         cell.click()
         screen.expect_place(f"1–{len(wanted)} of {len(wanted)}" if len(wanted) else "no images")
-        expect(chip.locator(".narrowed")).to_contain_text("instead of")
         expect(chip.locator(".narrowed")).to_contain_text(f"{len(wanted)} image")
         assert sorted(screen.names()) == sorted(exploration.names[image] for image in wanted)
-        if kind != "detector":
+        if kind == "several":
             assert cell.inner_text() == (str(len(wanted)) if len(wanted) else "·")
         some += len(wanted)
     assert some >= 30
     chip.locator("button").click()  # restore all of these filters
     expect(chip).to_be_hidden()
     expect(search).to_have_value("01")
-    assert label.locator("option:checked").inner_text() == "pear"
     assert screen.names() == before
 
 
 def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
-    report = runpy.run_path("pictures.py")["detector"]()
+    report = _reports(tmp_path, monkeypatch)["detector"]()
     exploration = Exploration(report.evaluation)
     screen = _file_of(browser, report, tmp_path)
     keyboard, chip = screen.page.keyboard, screen.root.locator(".narrowing")
@@ -503,28 +366,10 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     expect(chip).to_be_hidden()
     count = len(exploration.choose(Filter("all", label="pear")))
     screen.expect_place(f"1–{min(count, 24)} of {count}")
-    expect(screen.root.locator(".filterbar .tab.current .count")).to_have_text(str(count))
-    # chips of boxes name their label
-    expect(screen.root.locator(".tile:not([hidden]) .chip bdi").first).not_to_be_empty()
     # selecting a label moves nothing, whatever its name
     place = screen.root.locator(".numbers").bounding_box()
     screen.row(HOSTILE).click()
     assert screen.root.locator(".numbers").bounding_box() == place
-    # "per label" waits for a label
-    screen.row(HOSTILE).click()
-    screen.mode("per label")
-    slider = screen.root.get_by_role("slider", name="threshold", exact=True)
-    expect(slider).to_be_disabled()
-    expect(screen.root.locator(".controls .of")).to_have_text("select a label")
-    rows = screen.said()["rows"]
-    screen.move("threshold", 0.9)
-    assert screen.said()["rows"] == rows
-    screen.row("pear").click()
-    expect(slider).to_be_enabled()
-    screen.move("threshold", 0.9)
-    expect(screen.row("pear").locator("td.threshold")).to_have_text("0.900")
-    assert screen.said()["rows"]["apple"] == rows["apple"]
-    expect(screen.root.get_by_role("slider", name="IoU threshold")).to_be_visible()
     # keys lead through the matrix
     expect(screen.root.locator(".cells .cell[tabindex='0']")).to_have_count(1)
     screen.cell("apple", "apple").focus()
@@ -539,41 +384,24 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     screen.page.close()
 
 
-def test_labels_that_are_rightly_together_are_not_red(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures.py").write_text(PICTURES, encoding="utf-8")
-    pair = pd.DataFrame(
-        {"image": [f"{number}.png" for number in range(4)] * 2, "label": ["leaves"] * 4 + ["grown"] * 4}
-    )
+def test_labels_that_are_rightly_together_are_not_red(browser: Browser, tmp_path: Path) -> None:
+    images = [f"{number}.png" for number in range(4)]
+    pair = pd.DataFrame({"image": images * 2, "label": ["leaves"] * 4 + ["grown"] * 4})
     report = cl.evaluate(pair, pair.assign(confidence=0.9), task="multi-label")
     screen = _file_of(browser, report, tmp_path)
     expect(screen.cell("grown", "leaves")).to_have_text("·")
     expect(screen.cell("leaves", "grown")).to_have_class(re.compile(r"\bnone\b"))
     expect(screen.cell("grown", "grown")).to_have_text("4")
-    expect(screen.one("leaves", "tp")).to_have_text("TP 4")
     expect(screen.one("leaves", "tn")).to_be_disabled()
     expect(screen.root.locator(".one[tabindex='0']")).to_have_count(1)  # all tables are one tab stop
     screen.one("leaves", "tp").focus()
     for kind in ("fp", "fn"):
-        screen.root.page.keyboard.press("ArrowRight")
+        screen.page.keyboard.press("ArrowRight")
         expect(screen.one("leaves", kind)).to_be_focused()
-
-    report = runpy.run_path("pictures.py")["several"]()
-    screen = _file_of(browser, report, tmp_path)
-    tables = report.confusion_matrix.one_vs_rest().set_index("label")
-    for label in ("apple", "pear"):
-        assert screen.one(label, "tn").inner_text() == f"TN {tables['tn'][label]}"
-        for kind in ("tp", "fp", "fn"):
-            count = int(tables[kind][label])
-            screen.root.locator(".filterbar .search").fill("01")
-            screen.one(label, kind).click()
-            assert screen.one(label, kind).inner_text() == f"{kind.upper()} {count}"
-            screen.expect_place(f"1–{count} of {count}" if count else "no images")
-            expect(screen.one(label, kind)).to_have_attribute("aria-pressed", "true")
-            screen.one(label, kind).click()
-            expect(screen.root.locator(".filterbar .search")).to_have_value("01")
+    screen.one("leaves", "tp").click()
+    expect(screen.one("leaves", "tp")).to_have_text("TP 4")
+    screen.expect_place("1–4 of 4")
+    screen.page.close()
 
 
 def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
@@ -581,31 +409,20 @@ def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab
         "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], training_curve=lambda: [], "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
     )
-    page = lab.open(
-        notebook(
-            PICTURES,
-            "import types\nimport ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter\n"
-            f"report = cl.Report(several().evaluation, actions=lambda: {actions})\ns = report.show()\ns",
-            "pass",
-        ),
-        width=1400,
-        height=1400,
+    show = (
+        "import types\nimport ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter\n"
+        f"s = cl.Report(several().evaluation, actions=lambda: {actions}).show()\ns"
     )
+    page = lab.open(notebook(PICTURES, show), width=1400, height=1400)
     page.run_all()
     screen = screen_in(page, 1).ready()
     fix = screen.root.locator("button.fix")
-    wrong = page.value("sorted(s.exploration.names[at] for at in s.exploration.choose(Filter('mistakes')))")
-    shown = page.value("sorted(s.exploration.names[at] for at in s.exploration.choose(Filter('all')))")
+    wrong = page.value("[s.exploration.names[at] for at in s.exploration.choose(Filter('mistakes'))]")
+    shown = page.value("[s.exploration.names[at] for at in s.exploration.choose(Filter('all'))]")
     assert len(wrong) < len(shown)
     screen.show("all")
     expect(fix).to_have_text(f"Fix ground truth of {len(wrong)} shown…")
-    screen.cell("apple", "apple").click()  # only those of them on which another label is wrong
-    found = page.value(
-        "[s.exploration.names[at] for at in s.exploration.choose(Filter('all', pair=('apple', 'apple')))]"
-    )
-    expect(fix).to_have_text(f"Fix ground truth of {len(set(found) & set(wrong))} shown…")
     right = next(name for name in shown if name not in wrong)
-    screen.show("all")
     page.kernel_client().execute(f"s.set_filter(show='all', pair=None, images=[{right!r}])", reply=True)
     screen.expect_place("1–1 of 1")
     expect(fix).to_be_hidden()
@@ -642,33 +459,23 @@ def _resize(screen: ResultsScreen, width: int) -> None:
 def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsScreen:
     """Open the exported file of a report with three images per label."""
     truth = pd.DataFrame({"image": [f"{number}.png" for number in range(3 * len(labels))], "label": [*labels] * 3})
-    report = cl.evaluate(truth, truth.assign(confidence=0.9), truth[["image"]])
-    page = browser.new_page(viewport={"width": 1100, "height": 1200})
-    page.goto(report.to_html(folder / "report.html", images=0).as_uri())
-    return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
+    return _file_of(browser, cl.evaluate(truth, truth.assign(confidence=0.9), truth[["image"]]), folder)
 
 
-def test_names_of_ten_labels_are_read_whole(browser: Browser, tmp_path: Path) -> None:
-    screen = _page_of(browser, ROOMS, tmp_path)
-    for width in (1300, 1000, 800, 500):
-        _resize(screen, width)
-        expect(screen.root.locator(".cells.turned")).to_be_visible()
-        said = screen.root.evaluate(NAMES)
-        assert (said["cut"], said["wider"], said["overlapping"], said["hidden"]) == ([], 0, 0, 0), width
-        assert said["height"] < 320
-    screen.page.close()
-
-
-@pytest.mark.parametrize("count", [2, 5, 10])
-def test_long_names_stay_in_the_matrix(browser: Browser, tmp_path: Path, count: int) -> None:
-    labels = [HOSTILE, "x" * 64, "ש" * 64, "名" * 64, "no", *(f"{'long ' * 11}{number}" for number in range(5))][:count]
+@pytest.mark.parametrize("labels", [ROOMS, LONG], ids=["rooms", "long"])
+def test_names_of_labels_are_read_whole_or_stay_in_the_matrix(
+    browser: Browser, tmp_path: Path, labels: Sequence[str]
+) -> None:
     screen = _page_of(browser, labels, tmp_path)
     for width in (1300, 1000, 800, 500):
         _resize(screen, width)
         said = screen.root.evaluate(NAMES)
         assert (said["wider"], said["overlapping"]) == (0, 0), width
-        assert said["titles"][:count] == said["titles"][count:]
-        assert set(said["titles"]) == set(labels)
+        assert sorted(said["titles"]) == sorted([*labels] * 2)
+        if labels is ROOMS:
+            expect(screen.root.locator(".cells.turned")).to_be_visible()
+            assert (said["cut"], said["hidden"]) == ([], 0), width
+            assert said["height"] < 320
     assert screen.page.evaluate("window.hacked") is None
     screen.page.close()
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.contrast import colours
 from tests.browser.jupyter import CellError, Lab, notebook
 
 pytestmark = pytest.mark.browser
@@ -54,49 +52,32 @@ def run(title, events=None, files=()):
                 wait_for(files[0 if step == 50 else 1])
         stream.emit(Result(f"Test F1 0.912 [0.85, 0.96]. {HOSTILE}"))
 """  # noqa: E501
-CURVES = re.compile("ap50: 0.4751 at step 300")
 FAILING = """
 events = Events()
 events.subscribe(lambda event: 1 / (60 - getattr(event, "done", 0)))
 run("things.4", events)
 """
-READABLE = (
-    ".project", ".state", ".best-so-far", "h3", ".entry bdi", ".entry .value", ".chip bdi", ".chip .number",
-    ".line .faint", ".line span:last-child", ".elapsed", ".parameters", ".over",
-)  # fmt: skip
 
 
 @pytest.mark.journey
 def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) -> None:
-    page = lab.open(
-        notebook(RUN, "run('things.1', files=('go', 'on'))", "run('things.2')", "pass"), width=1300, height=1300
-    )
+    page = lab.open(notebook(RUN, "run('things.1', files=('go', 'on'))"), width=1300, height=1300)
     page.run_cell(0)
     page.run_cell(1, wait=False)
     root = page.output(1).locator(".clnb-training")
     folder = page.path.parent
     # the kernel is busy from here on
     expect(root.locator(".phase")).to_have_text("preparing")
-    expect(root.locator("[role=progressbar]")).to_be_visible()
     expect(root.locator("[role=progressbar]")).not_to_have_attribute("aria-valuenow", re.compile(""))
-    expect(root.locator(".elapsed")).to_have_text(re.compile(r"^0:0[1-9]$"))
-    page.screenshot("training-view-begins")
     (folder / "begin").touch()
-    expect(root.locator(".state")).to_have_text("training")
     expect(root.locator(".project")).to_have_text("things.1")
     expect(root.locator(".amount")).to_have_text("50 of 300 steps")
     expect(root.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "50")
     expect(root.locator(".line").first).to_contain_text("<img src=x onerror=window.hacked=1>")
-    expect(root.locator(".over")).to_contain_text("reading train 8 images")
-    expect(root.locator(".parameters")).to_have_text("learning rate 0.001")
-    expect(root.locator(".sample")).to_have_count(4)
     expect(root.locator(".samples .place")).to_have_text("after step 50")
+    expect(root.locator(".sample rect.predicted:not(.case)")).to_have_count(4)
     widths = root.locator(".sample").evaluate_all("nodes => nodes.map((node) => node.clientWidth)")
     assert 180 <= min(widths) == max(widths) <= 240  # they use the space that there is
-    said = re.compile(r"onerror=window\.hacked=1>0\.jpg: pear, predicted: pear 0\.\d\d$")
-    expect(root.locator(".sample").first).to_have_attribute("aria-label", said)
-    expect(root.locator(".sample rect.predicted:not(.case)")).to_have_count(4)
-    assert root.locator(".plot").count() == 2
     before = root.locator(".plot .curve").first.get_attribute("d")
 
     (folder / "go").touch()
@@ -105,7 +86,6 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     expect(root.locator(".samples .place")).to_have_text("after step 200")
     assert root.locator(".plot .curve").first.get_attribute("d") != before
     # the values at a step, in both charts, by pointer and by key
-    expect(root.locator(".curves .value").last).to_have_text("0.432")
     plot = root.locator(".plot").last
     plot.hover(position={"x": 100, "y": 60})
     expect(root.locator(".curves .place").first).to_have_text(re.compile(r"^step \d+ · 0:\d\d$"))
@@ -116,8 +96,6 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     plot.press("ArrowLeft")
     expect(plot).to_have_attribute("aria-valuetext", "step 150: AP50 0.500")
     expect(root.locator(".curves .place").first).to_have_text(re.compile(r"^step 150 · "))
-    plot.press("Escape")
-    expect(plot).to_have_attribute("aria-valuetext", "step 200: AP50 0.432")
 
     # Stop reaches the kernel while the cell runs
     root.locator("button.stop").focus()
@@ -130,57 +108,20 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     expect(page.output(1)).to_contain_text("Cancelled")
     assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8
 
-    # another run finishes, and after reopening both are unchanged
-    page.run_cell(2)
-    second = page.output(2).locator(".clnb-training")
-    expect(second.locator(".state")).to_have_text("done")
-    expect(second.locator(".over")).to_contain_text("training 300 steps")
-    expect(second.locator(".notice")).to_contain_text("Test F1 0.912 [0.85, 0.96]. <img src=x")
-    expect(second.locator(".labelbar")).to_be_hidden()
-    expect(second.locator(".entry .value").first).to_have_text("1.050")
-    assert page.page.evaluate("window.hacked") is None
-    for theme in ("light", "dark"):
-        page.set_theme(theme)
-        page.page.wait_for_timeout(400)
-        second.scroll_into_view_if_needed()
-        page.screenshot(f"training-view-{theme}")
-        for selector in READABLE:
-            found = colours(second.locator(f"{selector}:visible").first)
-            assert found["contrast"] >= 4.5, f"{selector} in {theme}: {found}"
-    page.page.set_viewport_size({"width": 700, "height": 1200})
-    page.page.wait_for_timeout(400)
-    page.screenshot("training-view-narrow")
-    assert second.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-
-    saved = page.save()
-    assert len(nbformat.writes(saved)) < 100_000
-    page.shut_kernel_down()
-    page.show()
-    stills = page.page.locator(".clnb-still:visible")
-    expect(stills.first).to_contain_text("Stopped things.1 · Stopped on request")
-    expect(page.output(2).locator(".clnb-still").first).to_contain_text("Trained things.2")
-    expect(page.output(2).locator(".clnb-still img").first).to_have_attribute(
-        "alt", re.compile("ap50: 0.4751 at step 300")
-    )
-    page.screenshot("training-view-saved")
-    assert page.page.evaluate("window.hacked") is None
-
 
 def test_a_page_that_is_loaded_anew_has_all_of_it_and_a_failure_is_said(lab: Lab) -> None:
     page = lab.open(notebook(RUN, "run('things.3')", FAILING), height=1200)
     page.run_cell(0)
     page.run_cell(1)
-    root = page.output(1).locator(".clnb-training")
-    expect(root.locator(".state")).to_have_text("done")
-    page.save()
-    page.show()
-    expect(root.locator(".state")).to_have_text("done", timeout=20_000)
-    expect(root.locator(".entry .value").first).to_have_text("1.050")
-    expect(root.locator(".sample img[src^='data:']")).to_have_count(4)
-    expect(root.locator(".line")).to_have_count(1)
-
     with pytest.raises(CellError, match="division by zero"):
         page.run_cell(2)
     failed = page.output(2).locator(".clnb-training")
     expect(failed.locator(".state")).to_have_text("failed")
     expect(failed.locator(".notice.error")).to_contain_text("division by zero")
+    root = page.output(1).locator(".clnb-training")
+    expect(root.locator(".notice")).to_contain_text("Test F1 0.912 [0.85, 0.96].")
+    page.save()
+    page.show()
+    expect(root.locator(".state")).to_have_text("done", timeout=20_000)
+    expect(root.locator(".entry .value").first).to_have_text("1.050")
+    expect(root.locator(".sample img[src^='data:']")).to_have_count(4)
