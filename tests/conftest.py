@@ -30,6 +30,9 @@ REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
 TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 
+#: Tests that run on PostgreSQL in the first tier. The thorough tier runs all others on it too.
+ON_POSTGRES = ("store/test_contract", "store/test_history", "store/test_labels", "jobs/test_leases", "test_provision")
+
 #: Slow files, the slowest first. Started late, one process would still be busy when the others are done.
 LONG = (
     "notebooks/test_notebooks",
@@ -156,7 +159,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elsewhere = item.path.is_relative_to(TESTS) and not item.path.is_relative_to(BROWSER_TESTS)
         if elsewhere and item.get_closest_marker("browser"):
             raise pytest.UsageError(f"{item.nodeid} needs a browser: move it to tests/browser, or it is left out")
-        if item.get_closest_marker("browser") and not item.get_closest_marker("journey"):
+        left_out = (item.get_closest_marker("browser") and not item.get_closest_marker("journey")) or (
+            item.get_closest_marker("postgres") and not _name(item).startswith(ON_POSTGRES)
+        )
+        if left_out:
             item.add_marker("thorough")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))
@@ -197,9 +203,12 @@ def _browser_only(config: pytest.Config) -> bool:
     return str(config.option.markexpr).startswith("browser and")
 
 
+def _name(item: pytest.Item) -> str:
+    return item.nodeid.removeprefix("tests/")
+
+
 def _turn(item: pytest.Item) -> int:
-    name = item.nodeid.removeprefix("tests/")
-    return next((turn for turn, start in enumerate(LONG) if name.startswith(start)), len(LONG))
+    return next((turn for turn, start in enumerate(LONG) if _name(item).startswith(start)), len(LONG))
 
 
 def _required(call: pytest.CallInfo[None]) -> bool:

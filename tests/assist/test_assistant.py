@@ -186,6 +186,7 @@ def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
     assert rejected not in project.assist.auto_label(progress=False, dry_run=True).frame["image"].tolist()
 
 
+@pytest.mark.thorough
 def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Project) -> None:
     order = names_in_order(project)
     label_checks(project, order[:70])
@@ -197,6 +198,7 @@ def test_a_biased_queue_changes_neither_promise_nor_check_images(project: Projec
     assert after["promise"]["shown"] <= 70
 
 
+@pytest.mark.thorough
 def test_random_labels_are_never_prelabelled(project: Project) -> None:
     order = names_in_order(project)[:160]
     label_checks(project, order, np.random.default_rng(0).choice(LABELS, 160).tolist())
@@ -317,6 +319,7 @@ def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: p
     assert (given["label"], given["annotator"]) == ("lime", settings.user)
 
 
+@pytest.mark.thorough
 def test_labels_that_were_renamed_or_merged_are_no_longer_shown(project: Project) -> None:
     label_checks(project, names_in_order(project)[:200])
     train(project)
@@ -542,6 +545,7 @@ def test_advice_is_about_no_more_labels_than_there_are_images(project: Project) 
     assert train(project)["advice"] is None
 
 
+@pytest.mark.thorough
 def test_several_labels_are_prelabelled_where_all_are_clear(tmp_path: Path, noise: list[float]) -> None:
     project = make(tmp_path, "multi-label")
     order = names_in_order(project)[:120]

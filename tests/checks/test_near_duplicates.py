@@ -82,6 +82,7 @@ def test_changed_copies_of_drawn_rooms_are_found_and_no_others(drawn: list[Image
         assert not wrong, name
 
 
+@pytest.mark.thorough
 def test_changed_copies_of_photos_are_found_and_photos_of_the_same_fruit_are_not(fruit_photos: Path) -> None:
     photos = [open_image(path, at_least=300) for path in sorted(fruit_photos.glob("*/*.jpg"))]
     originals = prints_of(photos)

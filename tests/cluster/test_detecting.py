@@ -124,6 +124,7 @@ def test_a_killed_worker_changes_nothing(predictor: Predictor, images: list[str]
     pd.testing.assert_frame_equal(table, plain(predictor, images[:4]), check_exact=False, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_killed_driver_and_a_torn_journal(
     predictor: Predictor, model_folder: Path, images: list[str], tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_killed_driver_and_a_torn_journal(
     assert not (to / ".0123456789ab.part").exists()
 
 
+@pytest.mark.thorough
 def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     predictor: Predictor, images: list[str], bucket: Bucket, tmp_path: Path
 ) -> None:
@@ -212,6 +214,7 @@ def test_what_workers_can_not_do_is_refused(predictor: Predictor, images: list[s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")
 def test_a_full_disk_is_one_sentence(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     to = tmp_path / "found"

@@ -45,6 +45,7 @@ def test_workers_store_the_features_of_a_project(
     assert project.embed("train", progress=False)["where"].tolist() == [damaged]
 
 
+@pytest.mark.thorough
 def test_folds_are_trained_by_workers(project: cl.Project) -> None:
     folds = deal_folds(project.train_set, 3)
     labels = dict(zip(project.train_set.images["image"], project.train_set.labels_of_images(), strict=True))

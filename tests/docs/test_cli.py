@@ -92,6 +92,7 @@ def test_the_notebooks_are_found_from_anywhere(tmp_path: Path, monkeypatch: pyte
     assert (notebooks_folder() / QUICKSTART).is_file()
 
 
+@pytest.mark.thorough
 def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lessons").mkdir()
     (tmp_path / "lessons" / "mine.ipynb").write_text("{}")

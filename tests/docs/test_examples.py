@@ -125,6 +125,7 @@ def variables(source: str) -> set[str]:
     return {"job" if node.id == "worker" else node.id for node in found if not (node.id == "job" and "job" in own)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -141,6 +142,7 @@ def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: p
     assert not result.failed, "".join(output)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
 def test_guide(path: Path, example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the code of a guide, next to the files that it shows."""

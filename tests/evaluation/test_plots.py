@@ -99,7 +99,8 @@ def plotted(name: str, count: int = 3, ax: Axes | None = None) -> Axes:
 @pytest.mark.parametrize(
     ("name", "count"),
     [(name, 3) for name in PLOTS]
-    + [(name, count) for name in PLOTS if "detector" not in name or "matrix" in name for count in (1, 80)],
+    + [(name, 1) for name in BOTH]
+    + [pytest.param(name, 80, marks=pytest.mark.thorough) for name in [*BOTH, "matrix of a detector"]],
 )
 def test_each_plot_at_each_size(name: str, count: int) -> None:
     ax = plotted(name, count)
@@ -120,7 +121,7 @@ def test_each_plot_at_each_size(name: str, count: int) -> None:
         assert contrast(ink, to_rgb("#111")) > 3.9
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", [name for name in PLOTS if "of a detector" not in name])
 def test_an_axes_that_is_given_is_used(name: str) -> None:
     figure, axes = plt.subplots(1, 2)
     assert plotted(name, ax=axes[1]) is axes[1]
@@ -213,6 +214,7 @@ def test_names_are_shortened_and_stay_in_legends() -> None:
     assert set(legend_of(plot_curves(evaluate(*random_tables(20, ["_hidden", "seen"]))))) == {"_hidden", "seen"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["bars", "support and training", "matrix"])
 def test_of_very_many_labels_not_each_row_has_text(name: str) -> None:
     ax = plotted(name, 260)

@@ -65,6 +65,7 @@ def test_every_photo_opens_and_no_two_are_the_same(photos: examples.ExamplePhoto
             assert 15 < pixels.mean() < 250
 
 
+@pytest.mark.thorough
 def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, project: Project, tmp_path: Path) -> None:
     first = contents(folder_of(photos))
     assert contents(project.root.parent / f"{photos.name}-photos") == first
@@ -74,6 +75,7 @@ def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, project: Pr
         assert data == first[name] or not name.endswith(".jpg"), f"{name} depends on the number of images"
 
 
+@pytest.mark.thorough
 def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
     examples.write_photos(photos.name, tmp_path, seed=1, size=SIZE, train=10, test=2)
     first = contents(folder_of(photos))
@@ -81,6 +83,7 @@ def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_pat
         assert data != first.get(name)
 
 
+@pytest.mark.thorough
 def test_the_number_of_threads_changes_nothing(
     photos: examples.ExamplePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

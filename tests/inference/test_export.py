@@ -163,6 +163,7 @@ def test_a_classifier_runs_without_this_package(
         same(found, detect(predictor, photo).table, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_detector_runs_without_this_package(
     detectors: dict[str, Exported], boxes_folder: Path, photos: list[str], name: str, fruit_test_photos: list[Path]
@@ -332,6 +333,7 @@ def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]],
     return exporting.difference(network, config, run, facts_of(network, config, "x"), photos)[0]
 
 
+@pytest.mark.thorough
 def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, photos: list[str]) -> None:
     classifier, detector = load_artifact(tiny_classifier), load_artifact(tiny_detector)
     assert difference_with(classifier, photos[:2], lambda out: out) < 1e-6
@@ -348,6 +350,7 @@ def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, 
         assert difference_with(detector, photos[:1], change) > exporting.TOLERANCE
 
 
+@pytest.mark.thorough
 def test_narrow_canvases_and_photos_that_cannot_be_read(
     detectors: dict[str, Exported], boxes_folder: Path, photos: list[str], tmp_path: Path
 ) -> None:

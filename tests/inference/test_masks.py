@@ -212,6 +212,7 @@ def test_videos_have_the_polygons(predictor: Predictor, tmp_path: Path) -> None:
     assert "evenodd" in replace(found, video=None)._repr_html_()
 
 
+@pytest.mark.thorough
 def test_onnxruntime_and_the_exported_programs_give_the_same_masks(
     predictor: Predictor, folder: Path, photos: list[str], tmp_path: Path
 ) -> None:

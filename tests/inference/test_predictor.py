@@ -121,6 +121,7 @@ def test_damaged_folders(model_folder: Path, tmp_path: Path) -> None:
     assert not predictor.running
 
 
+@pytest.mark.thorough
 def test_many_threads_start_ask_and_stop(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     blank = np.zeros((3, 224, 224), np.uint8)
@@ -278,6 +279,7 @@ def test_waiting_for_questions_does_not_keep_python_from_ending() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "asked\n", "")
 
 
+@pytest.mark.thorough
 def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]) -> None:
     classifiers = [Predictor(model_folder), Predictor(model_folder)]
     detector = Predictor(detector_folder)

@@ -111,6 +111,7 @@ def test_times_are_those_of_the_file_also_where_they_are_uneven(
     assert in_steps.tolist() == [0, 40, 300, 999, 2500, 5000]  # 1033 is before the step at 1040
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.avi", "a.webm", "a.ts", "a.m4v", "a.gif"])
 def test_other_kinds_of_files(predictor: Predictor, discs: list[Image.Image], tmp_path: Path, name: str) -> None:
     codec = {"avi": "mpeg4", "webm": "libvpx-vp9", "gif": "gif"}.get(name[2:], "libx264")
@@ -123,6 +124,7 @@ def test_other_kinds_of_files(predictor: Predictor, discs: list[Image.Image], tm
     np.testing.assert_allclose(found.table["timestamp_ms"], [0, 1000, 2000], atol=1)  # also if the file starts later
 
 
+@pytest.mark.thorough
 def test_real_photos(fruit_photos: Path, tmp_path: Path, predictor: Predictor) -> None:
     photos = [Image.open(path).convert("RGB").resize((640, 480)) for path in sorted(fruit_photos.rglob("*.jpg"))[::9]]
     path = write_video(tmp_path / "photos.mp4", [photo for photo in photos for _ in range(5)])
@@ -310,6 +312,7 @@ def test_lists_of_other_files_are_not_followed(
         detect_video(predictor, tmp_path / name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["a.mp4", "fast.mp4", "a.mov", "a.mkv", "a.avi", "a.webm"])
 def test_what_ends_too_early_is_told_before_any_work(
     predictor: Predictor, discs: list[Image.Image], tmp_path: Path, name: str

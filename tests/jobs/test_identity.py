@@ -268,6 +268,7 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
         worker.give_back([each for each in worker.held if what != "hold" or each is not task])
 
 
+@pytest.mark.thorough
 @slow_on_postgres
 @examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(steps=[("Anna", "skip", "00.jpg"), ("anna", "skip", "00.jpg")], annotators=2)

@@ -222,6 +222,7 @@ def test_ten_thousand_images_are_put_in_order_in_seconds() -> None:
     assert broken(group, order) < 500
 
 
+@pytest.mark.thorough
 def test_photos_of_a_fruit_stand_together(fruit_photos: Path) -> None:
     photos = sorted(fruit_photos.glob("*/*.jpg"))
     features = embed([str(path) for path in photos]).features

@@ -1,6 +1,7 @@
-"""Create or unpack a project in forks that are killed at each call in turn, run by ``test_killed_creation.py``.
+"""Create or unpack a project in forks that are killed at one call after another, run by ``test_killed_creation.py``.
 
-Arguments: "create", "unpack" or "serve", and an empty folder. Prints the number of calls.
+Arguments: "create", "unpack" or "serve", 1 to be killed at each call or 5 at every fifth, and an empty folder. Prints
+the number of calls.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def finished(folder: Path, number: int, create: Callable[..., Project]) -> Proje
     raise AssertionError(f"neither {first} nor {second} opens the project")
 
 
-def main(kind: str, folder: Path) -> None:
-    """Kill at each call until there are no more. See the module docstring."""
+def main(kind: str, every: int, folder: Path) -> None:
+    """Kill at every call of this number until there are no more. See the module docstring."""
     work, archive = folder / "work", folder / "fruit.zip"
     facts: dict[str, Any] = {"task": "boxes", "tags": {"team": "a"}}
     original = cl.create_project("fruit", folder, **facts)
@@ -79,7 +80,7 @@ def main(kind: str, folder: Path) -> None:
         workspace.close()
         return cl.load_project(work / "fruit")
 
-    for number in count(1):
+    for number in count(every, every):
         work.mkdir()
         (work / "mine.txt").write_text("mine")
         child = os.fork()
@@ -101,4 +102,4 @@ def main(kind: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

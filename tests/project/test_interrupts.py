@@ -69,6 +69,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.thorough
 def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
     project.distribute()
     assert kernel.run(BEGIN.format(phase="features of train", root=str(project.root)))[1] == []
@@ -84,6 +85,7 @@ def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
     assert project.model("v1").status == "TRAINING_COMPLETED"
 
 
+@pytest.mark.thorough
 def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Path) -> None:
     for seed in range(3):
         draw(tmp_path / "more" / f"{seed}.png", 0, 100 + seed)

@@ -27,6 +27,7 @@ def test_a_zip_of_its_folder_says_the_same_elsewhere(trained_copy: Project, tmp_
     assert set(trained_copy._store.predictions()["model"]) == {"v1"}
 
 
+@pytest.mark.thorough
 def test_it_is_exported_after_a_look_at_its_test_photos(trained_copy: Project, tmp_path: Path) -> None:
     version = trained_copy.model("v1")
     before = version.status

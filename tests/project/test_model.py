@@ -411,6 +411,7 @@ def test_a_model_that_nobody_asks_stops_and_says_so(
     assert model.status == "STOPPED"
 
 
+@pytest.mark.thorough
 def test_a_later_question_starts_what_stopped_for_want_of_one(
     model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_review_starts_with_wrong_labels_the_model_was_trained_on(project: Pro
     assert project.review("train").session.predictions == {}
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
     project.distribute()
     first, second = (project.train(name, seed=5, progress=False) for name in ("one", "two"))
@@ -218,6 +219,7 @@ def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) 
     assert project.train(progress=False).status == "TRAINING_COMPLETED"
 
 
+@pytest.mark.thorough
 def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
     for label in range(len(HOSTILE)):
         for seed in range(4):
@@ -392,6 +394,7 @@ def test_fruit_is_told_apart_for_any_seed(tmp_path: Path, fruit_photos: Path, fr
     assert np.mean(scores) >= 0.99
 
 
+@pytest.mark.thorough
 def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customlabels_nb.training.status.HEARTBEAT_SECONDS", 0.05)
     project.distribute()
@@ -460,6 +463,7 @@ def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
     assert project.model("v1").status == "TRAINING_FAILED"
 
 
+@pytest.mark.thorough
 def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes")):
         for seed in range(8):

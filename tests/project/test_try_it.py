@@ -61,6 +61,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
     model.stop()
 
 
+@pytest.mark.thorough
 def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: Project, tmp_path: Path) -> None:
     project.distribute(test_fraction=0.25)
     photo = tmp_path / "new.png"

@@ -16,6 +16,7 @@ ALIASES = {("cl.evaluate", "overlap")}
 GONE = {f"{task}: Model.detect_many()": {"left", "top", "width", "height"} for task in ("single-label", "multi-label")}
 #: Objects created by projects and reports only, whose constructors nobody else calls.
 MADE_FOR_USERS = {"Labels", "Snapshots", "Results"}
+pytestmark = pytest.mark.thorough
 RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/public.json"))
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 import customlabels_nb as cl
 from tests.released.make import KINDS, OUTPUTS, STEPS, TASKS, found_by, tiny_networks
 
+pytestmark = pytest.mark.thorough
 RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.json"))
 CONFIDENCE, PIXELS = 1e-6, 1e-4
 

@@ -256,6 +256,7 @@ def test_scenes_that_are_made_on_the_way() -> None:
     assert {epoch for _, epoch in source.asked} == {0, 1}
 
 
+@pytest.mark.thorough
 def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Example], trained: TrainedDetector) -> None:
     untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, seed=5)
     for former, labels, words in (
@@ -302,6 +303,7 @@ def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: 
     assert again.state.best > 0.8
 
 
+@pytest.mark.thorough
 def test_what_comes_after_the_training_is_announced(squares: list[Example]) -> None:
     events = Events()
     told = heard(events)

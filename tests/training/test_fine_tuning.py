@@ -170,6 +170,7 @@ def test_the_last_stages_learn_and_the_first_stay(tune: Tuned) -> None:
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_weights(tune: Tuned) -> None:
     first, again, other = tune(3), tune(3), tune(3, seed=1)
     for key, value in first.state_dict().items():
@@ -217,6 +218,7 @@ def test_a_budget_that_is_used_up_before_leaves_a_few_steps(
     assert any(f"{60 * 1000:,} images" in text and "beyond the budget of 1 s" in text for text in told)
 
 
+@pytest.mark.thorough
 def test_an_image_that_vanishes_is_passed_over(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     paths, targets, features = polygons
     head = fit_head(features, targets, LABELS)
@@ -301,6 +303,7 @@ def test_held_out_images_that_cannot_be_read_decide_nothing(
     assert found.facts["fine_tuning"]["temperature"] == 1
 
 
+@pytest.mark.thorough
 def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path) -> None:
     rng, targets = np.random.default_rng(0), np.arange(60) % 2
     paths = [str(tmp_path / f"{i}.png") for i in range(60)]
@@ -335,6 +338,7 @@ def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
     assert tuned.mean() < losses(head.logits(frozen).astype(np.float64), expected).mean()
 
 
+@pytest.mark.thorough
 def test_several_labels_an_image_are_fine_tuned_alike(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     from customlabels_nb.training.multi_label import fit_multi_label_head
 

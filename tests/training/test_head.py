@@ -217,6 +217,7 @@ def fruit(fruit_photos: Path) -> Arrays:
     return found.features, np.array([i for _, i in images])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("shots", "accuracy", "log_loss"), [(2, 0.98, 0.1), (5, 0.995, 0.03)])
 def test_a_few_photos_a_label_are_enough(fruit: Arrays, shots: int, accuracy: float, log_loss: float) -> None:
     features, targets = fruit

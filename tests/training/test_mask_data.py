@@ -168,6 +168,7 @@ def test_images_for_validation_have_the_boxes_that_can_be_used(tmp_path: Path) -
     assert len(held_out.boxes) == 1
 
 
+@pytest.mark.thorough
 def test_a_short_training_run_gives_boxes_and_masks(tmp_path: Path) -> None:
     examples = triangles(tmp_path / "images", 4)
     options = DetectionOptions(Budget(steps=2), device="cpu", input_size=64, batch=2, masks=True)
