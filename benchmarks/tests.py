@@ -24,6 +24,7 @@ from _measure import ROOT, cores, figure, heading
 sys.path.insert(0, str(ROOT))
 
 from tests import provision
+from tests.tiers import THOROUGH_VARIABLE
 
 TIMES = Path(__file__).resolve().parent / "_times"
 PHASES = ("setup", "call", "teardown")
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace, folder: Path) -> tuple[int, float]:
         environment[provision.CHROMIUM_VARIABLE] = provision.get_chromium()
     with provision.postgres() as url:
         environment |= {provision.POSTGRES_VARIABLE: url, "CUSTOMLABELS_NB_REQUIRE_ALL": "1"}
+        environment[THOROUGH_VARIABLE] = str(int(options.thorough))
         start = time.monotonic()
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         return status, time.monotonic() - start

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO
 
 from tests import provision
+from tests.tiers import THOROUGH_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
@@ -163,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
     options = parser.parse_args(given[:cut])
 
-    env = dict(os.environ, CUSTOMLABELS_NB_REQUIRE_ALL="1")
+    env = os.environ | {"CUSTOMLABELS_NB_REQUIRE_ALL": "1", THOROUGH_VARIABLE: str(int(options.thorough))}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # see `pytest_configure`
     with ExitStack() as stack:
         try:

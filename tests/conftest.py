@@ -20,6 +20,7 @@ import pytest
 from customlabels_nb.settings import settings
 from tests import provision
 from tests.s3_server import _client, _s3, bucket
+from tests.tiers import THOROUGH
 
 __all__ = ["_client", "_s3", "bucket"]
 
@@ -31,7 +32,7 @@ TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
 
 #: Tests that run on PostgreSQL in the first tier. The thorough tier runs all others on it too.
-ON_POSTGRES = ("store/test_contract", "store/test_history", "store/test_labels", "jobs/test_leases", "test_provision")
+ON_POSTGRES = ("store/test_contract", "store/test_labels", "jobs/test_leases", "test_provision")
 
 #: Slow files, the slowest first. Started late, one process would still be busy when the others are done.
 LONG = (
@@ -162,7 +163,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         left_out = (item.get_closest_marker("browser") and not item.get_closest_marker("journey")) or (
             item.get_closest_marker("postgres") and not _name(item).startswith(ON_POSTGRES)
         )
-        if left_out:
+        if left_out or (THOROUGH and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)):
             item.add_marker("thorough")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customlabels_nb.core import geometry as g
+from tests.tiers import many
 
 number = st.floats(-2000, 2000, allow_nan=False)
 length = st.floats(0, 2000, allow_nan=False)
@@ -15,7 +16,7 @@ box = st.tuples(number, number, length, length)
 boxes = st.lists(box, max_size=5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(50), deadline=None)
 @given(boxes)
 def test_conversions_lead_back(given_boxes: list[tuple[float, ...]]) -> None:
     start = np.array(given_boxes, dtype=float).reshape(-1, 4)
@@ -36,7 +37,7 @@ def test_what_is_no_box_is_refused() -> None:
         g.ltwh_to_xyxy([1, 2, 3])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(50), deadline=None)
 @given(boxes)
 def test_clipped_boxes_lie_in_the_frame_and_never_grow(given_boxes: list[tuple[float, ...]]) -> None:
     start = np.array(given_boxes, dtype=float).reshape(-1, 4)
@@ -62,7 +63,7 @@ def test_overlap_of_known_boxes() -> None:
     np.testing.assert_allclose(found, [[1, 1 / 3, 0, 0], [0, 0, 0, 0]])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(50), deadline=None)
 @given(boxes, boxes)
 def test_overlap_is_symmetric_and_between_0_and_1(a: list[tuple[float, ...]], b: list[tuple[float, ...]]) -> None:
     found = g.iou(a, b)

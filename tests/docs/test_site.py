@@ -36,6 +36,7 @@ def pages(site: Path) -> dict[Path, BeautifulSoup]:
     return {path: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in site.rglob("*.html")}
 
 
+@pytest.mark.thorough
 def test_every_document_and_notebook_is_a_page(site: Path) -> None:
     documents = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")]
     notebooks = [path.relative_to(ROOT).with_suffix(".html") for path in (ROOT / "notebooks").glob("*.ipynb")]
@@ -43,6 +44,7 @@ def test_every_document_and_notebook_is_a_page(site: Path) -> None:
     assert [page for page in expected if not (site / page).is_file()] == []
 
 
+@pytest.mark.thorough
 def test_links_and_images_lead_somewhere(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
     names = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
     broken, checked = [], 0

@@ -18,6 +18,7 @@ from customlabels_nb.project.report import Report
 from tests.evaluation.cases import random_tables, single_label_cases, tables
 from tests.facts import tells
 from tests.project.test_report import Reader
+from tests.tiers import many
 
 FRUIT = ["apple", "pear", "fig"]
 
@@ -358,7 +359,7 @@ def test_where_there_is_next_to_nothing(truth: list, said: list, thresholds: flo
     assert Reader(advice._repr_html_()).texts
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=many(30), deadline=None)
 @given(case=single_label_cases(), threshold=st.sampled_from([None, 0.5]), several=st.booleans())
 def test_it_never_fails_and_always_says_the_same(
     case: tuple[list[int], np.ndarray], threshold: float | None, several: bool

@@ -11,14 +11,15 @@ from customlabels_nb.evaluation.boxes import make_boxes
 from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS, MOST_PREDICTIONS
 from tests.evaluation.box_cases import Case, cases, drawn, predicted_boxes, true_boxes
 from tests.evaluation.coco_libraries import figures_of
+from tests.tiers import many
 
 #: More than 100 predictions of a label in an image.
 CROWDED = drawn(3, images=2, truths=40, predictions=700, coarse=False, crowds=0.1)
 CROWDED_COARSE = drawn(4, images=2, truths=40, predictions=700, coarse=True, crowds=0.1)
 
 
-@pytest.mark.parametrize("library", ["pycocotools", "faster-coco-eval"])
-@settings(max_examples=200, deadline=None)
+@pytest.mark.parametrize("library", ["pycocotools", pytest.param("faster-coco-eval", marks=pytest.mark.thorough)])
+@settings(max_examples=many(200), deadline=None)
 @given(cases())
 @example(CROWDED)
 @example(CROWDED_COARSE)
@@ -33,7 +34,7 @@ def test_figures_are_those_of_the_coco_libraries(library: str, case: Case) -> No
         assert ours[:, 1] == pytest.approx(np.maximum(theirs.recall[number], 0), abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=many(30), deadline=None)
 @given(cases())
 @example(CROWDED)
 def test_figures_of_the_summary(case: Case) -> None:

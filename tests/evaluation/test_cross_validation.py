@@ -12,6 +12,7 @@ from customlabels_nb.evaluation.cross_validation import deal
 from customlabels_nb.evaluation.scores import make_scores
 from customlabels_nb.evaluation.thresholds import best_threshold
 from tests.evaluation.cases import multi_label_cases, multi_label_tables, random_tables, steps, tables
+from tests.tiers import many
 
 HONEST = "cross-validated"
 
@@ -91,7 +92,7 @@ def test_folds_are_seeded() -> None:
     assert not first.equals(other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(st.lists(st.integers(-1, 3), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
 def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], seed: int) -> None:
     truth = [None if label < 0 else label for label in labels]
@@ -106,7 +107,7 @@ def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], seed: int) 
         assert own.max() - own.min() <= 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(50), deadline=None)
 @given(multi_label_cases())
 def test_images_of_several_labels_stay_together(case: object) -> None:
     has, confidence = case  # type: ignore[misc]

@@ -13,6 +13,7 @@ from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from tests.evaluation.box_cases import CORNERS, Case, cases, predicted_boxes, shop, true_boxes
 from tests.facts import tells
+from tests.tiers import many
 
 TRUTH, PREDICTIONS = shop()
 
@@ -139,7 +140,7 @@ def test_only_detectors_have_sizes() -> None:
 
 
 # -- arbitrary boxes ------------------------------------------------------------------------------------
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(cases())
 def test_all_figures_speak_of_the_same_matches(case: Case) -> None:
     found = evaluate(*case)
@@ -174,7 +175,7 @@ def test_all_figures_speak_of_the_same_matches(case: Case) -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(cases())
 def test_some_of_the_images_are_those_images_evaluated_alone(case: Case) -> None:
     truth, predictions, images = case

@@ -36,6 +36,7 @@ from tests.evaluation.snapshot_lines import (
     lines_of,
     written,
 )
+from tests.tiers import many
 
 
 # -- classifiers ----------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
     assert written(tmp_path / "second.manifest", again).read_bytes() == path.read_bytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     images=st.integers(3, 12),
@@ -421,7 +422,7 @@ def test_a_snapshot_that_is_not_there(tmp_path: Path) -> None:
         read_evaluation_snapshot(tmp_path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([0.0, 0.3, 1.0]), thresholds=st.sampled_from([None, 0.0, 0.5]))
 def test_any_labels_come_back(tmp_path_factory: Any, seed: int, share: float, thresholds: Any) -> None:
     rng = np.random.default_rng(seed)

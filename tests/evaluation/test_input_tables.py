@@ -18,6 +18,7 @@ from customlabels_nb.evaluation.metrics import log_loss
 from customlabels_nb.evaluation.scores import find_pairs
 from tests.evaluation.cases import random_tables, tables
 from tests.facts import tells
+from tests.tiers import many
 
 TRUTH, PREDICTIONS = tables([0, 1], [[0.6, 0.4], [0.2, 0.8]], ["apple", "pear"])
 
@@ -243,7 +244,7 @@ def columns(draw: st.DrawFn) -> list[str | None]:
     return values
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(columns(), st.sampled_from(DTYPES))
 def test_categories_say_what_the_column_said(values: list[str | None], dtype: str) -> None:
     found = as_categories(pd.Series(values, dtype=dtype), "the column", str)
@@ -296,7 +297,7 @@ def test_figures_do_not_depend_on_order_and_dtypes(order: str, dtype: str) -> No
     pd.testing.assert_frame_equal(found.summary, expected.summary)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from(["a", "b", None])), min_size=1, max_size=12),
     st.lists(st.sampled_from("pqrs"), min_size=1, unique=True),

@@ -11,6 +11,7 @@ from customlabels_nb.evaluation import matching
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
 from customlabels_nb.evaluation.matching import find_candidates
 from tests.evaluation.box_cases import Case, cases
+from tests.tiers import many
 
 
 def one_by_one(boxes: Boxes, overlap: float) -> tuple[list[int], list[bool]]:
@@ -33,7 +34,7 @@ def one_by_one(boxes: Boxes, overlap: float) -> tuple[list[int], list[bool]]:
     return matches, ignored
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(cases())
 def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
     boxes = make_boxes(*case)
@@ -46,7 +47,7 @@ def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
         assert np.isnan(at.match_iou[~hit]).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(50), deadline=None)
 @given(cases())
 def test_blocks_and_looking_only_near_by_change_nothing(case: Case) -> None:
     whole = make_boxes(*case)

@@ -13,11 +13,12 @@ from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.outcomes import Steps
 from customlabels_nb.evaluation.thresholds import best_threshold, precision_recall, threshold_curve
 from tests.evaluation.cases import one_label, random_tables, steps, tables
+from tests.tiers import many
 
 OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(one_label())
 def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) -> None:
     truth, confidence = case
@@ -28,7 +29,7 @@ def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) 
     assert reached == pytest.approx(best, abs=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(one_label())
 def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(case: OneLabel) -> None:
     truth, confidence = case
@@ -47,7 +48,7 @@ def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(cas
     assert threshold == pytest.approx((found + intervals[found]) / 2, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(one_label())
 def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
     truth, confidence = case
@@ -58,7 +59,7 @@ def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
     assert ours["recall"].to_numpy() == pytest.approx(recall[:-1], abs=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(one_label())
 def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
     truth, confidence = case
@@ -71,7 +72,7 @@ def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
     assert found["threshold"].iloc[1:].tolist() == thresholds[::-1].tolist()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(one_label(), st.lists(st.booleans(), min_size=40, max_size=40))
 def test_steps_count_what_is_at_or_above(case: OneLabel, kept: list[bool]) -> None:
     truth, confidence = (values[np.array(kept[: len(case[0])])] for values in case)

@@ -29,6 +29,7 @@ def boxes(file: Path) -> dict[str, list[tuple[str, list[float]]]]:
     return found
 
 
+@pytest.mark.thorough
 def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(tmp_path: Path) -> None:
     photos = examples.write_photos("circuit_boards", tmp_path, size=SMALL, test=8)
     assert photos.labels == circuit_boards.LABELS == LABELS

@@ -42,6 +42,7 @@ def folder_of(photos: examples.ExamplePhotos) -> Path:
     return photos.train.parent
 
 
+@pytest.mark.thorough
 def test_the_kept_photos_do_not_tell_what_they_show(photos: examples.ExamplePhotos) -> None:
     assert [path.name for path in photos.detect] == list(photos.answers) == ["new_01.jpg", "new_02.jpg"]
     assert all(path.is_file() for path in photos.detect)
@@ -94,7 +95,7 @@ def test_the_number_of_threads_changes_nothing(
         assert data == first[name] or not name.endswith(".jpg")
 
 
-@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("size", [SHAPES[0], *(pytest.param(size, marks=pytest.mark.thorough) for size in SHAPES[1:])])
 @pytest.mark.parametrize("name", examples.NAMES)
 def test_a_picture_of_any_shape(name: str, size: tuple[int, int]) -> None:
     example = import_module(f"customlabels_nb.examples.{name}")
@@ -111,6 +112,7 @@ def test_a_picture_of_any_shape(name: str, size: tuple[int, int]) -> None:
                 assert 0 <= box.top < box.top + box.height <= size[1]
 
 
+@pytest.mark.thorough
 def test_a_project_of_it_has_all_photos_labelled(photos: examples.ExamplePhotos, project: Project) -> None:
     example = import_module(f"customlabels_nb.examples.{photos.name}")
     assert set(project.labels) == set(example.LABELS)

@@ -18,6 +18,7 @@ LABELS = (
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_every_label_has_its_share(tmp_path: Path) -> None:
     photos = examples.write_photos("rooms", tmp_path, size=(96, 72))
     assert photos.labels == rooms.LABELS == LABELS

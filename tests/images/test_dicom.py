@@ -32,6 +32,7 @@ from customlabels_nb.images.reading import header_size, inspect, open_image
 from customlabels_nb.images.thumbnails import thumbnail_of
 from tests.conftest import ROOT
 from tests.images.pictures import jpeg
+from tests.tiers import many
 
 RAMP = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))  # 12 bits, dark on the left
 
@@ -291,7 +292,7 @@ def test_a_cut_file_is_an_image_error(share: float) -> None:
             read()
 
 
-@hypothesis_settings(max_examples=80, deadline=None)
+@hypothesis_settings(max_examples=many(80), deadline=None)
 @given(st.data())
 def test_changed_bytes_give_a_picture_or_an_image_error(data: st.DataObject) -> None:
     damaged = bytearray(dicom(RAMP[:8, :8], WindowCenter=2000, WindowWidth=1000))

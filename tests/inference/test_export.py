@@ -234,7 +234,7 @@ def test_what_it_is_stands_in_the_file(tiny_classifier: Path, tmp_path: Path, na
 
 
 # -- refused exports --------------------------------------------------------------------------------
-@pytest.mark.parametrize("kind", ["classifier", "detector"])
+@pytest.mark.parametrize("kind", ["classifier", pytest.param("detector", marks=pytest.mark.thorough)])
 def test_what_says_something_else_than_the_model_is_not_kept(
     tiny_classifier: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -104,8 +104,8 @@ class Workers:
 
     count = 2
 
-    def __init__(self, job: WorkerJob, chance: random.Random) -> None:
-        self._run, self._chance = detecting.start_detecting(job), chance
+    def __init__(self, job: WorkerJob, chance: random.Random, machine: Resuming) -> None:
+        self._run, self._chance, self._machine = detecting.start_detecting(job), chance, machine
         self._tasks: list[tuple[int, Any]] = []
 
     def ready(self) -> int:
@@ -121,6 +121,7 @@ class Workers:
         number, task = self._tasks.pop(self._chance.randrange(len(self._tasks)))
         if (state := self._chance.choice(["done", "done", "done", "returned", "lost"])) == "returned":
             return [TaskOutcome(number, state)]
+        self._machine.has_lost_tasks |= state == "lost"
         result = self._run(task, Events())  # a lost worker may have written the file
         return [TaskOutcome(number, state, result if state == "done" else None)]  # type: ignore[arg-type]
 
@@ -202,7 +203,8 @@ class Resuming(RuleBasedStateMachine):
                 events.cancel()
 
         events.subscribe(interrupt)
-        open_workers = lambda job, *given, **options: Workers(job, chance)  # noqa: E731
+        open_workers = lambda job, *given, **options: Workers(job, chance, self)  # noqa: E731
+        self.has_lost_tasks = False  # of which one may have written a missing file again
         self.disk.left = chance.randrange(1, 4 + len(self.images)) if end == "killed" else None
         found = None
         with suppress(Killed), mock.patch.object(detecting, "open_workers", open_workers):
@@ -215,7 +217,7 @@ class Resuming(RuleBasedStateMachine):
         self.disk.left = None
         after, asked = self.processed(), Counter(self.images)
         assert before <= after <= before | asked  # nothing is processed again
-        if found is not None:
+        if found is not None and not (events.is_cancelled and self.has_lost_tasks):
             self.check(found, after, asked)
             assert found.left == 0 or events.is_cancelled
         self.failed = False
@@ -267,11 +269,12 @@ def _photos(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Non
 
 
 @pytest.mark.usefixtures("_photos")
-def test_each_image_is_in_the_table_once_after_any_history() -> None:
+@pytest.mark.parametrize("histories", [20, pytest.param(200, marks=pytest.mark.thorough)])
+def test_each_image_is_in_the_table_once_after_any_history(histories: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Resuming,
         settings=settings(
-            max_examples=50,
+            max_examples=histories,
             stateful_step_count=16,
             deadline=None,
             derandomize=True,

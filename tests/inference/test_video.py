@@ -376,6 +376,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_names_are_names_and_nothing_else(
     predictor: Predictor, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

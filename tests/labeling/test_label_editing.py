@@ -18,6 +18,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action, VersionRecord, create_store
 from tests.facts import facts
 from tests.labeling.conftest import another, named
+from tests.tiers import many
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -178,7 +179,7 @@ def test_what_cannot_be_is_refused_and_leaves_no_trace(project: Project, editing
     assert not editing.can_undo
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 @given(data=st.data(), count=st.integers(1, 6))
 def test_moving_puts_a_label_before_another(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, count: int

@@ -105,7 +105,7 @@ def test_cached_features_need_no_torch(blots: list[str], cache: FeatureCache) ->
     subprocess.run([sys.executable, "-c", code, str(cache.folder), *keys_of(blots)], check=True)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.param(Cancelled, marks=pytest.mark.thorough)])
 def test_an_interrupted_run_goes_on_where_it_stopped(
     blots: list[str], cache: FeatureCache, error: type[BaseException]
 ) -> None:

@@ -97,6 +97,7 @@ def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Pat
     assert len(project.train_set) == 27
 
 
+@pytest.mark.thorough
 def test_in_a_script(project: Project) -> None:
     project.distribute()
     heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's "&" ignores it

@@ -13,6 +13,7 @@ from customlabels_nb.inference.exporting.detect import ExportedModel as ModelAlo
 from customlabels_nb.project.project import Project
 
 
+@pytest.mark.thorough
 def test_a_zip_of_its_folder_says_the_same_elsewhere(trained_copy: Project, tmp_path: Path) -> None:
     version = trained_copy.model("v1")
     archive = shutil.make_archive(str(tmp_path / "mailed"), "zip", version.folder.parent, "v1")

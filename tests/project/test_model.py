@@ -336,6 +336,7 @@ def test_what_was_renamed_goes_on_and_what_was_deleted_says_so(project: Project,
         project.train_set  # noqa: B018
 
 
+@pytest.mark.thorough
 def test_a_project_that_can_not_be_written_can_be_looked_at_and_run(project: Project, model: Model) -> None:
     image = project.test_set.images["image"].iloc[0]
     expected = model.evaluate().evaluation.figure("f1")

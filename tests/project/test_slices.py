@@ -56,6 +56,7 @@ def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
         again.by("source")
 
 
+@pytest.mark.thorough
 def test_honest_thresholds_on_request(project: Project) -> None:
     project.distribute(test_fraction=0.4)
     report = project.train(progress=False).evaluate(thresholds="cross-validated")

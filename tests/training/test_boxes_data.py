@@ -19,6 +19,7 @@ from customlabels_nb.training.boxes_data import (
 )
 from customlabels_nb.training.detection_learner import VISIBLE, Turns, frequencies, mosaic, single
 from customlabels_nb.training.scene_sources import TrainingScene
+from tests.tiers import many
 from tests.training.drawn import COLOURS, drawn_squares
 
 GREY = (127, 127, 127)
@@ -218,7 +219,7 @@ def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> N
         assert share > 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(40, 400), st.integers(40, 400))
 def test_boxes_go_where_their_pixels_go(seed: int, width: int, height: int) -> None:
     first = scene_with([[5, 6, width - 20, 12], [width // 2, 22, 15, height - 24]], (width, height), [0, 1])

@@ -60,6 +60,7 @@ def trained(squares: list[Example]) -> TrainedDetector:
     return train_detector(squares, LABELS, options(), Events())
 
 
+@pytest.mark.thorough
 def test_stopped_and_resumed_it_is_the_training_that_was_not(
     squares: list[Example], trained: TrainedDetector, tmp_path: Path
 ) -> None:

@@ -184,7 +184,7 @@ def two_epochs(tune: Tuned) -> ImageClassifier:
     return tune(6, last=30)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.param(Cancelled, marks=pytest.mark.thorough)])
 def test_stopped_and_gone_on_with_it_gives_the_same_weights(
     tune: Tuned, two_epochs: ImageClassifier, tmp_path: Path, error: type[BaseException]
 ) -> None:

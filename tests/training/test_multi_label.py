@@ -12,6 +12,7 @@ from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.training.classification import CS, FittedHead
 from customlabels_nb.training.multi_label import fit_multi_label_head
+from tests.tiers import many
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -126,7 +127,7 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
 
 
 @given(st.integers(2, 14), st.integers(1, 5), st.integers(0, 2**31))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 def test_whatever_the_labels_are_like_confidences_are_confidences(n: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random((n, k)) < rng.random(k)
@@ -167,6 +168,7 @@ def test_a_classifier_gives_its_confidences() -> None:
     json.dumps({"C": head.C, "balance": head.balance, "log_loss": head.log_loss, "notes": head.notes})
 
 
+@pytest.mark.thorough
 def test_collages_of_two_fruits(fruit_photos: Path, tmp_path: Path) -> None:
     from tests.training.collages import collages
 

@@ -11,6 +11,7 @@ from PIL import Image
 from customlabels_nb.core.geometry import iou
 from customlabels_nb.training.pasting import LEAST_SIDE, Logo, PasteCanvas, Pose, Sticker, warp
 from customlabels_nb.training.trimming import Cutout
+from tests.tiers import many
 
 RED = (220, 20, 30)
 
@@ -46,7 +47,7 @@ def test_a_sticker_lies_where_its_pose_says() -> None:
     assert np.asarray(scene.image)[80, 100].tolist() == list(RED)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=many(80), deadline=None)
 @given(
     x=st.floats(20, 180),
     y=st.floats(20, 140),

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from customlabels_nb.errors import ImageError, ImageNotFoundError
 from customlabels_nb.training.trimming import LONGEST_KEPT, Cutout, grounds_in_words, read_cutout, trim_background
 from tests.facts import tells
+from tests.tiers import many
 
 SIDE = 200
 RED = (200, 30, 40)
@@ -190,7 +191,7 @@ def test_what_is_too_narrow_is_refused_and_what_is_large_is_shrunk() -> None:
     assert trim_background(big).pixels.shape[:2] == pytest.approx((LONGEST_KEPT / 2, LONGEST_KEPT), abs=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(
     width=st.integers(1, 60),
     height=st.integers(1, 60),

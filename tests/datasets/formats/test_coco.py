@@ -31,6 +31,7 @@ from tests.datasets.formats.json_cases import (
 )
 from tests.facts import tells
 from tests.images.pictures import jpeg
+from tests.tiers import many
 
 
 def coco(**changes: Any) -> dict[str, Any]:
@@ -450,7 +451,7 @@ def test_other_files_are_not_recognised(file: Path, text: str) -> None:
     "categories": anything | st.just([{"id": 0, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]),
     "info": anything, "licenses": anything,
 }))  # fmt: skip
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=many(50))
 def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     found = read(FORMAT, file, data)
@@ -536,7 +537,7 @@ def test_an_area_of_another_shape_is_said(file: Path) -> None:
     assert tells(issue.message, 1, "ratios", "pixels")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150), deadline=None)
 @given(data=st.data())
 def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> None:
     number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])

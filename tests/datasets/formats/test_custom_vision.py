@@ -22,6 +22,7 @@ from tests.datasets.formats.json_cases import (
     read,
 )
 from tests.images.pictures import encoded, jpeg, picture
+from tests.tiers import many
 
 
 def region(**changes: Any) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def test_other_files_with_files_are_not_recognised(file: Path) -> None:
         optional={side: st.floats(-1, 2) | anything for side in t.BOX_COLUMNS},
     ))},
 ))}))  # fmt: skip
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=many(50))
 def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.jpg").write_bytes(jpeg(1))

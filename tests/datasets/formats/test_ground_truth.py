@@ -21,6 +21,7 @@ from customlabels_nb.datasets.formats.ground_truth import attribute_names, manif
 from customlabels_nb.errors import ManifestError
 from tests.datasets.formats.shared import HOSTILE
 from tests.images.pictures import unreadable
+from tests.tiers import many
 
 # as in the hosted service's documentation (manifests.md, section 2)
 LABEL_LINE = {
@@ -306,7 +307,7 @@ def test_attribute_names_are_safe_unique_and_never_anothers_metadata() -> None:
     assert not {"errors", "warnings", "cl-errors", "cl-metadata"} & set(names.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.text("x-metadt", min_size=1, max_size=24)), unique=True))
 def test_attribute_names_of_any_labels_are_unique(labels: list[str]) -> None:
     names = attribute_names(labels)

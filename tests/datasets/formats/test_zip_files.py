@@ -21,6 +21,7 @@ from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError
 from tests.images.pictures import jpeg, tree
+from tests.tiers import many
 
 Member = tuple[str | zipfile.ZipInfo, bytes]
 
@@ -257,7 +258,7 @@ def test_unpacking_again_writes_nothing_and_repairs_what_was_damaged(
     assert (root / "b.jpg").read_bytes() == b"two"
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=many(60), deadline=None)
 @given(st.data())
 def test_a_changed_archive_gives_images_issues_or_a_typed_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

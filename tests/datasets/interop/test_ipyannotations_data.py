@@ -19,6 +19,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.interop.ipyannotations_data import from_ipyannotations
 from customlabels_nb.errors import InputError
 from tests.datasets.interop import shops
+from tests.tiers import many
 
 BOXES = [
     {"type": "box", "label": "cup", "xyxy": (1, 2, 21, 12)},
@@ -167,7 +168,7 @@ _anything = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(150), deadline=None)
 @given(data=st.dictionaries(st.sampled_from(["/a.jpg", "/b.jpg", "s3://b/c.jpg"]), _anything))
 def test_garbage_never_crashes(data: dict[str, Any]) -> None:
     try:

@@ -1,0 +1,13 @@
+"""The tier of this run."""
+
+from __future__ import annotations
+
+import os
+
+THOROUGH_VARIABLE = "CUSTOMLABELS_NB_TEST_THOROUGH"
+THOROUGH = os.environ.get(THOROUGH_VARIABLE) == "1"
+
+
+def many(examples: int) -> int:
+    """Return the number of generated examples: all in the thorough tier, which repeats property tests, or a fifth."""
+    return examples if THOROUGH else max(10, examples // 5)
