@@ -67,6 +67,7 @@ def _there(anchor: str, names: set[str]) -> bool:
     return anchor in names or anchor in ("only-light", "only-dark")
 
 
+@pytest.mark.thorough
 def test_pages_load_nothing_from_other_servers(site: Path, pages: dict[Path, BeautifulSoup]) -> None:
     loaded = []
     for page in pages.values():
