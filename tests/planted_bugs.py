@@ -161,8 +161,8 @@ MISTAKES = [
 BUGS = [*FOUND, *MISTAKES]
 
 
-def tests_fail(tree: Path, tests: str, node: str) -> bool:
-    """Run tests in the first tier until one fails."""
+def failure_of(tree: Path, tests: str, node: str) -> str:
+    """Run tests in the first tier until one fails, and return the output then."""
     if tests == "js":
         command = [node, "--test", *map(str, sorted(Path("tests/js").glob("*.test.js")))]
     else:
@@ -170,7 +170,7 @@ def tests_fail(tree: Path, tests: str, node: str) -> bool:
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1, 2):
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.returncode != 0
+    return done.stdout if done.returncode else ""
 
 
 def copy_tree(target: Path) -> None:
@@ -199,10 +199,10 @@ def main() -> int:
             path = tree / "customlabels_nb" / bug.file
             path.write_text(bug.source(), "utf-8")
             start = time.monotonic()
-            found = tests_fail(tree, bug.tests, provision.find_node())
+            found = bool(failure_of(tree, bug.tests, provision.find_node()))
             shutil.copy2(PACKAGE / bug.file, path)
-            if found and bug.tests not in passing and tests_fail(tree, bug.tests, provision.find_node()):
-                raise SystemExit(f"The tests of {bug.tests} fail without a bug.")
+            if found and bug.tests not in passing and (said := failure_of(tree, bug.tests, provision.find_node())):
+                raise SystemExit(f"The tests of {bug.tests} fail without a bug:\n{said}")
             passing |= {bug.tests} if found else set()
             missed += not found
             print(f"{bug.name:<40}{'found' if found else 'MISSED':<8}{time.monotonic() - start:>6.0f} s", flush=True)
