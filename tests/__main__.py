@@ -6,8 +6,8 @@ The thorough tier runs the other tests: kills and races by the dozen, mutated in
 and all browser tests that the first leaves out. Each check runs to its end, and a summary follows.
 
 A failed browser test is run once more by itself, unless it tests storing, undo or killed kernels. If it passes then,
-the summary lists it as flaky. The type checker runs beside the tests, and with four cores or more the browser tests
-do too. Exits with 0 if everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
+the summary lists it as flaky. The type checker runs beside the tests, and its output follows theirs. Exits with 0 if
+everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
 """
 
 from __future__ import annotations

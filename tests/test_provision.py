@@ -351,7 +351,7 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
     assert "name their folder in the environment variable CUSTOMLABELS_NB_TEST_DATA" in done.stdout
 
 
-def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there() -> None:
+def test_tests_are_marked_by_fixture_and_tier(monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="browser and not thorough"))
     left_out = {path.name for path in conftest.TESTS.iterdir() if conftest.pytest_ignore_collect(path, config)}
     assert {"store", "notebooks", "test_provision.py"} < left_out
@@ -372,6 +372,14 @@ def test_tests_with_a_browser_are_looked_for_in_their_folder_and_must_be_there()
     item.path = conftest.TESTS / "store" / "x.py"
     with pytest.raises(pytest.UsageError, match="move it to tests/browser"):
         conftest.pytest_collection_modifyitems([item])
+
+    # in the thorough tier property tests run again
+    marks.clear()
+    item.fixturenames, item.obj = [], SimpleNamespace(is_hypothesis_test=True)
+    for thorough, wanted in ((False, []), (True, ["thorough"])):
+        monkeypatch.setattr(conftest, "THOROUGH", thorough)
+        conftest.pytest_collection_modifyitems([item])
+        assert marks == wanted
 
 
 def test_warnings_of_our_own_modules_are_errors() -> None:

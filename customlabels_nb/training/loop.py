@@ -328,7 +328,7 @@ class _Loop:
         self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
         self.whole = True  # False while the state changes, because a half-updated state must not be stored
         self.times: list[float] = []
-        self.told = _Told(at=self.clock())
+        self.reported = _Reported(at=self.clock())
         self.since = self.kept = self.clock()
         self.peers: Peers | None = None
         self.lost: list[int] = []  # the step of each loss of a process
@@ -388,8 +388,8 @@ class _Loop:
                 self.events.progress("training", state.step, state.total, unit="steps")
                 total = state.total
                 self._follow_pace()
-                if self.clock() - self.told.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
-                    self.events.metrics(state.step, **self._losses_since_told())
+                if self.clock() - self.reported.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
+                    self.events.metrics(state.step, **self._losses_since_report())
                 if self.clock() - self.kept >= _BETWEEN_CHECKPOINTS and not self._is_epoch_end():
                     self._keep()
                 if self._is_probed() or state.total != total:
@@ -622,7 +622,7 @@ class _Loop:
         self.average.eval()
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
-        latest = {**metrics, **self._losses_since_told()}
+        latest = {**metrics, **self._losses_since_report()}
         found = metrics.get(self.options.metric)
         best: Tensors | None = None
         with self._undivided():  # the best metric and the best weights belong together
@@ -631,7 +631,7 @@ class _Loop:
                 best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
             state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
             state.sums = {}
-            self.told = _Told(state.step, at=self.clock())
+            self.reported = _Reported(state.step, at=self.clock())
             self._keep(best)
         self.events.metrics(state.step, **latest, learning_rate=self.optimizer.param_groups[-1]["lr"])
         if isinstance(self.learner, Showing):
@@ -639,12 +639,12 @@ class _Loop:
             if samples:
                 self.events.samples(state.step, samples, of=of)
 
-    def _losses_since_told(self) -> dict[str, float]:
+    def _losses_since_report(self) -> dict[str, float]:
         """Compute the mean losses since the last report for the loss curves. The history has the means per epoch."""
-        state, told = self.state, self.told
-        count = max(1, state.step - max(told.step, int(state.history[-1]["step"] if state.history else 0)))
-        losses = {name: (value - told.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
-        self.told = _Told(state.step, dict(state.sums), self.clock())
+        state, reported = self.state, self.reported
+        count = max(1, state.step - max(reported.step, int(state.history[-1]["step"] if state.history else 0)))
+        losses = {name: (value - reported.sums.get(name, 0.0)) / count for name, value in state.sums.items()}
+        self.reported = _Reported(state.step, dict(state.sums), self.clock())
         return _of_one_loss(losses) if losses else {}
 
     def _finished(self) -> bool:
@@ -732,7 +732,7 @@ class _Loop:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Reported:
     """Last report of the losses: its step, the sums of the losses since the start of the epoch, and its time."""
 
     step: int = 0

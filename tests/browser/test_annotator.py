@@ -288,7 +288,7 @@ def crossing(line: Any) -> float:
 
 @pytest.mark.storing
 @pytest.mark.parametrize(("ratio", "kind"), [(1, "png"), (2, "jpg")])
-def test_what_is_drawn_is_what_is_stored_at_any_zoom(lab: Lab, ratio: int, kind: str) -> None:
+def test_drawn_boxes_are_stored_exactly_at_any_zoom(lab: Lab, ratio: int, kind: str) -> None:
     import io
 
     import numpy as np

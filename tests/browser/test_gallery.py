@@ -517,7 +517,7 @@ twenty.add_images("more", label="apple", progress=False)
 """
 
 
-def test_bare_and_finished_projects_say_what_is_next(lab: Lab) -> None:
+def test_projects_without_labels_and_finished_ones_show_the_next_step(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + PROJECTS, "bare.label()", "twenty.label()"), height=1300)
     page.run_all()
     bare = GalleryPage(page, 1).ready()

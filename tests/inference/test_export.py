@@ -108,16 +108,13 @@ def classifiers(
     return {name: export(classifier_folder, "fruit.7", name, folder / name, pictures=photos) for name in FORMATS}
 
 
-@pytest.fixture(scope="module", params=["tiny", pytest.param("packaged", marks=pytest.mark.thorough)])
-def boxes_folder(request: pytest.FixtureRequest, detector_folder: Path, tiny_detector: Path) -> Path:
-    return tiny_detector if request.param == "tiny" else detector_folder
-
-
 @pytest.fixture(scope="module")
-def detectors(boxes_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
+def detectors(
+    detector_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Exported]:
     """Return the detector exported in every format."""
     folder = tmp_path_factory.mktemp("detectors")
-    return {name: export(boxes_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
+    return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
 
 
 def predictor_of(folder: Path) -> Predictor:
@@ -166,9 +163,9 @@ def test_a_classifier_runs_without_this_package(
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_detector_runs_without_this_package(
-    detectors: dict[str, Exported], boxes_folder: Path, photos: list[str], name: str, fruit_test_photos: list[Path]
+    detectors: dict[str, Exported], detector_folder: Path, photos: list[str], name: str, fruit_test_photos: list[Path]
 ) -> None:
-    detector = predictor_of(boxes_folder)
+    detector = predictor_of(detector_folder)
     every = [*photos, *map(str, fruit_test_photos)]
     for photo, found in zip(every, run_alone(detectors[name], every, BLOCKED[name]), strict=True):
         truth = detect(detector, photo)
@@ -352,10 +349,10 @@ def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, 
 
 @pytest.mark.thorough
 def test_narrow_canvases_and_photos_that_cannot_be_read(
-    detectors: dict[str, Exported], boxes_folder: Path, photos: list[str], tmp_path: Path
+    detectors: dict[str, Exported], detector_folder: Path, photos: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "cut.jpg").write_bytes(Path(photos[0]).read_bytes()[:500])
-    network, config = load_artifact(boxes_folder)
+    network, config = load_artifact(detector_folder)
     data = Path(photos[4]).read_bytes()
     assert open_canvas(data, "long", config.input_size, config.fill).pixels.shape == (3, 32, 128)
     for written in detectors.values():

@@ -226,9 +226,6 @@ def test_two_spellings_that_join_at_the_same_time_are_one_person(place: Place, c
 
 
 # -- merging ----------------------------------------------------------------------------------------
-slow_on_postgres = pytest.mark.parametrize(
-    "place", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.thorough])], indirect=True
-)
 NUMBER = count(1)
 IMAGES = [f"{number:02}.jpg" for number in range(3)]
 STEPS = st.lists(
@@ -268,8 +265,6 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
         worker.give_back([each for each in worker.held if what != "hold" or each is not task])
 
 
-@pytest.mark.thorough
-@slow_on_postgres
 @examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(steps=[("Anna", "skip", "00.jpg"), ("anna", "skip", "00.jpg")], annotators=2)
 @example(steps=[("Anna", "late", "00.jpg"), ("anna", "answer", "00.jpg")], annotators=1)

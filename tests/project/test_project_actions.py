@@ -34,7 +34,7 @@ def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(project.model("v1").evaluate().show(), monkeypatch)
 
 
-def test_the_head_says_what_was_trained_and_how_it_is_used(page: Page, project: Project) -> None:
+def test_the_header_shows_training_figures_and_code_to_load_the_model(page: Page, project: Project) -> None:
     facts = page.ask("hello")["facts"]
     said = dict(facts["said"])
     assert said["training images"] == "18"

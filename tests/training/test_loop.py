@@ -130,7 +130,7 @@ def test_it_learns_and_tells() -> None:
     assert not learner.network.training
 
 
-def test_losses_are_told_within_an_epoch_and_kept_by_epochs() -> None:
+def test_losses_are_reported_within_an_epoch_and_stored_by_epoch() -> None:
     events = Events()
     told = heard(events)
     quiet = train(Toy(), options(20, epoch=10), events, None)

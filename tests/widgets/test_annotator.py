@@ -50,7 +50,7 @@ def test_an_image_comes_with_all_that_is_drawn_of_it(page: AnnotatorPage, names:
     assert buffers[0] == Path(names[3]).read_bytes()
 
 
-def test_saving_answers_with_what_is_stored(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
+def test_saving_returns_the_stored_annotations(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
     seen = page.ask("image", image=names[0], pixels=800)["revision"]
     answer = page.save(names[0], BOX, POLYGON, revision=seen)
     assert (answer["conflict"], answer["image"], answer["short"]) == (False, names[0], "0.png")
@@ -100,9 +100,7 @@ def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_r
         ("edit", {"op": "label"}, "Unknown request 'edit'"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_words(
-    page: AnnotatorPage, kind: str, content: dict, words: str
-) -> None:
+def test_invalid_requests_return_an_error_message(page: AnnotatorPage, kind: str, content: dict, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         page.ask(kind, **content)
 

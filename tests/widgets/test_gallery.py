@@ -167,7 +167,7 @@ def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: Gallery
         ("show", {"split": "train"}, "query is missing"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_in_words(page: GalleryPage, kind: str, content: dict, words: str) -> None:
+def test_invalid_requests_return_an_error_message(page: GalleryPage, kind: str, content: dict, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         page.ask(kind, **content)
 

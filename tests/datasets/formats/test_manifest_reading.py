@@ -80,7 +80,7 @@ def unlike(raws: list[bytes]) -> list[bytes]:
 
 
 @PROFILES
-def test_lines_give_together_what_they_give_one_by_one(limits: Limits) -> None:
+def test_lines_read_together_equal_lines_read_one_by_one(limits: Limits) -> None:
     raws = list(mutated_lines(2_000, seed=3))
     seen: dict[str | None, bytes] = {parse_line(raw, limits).source_ref: raw for raw in raws}
     raws = [*seen.values(), *(raw for raw in raws if parse_line(raw, limits).source_ref is None)]
