@@ -18,12 +18,12 @@ from skactiveml.pool import Badge, TypiClust, UncertaintySampling
 from sklearn.linear_model import LogisticRegression
 
 
-def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: int, seed: int) -> list[int]:
+def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: int, random_state: int) -> list[int]:
     """Return the positions of the images in the order in which the strategy asks for them."""
     strategy = {
-        "margin": lambda: UncertaintySampling(method="margin_sampling", random_state=seed),
-        "TypiClust": lambda: TypiClust(random_state=seed),
-        "BADGE": lambda: Badge(random_state=seed),
+        "margin": lambda: UncertaintySampling(method="margin_sampling", random_state=random_state),
+        "TypiClust": lambda: TypiClust(random_state=random_state),
+        "BADGE": lambda: Badge(random_state=random_state),
     }[name]()
     known = np.full(len(targets), np.nan)
     asked: list[int] = []
@@ -31,7 +31,9 @@ def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: i
         arguments = {"X": features, "y": known, "batch_size": min(page, most - len(asked))}
         if name != "TypiClust":
             network = LogisticRegression(max_iter=500, tol=1e-3)
-            arguments["clf"] = SklearnClassifier(network, classes=range(int(targets.max()) + 1), random_state=seed)
+            arguments["clf"] = SklearnClassifier(
+                network, classes=range(int(targets.max()) + 1), random_state=random_state
+            )
         chosen = np.asarray(strategy.query(**arguments)).tolist()
         known[chosen] = targets[chosen]
         asked += chosen
@@ -41,8 +43,8 @@ def ask(name: str, features: np.ndarray, targets: np.ndarray, page: int, most: i
 def main() -> None:
     """Run all strategies and print what they ask for."""
     warnings.simplefilter("ignore")
-    data, seed = np.load(sys.argv[1]), int(sys.argv[2])
-    arguments = data["features"], data["targets"], int(data["page"]), int(data["most"]), seed
+    data, random_state = np.load(sys.argv[1]), int(sys.argv[2])
+    arguments = data["features"], data["targets"], int(data["page"]), int(data["most"]), random_state
     found = {name: ask(name, *arguments) for name in ("margin", "TypiClust", "BADGE")}
     print(json.dumps({"what": f"scikit-activeml {skactiveml.__version__}", "asked": found}))
 

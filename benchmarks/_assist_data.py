@@ -82,9 +82,9 @@ def read(name: str) -> tuple[Floats, Mask]:
         return embed(images, root=root, device="cpu").features, truth
 
 
-def split(name: str, features: Floats, truth: Mask, seed: int) -> Images:
+def split(name: str, features: Floats, truth: Mask, random_state: int) -> Images:
     """Set a random third of the images aside for testing."""
-    order = np.random.default_rng(seed).permutation(len(features))
+    order = np.random.default_rng(random_state).permutation(len(features))
     train, test = np.split(order, [len(order) * 2 // 3])
     several = bool((truth.sum(axis=1) != 1).any())
     page = 10 if len(features) > 100 else 2

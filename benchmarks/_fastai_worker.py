@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(task["threads"])
     facts = backbone_named("efficientnet_lite0")
     started = time.perf_counter()
-    set_seed(task["seed"], reproducible=True)
+    set_seed(task["random_state"], reproducible=True)
     photos = [*task["train"], *task["test"]]
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=task["labels"])),

@@ -39,14 +39,14 @@ def draw_photos(folder: Path, count: int) -> None:
 
 
 def _base(rng: np.random.Generator) -> np.ndarray:
-    """Draw a photo-like image of colour fields, shapes and noise."""
+    """Draw a photo-like image of color fields, shapes and noise."""
     fields = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(fields)
     for _ in range(12):
         x, y, size = (int(value) for value in rng.integers(20, 700, 3))
-        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        color = tuple(int(value) for value in rng.integers(0, 256, 3))
         shape = pen.ellipse if size % 2 else pen.rectangle
-        shape((x, y, x + size // 4, y + size // 5), fill=colour)
+        shape((x, y, x + size // 4, y + size // 5), fill=color)
     noise = rng.normal(0, 9, (SIZE[1], SIZE[0], 1))
     return (np.asarray(fields, dtype=np.int16) + noise.astype(np.int16)).clip(0, 255)
 

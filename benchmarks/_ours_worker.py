@@ -28,7 +28,7 @@ def main() -> None:
         for split in ("train", "test"):
             photos = pd.DataFrame(task[split], columns=["image", "label"])
             project.add_images(photos, split=split, progress=False)
-        model = project.train(seed=task["seed"], device="cpu", progress=False)
+        model = project.train(random_state=task["random_state"], device="cpu", progress=False)
         model.evaluate()
         took = time.perf_counter() - started
         table = read_predictions(model.folder).pivot(index="image", columns="label", values="confidence")

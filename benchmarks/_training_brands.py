@@ -40,21 +40,28 @@ def brands_part(seeds: Sequence[int] = (0, 1, 2), *, budget: str | None = "2min"
         truth = make_scenes(Path(name), photos)
         tests, labels, values = sorted(truth["image"].unique()), list(LOGOS), []
         heading(f"{len(labels)} brands from {len(logos)} logo images, tested on {len(tests)} scenes:")
-        for seed in seeds:
-            scenes = BrandScenes(logos, labels, seed=seed)
+        for random_state in seeds:
+            scenes = BrandScenes(logos, labels, random_state=random_state)
             ap50, _ = train_and_judge(
-                f"seed {seed}", scenes, tests, truth, labels, seed=seed, budget=budget, steps=steps
+                f"seed {random_state}",
+                scenes,
+                tests,
+                truth,
+                labels,
+                random_state=random_state,
+                budget=budget,
+                steps=steps,
             )
             values.append(ap50)
     bound("AP50, mean", statistics.mean(values), "", at_least=LEAST)
 
 
-def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> list[tuple[str, str]]:
+def draw_pictures(folder: Path, *, random_state: int = 0, pictures: int = PICTURES) -> list[tuple[str, str]]:
     """Write images of each logo alone to ``folder`` and return the path and label of each.
 
-    Their backgrounds are white, a light and a dark colour, a gradient, and transparent (PNG).
+    Their backgrounds are white, a light and a dark color, a gradient, and transparent (PNG).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     found = []
     for label, draw in LOGOS.items():
         for number in range(pictures):
@@ -74,7 +81,7 @@ def draw_pictures(folder: Path, *, seed: int = 0, pictures: int = PICTURES) -> l
     return found
 
 
-def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: int = SCENES) -> pd.DataFrame:
+def make_scenes(folder: Path, photos: Sequence[Path], *, random_state: int = 0, scenes: int = SCENES) -> pd.DataFrame:
     """Write photos with one to three logos to ``folder`` and return the boxes.
 
     Returns
@@ -82,7 +89,7 @@ def make_scenes(folder: Path, photos: Sequence[Path], *, seed: int = 0, scenes: 
     DataFrame
         One row per logo: image, label, left, top, width, height.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([random_state, 1])
     chosen = rng.choice(len(photos), scenes, replace=len(photos) < scenes)
     rows = []
     for number, photo in enumerate(chosen):
@@ -110,12 +117,12 @@ def _put(
     side = int(min(image.size) * rng.uniform(0.13, 0.5))
     small = logo.resize((side, int(side * rng.uniform(0.85, 1.15))), Image.Resampling.LANCZOS)
     small = small.rotate(float(rng.normal(0, 10)), Image.Resampling.BICUBIC, expand=True)
-    colours = ImageEnhance.Brightness(small.convert("RGB")).enhance(float(rng.uniform(0.6, 1.15)))
-    colours = ImageEnhance.Color(colours).enhance(float(rng.uniform(0.6, 1.1)))
+    colors = ImageEnhance.Brightness(small.convert("RGB")).enhance(float(rng.uniform(0.6, 1.15)))
+    colors = ImageEnhance.Color(colors).enhance(float(rng.uniform(0.6, 1.1)))
     share = float(rng.uniform(0.85, 1))
     alpha = small.getchannel("A").point([int(value * share) for value in range(256)])
     if rng.random() < 0.3:
-        colours = colours.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 1.5))))
+        colors = colors.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.5, 1.5))))
     seen = alpha.point([255 * (value > 90) for value in range(256)]).getbbox()
     if seen is None:
         return None
@@ -124,7 +131,7 @@ def _put(
         top = int(rng.integers(-seen[1], max(1 - seen[1], image.height - seen[3])))
         box = (left + seen[0], top + seen[1], left + seen[2], top + seen[3])
         if all(box[0] > b[2] or box[2] < b[0] or box[1] > b[3] or box[3] < b[1] for b in taken):
-            image.paste(colours, (left, top), alpha)
+            image.paste(colors, (left, top), alpha)
             return box
     return None
 
@@ -174,5 +181,5 @@ def _wordmark(rng: Rng) -> Image.Image:
 LOGOS: dict[str, Callable[[Rng], Image.Image]] = {"metric": _roundel, "alpina": _peak, "boggle": _wordmark}
 
 
-def _near(rng: Rng, colour: tuple[int, int, int]) -> tuple[int, ...]:
-    return tuple(int(value) for value in np.clip(np.array(colour) + rng.normal(0, 10, 3), 0, 255))
+def _near(rng: Rng, color: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple(int(value) for value in np.clip(np.array(color) + rng.normal(0, 10, 3), 0, 255))

@@ -31,35 +31,37 @@ def collages_part(seeds: Sequence[int] = (0, 1, 2)) -> None:
         return
     heading(f"two-fruit collages: {TRAIN} for training, {TEST} of other photos for testing:")
     found = []
-    for seed in seeds:
+    for random_state in seeds:
         with tempfile.TemporaryDirectory() as folder:
-            f1, seconds, text = one_seed(photos, Path(folder), seed)
+            f1, seconds, text = one_seed(photos, Path(folder), random_state)
         found.append(f1)
-        figure(f"seed {seed}: macro F1", f"{f1:.3f} after {seconds:.1f} s, {text}")
+        figure(f"seed {random_state}: macro F1", f"{f1:.3f} after {seconds:.1f} s, {text}")
     bound("macro F1, mean", statistics.mean(found), "", at_least=LEAST_F1)
 
 
-def one_seed(photos: Path, folder: Path, seed: int) -> tuple[float, float, str]:
+def one_seed(photos: Path, folder: Path, random_state: int) -> tuple[float, float, str]:
     """Return macro F1 on new collages, the seconds of training including features, and a description of the fit."""
     from sklearn.metrics import f1_score
 
     from customlabels_nb.models.embeddings import embed
     from customlabels_nb.training.multi_label import fit_multi_label_head
 
-    train, truth = draw_collages(photos, folder / "train", TRAIN, seed=seed, trained=True)
-    test, expected = draw_collages(photos, folder / "test", TEST, seed=seed + 1000, trained=False)
+    train, truth = draw_collages(photos, folder / "train", TRAIN, random_state=random_state, trained=True)
+    test, expected = draw_collages(photos, folder / "test", TEST, random_state=random_state + 1000, trained=False)
     started = time.perf_counter()
-    head = fit_multi_label_head(embed(train, device="cpu").features, truth, seed=seed)
+    head = fit_multi_label_head(embed(train, device="cpu").features, truth, random_state=random_state)
     seconds = time.perf_counter() - started
     said = head.logits(embed(test, device="cpu").features) >= 0
     text = f"C = {head.C:g}, cross-validated log loss {head.log_loss or float('nan'):.3f}"
     return float(f1_score(expected, said, average="macro")), seconds, text
 
 
-def draw_collages(photos: Path, folder: Path, count: int, *, seed: int, trained: bool) -> tuple[list[str], Truth]:
+def draw_collages(
+    photos: Path, folder: Path, count: int, *, random_state: int, trained: bool
+) -> tuple[list[str], Truth]:
     """Draw collages of two photos with different labels, side by side or stacked, and return paths and labels."""
     folder.mkdir()
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     pools = []
     for label in sorted(path for path in photos.iterdir() if path.is_dir()):
         own = sorted(label.iterdir())

@@ -28,7 +28,7 @@ def train_and_judge(
     truth: pd.DataFrame,
     labels: Sequence[str],
     *,
-    seed: int,
+    random_state: int,
     budget: str | None,
     steps: int | None,
     input_size: int | None = None,
@@ -49,7 +49,7 @@ def train_and_judge(
     from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
 
     chosen = parse_budget(None if steps else budget, steps)
-    options = DetectionOptions(budget=chosen, seed=seed, device=device, input_size=input_size)
+    options = DetectionOptions(budget=chosen, random_state=random_state, device=device, input_size=input_size)
     started, work = time.perf_counter(), time.process_time()
     trained = train_detector(data, labels, options, Events())
     seconds, work = time.perf_counter() - started, time.process_time() - work

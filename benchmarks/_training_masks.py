@@ -36,8 +36,8 @@ def masks_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -
     with tempfile.TemporaryDirectory() as folder:
         images, shapes = _boards(Path(folder), TRAIN + TEST)
         is_test = images["image"].isin(images["image"].tail(TEST))
-        for seed in seeds:
-            _compare(images, shapes, is_test, list(LABELS), seed, budget=budget, steps=steps, peer=False)
+        for random_state in seeds:
+            _compare(images, shapes, is_test, list(LABELS), random_state, budget=budget, steps=steps, peer=False)
     photos = folder_of("fruit-objects")
     if not photos.is_dir():
         print(f"There are no photos in {photos}, so masks of fruit are skipped.")
@@ -47,8 +47,8 @@ def masks_part(seeds: Sequence[int], *, budget: str | None, steps: int | None) -
     counts = f"{(~is_test).sum()} training photos, {is_test.sum()} test photos"
     heading(f"masks of fruit: {counts}, {budget or f'{steps} steps'}, in turn with torchvision's reference recipe:")
     labels = sorted(fruit.annotations["label"].unique())
-    for seed in seeds:
-        _compare(fruit.images, fruit.annotations, is_test, labels, seed, budget=budget, steps=steps, peer=True)
+    for random_state in seeds:
+        _compare(fruit.images, fruit.annotations, is_test, labels, random_state, budget=budget, steps=steps, peer=True)
 
 
 def _compare(
@@ -56,7 +56,7 @@ def _compare(
     shapes: pd.DataFrame,
     is_test: pd.Series[bool],
     labels: list[str],
-    seed: int,
+    random_state: int,
     *,
     budget: str | None,
     steps: int | None,
@@ -73,12 +73,14 @@ def _compare(
     tests, truth = images[is_test]["image"].tolist(), shapes[shapes["image"].isin(images[is_test]["image"])]
     examples = make_examples(images[~is_test], shapes, labels, masks=True)
     chosen = parse_budget(None if steps else budget, steps)
-    options = DetectionOptions(budget=chosen, seed=seed, device="cpu", masks=True, input_size=SIDE if peer else None)
+    options = DetectionOptions(
+        budget=chosen, random_state=random_state, device="cpu", masks=True, input_size=SIDE if peer else None
+    )
     trained = train_detector(examples, labels, options, Events())
     runs = {"ours": (trained, trained.state.step)}
     if peer:
         network, _, _, step, _ = train_reference(
-            examples, labels, seed=seed, seconds=chosen.seconds, steps=steps, masks=True
+            examples, labels, random_state=random_state, seconds=chosen.seconds, steps=steps, masks=True
         )
         runs["torchvision's"] = (replace(trained, network=network), step)
     for name, (one, step) in runs.items():
@@ -86,7 +88,7 @@ def _compare(
         by_boxes, by_masks = (_ap50(truth, found, images[is_test], labels, masks) for masks in (False, True))
         points = np.mean([sum(map(len, rings_of(polygon))) for polygon in found["polygon"]])
         figure(
-            f"seed {seed}: {name}: AP50 by boxes, by masks",
+            f"seed {random_state}: {name}: AP50 by boxes, by masks",
             f"{by_boxes:.3f}, {by_masks:.3f} after {step} steps of {one.input_size} px, {points:.0f} points a polygon",
         )
         if name == "ours":
@@ -103,7 +105,7 @@ def _compare_speed(trained: Any, photos: list[str], labels: list[str]) -> None:
 
     masks, many = trained.network.masks, (photos * _SPEED_IMAGES)[:_SPEED_IMAGES]
     shape: dict[str, Any] = {"input_size": trained.input_size, "detector": trained.shape, "backbone": PACKAGED}
-    known = {"labels": tuple(labels), "colours": ("#c8553d",) * len(labels), "mean": trained.mean, "std": trained.std}
+    known = {"labels": tuple(labels), "colors": ("#c8553d",) * len(labels), "mean": trained.mean, "std": trained.std}
     predictors = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, head in (("detection", None), ("masks", masks)):

@@ -29,35 +29,37 @@ def peer_part(seeds: Sequence[int], budget: str) -> None:
     assert seconds is not None
     heading(f"raccoon, {budget} each, compared with torchvision's reference recipe:")
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "torchvision's": []}
-    for seed in seeds:
+    for random_state in seeds:
         for name, run in (("ours", _ours), ("torchvision's", _reference)):
-            found[name].append(run(seed, seconds))
+            found[name].append(run(random_state, seconds))
     for name, values in found.items():
         means = [statistics.mean(column) for column in zip(*values, strict=True)]
         figure(f"{name}, mean AP50, AP", ", ".join(f"{value:.3f}" for value in means))
 
 
-def _ours(seed: int, seconds: float) -> tuple[float, float]:
+def _ours(random_state: int, seconds: float) -> tuple[float, float]:
     """Train our recipe for this time and return AP50 and AP."""
     from customlabels_nb.training.detection_learner import truth_table
 
     train, test, labels = photos("raccoon")
     tests = [example.image for example in test]
     truth, budget = truth_table(tests, test, labels), f"{seconds:g}s"
-    what = f"seed {seed}: ours"
-    return train_and_judge(what, train, tests, truth, labels, seed=seed, budget=budget, steps=None, input_size=SIDE)
+    what = f"seed {random_state}: ours"
+    return train_and_judge(
+        what, train, tests, truth, labels, random_state=random_state, budget=budget, steps=None, input_size=SIDE
+    )
 
 
-def _reference(seed: int, seconds: float) -> tuple[float, float]:
+def _reference(random_state: int, seconds: float) -> tuple[float, float]:
     """Train torchvision's reference recipe for this time and return AP50 and AP."""
     train, _, labels = photos("raccoon")
-    network, mean, std, step, took = train_reference(train, labels, seed=seed, seconds=seconds)
+    network, mean, std, step, took = train_reference(train, labels, random_state=random_state, seconds=seconds)
     ap50, ap = _judge(network, mean, std)
-    figure(f"seed {seed}: torchvision's: AP50, AP", f"{ap50:.3f}, {ap:.3f} after {step} steps, {took:.0f} s")
+    figure(f"seed {random_state}: torchvision's: AP50, AP", f"{ap50:.3f}, {ap:.3f} after {step} steps, {took:.0f} s")
     return ap50, ap
 
 
-def train_reference(train, labels, *, seed, seconds=None, steps=None, masks=False):  # type: ignore[no-untyped-def]
+def train_reference(train, labels, *, random_state, seconds=None, steps=None, masks=False):  # type: ignore[no-untyped-def]
     """Train for this time or number of steps, and return the network, mean, std, its steps and its seconds."""
     import torch
 
@@ -67,12 +69,12 @@ def train_reference(train, labels, *, seed, seconds=None, steps=None, masks=Fals
 
     shape = DetectorShape(votes=False, cascade=False)
     mean, std = normalisation(shape.architecture, PACKAGED)
-    own = {"seed": seed, "frozen_stages": 2, "proposals": 512, "masks": masks}
+    own = {"random_state": random_state, "frozen_stages": 2, "proposals": 512, "masks": masks}
     network = pretrained_detector(shape, len(labels), PACKAGED, **own)
     network.train()
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=RATE, momentum=0.9, weight_decay=1e-4)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     started = time.perf_counter()
     data = [_decoded(example) for example in train]
     warm_up = max(1, len(data) // BATCH - 1)

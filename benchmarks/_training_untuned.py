@@ -58,7 +58,10 @@ def untuned_part(seeds: Sequence[int], *, budget: str | None, steps: int | None,
             tests = [example.image for example in test]
             truth = truth_table(tests, test, LABELS)
             judged = [
-                train_and_judge(f"{name}, seed {seed}", train, tests, truth, LABELS, seed=seed, **how) for seed in seeds
+                train_and_judge(
+                    f"{name}, seed {random_state}", train, tests, truth, LABELS, random_state=random_state, **how
+                )
+                for random_state in seeds
             ]
         means = [statistics.mean(column) for column in zip(*judged, strict=True)]
         figure(f"{name}: AP50, AP, mean", ", ".join(f"{value:.3f}" for value in means))

@@ -74,9 +74,9 @@ def queue_part(data: Everything, seeds: int, *, peers: bool) -> None:
     for name, own in data.items():
         heading(f"{name}: labels for {SHARE:.0%} of the F1 of all labels, {seeds} seeds:")
         needed: dict[str, list[float]] = {}
-        for seed in range(seeds):
-            images = split(name, *own, seed)
-            for order, labels in needed_labels(images, seed, activeml).items():
+        for random_state in range(seeds):
+            images = split(name, *own, random_state)
+            for order, labels in needed_labels(images, random_state, activeml).items():
                 needed.setdefault(order, []).append(labels)
         for order, values in needed.items():
             figure(order, spread(values, ""))
@@ -90,21 +90,23 @@ def queue_part(data: Everything, seeds: int, *, peers: bool) -> None:
     bound("ours over random, median", statistics.median(beside_random), "×", at_most=0.6)
 
 
-def needed_labels(images: Images, seed: int, activeml: list[str] | None) -> dict[str, float]:
+def needed_labels(images: Images, random_state: int, activeml: list[str] | None) -> dict[str, float]:
     """Return the labels that random order, ours and scikit-activeml's strategies need."""
     goal = SHARE * images.f1(np.arange(len(images.features)))
-    shuffled = np.random.default_rng(seed).permutation(len(images.features))
+    shuffled = np.random.default_rng(random_state).permutation(len(images.features))
     result = {"random": labels_to_goal(images, goal, lambda asked: shuffled[len(asked) :][: images.page])}
-    features = compact(images.features, seed=seed)
-    order = check_order([str(at) for at in range(len(features))], seed=seed)
-    result["ours"] = labels_to_goal(images, goal, lambda asked: our_page(images, features, order, asked, seed))
+    features = compact(images.features, random_state=random_state)
+    order = check_order([str(at) for at in range(len(features))], random_state=random_state)
+    result["ours"] = labels_to_goal(images, goal, lambda asked: our_page(images, features, order, asked, random_state))
     if activeml is not None and not images.several:
         with tempfile.TemporaryDirectory() as folder:
             path, most = Path(folder) / "pool.npz", round(1.2 * max(result.values()))
             targets = images.truth.argmax(axis=1)
             most = min(most, len(targets))
             np.savez(path, features=images.features, targets=targets, page=images.page, most=most)
-            found = last_json([*activeml, str(Path(__file__).parent / "_assist_activeml.py"), str(path), str(seed)])
+            found = last_json(
+                [*activeml, str(Path(__file__).parent / "_assist_activeml.py"), str(path), str(random_state)]
+            )
         for name, asked_by in found["asked"].items():
             every = np.asarray(asked_by)
             result[f"{found['what']}, {name}"] = labels_to_goal(
@@ -124,7 +126,7 @@ def labels_to_goal(images: Images, goal: float, next_page: Callable[[Integers], 
 
 
 def our_page(
-    images: Images, features: npt.NDArray[np.float32], order: Integers, asked: Integers, seed: int
+    images: Images, features: npt.NDArray[np.float32], order: Integers, asked: Integers, random_state: int
 ) -> Integers:
     """Return the next page of the queue."""
     labelled = np.zeros(len(features), dtype=np.bool_)
@@ -136,7 +138,7 @@ def our_page(
         doubt = label_doubt(probabilities, counts) if images.several else margin_doubt(probabilities)
     checked = int(labelled[order].argmin())
     state = QueueState(features, order, ~labelled, labelled, counts, checked, doubt, probabilities)
-    return order_queue(state, page=images.page, seed=seed)["position"].to_numpy()[: images.page]
+    return order_queue(state, page=images.page, random_state=random_state)["position"].to_numpy()[: images.page]
 
 
 # -- prelabels and clusters -----------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def prelabels_part(data: Everything, seeds: int) -> None:
         if name == "fruit":
             continue  # too few photos for 59 check images
         for labels in (150, 300, 450):
-            runs = [prelabels(split(name, *own, seed), labels, seed) for seed in range(seeds)]
+            runs = [prelabels(split(name, *own, random_state), labels, random_state) for random_state in range(seeds)]
             shown = [(precision, covered) for precision, covered in runs if covered]
             kept += [precision >= TARGET for precision, _ in shown]
             worst = f"{min(precision for precision, _ in shown):.3f}" if shown else "-"
@@ -158,19 +160,19 @@ def prelabels_part(data: Everything, seeds: int) -> None:
         bound(f"share of {len(kept)} runs with precision ≥ {TARGET}", statistics.mean(kept), "", at_least=0.95)
 
 
-def prelabels(images: Images, labels: int, seed: int) -> tuple[float, float]:
+def prelabels(images: Images, labels: int, random_state: int) -> tuple[float, float]:
     """Return the precision of what is shown as trusted, and its share, after the first ``labels`` of the queue."""
-    features = compact(images.features, seed=seed)
-    order = check_order([str(at) for at in range(len(features))], seed=seed)
+    features = compact(images.features, random_state=random_state)
+    order = check_order([str(at) for at in range(len(features))], random_state=random_state)
     asked = np.empty(0, dtype=np.int64)
     while len(asked) < min(labels, len(features) // 2):
-        asked = np.concatenate([asked, our_page(images, features, order, asked, seed)])
+        asked = np.concatenate([asked, our_page(images, features, order, asked, random_state)])
     labelled = np.zeros(len(features), dtype=np.bool_)
     labelled[asked] = True
     checks = order[: int(labelled[order].argmin())]
-    head = learn(images.features[asked], images.targets(asked), images.k, seed=seed)
+    head = learn(images.features[asked], images.targets(asked), images.k, random_state=random_state)
     honest = np.zeros((len(features), images.k))
-    honest[asked] = cross_fit(images.features[asked], images.targets(asked), head, seed=seed)
+    honest[asked] = cross_fit(images.features[asked], images.targets(asked), head, random_state=random_state)
     found = predict(images.features[~labelled], head, several=images.several).astype(np.float64)
     truth = images.truth[~labelled]
     if images.several:
@@ -194,21 +196,24 @@ def clusters_part(data: Everything, seeds: int) -> None:
             continue  # images have several labels
         for size in (4, 9):
             plain, later = zip(
-                *(cluster_keys(split(name, *own, seed), size, seed) for seed in range(seeds)), strict=True
+                *(cluster_keys(split(name, *own, random_state), size, random_state) for random_state in range(seeds)),
+                strict=True,
             )
             figure(f"{name}, pages of {size}: keys per label without a model", f"{statistics.mean(plain):.2f}")
             bound(f"{name}, pages of {size}: after 50 labels", statistics.mean(later), "", at_most=0.45)
 
 
-def cluster_keys(images: Images, size: int, seed: int) -> tuple[float, float]:
+def cluster_keys(images: Images, size: int, random_state: int) -> tuple[float, float]:
     """Return the keys per label without a model, and with a model of up to 50 labels for the other images."""
-    features, label = compact(images.features, seed=seed), images.truth.argmax(axis=1)
-    first = np.random.default_rng(seed).permutation(len(features))[: min(50, len(features) // 2)]
+    features, label = compact(images.features, random_state=random_state), images.truth.argmax(axis=1)
+    first = np.random.default_rng(random_state).permutation(len(features))[: min(50, len(features) // 2)]
     left = np.ones(len(features), dtype=np.bool_)
-    pages = cluster_pages(features, left, size, seed=seed)
+    pages = cluster_pages(features, left, size, random_state=random_state)
     left[first] = False
     probabilities = images.probabilities(first, images.features)
-    later = cluster_pages(features, left, size, probabilities=probabilities, labels=len(first), seed=seed)
+    later = cluster_pages(
+        features, left, size, probabilities=probabilities, labels=len(first), random_state=random_state
+    )
     result = []
     for each in (pages, later):
         groups = each.groupby("page")["position"]
@@ -226,8 +231,8 @@ def suspects_part(data: Everything, seeds: int, *, peers: bool) -> None:
             continue  # two planted errors
         heading(f"{name}: {SWAPS:.0%} planted label errors, {seeds} seeds:")
         found: dict[str, list[tuple[float, float]]] = {}
-        for seed in range(seeds):
-            for who, judged in judge_suspects(split(name, *own, seed), seed, cleanlab).items():
+        for random_state in range(seeds):
+            for who, judged in judge_suspects(split(name, *own, random_state), random_state, cleanlab).items():
                 found.setdefault(who, []).append(judged)
         means = {who: np.mean(values, axis=0).tolist() for who, values in found.items()}
         bound("precision at n", means["ours"][0], "", at_least=0.8)
@@ -238,9 +243,9 @@ def suspects_part(data: Everything, seeds: int, *, peers: bool) -> None:
             bound("recall below cleanlab's", means[who][1] - means["ours"][1], "", at_most=0.02)
 
 
-def judge_suspects(images: Images, seed: int, cleanlab: list[str] | None) -> dict[str, tuple[float, float]]:
+def judge_suspects(images: Images, random_state: int, cleanlab: list[str] | None) -> dict[str, tuple[float, float]]:
     """Plant label errors and return precision at n and recall of ours and cleanlab's suspects."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     given = images.truth.copy() if images.several else images.truth.argmax(axis=1)
     if images.several:
         planted = rng.random(given.shape) < SWAPS
@@ -250,8 +255,8 @@ def judge_suspects(images: Images, seed: int, cleanlab: list[str] | None) -> dic
     else:
         key, wrong = 1, rng.choice(len(given), round(SWAPS * len(given)), replace=False)
         given[wrong] = (given[wrong] + rng.integers(1, images.k, len(wrong))) % images.k
-    head = learn(images.features, given, images.k, seed=seed)
-    probabilities = cross_fit(images.features, given, head, seed=seed)
+    head = learn(images.features, given, images.k, random_state=random_state)
+    probabilities = cross_fit(images.features, given, head, random_state=random_state)
     if images.several:
         at, label, _ = doubtful_labels(probabilities, given)
         suspects = {"ours": at * key + label}

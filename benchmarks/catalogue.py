@@ -74,7 +74,7 @@ def least_certain(db: duckdb.DuckDBPyConnection, catalogue: Path, model: str, co
         yield table
 
 
-def take_back(db: duckdb.DuckDBPyConnection, catalogue: Path, project: cl.Project, split: str = "train") -> int:
+def save_labels(db: duckdb.DuckDBPyConnection, catalogue: Path, project: cl.Project, split: str = "train") -> int:
     """Write the labels that changed since the last time as a new file of ``labels/``, and count their images."""
     dataset = project.train_set if split == "train" else project.test_set
     images = dataset.images[["image", "catalogue_id", "status", "revision"]].dropna(subset="catalogue_id")
@@ -166,10 +166,10 @@ def measure(folder: Path, images: int, select: int) -> dict[str, float]:
     names = project.train_set.images["image"].head(NEW)
     boxes = {"label": "label 1", "left": 1, "top": 2, "width": 30, "height": 40}
     project.update("train", pd.DataFrame({"image": names, **boxes}))
-    assert timed("take back", lambda: take_back(db, catalogue, project)) == len(names)
-    assert take_back(db, catalogue, project) == 0
+    assert timed("save labels", lambda: save_labels(db, catalogue, project)) == len(names)
+    assert save_labels(db, catalogue, project) == 0
     project.update("train", pd.DataFrame({"image": names.head(2), **boxes, "label": "label 2"}))
-    assert take_back(db, catalogue, project) == 2
+    assert save_labels(db, catalogue, project) == 2
     labels = current_labels(db, catalogue)
     assert labels["label"].value_counts().to_dict() == {"label 1": len(names) - 2, "label 2": 2}
     more = pd.concat(least_certain(db, catalogue, "detector.1", 10))

@@ -51,9 +51,9 @@ def main() -> None:
         review_part(options.seeds)
 
 
-def simulate(name: str, images: int, seed: int, each: int = EACH) -> tuple[Integers, Integers, Integers]:
+def simulate(name: str, images: int, random_state: int, each: int = EACH) -> tuple[Integers, Integers, Integers]:
     """Return the true labels (n,), and the person and label of each answer (n, each)."""
-    random = np.random.default_rng([seed, images, CLASSES.index(name)])
+    random = np.random.default_rng([random_state, images, CLASSES.index(name)])
     accuracy = np.array([0.85] * 22 + [0.5] * 5 + [1 / LABELS] * 3)
     share = np.array([0.6, 0.25, 0.1, 0.03, 0.02]) if name == "rare labels" else np.full(LABELS, 1 / LABELS)
     truth = random.choice(LABELS, images, p=share)
@@ -122,7 +122,8 @@ def accuracy_part(seeds: int) -> None:
         for images in IMAGES:
             heading(f"{name}, {images} images, {seeds} seeds: right labels, mean over the true labels")
             truth, person, given = (
-                np.stack(part) for part in zip(*(simulate(name, images, seed) for seed in range(seeds)), strict=True)
+                np.stack(part)
+                for part in zip(*(simulate(name, images, random_state) for random_state in range(seeds)), strict=True)
             )
             found = {"ours": np.stack([our_labels(*answers) for answers in zip(person, given, strict=True)])}
             with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +133,11 @@ def accuracy_part(seeds: int) -> None:
             found |= {who: np.array(labels) for who, labels in peer.items()}
             for who, labels in found.items():
                 right = labels == truth
-                each = [right[seed][truth[seed] == label] for seed in range(seeds) for label in np.unique(truth[seed])]
+                each = [
+                    right[random_state][truth[random_state] == label]
+                    for random_state in range(seeds)
+                    for label in np.unique(truth[random_state])
+                ]
                 figure(who, f"{right.mean():.3f}, {np.mean([part.mean() for part in each]):.3f}")
             below = float((found["DawidSkene"] == truth).mean() - (found["ours"] == truth).mean())
             if name == "class":
@@ -154,14 +159,16 @@ def review_part(seeds: int) -> None:
         for images in IMAGES:
             heading(f"{name}, {images} images, {seeds} seeds:")
             for annotators, most in ASKED:
-                found = np.mean([run_job(name, images, seed, annotators, most) for seed in range(seeds)], axis=0)
+                found = np.mean(
+                    [run_job(name, images, random_state, annotators, most) for random_state in range(seeds)], axis=0
+                )
                 words = "{:.1%} resolved, {:.1%} of them right, {:.1%} to review, {:.2f} answers an image"
                 figure(f"{annotators} people, at most {most}", words.format(*found))
 
 
-def run_job(name: str, images: int, seed: int, annotators: int, most: int) -> tuple[float, float, float, float]:
+def run_job(name: str, images: int, random_state: int, annotators: int, most: int) -> tuple[float, float, float, float]:
     """Ask people until no image needs more, and return the shares of :func:`review_part`, and answers an image."""
-    truth, person, given = simulate(name, images, seed, most)
+    truth, person, given = simulate(name, images, random_state, most)
     answers = as_answers(person, given)
     place, asked = np.tile(np.arange(most), images), np.full(images, annotators)
     while True:

@@ -47,11 +47,11 @@ def main() -> None:
             continue
         runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         said: dict[str, Any] = {}
-        for seed in range(SEEDS):
-            train = few_of_each(targets, shots, seed)
+        for random_state in range(SEEDS):
+            train = few_of_each(targets, shots, random_state)
             rows = [(image, labels[target]) for image, target in zip(images, targets, strict=True)]
             task = {
-                "seed": seed,
+                "random_state": random_state,
                 "threads": cores(),
                 "labels": labels,
                 "train": [row for row, used in zip(rows, train, strict=True) if used],

@@ -66,10 +66,13 @@ def _compare(
     classifier: npt.NDArray[np.float32] | None,
 ) -> None:
     plain, best, inputs = [], [], []
-    for seed in range(draws):
-        train, count = few_of_each(targets, shots, seed), int(targets.max()) + 1
+    for random_state in range(draws):
+        train, count = few_of_each(targets, shots, random_state), int(targets.max()) + 1
         given = features[train], targets[train], count
-        first, chosen = fit_head(*given, seed=seed), fit_best_head(*given, classifier=classifier, seed=seed)
+        first, chosen = (
+            fit_head(*given, random_state=random_state),
+            fit_best_head(*given, classifier=classifier, random_state=random_state),
+        )
         for head, found in ((first, plain), (chosen, best)):
             found.append(float((head.logits(features[~train]).argmax(axis=1) == targets[~train]).mean()))
         inputs.append(chosen.inputs)
@@ -157,7 +160,7 @@ def _digits() -> Images:
 
 
 def _textures(each: int = 25, side: int = 224) -> Images:
-    """Draw patterns in random colours, directions and sizes."""
+    """Draw patterns in random colors, directions and sizes."""
     rng = np.random.default_rng(0)
     down, across = np.mgrid[:side, :side].astype(float)
     for name in TEXTURES:

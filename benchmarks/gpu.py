@@ -136,8 +136,8 @@ def training(folder: Path, sizes: Sizes) -> None:
 
     if sizes.squares:
         train, test = (
-            drawn_squares(folder / split, sizes.squares, size=(256, 192), sides=(30, 80), seed=seed)
-            for seed, split in enumerate(("train", "test"))
+            drawn_squares(folder / split, sizes.squares, size=(256, 192), sides=(30, 80), random_state=random_state)
+            for random_state, split in enumerate(("train", "test"))
         )
         labels = ["red", "blue"]
     else:
@@ -147,11 +147,13 @@ def training(folder: Path, sizes: Sizes) -> None:
     what = "drawn squares" if sizes.squares else "raccoons"
     heading(f"Detectors of {what}, {sizes.steps} steps, mixed precision on {sizes.device} and float32 on cpu:")
     scores: dict[str, list[float]] = {sizes.device: [], "cpu": []}
-    for seed in range(sizes.seeds):
+    for random_state in range(sizes.seeds):
         for device, kept in scores.items():
             how: dict[str, Any] = {"budget": None, "steps": sizes.steps, "input_size": sizes.input_size}
-            what = f"{device}, seed {seed}"
-            kept.append(train_and_judge(what, train, names, truth, labels, seed=seed, device=device, **how)[1])
+            what = f"{device}, seed {random_state}"
+            kept.append(
+                train_and_judge(what, train, names, truth, labels, random_state=random_state, device=device, **how)[1]
+            )
     apart = statistics.mean(scores[sizes.device]) - statistics.mean(scores["cpu"])
     bound("mean AP on the device minus that on the CPU", apart, "", at_least=-0.03)
 

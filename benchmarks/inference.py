@@ -219,11 +219,11 @@ def _models(folder: Path) -> dict[str, Path]:
 
     torch.manual_seed(0)
     facts = BACKBONES[PACKAGED]
-    labels, colours = tuple("abcde"), ("#c8553d",) * 5
-    known: dict[str, Any] = {"labels": labels, "colours": colours, "backbone": PACKAGED}
+    labels, colors = tuple("abcde"), ("#c8553d",) * 5
+    known: dict[str, Any] = {"labels": labels, "colors": colors, "backbone": PACKAGED}
     config = ModelConfig(kind="single-label", input_size=facts.input_size, mean=facts.mean, std=facts.std, **known)
     save_artifact(folder / "classifier", ImageClassifier(load_backbone(), facts.features, len(labels)), config)
-    detector = pretrained_detector(DetectorShape(), len(labels), PACKAGED, seed=0)
+    detector = pretrained_detector(DetectorShape(), len(labels), PACKAGED, random_state=0)
     mean, std = normalisation(OWN, PACKAGED)
     config = ModelConfig(kind="detection", input_size=320, mean=mean, std=std, detector=detector.shape, **known)
     save_artifact(folder / "detector", detector, config)

@@ -33,20 +33,22 @@ def photos_of(folder: Path) -> tuple[list[str], Integers, list[str]]:
     return [image for image, _ in labelled], targets, labels
 
 
-def few_of_each(targets: Integers, shots: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of the training photos: ``shots`` of each label, drawn with ``seed``."""
-    rng = np.random.default_rng(seed)
+def few_of_each(targets: Integers, shots: int, random_state: int) -> npt.NDArray[np.bool_]:
+    """Return a mask of the training photos: ``shots`` of each label, drawn with ``random_state``."""
+    rng = np.random.default_rng(random_state)
     chosen = np.zeros(len(targets), dtype=bool)
     for label in np.unique(targets):
         chosen[rng.choice(np.flatnonzero(targets == label), shots, replace=False)] = True
     return chosen
 
 
-def one_seed(features: Features, targets: Integers, n_labels: int, shots: int, seed: int) -> tuple[float, float, float]:
+def one_seed(
+    features: Features, targets: Integers, n_labels: int, shots: int, random_state: int
+) -> tuple[float, float, float]:
     """Return accuracy and log loss on the other photos, and the seconds of fitting."""
-    train = few_of_each(targets, shots, seed)
+    train = few_of_each(targets, shots, random_state)
     started = time.perf_counter()
-    head = fit_head(features[train], targets[train], n_labels, seed=seed)
+    head = fit_head(features[train], targets[train], n_labels, random_state=random_state)
     took = time.perf_counter() - started
     logits = (features[~train] @ head.weight.T + head.bias).astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
@@ -69,7 +71,7 @@ def main() -> None:
             figure(f"{shots} photos per label", "skipped, because a label has too few photos")
             continue
         heading(f"{shots} photos per label, {SEEDS} seeds, tested on the other {len(images) - shots * len(labels)}:")
-        runs = [one_seed(features, targets, len(labels), shots, seed) for seed in range(SEEDS)]
+        runs = [one_seed(features, targets, len(labels), shots, random_state) for random_state in range(SEEDS)]
         accuracy, loss, fitting = np.array(runs).T
         bound("mean accuracy", float(accuracy.mean()), "", at_least=limit)
         figure("worst seed's accuracy", f"{accuracy.min():.4f}")

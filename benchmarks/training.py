@@ -80,8 +80,10 @@ def _run(name: str, budget: str | None, options: argparse.Namespace) -> None:
     truth = truth_table(tests, test, labels)
     how = {"steps": options.steps, "input_size": options.input_size}
     judged = [
-        train_and_judge(f"seed {seed}", train, tests, truth, labels, seed=seed, budget=budget, **how)
-        for seed in options.seeds
+        train_and_judge(
+            f"seed {random_state}", train, tests, truth, labels, random_state=random_state, budget=budget, **how
+        )
+        for random_state in options.seeds
     ]
     every50, every = ([pair[at] for pair in judged] for at in (0, 1))
     least50, least = BOUNDS.get((name, budget or ""), (None, None))

@@ -27,7 +27,7 @@ def cluster_pages(
     *,
     probabilities: NDArray[np.floating] | None = None,
     labels: int = 0,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Arrange open images in pages of one cluster each.
 
@@ -40,7 +40,7 @@ def cluster_pages(
         raise InputError(f"size={size!r} must be at least 1.")
     free = np.flatnonzero(open_)
     if len(free) > _MOST:
-        free = np.sort(np.random.default_rng(seed).choice(free, _MOST, replace=False))
+        free = np.sort(np.random.default_rng(random_state).choice(free, _MOST, replace=False))
     model = probabilities if probabilities is not None and labels >= ENOUGH_LABELS else None
     likely = np.full(len(free), -1) if model is None else model[free].argmax(axis=1)
     found: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
@@ -49,7 +49,7 @@ def cluster_pages(
         for label in np.unique(likely).tolist():
             own = free[likely == label]
             parts = max(1, len(own) // (size * _PAGES_PER_CLUSTER))
-            part = KMeans(parts, n_init=1, random_state=seed).fit_predict(features[own])
+            part = KMeans(parts, n_init=1, random_state=random_state).fit_predict(features[own])
             for members in (own[part == number] for number in np.unique(part)):
                 for positions in _pages(features[members], size):
                     page = members[positions]

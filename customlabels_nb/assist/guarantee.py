@@ -126,7 +126,12 @@ def guarantee_labels(
 
 
 def check_boxes(
-    predictions: pd.DataFrame, annotations: pd.DataFrame, images: Sequence[str], *, iou: float = 0.5, seed: int = 0
+    predictions: pd.DataFrame,
+    annotations: pd.DataFrame,
+    images: Sequence[str],
+    *,
+    iou: float = 0.5,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Choose one random predicted box of each check image: a table with image, label, confidence and right.
 
@@ -138,7 +143,7 @@ def check_boxes(
         return own[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))
     truth = pd.concat([annotations, pd.DataFrame({"image": list(images)})], ignore_index=True)
     found = make_boxes(truth, own, list(images), iou_threshold=iou)
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(~found.ignored))
+    drawn = np.random.default_rng(random_state).permutation(np.flatnonzero(~found.ignored))
     one = drawn[np.unique(found.image[drawn], return_index=True)[1]]
     names, labels = (np.asarray(each, dtype=object) for each in (found.images, found.labels))
     columns = {"image": names[found.image[one]], "label": labels[found.label[one]]}

@@ -65,7 +65,7 @@ def count_on_check_images(
     *,
     thresholds: ArrayLike = 0.5,
     copies: ArrayLike | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Counts:
     """Train heads on nested subsets of the labelled images and count their results on check images.
 
@@ -75,8 +75,8 @@ def count_on_check_images(
     """
     rows = row_space(as_rows(features))[0]
     n, k = len(rows), len(head.bias)
-    fold = folds_by_group(truth, copies, seed)
-    order = np.random.default_rng(seed).permutation(n)
+    fold = folds_by_group(truth, copies, random_state)
+    order = np.random.default_rng(random_state).permutation(n)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
     sizes = np.unique(np.ceil(np.array(SHARES) * n).astype(np.int64))
@@ -91,12 +91,12 @@ def count_on_check_images(
     return Counts(sizes, predicted & known, predicted, known)
 
 
-def forecast(counts: Counts, *, more: int = MORE, seed: int = 0) -> Forecast | None:
+def forecast(counts: Counts, *, more: int = MORE, random_state: int = 0) -> Forecast | None:
     """Extrapolate the learning curve to ``more`` labels, or return None if there are too few check images or sizes."""
     images = len(counts.truth)
     if images < FEWEST_CHECKED or len(counts.sizes) < 3:
         return None
-    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
+    drawn = np.random.default_rng(random_state).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
     weights = np.vstack([np.ones(images), drawn])
     hits, predicted, truth = (
         np.asarray(weights @ np.asarray(each, dtype=np.float64))

@@ -33,7 +33,7 @@ def predict(
     return result
 
 
-def learn(features: ArrayLike, truth: NDArray[np.generic], n_labels: int, *, seed: int = 0) -> FittedHead:
+def learn(features: ArrayLike, truth: NDArray[np.generic], n_labels: int, *, random_state: int = 0) -> FittedHead:
     """Fit a head on the labels that have images. The other labels get probability 0.
 
     ``truth`` has the position of each image's label, shape (n,), or a mask of its labels, bool of shape (n, k). A
@@ -41,16 +41,23 @@ def learn(features: ArrayLike, truth: NDArray[np.generic], n_labels: int, *, see
     """
     if truth.ndim == 2:
         used = np.flatnonzero(truth.any(axis=0))
-        return _spread(fit_multi_label_head(features, truth[:, used].astype(np.bool_), seed=seed), used, n_labels)
+        return _spread(
+            fit_multi_label_head(features, truth[:, used].astype(np.bool_), random_state=random_state), used, n_labels
+        )
     used, targets = np.unique(truth.astype(np.int64), return_inverse=True)
     if len(used) == 1:
         none = np.zeros((1, np.shape(features)[1]), np.float32)
         return _spread(FittedHead(none, none[:, 0], DEFAULT_C, None, None, None), used, n_labels)
-    return _spread(fit_head(features, targets, len(used), seed=seed), used, n_labels)
+    return _spread(fit_head(features, targets, len(used), random_state=random_state), used, n_labels)
 
 
 def cross_fit(
-    features: ArrayLike, truth: NDArray[np.generic], head: FittedHead, *, copies: ArrayLike | None = None, seed: int = 0
+    features: ArrayLike,
+    truth: NDArray[np.generic],
+    head: FittedHead,
+    *,
+    copies: ArrayLike | None = None,
+    random_state: int = 0,
 ) -> FloatArray:
     """Predict each labelled image with a head like ``head`` that was trained on the other folds, shape (n, k).
 
@@ -58,7 +65,7 @@ def cross_fit(
     that knows a copy of it. ``truth`` is as in :func:`learn`.
     """
     rows: NDArray[Any] = np.asarray(features, dtype=np.float32)
-    fold = folds_by_group(truth, copies, seed)
+    fold = folds_by_group(truth, copies, random_state)
     result = np.empty((len(rows), len(head.bias)))
     small = row_space(rows)[0]  # the same distances in fewer dimensions
     for number in np.unique(fold):
@@ -95,12 +102,12 @@ def predict_others(
         return result
 
 
-def folds_by_group(truth: NDArray[np.generic], copies: ArrayLike | None, seed: int) -> IntArray:
+def folds_by_group(truth: NDArray[np.generic], copies: ArrayLike | None, random_state: int) -> IntArray:
     """Assign images to folds, with near-duplicates together and the images of each label spread evenly."""
     kind = np.unique(truth, axis=0, return_inverse=True)[1].ravel()
     groups = np.arange(len(truth)) if copies is None else np.asarray(copies)
     first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
-    order = np.lexsort((np.random.default_rng(seed).random(len(first)), kind[first]))
+    order = np.lexsort((np.random.default_rng(random_state).random(len(first)), kind[first]))
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % FOLDS
     return np.asarray(fold[group.ravel()])

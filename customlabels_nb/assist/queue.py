@@ -66,15 +66,15 @@ class QueueState:
     probabilities: NDArray[np.floating] | None = None
 
 
-def compact(features: NDArray[np.floating] | PackedFeatures, *, seed: int = 0) -> Rows:
+def compact(features: NDArray[np.floating] | PackedFeatures, *, random_state: int = 0) -> Rows:
     """Project features (n, d) on their main directions and scale them to unit length, float32 of shape (n, ≤ 64).
 
     The features are read in blocks. Unreadable images (zeros or NaN) get zeros.
     """
     rows = features
-    some = np.random.default_rng(seed).choice(len(rows), min(len(rows), _SAMPLE), replace=False)
+    some = np.random.default_rng(random_state).choice(len(rows), min(len(rows), _SAMPLE), replace=False)
     sample = _units(np.nan_to_num(np.asarray(rows[np.sort(some)], dtype=np.float32)))
-    directions = randomized_svd(sample, min(_DIRECTIONS, *sample.shape), n_iter=2, random_state=seed)[2].T
+    directions = randomized_svd(sample, min(_DIRECTIONS, *sample.shape), n_iter=2, random_state=random_state)[2].T
     result = np.empty((len(rows), directions.shape[1]), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
         block = np.asarray(rows[start : start + _BLOCK], dtype=np.float32)
@@ -84,20 +84,20 @@ def compact(features: NDArray[np.floating] | PackedFeatures, *, seed: int = 0) -
     return result
 
 
-def check_places(images: Sequence[str], *, seed: int = 0) -> NDArray[np.uint64]:
+def check_places(images: Sequence[str], *, random_state: int = 0) -> NDArray[np.uint64]:
     """Return a random number for each image, its place in the order of check images.
 
     It depends on the image's content hash or name and the seed only. Images that are removed or added later therefore
     do not change the order of the others.
     """
-    key = str(seed).encode()
+    key = str(random_state).encode()
     numbers = [blake2b(name.encode("utf-8", "replace"), digest_size=8, key=key).digest() for name in images]
     return np.frombuffer(b"".join(numbers), dtype=">u8").astype(np.uint64)
 
 
-def check_order(images: Sequence[str], *, seed: int = 0) -> IntArray:
+def check_order(images: Sequence[str], *, random_state: int = 0) -> IntArray:
     """Return the positions of images in random order."""
-    return np.argsort(check_places(images, seed=seed), kind="stable").astype(np.int64)
+    return np.argsort(check_places(images, random_state=random_state), kind="stable").astype(np.int64)
 
 
 def check_images(places: NDArray[np.uint64], open_: BoolArray, offered: Sequence[int]) -> tuple[int, list[int]]:
@@ -123,7 +123,7 @@ def ask_once(copies: ArrayLike, sharpness: ArrayLike) -> BoolArray:
     return result
 
 
-def order_queue(state: QueueState, *, page: int = 20, seed: int = 0) -> pd.DataFrame:
+def order_queue(state: QueueState, *, page: int = 20, random_state: int = 0) -> pd.DataFrame:
     """Order all open images.
 
     Return a table with ``position`` (of the image) and ``kind``: "check", "typical", "uncertain" or "rare". The same
@@ -133,7 +133,7 @@ def order_queue(state: QueueState, *, page: int = 20, seed: int = 0) -> pd.DataF
         raise InputError(f"page={page!r} must be at least 1.")
     cold = state.doubt is None or int(state.labelled.sum()) < COLD * max(len(state.counts), 1)
     with threadpool_limits(limits=2, user_api="blas"):
-        chosen = typical_images(state, page, seed) if cold else uncertain_images(state, page, seed)
+        chosen = typical_images(state, page, random_state) if cold else uncertain_images(state, page, random_state)
     kind = np.full(len(state.open), "typical" if cold else "uncertain", dtype=object)
     if not cold:
         chosen = _with_rare(state, chosen, page * _PAGES, kind)
@@ -142,15 +142,15 @@ def order_queue(state: QueueState, *, page: int = 20, seed: int = 0) -> pd.DataF
     return pd.DataFrame({"position": position, "kind": np.where(is_check, "check", kind[position])})
 
 
-def typical_images(state: QueueState, count: int, seed: int) -> IntArray:
+def typical_images(state: QueueState, count: int, random_state: int) -> IntArray:
     """Order the open images: first the most typical of the largest clusters with the fewest labels, then the rest."""
     rows, free = state.features, np.flatnonzero(state.open)
     if not free.size:
         return free
-    usable, random = np.flatnonzero(state.open | state.labelled), np.random.default_rng(seed)
+    usable, random = np.flatnonzero(state.open | state.labelled), np.random.default_rng(random_state)
     some = np.sort(random.choice(usable, min(len(usable), _SAMPLE), replace=False))
     clusters = min(int(state.labelled.sum()) + count, _MOST_CLUSTERS, len(some))
-    centres = KMeans(clusters, n_init=1, max_iter=30, random_state=seed).fit(rows[some]).cluster_centers_
+    centres = KMeans(clusters, n_init=1, max_iter=30, random_state=random_state).fit(rows[some]).cluster_centers_
     half = (centres**2).sum(axis=1) / 2
     blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
     cluster = np.concatenate([(block @ centres.T - half).argmax(axis=1) for block in blocks])
@@ -162,7 +162,7 @@ def typical_images(state: QueueState, count: int, seed: int) -> IntArray:
     return _then_the_rest(np.array(asked[:count], dtype=np.int64), free)
 
 
-def uncertain_images(state: QueueState, page: int, seed: int) -> IntArray:
+def uncertain_images(state: QueueState, page: int, random_state: int) -> IntArray:
     """Order the open images by doubt, with the images of the first ten pages as different from each other as possible.
 
     These images are clustered, weighted by doubt. Each page has one image of each cluster.
@@ -174,7 +174,7 @@ def uncertain_images(state: QueueState, page: int, seed: int) -> IntArray:
     if len(first) <= page:
         return free
     weight = np.maximum(state.doubt[first], 1e-3)
-    means = KMeans(page, n_init=1, random_state=seed).fit(state.features[first], sample_weight=weight)
+    means = KMeans(page, n_init=1, random_state=random_state).fit(state.features[first], sample_weight=weight)
     turn = pd.Series(means.labels_).groupby(means.labels_).cumcount().to_numpy()  # 0 for the most uncertain of each
     return np.concatenate([first[np.lexsort((np.arange(len(first)), turn))], free[len(first) :]])
 

@@ -377,10 +377,10 @@ def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
 
 
-def split_groups(groups: IntArray, *, seed: int = 0) -> BoolArray:
+def split_groups(groups: IntArray, *, random_state: int = 0) -> BoolArray:
     """Return a mask of about half of the items, with all or none of each group (n,). It is random which."""
     group, size = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    order = np.random.default_rng(seed).permutation(len(size))
+    order = np.random.default_rng(random_state).permutation(len(size))
     middle = np.empty(len(size))
     middle[order] = np.cumsum(size[order]) - size[order] / 2
     return np.asarray((middle < len(groups) / 2)[group])

@@ -1,7 +1,7 @@
 """Perceptual hashing: image fingerprints that identify edited copies of a photo.
 
 A fingerprint contains the 32 × 32 lowest spatial frequencies of an image's grey values (a discrete cosine transform of
-the image resized to a square), each weighted by its frequency, and the mean colours of the image's quadrants. Comparing
+the image resized to a square), each weighted by its frequency, and the mean colors of the image's quadrants. Comparing
 weighted frequencies amounts to correlating gradients rather than grey values, which distinguishes two photos of an
 orange in front of the same wall.
 """
@@ -29,11 +29,9 @@ VERSION = 1
 #: Side of the square in pixels, and number of frequencies in each direction.
 SIDE, KEPT = 64, 32
 
-#: Record of one fingerprint. ``detail``: weighted frequencies, scaled so that the largest is 127; ``colour``: mean Cb
+#: Record of one fingerprint. ``detail``: weighted frequencies, scaled so that the largest is 127; ``color``: mean Cb
 #: and Cr of each quadrant; ``mean``, ``spread``: mean and standard deviation of the grey values (0 to 255).
-FINGERPRINT = np.dtype(
-    [("detail", "i1", (KEPT, KEPT)), ("colour", "i1", (2, 2, 2)), ("mean", "<f4"), ("spread", "<f4")]
-)
+FINGERPRINT = np.dtype([("detail", "i1", (KEPT, KEPT)), ("color", "i1", (2, 2, 2)), ("mean", "<f4"), ("spread", "<f4")])
 Prints = npt.NDArray[np.void]
 
 _BATCH = 64  # images between two progress events
@@ -82,7 +80,7 @@ def fingerprint(image: Image.Image) -> np.void:
     record = np.zeros(1, dtype=FINGERPRINT)
     largest = float(np.abs(weighted).max())
     record["detail"] = np.round(weighted * (127 / largest)) if largest > 0 else 0
-    record["colour"] = np.clip(np.round(quarters), -127, 127)
+    record["color"] = np.clip(np.round(quarters), -127, 127)
     record["mean"], record["spread"] = grey.mean(), grey.std()
     found: np.void = record[0]
     return found

@@ -85,7 +85,7 @@ def look_at_files(
     result = Files(contents, width, height)
     done = 0
 
-    def look(part: range) -> list[tuple[int, _Seen]]:
+    def look(part: range) -> list[tuple[int, _FileCheck]]:
         return [(index, _look(names[index], dataset.root, stats.get(names[index]))) for index in part]
 
     parts = (range(start, min(start + _PART, len(names))) for start in range(0, len(names), _PART))
@@ -100,7 +100,7 @@ def look_at_files(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _FileCheck:
     """Result of checking one file: its size, its content hash, or an error, or nothing if it is unchanged."""
 
     size: tuple[int, int] | None = None
@@ -109,15 +109,15 @@ class _Seen:
     remote: bool = False
 
 
-_AS_IT_WAS = _Seen()
+_AS_IT_WAS = _FileCheck()
 
 
-def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen:
+def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _FileCheck:
     if is_remote(image):
-        return _Seen(remote=True)
+        return _FileCheck(remote=True)
     try:
         if known is None:
-            return _Seen(size=header_size(image, root))
+            return _FileCheck(size=header_size(image, root))
         try:
             status = os.stat(to_path(image, root))
             if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
@@ -125,12 +125,12 @@ def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen
         except (OSError, ValueError):
             pass  # reading the file raises a precise error
         data = read_bytes(image, root)
-        return _Seen(size=measure(data, image), content=content_hash(data))
+        return _FileCheck(size=measure(data, image), content=content_hash(data))
     except ImageError as error:
-        return _Seen(error=error)
+        return _FileCheck(error=error)
 
 
-def _note(files: Files, index: int, seen: _Seen) -> None:
+def _note(files: Files, index: int, seen: _FileCheck) -> None:
     if seen.remote:
         files.remote += 1
     if seen.error is not None:
@@ -212,7 +212,7 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
         (
             blank,
             "IMAGE_NEARLY_BLANK",
-            "with almost a single colour",
+            "with almost a single color",
             "Check whether something went wrong when they were taken.",
         ),
         (

@@ -1,6 +1,6 @@
 """Find duplicates and near-duplicates: copies of a photo that were re-encoded, resized, brightened or cropped slightly.
 
-Two images are near-duplicates if their gradients correlate at the best-fitting crop of one of them, and the colours of
+Two images are near-duplicates if their gradients correlate at the best-fitting crop of one of them, and the colors of
 their quadrants agree. Candidates come from a KD-tree over the lowest frequencies of a few crops, so the run time grows
 only slightly faster than the number of images.
 
@@ -48,7 +48,7 @@ Ints = npt.NDArray[np.int64]
 SAME = 0.92
 
 _FLAT = 3.0  # standard deviation of grey values (0 to 255) below which an image is only noise
-_COLOUR_DIFFERS = 12  # difference of Cb or Cr (0 to 255) in a quadrant; the edits above reach 8.5, a new hue 20 or more
+_COLOR_DIFFERS = 12  # difference of Cb or Cr (0 to 255) in a quadrant; the edits above reach 8.5, a new hue 20 or more
 _COMPARED = 28  # frequencies in each direction: cropping to 90 % maps frequency 32, the last one stored, to 29
 _LOW = 6  # frequencies in each direction that are used to find candidates
 _ALIKE = 0.9  # minimum correlation of these frequencies; the edits above reach 0.94 or more
@@ -117,7 +117,7 @@ def near_duplicates(
     Parameters
     ----------
     prints : ndarray of FINGERPRINT, shape (n,)
-        One fingerprint per distinct content. Unreadable and single-colour images are never part of a pair.
+        One fingerprint per distinct content. Unreadable and single-color images are never part of a pair.
     sides : array of shape (n,), optional
         Split of each image. Each split is searched separately, so that many near-duplicates in one split do not crowd
         out near-duplicates in the other.
@@ -186,8 +186,8 @@ class _Search:
     def part(self, chunk: Ints) -> tuple[int, list[tuple[int, int, float]]]:
         """Return the number of images in ``chunk``, and their candidate pairs with the correlation of each pair."""
         one, other, rows, columns = self._candidates(chunk)
-        colours = np.abs(self.prints["colour"][one].astype(np.int16) - self.prints["colour"][other])
-        fits = colours.max(axis=(1, 2, 3), initial=0) <= _COLOUR_DIFFERS
+        colors = np.abs(self.prints["color"][one].astype(np.int16) - self.prints["color"][other])
+        fits = colors.max(axis=(1, 2, 3), initial=0) <= _COLOR_DIFFERS
         one, other, rows, columns = one[fits], other[fits], rows[fits], columns[fits]
         values: list[float] = []
         for start in range(0, len(one), _BATCH):

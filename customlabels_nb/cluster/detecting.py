@@ -18,7 +18,7 @@ from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.batch import Spread, detect_chunk
 from customlabels_nb.inference.image_numbers import Run
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.outputs import Looked, ParquetParts
+from customlabels_nb.inference.outputs import ImageResult, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.result_writing import FolderWriting
 from customlabels_nb.models.artifact import model_identity
@@ -149,7 +149,7 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     return detect
 
 
-def _is_cut_off(one: Looked) -> bool:
+def _is_cut_off(one: ImageResult) -> bool:
     """Check whether a remote image failed as all do in a worker that has lost its credentials or its network."""
     return (
         is_remote(one.image)

@@ -73,7 +73,7 @@ def run_trials(
     options : TrainingOptions
         Options of each trial, except for its seed.
     trials : list of dict
-        ``seed`` and, if there are ``folds``, ``fold`` of each trial.
+        ``random_state`` and, if there are ``folds``, ``fold`` of each trial.
     folds : dict, optional
         Fold of each image of ``train``.
     task : str, optional
@@ -162,7 +162,7 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
             part = train.filter(own)
             parts = train.filter(~own), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
         plan = make_plan(*parts, kind=options.kind, task=asked["task"])
-        own_options = replace(with_weights(plan, options, device, events), seed=task["seed"])
+        own_options = replace(with_weights(plan, options, device, events), random_state=task["random_state"])
         with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as place, torch_threads(device):
             work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
             trained = recipe_for(plan.kind)(work)

@@ -14,7 +14,7 @@ annotations          one row per label, box or polygon: ``image``, ``label`` (st
                      ``annotator`` (str, starts with :data:`MACHINE` if a model assigned the label), ``job``
                      (str), ``created`` (datetime64, UTC)
 predictions          the columns of annotations, and ``model`` (str)
-labels               ``label`` (str), ``colour`` (str, #rrggbb), with rows in label order
+labels               ``label`` (str), ``color`` (str, #rrggbb), with rows in label order
 issues               see :class:`customlabels_nb.core.issues.Issue`
 ===================  =====================================================================================
 
@@ -70,10 +70,10 @@ ANNOTATION_COLUMNS: dict[str, str] = {
     "created": CREATED_DTYPE,
 }
 PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
-LABEL_COLUMNS: dict[str, str] = {"label": "str", "colour": "str"}
+LABEL_COLUMNS: dict[str, str] = {"label": "str", "color": "str"}
 ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
 
-#: Default colours of labels: the six of Okabe and Ito, then those farthest apart with and without colour blindness
+#: Default colors of labels: the six of Okabe and Ito, then those farthest apart with and without color blindness
 #: (distance in OKLab, simulation of Machado et al. 2009), visible on light and dark backgrounds.
 PALETTE = (
     "#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#594d66", "#ae26ff", "#ccbf99", "#8b7ee6",
@@ -112,8 +112,8 @@ def check_split(split: str) -> str:
     return split
 
 
-def label_colour(position: int) -> str:
-    """Return the default colour (#rrggbb) for the label at ``position``."""
+def label_color(position: int) -> str:
+    """Return the default color (#rrggbb) for the label at ``position``."""
     return PALETTE[position % len(PALETTE)]
 
 
@@ -220,16 +220,16 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
-    """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``colour``."""
+    """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``color``."""
     if isinstance(labels, str | bytes):
         raise LabelError(f"labels={labels!r} is a single name. Pass a list of names.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
         raise LabelError(f"The labels {names!r} contain a duplicate.")
-    given = list(frame["colour"]) if "colour" in frame.columns else [None] * len(names)
-    colours = [c if isinstance(c, str) and c else label_colour(i) for i, c in enumerate(given)]
-    return pd.DataFrame({"label": names, "colour": colours}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
+    given = list(frame["color"]) if "color" in frame.columns else [None] * len(names)
+    colors = [c if isinstance(c, str) and c else label_color(i) for i, c in enumerate(given)]
+    return pd.DataFrame({"label": names, "color": colors}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
 
 
 def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:

@@ -22,7 +22,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
-from customlabels_nb.datasets.formats import Written, write
+from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
@@ -107,7 +107,7 @@ class Dataset:
         known = t.normalise_labels([] if labels is None else labels)
         used = t.labels_in_order(self._annotations, known["label"])
         self._labels = t.normalise_labels(
-            pd.DataFrame({"label": used, "colour": [*known["colour"], *[None] * (len(used) - len(known))]})
+            pd.DataFrame({"label": used, "color": [*known["color"], *[None] * (len(used) - len(known))]})
         )
         self.name = name
         self.root = root
@@ -435,7 +435,7 @@ class Dataset:
     # -- files --------------------------------------------------------------------------------------
     def to(
         self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False, escape_formulas: bool = False
-    ) -> Written:
+    ) -> ExportReport:
         """Write the dataset to files in an annotation format.
 
         Parameters
@@ -455,7 +455,7 @@ class Dataset:
 
         Returns
         -------
-        Written
+        ExportReport
             ``.files`` lists the files. ``.issues`` lists images that could not be copied and data that the format
             cannot hold.
 
@@ -691,7 +691,9 @@ class Dataset:
         report: RefreshReport = self.origin._project.refresh(self.origin.name)
         return report
 
-    def show_batch(self, n: int = 9, *, augmented: bool = True, kind: str | None = None, seed: int = 0) -> ContactSheet:
+    def show_batch(
+        self, n: int = 9, *, augmented: bool = True, kind: str | None = None, random_state: int = 0
+    ) -> ContactSheet:
         """Show images as the model sees them during training, with their boxes or labels.
 
         Parameters
@@ -702,7 +704,7 @@ class Dataset:
             Apply random augmentation as in training. If False, prepare the images as for inference.
         kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
             Kind of model. Defaults to the kind that training would choose.
-        seed : int
+        random_state : int
             Random seed for the choice of images and the augmentation.
 
         Returns
@@ -730,7 +732,9 @@ class Dataset:
                 f"Dataset {self.name!r} does not belong to a project. Import it, then call "
                 "project.train_set.show_batch()."
             )
-        sheet: ContactSheet = self.origin._project._show_batch(self, n=n, augmented=augmented, kind=kind, seed=seed)
+        sheet: ContactSheet = self.origin._project._show_batch(
+            self, n=n, augmented=augmented, kind=kind, random_state=random_state
+        )
         return sheet
 
     def _contents(self) -> Contents:
@@ -799,7 +803,7 @@ class Dataset:
             "dataset.html",
             name=self.name,
             head=self._head(),
-            labels=[(label, colour, counts[label]) for label, colour in labels.itertuples(index=False)],
+            labels=[(label, color, counts[label]) for label, color in labels.itertuples(index=False)],
             more=len(self._labels) - _IN_HTML,
             pictures=[_picture(row, self.root) for row in self._images.iloc[np.unique(places)].itertuples()],
         )

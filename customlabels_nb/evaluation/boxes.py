@@ -21,7 +21,7 @@ from customlabels_nb.evaluation.input_tables import (
     boxed_rows,
     canvas_sizes,
     choose_test_images,
-    labels_and_colours,
+    labels_and_colors,
     rasterised,
 )
 from customlabels_nb.evaluation.matching import Candidates, check_iou_threshold, find_candidates, ranges
@@ -398,7 +398,7 @@ def make_boxes(
     images : list, Series or DataFrame with a column ``image``, optional
         Test images. Defaults to the images in either table. Rows for other images are ignored.
     labels : list or labels table, optional
-        Order and colours of the labels. Labels without boxes are ignored.
+        Order and colors of the labels. Labels without boxes are ignored.
     iou_threshold : float
         Minimum IoU of a match.
     masks : bool
@@ -420,7 +420,7 @@ def make_boxes(
     if not len(true.rows) and not len(predicted.rows):
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
-    names, colours = labels_and_colours(true.rows, predicted.rows, labels)
+    names, colors = labels_and_colors(true.rows, predicted.rows, labels)
     place = pd.Index(test_images), pd.Index(names)
     truth_image, truth_label, truth_rows = true.sorted_positions(*place)
     image, label, rows = predicted.sorted_positions(*place)
@@ -446,7 +446,7 @@ def make_boxes(
         MASKS if masks else DETECTION,
         test_images,
         tuple(names),
-        tuple(colours),
+        tuple(colors),
         truth_image,
         truth_label,
         true.box[truth_rows],

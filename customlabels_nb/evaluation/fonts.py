@@ -20,7 +20,7 @@ from matplotlib.text import Text
 Arguments = ParamSpec("Arguments")
 
 #: Fonts that come with operating systems or are often installed, for scripts that matplotlib's default font lacks. If
-#: several fonts have a character, the first one is used. Matplotlib cannot draw colour emoji fonts.
+#: several fonts have a character, the first one is used. Matplotlib cannot draw color emoji fonts.
 FURTHER_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
     "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",

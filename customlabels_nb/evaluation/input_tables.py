@@ -15,11 +15,11 @@ from pandas.api.types import infer_dtype
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
-from customlabels_nb.core.tables import BOX_COLUMNS, check_label, label_colour, labels_in_order, normalise_labels
+from customlabels_nb.core.tables import BOX_COLUMNS, check_label, label_color, labels_in_order, normalise_labels
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
 #: Maximum coordinate in pixels. No image is this large, and the limit keeps areas finite.
@@ -96,10 +96,10 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
     return table
 
 
-def labels_and_colours(
+def labels_and_colors(
     truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
 ) -> tuple[list[str], list[str]]:
-    """Return the labels that occur in the tables, in order, and the colour of each.
+    """Return the labels that occur in the tables, in order, and the color of each.
 
     Raises
     ------
@@ -108,17 +108,17 @@ def labels_and_colours(
     """
     both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
     table = normalise_labels([] if labels is None else labels)
-    colour_of: dict[str, Any] = dict(zip(table["label"], table["colour"], strict=True))
-    for label, colour in colour_of.items():
-        if not _COLOUR.fullmatch(str(colour)):  # colours are inserted into style sheets
-            raise TableError(f"The colour of label {label!r} is {colour!r}. It must have the form #rrggbb.")
+    color_of: dict[str, Any] = dict(zip(table["label"], table["color"], strict=True))
+    for label, color in color_of.items():
+        if not _COLOR.fullmatch(str(color)):  # colors are inserted into style sheets
+            raise TableError(f"The color of label {label!r} is {color!r}. It must have the form #rrggbb.")
     ordered = labels_in_order(both, table["label"])
-    colours = [colour_of.get(label) or label_colour(position) for position, label in enumerate(ordered)]
+    colors = [color_of.get(label) or label_color(position) for position, label in enumerate(ordered)]
     here = set(both["label"])
-    kept = [(label, colour) for label, colour in zip(ordered, colours, strict=True) if label in here]
+    kept = [(label, color) for label, color in zip(ordered, colors, strict=True) if label in here]
     if not kept:
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a label.")
-    return [label for label, _ in kept], [colour for _, colour in kept]
+    return [label for label, _ in kept], [color for _, color in kept]
 
 
 def _values(column: pd.Series) -> pd.Index:

@@ -78,8 +78,8 @@ class Outcomes(ABC):
         One of :data:`TASKS`.
     images : ndarray of object, shape (n,)
         Names of the test images.
-    labels, colours : tuple of str, length k
-        Labels, in order, and the colour of each.
+    labels, colors : tuple of str, length k
+        Labels, in order, and the color of each.
     left_out : int
         Number of images in the truth and predictions tables that are not test images.
     """
@@ -87,7 +87,7 @@ class Outcomes(ABC):
     task: str
     images: npt.NDArray[np.object_]
     labels: tuple[str, ...]
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     left_out: int = field(default=0, kw_only=True)
 
     def position(self, label: str) -> int:

@@ -54,7 +54,7 @@ class Evaluation:
     confusion_matrix : ConfusionMatrix
         Confusion matrix.
     labels : DataFrame
-        ``label`` and ``colour``, in order.
+        ``label`` and ``color``, in order.
     notes : sequence of str
         Human-readable notes on how to interpret the metrics.
 
@@ -393,7 +393,7 @@ def evaluation_of(
         per_label=per_label,
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
-        labels=pd.DataFrame({"label": list(outcomes.labels), "colour": list(outcomes.colours)}).astype("str"),
+        labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype("str"),
         notes=[*evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
 

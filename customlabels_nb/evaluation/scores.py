@@ -21,7 +21,7 @@ from customlabels_nb.evaluation.input_tables import (
     check_confidences,
     choose_test_images,
     clean_table,
-    labels_and_colours,
+    labels_and_colors,
 )
 from customlabels_nb.evaluation.outcomes import (
     FALSE_NEGATIVE,
@@ -225,7 +225,7 @@ def make_scores(
     images : list, Series or DataFrame with a column ``image``, optional
         Test images. Defaults to the images in either table. Rows for other images are ignored.
     labels : list or labels table, optional
-        Order and colours of the labels. Labels in neither table are ignored.
+        Order and colors of the labels. Labels in neither table are ignored.
     task : {"single-label", "multi-label"}
         Task to evaluate.
 
@@ -245,7 +245,7 @@ def make_scores(
     predictions = clean_table(predictions, "predictions", ("image", "label", "confidence"))
     confidence = check_confidences(predictions)
     test_images, left_out = choose_test_images(truth, predictions, images)
-    names, colours = labels_and_colours(truth, predictions, labels)
+    names, colors = labels_and_colors(truth, predictions, labels)
 
     place = pd.Index(test_images), pd.Index(names)
     is_true = find_pairs(truth, "truth", *place).has
@@ -256,7 +256,7 @@ def make_scores(
         task,
         test_images,
         tuple(names),
-        tuple(colours),
+        tuple(colors),
         is_true,
         given.matrix(confidence),
         given.has,

@@ -69,7 +69,7 @@ def write_photos(
     name: str,
     folder: str | os.PathLike[str],
     *,
-    seed: int = 0,
+    random_state: int = 0,
     train: int | None = None,
     test: int | None = None,
     size: tuple[int, int] | None = None,
@@ -83,7 +83,7 @@ def write_photos(
         for training, scenes with boxes for testing) or "circuit_boards" (boxes).
     folder : path
         Folder to write to. It is created if needed, and must be empty if it exists.
-    seed : int
+    random_state : int
         Random seed. The same seed draws the same photos, whatever the number of photos.
     train, test : int, optional
         Number of photos in each split, spread evenly over the labels. If the number is not divisible by the number of
@@ -112,7 +112,7 @@ def write_photos(
     1
     """
     example = _module(name)
-    for argument, value in (("seed", seed), ("train", train), ("test", test)):
+    for argument, value in (("random_state", random_state), ("train", train), ("test", test)):
         if value is not None and value < 0:
             raise InputError(f"{argument}={value!r} must not be negative.")
     if size is not None and min(size) < 16:
@@ -124,7 +124,7 @@ def write_photos(
     import numpy as np
 
     labels: tuple[str, ...] = example.LABELS
-    kept = np.random.default_rng([zlib.crc32(name.encode()), seed]).permutation(len(labels))[:_DETECT].tolist()
+    kept = np.random.default_rng([zlib.crc32(name.encode()), random_state]).permutation(len(labels))[:_DETECT].tolist()
     photos = {  # file: (split, number)
         place / _file(example, name, split, number): (split, number)
         for split, count, default in (("train", train, example.TRAIN), ("test", test, example.TEST))
@@ -137,7 +137,7 @@ def write_photos(
         """Draw and save a photo."""
         split, number = photos[path]
         which, n = number % len(labels), number // len(labels)
-        rng = np.random.default_rng([zlib.crc32(name.encode()), seed, _SPLITS.index(split), which, n])
+        rng = np.random.default_rng([zlib.crc32(name.encode()), random_state, _SPLITS.index(split), which, n])
         picture: Picture = example.paint(split, number, rng, size or example.SIZE)
         picture.image.save(path, "JPEG", quality=_QUALITY)
         return picture
@@ -197,7 +197,7 @@ def create(
     name: str,
     folder: str | os.PathLike[str] = ".",
     *,
-    seed: int = 0,
+    random_state: int = 0,
     train: int | None = None,
     test: int | None = None,
     size: tuple[int, int] | None = None,
@@ -229,7 +229,9 @@ def create(
 
     project = create_project(name, folder, task=example.TASK)
     try:
-        photos = write_photos(name, Path(folder) / f"{name}-photos", seed=seed, train=train, test=test, size=size)
+        photos = write_photos(
+            name, Path(folder) / f"{name}-photos", random_state=random_state, train=train, test=test, size=size
+        )
     except BaseException:
         project.delete(confirm=True)
         raise

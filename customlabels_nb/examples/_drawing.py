@@ -1,4 +1,4 @@
-"""Draw synthetic images: colours, outlines, planes, a camera, and an object map to compute boxes from.
+"""Draw synthetic images: colors, outlines, planes, a camera, and an object map to compute boxes from.
 
 Everything is drawn at ``OVERSAMPLE`` times the image size and then scaled down, which smooths the edges (antialiasing).
 """
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 Points = Sequence[tuple[float, float]] | np.ndarray
 T = TypeVar("T")
 
@@ -49,27 +49,27 @@ class Picture:
         return tuple(dict.fromkeys([*self.labels, *(box.label for box in self.boxes)]))
 
 
-def colours(text: str) -> tuple[Colour, ...]:
-    """Parse hexadecimal colour codes separated by spaces."""
+def colors(text: str) -> tuple[Color, ...]:
+    """Parse hexadecimal color codes separated by spaces."""
     return tuple((int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)) for code in text.split())
 
 
-def mix(first: Colour, second: Colour, share: float) -> Colour:
+def mix(first: Color, second: Color, share: float) -> Color:
     """Blend ``first`` with ``share`` (0 to 1) of ``second``."""
     a, b, c = (x + (y - x) * share for x, y in zip(first, second, strict=True))
     return a, b, c
 
 
-def shade(colour: Colour, factor: float) -> Colour:
-    """Multiply a colour by ``factor``, clipped at white."""
-    a, b, c = (min(255.0, x * factor) for x in colour)
+def shade(color: Color, factor: float) -> Color:
+    """Multiply a color by ``factor``, clipped at white."""
+    a, b, c = (min(255.0, x * factor) for x in color)
     return a, b, c
 
 
-def vary(colour: Colour, rng: np.random.Generator, spread: float = 0.05) -> Colour:
-    """Make a colour slightly lighter or darker, and shift its hue slightly."""
+def vary(color: Color, rng: np.random.Generator, spread: float = 0.05) -> Color:
+    """Make a color slightly lighter or darker, and shift its hue slightly."""
     factors = 1 + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
-    a, b, c = np.clip(np.array(colour) * factors, 0, 255).tolist()
+    a, b, c = np.clip(np.array(color) * factors, 0, 255).tolist()
     return a, b, c
 
 
@@ -78,8 +78,8 @@ def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
     return items[int(rng.integers(len(items)))]
 
 
-def _ink(colour: Colour) -> tuple[int, int, int]:
-    r, g, b = (round(min(255.0, max(0.0, x))) for x in colour)
+def _ink(color: Color) -> tuple[int, int, int]:
+    r, g, b = (round(min(255.0, max(0.0, x))) for x in color)
     return r, g, b
 
 
@@ -135,15 +135,15 @@ class Painting:
     The attribute ``owner`` is the number of the object being drawn. Anything drawn while it is 0 is background.
     """
 
-    def __init__(self, size: tuple[int, int], above: Colour, below: Colour | None = None) -> None:
+    def __init__(self, size: tuple[int, int], above: Color, below: Color | None = None) -> None:
         self.size = (size[0] * OVERSAMPLE, size[1] * OVERSAMPLE)
         self.image = Image.new("RGB", self.size)
         self.owners = Image.new("L", self.size)
         self.owner = 0
         self.polygon(rect(0, 0, *self.size), above, below)
 
-    def polygon(self, points: np.ndarray, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
-        """Fill an outline with ``colour``, or with a vertical gradient from ``colour`` to ``below``."""
+    def polygon(self, points: np.ndarray, color: Color, below: Color | None = None, alpha: float = 1.0) -> None:
+        """Fill an outline with ``color``, or with a vertical gradient from ``color`` to ``below``."""
         if len(points) < 3:
             return
         outline = [(x, y) for x, y in points.tolist()]
@@ -155,11 +155,11 @@ class Painting:
         if width <= 0 or height <= 0:
             return
         if alpha >= 1 and (below is None or width * height < _FLAT):
-            ImageDraw.Draw(self.image).polygon(outline, fill=_ink(colour))
+            ImageDraw.Draw(self.image).polygon(outline, fill=_ink(color))
         else:
             mask = Image.new("L", (width, height))
             ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in outline], fill=round(255 * alpha))
-            ramp = np.linspace(colour, below or colour, height).clip(0, 255).astype(np.uint8)[:, None]
+            ramp = np.linspace(color, below or color, height).clip(0, 255).astype(np.uint8)[:, None]
             self.image.paste(Image.fromarray(ramp).resize((width, height)), (left, top), mask)
         if alpha > 0.5:
             ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
@@ -179,7 +179,7 @@ class Painting:
         return tuple(found)
 
     def finish(
-        self, rng: np.random.Generator, tint: Colour = (1, 1, 1), light: float = 0.14, grain: float = 3.0
+        self, rng: np.random.Generator, tint: Color = (1, 1, 1), light: float = 0.14, grain: float = 3.0
     ) -> Image.Image:
         """Return the image at its final size, with soft light from one side, darker corners and a little grain."""
         photo = self.image.reduce(OVERSAMPLE)
@@ -212,21 +212,21 @@ class Plane:
         """Return the same plane with a different origin, direction (degrees, counter-clockwise) and unit."""
         return Plane(self.canvas, lambda points: self.project(turned(points, turn, x, y, scale)))
 
-    def draw(self, points: Points, colour: Colour, below: Colour | None = None, alpha: float = 1.0) -> None:
+    def draw(self, points: Points, color: Color, below: Color | None = None, alpha: float = 1.0) -> None:
         """Fill an outline as in :meth:`Painting.polygon`."""
-        self.canvas.polygon(self.project(np.asarray(points, dtype=float)), colour, below, alpha)
+        self.canvas.polygon(self.project(np.asarray(points, dtype=float)), color, below, alpha)
 
-    def line(self, points: Points, width: float, colour: Colour, alpha: float = 1.0) -> None:
+    def line(self, points: Points, width: float, color: Color, alpha: float = 1.0) -> None:
         """Draw a stroke with round ends."""
         path = np.asarray(points, dtype=float)
         step = np.gradient(path, axis=0)
         side = np.stack([-step[:, 1], step[:, 0]], axis=1) / (np.hypot(*step.T)[:, None] + 1e-9) * width / 2
-        self.draw(np.concatenate([path + side, (path - side)[::-1]]), colour, alpha=alpha)
+        self.draw(np.concatenate([path + side, (path - side)[::-1]]), color, alpha=alpha)
         if alpha >= 1:
             for x, y in (path[0], path[-1]):
-                self.draw(oval(x, y, width / 2), colour)
+                self.draw(oval(x, y, width / 2), color)
 
-    def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, colour: Colour = (30, 22, 50)) -> None:
+    def shadow(self, points: Points, strength: float = 0.3, blur: float = 0.03, color: Color = (30, 22, 50)) -> None:
         """Draw a soft shadow in the shape of an outline. ``blur`` is a fraction of the canvas's shorter side."""
         canvas, outline = self.canvas, self.project(np.asarray(points, dtype=float)) / _COARSE
         mask = Image.new("L", (canvas.size[0] // _COARSE + 1, canvas.size[1] // _COARSE + 1))
@@ -236,9 +236,9 @@ class Plane:
         box = mask.getbbox()
         if box is not None:
             patch = mask.crop(box).resize(((box[2] - box[0]) * _COARSE, (box[3] - box[1]) * _COARSE))
-            canvas.image.paste(_ink(colour), (box[0] * _COARSE, box[1] * _COARSE), patch)
+            canvas.image.paste(_ink(color), (box[0] * _COARSE, box[1] * _COARSE), patch)
 
-    def write(self, text: str, x: float, y: float, height: float, colour: Colour) -> None:
+    def write(self, text: str, x: float, y: float, height: float, color: Color) -> None:
         """Write text centred at (``x``, ``y``)."""
         font, canvas = ImageFont.load_default(60), self.canvas
         x0, y0, x1, y1 = font.getbbox(text)
@@ -257,7 +257,7 @@ class Plane:
             values += [u, v]
         weights = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0].tolist()
         mask = letters.transform((width, high), Image.Transform.PERSPECTIVE, weights, Image.Resampling.BILINEAR)
-        canvas.image.paste(_ink(colour), (left, top), mask)
+        canvas.image.paste(_ink(color), (left, top), mask)
         canvas.owners.paste(canvas.owner, (left, top), mask.point(lambda value: 255 * (value > 127)))
 
 
@@ -340,7 +340,7 @@ class Space:
 
         return Plane(self.canvas, project)
 
-    def solid(self, outline: Points, low: float, high: float, colour: Colour, top: Colour | None = None) -> None:
+    def solid(self, outline: Points, low: float, high: float, color: Color, top: Color | None = None) -> None:
         """Draw a convex outline (u, w) extruded from ``low`` to ``high``, lit by the camera's sun."""
         points = np.asarray(outline, dtype=float)
         sun = turned([self.camera.sun], -self.turn)[0]
@@ -351,22 +351,22 @@ class Space:
         facing = ((self._eye()[:2] - middles) * normals).sum(axis=1) > 0
         for k in np.flatnonzero(facing):
             slant = float(normals[k] @ sun) / (math.hypot(*normals[k]) + 1e-9)
-            tone = shade(colour, 0.84 + 0.14 * slant)
+            tone = shade(color, 0.84 + 0.14 * slant)
             corners = np.array([points[k], ends[k], ends[k], points[k]])
             pixels = self._project(corners[:, 0], np.array([low, low, high, high]), corners[:, 1])
             self.canvas.polygon(pixels, tone, shade(tone, 0.88))
         height = self._eye()[2]
         if height > high:
-            self.floor(high).draw(points, top or shade(colour, 1.07))
+            self.floor(high).draw(points, top or shade(color, 1.07))
         elif height < low:
-            self.floor(low).draw(points, shade(colour, 0.7))
+            self.floor(low).draw(points, shade(color, 0.7))
 
     def box(
-        self, u0: float, u1: float, w0: float, w1: float, low: float, high: float, colour: Colour,
-        radius: float = 0.0, top: Colour | None = None,
+        self, u0: float, u1: float, w0: float, w1: float, low: float, high: float, color: Color,
+        radius: float = 0.0, top: Color | None = None,
     ) -> None:  # fmt: skip
         """Draw a cuboid with upright edges rounded by ``radius``."""
-        self.solid(rect(u0, w0, u1, w1, radius), low, high, colour, top)
+        self.solid(rect(u0, w0, u1, w1, radius), low, high, color, top)
 
     def build(self, *cuboids: tuple[Any, ...]) -> None:
         """Draw non-intersecting cuboids from far to near. Each is a tuple of arguments of :meth:`box`."""

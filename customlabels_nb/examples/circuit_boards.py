@@ -2,7 +2,7 @@
 
 "comparator" is a chip with eight pins, and "pot_resistor" is a trimmer with a rotor. "ir_phototransistor" and "ir_led"
 are domes on two leads: phototransistors are dark, and LEDs are clear or bluish. Smoky and violet domes are easily
-confused. Chips with other numbers of pins, capacitors, buttons and coloured diodes have no box.
+confused. Chips with other numbers of pins, capacitors, buttons and colored diodes have no box.
 
 A box encloses the visible body and leads of a part, but not its pads or shadow, nor any part hidden by a cable or the
 image edge.
@@ -18,11 +18,11 @@ import numpy as np
 
 from customlabels_nb.examples._drawing import (
     Camera,
-    Colour,
+    Color,
     Painting,
     Picture,
     Space,
-    colours,
+    colors,
     curve,
     mix,
     oval,
@@ -33,10 +33,10 @@ from customlabels_nb.examples._drawing import (
     vary,
 )
 
-_BOARDS = colours("2f7d55 2b5fa5 b23a3f 2c2f38 e9e6dc 3f9a6a 6b4a8f d9b27c")
-_DESKS = colours("c99a6b e4dccb 8f979f 3f6f7f d8a79a 5b5f68 efe9df")
-_BRIGHT = colours("d9463b f0b13c 3fa25a 3d6fb8 e8e4da e07f35")
-_TIN, _GOLD, _INK, _WHITE, _BLUE = colours("d5d8dc dcb45c 2b2c31 f3f1ea 2f7fd0")
+_BOARDS = colors("2f7d55 2b5fa5 b23a3f 2c2f38 e9e6dc 3f9a6a 6b4a8f d9b27c")
+_DESKS = colors("c99a6b e4dccb 8f979f 3f6f7f d8a79a 5b5f68 efe9df")
+_BRIGHT = colors("d9463b f0b13c 3fa25a 3d6fb8 e8e4da e07f35")
+_TIN, _GOLD, _INK, _WHITE, _BLUE = colors("d5d8dc dcb45c 2b2c31 f3f1ea 2f7fd0")
 
 Paint = Callable[[Space, np.random.Generator], None]
 _Placed = tuple[str, Paint, tuple[float, float], Space]
@@ -81,7 +81,7 @@ def _trimmer(space: Space, rng: np.random.Generator) -> None:
         rotor.draw(turned(rect(-r * 0.75, -r * 0.14, r * 0.75, r * 0.14), angle + extra, u, w), shade(_INK, 1.3))
 
 
-def _dome(lenses: tuple[Colour, ...], alpha: float, space: Space, rng: np.random.Generator) -> None:
+def _dome(lenses: tuple[Color, ...], alpha: float, space: Space, rng: np.random.Generator) -> None:
     """Draw a 5 mm diode, either lying on its leads or upright and seen from its tip."""
     lens = vary(pick(rng, lenses), rng)
     if rng.random() < 0.3:
@@ -103,14 +103,14 @@ def _dome(lenses: tuple[Colour, ...], alpha: float, space: Space, rng: np.random
 def _resistor(space: Space, rng: np.random.Generator) -> None:
     _leads(space, ((-2.5, 0), (-5.2, 0)), ((2.5, 0), (5.2, 0)))
     body = space.floor(1.5)
-    tone = vary(pick(rng, colours("dcc293 dcc293 8fb8d0")), rng)
+    tone = vary(pick(rng, colors("dcc293 dcc293 8fb8d0")), rng)
     body.draw(rect(-3.1, -1.1, 3.1, 1.1, 0.9), mix(tone, _WHITE, 0.15), shade(tone, 0.85))
     for u in (-2.2, -1.1, 0.0, 2.0):
         body.draw(rect(u - 0.25, -1.05, u + 0.25, 1.05), vary(pick(rng, (*_BRIGHT, _INK)), rng))
 
 
 def _capacitor(space: Space, rng: np.random.Generator) -> None:
-    r, tone = rng.uniform(2.2, 3.4), vary(pick(rng, (_INK, _INK, *colours("2f4f8a 5a3f6f"))), rng)
+    r, tone = rng.uniform(2.2, 3.4), vary(pick(rng, (_INK, _INK, *colors("2f4f8a 5a3f6f"))), rng)
     space.solid(oval(0, 0, r), 0, 6, tone, tone)
     space.floor(6).draw(oval(0, 0, r * 0.82), _TIN, shade(_TIN, 0.85))
     space.floor(6).draw(oval(0, 0, r, start=-35, end=35), shade(_WHITE, 0.9))
@@ -147,8 +147,8 @@ def _block(space: Space, rng: np.random.Generator) -> None:
 _LABELLED: dict[str, tuple[Paint, tuple[float, float]]] = {  # with half of their width and depth, in millimetres
     "comparator": (partial(_chip, 8), (5.5, 4.3)),
     "pot_resistor": (_trimmer, (5, 5)),
-    "ir_phototransistor": (partial(_dome, colours("26262b 26262b 2f2a36 55506a 4a4744"), 0.96), (3, 8)),
-    "ir_led": (partial(_dome, colours("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90"), 0.82), (3, 8)),
+    "ir_phototransistor": (partial(_dome, colors("26262b 26262b 2f2a36 55506a 4a4744"), 0.96), (3, 8)),
+    "ir_led": (partial(_dome, colors("dfe8ee c9d8ef b9c9e8 8f86b8 6f6a90"), 0.82), (3, 8)),
 }
 _OTHERS: tuple[tuple[Paint, tuple[float, float]], ...] = (
     (partial(_chip, 14), (9.2, 4.3)),
@@ -203,7 +203,7 @@ def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[
     return canvas, [label for label, *_ in placed]
 
 
-def _draw_desk(space: Space, rng: np.random.Generator, tone: Colour) -> None:
+def _draw_desk(space: Space, rng: np.random.Generator, tone: Color) -> None:
     step, planks = rng.uniform(12, 40), rng.random() < 0.5
     for x in np.arange(-140, 140, step).tolist():
         if planks:
@@ -213,7 +213,7 @@ def _draw_desk(space: Space, rng: np.random.Generator, tone: Colour) -> None:
             space.floor().line([(-140, x), (140, x)], 0.4, shade(tone, 1.1))
 
 
-def _draw_board(space: Space, rng: np.random.Generator, tone: Colour, half: np.ndarray) -> None:
+def _draw_board(space: Space, rng: np.random.Generator, tone: Color, half: np.ndarray) -> None:
     u, w = half.tolist()
     space.shadow(rect(-u, -w, u, w), 0.5, 0.02, 3)
     space.box(-u, u, -w, w, -1.6, 0, shade(tone, 0.9), 2.5, tone)

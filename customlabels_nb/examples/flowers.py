@@ -1,7 +1,7 @@
 """Example "flowers": a multi-label task with flowers and buds, with and without leaves.
 
 There are nine labels, three per photo: the kind of flower (one of five), whether it has leaves, and whether it is in
-full bloom. Every combination occurs. The kinds share colours, backgrounds and lighting. Blurred leaves may appear
+full bloom. Every combination occurs. The kinds share colors, backgrounds and lighting. Blurred leaves may appear
 behind flowers without leaves, and buds among open flowers.
 """
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from customlabels_nb.examples._drawing import (
-    Colour,
+    Color,
     Painting,
     Picture,
     Plane,
     blob,
-    colours,
+    colors,
     curve,
     mix,
     oval,
@@ -30,55 +30,55 @@ from customlabels_nb.examples._drawing import (
     vary,
 )
 
-_CREAM, _GOLD, _ORANGE, _GREEN, _WHITE = colours("fbf3d6 f2bb3c ec8a34 6f9a4c fffdf8")
-_GROUNDS = colours("dfe9e0 f4e2d3 d6e2ee efd9dc e9e2f0 3f5a54 4a4a68 c9b59a 8fae9c f7eecb 704a4a")
-_GARDENS = colours("5f8f5a 3f6f52 86a860 a9a266 5a7f86")
+_CREAM, _GOLD, _ORANGE, _GREEN, _WHITE = colors("fbf3d6 f2bb3c ec8a34 6f9a4c fffdf8")
+_GROUNDS = colors("dfe9e0 f4e2d3 d6e2ee efd9dc e9e2f0 3f5a54 4a4a68 c9b59a 8fae9c f7eecb 704a4a")
+_GARDENS = colors("5f8f5a 3f6f52 86a860 a9a266 5a7f86")
 _TINTS = ((1.0, 1.0, 1.0), (1.06, 1.0, 0.9), (0.92, 0.97, 1.04), (0.84, 0.83, 0.92), (1.04, 0.95, 0.86))
 
-Head = Callable[[Plane, np.random.Generator, Colour, float], None]
+Head = Callable[[Plane, np.random.Generator, Color, float], None]
 
 
 @dataclass(frozen=True)
 class _Species:
-    """Appearance of a flower species: open head, heads per stem, bud petals, leaves and colours."""
+    """Appearance of a flower species: open head, heads per stem, bud petals, leaves and colors."""
 
     head: Head
     bunch: tuple[int, int]
     bud: tuple[float, float]  # width and pointedness of the petals
     leaf: tuple[float, float, float, float]  # length, width, belly, pointedness
-    greens: tuple[Colour, ...]  # of the leaves and the stem
-    colours: tuple[Colour, ...]
+    greens: tuple[Color, ...]  # of the leaves and the stem
+    colors: tuple[Color, ...]
 
 
 def _petal(
-    plane: Plane, turn: float, shape: tuple[float, float, float, float], colour: Colour, throat: Colour | None = None
+    plane: Plane, turn: float, shape: tuple[float, float, float, float], color: Color, throat: Color | None = None
 ) -> None:
-    """Draw a petal with a slightly darker edge, a lighter middle and a base in the ``throat`` colour."""
+    """Draw a petal with a slightly darker edge, a lighter middle and a base in the ``throat`` color."""
     length, width, belly, point = shape
     own = plane.moved(0, 0, turn)
-    own.draw(petal(length, width, belly, point), shade(colour, 0.82))
-    own.draw(petal(length * 0.97, width * 0.92, belly, point), colour, mix(colour, _WHITE, 0.16))
-    own.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(colour, _WHITE, 0.3), alpha=0.35)
+    own.draw(petal(length, width, belly, point), shade(color, 0.82))
+    own.draw(petal(length * 0.97, width * 0.92, belly, point), color, mix(color, _WHITE, 0.16))
+    own.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(color, _WHITE, 0.3), alpha=0.35)
     if throat:
         own.draw(petal(length * 0.55, width * 0.5, 0.5, 0.9), throat, alpha=0.75)
 
 
-def _bougainvillea(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+def _bougainvillea(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     for _ in range(int(rng.integers(5, 9))):
         x, y = rng.normal(0, 0.38, 2).tolist()
         own, turn = plane.moved(x, y, 0, 0.55), rng.uniform(0, 360)
         for k in range(3):
-            _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(colour, rng))
+            _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(color, rng))
         for k in range(3):
-            own.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(colour, _CREAM, 0.5))
+            own.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(color, _CREAM, 0.5))
             own.draw(turned(oval(0, 0.32, 0.1), turn + 60 + 120 * k), _CREAM)
 
 
-def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+def _camellia(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     rings, start = int(rng.integers(3, 6)), rng.uniform(0, 360)
     for ring in range(rings):
         length, count = 1.0 - 0.75 * ring / rings, 8 - ring
-        tone = mix(colour, _WHITE if ring % 2 else colour, 0.1)
+        tone = mix(color, _WHITE if ring % 2 else color, 0.1)
         for k in range(count):
             turn = start + 360 * (k + 0.5 * ring) / count + rng.normal(0, 4)
             _petal(plane, turn, (length, length * 0.95, 0.66, 0.45), vary(tone, rng, 0.03))
@@ -87,10 +87,10 @@ def _camellia(plane: Plane, rng: np.random.Generator, colour: Colour, size: floa
             plane.draw(turned(oval(0, 0, 0.045), 0, rng.normal(0, 0.1), rng.normal(0, 0.1)), vary(_GOLD, rng))
 
 
-def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+def _lilac(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     for y in np.linspace(-0.8, 1.5, 80).tolist():
         wide = min(0.55, 0.3 + 0.3 * size) * min(1.0, (y + 1.2) * 1.5) * ((1.7 - y) / 2.5) ** 0.6
-        x, tone = rng.uniform(-wide, wide), vary(colour, rng, 0.09)
+        x, tone = rng.uniform(-wide, wide), vary(color, rng, 0.09)
         own, turn = plane.moved(x, y, rng.uniform(0, 90), 0.16), int(rng.integers(0, 90))
         if y > -0.4 + 2.2 * size + rng.normal(0, 0.2):
             own.draw(oval(0, 0, 0.6), shade(tone, 0.8))
@@ -100,10 +100,10 @@ def _lilac(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) 
         own.draw(oval(0, 0, 0.17), mix(_GOLD, tone, 0.4))
 
 
-def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+def _frangipani(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     turn = rng.uniform(0, 72)
     for k in range(5):
-        shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(colour, rng, 0.02)
+        shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(color, rng, 0.02)
         own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each petal covers half of the next one
         own.draw(shape, shade(tone, 0.84))
         own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
@@ -111,10 +111,10 @@ def _frangipani(plane: Plane, rng: np.random.Generator, colour: Colour, size: fl
         own.draw(petal(0.38, 0.3, 0.45, 0.9), _ORANGE, alpha=0.5)
 
 
-def _jonquil(plane: Plane, rng: np.random.Generator, colour: Colour, size: float) -> None:
+def _jonquil(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     turn, cup = rng.uniform(0, 60), vary(pick(rng, (_GOLD, _ORANGE)), rng)
     for k in (0, 2, 4, 1, 3, 5):
-        _petal(plane, turn + 60 * k, (1.0, 0.56, 0.55, 0.75), vary(colour, rng, 0.03))
+        _petal(plane, turn + 60 * k, (1.0, 0.56, 0.55, 0.75), vary(color, rng, 0.03))
     for share, tone in ((1.0, shade(cup, 0.9)), (0.86, cup), (0.55, shade(cup, 0.7))):
         plane.draw(blob(rng, 0, 0, 0.36 * share, 0.06), tone)
     for k in range(5):
@@ -123,24 +123,24 @@ def _jonquil(plane: Plane, rng: np.random.Generator, colour: Colour, size: float
 
 _SPECIES = {
     "bougainvillea": _Species(
-        _bougainvillea, (1, 2), (0.5, 0.8), (0.9, 0.6, 0.45, 0.8), colours("5f9345 8a7355"),
-        colours("c8246f b01c8a e0558e d8392f ea8a4a f6e3e6"),
+        _bougainvillea, (1, 2), (0.5, 0.8), (0.9, 0.6, 0.45, 0.8), colors("5f9345 8a7355"),
+        colors("c8246f b01c8a e0558e d8392f ea8a4a f6e3e6"),
     ),
     "camellia": _Species(
-        _camellia, (1, 1), (0.85, 0.5), (1.25, 0.66, 0.5, 0.75), colours("2f6440 7a5f48"),
-        colours("c2243f e2628a f0a9bb f8eee8 b51f5c f3d7d6"),
+        _camellia, (1, 1), (0.85, 0.5), (1.25, 0.66, 0.5, 0.75), colors("2f6440 7a5f48"),
+        colors("c2243f e2628a f0a9bb f8eee8 b51f5c f3d7d6"),
     ),
     "common_lilac": _Species(
-        _lilac, (1, 2), (0.3, 0.6), (1.05, 0.85, 0.38, 0.75), colours("5f8f52 7d6a50"),
-        colours("b08fd0 9468b8 d3a8d8 f4f0f6 c46aa8"),
+        _lilac, (1, 2), (0.3, 0.6), (1.05, 0.85, 0.38, 0.75), colors("5f8f52 7d6a50"),
+        colors("b08fd0 9468b8 d3a8d8 f4f0f6 c46aa8"),
     ),
     "frangipani": _Species(
-        _frangipani, (2, 4), (0.34, 0.7), (1.9, 0.55, 0.55, 0.75), colours("4f8a48 9a9484"),
-        colours("fbf5ea fbf5ea f7dfe0 ec9aae f6e6a4 d9506e"),
+        _frangipani, (2, 4), (0.34, 0.7), (1.9, 0.55, 0.55, 0.75), colors("4f8a48 9a9484"),
+        colors("fbf5ea fbf5ea f7dfe0 ec9aae f6e6a4 d9506e"),
     ),
     "jonquil": _Species(
-        _jonquil, (1, 3), (0.4, 0.8), (2.3, 0.2, 0.4, 0.6), colours("6f9f66 7fa25c"),
-        colours("f6d23a f6d23a f8efc8 fcf8ee f3bd2e"),
+        _jonquil, (1, 3), (0.4, 0.8), (2.3, 0.2, 0.4, 0.6), colors("6f9f66 7fa25c"),
+        colors("f6d23a f6d23a f8efc8 fcf8ee f3bd2e"),
     ),
 }  # fmt: skip
 
@@ -164,7 +164,7 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     """Draw one to three stems, on a branch, in a vase or lying on a table."""
     way = pick(rng, ("branch", "branch", "vase", "lying"))
     canvas = _ground(rng, size, way)
-    plane, colour = canvas.flat(), vary(pick(rng, species.colours), rng)
+    plane, color = canvas.flat(), vary(pick(rng, species.colors), rng)
     stems, scale = int(rng.choice([1, 1, 2, 3])), rng.uniform(0.34, 0.5)
     scale *= 1.0 if stems == 1 else 0.75
     turn = rng.uniform(0, 360) if way == "lying" else rng.normal(0, 8)
@@ -191,15 +191,15 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     strange = int(rng.integers(3 * stems))
     for k, (x, y) in enumerate(heads):
         open_ = grown if stems == 1 or k != strange else True
-        _bunch(own.moved(x, y, rng.normal(0, 20), scale), rng, species, colour, open_)
+        _bunch(own.moved(x, y, rng.normal(0, 20), scale), rng, species, color, open_)
     return canvas
 
 
-def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, grown: bool) -> None:
+def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, color: Color, grown: bool) -> None:
     count = int(rng.integers(species.bunch[0], species.bunch[1] + 1))
     opening = rng.uniform(0.85, 1.1)
     if species.head is _lilac:
-        tone = colour if grown else shade(mix(colour, _GREEN, 0.15), 0.85)
+        tone = color if grown else shade(mix(color, _GREEN, 0.15), 0.85)
         _lilac(plane, rng, tone, opening if grown else rng.uniform(0, 0.35))
         return
     for k in range(count):
@@ -207,16 +207,16 @@ def _bunch(plane: Plane, rng: np.random.Generator, species: _Species, colour: Co
         ((x, y),) = turned([(0, 0.0 if count == 1 else 0.75)], turn).tolist()
         part = plane.moved(x, y, turn if not grown else 0, 1.0 if count == 1 else 0.78)
         if grown:
-            species.head(part, rng, vary(colour, rng, 0.03), opening)
+            species.head(part, rng, vary(color, rng, 0.03), opening)
         else:
             plane.line([(0, -0.2), (x, y - 0.1)], 0.09, mix(species.greens[1], _GREEN, 0.5))
-            _bud(part, rng, species, vary(colour, rng, 0.04), rng.choice([5, 24]) * rng.uniform(0.8, 1.2))
+            _bud(part, rng, species, vary(color, rng, 0.04), rng.choice([5, 24]) * rng.uniform(0.8, 1.2))
 
 
-def _bud(plane: Plane, rng: np.random.Generator, species: _Species, colour: Colour, spread: float) -> None:
+def _bud(plane: Plane, rng: np.random.Generator, species: _Species, color: Color, spread: float) -> None:
     """Draw a closed or half-open flower from the side: petals in a fan of ``spread`` degrees, sepals at the base."""
     width, point = species.bud
-    tone = mix(colour, species.greens[0], 0.12 if spread > 12 else 0.3)
+    tone = mix(color, species.greens[0], 0.12 if spread > 12 else 0.3)
     for _ in range(3 if species.head is _bougainvillea else 1):
         base = plane.moved(rng.normal(0, 0.02), -0.35)
         if species.head is _bougainvillea:
@@ -259,7 +259,7 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Painti
     canvas = Painting(size, shade(tone, 1.08), shade(tone, 0.88))
     plane = canvas.flat()
     if garden:
-        blooms = (_CREAM, *pick(rng, list(_SPECIES.values())).colours)
+        blooms = (_CREAM, *pick(rng, list(_SPECIES.values())).colors)
         for x, y in rng.uniform(-1.4, 1.4, (int(rng.integers(6, 14)), 2)).tolist():
             leaf = rng.random() < 0.65
             shape = turned(petal(0.9, 0.5), rng.uniform(0, 360), x, y) if leaf else oval(x, y, 0.2)

@@ -17,13 +17,13 @@ from PIL import Image
 from customlabels_nb.examples._drawing import (
     OVERSAMPLE,
     Camera,
-    Colour,
+    Color,
     Painting,
     Picture,
     Plane,
     Space,
     blob,
-    colours,
+    colors,
     curve,
     mix,
     oval,
@@ -40,22 +40,22 @@ TASK = "boxes"
 FILES = {"train": "folders", "test": "coco"}
 TRAIN, TEST, SIZE = 21, 42, (640, 480)
 
-_WHITE, _DARK, _GLASS, _CARD = colours("fbfaf7 2a2c35 b5cfd8 cfa274")
-# main, secondary and accent colours of the brands, on light and on dark backgrounds
+_WHITE, _DARK, _GLASS, _CARD = colors("fbfaf7 2a2c35 b5cfd8 cfa274")
+# main, secondary and accent colors of the brands, on light and on dark backgrounds
 _ON_LIGHT = {
-    "lumivane": colours("0f8f88 0f8f88 f29c1f"),
-    "pellwick": colours("5c2d8a 5c2d8a ee5140"),
-    "tarnfold": colours("17406f 3f86b8 4aa26d"),
+    "lumivane": colors("0f8f88 0f8f88 f29c1f"),
+    "pellwick": colors("5c2d8a 5c2d8a ee5140"),
+    "tarnfold": colors("17406f 3f86b8 4aa26d"),
 }
 _ON_DARK = {
-    "lumivane": colours("f3f7f6 f3f7f6 f9b13c"),
-    "pellwick": colours("f1edf8 f1edf8 ff7a5c"),
-    "tarnfold": colours("f2f6fa b9d6ea 8fd6a5"),
+    "lumivane": colors("f3f7f6 f3f7f6 f9b13c"),
+    "pellwick": colors("f1edf8 f1edf8 ff7a5c"),
+    "tarnfold": colors("f2f6fa b9d6ea 8fd6a5"),
 }
-_TINTS = colours("f3e4c8 dcebe6 e9e2f0 f7dcd2 d9e4f2")
-_STRONG = colours("22303f 3c2a45 1f3d36 7a2e28 2b2b2e")
-_PAINTS = colours("c94f3d 2f6f73 e0b04a 33507a 8a4f6d 5f8a5a e7e0d2 3b3f4a f6f4ee d98c5f")
-_GREENS = colours("4f8a4b 6fa052 3f7357")
+_TINTS = colors("f3e4c8 dcebe6 e9e2f0 f7dcd2 d9e4f2")
+_STRONG = colors("22303f 3c2a45 1f3d36 7a2e28 2b2b2e")
+_PAINTS = colors("c94f3d 2f6f73 e0b04a 33507a 8a4f6d 5f8a5a e7e0d2 3b3f4a f6f4ee d98c5f")
+_GREENS = colors("4f8a4b 6fa052 3f7357")
 _WORDS = ("CAFE", "BAKERY", "CYCLE", "HOTEL", "SALON", "BOOKS", "DELI", "STUDIO")
 
 _TRIES = 5
@@ -91,14 +91,14 @@ def _shapes(brand: str) -> list[tuple[int, np.ndarray]]:
     ]
 
 
-def _logo(plane: Plane, brand: str, inks: tuple[Colour, ...], word: bool) -> None:
+def _logo(plane: Plane, brand: str, inks: tuple[Color, ...], word: bool) -> None:
     for ink, outline in _shapes(brand):
         plane.draw(outline, inks[ink])
     if word:
         plane.write(brand.upper(), 0, -1.36, 0.34, inks[0])
 
 
-def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Colour, ...]) -> None:
+def _decoy(plane: Plane, rng: np.random.Generator, inks: tuple[Color, ...]) -> None:
     """Draw a sign that does not belong to a brand: a flower, a star in a ring or a house, sometimes with a word."""
     kind = int(rng.integers(3))
     if kind == 0:
@@ -123,11 +123,11 @@ class Stage:
     signs: list[str | None]
     shown: list[str] = field(default_factory=list)
 
-    def paint(self, *choice: Colour) -> Colour:
+    def paint(self, *choice: Color) -> Color:
         return vary(pick(self.rng, choice or _PAINTS), self.rng)
 
-    def sign(self, plane: Plane, ground: Colour) -> None:
-        """Draw the next sign, or a decoy, on a plane with background colour ``ground``."""
+    def sign(self, plane: Plane, ground: Color) -> None:
+        """Draw the next sign, or a decoy, on a plane with background color ``ground``."""
         brand = self.signs.pop(0) if self.signs else None
         dark = sum(ground) < 400
         if brand is None:
@@ -190,7 +190,7 @@ def _bag(stage: Stage, space: Space) -> None:
 def _on_table(thing: Callable[[Stage, Space], None], stage: Stage) -> None:
     """Draw an object on a table, with other objects around it."""
     rng, space = stage.rng, stage.space
-    wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colours("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
+    wall, wood = stage.paint(*_TINTS, *_PAINTS), stage.paint(*colors("c9986a b9835a e3d3b8 8f8f95 dfe2e3 6d5246"))
     back = space.front(9)
     back.draw(rect(-30, -12, 30, 20), shade(wall, 1.05), shade(wall, 0.85))
     for x in rng.uniform(-7, 7, 6).tolist():
@@ -243,7 +243,7 @@ def _street(stage: Stage, houses: bool) -> None:
     """Draw the sky, a road and a pavement, with trees or house walls behind them."""
     rng, space = stage.rng, stage.space
     if houses:
-        wall = stage.paint(*colours("b8715a d9bfa3 c9cfd2 e6d9c6 8f6f66"))
+        wall = stage.paint(*colors("b8715a d9bfa3 c9cfd2 e6d9c6 8f6f66"))
         front = space.front(4)
         front.draw(rect(-14, 0, 14, 14), shade(wall, 0.95), wall)
         for v in np.arange(0.2, 8, 0.35).tolist():
@@ -255,7 +255,7 @@ def _street(stage: Stage, houses: bool) -> None:
         for x in np.arange(-30, 30, 4).tolist():
             space.front(22).draw(blob(rng, x, 1, rng.uniform(2, 3.6)), vary(mix(_GREENS[0], _GLASS, 0.4), rng))
         space.floor().draw(rect(-40, -5, 40, 22), stage.paint(*_GREENS), stage.paint(*_GREENS))
-    road = stage.paint(*colours("8b8d93 6f727b a59c92"))
+    road = stage.paint(*colors("8b8d93 6f727b a59c92"))
     space.floor().draw(rect(-40, -6, 40, 1.4), shade(road, 0.95), shade(road, 1.05))
     space.floor().draw(rect(-40, 1.4, 40, 4 if houses else 2.2), shade(road, 1.35), shade(road, 1.25))
 
@@ -342,7 +342,7 @@ def compose(
     (z, y, pitch, lens), scene = SCENES[kind]
     eye = (rng.normal(0, 0.5), y + rng.normal(0, 0.15), z + rng.normal(0, 0.3))
     camera = Camera(eye, rng.normal(0, 4), pitch + rng.normal(0, 1.5), rng.normal(0, 2), lens)
-    canvas = Painting(size, *pick(rng, (colours("7fb4dc dbe9ef"), colours("8d9ac4 f6c9a0"), colours("b9c2c9 e4e6e6"))))
+    canvas = Painting(size, *pick(rng, (colors("7fb4dc dbe9ef"), colors("8d9ac4 f6c9a0"), colors("b9c2c9 e4e6e6"))))
     stage = Stage(rng, Space(canvas, camera), list(signs))
     scene(stage)
     return canvas, stage.shown
@@ -355,7 +355,7 @@ def _alone(brand: str, look: int, rng: np.random.Generator, side: int) -> Image.
         (_WHITE, light),
         (vary(pick(rng, _TINTS), rng, 0.02), light),
         (vary(pick(rng, _STRONG), rng, 0.02), dark),
-        (colours("f6f2e9")[0], (_DARK,) * 3),
+        (colors("f6f2e9")[0], (_DARK,) * 3),
         (_WHITE, light),
         (mix(light[0], _DARK, 0.12), (_WHITE,) * 3),
         (vary(_WHITE, rng, 0.02), light),

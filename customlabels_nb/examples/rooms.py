@@ -1,6 +1,6 @@
 """Example "rooms": rooms and outdoor areas of a home, with ten labels and one label per photo.
 
-Rooms share walls, windows, plants and colours, and are seen from many viewpoints at many times of day, so only the
+Rooms share walls, windows, plants and colors, and are seen from many viewpoints at many times of day, so only the
 furniture distinguishes them. Some rooms even share furniture: a kitchen may have a sofa, a living space a counter.
 """
 
@@ -15,13 +15,13 @@ from PIL import Image
 from customlabels_nb.errors import InputError
 from customlabels_nb.examples._drawing import (
     Camera,
-    Colour,
+    Color,
     Painting,
     Picture,
     Plane,
     Space,
     blob,
-    colours,
+    colors,
     curve,
     mix,
     oval,
@@ -41,18 +41,18 @@ TASK = "single-label"
 FILES = {"train": "folders", "test": "folders"}
 TRAIN, TEST, SIZE = 60, 56, (480, 360)
 
-_WALLS = colours("f2e8da e4dccf dce6e2 d3deea efdfdb e6e0ef f3dfbf bfd3c8 7fa09a 4f6a80 cf9a7c d9b8b0")
-_WOODS = colours("c99a6b a9744a dfbb8c 8a5a3b d5c2a6")
-_FABRICS = colours("d9693f 2f6f73 e3a93b 3d5a80 8a4f7d 6b8f5a c8506b 5b6470 cbb79b")
-_GREENS = colours("4f8a4b 6fa052 3f7357 86a95a")
-_STONES = colours("e6e2da c9d2d6 d9c8b4 8f9aa3 b9b2a6")
-_WHITE, _DARK, _GLASS, _LIT = colours("f7f5f0 33343f b9d4de ffe6a6")
-_HOURS = (  # tint of the image, and colours of the sky at the top and bottom
-    ((1.0, 1.0, 1.0), *colours("6fb1dd d8edf5")),
-    ((1.05, 1.0, 0.93), *colours("8fc3e8 fbe6c4")),
-    ((1.02, 0.9, 0.82), *colours("6d7fb8 f7a877")),
-    ((0.95, 0.98, 1.02), *colours("b4bec8 e2e6e8")),
-    ((0.66, 0.64, 0.78), *colours("1d2450 4a4f88")),
+_WALLS = colors("f2e8da e4dccf dce6e2 d3deea efdfdb e6e0ef f3dfbf bfd3c8 7fa09a 4f6a80 cf9a7c d9b8b0")
+_WOODS = colors("c99a6b a9744a dfbb8c 8a5a3b d5c2a6")
+_FABRICS = colors("d9693f 2f6f73 e3a93b 3d5a80 8a4f7d 6b8f5a c8506b 5b6470 cbb79b")
+_GREENS = colors("4f8a4b 6fa052 3f7357 86a95a")
+_STONES = colors("e6e2da c9d2d6 d9c8b4 8f9aa3 b9b2a6")
+_WHITE, _DARK, _GLASS, _LIT = colors("f7f5f0 33343f b9d4de ffe6a6")
+_HOURS = (  # tint of the image, and colors of the sky at the top and bottom
+    ((1.0, 1.0, 1.0), *colors("6fb1dd d8edf5")),
+    ((1.05, 1.0, 0.93), *colors("8fc3e8 fbe6c4")),
+    ((1.02, 0.9, 0.82), *colors("6d7fb8 f7a877")),
+    ((0.95, 0.98, 1.02), *colors("b4bec8 e2e6e8")),
+    ((0.66, 0.64, 0.78), *colors("1d2450 4a4f88")),
 )
 
 Cuboid = tuple[Any, ...]
@@ -82,7 +82,7 @@ def _row(left: float, right: float, step: float, low: float, high: float) -> lis
             for k, u in enumerate(np.arange(left, right - step / 2, step).tolist())]  # fmt: skip
 
 
-# Cuboids: start and end along the wall (u) and away from it (w), bottom, top, colour, corner radius.
+# Cuboids: start and end along the wall (u) and away from it (w), bottom, top, color, corner radius.
 _FURNITURE: dict[str, list[Cuboid]] = {
     "sofa": [
         (-0.9, 0.9, -0.25, 0, 0.1, 0.86, "cloth", 0.1), (-0.9, 0.9, -0.9, -0.25, 0.1, 0.45, "cloth", 0.1),
@@ -223,8 +223,8 @@ def _place(space: Space, rng: np.random.Generator, name: str, hour: int) -> None
     cuboids = []
     for u0, u1, w0, w1, low, high, tone, *radius in pieces:
         if tone != "any" or rng.random() < 0.85:
-            colour = tones[tone] if tone != "any" else vary(pick(rng, (*_FABRICS, *_FABRICS, _WHITE)), rng, 0.09)
-            cuboids.append((u0 * wide, u1 * wide, w0, w1, low, high, colour, *radius))
+            color = tones[tone] if tone != "any" else vary(pick(rng, (*_FABRICS, *_FABRICS, _WHITE)), rng, 0.09)
+            cuboids.append((u0 * wide, u1 * wide, w0, w1, low, high, color, *radius))
     ground = [piece for piece in cuboids if piece[4] < 0.2]
     if ground:
         u0, u1, w0, w1 = (f(p[k] for p in ground) for k, f in enumerate((min, max, min, max)))
@@ -269,13 +269,13 @@ def _parasol(space: Space, rng: np.random.Generator) -> None:
         front.draw([(a, 1.95), (0, 2.65), (b, 1.95)], stripe, shade(stripe, 0.88))
 
 
-def _fence(space: Space, rng: np.random.Generator, high: float, gap: float, colour: Colour, reach: float) -> None:
+def _fence(space: Space, rng: np.random.Generator, high: float, gap: float, color: Color, reach: float) -> None:
     front = space.front()
     front.shadow(rect(-reach, -0.1, reach, 0.1), 0.3, 0.015)
     for v in (0.3, 0.75):
-        front.draw(rect(-reach, high * v, reach, high * v + 0.12), shade(colour, 0.8))
+        front.draw(rect(-reach, high * v, reach, high * v + 0.12), shade(color, 0.8))
     for x in np.arange(-reach, reach, 0.2 + gap).tolist():
-        tone, plank = vary(colour, rng, 0.03), [(0, 0), (0, high), (0.1, high + 0.08), (0.2, high), (0.2, 0)]
+        tone, plank = vary(color, rng, 0.03), [(0, 0), (0, high), (0.1, high + 0.08), (0.2, high), (0.2, 0)]
         front.draw(turned(plank, 0, x), tone, shade(tone, 0.85))
 
 
@@ -351,9 +351,9 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
                 _picture(front, rng, at + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
     if rng.random() < 0.5:
         a, b, cloth = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
-        for share, colour in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
+        for share, color in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
             rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
-            space.floor().draw(rug, mix(colour, _WHITE, 0.15))
+            space.floor().draw(rug, mix(color, _WHITE, 0.15))
     order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
     if rng.random() < 0.8:
         order.sort()
@@ -368,7 +368,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
 
 def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
     wide, floors = rng.uniform(2.8, 4.2), int(rng.integers(1, 3))
-    wall, roof = vary(pick(rng, (_WHITE, *_WALLS)), rng), vary(pick(rng, colours("8a4a3b 56606b 6b5a4e 3f4a55")), rng)
+    wall, roof = vary(pick(rng, (_WHITE, *_WALLS)), rng), vary(pick(rng, colors("8a4a3b 56606b 6b5a4e 3f4a55")), rng)
     front.shadow(rect(-wide - 0.4, -0.3, wide + 0.4, 0.1), 0.4, 0.02)
     high, ridge = 2.8 * floors, wide * rng.choice([0.0, 0.6])
     front.draw(rect(wide * 0.4, high, wide * 0.4 + 0.6, high + 2.2), shade(roof, 0.9))

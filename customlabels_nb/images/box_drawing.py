@@ -27,37 +27,37 @@ SIDE, LEAST_SIDE = 640, 320
 DENSITY = 1.5
 
 _MOST_ENLARGED = 4.0
-_LINE, _RIM = 2.0, 4.0  # a dark outline keeps light colours visible on light images
+_LINE, _RIM = 2.0, 4.0  # a dark outline keeps light colors visible on light images
 _RIM_OPACITY, _MASK_OPACITY = 0.45, 0.2
 _LEAST_BOX = 4.0  # minimum side of a drawn box, because smaller ones are invisible
 _FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
 _FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # of nearly equal width
 _LONGEST_LABEL = 24  # characters
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a box, and of each later candidate
 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in image pixels, with label, colour (#rrggbb) and value.
+    """A box to draw: ``left, top, width, height`` in image pixels, with label, color (#rrggbb) and value.
 
     If there is a ``polygon`` (:mod:`customlabels_nb.core.polygons`), it is drawn instead of the box.
     """
 
     box: tuple[float, float, float, float]
     label: str
-    colour: str
+    color: str
     value: str = ""
     polygon: Any = None
 
 
 @dataclass(frozen=True)
 class Tag:
-    """Text next to a box, on a background in the colour of the box, with position and width in screen pixels."""
+    """Text next to a box, on a background in the color of the box, with position and width in screen pixels."""
 
     label: str
     value: str
-    colour: str
+    color: str
     left: float
     top: float
     width: float
@@ -121,14 +121,14 @@ class BoxPicture:
     def to_svg(self) -> str:
         """Render an SVG with the image embedded."""
         rings = [[ring.tolist() for ring in own] for own in self.rings[::-1]]
-        colours = [_checked(mark.colour) for mark in self.marks[::-1]]
-        boxes = zip(self.corners[::-1].tolist(), rings, colours, strict=True)
+        colors = [_checked(mark.color) for mark in self.marks[::-1]]
+        boxes = zip(self.corners[::-1].tolist(), rings, colors, strict=True)
         return render(
             "boxes.svg",
             size=self.size,
             photo=data_url(thumbnail(self.image, round(DENSITY * max(self.size)))),
             boxes=list(boxes),
-            tags=[(tag, _checked(tag.colour), ink_on(tag.colour)) for tag in self.tags if tag is not None],
+            tags=[(tag, _checked(tag.color), ink_on(tag.color)) for tag in self.tags if tag is not None],
             line=_LINE,
             rim=_RIM,
             rim_opacity=_RIM_OPACITY,
@@ -150,25 +150,25 @@ class BoxPicture:
         pen = ImageDraw.Draw(page, "RGBA")
         for mark, corners, rings in zip(self.marks[::-1], self.corners[::-1] * scale, self.rings[::-1], strict=True):
             if rings:
-                _mask(page, [ring * scale for ring in rings], scale, _checked(mark.colour))
+                _mask(page, [ring * scale for ring in rings], scale, _checked(mark.color))
                 continue
             _rectangle(pen, corners, _RIM * scale, (0, 0, 0, round(255 * _RIM_OPACITY)), page.size)
-            _rectangle(pen, corners, _LINE * scale, _checked(mark.colour), page.size)
+            _rectangle(pen, corners, _LINE * scale, _checked(mark.color), page.size)
         font = plain_font(max(1, round(_FONT_SIZE * scale)))
         for tag in self.tags:
             if tag is None:
                 continue
             left, top, right = tag.left * scale, tag.top * scale, (tag.left + tag.width) * scale
-            pen.rectangle((left, top, right - 1, top + _TAG_HEIGHT * scale - 1), fill=_checked(tag.colour))
-            words, ink = f"{tag.label} {tag.value}".strip(), ink_on(tag.colour)
+            pen.rectangle((left, top, right - 1, top + _TAG_HEIGHT * scale - 1), fill=_checked(tag.color))
+            words, ink = f"{tag.label} {tag.value}".strip(), ink_on(tag.color)
             place = (left + _PADDING * scale, top + _TAG_HEIGHT * scale / 2)
             pen.text(place, words, fill=ink, font=font, anchor="lm")
         return page
 
 
-def ink_on(colour: str) -> str:
-    """Choose black or white as the text colour on a background colour #rrggbb, for a contrast of at least 4.5 to 1."""
-    channels = [int(_checked(colour)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def ink_on(color: str) -> str:
+    """Choose black or white as the text color on a background color #rrggbb, for a contrast of at least 4.5 to 1."""
+    channels = [int(_checked(color)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in channels)
     return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
 
@@ -199,7 +199,7 @@ def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int
             width = _text_width(f"{label} {mark.value}".strip()) + 2 * _PADDING
             place = _free_place(corners, position, width, size, taken)
             if place is not None:
-                found = Tag(label, mark.value, mark.colour, *place, width)
+                found = Tag(label, mark.value, mark.color, *place, width)
                 taken = np.vstack([taken, [*place, place[0] + width, place[1] + _TAG_HEIGHT]])
                 break
         yield found
@@ -271,7 +271,7 @@ def _rectangle(
     pen: ImageDraw.ImageDraw,
     corners: FloatArray,
     line: float,
-    colour: str | tuple[int, int, int, int],
+    color: str | tuple[int, int, int, int],
     size: tuple[int, int],
 ) -> None:
     half, width = line / 2, max(1, round(line))
@@ -279,23 +279,23 @@ def _rectangle(
     ends = zip(corners[2:], (x0, y0), size, strict=True)
     x1, y1 = (min(end, max(low + 1, round(float(value) + half))) for value, low, end in ends)
     if x1 > x0 and y1 > y0:
-        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=min(width, x1 - x0, y1 - y0))
+        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=color, width=min(width, x1 - x0, y1 - y0))
 
 
-def _mask(page: Image.Image, rings: list[FloatArray], scale: float, colour: str) -> None:
+def _mask(page: Image.Image, rings: list[FloatArray], scale: float, color: str) -> None:
     """Draw the rings of a mask, and fill it (even-odd rule) so that the image remains visible."""
     inside = Image.new("1", page.size)
     for ring in rings:
         part = Image.new("1", page.size)
         ImageDraw.Draw(part).polygon(ring.ravel().tolist(), fill=1)
         inside = ImageChops.logical_xor(inside, part)
-    page.paste(colour, mask=inside.convert("L").point(lambda value: round(value * _MASK_OPACITY)))
+    page.paste(color, mask=inside.convert("L").point(lambda value: round(value * _MASK_OPACITY)))
     pen = ImageDraw.Draw(page, "RGBA")
-    for width, ink in ((_RIM, (0, 0, 0, round(255 * _RIM_OPACITY))), (_LINE, colour)):
+    for width, ink in ((_RIM, (0, 0, 0, round(255 * _RIM_OPACITY))), (_LINE, color)):
         for ring in rings:
             closed = [*ring.ravel().tolist(), *ring[0].tolist()]
             pen.line(closed, fill=ink, width=max(1, round(width * scale)), joint="curve")
 
 
-def _checked(colour: str) -> str:
-    return colour if _COLOUR.fullmatch(colour) else "#888888"
+def _checked(color: str) -> str:
+    return color if _COLOR.fullmatch(color) else "#888888"

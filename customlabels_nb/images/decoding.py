@@ -210,24 +210,24 @@ def upright_rgb(image: Image.Image, name: str) -> Image.Image:
     try:
         result = _to_rgb(image if method is None else image.transpose(method))
     except (OSError, ValueError) as error:
-        raise ImageError(name, f"cannot convert the colours to RGB ({error}).") from error
-    # drop the EXIF block, so that nothing rotates the image again, and colour profiles that do not apply to RGB
+        raise ImageError(name, f"cannot convert the colors to RGB ({error}).") from error
+    # drop the EXIF block, so that nothing rotates the image again, and color profiles that do not apply to RGB
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     result.info = {"icc_profile": profile} if profile else {}
     return result
 
 
 def upright_rgba(image: Image.Image, name: str) -> Image.Image:
-    """Apply the EXIF orientation and convert to RGBA, keeping transparent pixels and their colours."""
-    key_colour = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
-    if image.mode not in _WITH_ALPHA and not key_colour:
+    """Apply the EXIF orientation and convert to RGBA, keeping transparent pixels and their colors."""
+    key_color = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
+    if image.mode not in _WITH_ALPHA and not key_color:
         return upright_rgb(image, name).convert("RGBA")
     method = _UPRIGHT.get(orientation(image))
     try:
         turned = image if method is None else image.transpose(method)
         result = (turned.convert("LA") if turned.mode == "La" else turned).convert("RGBA")
     except (OSError, ValueError) as error:
-        raise ImageError(name, f"cannot convert the colours to RGBA ({error}).") from error
+        raise ImageError(name, f"cannot convert the colors to RGBA ({error}).") from error
     result.info = {}
     return result
 

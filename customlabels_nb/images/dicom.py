@@ -158,7 +158,7 @@ def _shown(pixels: _Array, dataset: Any) -> _Array:
 
 
 def _white(dataset: Any) -> int:
-    """Return the largest possible value of a colour channel."""
+    """Return the largest possible value of a color channel."""
     palette = dataset.PhotometricInterpretation == "PALETTE COLOR"
     bits = int(dataset.RedPaletteColorLookupTableDescriptor[2] if palette else dataset.BitsStored)
     return (1 << bits) - 1

@@ -31,7 +31,7 @@ class Tile:
     boxes : list of LabelledBox
         Boxes in pixels of the image.
     labels : list of (str, str)
-        Image-level labels and their colours (#rrggbb).
+        Image-level labels and their colors (#rrggbb).
     """
 
     image: Image.Image

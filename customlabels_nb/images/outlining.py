@@ -28,8 +28,8 @@ _FEWER, _FEWEST = 18_000, 8_000  # pixels of the reduced crop that is cut first,
 _BAND = 8  # pixels on both sides of an outline in which the next round can move it
 _MARGIN = 0.15  # around a box, as a share of its sides
 _LEAST_MARGIN = 8.0
-_ALIKE = 10  # difference of colours up to which pixels around an outer click are probably outside, in 8-bit CIELAB
-_SAMPLES = 24  # colours that are compared before the first round
+_ALIKE = 10  # difference of colors up to which pixels around an outer click are probably outside, in 8-bit CIELAB
+_SAMPLES = 24  # colors that are compared before the first round
 _SMALL_PART, _SMALL_HOLE = 0.1, 0.03  # of the largest part: smaller ones are noise, except where the user clicked
 _FINE = 4  # the outline is traced on a grid this much finer
 _EXACT = 0.3  # tolerance of the traced outline in pixels of the crop
@@ -92,7 +92,7 @@ def find_outline(
         found = crop.segment(cv2, crop.from_box(cv2, box))
     else:
         crop = _Crop(image, view or (0.0, 0.0, float(image.width), float(image.height)), clicks, _COARSE)
-        found = crop.segment(cv2, crop.from_colours(cv2))
+        found = crop.segment(cv2, crop.from_colors(cv2))
         if (inner := crop.bounds(found)) is not None:  # once more, in the object's own crop
             rough, view_crop = found, crop
             crop = _Crop(image, _around(inner), clicks, _FOUND)
@@ -151,8 +151,8 @@ class _Crop:
         state[y0:y1, x0:x1] = cv2.GC_PR_FGD
         return state
 
-    def from_colours(self, cv2: Any) -> Mask:
-        """Start with pixels around the clicks whose colour is closer to that of inner clicks than to the border's."""
+    def from_colors(self, cv2: Any) -> Mask:
+        """Start with pixels around the clicks whose color is closer to that of inner clicks than to the border's."""
         border = np.zeros(self.pixels.shape[:2], dtype=bool)
         border[[0, -1]] = border[:, [0, -1]] = True
         lab = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2LAB).astype(np.float32)
@@ -162,10 +162,10 @@ class _Crop:
         return np.asarray(state)
 
     def _distance(self, lab: npt.NDArray[np.float32], where: Mask) -> Any:
-        colours = lab[where]
-        if not len(colours):
+        colors = lab[where]
+        if not len(colors):
             return np.full(lab.shape[:2], np.inf)
-        chosen = colours[np.linspace(0, len(colours) - 1, min(_SAMPLES, len(colours))).astype(int)]
+        chosen = colors[np.linspace(0, len(colors) - 1, min(_SAMPLES, len(colors))).astype(int)]
         flat = lab.reshape(-1, 3)
         squares = (flat**2).sum(1)[:, None] - 2 * flat @ chosen.T + (chosen**2).sum(1)
         return np.asarray(squares.min(1).reshape(lab.shape[:2]))
@@ -204,7 +204,7 @@ class _Crop:
         return self._touching(cv2, found) if self.inside.any() else _large_parts(cv2, found)
 
     def _alike(self, cv2: Any) -> Mask:
-        """Return the pixels around outer clicks that have their colours, so that a click takes away more than a dot."""
+        """Return the pixels around outer clicks that have their colors, so that a click takes away more than a dot."""
         height, width = self.pixels.shape[:2]
         lab = cv2.cvtColor(cv2.GaussianBlur(self.pixels, (0, 0), 1), cv2.COLOR_BGR2LAB)
         filled = np.zeros((height + 2, width + 2), dtype=np.uint8)
@@ -253,7 +253,7 @@ def _has_both(state: Mask) -> bool:
 
 
 def _cut(cv2: Any, pixels: Mask, state: Mask, models: tuple[Any, Any], mode: int) -> Mask:
-    """Run one round of GrabCut, which changes the state and the models of the colours."""
+    """Run one round of GrabCut, which changes the state and the models of the colors."""
     if _has_both(state):
         cv2.grabCut(pixels, state, None, *models, 1, mode)
     return state & 1

@@ -30,7 +30,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources, located
 from customlabels_nb.inference.journal import Failure
-from customlabels_nb.inference.outputs import Looked
+from customlabels_nb.inference.outputs import ImageResult
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetections, open_writing
@@ -159,7 +159,7 @@ def _spread(
 
 def detect_chunk(
     postprocessor: Postprocessor, images: Sequence[str], *, root: Path | None = None, batch_size: int | None = None
-) -> list[Looked]:
+) -> list[ImageResult]:
     """Run a started model on a chunk of images and keep the result for each of them.
 
     Raises
@@ -169,13 +169,13 @@ def detect_chunk(
     Cancelled
         If the run was interrupted.
     """
-    kept: list[Looked] = []
+    kept: list[ImageResult] = []
     if not _ask_all(postprocessor, _BatchSize(postprocessor, batch_size), images, root, kept.extend, None):
         raise Cancelled("Stopped on request.")
     return kept
 
 
-def words_on_the_rest(found: pd.DataFrame | WrittenDetections) -> list[str]:
+def describe_unfinished(found: pd.DataFrame | WrittenDetections) -> list[str]:
     """Describe how many images could not be read and how many were not processed, in one sentence each."""
     if isinstance(found, WrittenDetections):  # its repr already reports the read errors
         errors, left, go_on = 0, found.left, ". Use resume=True to continue."
@@ -194,7 +194,7 @@ def _ask_all(
     batches: _BatchSize,
     images: Sequence[str],
     root: Path | None,
-    take: Callable[[list[Looked]], None],
+    take: Callable[[list[ImageResult]], None],
     events: Events | None,
     *,
     before: int = 0,
@@ -227,12 +227,12 @@ def _ask_all(
     return True
 
 
-def _looked_at(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[Looked]:
+def _looked_at(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[ImageResult]:
     answers = iter(batches.ask([found for _, found in batch if not isinstance(found, dict)]))
     return [
-        Looked(name, None, failure=found)
+        ImageResult(name, None, failure=found)
         if isinstance(found, dict)
-        else Looked(name, next(answers), found.size if isinstance(found, Canvas) else None)
+        else ImageResult(name, next(answers), found.size if isinstance(found, Canvas) else None)
         for name, found in batch
     ]
 
@@ -262,7 +262,7 @@ class _Kept:
         """Number of processed images."""
         return sum(len(batch.images) for batch in self._batches)
 
-    def take(self, looked: Sequence[Looked]) -> None:
+    def take(self, looked: Sequence[ImageResult]) -> None:
         answers = [one.answer for one in looked if one.answer is not None]
         counts = [0 if one.answer is None else len(one.answer.labels) for one in looked]
         failures = [one.failure for one in looked if one.failure is not None]

@@ -41,8 +41,8 @@ class Detection:
         Columns ``label``, ``confidence`` (between 0 and 1), and ``left``, ``top``, ``width``, ``height`` in pixels (NaN
         for a classifier), sorted by decreasing confidence. A model with masks adds ``polygon``: one ring of points
         ``[x, y]`` in pixels, or a list of rings for an object with several parts or holes.
-    colours : dict of str to str
-        Colour of each label as #rrggbb.
+    colors : dict of str to str
+        Color of each label as #rrggbb.
     nearest : tuple of (str, float, float), or None
         Label with the highest confidence, whether or not it reaches its threshold, with this confidence and threshold.
         None if a detector predicted no box at all.
@@ -53,7 +53,7 @@ class Detection:
     image: Image.Image
     name: str
     table: pd.DataFrame
-    colours: dict[str, str]
+    colors: dict[str, str]
     nearest: tuple[str, float, float] | None = None
     from_detector: bool = False
 
@@ -98,17 +98,15 @@ class Detection:
 
     def _drawing(self) -> _Drawing:
         labels = [one_line(label) for label in self.table["label"]]
-        colours = [self.colours.get(label, "#888888") for label in self.table["label"]]
+        colors = [self.colors.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         polygons = self.table.get("polygon", [None] * len(labels))
         marks = [
-            LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}", polygon)
-            for box, label, colour, confidence, polygon in zip(
-                boxes, labels, colours, confidences, polygons, strict=True
-            )
+            LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
+            for box, label, color, confidence, polygon in zip(boxes, labels, colors, confidences, polygons, strict=True)
             if not np.isnan(box).any()
         ]
-        chips = [_Chip(*found) for found in zip(labels, confidences, colours, strict=True)]
+        chips = [_Chip(*found) for found in zip(labels, confidences, colors, strict=True)]
         sentence = one_line(self._sentence())
         if not (marks or self.from_detector):
             return _Drawing(self.image, one_line(self.name), chips, sentence)
@@ -162,8 +160,8 @@ def detect(
     if answer.highest is not None:
         best, confidence = answer.highest
         nearest = (labels[best], confidence, float(postprocessor.thresholds[best]))
-    colours = dict(zip(labels, postprocessor.config.colours, strict=True))
-    return Detection(shown, name, postprocessor.table([answer]), colours, nearest, postprocessor.is_detector)
+    colors = dict(zip(labels, postprocessor.config.colors, strict=True))
+    return Detection(shown, name, postprocessor.table([answer]), colors, nearest, postprocessor.is_detector)
 
 
 def _below(confidence: float, threshold: float) -> str:
@@ -176,11 +174,11 @@ def _below(confidence: float, threshold: float) -> str:
 
 @dataclass(frozen=True)
 class _Chip:
-    """Label with its colour (#rrggbb), highest and lowest confidence (between 0 and 1), and number of boxes."""
+    """Label with its color (#rrggbb), highest and lowest confidence (between 0 and 1), and number of boxes."""
 
     label: str
     confidence: float
-    colour: str
+    color: str
     count: int = 1
     lowest: float = 1.0
 
@@ -202,7 +200,7 @@ def _by_label(chips: list[_Chip]) -> list[_Chip]:
     return list(joined.values())
 
 
-_Piece = tuple[float, float, str, str | None]  # left, right, text, colour of a chip
+_Piece = tuple[float, float, str, str | None]  # left, right, text, color of a chip
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ class _Drawing:
         return f"{file_name(self.name)}: {labels or self.sentence}"
 
     def to_html(self) -> str:
-        """Render the image and the labels below it in the colours of the JupyterLab theme."""
+        """Render the image and the labels below it in the colors of the JupyterLab theme."""
         if self.boxes is None:
             width, height = _fitted(self.image.size, _SIDE)
             source = data_url(thumbnail(self.image, _SIDE * _DENSITY))
@@ -276,24 +274,24 @@ class _Drawing:
         pen = ImageDraw.Draw(page)
         for i, row in enumerate(rows):
             top = photo.height + gap + i * (height + gap)
-            for left, right, text, colour in row:
+            for left, right, text, color in row:
                 middle = top + height / 2
-                if colour is None:
+                if color is None:
                     pen.text((left, middle), text, fill="#5f6368", font=font, anchor="lm")
                     continue
                 pen.rounded_rectangle(
-                    (left, top, right - 1, top + height - 1), height / 2, outline=colour, width=max(1, round(unit))
+                    (left, top, right - 1, top + height - 1), height / 2, outline=color, width=max(1, round(unit))
                 )
                 dot = 4 * unit
                 x = left + 12 * unit
-                pen.ellipse((x - dot, middle - dot, x + dot, middle + dot), fill=colour)
+                pen.ellipse((x - dot, middle - dot, x + dot, middle + dot), fill=color)
                 pen.text((left + 21 * unit, middle), text, fill="#1f2328", font=font, anchor="lm")
         return page
 
     def _rows(self, width: int, unit: float, font: ImageFont.FreeTypeFont) -> Iterator[list[_Piece]]:
         """Arrange the chips and words in rows that are at most ``width`` pixels wide."""
         pieces: list[tuple[str, str | None]] = [
-            (f"{chip.label}  {chip.value}", chip.colour) for chip in self.chips[:_MOST_CHIPS]
+            (f"{chip.label}  {chip.value}", chip.color) for chip in self.chips[:_MOST_CHIPS]
         ]
         if self.remark:
             pieces.append((self.remark, None))
@@ -301,15 +299,15 @@ class _Drawing:
             pieces = [(word, None) for word in self.sentence.split()]
         row: list[_Piece] = []
         left = 0.0
-        for text, colour in pieces:
-            extra = 30 * unit if colour else 0.0
+        for text, color in pieces:
+            extra = 30 * unit if color else 0.0
             text = _shortened(text, width - extra, font)
             right = left + extra + font.getlength(text)
             if row and right > width:
                 yield row
                 row, right, left = [], right - left, 0.0
-            row.append((left, right, text, colour))
-            left = right + (6 * unit if colour else font.getlength(" "))
+            row.append((left, right, text, color))
+            left = right + (6 * unit if color else font.getlength(" "))
         if row:
             yield row
 

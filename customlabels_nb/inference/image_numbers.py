@@ -15,7 +15,7 @@ import numpy as np
 
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError
-from customlabels_nb.inference.journal import Done
+from customlabels_nb.inference.journal import CompletedChunk
 from customlabels_nb.inference.output_folder import OutputFolder
 
 _LISTING = re.compile(r"_images-(\d{9,})-(\d{9,})\.parquet")
@@ -45,7 +45,7 @@ def listings(folder: OutputFolder) -> list[tuple[int, int, str]]:
     return sorted((int(match[1]), int(match[2]), match[0]) for match in matches if match)
 
 
-def unprocessed(folder: OutputFolder, images: Sequence[str], done: Done) -> list[Run]:
+def unprocessed(folder: OutputFolder, images: Sequence[str], done: CompletedChunk) -> list[Run]:
     """Return the images that are not done with their numbers, in order, and store the names of new ones.
 
     Raises
@@ -86,7 +86,7 @@ def _equal_at_start(folder: OutputFolder, names: Sequence[str], images: Sequence
 
 
 def _matched(
-    folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: Done
+    folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: CompletedChunk
 ) -> tuple[list[Run], list[str]]:
     """Return the runs of stored images to process, and the names that are not stored.
 

@@ -49,7 +49,7 @@ def part_name(first: int, stop: int) -> str:
 
 
 @dataclass
-class Done:
+class CompletedChunk:
     """Totals of all steps in a journal.
 
     Attributes
@@ -128,7 +128,7 @@ class Journal:
     ----------
     begun : bool
         True if the journal already existed.
-    done : Done
+    done : CompletedChunk
         Totals of the recorded steps.
     engine : str or None
         Engine that the run was started with, or None if the journal does not record it.
@@ -197,15 +197,15 @@ class ObjectJournal(Journal):
         """Leave the journal as it is, because each step is complete."""
 
 
-def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Done]:
+def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, CompletedChunk]:
     """Read the journal of a folder: the description of the run, None if there is no journal, and the steps."""
     sizes = folder.sizes()
     if folder.local is not None:
         if JOURNAL not in sizes:
-            return None, Done()
+            return None, CompletedChunk()
         return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL), sizes)[:2]
     if RUN not in sizes:
-        return None, Done()
+        return None, CompletedChunk()
     there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder), sizes)
     steps = sorted(filter(_STEP.fullmatch, sizes))
     filled = [name for name in steps if sizes[name]]
@@ -227,9 +227,11 @@ def _encoded(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record).encode("ascii")
 
 
-def _parsed(lines: Iterable[bytes], place: str, files: Collection[str] = ()) -> tuple[dict[str, Any] | None, Done, int]:
+def _parsed(
+    lines: Iterable[bytes], place: str, files: Collection[str] = ()
+) -> tuple[dict[str, Any] | None, CompletedChunk, int]:
     """Return the description of the run, its steps, and the size of the complete lines in bytes."""
-    facts, done, whole = None, Done(), 0
+    facts, done, whole = None, CompletedChunk(), 0
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
             break
@@ -254,7 +256,7 @@ def _json(line: bytes, place: str, number: int) -> dict[str, Any]:
     return record
 
 
-def _take(record: dict[str, Any], done: Done, place: str, number: int, files: Collection[str]) -> None:
+def _take(record: dict[str, Any], done: CompletedChunk, place: str, number: int, files: Collection[str]) -> None:
     """Add one step to ``done``, unless its file is missing."""
     match record:
         case {

@@ -44,7 +44,7 @@ _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
 @dataclass(frozen=True)
-class Looked:
+class ImageResult:
     """Processed image: its predictions and, for a detector, its size, or the reason why it could not be read."""
 
     image: str
@@ -98,7 +98,7 @@ class Output(Protocol):
             If data that an earlier step has written is missing.
         """
 
-    def write(self, looked: Sequence[Looked]) -> Mark | None:
+    def write(self, looked: Sequence[ImageResult]) -> Mark | None:
         """Write the predictions of one step."""
 
     def finish(self) -> None:
@@ -156,7 +156,7 @@ class LineOutput(ABC):
             )
         return os.truncate(self.path, whole)
 
-    def write(self, looked: Sequence[Looked]) -> Mark | None:
+    def write(self, looked: Sequence[ImageResult]) -> Mark | None:
         with self.path.open("ab") as file:
             file.writelines(line + b"\n" for line in self.lines(looked))
             file.flush()
@@ -167,7 +167,7 @@ class LineOutput(ABC):
         """Finish without writing anything, because each step is already complete."""
 
     @abstractmethod
-    def lines(self, looked: Sequence[Looked]) -> list[bytes]:
+    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
         """Return the output lines for these images, without line endings."""
 
     @abstractmethod
@@ -179,10 +179,10 @@ class JsonLines(LineOutput):
 
     form = "JSON Lines"
 
-    def lines(self, looked: Sequence[Looked]) -> list[bytes]:
+    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
         return [orjson.dumps(self._record(one, one.answer)) for one in looked if one.answer is not None]
 
-    def _record(self, one: Looked, answer: ImagePrediction) -> dict[str, Any]:
+    def _record(self, one: ImageResult, answer: ImagePrediction) -> dict[str, Any]:
         size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
         entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size, answer.polygons)
         return {"image": plain(one.image), **size, "CustomLabels": entries}
@@ -255,7 +255,7 @@ class ManifestOutput(LineOutput):
         super().go_on(marks, images)
         self._written = set(map(self._name, images))
 
-    def lines(self, looked: Sequence[Looked]) -> list[bytes]:
+    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
         new: dict[str, tuple[ImagePrediction, tuple[int, int]]] = {}
         for one in looked:
             name = self._name(one.image)
@@ -346,7 +346,7 @@ class ParquetParts:
                 "Empty the folder to start again, or pass a different `to`."
             )
 
-    def write(self, looked: Sequence[Looked], first: int = 0) -> Mark | None:
+    def write(self, looked: Sequence[ImageResult], first: int = 0) -> Mark | None:
         """Write the predictions for images whose numbers begin with ``first``, unless there are none."""
         found = [one for one in looked if one.answer is not None and len(one.answer.labels)]
         if not found:
@@ -405,7 +405,7 @@ class ParquetParts:
         types = {"image": text, "label": text, "polygon": several(several(several(number)))}
         return self._arrow.schema([(name, types.get(name, number)) for name in columns])
 
-    def _part(self, looked: Sequence[Looked]) -> bytes:
+    def _part(self, looked: Sequence[ImageResult]) -> bytes:
         answers = [one.answer for one in looked if one.answer is not None]
         every = joined(answers)
         names = np.asarray([plain(one.image) for one in looked], dtype=object)

@@ -242,7 +242,7 @@ class Predictor:
         InputError
             If an array has the wrong shape or dtype.
         """
-        with self._asked(detector=False) as running:
+        with self._running_kind(detector=False) as running:
             pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
             step = at_once or running.at_once
             parts = (pixels[i : i + step] for i in range(0, len(pixels), step))
@@ -281,7 +281,7 @@ class Predictor:
             If the model is not running, or is a classifier.
         """
         found: list[DetectedBoxes] = []
-        with self._asked(detector=True) as running:
+        with self._running_kind(detector=True) as running:
             config, step, views = running.config, at_once or running.at_once, self._views
             for start in range(0, len(images), step):
                 canvases = [
@@ -298,7 +298,7 @@ class Predictor:
         return found
 
     @contextmanager
-    def _asked(self, *, detector: bool) -> Iterator[_Running]:
+    def _running_kind(self, *, detector: bool) -> Iterator[_Running]:
         running = self._taken()
         try:
             if running.config.is_detector is not detector:

@@ -20,9 +20,9 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
-from customlabels_nb.inference.journal import COLUMNS, ENGINE, Done, Failure, Mark, read_journal
+from customlabels_nb.inference.journal import COLUMNS, ENGINE, CompletedChunk, Failure, Mark, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
-from customlabels_nb.inference.outputs import JsonLines, Looked, ManifestOutput, Output, ParquetParts
+from customlabels_nb.inference.outputs import ImageResult, JsonLines, ManifestOutput, Output, ParquetParts
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
 from customlabels_nb.models.artifact import MASKS, model_identity
 
@@ -146,7 +146,7 @@ class Writing:
     def __init__(self, output: Output, postprocessor: Postprocessor, *, resume: bool) -> None:
         self._output = output
         self.postprocessor = postprocessor
-        self._buffer: list[Looked] = []
+        self._buffer: list[ImageResult] = []
         self._rows = self.left = 0
         self._since = time.monotonic()
         to = str(output.path)
@@ -183,7 +183,7 @@ class Writing:
         self.left = len(left)
         return left
 
-    def take(self, looked: Sequence[Looked]) -> None:
+    def take(self, looked: Sequence[ImageResult]) -> None:
         """Queue a batch for writing.
 
         Raises
@@ -223,7 +223,7 @@ class Writing:
             **({} if asked.predictor.views == 1 else {"views": asked.predictor.views}),
         }
 
-    def _add(self, looked: Sequence[Looked]) -> None:
+    def _add(self, looked: Sequence[ImageResult]) -> None:
         self._buffer += looked
         self._rows += sum(len(one.answer.labels) for one in looked if one.answer is not None)
         late = time.monotonic() - self._since >= self._output.seconds_a_step
@@ -281,7 +281,7 @@ class FolderWriting(Writing):
     def _facts(self) -> dict[str, Any]:
         return {**super()._facts(), COLUMNS: self.postprocessor.columns}
 
-    def _add(self, looked: Sequence[Looked]) -> None:
+    def _add(self, looked: Sequence[ImageResult]) -> None:
         while looked:  # a file ends with its run
             room = len(self.runs[self._at].images) - self._written - len(self._buffer)
             super()._add(looked[:room])
@@ -336,7 +336,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
 
 
 def _summary(
-    output: Output, done: Done, left: int, listing: Sequence[Failure], columns: list[str]
+    output: Output, done: CompletedChunk, left: int, listing: Sequence[Failure], columns: list[str]
 ) -> WrittenDetections:
     errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
     return WrittenDetections(
@@ -401,14 +401,14 @@ def open_writing(
 class _Behind:
     """Background thread that calls a function with each item of a bounded queue, one after the other."""
 
-    def __init__(self, function: Callable[[Sequence[Looked]], None]) -> None:
+    def __init__(self, function: Callable[[Sequence[ImageResult]], None]) -> None:
         self._function = function
-        self._items: queue.Queue[Sequence[Looked] | None] = queue.Queue(_BATCHES_BEHIND)
+        self._items: queue.Queue[Sequence[ImageResult] | None] = queue.Queue(_BATCHES_BEHIND)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="customlabels_nb-writing", daemon=True)
         self._thread.start()
 
-    def put(self, item: Sequence[Looked]) -> None:
+    def put(self, item: Sequence[ImageResult]) -> None:
         if self._failure is not None:
             raise self._failure
         self._items.put(item)

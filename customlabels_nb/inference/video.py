@@ -118,7 +118,7 @@ def detect_video(
         with open_video(path, name, damaged=allow_damaged) as file:
             target = target_of(to, name)
             target.refuse_to_replace(path)
-            found = _asked(postprocessor, file, takes, stream)
+            found = _detect_frames(postprocessor, file, takes, stream)
         try:
             found.reopen = partial(open_video, path, name, damaged=allow_damaged)
             if not found.interrupted:
@@ -131,7 +131,7 @@ def detect_video(
 
 
 @dataclass(frozen=True)
-class _Looked:
+class FrameResult:
     """Frame to process: the input for the model and a thumbnail."""
 
     index: int
@@ -140,11 +140,11 @@ class _Looked:
     small: Image.Image
 
 
-def _asked(
+def _detect_frames(
     postprocessor: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool], events: Events
 ) -> VideoDetection:
     config = postprocessor.config
-    colours = dict(zip(config.labels, config.colours, strict=True))
+    colors = dict(zip(config.labels, config.colors, strict=True))
     batch = forward_batch(postprocessor.predictor.device or "cpu")
     done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # complete on interrupt
     stills, empty, interrupted = _Stills(), _Stills(), False
@@ -157,7 +157,7 @@ def _asked(
             for one, answer in zip(group, answers, strict=True):
                 polygons = [None] * len(answer.labels) if answer.polygons is None else answer.polygons
                 named = [
-                    (config.labels[label], float(confidence), config.colours[label], box, polygon)
+                    (config.labels[label], float(confidence), config.colors[label], box, polygon)
                     for label, confidence, box, polygon in zip(
                         answer.labels, answer.confidences, answer.boxes, polygons, strict=True
                     )
@@ -174,7 +174,7 @@ def _asked(
     table = postprocessor.table([answer for answer, _ in done])
     for place, column in enumerate(_FRAME_COLUMNS[:2]):
         table.insert(place, column, np.repeat(seen[column].to_numpy(), seen["found"].to_numpy()))
-    found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colours, interrupted=interrupted)
+    found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colors, interrupted=interrupted)
     found.stills = stills.chosen() or empty.chosen()
     if video.lost:
         found.notes.append(f"{video.lost:,} damaged packets of the video were skipped.")
@@ -185,13 +185,13 @@ def _asked(
 
 def _looked_at(
     postprocessor: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool]
-) -> Iterator[_Looked]:
+) -> Iterator[FrameResult]:
     for frame in video.frames():
         if takes(frame.index, frame.ms):
             picture = frame.picture()
             prepared = postprocessor.prepare_picture(picture)
             picture.thumbnail((_STILL_SIDE, _STILL_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-            yield _Looked(frame.index, frame.ms, prepared, picture)
+            yield FrameResult(frame.index, frame.ms, prepared, picture)
 
 
 def _tell(events: Events, done: int, total: int | None) -> None:
@@ -228,7 +228,7 @@ class _ByTime:
 
 @dataclass(frozen=True)
 class _Still:
-    """Thumbnail of a frame with its predictions: boxes in pixels of the thumbnail, or labels with their colours."""
+    """Thumbnail of a frame with its predictions: boxes in pixels of the thumbnail, or labels with their colors."""
 
     picture: Image.Image
     ms: float
@@ -275,7 +275,7 @@ class _Label:
     """Label in a video: its number of frames, range of confidences and columns in the timeline."""
 
     name: str
-    colour: str
+    color: str
     frames: int
     lowest: float
     highest: float
@@ -325,8 +325,8 @@ class VideoDetection:
         Width and height of an upright frame in pixels.
     duration_ms : float or None
         Duration of the video according to the file, if known.
-    colours : dict of str to str
-        Colour of each label as #rrggbb.
+    colors : dict of str to str
+        Color of each label as #rrggbb.
     notes : list of str
         Human-readable notes, for example about skipped packets.
     interrupted : bool
@@ -340,7 +340,7 @@ class VideoDetection:
     frames: pd.DataFrame
     size: tuple[int, int]
     duration_ms: float | None
-    colours: dict[str, str]
+    colors: dict[str, str]
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
     video: Path | None = None
@@ -427,7 +427,7 @@ class VideoDetection:
         for index, found in zip(self.frames["frame"].tolist(), self.frames["found"].tolist(), strict=True):
             rows, end = range(end, end + found), end + found
             named = [
-                (labels[i], confidences[i], self.colours.get(labels[i], "#888888"), boxes[i], polygons[i]) for i in rows
+                (labels[i], confidences[i], self.colors.get(labels[i], "#888888"), boxes[i], polygons[i]) for i in rows
             ]
             yield _marks_of(index, named)
 
@@ -485,22 +485,22 @@ class VideoDetection:
                 first = min(_COLUMNS - 1, int(start / end * _COLUMNS))
                 columns[first : max(first + 1, round(until[frame] / end * _COLUMNS))] = True
             low, high = float(rows["confidence"].min()), float(rows["confidence"].max())
-            colour = self.colours.get(str(name), "#888888")
-            labels.append(_Label(str(name), colour, len(once), low, high, columns))
+            color = self.colors.get(str(name), "#888888")
+            labels.append(_Label(str(name), color, len(once), low, high, columns))
         return sorted(labels, key=lambda label: -label.frames)
 
 
 def _marks_of(index: int, found: list[tuple[str, float, str, Any, Any]]) -> Marks:
     """Convert the predictions in a frame to drawing marks.
 
-    Each has a label, a confidence, a colour, a box (NaN if absent) and a polygon (None if absent).
+    Each has a label, a confidence, a color, a box (NaN if absent) and a polygon (None if absent).
     """
     boxes = [
-        LabelledBox(tuple(box.tolist()), label, colour, f"{confidence:.2f}", polygon)
-        for label, confidence, colour, box, polygon in found
+        LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
+        for label, confidence, color, box, polygon in found
         if not np.isnan(box).any()
     ]
-    chips = [(f"{label}  {value:.2f}", colour) for label, value, colour, box, _ in found if np.isnan(box).any()]
+    chips = [(f"{label}  {value:.2f}", color) for label, value, color, box, _ in found if np.isnan(box).any()]
     return Marks(index, boxes, chips)
 
 
@@ -549,8 +549,8 @@ def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks)
     for mark in found.boxes:
         left, top, width, height = (side * scale for side in mark.box)
         polygon = [ring * scale for ring in rings_of(mark.polygon)] or None
-        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.colour, mark.value, polygon))
-    return _Still(picture, ms, boxes, [(one_line(words), colour) for words, colour in found.chips])
+        boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.color, mark.value, polygon))
+    return _Still(picture, ms, boxes, [(one_line(words), color) for words, color in found.chips])
 
 
 def clock(ms: float) -> str:

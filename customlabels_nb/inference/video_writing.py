@@ -44,7 +44,7 @@ class Marks:
 
     index: int
     boxes: Sequence[LabelledBox] = ()
-    chips: Sequence[tuple[str, str]] = ()  # text, colour
+    chips: Sequence[tuple[str, str]] = ()  # text, color
 
 
 def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events: Events) -> str | None:
@@ -132,7 +132,7 @@ class _Overlay:
     """Layer of marks that is drawn once and composited onto each frame, with boxes scaled from the source video."""
 
     def __init__(self, marks: Marks, given: tuple[int, int], size: tuple[int, int]) -> None:
-        # drawing the marks on black and on white gives both their colour and their transparency
+        # drawing the marks on black and on white gives both their color and their transparency
         self._added, white = (_drawn_on(ground, marks, given, size) for ground in (0, 255))
         self._let_through = ImageChops.subtract(white, self._added)
 
@@ -151,19 +151,19 @@ def _drawn_on(grey: int, marks: Marks, given: tuple[int, int], size: tuple[int, 
 
 
 def _draw_chips(page: Image.Image, chips: Sequence[tuple[str, str]]) -> None:
-    """Draw labels below each other in the upper left corner, each on a background in its colour."""
+    """Draw labels below each other in the upper left corner, each on a background in its color."""
     unit = max(page.size) / SIDE
     pen = ImageDraw.Draw(page)
     font, gap, height, side = plain_font(max(8, round(14 * unit))), 6 * unit, 24 * unit, 9 * unit
     hidden = len(chips) - _MOST_CHIPS
-    for row, (words, colour) in enumerate([*chips[:_MOST_CHIPS], *([(f"and {hidden} more", _GREY)] * (hidden > 0))]):
+    for row, (words, color) in enumerate([*chips[:_MOST_CHIPS], *([(f"and {hidden} more", _GREY)] * (hidden > 0))]):
         text = _fitting(one_line(words), page.width - 2 * (gap + side), font)
         top = gap + row * (height + gap)
         if not text or top + height > page.height:
             return
         right = gap + 2 * side + font.getlength(text)
-        pen.rounded_rectangle((gap, top, right, top + height), height / 2, fill=colour)
-        pen.text((gap + side, top + height / 2), text, fill=ink_on(colour), font=font, anchor="lm")
+        pen.rounded_rectangle((gap, top, right, top + height), height / 2, fill=color)
+        pen.text((gap + side, top + height / 2), text, fill=ink_on(color), font=font, anchor="lm")
 
 
 def _fitting(text: str, width: float, font: Any) -> str:

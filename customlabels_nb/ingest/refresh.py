@@ -42,7 +42,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     images = store.images()
     mine = set(images.loc[images["split"] == split, "image"])
     removed = _removed(store, split) - mine
-    seen = _Seen(images, split, root)
+    seen = _SourceImages(images, split, root)
     report = RefreshReport()
     for description in _each_once(record.sources):
         try:
@@ -68,7 +68,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     return report + RefreshReport((*where, "vanished") for where in seen.vanished())
 
 
-class _Seen:
+class _SourceImages:
     """Images found in the sources of a dataset, including images in the other split from the same sources."""
 
     def __init__(self, images: pd.DataFrame, split: str, root: Path) -> None:

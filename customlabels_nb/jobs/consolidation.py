@@ -66,7 +66,7 @@ class Votes:
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed:
+class WeightedVotes:
     """Values that each item got votes for, as pairs sorted by item, and the accuracy of each person.
 
     ``pair`` is the position of the pair that each vote is for, shape (v,).
@@ -238,7 +238,7 @@ def _everybody(
 # -- weighing -----------------------------------------------------------------------------------------------
 
 
-def weigh_votes(votes: Votes, accuracy: Mapping[str, float] | None = None) -> Weighed:
+def weigh_votes(votes: Votes, accuracy: Mapping[str, float] | None = None) -> WeightedVotes:
     """Compute the probability of each value that an item got a vote for, 1 for a single vote.
 
     Without ``accuracy``, it is the share of the votes in jobs with at most :data:`FEW_ANSWERS` answers.
@@ -277,10 +277,10 @@ def weigh_votes(votes: Votes, accuracy: Mapping[str, float] | None = None) -> We
             known = estimate()
             if np.abs(probability - before).max(initial=0) < _PRECISION:
                 break
-    return Weighed(item, value, count, np.where(total[item] == 1, 1.0, probability), pair, known)
+    return WeightedVotes(item, value, count, np.where(total[item] == 1, 1.0, probability), pair, known)
 
 
-def _best(weighed: Weighed, pairs: IntArray, items: int) -> tuple[IntArray, BoolArray]:
+def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray, BoolArray]:
     """Return the most probable of the ``pairs`` for each item, and whether a second one is as probable."""
     order = pairs[np.lexsort((-weighed.probability[pairs], weighed.item[pairs]))]
     start, count = spans(weighed.item[order], items)
@@ -290,7 +290,7 @@ def _best(weighed: Weighed, pairs: IntArray, items: int) -> tuple[IntArray, Bool
     return best, np.asarray(close & (count > 1))
 
 
-def _label_results(votes: Votes, weighed: Weighed, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _label_results(votes: Votes, weighed: WeightedVotes, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the agreement on each item, and the labels that got votes.
 
     ``majority`` is True if more than half of the people gave the most probable value.
@@ -312,7 +312,7 @@ def _label_results(votes: Votes, weighed: Weighed, kind: str) -> tuple[pd.DataFr
     return items, _annotations(votes, weighed.item[given], weighed.value[given], sure[given], kept[given])
 
 
-def _drawn_results(votes: Votes, weighed: Weighed) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _drawn_results(votes: Votes, weighed: WeightedVotes) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the agreement on each drawn object, and its box or polygon."""
     many, drawn = len(votes.item_task), votes.boxes
     item, sides = drawn["item"].to_numpy(), drawn[[*t.BOX_COLUMNS]].to_numpy()

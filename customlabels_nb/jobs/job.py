@@ -364,7 +364,7 @@ class LabellingJob:
                 job_results.decide_again(connection, self._id)
                 job_tasks.set_slots(connection, self._id, values["annotators"])
             if answers != "keep":
-                job_tasks.take_back_answers(connection, self._id, _REASONS[answers])
+                job_tasks.withdraw_answers(connection, self._id, _REASONS[answers])
             after = {"job": before["name"], "answers": answers, **changes}
             shown = {"job": before["name"], **{name: before[name] for name in changes}}
             record(connection, Action("update labelling job", person, before["name"]), before=shown, after=after)
@@ -458,7 +458,7 @@ class LabellingJob:
             self._note(connection, "decide image", person, {"images": list(found.values())}, len(found))
         return numbers
 
-    def take_back_decision(
+    def withdraw_decision(
         self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
     ) -> None:
         """Let the answers of the labelers count again instead of the decisions about these images.
@@ -468,7 +468,7 @@ class LabellingJob:
         Examples
         --------
         >>> job.decide(project.train_set.images["image"][0], "garden")
-        >>> job.take_back_decision(project.train_set.images["image"][0])
+        >>> job.withdraw_decision(project.train_set.images["image"][0])
         >>> job.results.empty
         True
         """
@@ -476,12 +476,10 @@ class LabellingJob:
             found = self._tasks(connection, images)
             job_results.refuse_changed(connection, found, seen or {})
             for task in sorted(found):
-                leases.take_back_decision(connection, task)
+                leases.withdraw_decision(connection, task)
             self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
 
-    def return_to_queue(
-        self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
-    ) -> int:
+    def requeue(self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
@@ -489,7 +487,7 @@ class LabellingJob:
         Examples
         --------
         >>> receipt = worker.submit(worker.lease(1)[0], "garden")
-        >>> job.return_to_queue(job.answers["image"])
+        >>> job.requeue(job.answers["image"])
         1
         """
         with self._acting("reviewer", "reject answers of") as (connection, person):

@@ -211,7 +211,7 @@ def ask_one_more(connection: Connection, task: int, most: int) -> bool:
     return True
 
 
-def take_back_answers(connection: Connection, job: int, reason: str) -> None:
+def withdraw_answers(connection: Connection, job: int, reason: str) -> None:
     """Stop counting all answers of a job, so that everybody is asked again."""
     _lock_tasks(connection, job)
     chosen = "task IN (SELECT id FROM job_tasks WHERE job = :job)"

@@ -171,16 +171,16 @@ class LabelerSession(DrawingSession):
         if seen == self._job_seen:
             return
         ids = self._worker.label_ids
-        colours = self._project.labels().set_index("label")["colour"]
+        colors = self._project.labels().set_index("label")["color"]
         known = set(self._store.labels()["label"])
         for name, id_ in ids.items():
             before = self._names.get(id_)
             if name not in known and before in known:
                 self._store.rename_label(str(before), name, self._action("rename label"))
             elif name not in known:
-                self._store.add_labels([(name, colours.get(name))], self._action("add label"))
+                self._store.add_labels([(name, colors.get(name))], self._action("add label"))
             self._names[id_] = name
-        table = pd.DataFrame({"label": list(ids), "colour": [colours.get(name) for name in ids]})
+        table = pd.DataFrame({"label": list(ids), "color": [colors.get(name) for name in ids]})
         self._label_table = table.astype(t.LABEL_COLUMNS)
         settings = self._job.settings
         self._store.set_project(self._action("set instructions"), instructions=settings["instructions"])
@@ -250,7 +250,7 @@ class LabelerSession(DrawingSession):
             with suppress(CustomLabelsError):
                 self._send(())
             with suppress(StoreError):  # otherwise they expire
-                self._worker.give_back()
+                self._worker.release()
             self._drop(self.waiting)
             self._show_all()
             self._lease_after, self._has_left = 0.0, True
@@ -339,9 +339,9 @@ class LabelerSession(DrawingSession):
             self._send(images)
             return outcome
 
-    def _take_back(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
+    def _undo_or_redo(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
         with self._lock:
-            outcome = super()._take_back(steps, others, verb)
+            outcome = super()._undo_or_redo(steps, others, verb)
             self._send(outcome.images)
             return outcome
 
@@ -375,7 +375,7 @@ class LabelerSession(DrawingSession):
         status, answer = state
         self._late.discard(name)
         if before[0] == "skipped" or status == "unlabelled":
-            self._worker.take_back(task)
+            self._worker.withdraw(task)
         if status == "skipped":
             self._worker.skip(task, self._reasons.get(name, ""))
         elif status == "labelled":

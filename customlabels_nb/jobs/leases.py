@@ -333,7 +333,7 @@ def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[st
     return {row.token: row.until for row in rows}
 
 
-def give_back(store: SqlStore, job: int, who: str, tokens: Sequence[str] | None = None) -> int:
+def release(store: SqlStore, job: int, who: str, tokens: Sequence[str] | None = None) -> int:
     """Give back leases, or all of a person's leases, and return their number."""
     return _transact_as(store, job, who, lambda connection, who: reopen(connection, job, who, tokens))
 
@@ -450,7 +450,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
         insert = """INSERT INTO job_skips (task, who, reason, created) VALUES (:task, :who, :reason, {now})
             ON CONFLICT (task, who) DO UPDATE SET reason = :reason"""
         run(connection, insert, task=lease.task, who=who, reason=reason)
-        _take_back_answer(connection, task, who)
+        _withdraw_answer(connection, task, who)
         again = "DELETE FROM job_slots" if task.gold else f"UPDATE job_slots SET {OPEN_SLOT}"
         run(connection, f"{again} WHERE task = :task AND holder = :who", task=lease.task, who=who)
         if task.gold:
@@ -463,7 +463,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
     _transact_as(store, lease.job, who, work, patience=_PATIENCE_SECONDS)
 
 
-def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
+def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
     """Take back a person's answer or skip, and return the lease of the task, which they hold again after an answer.
 
     NotAllowedError is raised if the answer is final.
@@ -476,7 +476,7 @@ def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
         reopened = """UPDATE job_tasks SET state = 'open' WHERE id = :task AND state = 'skipped'
             AND (SELECT count(*) FROM job_skips WHERE task = :task) < :most"""
         run(connection, reopened, task=lease.task, most=SKIPS_TO_REVIEW)
-        _take_back_answer(connection, task, who)
+        _withdraw_answer(connection, task, who)
         hold = """UPDATE job_slots SET state = 'held', since = {now}, token = {token},
                 until = {now} + (SELECT time_limit FROM jobs WHERE id = job_slots.job)
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
@@ -487,7 +487,7 @@ def take_back(store: SqlStore, lease: Lease, who: str) -> Lease:
     return _transact_as(store, lease.job, who, work)
 
 
-def _take_back_answer(connection: Connection, task: Row[Any], who: str) -> None:
+def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
     own = f"task = :task AND who = :who AND reason IN ('', '{LATE}')"
     if uncount(connection, CHANGED, own, task=task.id, who=who) and _is_over(task):
         raise NotAllowedError(f"The answer stays, because the job is closed, or {who!r} is no longer a member of it.")
@@ -519,7 +519,7 @@ def store_decision(connection: Connection, task: int, who: str, payload: str) ->
     return int(stored.id)
 
 
-def take_back_decision(connection: Connection, task: int) -> None:
+def withdraw_decision(connection: Connection, task: int) -> None:
     """Let the answers to a task, or its skips, count again instead of the decision of a reviewer or manager."""
     lock_task(connection, task)
     back = f"UPDATE job_answers SET reason = '{CHANGED}' WHERE task = :task AND reason = '{REVIEWED}'"
@@ -536,7 +536,7 @@ def ask_again(connection: Connection, task: int) -> int:
     """Stop counting all answers to a task, also late ones, reopen it for everybody, and return their number."""
     skips = "DELETE FROM job_skips WHERE task = :task AND (SELECT count(*) FROM job_skips WHERE task = :task) >= :most"
     run(connection, skips, task=task, most=SKIPS_TO_REVIEW)  # otherwise they would leave it to the manager again
-    take_back_decision(connection, task)
+    withdraw_decision(connection, task)
     run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task)
     gone = uncount(connection, ASKED_AGAIN, f"task = :task AND reason IN ('', '{LATE}', '{REJECTED}')", task=task)
     run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE task = :task AND state = 'answered'", task=task)

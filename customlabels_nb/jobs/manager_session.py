@@ -99,7 +99,7 @@ class ManagerSession:
 
     def _count(self) -> dict[str, Any]:
         job, progress, labels = self.job, self.job.progress, self._store.labels()
-        colours = labels.set_index("label")["colour"].to_dict()
+        colors = labels.set_index("label")["color"].to_dict()
         with self._store.reading() as connection:
             sql = f"SELECT {_STATE} AS state, count(*) AS number {_TASKS} AND t.gold IS NULL GROUP BY 1"
             states = {row.state: row.number for row in run(connection, sql, job=job.name)}
@@ -108,7 +108,7 @@ class ManagerSession:
             "name": job.name, "state": job.state, "images": sum(states.values()), "left": progress.left,
             "answers": progress.answers, "held": progress.held, "now": now, "settings": job.settings,
             "states": {state: states.get(state, 0) for state in STATES},
-            "labels": [{"label": label, "colour": colours.get(label)} for label in job.labels],
+            "labels": [{"label": label, "color": colors.get(label)} for label in job.labels],
         }  # fmt: skip
 
     def _measure(self, start: float) -> None:

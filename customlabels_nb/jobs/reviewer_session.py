@@ -212,13 +212,13 @@ class ReviewerSession(ReviewSession):
     def _follow_settings(self) -> None:
         """Follow the job's labels, instructions and agreement."""
         labels, settings = self._job.labels, self._job.settings
-        colours = self._project.labels().set_index("label")["colour"].to_dict()
+        colors = self._project.labels().set_index("label")["color"].to_dict()
         if not set(self._label_table["label"]) <= set(labels):  # answers with renamed labels must be read again
             self._drop(list(self._facts))
-        table = pd.DataFrame({"label": labels, "colour": [colours.get(label) for label in labels]})
+        table = pd.DataFrame({"label": labels, "color": [colors.get(label) for label in labels]})
         self._label_table = table.astype(t.LABEL_COLUMNS)
         known = set(self._store.labels()["label"])
-        if new := [(label, colours.get(label)) for label in labels if label not in known]:
+        if new := [(label, colors.get(label)) for label in labels if label not in known]:
             self._store.add_labels(new, self._action("add label"))
         if settings["instructions"] != self.instructions:
             self._store.set_project(self._action("set instructions"), instructions=settings["instructions"])
@@ -311,7 +311,7 @@ class ReviewerSession(ReviewSession):
             waiting = [name for name in images if self._facts[name]["skips"] and not self._states[name][0]]
             others = [name for name in images if name not in waiting]
             first = self._send_back(waiting, seen, self._job.return_skipped, what)
-            then = self._send_back(others, seen, self._job.return_to_queue, what)
+            then = self._send_back(others, seen, self._job.requeue, what)
             return EditResult(first.images + then.images, first.conflicts + then.conflicts, what)
 
     def _states_shown(self, images: Iterable[str], revisions: Mapping[str, int] | None) -> dict[str, tuple[int, bool]]:
@@ -363,7 +363,7 @@ class ReviewerSession(ReviewSession):
                 self.send(outcome.images)
             except BaseException as error:
                 if self._undo[-1:] != before:
-                    super()._take_back(self._undo, [], "undo")
+                    super()._undo_or_redo(self._undo, [], "undo")
                 if not isinstance(error, StaleEditError):
                     raise
                 conflicts = outcome.conflicts + self._take_in_theirs(error, yours)
@@ -372,15 +372,15 @@ class ReviewerSession(ReviewSession):
                 return replace(again, conflicts=conflicts + again.conflicts)
             return outcome
 
-    def _take_back(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
+    def _undo_or_redo(self, steps: list[Any], others: list[Any], verb: str) -> EditResult:
         with self._lock:
-            outcome = super()._take_back(steps, others, verb)
+            outcome = super()._undo_or_redo(steps, others, verb)
             yours = self._labels_here(outcome.images)
             try:
                 self.send(outcome.images)
             except BaseException as error:
                 if outcome.images:
-                    super()._take_back(others, steps, "undo")
+                    super()._undo_or_redo(others, steps, "undo")
                 if not isinstance(error, StaleEditError):
                     raise
                 return EditResult((), self._take_in_theirs(error, yours), outcome.what)
@@ -419,7 +419,7 @@ class ReviewerSession(ReviewSession):
                 new |= {name: (number, True) for name, number in numbers.items()}
             self._states |= {name: changed[name] for name in decided}
             if undone := [name for name in changed if name not in decided and self._states[name][0]]:
-                self._job.take_back_decision(undone, seen=seen)
+                self._job.withdraw_decision(undone, seen=seen)
                 tasks = {name: self._facts[name]["task"] for name in undone}
                 with self._project.reading() as connection:
                     latest = newest_answers(connection, list(tasks.values()))

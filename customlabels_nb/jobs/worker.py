@@ -78,7 +78,7 @@ class Worker:
     >>> anna.submit(tasks[0], "garden").counted
     True
     >>> anna.skip(tasks[1], "blurred")
-    >>> anna.give_back()
+    >>> anna.release()
     8
     """
 
@@ -256,36 +256,36 @@ class Worker:
             self._since = self._clock()
             self._settle()
 
-    def take_back(self, task: LeasedTask) -> None:
+    def withdraw(self, task: LeasedTask) -> None:
         """Take back your answer to a task, or your skip. You hold the task again, unless it was skipped.
 
         Examples
         --------
         >>> task = worker.lease(1)[0]
         >>> receipt = worker.submit(task, "garden")
-        >>> worker.take_back(task)
+        >>> worker.withdraw(task)
         >>> worker.done, len(worker.held)
         (0, 1)
         """
         with self._turn:
-            held = leases.take_back(self._store, task._lease, self.name)
+            held = leases.withdraw(self._store, task._lease, self.name)
             if held is not task._lease:
                 task.id, task.until, task._lease = held.token, moment(held.until), held
                 self._held[task.id] = task
             task.answer, task._edit = None, 0
 
-    def give_back(self, tasks: Sequence[LeasedTask] | None = None) -> int:
+    def release(self, tasks: Sequence[LeasedTask] | None = None) -> int:
         """Give back leased tasks, by default all of this worker, so that others are asked, and return their number.
 
         Examples
         --------
         >>> tasks = worker.lease(4)
-        >>> worker.give_back(tasks[:1]), worker.give_back()
+        >>> worker.release(tasks[:1]), worker.release()
         (1, 3)
         """
         with self._turn:
             tokens = [task.id for task in tasks] if tasks is not None else list(self._held)
-            number = leases.give_back(self._store, self._job, self.name, tokens)
+            number = leases.release(self._store, self._job, self.name, tokens)
             for token in tokens:
                 self._held.pop(token, None)
             self._settle()

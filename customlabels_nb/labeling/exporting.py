@@ -13,7 +13,7 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.datasets.formats import FORMATS, Written
+from customlabels_nb.datasets.formats import FORMATS, ExportReport
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 
@@ -34,13 +34,13 @@ class DashboardExport:
         Folder that contains the files.
     images : dict
         Number of exported images by dataset.
-    written : list of Written
+    written : list of ExportReport
         One result per dataset, or one for both if the format stores the split.
     """
 
     folder: Path
     images: dict[str, int]
-    written: list[Written]
+    written: list[ExportReport]
 
     @property
     def issues(self) -> pd.DataFrame:

@@ -25,7 +25,7 @@ _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedImageReport:
     """Image that was added: its name in the tables, its dataset, its labels, and the id of the action."""
 
     image: str
@@ -46,13 +46,13 @@ class Feedback(ProjectScreen):
         return self._store.project().task == "single-label"
 
     def labels(self) -> list[tuple[str, str]]:
-        """Return the names and colours (#rrggbb) of the project's labels, in order."""
+        """Return the names and colors (#rrggbb) of the project's labels, in order."""
         labels = self._store.labels()
-        return list(zip(labels["label"].tolist(), labels["colour"].tolist(), strict=True))
+        return list(zip(labels["label"].tolist(), labels["color"].tolist(), strict=True))
 
     def add(
         self, data: bytes, name: str, place: str | None, annotations: pd.DataFrame, split: str, *, model: str
-    ) -> Added:
+    ) -> AddedImageReport:
         """Add one image with these annotations. Without annotations, it is stored as checked and empty.
 
         Parameters
@@ -89,7 +89,7 @@ class Feedback(ProjectScreen):
                 path.unlink(missing_ok=True)
             raise
 
-    def undo(self, added: Added) -> None:
+    def undo(self, added: AddedImageReport) -> None:
         """Undo an addition. The image is removed from the dataset, but its file is not deleted.
 
         Raises
@@ -102,7 +102,7 @@ class Feedback(ProjectScreen):
         self._store.undo(added.action, Action("undo", self.user, "quick test"))
         change_signal.notify(self.root)
 
-    def _take_in(self, uri: str, annotations: pd.DataFrame, split: str, model: str) -> Added:
+    def _take_in(self, uri: str, annotations: pd.DataFrame, split: str, model: str) -> AddedImageReport:
         for side in t.SPLITS:
             if len(self._store.tables(side, [uri])[0]):
                 raise NotAllowedError(f"{to_path(uri).name!r} is already in the {side} set. Label it there.")
@@ -117,7 +117,7 @@ class Feedback(ProjectScreen):
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "The image cannot be added: the project already has it.")
         labels = tuple(dict.fromkeys(marks["label"].tolist()))
-        added = Added(uri, split, labels, self._action_after(before, uri))
+        added = AddedImageReport(uri, split, labels, self._action_after(before, uri))
         change_signal.notify(self.root)
         return added
 

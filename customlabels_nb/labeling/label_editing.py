@@ -1,4 +1,4 @@
-"""UI-independent label manager: add, rename, recolour, reorder, merge and remove labels, with undo."""
+"""UI-independent label manager: add, rename, recolor, reorder, merge and remove labels, with undo."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LabelEditing(ProjectScreen):
 
     # -- current labels ------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in the project's label order: label, colour."""
+        """Return the labels table, in the project's label order: label, color."""
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
@@ -62,14 +62,14 @@ class LabelEditing(ProjectScreen):
         return sum(self._store.statistics(split).labelled_entries for split in t.SPLITS)
 
     # -- edits --------------------------------------------------------------------------------------
-    def add(self, label: str, colour: str | None = None, *, review: bool = False) -> int:
+    def add(self, label: str, color: str | None = None, *, review: bool = False) -> int:
         """Append a label. With ``review``, mark all labelled images for review, and return how many there are."""
-        return self.add_all([(label, colour)], review=review)
+        return self.add_all([(label, color)], review=review)
 
     def add_all(self, labels: Sequence[tuple[str, str | None]], *, review: bool = False) -> int:
-        """Append several labels (name, colour) as one action. See :meth:`add`."""
+        """Append several labels (name, color) as one action. See :meth:`add`."""
         names = [t.check_label(label) for label, _ in labels]
-        wanted = [(name, colour) for name, (_, colour) in zip(names, labels, strict=True)]
+        wanted = [(name, color) for name, (_, color) in zip(names, labels, strict=True)]
         said = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"
         what = "add label" if len(names) == 1 else "add labels"
         return self._change(what, said, lambda action: self._store.add_labels(wanted, action, review=review))
@@ -85,10 +85,10 @@ class LabelEditing(ProjectScreen):
         said = f"“{label}” was renamed to “{name}”"
         return self._change("rename label", said, lambda a: self._store.rename_label(label, name, a), label)
 
-    def recolour(self, label: str, colour: str) -> None:
-        """Change the colour of a label to ``#rrggbb``."""
-        said = f"“{label}” was recoloured"
-        self._change("recolour label", said, lambda a: self._store.recolour_label(label, colour, a), label)
+    def recolor(self, label: str, color: str) -> None:
+        """Change the color of a label to ``#rrggbb``."""
+        said = f"“{label}” was recolored"
+        self._change("recolor label", said, lambda a: self._store.recolor_label(label, color, a), label)
 
     def move(self, label: str, before: str | None) -> None:
         """Move a label in front of the label ``before``, or to the end. Keys 1–9 select the first nine labels."""
@@ -147,13 +147,13 @@ class LabelEditing(ProjectScreen):
         StaleEditError, NotAllowedError
             If somebody has changed the same data since then. The next call then undoes the edit before this one.
         """
-        return self._take_back(self._undo, self._redo, "undo")
+        return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:
         """Redo the most recently undone edit. See :meth:`undo`."""
-        return self._take_back(self._redo, self._undo, "redo")
+        return self._undo_or_redo(self._redo, self._undo, "redo")
 
-    def _take_back(self, steps: list[Step], others: list[Step], verb: str) -> str | None:
+    def _undo_or_redo(self, steps: list[Step], others: list[Step], verb: str) -> str | None:
         with self._lock:
             if not steps:
                 return None

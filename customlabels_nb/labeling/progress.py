@@ -39,7 +39,7 @@ def statuses(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
-    """Count the images with each label, image-level or of a shape, in label order: label, colour, train, test.
+    """Count the images with each label, image-level or of a shape, in label order: label, color, train, test.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataF
         Labels table.
     """
     counts = _images_by(outline.annotations, "label")
-    found = labels[["label", "colour"]].reset_index(drop=True)
+    found = labels[["label", "color"]].reset_index(drop=True)
     return found.assign(**{split: found["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS})
 
 

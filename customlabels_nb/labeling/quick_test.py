@@ -18,18 +18,18 @@ from customlabels_nb._utils.files import expand_home
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, NotAllowedError, StaleEditError
 from customlabels_nb.images.reading import is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
-from customlabels_nb.labeling.feedback import Added, Feedback
+from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Labels of a model with their colours (#rrggbb) and thresholds (between 0 and 1), in the same order.
+    """Labels of a model with their colors (#rrggbb) and thresholds (between 0 and 1), in the same order.
 
     ``one_label`` is True for single-label models.
     """
 
     labels: tuple[str, ...]
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     thresholds: tuple[float, ...]
     one_label: bool
 
@@ -127,7 +127,7 @@ class QuickTestImage:
     width: int
     height: int
     answers: dict[str, QuickTestAnswer] = field(default_factory=dict)
-    added: Added | None = None
+    added: AddedImageReport | None = None
     kept: Path | None = None
 
 
@@ -280,7 +280,7 @@ class QuickTestSession:
     # -- feedback -----------------------------------------------------------------------------------
     def add(
         self, number: int, split: str, rows: Sequence[int], labels: Sequence[str] = (), *, model: str | None = None
-    ) -> Added:
+    ) -> AddedImageReport:
         """Add an image to the dataset with the confirmed predictions.
 
         Parameters

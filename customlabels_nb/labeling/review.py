@@ -205,7 +205,7 @@ class ReviewSession(LabellingSession):
     def _order(self, query: Query) -> npt.NDArray[np.int64]:
         sort = "added" if query.sort in ("doubt", "newest") else query.sort
         label = None if query.label == NO_LABEL else query.label
-        fields = {name: getattr(query, name) for name in ("predicted", "annotator", "search", "images", "seed")}
+        fields = {name: getattr(query, name) for name in ("predicted", "annotator", "search", "images", "random_state")}
         found = super()._order(Query(label=label, sort=sort, **fields)).tolist()
         found = [at for at in found if self._is_shown(at, query)]
         if query.queue is not None:

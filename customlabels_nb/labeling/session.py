@@ -37,7 +37,7 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 #: Actions that change only the images they name, and the label names of predictions.
 _OF_LABELS = ("rename label", "merge labels", "remove label")
 #: Prefixes of actions that do not concern images, after which the displayed images stay the same.
-ABOUT_NO_IMAGE = ("set ", "add label", "recolour", "reorder", "tag ", "train", "publish")
+ABOUT_NO_IMAGE = ("set ", "add label", "recolor", "reorder", "tag ", "train", "publish")
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class LabellingSession(ProjectScreen):
         """Return a value that changes whenever the labels, the task or the instructions change."""
         record = self._store.project()
         labels = self._store.labels()
-        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["colour"]), self.queues.version
+        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["color"]), self.queues.version
 
     def check_known(self, label: str) -> None:
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
@@ -768,11 +768,11 @@ class LabellingSession(ProjectScreen):
 
     def undo(self) -> EditResult:
         """Undo the latest edit of this session, if there is one."""
-        return self._take_back(self._undo, self._redo, "undo")
+        return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> EditResult:
         """Redo the most recently undone edit."""
-        return self._take_back(self._redo, self._undo, "redo")
+        return self._undo_or_redo(self._redo, self._undo, "redo")
 
     @property
     def can_undo(self) -> bool:
@@ -790,7 +790,7 @@ class LabellingSession(ProjectScreen):
         self._undo = [step for step in self._undo if not gone.intersection(step.images)]
         self._redo = [step for step in self._redo if not gone.intersection(step.images)]
 
-    def _take_back(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
+    def _undo_or_redo(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
             if not steps:
                 return EditResult()

@@ -100,8 +100,8 @@ class Verification(DrawingSession):
         self._test_share, self._test_precision = test_share, test_precision
         store = open_store(str(path))
         known = set(store.labels()["label"])
-        new = [pair for pair in project.labels()[["label", "colour"]].itertuples(index=False) if pair[0] not in known]
-        store.add_labels([(str(name), str(colour)) for name, colour in new], Action("add label", settings.user))
+        new = [pair for pair in project.labels()[["label", "color"]].itertuples(index=False) if pair[0] not in known]
+        store.add_labels([(str(name), str(color)) for name, color in new], Action("add label", settings.user))
         rows = store.predictions(t.TRAIN)
         self._shown = {str(image): own for image, own in rows.groupby("image", sort=False)}
         self._nothing = rows.head(0)
@@ -273,7 +273,7 @@ def draw_sample(
     model: str,
     key: str,
     sample: int,
-    seed: int,
+    random_state: int,
 ) -> Path:
     """Draw images to judge, half of them uniformly and half of them the least certain of the others.
 
@@ -292,9 +292,9 @@ def draw_sample(
         raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")
     if isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:
         raise InputError(f"sample={sample!r} must be a positive number of images.")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r} must be an integer that is not negative.")
-    digest = hashlib.sha256(f"{key}\n{sample}\n{seed}".encode("utf-8", "replace")).hexdigest()
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise InputError(f"random_state={random_state!r} must be an integer that is not negative.")
+    digest = hashlib.sha256(f"{key}\n{sample}\n{random_state}".encode("utf-8", "replace")).hexdigest()
     path = folder / "feedback" / f"{digest[:16]}.db"
     if path.exists():
         return path
@@ -317,14 +317,14 @@ def draw_sample(
         found = found.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
     listed = listed[~listed["image"].isin(project.files()[0]["image"])]
-    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), found, sample, seed))
+    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), found, sample, random_state))
     (folder / "feedback").mkdir(exist_ok=True)
     with scratch(folder / "feedback") as part:
         new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
         new.parent.mkdir()
         several = found.duplicated("image").any()
         task = task or ("boxes" if boxes else "multi-label" if several else ONE_LABEL)
-        with_labels = [(str(name), str(colour)) for name, colour in labels[["label", "colour"]].itertuples(index=False)]
+        with_labels = [(str(name), str(color)) for name, color in labels[["label", "color"]].itertuples(index=False)]
         store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
         store.add_labels(with_labels, action)
@@ -343,8 +343,8 @@ def draw_sample(
     return path
 
 
-def _drawn(images: np.ndarray[Any, Any], found: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
-    rng, count = np.random.default_rng(seed), min(sample, len(images))
+def _drawn(images: np.ndarray[Any, Any], found: pd.DataFrame, sample: int, random_state: int) -> pd.DataFrame:
+    rng, count = np.random.default_rng(random_state), min(sample, len(images))
     half = count if count == len(images) else (count + 1) // 2
     uniform = rng.permutation(images)[:half]
     sure = found.groupby("image")["confidence"].min().reindex(images).drop(uniform).sort_values(kind="stable")

@@ -42,7 +42,7 @@ class Query:
         Only these images.
     sort : str
         One of :data:`SORTS`. "uncertainty" starts with the least confident prediction.
-    seed : int
+    random_state : int
         Seed of the random order. An image's rank depends on the seed and on its content, or on its name if the content
         is unknown.
     like : str, optional
@@ -61,7 +61,7 @@ class Query:
     search: str = ""
     images: frozenset[str] | None = None
     sort: str = "random"
-    seed: int = 0
+    random_state: int = 0
     like: str | None = None
     confidence: float = 0.0
     queue: str | None = None
@@ -77,8 +77,12 @@ class Query:
         if self.queue is not None and self.queue not in self.queues:
             other = {"suspect": " Suspects open in project.review()."} | dict.fromkeys(QUEUES, " Use project.label().")
             raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(self.queue, '')}")
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} must be an integer from 0 to 4294967295.")
+        if (
+            not isinstance(self.random_state, int)
+            or isinstance(self.random_state, bool)
+            or not 0 <= self.random_state < 2**32
+        ):
+            raise InputError(f"random_state={self.random_state!r} must be an integer from 0 to 4294967295.")
         if not isinstance(self.confidence, float | int) or not 0 <= self.confidence <= 1:
             raise InputError(f"confidence={self.confidence!r} must be between 0 and 1.")
         for field in ("label", "predicted", "annotator", "like"):
@@ -165,7 +169,7 @@ def _sorted(
     if query.sort == "random":
         # the rank depends only on the seed and the content: filters, new images and moves do not reshuffle others
         keys = np.array([table.hashes[i] or table.names[i] for i in at], dtype=object)
-        rank = hash_array(keys, hash_key=f"{query.seed:016x}", categorize=False)
+        rank = hash_array(keys, hash_key=f"{query.random_state:016x}", categorize=False)
         return [at[i] for i in np.argsort(rank, kind="stable").tolist()]
     if query.sort == "name":
         return sorted(at, key=lambda i: _natural(table.names[i]))

@@ -54,7 +54,7 @@ MOST_INPUT_SIZE = 4096
 #: Maximum size of a config in bytes. The configs that this package writes have a few kilobytes.
 MOST_CONFIG_BYTES = 1 << 24
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class ModelConfig:
         "single-label", "multi-label", "detection" (boxes) or "masks" (boxes with masks).
     labels : tuple of str
         Labels in the order of the model's outputs.
-    colours : tuple of str
-        Colour of each label as #rrggbb.
+    colors : tuple of str
+        Color of each label as #rrggbb.
     backbone : str
         Name of the backbone. For a detector with its own backbone, the name of the detector.
     input_size : int
@@ -92,7 +92,7 @@ class ModelConfig:
 
     kind: str
     labels: tuple[str, ...]
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     backbone: str
     input_size: int
     mean: tuple[float, float, float]
@@ -103,7 +103,7 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        for name in ("labels", "colours", "mean", "std"):
+        for name in ("labels", "colors", "mean", "std"):
             value = getattr(self, name)
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
@@ -117,10 +117,8 @@ class ModelConfig:
             self.labels,
             f"must be at least {('one label', 'two labels')[least - 1]}",
         )
-        good = all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in self.colours)
-        _require(
-            good and len(self.colours) == len(self.labels), "colours", self.colours, "must be one #rrggbb per label"
-        )
+        good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
+        _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
         self._check_network()
         sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
         _require(sized, "input_size", self.input_size, f"must be an integer from 1 to {MOST_INPUT_SIZE} (pixels)")
@@ -161,7 +159,7 @@ class ModelConfig:
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """Fill colour (red, green, blue, 0 to 255) of a detector's canvas around the image, zero when normalised."""
+        """Fill color (red, green, blue, 0 to 255) of a detector's canvas around the image, zero when normalised."""
         return fill_of(self.mean)
 
     def threshold_of(self, label: str) -> float:
@@ -224,7 +222,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights and of the settings that affect its predictions."""
     facts = asdict(config)
-    for name in ("thresholds", "training", "colours", "format_version"):
+    for name in ("thresholds", "training", "colors", "format_version"):
         del facts[name]
     for name in ("votes", "cascade"):  # a model that was saved before they were added keeps its identity
         if facts["detector"] and not facts["detector"][name]:
@@ -290,7 +288,7 @@ def load_config(folder: Path) -> ModelConfig:
 
 
 def update_config(folder: Path, config: ModelConfig) -> None:
-    """Replace the config of an existing model to change its thresholds, colours or training facts.
+    """Replace the config of an existing model to change its thresholds, colors or training facts.
 
     Raises
     ------

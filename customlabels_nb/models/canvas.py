@@ -24,7 +24,7 @@ class Canvas:
     Attributes
     ----------
     pixels : ndarray of uint8, shape (3, height, width)
-        Canvas with the image in the upper left corner and a fill colour elsewhere.
+        Canvas with the image in the upper left corner and a fill color elsewhere.
     size : tuple of int
         Width and height of the original upright image.
     inside : tuple of int

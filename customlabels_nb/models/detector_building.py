@@ -199,7 +199,7 @@ def pretrained_detector(
     n_labels: int,
     backbone: str,
     *,
-    seed: int,
+    random_state: int,
     frozen_stages: int = 2,
     proposals: int = 128,
     lean: bool = False,
@@ -210,7 +210,7 @@ def pretrained_detector(
 
     Parameters
     ----------
-    seed : int
+    random_state : int
         Seed of the randomly initialised weights.
     frozen_stages : int
         Number of frozen stages of the backbone.
@@ -233,7 +233,7 @@ def pretrained_detector(
         If the weights are damaged.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(random_state)
         candidates = _LEAN_CANDIDATES if lean else CANDIDATES
         detector = build_detector(shape, n_labels, backbone, candidates=candidates, masks=masks)
     if shape.architecture != OWN:

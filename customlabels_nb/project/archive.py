@@ -42,7 +42,7 @@ _MOST_ABOUT_BYTES = 10_000
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackReport:
     """Result of :func:`pack`: numbers of packed images, remote images and versions, file size, and issues."""
 
     path: Path
@@ -63,7 +63,7 @@ class Packed:
 
 def pack(
     place: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
-) -> Packed:
+) -> PackReport:
     """Write the project to a zip file, see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []
     if path.is_dir():
@@ -94,7 +94,7 @@ def pack(
     if any((place.root / "feedback").glob("*.db")):
         issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))
-    return Packed(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
+    return PackReport(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
 
 
 def _settle_versions(store: SqlStore, root: Path, wanted: bool, issues: list[Issue]) -> list[VersionRecord]:

@@ -65,7 +65,7 @@ def refresh_sources(
     return report
 
 
-def look_again(place: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
+def refresh_if_due(place: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
     """Look at the sources again if the last look is too long ago, and print what was found.
 
     A screen that opens calls this. It waits for at most two seconds. Then the look goes on in the background, and the

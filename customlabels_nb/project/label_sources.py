@@ -22,7 +22,7 @@ def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str |
     Returns
     -------
     list of (str, str or None)
-        Name and colour of each label. Labels that do not come from a project have no colour.
+        Name and color of each label. Labels that do not come from a project have no color.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str |
             table = store.labels()
         finally:
             store.close()
-        return list(zip(table["label"].tolist(), table["colour"].tolist(), strict=True))
+        return list(zip(table["label"].tolist(), table["color"].tolist(), strict=True))
     if not path.exists():
         raise InputError(f"source={text!r}: {str(path)!r} does not exist.")
     return labels_in(read_dataset(path))

@@ -46,7 +46,7 @@ class Labels:
         return self._place.store
 
     def edit(self) -> LabelManager:
-        """Open the label manager to add, import, rename, recolour, reorder, merge and remove labels, and to undo.
+        """Open the label manager to add, import, rename, recolor, reorder, merge and remove labels, and to undo.
 
         Examples
         --------
@@ -55,7 +55,7 @@ class Labels:
         return screens.open_label_manager(self._place)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the labels as a table with columns label and colour.
+        """Return the labels as a table with columns label and color.
 
         Examples
         --------
@@ -65,10 +65,10 @@ class Labels:
         return self._store.labels()
 
     @property
-    def colours(self) -> dict[str, str]:
-        """Colour (#rrggbb) of each label, as a dict."""
+    def colors(self) -> dict[str, str]:
+        """Color (#rrggbb) of each label, as a dict."""
         table = self.to_frame()
-        return dict(zip(table["label"], table["colour"], strict=True))
+        return dict(zip(table["label"], table["color"], strict=True))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.labels()["label"].tolist())
@@ -79,19 +79,19 @@ class Labels:
     def __contains__(self, label: object) -> bool:
         return label in set(self)
 
-    def add(self, label: str, *, colour: str | None = None, review: bool = False) -> None:
-        """Add a label at the end, with the given colour, such as ``"#c8553d"``, or the next palette colour.
+    def add(self, label: str, *, color: str | None = None, review: bool = False) -> None:
+        """Add a label at the end, with the given color, such as ``"#c8553d"``, or the next palette color.
 
         With ``review=True``, images that are already labelled get the status "needs_review", as the new label may apply
         to them.
 
         Examples
         --------
-        >>> project.labels.add("kitchen", colour="#c8553d")
+        >>> project.labels.add("kitchen", color="#c8553d")
         >>> list(project.labels)
         ['bathroom', 'bedroom', 'garden', 'kitchen']
         """
-        self._store.add_labels([(label, colour)], Action("add label", settings.user), review=review)
+        self._store.add_labels([(label, color)], Action("add label", settings.user), review=review)
         change_signal.notify(self._place.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:
@@ -100,7 +100,7 @@ class Labels:
         Parameters
         ----------
         source : path, URL, Dataset or Labels
-            Folder of another project, or its ``labels`` (the colours are copied as well in both cases), a dataset, or a
+            Folder of another project, or its ``labels`` (the colors are copied as well in both cases), a dataset, or a
             file in a format that ``cl.read_dataset`` supports.
         review : bool
             As in :meth:`add`.
@@ -115,7 +115,7 @@ class Labels:
         else:
             found = labels_in(source)
         known = set(self)
-        new = [(label, colour) for label, colour in found if label not in known]
+        new = [(label, color) for label, color in found if label not in known]
         self._store.add_labels(new, Action("add labels", settings.user), review=review)
         change_signal.notify(self._place.root)
         return [label for label, _ in new]
@@ -185,16 +185,16 @@ class Labels:
         self._store.reorder_labels(list(labels), Action("reorder labels", settings.user))
         change_signal.notify(self._place.root)
 
-    def recolour(self, label: str, colour: str) -> None:
-        """Change the colour of a label, such as ``"#2f7fc1"``.
+    def recolor(self, label: str, color: str) -> None:
+        """Change the color of a label, such as ``"#2f7fc1"``.
 
         Examples
         --------
-        >>> project.labels.recolour("garden", "#2f7fc1")
-        >>> project.labels.colours["garden"]
+        >>> project.labels.recolor("garden", "#2f7fc1")
+        >>> project.labels.colors["garden"]
         '#2f7fc1'
         """
-        self._store.recolour_label(label, colour, Action("recolour label", settings.user))
+        self._store.recolor_label(label, color, Action("recolor label", settings.user))
         change_signal.notify(self._place.root)
 
     def __repr__(self) -> str:

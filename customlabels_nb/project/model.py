@@ -418,8 +418,8 @@ class Model(Runnable):
             return self
         check_resumable(record)
         labels = self._store.labels()
-        colours = dict(zip(labels["label"], labels["colour"], strict=True))
-        display = watch(events, show=progress, title=self.name, colours=colours, callbacks=callbacks)
+        colors = dict(zip(labels["label"], labels["color"], strict=True))
+        display = watch(events, show=progress, title=self.name, colors=colors, callbacks=callbacks)
         with self._stoppable(), display as stream:
             from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
 

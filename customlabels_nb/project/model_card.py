@@ -58,8 +58,9 @@ _METRICS = {
 }
 #: Training facts that have their own wording in the table, or are shown in a different section.
 _TOLD = {
-    "seed", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps", "planned_steps",
-    "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images", "kind", "reason",
+    "random_state", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps",
+    "planned_steps", "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images",
+    "kind", "reason",
 }  # fmt: skip
 _LONGEST_VALUE = 60
 #: Thresholds that differ by less are considered equal, as library releases may differ in the last digits.
@@ -214,13 +215,13 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Colour:
-    """Table cell that shows a colour, ``#rrggbb``."""
+class Color:
+    """Table cell that shows a color, ``#rrggbb``."""
 
     value: str
 
 
-Cell: TypeAlias = str | Colour
+Cell: TypeAlias = str | Color
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ def _markdown(block: Block) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    return f"`{cell.value}`" if isinstance(cell, Colour) else markdown_text(cell)
+    return f"`{cell.value}`" if isinstance(cell, Color) else markdown_text(cell)
 
 
 @dataclass(frozen=True, eq=False)
@@ -438,8 +439,8 @@ def _what(facts: CardFacts) -> Iterator[Block]:
         yield Text(facts.record.description)
     reason = f" ({facts.reason})" if facts.reason else ""
     yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. It belongs to the project {facts.project}.")
-    rows = zip(facts.config.labels, facts.config.colours, strict=True)
-    yield Table(("label", "colour"), tuple((label, Colour(colour)) for label, colour in rows))
+    rows = zip(facts.config.labels, facts.config.colors, strict=True)
+    yield Table(("label", "color"), tuple((label, Color(color)) for label, color in rows))
 
 
 def _data(facts: CardFacts) -> Iterator[Block]:
@@ -480,7 +481,7 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
         for name, value in sorted(training.items(), key=lambda item: str(item[0]))
         if name not in _TOLD and _is_plain(value)
     ]
-    for name in ("seed", "device"):
+    for name in ("random_state", "device"):
         value = training.get(name, facts.record.config.get(name))
         if value is not None:
             rows.append((name, _value(value)))

@@ -25,7 +25,7 @@ def watch(
     *,
     show: bool | str = True,
     title: str = "",
-    colours: Mapping[str, str] | None = None,
+    colors: Mapping[str, str] | None = None,
     callbacks: Sequence[Listener] = (),
 ) -> Iterator[Events]:
     """Show the progress of a run during the ``with`` block, and how the run ended.
@@ -38,8 +38,8 @@ def watch(
         True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
     title : str
         Title of the view, such as the name of the version.
-    colours : mapping, optional
-        Colour (#rrggbb) of each label.
+    colors : mapping, optional
+        Color (#rrggbb) of each label.
     callbacks : sequence of callables
         Functions called with each event, in the thread of the run. An exception in a callback ends the run.
 
@@ -54,7 +54,7 @@ def watch(
     with ExitStack() as stack:
         for callback in _checked(callbacks):
             stack.callback(stream.subscribe(callback))
-        view = _shown_view(stream, title, colours) if show is True and can_show_widgets() else None
+        view = _shown_view(stream, title, colors) if show is True and can_show_widgets() else None
         if view is None:
             stack.enter_context(progress_bars(stream, show=bool(show)))
             yield stream
@@ -79,12 +79,12 @@ def _checked(callbacks: Sequence[Listener]) -> list[Listener]:
     return list(callbacks)
 
 
-def _shown_view(events: Events, title: str, colours: Mapping[str, str] | None) -> TrainingView | None:
+def _shown_view(events: Events, title: str, colors: Mapping[str, str] | None) -> TrainingView | None:
     """Show and return the live view, or log the error and return None, as training does not depend on the view."""
     try:
         from customlabels_nb.widgets.training_view import TrainingView
 
-        view = TrainingView(events, title=title, colours=colours)
+        view = TrainingView(events, title=title, colors=colors)
         view.show()
     except Exception:
         logging.getLogger("customlabels_nb").exception("Cannot show the live view. Progress bars are shown instead.")

@@ -41,7 +41,7 @@ from customlabels_nb.ingest.sources import ImportOptions, Source, found_in_table
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
-from customlabels_nb.project.archive import Packed, pack
+from customlabels_nb.project.archive import PackReport, pack
 from customlabels_nb.project.auto_refresh import interval, refresh_sources, set_interval
 from customlabels_nb.project.labels import Labels
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
@@ -146,7 +146,7 @@ class Project:
 
     @property
     def labels(self) -> Labels:
-        """Ordered labels of the project. They can be added, renamed, merged, removed, reordered and recoloured.
+        """Ordered labels of the project. They can be added, renamed, merged, removed, reordered and recolored.
 
         ``project.labels.edit()`` opens the label manager.
         """
@@ -742,7 +742,7 @@ class Project:
         """Undo an action, as a new action, and return the number of changed images.
 
         Every action that changed images, annotations or labels can be undone: edits, labelling, imports, removal of
-        images and datasets, moves, renaming, merging, removing, reordering and recolouring of labels, and restored
+        images and datasets, moves, renaming, merging, removing, reordering and recoloring of labels, and restored
         snapshots. Undoing an undo redoes the action.
 
         Parameters
@@ -778,7 +778,7 @@ class Project:
         mode: str = "grid",
         page_size: int = 24,
         sort: str = "random",
-        seed: int = 0,
+        random_state: int = 0,
         queue: str | None = None,
         widget: Any = None,
     ) -> Any:
@@ -796,7 +796,7 @@ class Project:
             Number of thumbnails per page.
         sort : {"random", "name", "added", "uncertainty", "similarity"}
             Order of the images. Random order, the default, guards against bias.
-        seed : int
+        random_state : int
             Seed of the random order.
         queue : {"assist", "manual", "clustered", "prelabelled"}, optional
             Only unlabelled training images, in an order of :attr:`assist`. "clustered" shows similar images together
@@ -817,14 +817,16 @@ class Project:
         >>> len(gallery.selected)
         0
         """
-        query, place = Query(sort=sort, seed=seed, queue=queue), self._place
+        query, place = Query(sort=sort, random_state=random_state, queue=queue), self._place
         if widget is not None:
             return screens.plug_in(place, t.check_split(split), query, widget, assist=self.assist)
         return screens.open_gallery(
             place, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
-    def annotate(self, split: str = t.TRAIN, *, sort: str = "added", seed: int = 0, queue: str | None = None) -> Any:
+    def annotate(
+        self, split: str = t.TRAIN, *, sort: str = "added", random_state: int = 0, queue: str | None = None
+    ) -> Any:
         """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
         Parameters
@@ -833,7 +835,7 @@ class Project:
             Dataset to annotate.
         sort : {"added", "name", "random", "uncertainty", "similarity"}
             Order of the images.
-        seed : int
+        random_state : int
             Seed of the random order.
         queue : {"assist", "manual", "clustered", "prelabelled"}, optional
             As in :meth:`label`. In "prelabelled", Enter accepts the dashed boxes and goes on.
@@ -849,7 +851,7 @@ class Project:
         >>> annotator = boxes.annotate("train", sort="name")
         >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
-        query = Query(sort=sort, seed=seed, queue=queue)
+        query = Query(sort=sort, random_state=random_state, queue=queue)
         return screens.open_annotator(self._place, t.check_split(split), query, assist=self.assist)
 
     def dashboard(self) -> Any:
@@ -938,7 +940,7 @@ class Project:
         model: Model | str | None = None,
         sample: int = 200,
         test_share: float = 0.0,
-        seed: int = 0,
+        random_state: int = 0,
         page_size: int = 24,
     ) -> Any:
         """Judge a model's predictions for new images: right, wrong or another label. They become training data.
@@ -963,7 +965,7 @@ class Project:
             Number of images to judge. Images that the project already has are left out.
         test_share : float
             Share (0 to 1) of the randomly drawn images that is submitted to test.
-        seed : int
+        random_state : int
             Seed of the sample.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of thumbnails per page.
@@ -987,7 +989,7 @@ class Project:
 
         Examples
         --------
-        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> new = cl.examples.write_photos("rooms", "new", random_state=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
         ...     found = model.detect_many(new.train, progress=False)
         >>> verify = project.verify(found, model=model, sample=2)
@@ -997,8 +999,8 @@ class Project:
         version = self.model(model) if isinstance(model, str) else model
         tested = version._test_precision if isinstance(version, Model) else lambda: None
         return screens.open_verification(
-            self._place, found, version, sample=sample, test_share=test_share, seed=seed, page_size=page_size,
-            test_precision=tested,
+            self._place, found, version, sample=sample, test_share=test_share, random_state=random_state,
+            page_size=page_size, test_precision=tested,
         )  # fmt: skip
 
     # -- models -------------------------------------------------------------------------------------
@@ -1013,7 +1015,7 @@ class Project:
         backbone: str | None = None,
         detector: str | None = None,
         input_size: int | None = None,
-        seed: int = 0,
+        random_state: int = 0,
         device: str | None = None,
         auto_labels: bool = False,
         workers: int | None = None,
@@ -1057,7 +1059,7 @@ class Project:
             detector of this package.
         input_size : int, optional
             Longer side of the detector's input in pixels. By default, chosen from the box sizes.
-        seed : int
+        random_state : int
             Random seed. The same seed and images give the same model on a CPU with the same number of threads. Set
             ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
         device : str, optional
@@ -1109,15 +1111,15 @@ class Project:
 
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
-                base=None if base is None else self._version_named(base), seed=seed, device=device,
+                base=None if base is None else self._version_named(base), random_state=random_state, device=device,
                 workers=workers, on=on, shared=shared,
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
                 make_plan(*set_aside(without_machine_labels(self.train_set)), kind=kind, task=self.task)
                 say(f"The project has no test set yet. Images were split: {self.distribute(exist_ok=True)}")
-            colours = self.labels.colours
-            with watch(events, show=progress, title=version, colours=colours, callbacks=callbacks) as stream:
+            colors = self.labels.colors
+            with watch(events, show=progress, title=version, colors=colors, callbacks=callbacks) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
                 train, test = self.train_set, self.test_set
@@ -1142,14 +1144,14 @@ class Project:
         self,
         folds: int | None = 5,
         *,
-        seeds: int = 1,
+        repeats: int = 1,
         kind: str | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
         backbone: str | None = None,
         detector: str | None = None,
         input_size: int | None = None,
-        seed: int = 0,
+        random_state: int = 0,
         device: str | None = None,
         workers: int | None = None,
         on: str | None = None,
@@ -1165,10 +1167,10 @@ class Project:
         ----------
         folds : int, optional
             Number of folds. Each label keeps its proportion, and images with the same content stay together. None
-            trains on the whole training set and tests on the test set, to compare ``seeds``.
-        seeds : int
-            Number of models for each fold, with the seeds ``seed``, ``seed + 1``, …
-        kind, budget, steps, backbone, detector, input_size, seed, device
+            trains on the whole training set and tests on the test set, ``repeats`` times.
+        repeats : int
+            Number of models for each fold, with the seeds ``random_state``, ``random_state + 1``, …
+        kind, budget, steps, backbone, detector, input_size, random_state, device
             As in :meth:`train`, for each model.
         workers : int, optional
             Number of processes on this machine that train at the same time. By default one.
@@ -1180,8 +1182,8 @@ class Project:
         Returns
         -------
         DataFrame
-            One row per model: fold, seed, training_images, test_images and its metrics. ``.attrs["errors"]`` lists
-            models that could not be trained.
+            One row per model: fold, random_state, training_images, test_images and its metrics. ``.attrs["errors"]``
+            lists models that could not be trained.
 
         Raises
         ------
@@ -1199,16 +1201,16 @@ class Project:
         from customlabels_nb.training.plan import without_machine_labels
 
         check_workers(workers, on)
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-            raise InputError(f"seeds={seeds!r} must be a positive integer.")
+        if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+            raise InputError(f"repeats={repeats!r} must be a positive integer.")
         options = options_from(
             kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
-            seed=seed, device=device,
+            random_state=random_state, device=device,
         )  # fmt: skip
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
-        dealt = None if folds is None else deal_folds(train, folds, random_state=seed)
+        dealt = None if folds is None else deal_folds(train, folds, random_state=random_state)
         parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
-        trials = [{**part, "seed": seed + number} for part in parts for number in range(seeds)]
+        trials = [{**part, "random_state": random_state + number} for part in parts for number in range(repeats)]
         with progress_bars(events or Events(), show=progress) as stream:
             return run_trials(
                 train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers, on=on,
@@ -1334,7 +1336,7 @@ class Project:
         versions: bool = True,
         progress: bool = True,
         events: Events | None = None,
-    ) -> Packed:
+    ) -> PackReport:
         """Write the project to a zip file, for example to share or archive it. ``cl.unpack_project`` opens it again.
 
         Images outside the project's folder are copied into the zip file, and remote images stay URLs. A team's database

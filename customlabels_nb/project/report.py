@@ -511,7 +511,7 @@ class Report(Evaluation):
         columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task in DRAWN_TASKS else {})}
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")
         table["boxes"] = table["tp"] + table["fn"]
-        table["colour"] = table["label"].map(self.labels.set_index("label")["colour"])
+        table["color"] = table["label"].map(self.labels.set_index("label")["color"])
         table = table.astype(dict.fromkeys(columns, object))
         table.loc[table["test_images"] == 0, [column for column in columns if column not in _ALWAYS]] = None
         half = _MOST_LABELS // 2
@@ -597,7 +597,7 @@ def evaluate(
         Test images, including those without labels. By default, the images of the dataset passed as ``truth``, or all
         images in either table. Further columns of a DataFrame or dataset are available in ``report.by``.
     labels : list or labels table, optional
-        Labels, in order and optionally with colours. By default, the labels of the dataset passed as ``truth``.
+        Labels, in order and optionally with colors. By default, the labels of the dataset passed as ``truth``.
     thresholds : number, dict, "best" or "cross-validated", optional
         Minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). By default,
         with "best", and for labels missing in a dict, it is the threshold with the label's highest F1.

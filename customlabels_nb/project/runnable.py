@@ -293,7 +293,7 @@ class Runnable(ABC):
         >>> model.detect_many("s3://b/photos/", to="s3://b/found/", workers=4)  # doctest: +SKIP
         >>> model.detect_many("s3://b/photos/", to="s3://b/found/", on="ray", resume=True)  # doctest: +SKIP
         """
-        from customlabels_nb.inference.batch import detect_many, words_on_the_rest
+        from customlabels_nb.inference.batch import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
@@ -314,7 +314,7 @@ class Runnable(ABC):
                 spread=spread,
                 **asked,  # type: ignore[arg-type]
             )
-        for words in words_on_the_rest(found):
+        for words in describe_unfinished(found):
             say(words)
         return found
 
@@ -399,7 +399,7 @@ class Runnable(ABC):
             truth,
             found,
             images,
-            labels=pd.DataFrame({"label": config.labels, "colour": config.colours}),
+            labels=pd.DataFrame({"label": config.labels, "color": config.colors}),
             thresholds=thresholds if chosen else {label: float(own.get(label, 0.5)) for label in here},
             task=config.kind,
         )
@@ -409,7 +409,7 @@ class Runnable(ABC):
     def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
         """Export the model to ONNX or PyTorch format, with a small script that runs it without this package.
 
-        Thresholds, labels, colours and the image preprocessing are stored in the file's metadata. The exported model is
+        Thresholds, labels, colors and the image preprocessing are stored in the file's metadata. The exported model is
         compared with the original on photos of the test set, if there are any.
 
         Parameters
@@ -469,7 +469,7 @@ class Runnable(ABC):
         def facts() -> Facts:
             config = self._running().config
             own = tuple(map(config.threshold_of, config.labels))
-            return Facts(config.labels, config.colours, own, config.activation == "softmax")
+            return Facts(config.labels, config.colors, own, config.activation == "softmax")
 
         def device() -> str | None:
             return None if self._predictor is None else self._predictor.device

@@ -25,7 +25,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.project.auto_refresh import look_again
+from customlabels_nb.project.auto_refresh import refresh_if_due
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.progress_display import can_show_widgets
@@ -67,7 +67,7 @@ def open_gallery(
     """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
-    look_again(place)
+    refresh_if_due(place)
     session, shared = open_session(place, split, assist), {**_shared(place), **_label_handlers(place)}
     return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
 
@@ -76,7 +76,7 @@ def open_annotator(place: ProjectLocation, split: str, query: Query, *, assist: 
     """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
-    look_again(place)
+    refresh_if_due(place)
     session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
     return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
 
@@ -120,7 +120,7 @@ def _open_job(
     from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
     from customlabels_nb.widgets.job_review import JobReview
 
-    look_again(place)
+    refresh_if_due(place)
     if mode == "dashboard":
         review = partial(_open_job, place, job, mode="review", page_size=page_size)
         return JobDashboard(ManagerSession(place.store, place.root, job), partial(open_gallery, place), review)
@@ -152,7 +152,7 @@ def open_review(
     from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
-    look_again(place)
+    refresh_if_due(place)
     cross_fitted = partial(cross_fitted_predictions, place.store, place.root)
     session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted, assist=assist)
     if query.label:
@@ -167,7 +167,7 @@ def open_verification(
     *,
     sample: int,
     test_share: float,
-    seed: int,
+    random_state: int,
     page_size: int,
     test_precision: Callable[[], float | None],
 ) -> Verify:
@@ -180,7 +180,9 @@ def open_verification(
         raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
     images, predict, key = _predictions_in(found, model, place.root)
     name = "predictions" if model is None else model.name
-    path = draw_sample(place.store, place.root, images, predict, model=name, key=key, sample=sample, seed=seed)
+    path = draw_sample(
+        place.store, place.root, images, predict, model=name, key=key, sample=sample, random_state=random_state
+    )
 
     def session() -> Verification:
         return Verification(place.store, place.root, path, test_share=test_share, test_precision=test_precision)

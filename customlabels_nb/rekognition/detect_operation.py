@@ -43,7 +43,7 @@ class _Request:
 
 
 @dataclass
-class _Gate:
+class BatchingLimiter:
     """Limit of the requests that a version computes at once, of which one computes the images of all that wait.
 
     ``running`` and ``waiting`` count requests. ``computing`` is held during a forward pass of ``queue``.
@@ -90,7 +90,7 @@ class _Gate:
         return request.found
 
 
-_gates: defaultdict[Path, _Gate] = defaultdict(_Gate)
+_gates: defaultdict[Path, BatchingLimiter] = defaultdict(BatchingLimiter)
 _loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
 _loading = threading.Lock()
 _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}

@@ -31,7 +31,7 @@ _MOST_REMEMBERED = 1_000_000
 _MOST_CHANGES = 3  # attempts to read a file that changes while it is being read
 
 
-class _Seen:
+class _ReportedIdentities:
     """Identities that servers have recently reported to this process, by URL."""
 
     def __init__(self) -> None:
@@ -55,13 +55,13 @@ class _Seen:
                 self._known[url] = (identity, time.monotonic())
 
 
-_seen = _Seen()
+_seen = _ReportedIdentities()
 
 
 def forget_answers() -> None:
     """Forget the identities that servers have reported, so that each file is asked for again before it is read."""
     global _seen
-    _seen = _Seen()  # a new lock, too: another thread may have held it when the process forked
+    _seen = _ReportedIdentities()  # a new lock, too: another thread may have held it when the process forked
 
 
 if hasattr(os, "register_at_fork"):

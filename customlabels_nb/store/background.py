@@ -135,7 +135,7 @@ class BackgroundRunner:
         try:
             self._events = events = events or Events()
             change_record(self._store, self.kind, self._claim)
-            pulse = _Pulse(self._store, self.kind, self._token, events)
+            pulse = TaskHeartbeat(self._store, self.kind, self._token, events)
             unsubscribe = events.subscribe(pulse.listen)
             try:
                 task = {"store": self._store.location, "entry": entry, "arguments": arguments}
@@ -157,7 +157,7 @@ class BackgroundRunner:
         events = self._events
         try:
             with contextlib.suppress(_UnchangedError):
-                change_record(self._store, self.kind, _asked_to_stop)
+                change_record(self._store, self.kind, _with_stop_request)
         finally:
             if events is not None:
                 events.cancel()
@@ -232,7 +232,7 @@ def _if_owned(
     return changed
 
 
-def _asked_to_stop(record: RunnerRecord | None) -> RunnerRecord:
+def _with_stop_request(record: RunnerRecord | None) -> RunnerRecord:
     if record is None or record.state != "running" or record.stop or not is_alive(record):
         raise _UnchangedError
     return replace(record, stop=True)
@@ -244,7 +244,7 @@ def _settled(record: RunnerRecord) -> RunnerRecord:
     return replace(record, state="failed", error="The kernel has ended.", token=None)
 
 
-class _Pulse:
+class TaskHeartbeat:
     """Heartbeat of a running task."""
 
     def __init__(self, store: SqlStore, kind: str, token: str, events: Events) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, false, select
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.store import own_columns, schema
+from customlabels_nb.store import extra_columns, schema
 from customlabels_nb.store.columns import Array, Column, among, fetch_columns, plain, shared
 from customlabels_nb.store.database import Rows, dump_json, fetch, load_json
 
@@ -105,10 +105,10 @@ def read_images_and_ids(
     )
     if extras.any():
         own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
-        dtypes = own_columns.dtypes(connection)
+        dtypes = extra_columns.dtypes(connection)
         for name in own:
             if name not in result:
-                result[name] = own_columns.restored(own[name], dtypes.get(name))
+                result[name] = extra_columns.restored(own[name], dtypes.get(name))
     return ids, result
 
 
@@ -126,7 +126,7 @@ def _image_column(name: str, values: Array) -> Any:
 def read_labels(connection: Connection) -> pd.DataFrame:
     """Read the labels table, in the project's label order."""
     c = schema.labels.c
-    return frame(fetch(connection, select(c.label, c.colour).order_by(c.position)), t.LABEL_COLUMNS)
+    return frame(fetch(connection, select(c.label, c.color).order_by(c.position)), t.LABEL_COLUMNS)
 
 
 def read_annotations(
@@ -261,7 +261,7 @@ def row_keys(images: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    return {own_columns.TIME: value.isoformat()} if isinstance(value, datetime) else value
+    return {extra_columns.TIME: value.isoformat()} if isinstance(value, datetime) else value
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:

@@ -85,7 +85,7 @@ labels = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("label", Text, nullable=False, unique=True),
-    Column("colour", Text, nullable=False),
+    Column("color", Text, nullable=False),
     Column("position", Integer, nullable=False),
 )
 

@@ -68,7 +68,7 @@ def read_content(connection: Connection, split: str | None) -> Content:
         marks = marks.where(a.image_id.in_(select(i.id).where(i.split == split)))
     ids, revisions, *columns = _columns(fetch(connection, images), len(_IMAGES) + 2)
     image_ids, label_ids, *values = fetch_columns(connection, marks, "ii" + _KINDS)
-    labels = fetch(connection, select(names.id, names.label, names.colour).order_by(names.id))
+    labels = fetch(connection, select(names.id, names.label, names.color).order_by(names.id))
     annotations = {
         "image": np.searchsorted(np.asarray(ids, dtype=np.int64), image_ids),
         "label": np.searchsorted(np.asarray([row[0] for row in labels], dtype=np.int64), label_ids),
@@ -218,9 +218,9 @@ def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, in
     c = schema.labels.c
     known: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
     for number in np.unique(content.annotations["label"][chosen]).tolist():
-        label, colour = content.labels[number]
+        label, color = content.labels[number]
         if label not in known:
-            known[label] = insert_label(connection, label, colour)
+            known[label] = insert_label(connection, label, color)
     if not len(chosen):
         return
     labels = [known.get(label) for label, _ in content.labels]

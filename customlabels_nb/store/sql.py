@@ -74,7 +74,7 @@ from customlabels_nb.store.writing import (
     bump_images_with_label,
     change_images,
     check_as_of,
-    check_colour,
+    check_color,
     dataset_rows,
     ensure_dataset,
     ensure_labels,
@@ -925,7 +925,7 @@ class SqlStore:
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
     ) -> WriteResult:
-        """Append labels (name, colour) as one action. With ``review``, mark all labelled images for review.
+        """Append labels (name, color) as one action. With ``review``, mark all labelled images for review.
 
         ``count`` is the number of images marked for review.
 
@@ -944,8 +944,8 @@ class SqlStore:
             if not names:
                 return WriteResult()
             trace = Trace(connection)
-            for name, (_, colour) in zip(names, labels, strict=True):
-                insert_label(connection, name, colour)
+            for name, (_, color) in zip(names, labels, strict=True):
+                insert_label(connection, name, color)
             trace.note("explicit", True)
             after: dict[str, Any] = {"label": names[0]} if len(names) == 1 else {"labels": names}
             images = _send_to_review(connection, trace) if review else []
@@ -1046,7 +1046,7 @@ class SqlStore:
                 )
             _forget_merge(connection, id_)
             trace = Trace(connection)
-            _, _, colour, position = trace.keep(schema.labels, [id_], gone=True)[0]
+            _, _, color, position = trace.keep(schema.labels, [id_], gone=True)[0]
             marks = fetch(connection, select(a).where(a.c.label_id == id_))
             for table in MARKS:
                 own = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
@@ -1061,7 +1061,7 @@ class SqlStore:
             update_with(connection, schema.images, "status = 'unlabelled'", set(labelled) - kept)
             before = {
                 "label": label,
-                "colour": colour,
+                "color": color,
                 "position": position,
                 "annotations": [list(row) for row in marks],
                 "images": [row[1] for row in images],
@@ -1086,16 +1086,16 @@ class SqlStore:
             update_rows(connection, schema.labels, ("position",), list(enumerate(new)), key="label")
             return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
-    def recolour_label(self, label: str, colour: str, action: Action) -> WriteResult:
-        """Set the colour of a label to ``#rrggbb``."""
+    def recolor_label(self, label: str, color: str, action: Action) -> WriteResult:
+        """Set the color of a label to ``#rrggbb``."""
         c = schema.labels.c
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
-            old = connection.scalar(select(c.colour).where(c.id == id_))
+            old = connection.scalar(select(c.color).where(c.id == id_))
             trace = Trace(connection)
-            trace.keep(schema.labels, [id_], ("colour",))
-            connection.execute(update(schema.labels).where(c.id == id_).values(colour=check_colour(colour)))
-            before, after = {"label": label, "colour": old}, {"label": label, "colour": colour}
+            trace.keep(schema.labels, [id_], ("color",))
+            connection.execute(update(schema.labels).where(c.id == id_).values(color=check_color(color)))
+            before, after = {"label": label, "color": old}, {"label": label, "color": color}
             return record(connection, action, before=before, after=after, undo=trace.payload())
 
     # -- versions and predictions -------------------------------------------------------------------

@@ -22,7 +22,7 @@ TABLES = (
     schema.labels, schema.images, schema.annotations, schema.predictions, schema.issues, schema.import_lines
 )  # fmt: skip
 MARKS = (schema.annotations, schema.predictions)
-LABEL_FIELDS = ("id", "label", "colour", "position")
+LABEL_FIELDS = ("id", "label", "color", "position")
 
 
 class Trace:

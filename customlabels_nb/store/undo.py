@@ -323,7 +323,7 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
     c = schema.labels.c
     after = {row[0]: tuple(row[1:3]) for row in payload.get("labels_after", ())}
     order_after = {row[0]: row[3] for row in payload.get("labels_after", ())}
-    there = {row[0]: row[1:] for row in fetch(connection, select(c.id, c.label, c.colour, c.position))}
+    there = {row[0]: row[1:] for row in fetch(connection, select(c.id, c.label, c.color, c.position))}
     for part in _parts(payload, schema.labels):
         ids = [row[0] for row in part["rows"]]
         if part["columns"] == ["id", "position"]:
@@ -370,7 +370,7 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
     c = schema.labels.c
     there = {row[0] for row in fetch(connection, select(c.id))}
     missing: dict[int, dict[str, Any]] = {
-        row[0]: dict(zip(("id", "label", "colour", "position"), row, strict=True))
+        row[0]: dict(zip(("id", "label", "color", "position"), row, strict=True))
         for row in payload["labels"]
         if row[0] not in there
     }

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, OutdatedError, StaleEditError, TableError
-from customlabels_nb.store import frames, own_columns, schema
+from customlabels_nb.store import extra_columns, frames, schema
 from customlabels_nb.store.columns import among, insert_columns
 from customlabels_nb.store.database import (
     counter,
@@ -33,7 +33,7 @@ NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
 #: Start of the keys of settings in the table ``meta``.
 SETTING = "setting:"
 _IMAGE_CHANGES = "image changes"
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # columns of an edited image that a trace stores: constant columns, editable columns and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
@@ -168,7 +168,7 @@ def insert_images(
             ids, is_empty = take_ids(connection, schema.images, len(own)), False
             columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
             insert_columns(connection, schema.images, columns)
-            own_columns.remember_dtypes(connection, images)
+            extra_columns.remember_dtypes(connection, images)
         _insert_annotations(connection, marks, dict(zip(own, ids, strict=True)))
         used.update(marks["label"].unique())
         names.add(own)
@@ -257,7 +257,7 @@ def change_images(
     refuse_stale(changed, images, current, edit.stored_annotations, edit.annotations)
     ids = {name: rows[name][0] for name in changed}
     trace.keep_known(schema.images, _KEPT, [rows[name] for name in changed])
-    own_columns.remember_dtypes(connection, images, new_only=True)
+    extra_columns.remember_dtypes(connection, images, new_only=True)
     new = [(*edit.fields[1][name], current[name] + 1, ids[name]) for name in changed]
     update_rows(connection, schema.images, _KEPT[2:], new)
     relabelled = [ids[name] for name in changed if name in edit.relabelled]
@@ -337,21 +337,21 @@ def refuse_unknown(connection: Connection, names: Collection[str]) -> None:
             raise LabelError(f"Label {name!r} no longer exists: somebody renamed, merged or removed it.")
 
 
-def insert_label(connection: Connection, name: str, colour: str | None) -> int:
+def insert_label(connection: Connection, name: str, color: str | None) -> int:
     """Append a label, and return its id."""
     last = connection.scalar(select(func.max(schema.labels.c.position)))
     position = 0 if last is None else int(last) + 1
     id_ = take_ids(connection, schema.labels, 1)[0]
-    chosen = t.label_colour(id_ - 1) if colour is None else check_colour(colour)
-    insert_rows(connection, schema.labels, ("id", "label", "colour", "position"), [(id_, name, chosen, position)])
+    chosen = t.label_color(id_ - 1) if color is None else check_color(color)
+    insert_rows(connection, schema.labels, ("id", "label", "color", "position"), [(id_, name, chosen, position)])
     return id_
 
 
-def check_colour(colour: str) -> str:
-    """Convert a colour ``#rrggbb`` to lower case, or raise InputError if it is invalid."""
-    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
-        raise InputError(f"colour={colour!r} must have the form '#rrggbb', such as '#c8553d'.")
-    return colour.lower()
+def check_color(color: str) -> str:
+    """Convert a color ``#rrggbb`` to lower case, or raise InputError if it is invalid."""
+    if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        raise InputError(f"color={color!r} must have the form '#rrggbb', such as '#c8553d'.")
+    return color.lower()
 
 
 def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:

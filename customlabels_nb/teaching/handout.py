@@ -42,7 +42,7 @@ c.ClearSolutions.code_stub = {{"python": ""}}
 
 
 @dataclass(frozen=True)
-class HandedOut:
+class HandoutReport:
     """Lab that was written.
 
     Attributes
@@ -70,7 +70,7 @@ class HandedOut:
 
 def write_handout(
     out: str | os.PathLike[str], notebooks: Iterable[str | os.PathLike[str]] = ()
-) -> tuple[HandedOut, ...]:
+) -> tuple[HandoutReport, ...]:
     """Write a student's copy and a solution copy of lab notebooks to a new folder, which is a course of nbgrader.
 
     The student's copy has no solutions and no outputs, and its checks are collapsed and locked. The solution copy has
@@ -86,7 +86,7 @@ def write_handout(
 
     Returns
     -------
-    tuple of HandedOut
+    tuple of HandoutReport
         The labs, with the paths of both copies.
 
     Raises
@@ -118,7 +118,7 @@ def write_handout(
                 files.write(student, nbformat.writes(_student_copy(notebook)).encode())
                 files.write(solution, nbformat.writes(_solution_copy(notebook)).encode())
                 minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
-                written.append(HandedOut(name, student, solution, count, minutes))
+                written.append(HandoutReport(name, student, solution, count, minutes))
             files.write(place / "nbgrader_config.py", _CONFIG.encode())
     return tuple(written)
 

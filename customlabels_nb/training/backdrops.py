@@ -1,7 +1,7 @@
 """Synthetic backgrounds and distractor shapes for pasted logos.
 
 Backgrounds are drawn procedurally or cropped from photos. They need variety rather than beauty: edges, textures,
-lettering and colours of all kinds, soft and sharp, so that only the logos themselves reveal where a logo is.
+lettering and colors of all kinds, soft and sharp, so that only the logos themselves reveal where a logo is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 Pixels = npt.NDArray[np.uint8]
-Colours = npt.NDArray[np.float32]
+Colors = npt.NDArray[np.float32]
 Size = tuple[int, int]
 Rng = np.random.Generator
 
@@ -56,27 +56,27 @@ def draw_shape(rng: Rng) -> Pixels:
     """
     image = Image.new("RGBA", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
-    colours = palette(rng, 3)
+    colors = palette(rng, 3)
     kind = rng.random()
     if kind < 0.3:
-        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
+        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colors[0]))
         if rng.random() < 0.6:
-            _draw_figure(rng, draw, (32, 32, _SIDE - 32, _SIDE - 32), _rgba(colours[1]))
+            _draw_figure(rng, draw, (32, 32, _SIDE - 32, _SIDE - 32), _rgba(colors[1]))
     elif kind < 0.65:
-        image = _writing(rng, colours)
+        image = _writing(rng, colors)
     elif kind < 0.8:
         for _ in range(int(rng.integers(3, 9))):
             x, y, side = (float(value) for value in rng.uniform((0, 0, 16), (_SIDE - 24, _SIDE - 24, 80)))
             place = (x, y, min(x + side, _SIDE), min(y + side, _SIDE))
-            _draw_figure(rng, draw, place, _rgba(colours[int(rng.integers(3))]))
+            _draw_figure(rng, draw, place, _rgba(colors[int(rng.integers(3))]))
     else:
-        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colours[0]))
-        image.alpha_composite(_writing(rng, colours[1:], 96).crop((0, 0, 96, 80)), (16, 24))
+        _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colors[0]))
+        image.alpha_composite(_writing(rng, colors[1:], 96).crop((0, 0, 96, 80)), (16, 24))
     return np.asarray(image)
 
 
 def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
-    """Cut a logo into pieces and shuffle them, which keeps its colours but destroys the logo."""
+    """Cut a logo into pieces and shuffle them, which keeps its colors but destroys the logo."""
     cells = int(rng.integers(3, 5))  # halves and quarters would still show the logo
     height, width = (side // cells * cells for side in pixels.shape[:2])
     whole = pixels[:height, :width].reshape(cells, height // cells, cells, width // cells, -1).swapaxes(1, 2)
@@ -89,17 +89,17 @@ def shuffle_pieces(rng: Rng, pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(joined.reshape(height, width, -1))
 
 
-def palette(rng: Rng, count: int) -> Colours:
-    """Draw ``count`` matching colours (0 to 255), shape (count, 3), mostly muted and similar, as in photos."""
+def palette(rng: Rng, count: int) -> Colors:
+    """Draw ``count`` matching colors (0 to 255), shape (count, 3), mostly muted and similar, as in photos."""
     base = rng.uniform(15, 245, 3)
     spread = rng.choice([15.0, 40.0, 90.0])
-    colours = base + rng.normal(0, spread, (count, 1)) + rng.normal(0, spread * 0.5, (count, 3))
-    grey = colours.mean(axis=1, keepdims=True)
+    colors = base + rng.normal(0, spread, (count, 1)) + rng.normal(0, spread * 0.5, (count, 3))
+    grey = colors.mean(axis=1, keepdims=True)
     vividness = rng.beta(1.2, 2.0) * 1.3
-    return np.clip(grey + (colours - grey) * vividness, 0, 255).astype(np.float32)
+    return np.clip(grey + (colors - grey) * vividness, 0, 255).astype(np.float32)
 
 
-def clouds(rng: Rng, size: Size, *, finest: int = 64, roughness: float | None = None) -> Colours:
+def clouds(rng: Rng, size: Size, *, finest: int = 64, roughness: float | None = None) -> Colors:
     """Draw multi-scale noise of shape (height, width), with mean about 0 and standard deviation about 1."""
     width, height = size
     rough = float(rng.uniform(0.35, 0.9)) if roughness is None else roughness
@@ -118,14 +118,14 @@ def clouds(rng: Rng, size: Size, *, finest: int = 64, roughness: float | None = 
 
 def _drawn(rng: Rng, size: Size) -> Image.Image:
     kinds: list[tuple[float, Callable[[Rng, Size], Image.Image]]] = [
-        (0.16, _shades), (0.26, _coloured_clouds), (0.38, _stripes), (0.86, _leaves), (1.0, _rooms),
+        (0.16, _shades), (0.26, _colored_clouds), (0.38, _stripes), (0.86, _leaves), (1.0, _rooms),
     ]  # fmt: skip
     drawn = rng.random()
     return next(draw for until, draw in kinds if drawn < until)(rng, size)
 
 
 def _shades(rng: Rng, size: Size) -> Image.Image:
-    """Draw a single colour or a smooth gradient of several colours, sometimes with a grain like paper or plaster."""
+    """Draw a single color or a smooth gradient of several colors, sometimes with a grain like paper or plaster."""
     cells = int(rng.integers(1, 4))
     grid = palette(rng, cells * cells).reshape(cells, cells, 3)
     image = Image.fromarray(grid.astype(np.uint8)).resize(size, _BICUBIC)
@@ -134,8 +134,8 @@ def _shades(rng: Rng, size: Size) -> Image.Image:
     return image
 
 
-def _coloured_clouds(rng: Rng, size: Size) -> Image.Image:
-    """Draw multi-scale noise coloured along a palette, like stone, leaves, water or sky."""
+def _colored_clouds(rng: Rng, size: Size) -> Image.Image:
+    """Draw multi-scale noise colored along a palette, like stone, leaves, water or sky."""
     field = clouds(rng, size, finest=240)
     stops = palette(rng, int(rng.integers(3, 7)))
     positions = np.linspace(0, 255, len(stops))
@@ -167,14 +167,14 @@ def _stripes(rng: Rng, size: Size) -> Image.Image:
 
 def _leaves(rng: Rng, size: Size) -> Image.Image:
     """Draw overlapping shapes of all sizes ("dead leaves"), with edge and size statistics like those of photos."""
-    image = _coloured_clouds(rng, size) if rng.random() < 0.5 else _shades(rng, size)
+    image = _colored_clouds(rng, size) if rng.random() < 0.5 else _shades(rng, size)
     draw = ImageDraw.Draw(image)
-    colours = palette(rng, int(rng.integers(4, 12)))
+    colors = palette(rng, int(rng.integers(4, 12)))
     side = min(size)
     for _ in range(int(rng.integers(8, 70))):
         radius = side * 0.5 * float(rng.uniform(0.06, 1.0)) ** 2.2 + 2
         x, y = float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1]))
-        red, green, blue = np.clip(colours[int(rng.integers(len(colours)))] + rng.normal(0, 10, 3), 0, 255).astype(int)
+        red, green, blue = np.clip(colors[int(rng.integers(len(colors)))] + rng.normal(0, 10, 3), 0, 255).astype(int)
         wide = radius * float(rng.uniform(0.4, 1.6))
         _draw_figure(rng, draw, (x - wide, y - radius, x + wide, y + radius), (int(red), int(green), int(blue)))
     if rng.random() < 0.7:
@@ -211,7 +211,7 @@ def _joined(rng: Rng, first: Image.Image, second: Image.Image) -> Image.Image:
     return first
 
 
-def _grained(image: Image.Image, field: Colours, strength: float) -> Image.Image:
+def _grained(image: Image.Image, field: Colors, strength: float) -> Image.Image:
     grain = Image.fromarray(np.clip(field * np.float32(strength) + 128, 0, 255).astype(np.uint8))
     return ImageChops.add(image, Image.merge("RGB", (grain, grain, grain)), 1, -128)
 
@@ -235,7 +235,7 @@ def _draw_figure(
         draw.polygon(list(zip(xs.tolist(), ys.tolist(), strict=True)), fill=fill)
 
 
-def _writing(rng: Rng, colours: Colours, side: int = _SIDE) -> Image.Image:
+def _writing(rng: Rng, colors: Colors, side: int = _SIDE) -> Image.Image:
     image = Image.new("RGBA", (side, side * 3 // 4))
     draw = ImageDraw.Draw(image)
     lines = int(rng.integers(1, 4))
@@ -244,10 +244,10 @@ def _writing(rng: Rng, colours: Colours, side: int = _SIDE) -> Image.Image:
     for line in range(lines):
         word = "".join(rng.choice(list(_LETTERS), int(rng.integers(2, 3 + 3 * lines))))
         bold = int(rng.integers(0, 3))
-        draw.text((1, line * each), word, font=font, fill=_rgba(colours[line % len(colours)]), stroke_width=bold)
+        draw.text((1, line * each), word, font=font, fill=_rgba(colors[line % len(colors)]), stroke_width=bold)
     return image
 
 
-def _rgba(colour: Colours) -> tuple[int, int, int, int]:
-    red, green, blue = (int(value) for value in colour)
+def _rgba(color: Colors) -> tuple[int, int, int, int]:
+    red, green, blue = (int(value) for value in color)
     return red, green, blue, 255

@@ -44,7 +44,7 @@ def show_batch(
     augmented: bool = True,
     kind: str | None = None,
     task: str | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> ContactSheet:
     """Show training images as the model sees them, with their labels or boxes.
 
@@ -58,27 +58,29 @@ def show_batch(
         If True, apply the random augmentation used in training. Otherwise, preprocess the images as for prediction.
     kind, task : str, optional
         See :func:`customlabels_nb.training.kinds.choose_kind`.
-    seed : int
+    random_state : int
         Seed for the choice of images and for the augmentation.
 
     Raises
     ------
     InputError
-        If ``n`` or ``seed`` is out of range.
+        If ``n`` or ``random_state`` is out of range.
     NotEnoughDataError
         If no image has the annotations that this kind of model needs, or no image can be read.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed={seed!r} must be a non-negative integer.")
+    if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:
+        raise InputError(f"random_state={random_state!r} must be a non-negative integer.")
     chosen = choose_kind(train, train if test is None else test, named=kind, task=task).kind
-    some = train.sample(_CHOSEN_FROM, random_state=seed)
+    some = train.sample(_CHOSEN_FROM, random_state=random_state)
     if chosen == BRANDS:
-        return _show_scenes(_logo_scenes(some, seed), some, n, augmented, seed, "scenes composed of the logos")
+        return _show_scenes(
+            _logo_scenes(some, random_state), some, n, augmented, random_state, "scenes composed of the logos"
+        )
     if chosen in DETECTORS:
-        return _show_scenes(_photos(some), some, n, augmented, seed, f"{len(train):,} images")
-    return _show_whole_images(some, n, augmented, seed)
+        return _show_scenes(_photos(some), some, n, augmented, random_state, f"{len(train):,} images")
+    return _show_whole_images(some, n, augmented, random_state)
 
 
 def _photos(dataset: Dataset) -> Photos:
@@ -91,15 +93,15 @@ def _photos(dataset: Dataset) -> Photos:
     return Photos(make_examples(usable, marks, _names(dataset)), root=dataset.root, side=side)
 
 
-def _logo_scenes(dataset: Dataset, seed: int) -> BrandScenes:
+def _logo_scenes(dataset: Dataset, random_state: int) -> BrandScenes:
     whole = whole_labels(dataset)
     unlabelled = dataset.images.loc[~dataset.images["image"].isin(dataset.annotations["image"]), "image"].tolist()
     logos = list(zip(whole["image"], whole["label"], strict=True))
-    return BrandScenes(logos, _names(dataset), backgrounds=unlabelled, root=dataset.root, seed=seed)
+    return BrandScenes(logos, _names(dataset), backgrounds=unlabelled, root=dataset.root, random_state=random_state)
 
 
 def _show_scenes(
-    source: SceneSource, dataset: Dataset, n: int, augmented: bool, seed: int, origin: str
+    source: SceneSource, dataset: Dataset, n: int, augmented: bool, random_state: int, origin: str
 ) -> ContactSheet:
     from customlabels_nb.models.detector_building import build_detector
     from customlabels_nb.training.detection_learner import DetectionLearner
@@ -109,26 +111,29 @@ def _show_scenes(
     if augmented:
         # the same learner as in training: it creates batches without running its network
         network = build_detector(DetectorShape(), len(names), PACKAGED)
-        options = DetectionOptions(seed=seed, batch=n)
+        options = DetectionOptions(random_state=random_state, batch=n)
         scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
         how = "with random size, position and lighting, some as mosaics of four images"
     else:
-        fill, order = fill_of(backbone_named(PACKAGED).mean), np.random.default_rng(seed).permutation(len(source))
+        fill, order = (
+            fill_of(backbone_named(PACKAGED).mean),
+            np.random.default_rng(random_state).permutation(len(source)),
+        )
         found = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
         scenes = [_as_in_use(scene, size, fill) for _, scene in found]
         how = "without augmentation, as in prediction"
-    colours = _colours(dataset)
-    tiles = [Tile(Image.fromarray(scene.pixels), _labelled_boxes(scene, names, colours)) for scene in scenes]
+    colors = _colors(dataset)
+    tiles = [Tile(Image.fromarray(scene.pixels), _labelled_boxes(scene, names, colors)) for scene in scenes]
     sides = f"of {size} × {size} pixels" if augmented else f"whose longer side is {size} pixels"
     return ContactSheet(tiles, f"Training batch of a detector, from {origin}: canvases {sides}, {how}.")
 
 
-def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> ContactSheet:
+def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: int) -> ContactSheet:
     backbone, whole = backbone_named(PACKAGED), whole_labels(dataset)
     images = whole["image"].drop_duplicates().tolist()
     if not images:
         raise NotEnoughDataError("No image is labelled, so there is nothing to show for a classifier.")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     source = ImagePixels(images, backbone.input_size, root=dataset.root)
     order = rng.permutation(len(images)).tolist()
     found = _first(((index, source.load(index)) for index in order), n)
@@ -143,12 +148,10 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, seed: int) -> 
         how = "with random size, position, rotation and lighting, as in fine-tuning"
     else:
         how = "without augmentation, as in prediction and in training without fine-tuning"
-    colours = _colours(dataset)
+    colors = _colors(dataset)
     labels = {image: rows.tolist() for image, rows in whole.groupby("image", observed=True)["label"]}
     tiles = [
-        Tile(
-            Image.fromarray(one.transpose(1, 2, 0).copy()), labels=[(label, colours[label]) for label in labels[image]]
-        )
+        Tile(Image.fromarray(one.transpose(1, 2, 0).copy()), labels=[(label, colors[label]) for label in labels[image]])
         for one, image in zip(pixels, (images[index] for index, _ in found), strict=True)
     ]
     side = backbone.input_size
@@ -179,14 +182,14 @@ def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
     return choose_input_size(rows[BOX].to_numpy(dtype=np.float64), frames)[0]
 
 
-def _labelled_boxes(scene: TrainingScene, names: Sequence[str], colours: Mapping[str, str]) -> list[LabelledBox]:
+def _labelled_boxes(scene: TrainingScene, names: Sequence[str], colors: Mapping[str, str]) -> list[LabelledBox]:
     found = zip(scene.boxes.tolist(), (names[at] for at in scene.labels.tolist()), strict=True)
-    return [LabelledBox((box[0], box[1], box[2], box[3]), label, colours[label]) for box, label in found]
+    return [LabelledBox((box[0], box[1], box[2], box[3]), label, colors[label]) for box, label in found]
 
 
 def _names(dataset: Dataset) -> list[str]:
     return dataset.labels["label"].tolist()
 
 
-def _colours(dataset: Dataset) -> dict[str, str]:
-    return dict(zip(dataset.labels["label"], dataset.labels["colour"], strict=True))
+def _colors(dataset: Dataset) -> dict[str, str]:
+    return dict(zip(dataset.labels["label"], dataset.labels["color"], strict=True))

@@ -227,7 +227,7 @@ def _usable(example: Example, size: tuple[int, int]) -> tuple[npt.NDArray[np.boo
 
 
 def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArray) -> npt.NDArray[np.uint8]:
-    """Fill each region with its mean colour, except where a box covers it."""
+    """Fill each region with its mean color, except where a box covers it."""
     painted = pixels.copy()
     for left, top, right, bottom in np.round(ltwh_to_xyxy(regions)).astype(int):
         region = painted[top:bottom, left:right]

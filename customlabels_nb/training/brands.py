@@ -26,7 +26,7 @@ from customlabels_nb.images.reading import open_image
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
-from customlabels_nb.training.pasting import Colour, Logo, Sticker, compose
+from customlabels_nb.training.pasting import Color, Logo, Sticker, compose
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
 
@@ -49,7 +49,7 @@ _SHAPES = (1.0, 1.0, 4 / 3, 3 / 2, 3 / 4, 16 / 9)  # ratios of width to height
 _OTHERS = 4  # largest number of distractors in a scene
 _OTHER_KINDS = 256
 _PHOTOS_AN_EPOCH = 48  # decoded per epoch; the next epoch uses other photos
-_SAME_GROUND = 24.0  # grey levels; backgrounds that differ by less count as the same colour
+_SAME_GROUND = 24.0  # grey levels; backgrounds that differ by less count as the same color
 _LOUD_GROUND = 60.0  # grey levels between the strongest and the weakest channel
 _PICTURES_TO_TELL = 3
 _LEAST_CHANGE = 25.0  # mean difference in grey levels between a logo and its shuffled pieces
@@ -74,7 +74,7 @@ class BrandScenes:
         Images without any of the logos, to crop backgrounds from. Never pass test images.
     root : Path, optional
         Folder that relative paths refer to.
-    seed : int
+    random_state : int
         Random seed for composing the scenes.
     size : int
         Longest side of a scene in pixels.
@@ -116,7 +116,7 @@ class BrandScenes:
         *,
         backgrounds: Sequence[str] | None = None,
         root: Path | None = None,
-        seed: int = 0,
+        random_state: int = 0,
         size: int = SIZE,
         length: int = EPOCH,
         cache_bytes: int = CACHE_BYTES,
@@ -130,12 +130,12 @@ class BrandScenes:
             raise InputError(f"size={size!r} must be at least 64 and length={length!r} at least 1.")
         self.facts: dict[str, Any] = {
             "logos": list(logos), "labels": list(labels), "backgrounds": list(backgrounds or ()), "root": root,
-            "seed": seed, "size": size, "length": length, "cache_bytes": cache_bytes, "masks": masks,
+            "random_state": random_state, "size": size, "length": length, "cache_bytes": cache_bytes, "masks": masks,
         }  # fmt: skip
         self.issues: list[Issue] = []
-        self._root, self._seed, self._size, self._length, self._masks = root, seed, size, length, masks
+        self._root, self._seed, self._size, self._length, self._masks = root, random_state, size, length, masks
         self._backgrounds = list(backgrounds or ())
-        np.random.default_rng(seed).shuffle(self._backgrounds)  # neighbours in a folder are similar
+        np.random.default_rng(random_state).shuffle(self._backgrounds)  # neighbours in a folder are similar
         self._kept = _Kept(cache_bytes)
         position = {label: i for i, label in enumerate(labels)}
         found = self._look_at([(image, position[label]) for image, label in logos], events or Events())
@@ -228,10 +228,10 @@ class BrandScenes:
             self._note(error)
             return None
 
-    def _look_at(self, logos: list[tuple[str, int]], events: Events) -> list[_Seen]:
+    def _look_at(self, logos: list[tuple[str, int]], events: Events) -> list[_CutOutLogo]:
         """Cut out each logo once, and return the usable images with their backgrounds."""
 
-        def look(pair: tuple[str, int]) -> _Seen | ImageError:
+        def look(pair: tuple[str, int]) -> _CutOutLogo | ImageError:
             image, label = pair
             try:
                 cutout = read_cutout(image, self._root)
@@ -239,7 +239,7 @@ class BrandScenes:
                 return error
             logo = Logo.of(cutout)
             self._kept.get((image, False), lambda: logo, lambda kept: kept.bytes)
-            return _Seen(image, label, cutout.ground, cutout.colour)
+            return _CutOutLogo(image, label, cutout.ground, cutout.color)
 
         found = []
         workers = connections([image for image, _ in logos], settings.threads)
@@ -257,7 +257,7 @@ class BrandScenes:
         if issue not in self.issues:
             self.issues.append(issue)
 
-    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], found: list[_Seen]) -> list[str]:
+    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], found: list[_CutOutLogo]) -> list[str]:
         notes = grounds_in_words([seen.ground for seen in found])
         if self.issues:
             first = f"{self.issues[0].where!r}: {self.issues[0].message}"
@@ -269,12 +269,12 @@ class BrandScenes:
         few = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < _PICTURES_TO_TELL]
         if few:
             notes.append(
-                f"Very few images of these logos: {', '.join(few)}. Add images of their other colours and shapes."
+                f"Very few images of these logos: {', '.join(few)}. Add images of their other colors and shapes."
             )
         if self._with_ground:
             names = ", ".join(repr(labels[label]) for label in sorted(self._with_ground))
             notes.append(
-                f"All images of {names} have the same strong background colour, so it is learnt as part of the logo."
+                f"All images of {names} have the same strong background color, so it is learnt as part of the logo."
             )
         return notes
 
@@ -319,24 +319,24 @@ class MixedScenes:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _CutOutLogo:
     """Training image whose logo has been cut out."""
 
     image: str
     label: int
     ground: Ground
-    colour: Colour | None
+    color: Color | None
 
 
-def _labels_with_their_ground(found: Sequence[_Seen]) -> set[int]:
-    """Return the labels whose images all share a strong background colour, which then counts as part of the logo."""
-    grounds: dict[int, list[Colour | None]] = {}
+def _labels_with_their_ground(found: Sequence[_CutOutLogo]) -> set[int]:
+    """Return the labels whose images all share a strong background color, which then counts as part of the logo."""
+    grounds: dict[int, list[Color | None]] = {}
     for seen in found:
-        grounds.setdefault(seen.label, []).append(seen.colour)
+        grounds.setdefault(seen.label, []).append(seen.color)
     kept = set()
-    for label, colours in grounds.items():
-        plain = np.array([colour for colour in colours if colour is not None], dtype=np.float64)
-        if len(plain) < max(_PICTURES_TO_TELL, len(colours)):
+    for label, colors in grounds.items():
+        plain = np.array([color for color in colors if color is not None], dtype=np.float64)
+        if len(plain) < max(_PICTURES_TO_TELL, len(colors)):
             continue
         middle = np.median(plain, axis=0)
         if np.ptp(middle) > _LOUD_GROUND and np.abs(plain - middle).max() <= _SAME_GROUND:

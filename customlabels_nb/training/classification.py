@@ -92,7 +92,7 @@ def fit_head(
     targets: npt.ArrayLike,
     n_labels: int,
     *,
-    seed: int = 0,
+    random_state: int = 0,
     Cs: Sequence[float] = CS,
 ) -> FittedHead:
     """Fit a single-label classification head on ``n_labels`` labels.
@@ -107,7 +107,7 @@ def fit_head(
         Position of each image's label, 0 to ``n_labels`` - 1.
     n_labels : int
         Number of labels, at least 2. Each label needs at least one image.
-    seed : int
+    random_state : int
         Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
@@ -128,9 +128,9 @@ def fit_head(
         warnings.simplefilter("ignore", ConvergenceWarning)
         # scikit-learn suspects a regression if many labels have few images each, but the targets have been checked
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), seed)
+        compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), random_state)
         rows, own = row_space(x[compared])[0], y[compared]
-        fold = folds_of(own, n_labels, seed)
+        fold = folds_of(own, n_labels, random_state)
         chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
             chosen, notes = choose_balance(partial(_cross_validate, rows, own, n_labels, fold, sorted(Cs)), counts)
@@ -146,17 +146,17 @@ def fit_head(
         return head
     held_out = np.full((len(y), n_labels), np.nan)
     held_out[compared] = chosen.held_out
-    return _calibrated(head, held_out, y, seed, notes)
+    return _calibrated(head, held_out, y, random_state, notes)
 
 
-def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
+def rows_to_compare(having: Iterable[IntArray], n: int, random_state: int) -> IntArray:
     """Choose the rows for cross-validation: all ``n`` images, or a random sample with at least a few of each label.
 
     Returns ascending row indices of shape (m,). ``having`` contains the row indices of each label's images.
     """
     if n <= MOST_COMPARED:
         return np.arange(n, dtype=np.int64)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     chosen = np.zeros(n, dtype=bool)
     chosen[rng.choice(n, MOST_COMPARED, replace=False)] = True
     for own in having:
@@ -166,7 +166,7 @@ def rows_to_compare(having: Iterable[IntArray], n: int, seed: int) -> IntArray:
     return np.flatnonzero(chosen)
 
 
-def folds_of(targets: IntArray, n_labels: int, seed: int) -> IntArray | None:
+def folds_of(targets: IntArray, n_labels: int, random_state: int) -> IntArray | None:
     """Assign images to cross-validation folds, shape (n,), with each label spread evenly over the folds.
 
     An image that is the only one of its label is never held out (-1). Returns None if more than half of the labels have
@@ -176,7 +176,7 @@ def folds_of(targets: IntArray, n_labels: int, seed: int) -> IntArray | None:
     if 2 * (counts > 1).sum() < n_labels:
         return None
     folds = min(MAX_FOLDS, int(counts.max()))
-    fold, rng, place = np.full(len(targets), -1, dtype=np.int64), np.random.default_rng(seed), 0
+    fold, rng, place = np.full(len(targets), -1, dtype=np.int64), np.random.default_rng(random_state), 0
     for label in np.flatnonzero(counts > 1):
         own = rng.permutation(np.flatnonzero(targets == label))
         fold[own] = (place + np.arange(len(own))) % folds
@@ -286,11 +286,11 @@ def _cross_validate(
     return best
 
 
-def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, seed: int, notes: list[str]) -> FittedHead:
+def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, random_state: int, notes: list[str]) -> FittedHead:
     """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences."""
     known = ~np.isnan(held_out[:, 0])
     logs = np.log(np.clip(held_out, np.finfo(np.float64).tiny, 1))
-    found = fit_temperature(logs[known], y[known], seed=seed)
+    found = fit_temperature(logs[known], y[known], random_state=random_state)
     if found.kept:
         notes = [*notes, temperature_note(found.value, found.before, found.after)]
         powers = np.exp(logs / found.value)

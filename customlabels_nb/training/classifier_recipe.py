@@ -22,7 +22,7 @@ from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.training.classification import FittedHead
 from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
-from customlabels_nb.training.improving import Former, Improved, improve
+from customlabels_nb.training.improving import BaseVersion, ImprovementResult, improve
 from customlabels_nb.training.kept_files import prediction_frame
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
@@ -50,7 +50,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         raise NotEnoughDataError(f"{left_out} images can no longer be read, and {what} is left. See project.issues.")
     truth = _truth(train, names, plan.kind)
     classifier = classifier_weights(backbone.name) if len(features) <= MOST_IMAGES else None
-    head = fit_best_head(features, truth, len(names), classifier=classifier, seed=work.options.seed)
+    head = fit_best_head(features, truth, len(names), classifier=classifier, random_state=work.options.random_state)
     for note in head.notes:
         work.events.message(note)
     held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
@@ -73,11 +73,11 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         said = [_confidences(head.logits(rows), plan.kind) for rows in (features, test_features)]
     else:
         network = better.network
-        said = [_asked(work, network, part, backbone) for part in (train, test)]
+        said = [_tuned_confidences(work, network, part, backbone) for part in (train, test)]
     config = ModelConfig(
         kind=plan.kind,
         labels=tuple(names),
-        colours=tuple(plan.labels["colour"]),
+        colors=tuple(plan.labels["color"]),
         backbone=backbone.name,
         input_size=backbone.input_size,
         mean=backbone.mean,
@@ -133,11 +133,11 @@ def _improve(
     truth: npt.NDArray[Any],
     train: UsableImages,
     backbone: Backbone,
-) -> Improved:
+) -> ImprovementResult:
     """Try to improve on the head, if the user passed a budget or a version to start from."""
     former = None if work.base is None else _former(work)
     if former is None and not work.options.is_timed:
-        return Improved(None, [])
+        return ImprovementResult(None, [])
     return improve(
         head,
         features,
@@ -146,7 +146,7 @@ def _improve(
         backbone,
         TuningOptions(
             budget=work.options.time(),
-            seed=work.options.seed,
+            random_state=work.options.random_state,
             device=work.device,
             clock=work.clock,
             ranks=work.ranks,
@@ -160,20 +160,20 @@ def _improve(
     )
 
 
-def _former(work: TrainingJob) -> Former | None:
+def _former(work: TrainingJob) -> BaseVersion | None:
     assert work.base is not None
     network, config = load_artifact(work.base.folder)
     if not isinstance(network, ImageClassifier):
         work.events.message(f"Version {work.base.name!r} is a detector, so a classifier cannot start from it.")
         return None
-    return Former(work.base.name, network, config.backbone, work.base.learnt)
+    return BaseVersion(work.base.name, network, config.backbone, work.base.learnt)
 
 
 def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]:
     return probabilities(torch.from_numpy(logits), KINDS[kind])
 
 
-def _asked(
+def _tuned_confidences(
     work: TrainingJob, network: ImageClassifier, part: UsableImages, backbone: Backbone
 ) -> npt.NDArray[np.float64]:
     """Predict with a network whose backbone was fine-tuned. Confidences are 0 for images that can no longer be read."""

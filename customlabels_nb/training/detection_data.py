@@ -42,7 +42,7 @@ class DetectionOptions:
     ----------
     budget : Budget
         See :func:`customlabels_nb.training.budget.parse_budget`.
-    seed : int
+    random_state : int
         Random seed.
     device : str or None
         Device to train on.
@@ -66,7 +66,7 @@ class DetectionOptions:
     """
 
     budget: Budget = field(default_factory=parse_budget)
-    seed: int = 0
+    random_state: int = 0
     device: str | None = None
     detector: str = OWN
     backbone: str = PACKAGED
@@ -150,9 +150,9 @@ def prepare(
                 f"A detector needs training images with boxes, but none of the {len(photos):,} images has a box."
             )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
-            photos, held = _hold_out(photos, len(labels), options.seed)
+            photos, held = _hold_out(photos, len(labels), options.random_state)
             notes.append(f"{len(held):,} of the training images are held out to measure progress.")
-        size, smallest = _input_size(_frames_of(photos, options.seed, root), options, notes)
+        size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, notes)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
         with clock.watching("images") if clock is not None else nullcontext():
@@ -189,11 +189,11 @@ def _open_held_out(
 _Frames = tuple[np.ndarray, np.ndarray]
 
 
-def _frames_of(photos: Sequence[Example], seed: int, root: Path | None) -> _Frames:
+def _frames_of(photos: Sequence[Example], random_state: int, root: Path | None) -> _Frames:
     """Return the boxes in a sample of images, and the size of the image that contains each box."""
     boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
     boxed = [example for example in photos if len(example.boxes)]
-    for index in np.random.default_rng(seed).permutation(len(boxed))[:_LOOKED_AT].tolist():
+    for index in np.random.default_rng(random_state).permutation(len(boxed))[:_LOOKED_AT].tolist():
         try:
             frame = header_size(boxed[index].image, root)
         except ImageError:  # reported when the image is decoded
@@ -228,14 +228,14 @@ def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> 
     return size, share * size
 
 
-def _hold_out(examples: list[Example], n_labels: int, seed: int) -> tuple[list[Example], list[Example]]:
+def _hold_out(examples: list[Example], n_labels: int, random_state: int) -> tuple[list[Example], list[Example]]:
     """Hold out random images such that each of their labels keeps at least three training images."""
     left = np.zeros(n_labels, dtype=np.int64)
     for example in examples:
         left[np.unique(example.labels)] += 1
     wanted = min(_MOST_HELD_OUT, round(_HELD_OUT * len(examples)))
     chosen: set[int] = set()
-    for index in np.random.default_rng([seed, len(examples)]).permutation(len(examples)).tolist():
+    for index in np.random.default_rng([random_state, len(examples)]).permutation(len(examples)).tolist():
         own = np.unique(examples[index].labels)
         if len(chosen) < wanted and (left[own] > 3).all():
             left[own] -= 1

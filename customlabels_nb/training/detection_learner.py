@@ -1,4 +1,4 @@
-"""Detector training steps: augmented batches (mosaic, scale, colour), losses and validation on held-out images."""
+"""Detector training steps: augmented batches (mosaic, scale, color), losses and validation on held-out images."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _LEAST_SIDE = 2.0  # pixels of the canvas
 _JITTER, _CALM_JITTER = (0.5, 1.6), (0.8, 1.2)
 _MOSAIC_JITTER = (0.5, 1.2)
 _STRETCH = 0.12  # largest change of the aspect ratio, as a logarithm
-_BRIGHTNESS, _CONTRAST, _COLOUR = 0.25, 0.3, 0.12
-_PLAIN_COLOURS = 0.2  # share of canvases without colour augmentation
+_BRIGHTNESS, _CONTRAST, _COLOR = 0.25, 0.3, 0.12
+_PLAIN_COLORS = 0.2  # share of canvases without color augmentation
 
 _Part = tuple[FloatArray, npt.NDArray[np.int64], list[Outline | None]]  # boxes, labels, outlines
 
@@ -72,7 +72,7 @@ class DetectionLearner:
         source = prepared.source
         weights = frequencies([source.labels_of(index) for index in range(len(source))], len(labels))
         self.repeated = float(weights.max(initial=1.0))
-        self.turns = Turns(weights, options.seed)
+        self.turns = Turns(weights, options.random_state)
         self.identity = {
             "labels": self.labels,
             "images": len(source),
@@ -85,7 +85,7 @@ class DetectionLearner:
             },
             "backbone": options.backbone,
             "batch": options.batch,
-            "seed": options.seed,
+            "random_state": options.random_state,
             "device": device.partition(":")[0],
             **({"masks": True} if options.masks else {}),
         }
@@ -124,7 +124,7 @@ class DetectionLearner:
         return [self._canvas(step * self.batch_size + slot, fraction) for slot in wanted]
 
     def _canvas(self, turn: int, fraction: float) -> TrainingScene:
-        rng = np.random.default_rng([self._options.seed, turn])
+        rng = np.random.default_rng([self._options.random_state, turn])
         index, epoch = self.turns.at(turn)
         canvas = self._augmented(index, epoch, fraction, rng)
         return replace(canvas, masks=mask_targets(canvas, rng)) if self._options.masks else canvas
@@ -253,13 +253,13 @@ class Turns:
     ----------
     weights : array of shape (n,)
         Occurrences of each image per epoch, as returned by :func:`frequencies`.
-    seed : int
+    random_state : int
         Random seed for shuffling.
     """
 
-    def __init__(self, weights: FloatArray, seed: int) -> None:
+    def __init__(self, weights: FloatArray, random_state: int) -> None:
         self._ends = np.cumsum(np.asarray(weights, dtype=np.float64))
-        self._seed = seed
+        self._seed = random_state
         self._orders: dict[int, IntArray] = {}
 
     def __len__(self) -> int:
@@ -420,11 +420,11 @@ def _finish(
 
 
 def _in_other_light(canvas: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Change brightness, contrast and colour at random, using one lookup table per channel for speed."""
-    if rng.random() < _PLAIN_COLOURS:
+    """Change brightness, contrast and color at random, using one lookup table per channel for speed."""
+    if rng.random() < _PLAIN_COLORS:
         return canvas
     contrast = np.exp(rng.uniform(-_CONTRAST, _CONTRAST))
-    gains = contrast * np.exp(rng.uniform(-_COLOUR, _COLOUR, size=3))
+    gains = contrast * np.exp(rng.uniform(-_COLOR, _COLOR, size=3))
     shift = 255 * rng.uniform(-_BRIGHTNESS, _BRIGHTNESS) * 0.5
     tones = np.arange(256, dtype=np.float64)
     tables = np.clip((tones - 128) * gains[:, None] + 128 + shift, 0, 255).astype(np.uint8)

@@ -54,7 +54,7 @@ class TuningOptions:
     ----------
     budget : Budget
         See :func:`customlabels_nb.training.budget.parse_budget`.
-    seed : int
+    random_state : int
         Random seed.
     device : str
         Device to train on.
@@ -69,7 +69,7 @@ class TuningOptions:
     """
 
     budget: Budget = field(default_factory=parse_budget)
-    seed: int = 0
+    random_state: int = 0
     device: str = "cpu"
     batch: int = BATCH
     cache_bytes: int | None = None
@@ -144,7 +144,7 @@ def fine_tune(
         budget=options.budget,
         best_steps=min(high, max(low, _BEST_EPOCHS * len(train_on) // options.batch)),
         epoch_steps=epoch,
-        seed=options.seed,
+        random_state=options.random_state,
         device=options.device,
         metric=METRIC,
         warm_up=_WARM_UP,
@@ -245,7 +245,7 @@ class _Learner:
         self.head = list(network.head.requires_grad_(True).parameters())
         self.identity: dict[str, Any] = {
             "images": len(train_on), "held_out": len(held_out), "outputs": network.head.out_features,
-            "backbone": backbone.name, "batch": options.batch, "seed": options.seed,
+            "backbone": backbone.name, "batch": options.batch, "random_state": options.random_state,
             "mirror": mirror,
         }  # fmt: skip
 
@@ -268,7 +268,7 @@ class _Learner:
         return RankTask("classifier", facts, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
     def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> list[_Item]:
-        rng = np.random.default_rng([self.options.seed, step])
+        rng = np.random.default_rng([self.options.random_state, step])
         changes = [draw_change(rng, mirror=self.mirror) for _ in range(self.batch_size)]
         wanted = range(self.batch_size) if slots is None else slots
         return [_Item(*self._readable(step * self.batch_size + slot), changes[slot]) for slot in wanted]
@@ -303,7 +303,7 @@ class _Learner:
         count = len(self.train_on)
         for later in range(place, place + count):
             epoch, position = divmod(later, count)
-            order = np.random.default_rng([self.options.seed, 1, epoch]).permutation(count)
+            order = np.random.default_rng([self.options.random_state, 1, epoch]).permutation(count)
             index = int(self.train_on[order[position]])
             pixels = self.images.load(index)
             if pixels is not None:

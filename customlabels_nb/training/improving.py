@@ -54,7 +54,7 @@ TUNED_NAME = "the fine-tuned network"
 
 
 @dataclass(frozen=True)
-class Former:
+class BaseVersion:
     """Network of an earlier version to start from.
 
     Attributes
@@ -76,7 +76,7 @@ class Former:
 
 
 @dataclass(frozen=True)
-class Improved:
+class ImprovementResult:
     """Result of :func:`improve`.
 
     Attributes
@@ -120,10 +120,10 @@ def improve(
     *,
     root: Path | None = None,
     hashes: Sequence[str | None] | None = None,
-    former: Former | None = None,
+    former: BaseVersion | None = None,
     tune: bool = True,
     checkpoints: Path | None = None,
-) -> Improved:
+) -> ImprovementResult:
     """Try alternatives to ``head``, and use one only if it is better on held-out images.
 
     On a CPU, the same input gives the same result, even if the call is interrupted and repeated with the same
@@ -174,14 +174,16 @@ def improve(
     former = _usable(former, backbone, notes)
     why_not = why_not_fine_tune(head, len(images)) or (None if tune else NOT_ASKED_FOR)
     if former is None and why_not is not None:
-        return _said(Improved(None, [*notes, why_not]), events)
-    held_out = hold_out(_names(y), seed=options.seed, seen=_seen(former, hashes, len(images)))
+        return _said(ImprovementResult(None, [*notes, why_not]), events)
+    held_out = hold_out(_names(y), random_state=options.random_state, seen=_seen(former, hashes, len(images)))
     if held_out is None and former is not None:
         notes.append(f"Did not start from version {former.name!r}: it was trained on nearly all of these images.")
         former = None
-        held_out = hold_out(_names(y), seed=options.seed) if why_not is None else None
+        held_out = hold_out(_names(y), random_state=options.random_state) if why_not is None else None
     if held_out is None:
-        return _said(Improved(None, [*notes, why_not or "There are too few images to try more than a head."]), events)
+        return _said(
+            ImprovementResult(None, [*notes, why_not or "There are too few images to try more than a head."]), events
+        )
     pixels = ImagePixels(images, backbone.input_size, root=root, cache_bytes=options.cache_bytes)
     work = _Work(head, features, y, held_out, pixels, backbone, options, events, checkpoints, notes)
     work.start(former)
@@ -190,7 +192,9 @@ def improve(
     else:
         notes.append(why_not)
     kept = work.best.build() if work.best.name != FROZEN_NAME else None
-    return _said(Improved(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues), events)
+    return _said(
+        ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues), events
+    )
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,7 @@ class _Work:
     notes: list[str]
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def start(self, former: Former | None) -> None:
+    def start(self, former: BaseVersion | None) -> None:
         """Start with a head on the frozen backbone, fitted without the held-out images, or with the earlier network."""
         classifier = None if self.head.inputs == FEATURES else classifier_weights(self.backbone.name)
         head = self._fit(self.features, classifier)
@@ -270,7 +274,9 @@ class _Work:
         known = np.isfinite(logits).all(axis=1)
         found, temperature = np.full(len(held_out), np.nan), 1.0
         if known.any():
-            softened = fit_temperature(logits[known], self.truth[held_out][known], seed=self.options.seed)
+            softened = fit_temperature(
+                logits[known], self.truth[held_out][known], random_state=self.options.random_state
+            )
             found[known], temperature = softened.losses, softened.value
         network.set_head(*(p.detach().cpu().numpy() / temperature for p in (network.head.weight, network.head.bias)))
         self._compare(_Option(TUNED_NAME, found, lambda: network), "fine_tuning")
@@ -316,7 +322,11 @@ class _Work:
         """Fit a head on the images that are not held out."""
         kept = ~self.held_out
         return fit_best_head(
-            features[kept], self.truth[kept], len(self.head.bias), classifier=classifier, seed=self.options.seed
+            features[kept],
+            self.truth[kept],
+            len(self.head.bias),
+            classifier=classifier,
+            random_state=self.options.random_state,
         )
 
     def _network(self, backbone: nn.Module, head: FittedHead) -> ImageClassifier:
@@ -325,7 +335,7 @@ class _Work:
         return network.to(self.options.device).eval().requires_grad_(False)
 
 
-def _usable(former: Former | None, backbone: Backbone, notes: list[str]) -> Former | None:
+def _usable(former: BaseVersion | None, backbone: Backbone, notes: list[str]) -> BaseVersion | None:
     """Return the earlier version, or add a note and return None if it cannot improve on the frozen backbone."""
     if former is None:
         return None
@@ -343,7 +353,7 @@ def _usable(former: Former | None, backbone: Backbone, notes: list[str]) -> Form
     return former
 
 
-def _seen(former: Former | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
+def _seen(former: BaseVersion | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
     """Return a mask of images that the earlier version may have been trained on, including images without a hash."""
     if former is None:
         return None
@@ -359,7 +369,7 @@ def _names(truth: npt.NDArray[Any]) -> list[list[str]]:
     return [[str(i) for i in np.flatnonzero(row)] or ["none"] for row in truth]
 
 
-def _said(improved: Improved, events: Events) -> Improved:
+def _said(improved: ImprovementResult, events: Events) -> ImprovementResult:
     for note in improved.notes:
         events.message(note)
     return improved
@@ -389,14 +399,16 @@ def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -
     )
 
 
-def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayLike | None = None) -> BoolArray | None:
+def hold_out(
+    labels: Sequence[Sequence[str]], *, random_state: int = 0, seen: npt.ArrayLike | None = None
+) -> BoolArray | None:
     """Choose held-out images to compare candidates on, such that every label keeps a training image.
 
     Parameters
     ----------
     labels : sequence of n sequences of str
         Labels of each training image.
-    seed : int
+    random_state : int
         Random seed.
     seen : array of bool, shape (n,), optional
         Images that a candidate has already been trained on, such as the training images of an earlier version. These
@@ -414,7 +426,9 @@ def hold_out(labels: Sequence[Sequence[str]], *, seed: int = 0, seen: npt.ArrayL
     if not fresh.any() or wanted < LEAST_HELD_OUT:
         return None
     positions = np.flatnonzero(fresh)
-    chosen = stratified_split([labels[int(i)] for i in positions], min(0.5, wanted / len(positions)), random_state=seed)
+    chosen = stratified_split(
+        [labels[int(i)] for i in positions], min(0.5, wanted / len(positions)), random_state=random_state
+    )
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[positions[chosen]] = True
     left = {name for own, held in zip(labels, held_out, strict=True) if not held for name in own}

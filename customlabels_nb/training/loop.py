@@ -142,7 +142,7 @@ class LoopOptions:
         Largest number of steps for the budget "best".
     epoch_steps : int
         Steps between two validations, each followed by a checkpoint. A long epoch also has checkpoints within.
-    seed : int
+    random_state : int
         Random seed.
     device : str
         Device to train on.
@@ -167,7 +167,7 @@ class LoopOptions:
     budget: Budget
     best_steps: int
     epoch_steps: int
-    seed: int = 0
+    random_state: int = 0
     device: str = "cpu"
     metric: str = "ap50"
     warm_up: int = 40
@@ -471,10 +471,10 @@ class _Loop:
 
     def _seed(self, slot: int) -> int:
         """Return the random seed for the part of this step's batch that starts at ``slot``."""
-        seed, step = self.options.seed, self.state.step
+        random_state, step = self.options.random_state, self.state.step
         if slot == 0:
-            return seed * 1_000_003 + step
-        return int(np.random.SeedSequence([seed, step, slot]).generate_state(1)[0])
+            return random_state * 1_000_003 + step
+        return int(np.random.SeedSequence([random_state, step, slot]).generate_state(1)[0])
 
     def _halve(self, images: int) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -758,10 +758,10 @@ def _deferred_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _seeded(seed: int, device: str) -> Iterator[None]:
+def _seeded(random_state: int, device: str) -> Iterator[None]:
     """Seed torch's random number generators inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(random_state)
         yield
 
 

@@ -41,7 +41,7 @@ _NOTHING = ""  # dummy label of images without labels, so that these images are 
 
 
 def fit_multi_label_head(
-    features: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0, Cs: Sequence[float] = CS
+    features: npt.ArrayLike, truth: npt.ArrayLike, *, random_state: int = 0, Cs: Sequence[float] = CS
 ) -> FittedHead:
     """Fit a head that predicts for each label whether an image has it.
 
@@ -54,7 +54,7 @@ def fit_multi_label_head(
     truth : array of bool, shape (n, k)
         True where an image has a label. An image may have no labels, but every label needs at least one image. If all
         images have a label, it gets the same high confidence for any image, because there are no negative examples.
-    seed : int
+    random_state : int
         Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
@@ -75,9 +75,9 @@ def fit_multi_label_head(
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
         raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     with threadpool_limits(limits=1, user_api="blas"):
-        compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), seed)
+        compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), random_state)
         rows, some = row_space(x[compared])[0], y[compared]
-        fold = _folds(some, seed)
+        fold = _folds(some, random_state)
         chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
             validate = partial(_cross_validate, rows, some, fold, sorted(Cs))
@@ -93,7 +93,7 @@ def fit_multi_label_head(
     head = FittedHead(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )
-    return replace(_calibrated(head, chosen.held_out, some, compared, len(y), seed, notes), notes=tuple(notes))
+    return replace(_calibrated(head, chosen.held_out, some, compared, len(y), random_state, notes), notes=tuple(notes))
 
 
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:
@@ -122,7 +122,7 @@ def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray,
     return x, y
 
 
-def _folds(y: BoolArray, seed: int) -> IntArray | None:
+def _folds(y: BoolArray, random_state: int) -> IntArray | None:
     """Assign images to cross-validation folds, with each label spread as evenly as possible.
 
     Returns None if most labels have only one image.
@@ -133,7 +133,7 @@ def _folds(y: BoolArray, seed: int) -> IntArray | None:
     labels = [[str(i) for i in np.flatnonzero(row)] or [_NOTHING] for row in y]
     fold, left = np.zeros(len(y), dtype=np.int64), np.arange(len(y))
     for number in range(folds - 1, 0, -1):
-        chosen = stratified_split([labels[i] for i in left], 1 / (number + 1), random_state=seed)
+        chosen = stratified_split([labels[i] for i in left], 1 / (number + 1), random_state=random_state)
         fold[left[chosen]] = number
         left = left[~chosen]
     return fold if np.unique(fold).size > 1 else None
@@ -203,7 +203,7 @@ def _calibrated(
     y: BoolArray,
     compared: IntArray,
     count: int,
-    seed: int,
+    random_state: int,
     notes: list[str],
 ) -> FittedHead:
     """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences.
@@ -212,7 +212,7 @@ def _calibrated(
     """
     if held_out is None:
         return head
-    found = fit_temperature(held_out, y, seed=seed)
+    found = fit_temperature(held_out, y, random_state=random_state)
     if found.kept:
         notes.append(temperature_note(found.value, found.before, found.after))
     confidences = expit(held_out / found.value)

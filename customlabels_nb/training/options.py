@@ -23,7 +23,7 @@ class TrainingOptions:
 
     Attributes
     ----------
-    seed : int
+    random_state : int
         Random seed.
     device : str or None
         "cuda", "mps" or "cpu". If None, the first available of these.
@@ -52,7 +52,7 @@ class TrainingOptions:
         Whether all machines of the cluster have the same files at the same local paths.
     """
 
-    seed: int = 0
+    random_state: int = 0
     device: str | None = None
     backbone: str = PACKAGED
     kind: str | None = None
@@ -66,8 +66,12 @@ class TrainingOptions:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"seed={self.seed!r} must be an integer from 0 to {2**32 - 1}.")
+        if (
+            isinstance(self.random_state, bool)
+            or not isinstance(self.random_state, int)
+            or not 0 <= self.random_state < 2**32
+        ):
+            raise InputError(f"random_state={self.random_state!r} must be an integer from 0 to {2**32 - 1}.")
         self.time()
         check_detector(self.detector)
         its_own = self.detector != OWN and self.backbone == self.detector

@@ -22,7 +22,7 @@ from customlabels_nb.training.trimming import Cutout
 #: Smallest and largest square root of a pasted logo's area, as shares of the scene's shorter side. Sizes are drawn from
 #: a log-uniform distribution.
 LOGO_SIZES = (0.08, 0.75)
-#: Probability of a coloured plate behind a cut-out logo, and behind a logo whose own background is a strong colour.
+#: Probability of a colored plate behind a cut-out logo, and behind a logo whose own background is a strong color.
 ON_PLATE = 0.25
 ON_LOUD_PLATE = 0.5
 
@@ -39,7 +39,7 @@ _Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1
 
 Alpha = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 #: Smallest visible share of a logo's area for the logo to get a box.
 LEAST_VISIBLE = 0.4
@@ -92,17 +92,17 @@ class Logo:
     Attributes
     ----------
     closed, opened : Sticker
-        Logo in which the islands of the background colour are opaque or transparent, respectively. Both are the same
+        Logo in which the islands of the background color are opaque or transparent, respectively. Both are the same
         sticker if there are no islands.
-    colour : tuple of int, or None
-        Colour of the plain background that was removed.
+    color : tuple of int, or None
+        Color of the plain background that was removed.
     rectangle : bool
         True if the logo could not be separated from its background.
     """
 
     closed: Sticker
     opened: Sticker
-    colour: Colour | None = None
+    color: Color | None = None
     rectangle: bool = False
 
     @classmethod
@@ -110,7 +110,7 @@ class Logo:
         closed = opened = Sticker.of(cutout.pixels)
         if cutout.opened is not None and cutout.opened.max() > _SEEN:
             opened = Sticker.of(np.dstack([cutout.pixels[..., :3], cutout.opened]))
-        return cls(closed, opened, cutout.colour, cutout.ground == "photo")
+        return cls(closed, opened, cutout.color, cutout.ground == "photo")
 
     @property
     def bytes(self) -> int:
@@ -169,13 +169,13 @@ class Patch:
     logo: Alpha
 
 
-def warp(sticker: Sticker, pose: Pose, *, plate: Colour | None = None, margin: float = 0.1) -> Patch:
+def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: float = 0.1) -> Patch:
     """Warp a sticker into its pose in the image.
 
     Parameters
     ----------
     plate : tuple of int, optional
-        Colour of a rectangular plate behind the sticker.
+        Color of a rectangular plate behind the sticker.
     margin : float
         Distance between the edges of the sticker and the plate, as a share of the sticker's shorter side.
     """
@@ -389,7 +389,7 @@ def compose(
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Simulate a camera photo: exposure, colour cast, blur, noise and JPEG compression.
+    """Simulate a camera photo: exposure, color cast, blur, noise and JPEG compression.
 
     Returns pixels of shape (height, width, 3).
     """
@@ -418,12 +418,12 @@ def _place_logo(rng: Rng, canvas: PasteCanvas, logo: Logo, taken: list[_Rectangl
         if plate is not None or canvas.contrast(patch) >= _LEAST_CONTRAST:
             return patch
         if not logo.rectangle:
-            plate = _colour_behind(rng, logo)  # a plate makes a logo visible that would blend into the background
+            plate = _color_behind(rng, logo)  # a plate makes a logo visible that would blend into the background
     return None
 
 
 def _free_place(
-    rng: Rng, size: Size, sticker: Sticker, sizes: tuple[float, float], taken: list[_Rectangle], plate: Colour | None
+    rng: Rng, size: Size, sticker: Sticker, sizes: tuple[float, float], taken: list[_Rectangle], plate: Color | None
 ) -> Patch | None:
     """Warp the sticker to a random position where it hides little of other logos, or return None if there is none."""
     for _ in range(_TRIES):
@@ -455,28 +455,28 @@ def draw_pose(rng: Rng, size: Size, sticker: Size, sizes: tuple[float, float]) -
     return Pose(x, y, width, height, float(angle), corners, softer)
 
 
-def _plate(rng: Rng, logo: Logo) -> Colour | None:
-    """Choose the colour of the plate behind a logo at random, or None for no plate."""
+def _plate(rng: Rng, logo: Logo) -> Color | None:
+    """Choose the color of the plate behind a logo at random, or None for no plate."""
     if logo.rectangle:
         return None
-    loud = logo.colour is not None and max(logo.colour) - min(logo.colour) > _LOUD
-    return _colour_behind(rng, logo) if rng.random() < (ON_LOUD_PLATE if loud else ON_PLATE) else None
+    loud = logo.color is not None and max(logo.color) - min(logo.color) > _LOUD
+    return _color_behind(rng, logo) if rng.random() < (ON_LOUD_PLATE if loud else ON_PLATE) else None
 
 
-def _colour_behind(rng: Rng, logo: Logo) -> Colour:
-    """Choose a colour on which the logo is visible: that of its original background, white, black or a random one."""
-    mean = _mean_colour(logo.closed)
+def _color_behind(rng: Rng, logo: Logo) -> Color:
+    """Choose a color on which the logo is visible: that of its original background, white, black or a random one."""
+    mean = _mean_color(logo.closed)
     tried = [*palette(rng, 3), np.array([255.0] * 3), np.array([20.0] * 3)]
-    if logo.colour is not None:
-        tried.insert(0 if rng.random() < 0.6 else 2, np.clip(np.array(logo.colour) + rng.normal(0, 6, 3), 0, 255))
+    if logo.color is not None:
+        tried.insert(0 if rng.random() < 0.6 else 2, np.clip(np.array(logo.color) + rng.normal(0, 6, 3), 0, 255))
     elif rng.random() < 0.5:
         tried = tried[::-1]
-    seen = [colour for colour in tried if np.abs(colour - mean).max() > 60]
+    seen = [color for color in tried if np.abs(color - mean).max() > 60]
     red, green, blue = (int(value) for value in (seen or tried)[0])
     return red, green, blue
 
 
-def _mean_colour(sticker: Sticker) -> npt.NDArray[np.float64]:
+def _mean_color(sticker: Sticker) -> npt.NDArray[np.float64]:
     small = np.asarray(sticker.levels[-1]).astype(np.float64)
     weight = small[..., 3:]
     mean: npt.NDArray[np.float64] = (small[..., :3] * weight).sum(axis=(0, 1)) / max(1.0, float(weight.sum()))
@@ -484,7 +484,7 @@ def _mean_colour(sticker: Sticker) -> npt.NDArray[np.float64]:
 
 
 def _lit(rng: Rng, patch: Patch) -> Patch:
-    """Change the lighting of a patch at random: brightness, contrast, colours and light from one side."""
+    """Change the lighting of a patch at random: brightness, contrast, colors and light from one side."""
     pixels = np.asarray(patch.image)
     height, width = pixels.shape[:2]
     shades = pixels[..., :3].astype(np.float32)
@@ -526,7 +526,7 @@ def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
 
 
 def _exposure(rng: Rng) -> list[int]:
-    """Return a random lookup table of 3 × 256 values for brightness, contrast and colour cast."""
+    """Return a random lookup table of 3 × 256 values for brightness, contrast and color cast."""
     levels = np.linspace(0, 1, 256)
     gamma, contrast = np.exp(rng.normal(0, 0.15)), np.clip(rng.normal(1, 0.12), 0.6, 1.3)
     base = ((levels**gamma) - 0.5) * contrast + 0.5 + rng.normal(0, 0.03)

@@ -35,7 +35,7 @@ def fit_best_head(
     n_labels: int,
     *,
     classifier: npt.NDArray[np.float32] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> FittedHead:
     """Fit a head on features, or on features and the logits of the backbone's classifier.
 
@@ -53,7 +53,7 @@ def fit_best_head(
     classifier : ndarray of float32, shape (c, d), optional
         Weights of the backbone's classifier. By default, and for more than :data:`MOST_IMAGES` images, only features
         are used.
-    seed : int
+    random_state : int
         Random seed for the cross-validation folds.
 
     Returns
@@ -67,14 +67,14 @@ def fit_best_head(
         See :func:`fit_head` and :func:`fit_multi_label_head`.
     """
     if truth.ndim == 2:
-        return fit_multi_label_head(features, truth, seed=seed)
-    plain = fit_head(features, truth, n_labels, seed=seed)
+        return fit_multi_label_head(features, truth, random_state=random_state)
+    plain = fit_head(features, truth, n_labels, random_state=random_state)
     if classifier is None or plain.out_of_fold is None or len(features) > MOST_IMAGES:
         return plain
     # a constant added to all logits of an image says nothing about the image
     to_logits = _SCALE * (classifier - classifier.mean(axis=0)).astype(np.float64)
     both = np.vstack([np.eye(features.shape[1]), to_logits])
-    head = fit_head(features @ both.T, truth, n_labels, seed=seed)
+    head = fit_head(features @ both.T, truth, n_labels, random_state=random_state)
     gain = _held_out_losses(plain, truth) - _held_out_losses(head, truth)
     if gain.mean() <= _CLEARLY * standard_error(gain):
         return plain

@@ -253,7 +253,7 @@ def _write_version(
     ``columns`` is the project's table of test images, see :func:`stored_evaluation`.
     """
     facts = {
-        "seed": work.options.seed,
+        "random_state": work.options.random_state,
         "device": work.device,
         "threads": torch.get_num_threads(),
         "training_images": len(trained.train.images),

@@ -108,7 +108,7 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
-class Doing:
+class RunState:
     """Kind of work on a version: status if it fails, action for the history, and advice if it is stopped."""
 
     failed: str
@@ -116,12 +116,12 @@ class Doing:
     advice: str
 
 
-TRAINING = Doing("TRAINING_FAILED", "training failed", "Call resume() to continue")
-COPYING = Doing("COPYING_FAILED", "copying failed", "Copy it again, or delete() it")
+TRAINING = RunState("TRAINING_FAILED", "training failed", "Call resume() to continue")
+COPYING = RunState("COPYING_FAILED", "copying failed", "Copy it again, or delete() it")
 
 
 @contextmanager
-def honest_status(store: SqlStore, name: str, doing: Doing = TRAINING) -> Iterator[None]:
+def honest_status(store: SqlStore, name: str, doing: RunState = TRAINING) -> Iterator[None]:
     """Send heartbeats during the block, and record the version's failure if the block raises."""
     heartbeat = Heartbeat(store, name)
     try:
@@ -175,7 +175,7 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
         heartbeat.stop()
 
 
-def _note_failure(store: SqlStore, name: str, error: BaseException, doing: Doing) -> None:
+def _note_failure(store: SqlStore, name: str, error: BaseException, doing: RunState) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
         told = str(error)  # the message from a training loop names the epoch
         message = told if told.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."

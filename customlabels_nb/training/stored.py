@@ -54,7 +54,7 @@ def stored_evaluation(
         }
         images = images.assign(**known).drop(columns="tags").merge(own, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
-    labels = pd.DataFrame({"label": config.labels, "colour": config.colours})
+    labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.kind)
 
 

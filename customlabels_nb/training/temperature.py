@@ -47,7 +47,7 @@ class Temperature:
         return self.value != 1.0
 
 
-def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 0) -> Temperature:
+def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, random_state: int = 0) -> Temperature:
     """Fit the temperature with the lowest log-loss, or return 1 if it does not help on other images.
 
     The temperature must lower the log-loss of images that it was not fitted on by more than the standard error of the
@@ -59,7 +59,7 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
         Logits for images that the model was not trained on. Logarithms of softmax probabilities work as well.
     truth : array of shape (n,), int, or (n, k), bool
         Index of each image's label (softmax), or a mask of each image's labels (sigmoid).
-    seed : int
+    random_state : int
         Random seed for the cross-validation folds.
 
     Raises
@@ -77,7 +77,7 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, seed: int = 
     before = float(plain.mean()) if len(z) else float("nan")
     if len(z) < LEAST_IMAGES:
         return Temperature(1.0, before, before, plain)
-    fold = np.random.default_rng(seed).permutation(len(z)) % _FOLDS
+    fold = np.random.default_rng(random_state).permutation(len(z)) % _FOLDS
     softened = np.empty(len(z))
     for held_out in range(_FOLDS):
         own = fold == held_out

@@ -98,14 +98,14 @@ def _drawn(sample: Sample) -> np.ndarray:
     pen = ImageDraw.Draw(image)
     scale = image.width / sample.size[0], image.height / sample.size[1]
     line = 0
-    for marks, colour in ((sample.true, _TRUE), (sample.predicted, _PREDICTED)):
+    for marks, color in ((sample.true, _TRUE), (sample.predicted, _PREDICTED)):
         for mark in marks:
             words = mark.label if mark.confidence is None else f"{mark.label} {mark.confidence:.2f}"
             if mark.box is None:
-                pen.text((4, 4 + 14 * line), words, fill=colour, stroke_width=2, stroke_fill="white")
+                pen.text((4, 4 + 14 * line), words, fill=color, stroke_width=2, stroke_fill="white")
                 line += 1
                 continue
             left, top, width, height = (value * scale[at % 2] for at, value in enumerate(mark.box))
-            pen.rectangle((left, top, left + max(1, width), top + max(1, height)), outline=colour, width=2)
-            pen.text((left + 3, top + 2), words, fill=colour, stroke_width=2, stroke_fill="white")
+            pen.rectangle((left, top, left + max(1, width), top + max(1, height)), outline=color, width=2)
+            pen.text((left + 3, top + 2), words, fill=color, stroke_width=2, stroke_fill="white")
     return np.asarray(image)

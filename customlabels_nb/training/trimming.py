@@ -1,4 +1,4 @@
-"""Background removal for logos: separate the logo from the background using the colours at the image's edge."""
+"""Background removal for logos: separate the logo from the background using the colors at the image's edge."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ LONGEST_KEPT = 384
 _SHORTEST_LOOKED_AT = 32  # shorter side of a long, narrow image that has no more pixels than a square one
 _EDGE = 0.02  # width of the edge, as a share of the image's shorter side
 _EDGE_POINTS = 3000
-_ENOUGH_EDGE = 0.6  # share of the edge that must have background colours (a logo may touch the edge)
+_ENOUGH_EDGE = 0.6  # share of the edge that must have background colors (a logo may touch the edge)
 _MORE_EDGE = 0.05  # added to this share for each grey level of noise
 _SMOOTH = 6.0  # noise of a plain background, in grey levels; a photo has more
-_EVEN = 2.0  # a background whose shades differ by less counts as one colour
+_EVEN = 2.0  # a background whose shades differ by less counts as one color
 _LEAST_SHARE = 0.002  # smallest share of the image that a logo must cover
 _LEAST_SIDE = 4
 _LONGEST_TO_SHORTEST = 20.0
@@ -49,30 +49,30 @@ class Cutout:
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, 4)
-        RGBA pixels (not premultiplied), cropped to the visible part. Islands of the background colour inside the logo,
+        RGBA pixels (not premultiplied), cropped to the visible part. Islands of the background color inside the logo,
         such as the inside of a letter, are opaque.
     opened : ndarray of uint8, shape (height, width), or None
         Alternative alpha channel in which these islands are transparent, because it is unknown whether they belong to
         the logo. None if there are no islands.
     ground : {"transparent", "plain", "photo"}
-        Original background: none, a colour with soft shades, or a photo that cannot be separated from the logo. With a
+        Original background: none, a color with soft shades, or a photo that cannot be separated from the logo. With a
         photo, the entire rectangle is used.
-    colour : tuple of int, or None
+    color : tuple of int, or None
         Mean red, green and blue of a plain background, otherwise None.
     """
 
     pixels: npt.NDArray[np.uint8]
     opened: Alpha | None
     ground: Ground
-    colour: tuple[int, int, int] | None = None
+    color: tuple[int, int, int] | None = None
 
 
 def trim_background(image: Image.Image, name: str = "image", *, keep_ground: bool = False) -> Cutout:
     """Cut the logo out of an upright image that shows nothing else.
 
-    If the image has transparency, its alpha channel is used. Otherwise, a polynomial surface is fitted to the colours
+    If the image has transparency, its alpha channel is used. Otherwise, a polynomial surface is fitted to the colors
     at the image's edge. If most of the edge is smooth and fits this surface, the background consists of all pixels in
-    the surface's colours that are connected to the edge.
+    the surface's colors that are connected to the edge.
 
     Parameters
     ----------
@@ -109,19 +109,19 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
             shades = _refitted(rgb, ~logo)
             distance = _distance(rgb, shades)
             logo, islands = _told_apart(distance, noise)
-    if own is not None and not _is_enough(logo):  # a rectangle of one colour on a transparent background
+    if own is not None and not _is_enough(logo):  # a rectangle of one color on a transparent background
         return _kept(rgb, own, None, "transparent", None, name)
     _check_something_is_left(logo, name)
     red, green, blue = (int(value) for value in np.clip(np.median(shades, axis=(0, 1)), 0, 255).round())
-    colour = red, green, blue
+    color = red, green, blue
     if keep_ground:
-        return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "plain", colour, name)
+        return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "plain", color, name)
     alpha, unmixed = _soft_edges(rgb, shades, distance, logo)
     opened = None
     if islands.any():
         open_alpha, _ = _soft_edges(rgb, shades, distance, logo & ~islands)
         opened = np.minimum(alpha, open_alpha)
-    return _kept(unmixed, alpha, opened, "plain", colour, name)
+    return _kept(unmixed, alpha, opened, "plain", color, name)
 
 
 def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = False) -> Cutout:
@@ -171,7 +171,7 @@ def _own_alpha(image: Image.Image) -> Alpha | None:
 
 
 def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
-    """Fit a surface of background colours to the image's edge, shape (height, width, 3), and estimate its noise.
+    """Fit a surface of background colors to the image's edge, shape (height, width, 3), and estimate its noise.
 
     Returns None if the edge does not show a smooth background.
     """
@@ -182,11 +182,11 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
     rows, columns = np.nonzero(edge)
     step = max(1, len(rows) // _EDGE_POINTS)
     rows, columns = rows[::step], columns[::step]
-    colours = rgb[rows, columns].astype(np.float32)
+    colors = rgb[rows, columns].astype(np.float32)
     best: tuple[float, float, int, Floats] | None = None
-    for terms in (1, 3, 6, len(_POWERS)):  # one colour, a plane or a curved surface: use the simplest that fits
+    for terms in (1, 3, 6, len(_POWERS)):  # one color, a plane or a curved surface: use the simplest that fits
         basis = _basis(rgb.shape, rows, columns)[:, :terms]
-        coefficients, share, noise = _fit_robustly(basis, colours)
+        coefficients, share, noise = _fit_robustly(basis, colors)
         if best is None or share > best[0] + 0.05:
             best = (share, noise, terms, coefficients)
     assert best is not None
@@ -220,13 +220,13 @@ def _basis(shape: tuple[int, ...], rows: npt.NDArray[np.intp], columns: npt.NDAr
     return np.stack([y**i * x**j for i, j in _POWERS], axis=1).astype(np.float32)
 
 
-def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]:
+def _fit_robustly(basis: Floats, colors: Floats) -> tuple[Floats, float, float]:
     """Fit a surface by robust least squares, and return the coefficients, the share of inliers and the noise."""
-    near = np.abs(colours - np.median(colours, axis=0)).max(axis=1)
+    near = np.abs(colors - np.median(colors, axis=0)).max(axis=1)
     inliers = near <= np.median(near) + 1
     for _ in range(8):
-        coefficients = _least_squares(basis[inliers], colours[inliers])
-        differences = np.abs(colours - np.einsum("ni,ic->nc", basis, coefficients))
+        coefficients = _least_squares(basis[inliers], colors[inliers])
+        differences = np.abs(colors - np.einsum("ni,ic->nc", basis, coefficients))
         residuals = differences.max(axis=1)
         before, inliers = inliers, residuals <= max(12.0, 1.5 * float(np.median(residuals)))
         if np.array_equal(before, inliers):
@@ -236,11 +236,11 @@ def _fit_robustly(basis: Floats, colours: Floats) -> tuple[Floats, float, float]
     return coefficients, float(within.mean()), noise
 
 
-def _least_squares(basis: Floats, colours: Floats) -> Floats:
+def _least_squares(basis: Floats, colors: Floats) -> Floats:
     """Solve a regularised least-squares problem without BLAS, whose threads would compete for the cores."""
     products = np.einsum("ni,nj->ij", basis, basis).astype(np.float64)
     products[np.diag_indices_from(products)] += 1e-5 * len(basis)  # some polynomial features are identical at the edge
-    solution: Floats = np.linalg.solve(products, np.einsum("ni,nc->ic", basis, colours)).astype(np.float32)
+    solution: Floats = np.linalg.solve(products, np.einsum("ni,nc->ic", basis, colors)).astype(np.float32)
     return solution
 
 
@@ -250,9 +250,9 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
 
 
 def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
-    """Separate the logo from the background by the distance to the background colour.
+    """Separate the logo from the background by the distance to the background color.
 
-    Returns a mask of the logo, including islands of the background colour, and a mask of these islands.
+    Returns a mask of the logo, including islands of the background color, and a mask of these islands.
     """
     # JPEG compression leaves ripples next to strong edges
     ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
@@ -282,7 +282,7 @@ def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
 def _soft_edges(
     rgb: npt.NDArray[np.uint8], shades: Floats, distance: Floats, logo: Mask
 ) -> tuple[Alpha, npt.NDArray[np.uint8]]:
-    """Compute soft alpha where the logo's edges mix with the background, and the logo's unmixed colours."""
+    """Compute soft alpha where the logo's edges mix with the background, and the logo's unmixed colors."""
     inner = ndimage.binary_erosion(logo, iterations=2, border_value=True)
     band = logo & ~inner
     full = ndimage.maximum_filter(np.where(logo, distance, 0), size=7)
@@ -290,8 +290,8 @@ def _soft_edges(
     alpha = np.where(band, share, logo).astype(np.float32)
     mixed = (band & (alpha < 0.98))[..., None]
     pure = (rgb - (1 - alpha[..., None]) * shades) / np.maximum(alpha[..., None], 0.1)
-    colours = np.where(mixed, np.clip(pure, 0, 255), rgb).astype(np.uint8)
-    return (alpha * 255).round().astype(np.uint8), colours
+    colors = np.where(mixed, np.clip(pure, 0, 255), rgb).astype(np.uint8)
+    return (alpha * 255).round().astype(np.uint8), colors
 
 
 def _check_something_is_left(logo: Mask, name: str) -> None:
@@ -317,7 +317,7 @@ def _kept(
     alpha: Alpha,
     opened: Alpha | None,
     ground: Ground,
-    colour: tuple[int, int, int] | None,
+    color: tuple[int, int, int] | None,
     name: str,
 ) -> Cutout:
     """Crop the cut-out to its visible part, and shrink it to the maximum size."""
@@ -335,4 +335,4 @@ def _kept(
     small_opened = None
     if opened is not None:
         small_opened = np.asarray(Image.fromarray(opened[inside]).resize(size, Image.Resampling.BOX))
-    return Cutout(small, small_opened, ground, colour)
+    return Cutout(small, small_opened, ground, color)

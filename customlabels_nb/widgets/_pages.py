@@ -149,8 +149,9 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             Condition as in :meth:`customlabels_nb.datasets.dataset.Dataset.filter`, e.g.
             ``"label == 'apple' and width > 100"``.
         **change
-            Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``seed``, ``like``,
-            ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument, shows all images.
+            Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``random_state``,
+            ``like``, ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument, shows all
+            images.
 
         Raises
         ------
@@ -247,7 +248,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "splits": session.totals(),
             "task": record.task,
             "alone": session.assigns_one,
-            "labels": [{"label": n, "colour": c} for n, c in zip(labels["label"], labels["colour"], strict=True)],
+            "labels": [{"label": n, "color": c} for n, c in zip(labels["label"], labels["color"], strict=True)],
             "counts": dict(session.table.by_label),
             "statuses": dict(session.table.by_status),
             "annotators": session.annotators(),
@@ -383,7 +384,7 @@ class EditedPages(ImagePages):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.handlers |= {"edit": self._edit, "undo": self._take_back, "redo": self._redo}
+        self.handlers |= {"edit": self._edit, "undo": self._undo, "redo": self._redo}
 
     def _about_to(self, op: str, images: Sequence[str]) -> None:
         """Run before an edit of the page is applied."""
@@ -425,7 +426,7 @@ class EditedPages(ImagePages):
             "reload": images is None,
         }
 
-    def _take_back(self) -> Any:
+    def _undo(self) -> Any:
         outcome = self.session.undo()
         if outcome.images:
             self._undone_by_page()

@@ -102,7 +102,9 @@ class Gallery(EditedPages):
         place = self._focus if self._mode == "single" else self._place
         shown = self.session.images_at([(place, place)])
         if self.session.split == self._call[1] and shown:
-            query = replace(self._call[2], sort=view.query.sort, seed=view.query.seed, like=view.query.like)
+            query = replace(
+                self._call[2], sort=view.query.sort, random_state=view.query.random_state, like=view.query.like
+            )
             _LAST_PLACES[self._call] = (query, self._size, shown[0])
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:

@@ -1,4 +1,4 @@
-"""Label manager widget: add, rename, recolour, reorder, merge and remove the labels of a project."""
+"""Label manager widget: add, rename, recolor, reorder, merge and remove the labels of a project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
-#: Returns the labels (name, and colour if one was chosen) of another project or of a file, by its path.
+#: Returns the labels (name, and color if one was chosen) of another project or of a file, by its path.
 LabelsIn: TypeAlias = Callable[[str], list[tuple[str, str | None]]]
 
 _MOST_IMPORTED = 10_000
@@ -27,7 +27,7 @@ class _LabelEdit(TypedDict, total=False):
     labels: list[tuple[str, str | None]]
     review: bool
     name: str
-    colour: str
+    color: str
     before: str | None
     into: str
     with_annotations: bool
@@ -37,7 +37,7 @@ _OPERATIONS: dict[str, Callable[[LabelEditing, _LabelEdit], int | None]] = {
     "add": lambda editing, edit: editing.add_all(edit["labels"], review=edit.get("review", False)),
     "review": lambda editing, edit: editing.review_without(edit["label"]),
     "rename": lambda editing, edit: editing.rename(edit["label"], edit["name"]),
-    "recolour": lambda editing, edit: editing.recolour(edit["label"], edit["colour"]),
+    "recolor": lambda editing, edit: editing.recolor(edit["label"], edit["color"]),
     "move": lambda editing, edit: editing.move(edit["label"], edit["before"]),
     "merge": lambda editing, edit: editing.merge(edit["label"], into=edit["into"]),
     "remove": lambda editing, edit: editing.remove(edit["label"], with_annotations=edit.get("with_annotations", False)),
@@ -79,8 +79,8 @@ class _Desk:
             "seen": seen,
             "project": editing.project,
             "labels": [
-                {"label": name, "colour": colour}
-                for name, colour in zip(table["label"].tolist(), table["colour"].tolist(), strict=True)
+                {"label": name, "color": color}
+                for name, color in zip(table["label"].tolist(), table["color"].tolist(), strict=True)
             ],
             "palette": list(PALETTE),
             "done": editing.done_images(),
@@ -124,11 +124,11 @@ class _Desk:
         if len(found) > _MOST_IMPORTED:
             raise InputError(f"{source!r} has {len(found):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
         known = set(self._editing.labels()["label"])
-        return {"total": len(found), "labels": [[name, colour] for name, colour in found if name not in known]}
+        return {"total": len(found), "labels": [[name, color] for name, color in found if name not in known]}
 
 
 class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
-    """Widget to add, rename, recolour, reorder, merge and remove labels, created by ``project.labels.edit()``.
+    """Widget to add, rename, recolor, reorder, merge and remove labels, created by ``project.labels.edit()``.
 
     Every edit is saved immediately, annotations follow it, and open galleries are updated.
 

@@ -15,7 +15,7 @@ import traitlets
 from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.feedback import Added
+from customlabels_nb.labeling.feedback import AddedImageReport
 from customlabels_nb.labeling.quick_test import QuickTestAnswer, QuickTestImage, QuickTestSession
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import StaticFallback, StillPicture, display_with_fallback, still_html
@@ -66,7 +66,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
             "show": self._show,
             "threshold": self._set_threshold,
             "add": self._add,
-            "undo": self._take_back,
+            "undo": self._undo,
         }
         self.on_msg(self.answer)
         self.observe(self._threshold_moved, "threshold")
@@ -93,7 +93,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         True
         """
         trial = self.session.ask(image)
-        self._asked(trial)
+        self._image_added(trial)
         self._push()
         return self.detection
 
@@ -115,7 +115,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         """Name of the selected model."""
         return self.session.model
 
-    def add(self, split: str = t.TRAIN, labels: Sequence[str] | None = None) -> Added:
+    def add(self, split: str = t.TRAIN, labels: Sequence[str] | None = None) -> AddedImageReport:
         """Add the shown photo to the dataset.
 
         Parameters
@@ -195,7 +195,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
                 "name": feedback.project,
                 "read_only": feedback.read_only,
                 "one_label": feedback.one_label,
-                "labels": [{"label": label, "colour": colour} for label, colour in feedback.labels()],
+                "labels": [{"label": label, "color": color} for label, color in feedback.labels()],
             },
         }
 
@@ -206,7 +206,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     def _push(self) -> None:
         self.send({"push": "news"})
 
-    def _asked(self, trial: QuickTestImage) -> None:
+    def _image_added(self, trial: QuickTestImage) -> None:
         self.asked = max(self.asked, trial.number)
         self._draw_still()
 
@@ -252,7 +252,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
             trial = self.session.ask(_checked_url(url))
         else:
             trial = self.session.ask(self._parts.take(key), name)
-        self._asked(trial)
+        self._image_added(trial)
         return self._shown(trial)
 
     def _glance(self, buffer: memoryview) -> Any:
@@ -281,7 +281,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         self.session.add(number, split, rows, labels, model=model)
         return self._state() | {"trials": self._strip()[0]}
 
-    def _take_back(self) -> Any:
+    def _undo(self) -> Any:
         trial = self.session.undo()
         return self._state() | {"trials": self._strip()[0], "undone": None if trial is None else trial.number}
 
@@ -302,7 +302,7 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
 
     ``rows`` are the most confident of ``total`` detections, and ``limit`` is the threshold of the row's label.
     """
-    colours = dict(zip(answer.facts.labels, answer.facts.colours, strict=True))
+    colors = dict(zip(answer.facts.labels, answer.facts.colors, strict=True))
     shown = answer.table.head(_MOST_ROWS)
     boxes = shown[list(t.BOX_COLUMNS)].to_numpy(dtype=float).tolist()
     polygons = shown.get("polygon", [None] * len(shown))
@@ -316,7 +316,7 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
         "rows": [
             {
                 "label": label,
-                "colour": colours[label],
+                "color": colors[label],
                 "confidence": float(confidence),
                 "box": None if math.isnan(box[0]) else box,
                 "polygon": polygon,

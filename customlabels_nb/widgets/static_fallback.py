@@ -32,7 +32,7 @@ def still_html(*parts: str | StillPicture | Sequence[tuple[str, str]]) -> str:
     Parameters
     ----------
     *parts : str, StillPicture or sequence of (str, str)
-        Sentences, images, and labels with their colours (#rrggbb), in order.
+        Sentences, images, and labels with their colors (#rrggbb), in order.
     """
     return render("still.html", parts=parts)
 

@@ -15,7 +15,7 @@ import traitlets
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb.core.tables import label_colour
+from customlabels_nb.core.tables import label_color
 from customlabels_nb.events import Event, Events, Mark, Sample, Samples
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import (
@@ -45,7 +45,7 @@ _MOST_SAMPLES, _MOST_MARKS = 6, 60
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
 _MOST_POINTS, _MOST_CURVES, _MOST_LINES, _LONGEST_NAME = 200, 5, 12, 11
 _GREY = "#767676"  # readable on white and on black
-_COLOURS = ("#2f7fc1", "#c8553d", "#3a9a5b", "#8a63c9", "#d49b1a")
+_COLORS = ("#2f7fc1", "#c8553d", "#3a9a5b", "#8a63c9", "#d49b1a")
 _WORDS = {RUNNING: "Training", DONE: "Trained", STOPPED: "Stopped", FAILED: "Failed"}
 
 
@@ -61,8 +61,8 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         Events of the run. The button "Stop" cancels them.
     title : str
         Name of the model that is trained.
-    colours : mapping, optional
-        Label → colour (#rrggbb).
+    colors : mapping, optional
+        Label → color (#rrggbb).
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     status = traitlets.Unicode(RUNNING)
 
-    def __init__(self, events: Events, *, title: str = "", colours: Mapping[str, str] | None = None) -> None:
+    def __init__(self, events: Events, *, title: str = "", colors: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.progress = TrainingProgress()
         self._events, self._title = events, title
-        self._colours = dict(colours or {})
+        self._colors = dict(colors or {})
         self._heard_of_page = False
         self._told = _Told()
         self._shown_fallback: StaticFallback | None = None
@@ -163,7 +163,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         super().close()
 
     def _fallback(self) -> str:
-        return training_picture(self.progress, self._title, self._colour)
+        return training_picture(self.progress, self._title, self._color)
 
     def _draw_still(self) -> None:
         if self._shown_fallback is not None:
@@ -253,10 +253,10 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     def _mark(self, mark: Mark) -> dict[str, Any]:
         box = None if mark.box is None else [float(value) for value in mark.box]
-        return {"label": mark.label, "colour": self._colour(mark.label), "box": box, "confidence": mark.confidence}
+        return {"label": mark.label, "color": self._color(mark.label), "box": box, "confidence": mark.confidence}
 
-    def _colour(self, label: str) -> str:
-        return self._colours.setdefault(label, label_colour(len(self._colours)))
+    def _color(self, label: str) -> str:
+        return self._colors.setdefault(label, label_color(len(self._colors)))
 
     # -- requests of the page -------------------------------------------------------------------------
     def _awake(self) -> Any:
@@ -287,15 +287,15 @@ def _number(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def training_picture(progress: TrainingProgress, title: str, colour: Callable[[str], str]) -> str:
+def training_picture(progress: TrainingProgress, title: str, color: Callable[[str], str]) -> str:
     """Return the state of a run as static HTML of less than 100 KB.
 
     Parameters
     ----------
     progress : TrainingProgress
     title : str
-    colour : callable
-        Function that returns the colour (#rrggbb) of a label.
+    color : callable
+        Function that returns the color (#rrggbb) of a label.
     """
     with progress.lock:
         lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
@@ -306,7 +306,7 @@ def training_picture(progress: TrainingProgress, title: str, colour: Callable[[s
         said = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
         parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), said))
     if progress.samples is not None and samples:
-        parts.append(contact_sheet([_drawn(sample, colour) for sample in samples], [_caption(s) for s in samples]))
+        parts.append(contact_sheet([_drawn(sample, color) for sample in samples], [_caption(s) for s in samples]))
         parts.append(f"{progress.samples.of.capitalize()}: ground truth (thick) and predictions (thin).")
     return still_html(*parts)
 
@@ -362,18 +362,18 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
 
     curves = []
     at = _SIDE
-    for curve, colour in zip(metrics, _COLOURS, strict=False):
+    for curve, color in zip(metrics, _COLORS, strict=False):
         name = curve.name.removeprefix("loss_")[:_LONGEST_NAME]
         points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
         best = None if curve.best is None else place(curve.best[0], curve.best[2])
         drawn = [place(step, value) for step, _, value in points]
-        curves.append({"name": name, "left": at, "colour": colour, "points": drawn, "best": best})
+        curves.append({"name": name, "left": at, "color": color, "points": drawn, "best": best})
         at += 6 * len(name) + 10
     levels = [(f"{value:.3g}", place(first, value)[1]) for value in (low, high)]
     return {"curves": curves, "levels": levels, "first": first, "last": last}
 
 
-def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:
+def _drawn(sample: Sample, color: Callable[[str], str]) -> bytes | Exception:
     """Draw the boxes of a sample onto its image."""
     try:
         with Image.open(io.BytesIO(sample.picture)) as opened:
@@ -386,7 +386,7 @@ def _drawn(sample: Sample, colour: Callable[[str], str]) -> bytes | Exception:
         for mark in marks:
             if mark.box is not None:
                 x, y, w, h = (value * scale[at % 2] for at, value in enumerate(mark.box))
-                pen.rectangle((x, y, x + max(1, w), y + max(1, h)), outline=colour(mark.label), width=width)
+                pen.rectangle((x, y, x + max(1, w), y + max(1, h)), outline=color(mark.label), width=width)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

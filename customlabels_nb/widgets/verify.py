@@ -104,7 +104,7 @@ class Verify(EditedPages):
 
         Examples
         --------
-        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> new = cl.examples.write_photos("rooms", "new", random_state=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
         ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge(True, verify.images[:1])
@@ -129,7 +129,7 @@ class Verify(EditedPages):
 
         Examples
         --------
-        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> new = cl.examples.write_photos("rooms", "new", random_state=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
         ...     verify = project.verify(new.train, model=model, sample=2)
         >>> outcome = verify.judge("garden", verify.images[:1])
@@ -143,7 +143,7 @@ class Verify(EditedPages):
 
         Examples
         --------
-        >>> new = cl.examples.write_photos("rooms", "new", seed=1, train=10, test=0, size=(160, 120))
+        >>> new = cl.examples.write_photos("rooms", "new", random_state=1, train=10, test=0, size=(160, 120))
         >>> with model.started("cpu", engine="torch"):
         ...     verify = project.verify(new.train, model=model, sample=2)
         >>> verify.close()

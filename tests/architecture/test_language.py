@@ -17,7 +17,7 @@ PACKAGE = ROOT / "customlabels_nb"
 #: Verbs that a summary may start with. Add the one you need.
 VERBS = """
     accept adapt add align allocate announce append apply approve arrange ask assign attach augment begin bin blend
-    build bundle cache calibrate call cancel cast change check choose clear clip close collapse collate collect colour
+    build bundle cache calibrate call cancel cast change check choose clear clip close collapse collate collect color
     combine compare complete compress compute concatenate confirm connect convert copy correct count cover create crop
     cut darken decide decode decompress decorate deduplicate delete derive describe detach detect determine disable
     display distribute divide download draw drop edit embed enable encode end enlarge enter escape estimate evaluate

@@ -10,8 +10,8 @@ from customlabels_nb.assist.stored_results import remaining_pages
 from customlabels_nb.errors import InputError
 
 
-def drawn(n: int, k: int, spread: float, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
+def drawn(n: int, k: int, spread: float, *, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(random_state)
     label = np.arange(n) % k
     return compact(np.eye(k, 20)[label] + spread * rng.normal(size=(n, 20))), label
 

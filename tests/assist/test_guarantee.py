@@ -192,14 +192,16 @@ def boxes(rows: list[tuple[str, str, float, float]]) -> pd.DataFrame:
 def test_one_random_box_of_an_image_counts() -> None:
     truth = boxes([("a", "cat", 0, 1), ("a", "cat", 200, 1), ("b", "dog", 0, 1)])
     found = boxes([("a", "cat", 5, 0.9), ("a", "cat", 260, 0.8), ("b", "cat", 0, 0.7)])
-    seen = [check_boxes(found, truth, ["a", "b", "c"], seed=seed) for seed in range(30)]
+    seen = [check_boxes(found, truth, ["a", "b", "c"], random_state=random_state) for random_state in range(30)]
     assert {tuple(one["image"]) for one in seen} == {("a", "b")}
     assert {(row.confidence, row.right) for one in seen for row in one.itertuples() if row.image == "a"} == {
         (0.9, True),
         (0.8, False),  # IoU of 0.25
     }
     assert not any(one.loc[one["image"] == "b", "right"].any() for one in seen)  # another label
-    assert check_boxes(found, truth, ["a", "b"], seed=3).equals(check_boxes(found, truth, ["a", "b"], seed=3))
+    assert check_boxes(found, truth, ["a", "b"], random_state=3).equals(
+        check_boxes(found, truth, ["a", "b"], random_state=3)
+    )
     assert check_boxes(found.head(0), truth, ["a"]).empty
 
 

@@ -17,15 +17,15 @@ from customlabels_nb.assist.probabilities import learn
 LABELS = ["apple", "lime", "pear"]
 
 
-def drawn(n: int, spread: float, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
+def drawn(n: int, spread: float, *, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(random_state)
     label = rng.integers(0, 3, n)
     return (np.eye(3, 40)[label] + spread * rng.normal(size=(n, 40))).astype(np.float32), label
 
 
-def following_a_power_law(images: int, *, exponent: float = 0.5, seed: int = 0) -> Counts:
+def following_a_power_law(images: int, *, exponent: float = 0.5, random_state: int = 0) -> Counts:
     """Draw results whose share of errors is ``size ** -exponent``."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     sizes, label, difficulty = np.array([20, 40, 80, 160]), rng.integers(0, 3, images), rng.random(images)
     truth = np.eye(3, dtype=bool)[label]
     right = difficulty[None] > sizes[:, None] ** -exponent
@@ -92,7 +92,7 @@ def test_chosen_images_do_not_bias_the_curve() -> None:
     check = np.arange(200)
     easy = np.r_[check, 200 + np.flatnonzero(features[np.arange(200, 600), label[200:]] > 1.0)]
     counts = count_on_check_images(features[easy], label[easy], check, learn(features[easy], label[easy], 3))
-    fresh, their_label = drawn(5000, 0.9, seed=1)
+    fresh, their_label = drawn(5000, 0.9, random_state=1)
     head = learn(features[easy], label[easy], 3)
     really = (head.logits(fresh).argmax(axis=1) == their_label).mean()
     assert counts.hits[-1].sum() / 200 == pytest.approx(really, abs=0.1)

@@ -17,8 +17,8 @@ from customlabels_nb.assist.probabilities import (
 )
 
 
-def drawn(n: int, k: int, *, seed: int = 0, spread: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
+def drawn(n: int, k: int, *, random_state: int = 0, spread: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(random_state)
     label = np.arange(n) % k
     return (np.eye(k, 12)[label] + spread * rng.normal(size=(n, 12))).astype(np.float32), label
 

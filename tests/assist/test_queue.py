@@ -23,17 +23,17 @@ def names(count: int) -> list[str]:
     return [f"img_{number:04d}.jpg" for number in range(count)]
 
 
-def blobs(sizes: tuple[int, ...], *, seed: int = 0, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+def blobs(sizes: tuple[int, ...], *, random_state: int = 0, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     """Draw features around one direction per cluster, and the cluster of each row."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     cluster = np.repeat(np.arange(len(sizes)), sizes)
     centres = np.eye(len(sizes), 24) * 3
     return compact(centres[cluster] + spread * rng.normal(size=(len(cluster), 24))), cluster
 
 
-def nothing_labelled(features: np.ndarray, k: int, *, seed: int = 0) -> QueueState:
+def nothing_labelled(features: np.ndarray, k: int, *, random_state: int = 0) -> QueueState:
     n = len(features)
-    order = check_order(names(n), seed=seed)
+    order = check_order(names(n), random_state=random_state)
     return QueueState(features, order, np.ones(n, bool), np.zeros(n, bool), np.zeros(k, int))
 
 
@@ -45,14 +45,14 @@ def answered(state: QueueState, chosen: np.ndarray, cluster: np.ndarray) -> Queu
 
 
 def test_check_images_are_a_uniform_sample_that_depends_on_name_and_seed_only() -> None:
-    order = check_order(names(1000), seed=3)
+    order = check_order(names(1000), random_state=3)
     assert sorted(order.tolist()) == list(range(1000))
-    assert (order == check_order(names(1000), seed=3)).all()
-    assert (order != check_order(names(1000), seed=4)).any()
+    assert (order == check_order(names(1000), random_state=3)).all()
+    assert (order != check_order(names(1000), random_state=4)).any()
     without = [name for name in names(1000) if name != "img_0500.jpg"]
-    kept = [without[at] for at in check_order(without, seed=3)]
+    kept = [without[at] for at in check_order(without, random_state=3)]
     assert kept == [names(1000)[at] for at in order if at != 500]
-    first = np.array([check_order(names(100), seed=seed)[:10] for seed in range(300)])
+    first = np.array([check_order(names(100), random_state=random_state)[:10] for random_state in range(300)])
     drawn = np.bincount(first.ravel(), minlength=100)  # 30 of each image are expected
     assert drawn.min() > 10
     assert drawn.max() < 55
@@ -65,8 +65,8 @@ def test_names_that_are_not_unicode_have_an_order_too() -> None:
 def test_a_biased_queue_does_not_bias_the_check_images() -> None:
     rng = np.random.default_rng(0)
     easy, shares = rng.random(2000) < 0.8, []
-    for seed in range(20):
-        places = check_places(names(2000), seed=seed)
+    for random_state in range(20):
+        places = check_places(names(2000), random_state=random_state)
         labelled, offered = np.zeros(2000, bool), list[int]()
         for _ in range(6):
             end, offered = check_images(places, ~labelled, offered)
@@ -114,9 +114,9 @@ def test_the_queue_has_every_open_image_once_and_is_the_same_for_the_same_seed()
     warm = replace(state, doubt=np.linspace(0, 1, 250), probabilities=probabilities)
     for each in (state, warm):
         for page in (1, 9, 20, 1000):
-            queue = order_queue(each, page=page, seed=5)
+            queue = order_queue(each, page=page, random_state=5)
             assert sorted(queue["position"]) == np.flatnonzero(each.open).tolist()
-            pd.testing.assert_frame_equal(queue, order_queue(each, page=page, seed=5))
+            pd.testing.assert_frame_equal(queue, order_queue(each, page=page, random_state=5))
 
 
 def test_nothing_is_asked_when_all_is_labelled() -> None:
@@ -134,11 +134,13 @@ def test_a_page_needs_an_image() -> None:
 def test_the_first_typical_images_cover_all_clusters() -> None:
     features, cluster = blobs((300, 60, 60, 60, 60, 60))
     covered, by_chance = [], []
-    for seed in range(5):
-        queue = order_queue(nothing_labelled(features, 6, seed=seed), page=24, seed=seed)
+    for random_state in range(5):
+        queue = order_queue(
+            nothing_labelled(features, 6, random_state=random_state), page=24, random_state=random_state
+        )
         typical = queue.loc[queue["kind"] == "typical", "position"].to_numpy()[:12]
         covered.append(len(np.unique(cluster[typical])))
-        by_chance.append(len(np.unique(cluster[np.random.default_rng(seed).permutation(600)[:12]])))
+        by_chance.append(len(np.unique(cluster[np.random.default_rng(random_state).permutation(600)[:12]])))
     assert np.mean(covered) > np.mean(by_chance)
     assert min(covered) >= 4
 

@@ -23,8 +23,8 @@ from customlabels_nb.core import tables as t
 LABELS = ["apple", "<b>lime</b>", "pear"]
 
 
-def drawn(n: int, *, seed: int = 0, spread: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
+def drawn(n: int, *, random_state: int = 0, spread: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(random_state)
     label = np.arange(n) % 3
     return (np.eye(3, 10)[label] + spread * rng.normal(size=(n, 10))).astype(np.float32), label
 
@@ -103,9 +103,9 @@ def test_no_labels_give_an_empty_table() -> None:
     assert found.dtypes.astype(str).to_dict()["annotation"] == "Int64"
 
 
-def grid(images: int, *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+def grid(images: int, *, random_state: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw four boxes of two labels on each image, and good predictions of them."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     rows = [
         (f"{image}.jpg", ("cat", "dog")[(image + box) % 2], 300.0 * box, 50.0, 100.0, 80.0)
         for image in range(images)

@@ -1,4 +1,4 @@
-"""Rendered colours of a page and the contrast between text and background."""
+"""Rendered colors of a page and the contrast between text and background."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _SCRIPT = """node => {
 }"""
 
 
-def colours(element: Locator) -> dict[str, Any]:
-    """Return text colour, opaque background and their contrast (WCAG 2.1) of the first matching element."""
+def colors(element: Locator) -> dict[str, Any]:
+    """Return text color, opaque background and their contrast (WCAG 2.1) of the first matching element."""
     found: dict[str, Any] | None = None
     while found is None:  # replaced by a newly rendered one
         found = element.first.evaluate(_SCRIPT)
@@ -49,4 +49,4 @@ def unreadable(root: Locator, selectors: Sequence[str]) -> list[str]:
         return node ? ({_SCRIPT})(node) : {{ contrast: 0 }};
     }})"""
     seen = zip(selectors, root.evaluate(script, list(selectors)), strict=True)
-    return [f"{selector}: {colours}" for selector, colours in seen if colours["contrast"] < 4.5]
+    return [f"{selector}: {colors}" for selector, colors in seen if colors["contrast"] < 4.5]

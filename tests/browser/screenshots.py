@@ -29,8 +29,8 @@ GALLERY = (
     """import customlabels_nb as cl
 
 project = cl.examples.create("rooms", train=30, test=10)
-model = project.train(seed=0, budget="20s", progress=False)
-more = cl.examples.write_photos("rooms", "more", seed=1, train=30, test=0)
+model = project.train(random_state=0, budget="20s", progress=False)
+more = cl.examples.write_photos("rooms", "more", random_state=1, train=30, test=0)
 project.add_images(more.train, progress=False)
 new = project.train_set.filter("label.isna()")
 project.add_predictions(model.detect_many(new, progress=False), model=model)""",
@@ -44,7 +44,7 @@ RESULTS = (
     """import customlabels_nb as cl
 
 project = cl.examples.create("rooms")
-report = project.train(seed=0, budget="20s", progress=False).evaluate()""",
+report = project.train(random_state=0, budget="20s", progress=False).evaluate()""",
     'screen = report.show()\nscreen.set_filter(show="all")\nscreen',
 )
 

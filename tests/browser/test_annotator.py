@@ -257,7 +257,7 @@ exif = Image.Exif(); exif[0x0112] = 6
 upright.transpose(Image.Transpose.ROTATE_90).save(folder / "1.jpg", exif=exif, quality=95, subsampling=0)
 project = cl.create_project("things", task="boxes")
 project.add_images("photos", progress=False)
-project.labels.add("apple", colour="#ff0000")
+project.labels.add("apple", color="#ff0000")
 """
 #: Position of a box's red left (top) edge on the canvas: its centre, in CSS pixels of the page.
 LINES = """(node, [x, y, horizontal]) => {
@@ -281,7 +281,7 @@ LINES = """(node, [x, y, horizontal]) => {
 
 
 def crossing(line: Any) -> float:
-    """Return the subpixel position at which a line falls from 1, its starting colour, to 0, the colour after it."""
+    """Return the subpixel position at which a line falls from 1, its starting color, to 0, the color after it."""
     last = next(at for at, share in enumerate(line) if share < 0.5)
     return float(last - 0.5 + (line[last - 1] - 0.5) / (line[last - 1] - line[last]))
 

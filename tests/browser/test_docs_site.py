@@ -12,7 +12,7 @@ from tests.docs.test_site import site  # noqa: F401
 pytestmark = pytest.mark.browser
 
 
-def test_search_and_colours_work_from_a_folder(site: Path, browser: Browser) -> None:  # noqa: F811
+def test_search_and_colors_work_from_a_folder(site: Path, browser: Browser) -> None:  # noqa: F811
     context = browser.new_context(offline=True, color_scheme="light", viewport={"width": 1280, "height": 800})
     page = context.new_page()
     problems: list[str] = []
@@ -23,7 +23,7 @@ def test_search_and_colours_work_from_a_folder(site: Path, browser: Browser) -> 
     page.keyboard.type("detect_video")
     expect(page.locator(".md-search-result__item").filter(has_text="Reference").first).to_be_visible()
     page.keyboard.press("Escape")
-    page.locator("label[title='Dark colours']").click()
+    page.locator("label[title='Dark colors']").click()
     expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})

@@ -333,14 +333,14 @@ def test_finding_adding_and_uploading(lab: Lab) -> None:
     assert sorted(gallery.labelled().values()) == ["fig & <b>date</b>", "pear", "pear", "plum"]
 
 
-def picture(seed: int) -> bytes:
+def picture(random_state: int) -> bytes:
     """Return an encoded image."""
     import io
 
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), (200, 30 * seed % 256, seed)).save(buffer, "PNG")
+    Image.new("RGB", (64, 48), (200, 30 * random_state % 256, random_state)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

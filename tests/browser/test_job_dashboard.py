@@ -23,7 +23,7 @@ for name in ("anna", "ben"):
             worker.submit(task, "pear" if at >= 5 or (at < 3 and name == "ben") else "apple")
         elif at == 11:
             worker.skip(task, "blurred")
-    worker.give_back()
+    worker.release()
 carl = job.worker("carl").lease(2)
 """
 ELSEWHERE = (

@@ -98,7 +98,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     expect(manager.row("plum").locator(".uses").first).to_have_text("0")
     manager.press("End", "Delete")
     manager.expect_labels("pear", "Apfel <b>")
-    # by mouse: add (asks about finished images), drag, recolour, remove with annotations
+    # by mouse: add (asks about finished images), drag, recolor, remove with annotations
     root.locator(".adder").fill("fig")
     root.locator(".adding button").click()
     expect(root.locator(".question p").first).to_contain_text("7 images are already done.")
@@ -118,7 +118,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     root.locator(".question button.primary").click()
     manager.expect_labels("fig", "pear")
     manager.expect_saved()
-    assert page.value("project.labels.to_frame()['colour'].tolist()[1]") == "#8b7ee6"
+    assert page.value("project.labels.to_frame()['color'].tolist()[1]") == "#8b7ee6"
     assert page.value("project.train_set.label_counts.to_dict()") == {"fig": 0, "pear": 3}
     # undo all of it
     for _ in range(7):

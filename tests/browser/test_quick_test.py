@@ -32,14 +32,14 @@ from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.widgets.quick_test import QuickTest
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
-COLOURS = ("#c8553d", "#3a9a5b", "#2f7fc1", "#d49b1a")
+COLORS = ("#c8553d", "#3a9a5b", "#2f7fc1", "#d49b1a")
 
 def picture(path, size=(640, 420), seed=0):
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", size, (206, 214, 200))
     pen = ImageDraw.Draw(image)
-    for left, top, side, colour in ((60, 90, 150, "#b23a2a"), (300, 60, 210, "#3f9a58"), (450, 250, 120, "#d6a21e")):
-        pen.ellipse((left, top, left + side, top + side), fill=colour)
+    for left, top, side, color in ((60, 90, 150, "#b23a2a"), (300, 60, 210, "#3f9a58"), (450, 250, 120, "#d6a21e")):
+        pen.ellipse((left, top, left + side, top + side), fill=color)
     pixels = np.asarray(image).astype(int) + rng.integers(-9, 9, (size[1], size[0], 3))
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
 
@@ -63,10 +63,10 @@ class Fake:
         shown, _, name = load_encoded(image)
         rows = [(label, c, *(box or (np.nan,) * 4)) for label, c, box in self.answers]
         table = pd.DataFrame(rows, columns=["label", "confidence", "left", "top", "width", "height"]).astype({"label": "str"})
-        return Detection(shown, name, table, dict(zip(self.labels, COLOURS)), None, self.detects)
+        return Detection(shown, name, table, dict(zip(self.labels, COLORS)), None, self.detects)
 
     def candidate(self):
-        facts = Facts(self.labels, COLOURS[:len(self.labels)], tuple([0.5, 0.4, 0.3, 0.5][:len(self.labels)]), not self.detects)
+        facts = Facts(self.labels, COLORS[:len(self.labels)], tuple([0.5, 0.4, 0.3, 0.5][:len(self.labels)]), not self.detects)
         return QuickTestModel(self.name, "F1 0.914", self.start, self.stop, lambda: self.where, self.ask, lambda: facts)
 
 labels = ("tomato", "lime", HOSTILE, "plum")

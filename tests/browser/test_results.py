@@ -197,13 +197,13 @@ from PIL import ImageDraw
 def shape(number, kind, folder):
     rng = np.random.default_rng([number, kind])
     picture = Image.new("RGB", (128, 96), (220, 220, 215))
-    pen, colour = ImageDraw.Draw(picture), tuple(int(v) for v in rng.integers(0, 140, 3))
+    pen, color = ImageDraw.Draw(picture), tuple(int(v) for v in rng.integers(0, 140, 3))
     x, y = (int(v) for v in rng.integers(35, 60, 2))
     if kind == 0:
-        pen.ellipse((x - 24, y - 24, x + 24, y + 24), fill=colour)
+        pen.ellipse((x - 24, y - 24, x + 24, y + 24), fill=color)
     else:
         for offset in range(0, 128, 12):
-            pen.line((offset + x % 12, 0, offset + x % 12, 96), fill=colour, width=4)
+            pen.line((offset + x % 12, 0, offset + x % 12, 96), fill=color, width=4)
     path = Path(folder) / ("disc", "stripes")[kind]
     path.mkdir(parents=True, exist_ok=True)
     picture.save(path / f"{folder}-{number}.png")

@@ -267,9 +267,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with rooms in ``rooms/<label>`` and modified copies of some in ``other``."""
     folder = tmp_path_factory.mktemp("pictures") / "rooms"
     for i, label in enumerate(("patio", "closet", "kitchen")):
-        for seed in range(4):
+        for random_state in range(4):
             (folder / label).mkdir(parents=True, exist_ok=True)
-            rooms.draw(label, np.random.default_rng([i, seed])).save(folder / label / f"{seed}.jpg", quality=92)
+            rooms.draw(label, np.random.default_rng([i, random_state])).save(
+                folder / label / f"{random_state}.jpg", quality=92
+            )
     other = folder.parent / "other"
     other.mkdir()
     with Image.open(folder / "patio" / "0.jpg") as image:
@@ -351,8 +353,8 @@ def test_equal_content_in_one_set_with_other_labels(project: Project, shapes: Pa
 def test_distributing_keeps_near_duplicates_on_one_side(copied: Project) -> None:
     copied.delete_dataset("test", confirm=True)
     pairs = copied.near_duplicates("train", progress=False)
-    for seed in range(5):
-        rest, part = copied.train_set.split(0.4, groups=pairs, random_state=seed)
+    for random_state in range(5):
+        rest, part = copied.train_set.split(0.4, groups=pairs, random_state=random_state)
         sides = dict.fromkeys(rest.images["image"], "rest") | dict.fromkeys(part.images["image"], "part")
         assert (pairs["image"].map(sides) == pairs["other"].map(sides)).all()
         assert len(rest) + len(part) == len(copied.train_set)

@@ -70,7 +70,9 @@ def found_again(originals: Prints, copies: Prints) -> tuple[set[int], set[tuple[
 def drawn() -> list[Image.Image]:
     """Return two different rooms of each kind."""
     return [
-        rooms.draw(label, np.random.default_rng([i, seed])) for i, label in enumerate(rooms.LABELS) for seed in (0, 1)
+        rooms.draw(label, np.random.default_rng([i, random_state]))
+        for i, label in enumerate(rooms.LABELS)
+        for random_state in (0, 1)
     ]
 
 
@@ -93,12 +95,12 @@ def test_changed_copies_of_photos_are_found_and_photos_of_the_same_fruit_are_not
         assert not wrong, name
 
 
-def test_another_colour_is_another_picture(drawn: list[Image.Image]) -> None:
+def test_another_color_is_another_picture(drawn: list[Image.Image]) -> None:
     strong = ImageEnhance.Color(drawn[0]).enhance(1.5)
     luma, blue, red = strong.convert("YCbCr").split()
     prints = prints_of([strong, Image.merge("YCbCr", (luma, red, blue)).convert("RGB")])
     assert not len(near_duplicates(prints).first)
-    prints["colour"] = 0
+    prints["color"] = 0
     assert len(near_duplicates(prints).first) == 1
 
 

@@ -53,7 +53,7 @@ def test_folds_are_trained_by_workers(project: cl.Project) -> None:
         own = sorted(labels[image][0] for image, at in folds.items() if at == fold)
         assert own == ["blue", "blue", "green", "green", "red", "red"]
     scores = project.cross_validate(3, workers=2, progress=False)
-    assert scores[["fold", "seed"]].to_numpy().tolist() == [[0, 0], [1, 0], [2, 0]]
+    assert scores[["fold", "random_state"]].to_numpy().tolist() == [[0, 0], [1, 0], [2, 0]]
     assert scores["test_images"].sum() == 17
     assert (scores["training_images"] + scores["test_images"] == 17).all()
     assert scores["f1"].between(0.5, 1).all()
@@ -61,13 +61,13 @@ def test_folds_are_trained_by_workers(project: cl.Project) -> None:
 
 
 def test_what_can_not_be_trained_is_named(project: cl.Project) -> None:
-    for options, words in (({"folds": 1}, "folds=1"), ({"seeds": 0}, "seeds=0"), ({"workers": 0}, "workers=0")):
+    for options, words in (({"folds": 1}, "folds=1"), ({"repeats": 0}, "repeats=0"), ({"workers": 0}, "workers=0")):
         with pytest.raises(InputError, match=words):
             project.cross_validate(**options)  # type: ignore[arg-type]
     with pytest.raises(NotEnoughDataError, match="test"):
-        project.cross_validate(None, seeds=2, progress=False)
+        project.cross_validate(None, repeats=2, progress=False)
     with pytest.raises(
-        HelperError, match=r"^No trial could be trained\. The first with \{'fold': 0, 'seed': 0\}: "
+        HelperError, match=r"^No trial could be trained\. The first with \{'fold': 0, 'random_state': 0\}: "
     ) as caught:
         project.cross_validate(2, kind="detection", progress=False)
     assert caught.value.kind == "NotEnoughDataError"

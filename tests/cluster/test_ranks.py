@@ -207,7 +207,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("squares")
     found = create_project("squares", folder)
     for split, count in (("train", 10), ("test", 4)):
-        examples = drawn_squares(folder / split, count, seed=count)
+        examples = drawn_squares(folder / split, count, random_state=count)
         found.add_images(folder / split, split=split, progress=False)
         names = {Path(name).name: name for name in found._store.images(split)["image"]}
         rows = [

@@ -20,8 +20,8 @@ BOW = [[0, 0], [10, 10], [10, 0], [0, 10]]
 
 @settings(max_examples=many(60), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 24), st.integers(1, 24))
-def test_the_outline_of_a_mask_is_the_same_mask(seed: int, height: int, width: int) -> None:
-    rng = np.random.default_rng(seed)
+def test_the_outline_of_a_mask_is_the_same_mask(random_state: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(random_state)
     mask = (rng.random((height, width)) < rng.random()).astype(np.uint8)
     polygon, rle = m.mask_to_polygon(mask), m.encode(mask)
     assert (polygon is None) == (not mask.any())

@@ -209,14 +209,14 @@ def test_what_can_not_be_stored_is_no_label(name: object) -> None:
         t.check_label(name)
 
 
-def test_labels_keep_their_order_and_get_colours() -> None:
+def test_labels_keep_their_order_and_get_colors() -> None:
     frame = t.normalise_labels(["pear", "apple"])
     assert frame["label"].tolist() == ["pear", "apple"]
-    assert frame["colour"].tolist() == [t.label_colour(0), t.label_colour(1)]
-    given = t.normalise_labels(pd.DataFrame({"label": ["a", "b"], "colour": ["#000000", None]}))
-    assert given["colour"].tolist() == ["#000000", t.label_colour(1)]
+    assert frame["color"].tolist() == [t.label_color(0), t.label_color(1)]
+    given = t.normalise_labels(pd.DataFrame({"label": ["a", "b"], "color": ["#000000", None]}))
+    assert given["color"].tolist() == ["#000000", t.label_color(1)]
     assert len(t.normalise_labels([])) == 0
-    assert t.label_colour(len(t.PALETTE)) == t.label_colour(0)
+    assert t.label_color(len(t.PALETTE)) == t.label_color(0)
 
 
 def test_a_label_twice_is_refused() -> None:
@@ -327,8 +327,8 @@ OKLAB = [
 
 
 @pytest.mark.parametrize("sight", SEEN)
-def test_the_first_twenty_colours_of_labels_are_distinct(sight: str) -> None:
-    values = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in t.PALETTE])
+def test_the_first_twenty_colors_of_labels_are_distinct(sight: str) -> None:
+    values = np.array([[int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)] for color in t.PALETTE])
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(SEEN[sight]).T, 0, 1)
     lab = np.cbrt(seen @ np.array(LMS).T) @ np.array(OKLAB).T

@@ -398,7 +398,7 @@ def test_html_shows_pictures_and_escapes_every_name(tmp_path: Path) -> None:
     dataset = Dataset(
         images,
         pd.DataFrame({"image": [missing], "label": [HOSTILE]}),
-        pd.DataFrame({"label": [HOSTILE], "colour": ['red"><script>']}),
+        pd.DataFrame({"label": [HOSTILE], "color": ['red"><script>']}),
         name=HOSTILE,
     )
     shown = dataset._repr_html_()
@@ -436,7 +436,7 @@ def test_of_many_labels_some_are_shown() -> None:
     assert "more" not in repr(make()) + make()._repr_html_()
 
 
-def test_colours_of_text_are_the_notebooks() -> None:
+def test_colors_of_text_are_the_notebooks() -> None:
     shown = make()._repr_html_()
     assert "color:var(--jp-ui-font-color1,inherit)" in shown
     assert "#222" not in shown

@@ -32,8 +32,8 @@ CLASSES = {
         "datasets.import_reports.RefreshReport",
         "ingest.manifest_updates.EntriesReport",
         "project.project.Distribution",
-        "datasets.formats.Written",
-        "project.archive.Packed",
+        "datasets.formats.ExportReport",
+        "project.archive.PackReport",
         "examples.ExamplePhotos",
     ),
     "Labelling jobs": (
@@ -86,7 +86,7 @@ CLASSES = {
         "evaluation.comparison.comparing.Comparison",
         "evaluation.comparison.several.VersionsComparison",
     ),
-    "Teaching": ("teaching.exercises.Exercises", "teaching.handout.HandedOut"),
+    "Teaching": ("teaching.exercises.Exercises", "teaching.handout.HandoutReport"),
     "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
 }
 #: Internal methods between a widget and its page, or between parts of the package.

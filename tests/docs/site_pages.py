@@ -37,7 +37,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
-    """Point the links at pages, and show pictures in the colours that the reader chose."""
+    """Point the links at pages, and show pictures in the colors that the reader chose."""
     pages = {document: name for name, document in DOCUMENTS.items()}
     here = page.file.src_uri
     source = pages.get(here) or (here if here.startswith("notebooks/") else f"docs/{here}")

@@ -26,8 +26,8 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def photos(folder: Path, **counts: int) -> Path:
     """Draw photos in one folder per label and return the parent folder."""
     for kind, (label, count) in enumerate(counts.items()):
-        for seed in range(count):
-            draw(folder / label / f"{seed}.png", kind, seed)
+        for random_state in range(count):
+            draw(folder / label / f"{random_state}.png", kind, random_state)
     return folder
 
 

@@ -42,11 +42,11 @@ def run_python(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     """Run the Python blocks of a document in a folder with photos, and return the variables."""
     for kind, labels in enumerate((["apple", "aple"], ["orange", "tangerine"])):
         for label in labels:
-            for seed in range(5):
-                draw(folder / "photos" / label / f"{seed}.png", kind, hash_free(label) + seed)
+            for random_state in range(5):
+                draw(folder / "photos" / label / f"{random_state}.png", kind, hash_free(label) + random_state)
     draw(folder / "new.jpg", 0, 99)
-    for seed in range(3):
-        draw(folder / "incoming" / f"{seed}.jpg", 1, 200 + seed)
+    for random_state in range(3):
+        draw(folder / "incoming" / f"{random_state}.jpg", 1, 200 + random_state)
     monkeypatch.chdir(folder)
     variables: dict[str, Any] = {
         "truth": pd.DataFrame({"image": ["a", "b"], "label": ["x", "y"]}),
@@ -71,7 +71,7 @@ def test_the_python_of_the_readme_runs(text: str, tmp_path: Path, monkeypatch: p
 def test_the_python_of_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "boards" / "deep" / "board.jpg", 2, 77)
     (tmp_path / "boards.json").write_text(json.dumps(BOARDS))
-    frames = [Image.new("RGB", (128, 96), colour) for colour in ("red", "green", "blue")]
+    frames = [Image.new("RGB", (128, 96), color) for color in ("red", "green", "blue")]
     write_video(tmp_path / "clip.mp4", frames)
     variables = run_python(TOUR, tmp_path, monkeypatch)
     project = variables["project"]

@@ -56,12 +56,12 @@ def shop() -> tuple[pd.DataFrame, pd.DataFrame]:
     return truth, predictions
 
 
-def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool, crowds: float) -> Case:
+def drawn(random_state: int, *, images: int, truths: int, predictions: int, coarse: bool, crowds: float) -> Case:
     """Return random boxes, with many predictions near a true box and some duplicates.
 
     Coarse boxes often have equal IoU and few distinct confidences.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     names = np.array([f"{number}.jpg" for number in range(images)])
 
     def some(count: int) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
@@ -87,9 +87,9 @@ def drawn(seed: int, *, images: int, truths: int, predictions: int, coarse: bool
     return truth, predicted.reset_index(drop=True), names.tolist()
 
 
-def drawn_masks(seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def drawn_masks(random_state: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return polygons with holes, parts, crowds and ties that partly leave the image, and shifted copies of them."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
 
     def ring(centre: Any, radius: float) -> list[list[float]]:
         angle = np.sort(rng.random(7)) * 2 * np.pi

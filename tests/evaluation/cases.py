@@ -44,9 +44,9 @@ def tables(
     )
 
 
-def random_tables(images: int, labels: Sequence[str], *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+def random_tables(images: int, labels: Sequence[str], *, random_state: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a mostly correct classifier's predictions for images with about balanced labels."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     truth = rng.permutation(np.arange(images) % len(labels))
     scores = rng.normal(size=(images, len(labels)))
     scores[np.arange(images), truth] += 2

@@ -103,8 +103,8 @@ def assert_apart(texts: Iterable[plt.Text]) -> None:
 def contrast(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Return the contrast of the Web Content Accessibility Guidelines, 1 to 21."""
 
-    def luminance(colour: npt.ArrayLike) -> float:
-        parts = np.asarray(colour, dtype=np.float64)
+    def luminance(color: npt.ArrayLike) -> float:
+        parts = np.asarray(color, dtype=np.float64)
         linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722))
 

@@ -12,9 +12,11 @@ Scene = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 SIZE = (640, 480)
 
 
-def scene(images: int, labels: Sequence[str], *, boxes: int = 3, seed: int = 0, folder: str = "s3://bucket/") -> Scene:
+def scene(
+    images: int, labels: Sequence[str], *, boxes: int = 3, random_state: int = 0, folder: str = "s3://bucket/"
+) -> Scene:
     """Return truth, predictions and images of a mostly correct detector. The last two images are empty."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     names = [f"{folder}{i}.jpg" for i in range(images)]
     count = boxes * (images - 2)
     truth = pd.DataFrame(
@@ -30,7 +32,7 @@ def scene(images: int, labels: Sequence[str], *, boxes: int = 3, seed: int = 0, 
     found = truth[rng.random(count) < 0.9].copy()
     found[["left", "top"]] += rng.normal(0, 6, (len(found), 2)).round(2)
     found["confidence"] = rng.beta(4, 2, len(found)).round(2)
-    wrong = truth.sample(count // 2, random_state=seed, replace=True)
+    wrong = truth.sample(count // 2, random_state=random_state, replace=True)
     wrong = wrong.assign(
         label=rng.permutation(wrong["label"].to_numpy(dtype=object, copy=True)), image=rng.choice(names, len(wrong))
     )

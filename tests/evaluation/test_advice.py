@@ -213,8 +213,8 @@ def test_recall_can_be_had_for_precision() -> None:
 
 
 def test_assumed_thresholds_are_never_bettered() -> None:
-    for seed in range(5):
-        found = evaluate(*random_tables(200, FRUIT, seed=seed), task="single-label")
+    for random_state in range(5):
+        found = evaluate(*random_tables(200, FRUIT, random_state=random_state), task="single-label")
         assert not found.advice.about("threshold")
 
 

@@ -16,8 +16,8 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import random_tables, tables
 
 
-def drawn(rows: npt.NDArray[np.int64], resamples: int = 4000, seed: int = 0) -> npt.NDArray[np.float64]:
-    return np.concatenate(list(resampled_sums(csr_array(rows), resamples=resamples, random_state=seed)))
+def drawn(rows: npt.NDArray[np.int64], resamples: int = 4000, random_state: int = 0) -> npt.NDArray[np.float64]:
+    return np.concatenate(list(resampled_sums(csr_array(rows), resamples=resamples, random_state=random_state)))
 
 
 @pytest.mark.parametrize("alike", [1, 60, 300])  # every row is distinct, some are duplicates, nearly all are duplicates
@@ -56,7 +56,7 @@ def test_percentiles_leave_nothings_out() -> None:
 
 
 def test_intervals_equal_drawing_the_images_one_by_one() -> None:
-    scores = make_scores(*random_tables(60, ["a", "b", "c"], seed=3))
+    scores = make_scores(*random_tables(60, ["a", "b", "c"], random_state=3))
     thresholds = np.full(3, 0.4)
     found = bootstrap_intervals(Thresholded(scores, thresholds), resamples=4000)
     rng, means, each = np.random.default_rng(1), [], []

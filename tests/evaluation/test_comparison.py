@@ -21,11 +21,11 @@ FRUIT = ["apple", "orange", "banana"]
 BOX = ["left", "top", "width", "height"]
 
 
-def two(seed: int = 0, images: int = 60, task: str = "single-label") -> tuple[Evaluation, Evaluation]:
+def two(random_state: int = 0, images: int = 60, task: str = "single-label") -> tuple[Evaluation, Evaluation]:
     """Evaluate two models on the same images, the second one noisier."""
-    truth, said = random_tables(images, FRUIT, seed=seed)
-    noise = np.random.default_rng(seed + 1).uniform(0.3, 1.2, len(said))
-    other = said.assign(confidence=(said["confidence"] * noise).clip(0, 1)).sample(frac=1, random_state=seed)
+    truth, said = random_tables(images, FRUIT, random_state=random_state)
+    noise = np.random.default_rng(random_state + 1).uniform(0.3, 1.2, len(said))
+    other = said.assign(confidence=(said["confidence"] * noise).clip(0, 1)).sample(frac=1, random_state=random_state)
     return evaluate(truth, said, task=task), evaluate(truth, other, task=task)
 
 
@@ -148,9 +148,9 @@ def test_boxes_fixed_and_broken() -> None:
     assert labels.loc["cat", "after"] == pytest.approx(6 / 8)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_what_is_fixed_and_broken_has_fewer_and_more_mistakes(seed: int) -> None:
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("random_state", range(10))
+def test_what_is_fixed_and_broken_has_fewer_and_more_mistakes(random_state: int) -> None:
+    rng = np.random.default_rng(random_state)
 
     def some(number: int) -> pd.DataFrame:
         columns = {"image": rng.choice(list("abcdefgh"), number), "label": rng.choice(["cat", "dog"], number)}
@@ -252,7 +252,7 @@ def test_words() -> None:
     assert back.sentences[0].startswith("F1 falls from ")
     assert back.sentences[2].startswith("Significantly worse (F1): ")
     assert repr(found).startswith("v1 → v2, 300 test images\n\nF1 rises from ")
-    assert "not significant" in compare(*two(seed=3, images=24)).sentences[0]
+    assert "not significant" in compare(*two(random_state=3, images=24)).sentences[0]
 
 
 def hostile() -> Comparison:

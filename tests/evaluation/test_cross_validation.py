@@ -19,7 +19,7 @@ HONEST = "cross-validated"
 
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
-    return evaluate(*random_tables(120, ["a", "b", "c"], seed=4), thresholds=HONEST)
+    return evaluate(*random_tables(120, ["a", "b", "c"], random_state=4), thresholds=HONEST)
 
 
 def test_each_fold_is_judged_by_thresholds_chosen_on_the_others(found: Evaluation) -> None:
@@ -48,7 +48,7 @@ def test_tables_agree_with_each_other(found: Evaluation) -> None:
     fold = next(at for images, at in found.applied.folds if row["image"] in found.outcomes.images[images])
     assert row["threshold"] == fold[found.outcomes.labels.index(row["label"])]
     # metrics without a threshold are unchanged
-    plain = evaluate(*random_tables(120, ["a", "b", "c"], seed=4))
+    plain = evaluate(*random_tables(120, ["a", "b", "c"], random_state=4))
     assert found.confusion_matrix.counts.tolist() == plain.confusion_matrix.counts.tolist()
     for metric in ("mean_average_precision", "accuracy"):
         assert found.metric(metric) == plain.metric(metric)
@@ -87,17 +87,19 @@ def test_notes_say_how(found: Evaluation) -> None:
 
 def test_folds_are_seeded() -> None:
     case = random_tables(40, ["a", "b"])
-    first, again, other = (evaluate(*case, thresholds=HONEST, random_state=seed).per_image for seed in (0, 0, 1))
+    first, again, other = (
+        evaluate(*case, thresholds=HONEST, random_state=random_state).per_image for random_state in (0, 0, 1)
+    )
     pd.testing.assert_frame_equal(first, again)
     assert not first.equals(other)
 
 
 @settings(max_examples=many(100), deadline=None)
 @given(st.lists(st.integers(-1, 3), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
-def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], seed: int) -> None:
+def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], random_state: int) -> None:
     truth = [None if label < 0 else label for label in labels]
     outcomes = make_scores(*tables(truth, np.full((len(truth), 4), 0.5)))
-    fold_of = deal(outcomes, random_state=seed)
+    fold_of = deal(outcomes, random_state=random_state)
     folds = min(5, len(truth))
     sizes = np.bincount(fold_of, minlength=folds)
     assert len(sizes) == folds

@@ -349,13 +349,17 @@ def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
 
 @settings(max_examples=many(40), deadline=None)
 @given(
-    seed=st.integers(0, 2**16),
+    random_state=st.integers(0, 2**16),
     images=st.integers(3, 12),
     boxes=st.integers(1, 6),
     threshold=st.sampled_from([None, 0.0, 0.05, 0.3, 0.99]),
 )
-def test_any_scene_comes_back(tmp_path_factory: Any, seed: int, images: int, boxes: int, threshold: Any) -> None:
-    found = evaluate(*scene(images, ["cat", "dog", "bird"], boxes=boxes, seed=seed), thresholds=threshold)
+def test_any_scene_comes_back(
+    tmp_path_factory: Any, random_state: int, images: int, boxes: int, threshold: Any
+) -> None:
+    found = evaluate(
+        *scene(images, ["cat", "dog", "bird"], boxes=boxes, random_state=random_state), thresholds=threshold
+    )
     assert_counts_agree(found)
     path = written(tmp_path_factory.mktemp("scene") / "snapshot.manifest", found)
     truth, predictions, pictures = read_evaluation_snapshot(path)
@@ -423,9 +427,13 @@ def test_a_snapshot_that_is_not_there(tmp_path: Path) -> None:
 
 
 @settings(max_examples=many(40), deadline=None)
-@given(seed=st.integers(0, 2**16), share=st.sampled_from([0.0, 0.3, 1.0]), thresholds=st.sampled_from([None, 0.0, 0.5]))
-def test_any_labels_come_back(tmp_path_factory: Any, seed: int, share: float, thresholds: Any) -> None:
-    rng = np.random.default_rng(seed)
+@given(
+    random_state=st.integers(0, 2**16),
+    share=st.sampled_from([0.0, 0.3, 1.0]),
+    thresholds=st.sampled_from([None, 0.0, 0.5]),
+)
+def test_any_labels_come_back(tmp_path_factory: Any, random_state: int, share: float, thresholds: Any) -> None:
+    rng = np.random.default_rng(random_state)
     pairs = pd.DataFrame([(f"{i}.jpg", label) for i in range(8) for label in "abc"], columns=["image", "label"])
     pairs["confidence"] = rng.choice([0.0, 0.25, 0.5, 0.9, 1.0], len(pairs))
     truth = pairs[rng.random(len(pairs)) < 0.4][["image", "label"]]

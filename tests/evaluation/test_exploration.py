@@ -32,9 +32,9 @@ DRIVER = Path(__file__).parents[1] / "js" / "results_driver.js"
 SHORT = {"true positive": "tp", "false positive": "fp", "false negative": "fn"}
 
 
-def several_labels(seed: int = 1) -> Evaluation:
+def several_labels(random_state: int = 1) -> Evaluation:
     """Evaluate images with any number of labels, some pairs without prediction and many equal confidences."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     images, labels = [f"folder/{n}.jpg" for n in range(40)], ["a", "b", "c", "never"]
     has = rng.random((40, 3)) < [0.5, 0.2, 0.1]
     truth = pd.DataFrame(
@@ -56,12 +56,14 @@ def several_labels(seed: int = 1) -> Evaluation:
 
 
 def one_label(**options: Any) -> Evaluation:
-    truth, predictions = random_tables(60, ["apple", "pear", "plum"], seed=3)
+    truth, predictions = random_tables(60, ["apple", "pear", "plum"], random_state=3)
     return evaluate(truth.iloc[2:], predictions, predictions["image"].unique(), **options)
 
 
-def boxes(seed: int, **options: Any) -> Evaluation:
-    truth, predictions, images = drawn(seed, images=9, truths=40, predictions=70, coarse=seed % 2 == 0, crowds=0.1)
+def boxes(random_state: int, **options: Any) -> Evaluation:
+    truth, predictions, images = drawn(
+        random_state, images=9, truths=40, predictions=70, coarse=random_state % 2 == 0, crowds=0.1
+    )
     return evaluate(truth, predictions, images, task="detection", **options)
 
 
@@ -122,12 +124,15 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     "nothing true": lambda: evaluate(*tables([None, None, 0], [[0.9], [0.2], [0.4]]), task="multi-label"),
     "multi-label": several_labels,
     "multi-label 5": lambda: several_labels(5),
-    **{f"boxes {seed}": partial(boxes, seed) for seed in range(6)},
+    **{f"boxes {random_state}": partial(boxes, random_state) for random_state in range(6)},
     "boxes, cross-validated": lambda: boxes(7, thresholds="cross-validated", iou_threshold=0.3),
     "boxes, nothing predicted": lambda: evaluate(shop()[0], shop()[1].head(0)),
     "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1], shop()[0]["image"].unique()),
     "shop": lambda: evaluate(*shop()),
-    **{f"masks {seed}": lambda seed=seed: evaluate(*drawn_masks(seed), task="masks") for seed in range(2)},  # type: ignore[misc]
+    **{
+        f"masks {random_state}": lambda random_state=random_state: evaluate(*drawn_masks(random_state), task="masks")
+        for random_state in range(2)
+    },  # type: ignore[misc]
 }
 
 
@@ -315,7 +320,7 @@ def test_what_another_version_gets_right_is_a_group() -> None:
 
 
 def test_names_are_only_ever_text() -> None:
-    exploration = Exploration(evaluate(*random_tables(30, HOSTILE, seed=1)))
+    exploration = Exploration(evaluate(*random_tables(30, HOSTILE, random_state=1)))
     facts, _ = pack(exploration)
     assert [own["label"] for own in facts["labels"]] == list(exploration.evaluation.outcomes.labels)
     assert (

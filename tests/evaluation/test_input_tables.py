@@ -155,7 +155,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
         ({"random_state": -1}, InputError, "random_state=-1"),
         ({"labels": ["apple", "apple"]}, LabelError, "apple"),
         (
-            {"labels": pd.DataFrame({"label": ["apple"], "colour": ["red;background:url(//x)"]})},
+            {"labels": pd.DataFrame({"label": ["apple"], "color": ["red;background:url(//x)"]})},
             TableError,
             "#rrggbb",
         ),
@@ -166,8 +166,8 @@ def test_arguments_that_cannot_be(change: dict[str, object], error: type[CustomL
         evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **change})
 
 
-def test_order_and_colours_of_labels() -> None:
-    table = pd.DataFrame({"label": ["unused", "pear"], "colour": ["#000000", "#abcdef"]})
+def test_order_and_colors_of_labels() -> None:
+    table = pd.DataFrame({"label": ["unused", "pear"], "color": ["#000000", "#abcdef"]})
     found = evaluate(TRUTH, PREDICTIONS, labels=table)
     assert found.labels.to_numpy().tolist() == [["pear", "#abcdef"], ["apple", PALETTE[2]]]
     assert found.confusion_matrix.labels == ("pear", "apple")

@@ -59,9 +59,9 @@ def theirs(truth: pd.DataFrame, predictions: pd.DataFrame) -> np.ndarray[Any, An
     return np.asarray(evaluation.stats)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_average_precision_is_that_of_pycocotools(seed: int) -> None:
-    truth, predictions, images = drawn_masks(seed)
+@pytest.mark.parametrize("random_state", range(8))
+def test_average_precision_is_that_of_pycocotools(random_state: int) -> None:
+    truth, predictions, images = drawn_masks(random_state)
     found, expected = evaluate(truth, predictions, images, task="masks"), theirs(truth, predictions)
     assert found.metric("coco_map") == pytest.approx(expected[0], abs=1e-6)
     assert found.metric("mean_average_precision") == pytest.approx(expected[1], abs=1e-6)

@@ -229,7 +229,7 @@ def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
 
 def test_intervals_are_seeded() -> None:
     case = random_tables(50, ["a", "b"])
-    first, again, other = (evaluate(*case, random_state=seed).summary for seed in (0, 0, 1))
+    first, again, other = (evaluate(*case, random_state=random_state).summary for random_state in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
     assert not first.equals(other)
 

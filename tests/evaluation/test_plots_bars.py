@@ -32,7 +32,7 @@ def intervals_of(ax: Axes) -> set[tuple[float, float, float]]:
     return {(start[1], start[0], end[0]) for start, end in segments if start[1] == end[1]}
 
 
-def test_bars_are_sorted_and_have_the_labels_colours_and_figures() -> None:
+def test_bars_are_sorted_and_have_the_labels_colors_and_figures() -> None:
     found = classified(6)
     ax = plot_per_label(found)
     best_first = found.per_label.sort_values("f1", ascending=False, kind="stable")
@@ -40,8 +40,8 @@ def test_bars_are_sorted_and_have_the_labels_colours_and_figures() -> None:
     ground, bars = ax.containers
     assert [bar.get_width() for bar in bars] == best_first["f1"].tolist()
     assert [bar.get_width() for bar in ground] == [1.0] * 6
-    colours = found.labels.set_index("label")["colour"]
-    assert [to_hex(bar.get_facecolor()) for bar in bars] == colours[best_first["label"]].tolist()
+    colors = found.labels.set_index("label")["color"]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == colors[best_first["label"]].tolist()
     for column in ("f1", "precision", "recall", "threshold"):
         assert {f"{value:.3f}" for value in best_first[column]} <= set(words(ax))
     for row in best_first.itertuples():

@@ -29,11 +29,11 @@ def dots(ax: Axes) -> set[tuple[float, float]]:
 def test_curves_are_those_of_the_tables_and_mark_the_thresholds() -> None:
     found = classified(3)
     ax = plot_curves(found)
-    for label, colour in found.labels.itertuples(index=False):
+    for label, color in found.labels.itertuples(index=False):
         curve = found.curve(label).dropna()
         line = line_of(ax, label)
         np.testing.assert_array_equal(line.get_xydata(), curve[["threshold", "f1"]])
-        assert to_hex(line.get_color()) == colour
+        assert to_hex(line.get_color()) == color
         assert line.get_drawstyle() == "steps-pre"  # a value at a confidence is valid down to the next lower one
     rows = found.per_label[["threshold", "f1"]].round(9).itertuples(index=False, name=None)
     assert dots(ax) == set(rows)

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]:
-    """Return side length and colour of the filled cells, by row and column."""
+    """Return side length and color of the filled cells, by row and column."""
     cells = [part for part in ax.collections if isinstance(part, PatchCollection | PolyCollection)][-1]
     found = {}
-    for path, colour in zip(cells.get_paths(), cells.get_facecolor(), strict=True):
+    for path, color in zip(cells.get_paths(), cells.get_facecolor(), strict=True):
         extents = path.get_extents()
         row, column = round((extents.y0 + extents.y1) / 2), round((extents.x0 + extents.x1) / 2)
-        found[row, column] = (extents.width, tuple(colour[:3]))
+        found[row, column] = (extents.width, tuple(color[:3]))
     return found
 
 
@@ -35,9 +35,9 @@ def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, coun
     cells = cells_of(matrix.plot(normalize=normalize))
     assert set(cells) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
     shares = matrix.values(normalize or "truth")
-    for (p, g), (side, colour) in cells.items():
+    for (p, g), (side, color) in cells.items():
         assert side == pytest.approx(0.58 + 0.36 * np.sqrt(min(shares[p, g], 1)), abs=1e-6)
-        red, _, blue = colour
+        red, _, blue = color
         assert (blue > red) == (p == g)  # correct ones are blue, errors red
 
 
@@ -80,8 +80,8 @@ def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
         cells = cells_of(ax)
         for text in ax.texts:
             x, y = text.get_position()
-            side, colour = cells[round(y), round(x)]
-            assert contrast(colour, to_rgb(text.get_color())) > 4
+            side, color = cells[round(y), round(x)]
+            assert contrast(color, to_rgb(text.get_color())) > 4
             pixels = abs(ax.transData.transform((side, 0))[0] - ax.transData.transform((0, 0))[0])
             assert text.get_window_extent().width <= 1.15 * pixels
 

@@ -20,8 +20,8 @@ LABELS = list(HOSTILE[:3])
 
 def version(seed: int, images: slice = slice(None), random_state: int = 0) -> Evaluation:
     """Evaluate a model on 40 images with a number as text for each."""
-    truth, _ = random_tables(40, LABELS, seed=1)
-    _, predictions = random_tables(40, LABELS, seed=seed)
+    truth, _ = random_tables(40, LABELS, random_state=1)
+    _, predictions = random_tables(40, LABELS, random_state=seed)
     names = list(dict.fromkeys(predictions["image"]))[images]
     table = pd.DataFrame({"image": names, "size": [f"{at}.5" for at in range(len(names))]})
     return evaluate(truth, predictions, table, random_state=random_state)

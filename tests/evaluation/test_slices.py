@@ -9,7 +9,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 
-TRUTH, PREDICTIONS = random_tables(60, ["a", "b", "c"], seed=2)
+TRUTH, PREDICTIONS = random_tables(60, ["a", "b", "c"], random_state=2)
 NAMES = TRUTH["image"].tolist()
 
 

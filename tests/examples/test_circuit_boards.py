@@ -53,11 +53,11 @@ def test_every_label_is_on_its_boards_and_no_box_leaves_the_picture(tmp_path: Pa
 def test_boxes_are_what_the_parts_change_in_the_picture(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Test that without a label's parts, the image changes inside their boxes and nowhere else."""
     monkeypatch.setattr(circuit_boards, "_pads", lambda *_: None)
-    for seed in range(3):
-        canvas, labels = board(label, np.random.default_rng([seed, 3]), (240, 180))
+    for random_state in range(3):
+        canvas, labels = board(label, np.random.default_rng([random_state, 3]), (240, 180))
         with monkeypatch.context() as patch:
             patch.setitem(circuit_boards._LABELLED, label, (lambda *_: None, circuit_boards._LABELLED[label][1]))
-            bare, _ = board(label, np.random.default_rng([seed, 3]), (240, 180))
+            bare, _ = board(label, np.random.default_rng([random_state, 3]), (240, 180))
         change = (np.asarray(canvas.image) != np.asarray(bare.image)).any(axis=2)
         rows, columns = (np.flatnonzero(change.any(axis=axis)) // OVERSAMPLE for axis in (1, 0))
         found = canvas.boxes([name if name == label else "" for name in labels])

@@ -78,7 +78,7 @@ def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, project: Pr
 
 @pytest.mark.thorough
 def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
-    examples.write_photos(photos.name, tmp_path, seed=1, size=SIZE, train=10, test=2)
+    examples.write_photos(photos.name, tmp_path, random_state=1, size=SIZE, train=10, test=2)
     first = contents(folder_of(photos))
     for name, data in contents(tmp_path).items():
         assert data != first.get(name)
@@ -128,7 +128,7 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path: Path) -> None
     before = contents(tmp_path)
     assert len(before) == 5
     with pytest.raises(InputError, match="folder="):
-        examples.write_photos("rooms", tmp_path, size=(32, 24), seed=1)
+        examples.write_photos("rooms", tmp_path, size=(32, 24), random_state=1)
     assert contents(tmp_path) == before
     file = tmp_path / "file"
     file.write_text("mine")
@@ -143,7 +143,7 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path: Path) -> None
         ({"name": "castles"}, "castles.*rooms"),
         ({"train": -1}, "train=-1"),
         ({"test": -5}, "test=-5"),
-        ({"seed": -2}, "seed=-2"),
+        ({"random_state": -2}, "random_state=-2"),
         ({"size": (8, 300)}, r"size=\(8, 300\)"),
     ],
 )

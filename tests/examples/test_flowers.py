@@ -47,22 +47,24 @@ def test_the_kept_photos_have_three_labels_too(photos: examples.ExamplePhotos) -
         assert leafy in LEAVES
 
 
-def compose(sort: str, leafy: bool, grown: bool, seed: int) -> np.ndarray:
-    canvas = flowers.compose(flowers._SPECIES[sort], leafy, grown, np.random.default_rng(seed), (128, 96))
+def compose(sort: str, leafy: bool, grown: bool, random_state: int) -> np.ndarray:
+    canvas = flowers.compose(flowers._SPECIES[sort], leafy, grown, np.random.default_rng(random_state), (128, 96))
     return np.asarray(canvas.image).astype(int)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("random_state", range(4))
 @pytest.mark.parametrize("sort", SORTS)
-def test_leaves_are_to_be_seen_where_the_label_says_so(sort: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = compose(sort, True, True, seed)
+def test_leaves_are_to_be_seen_where_the_label_says_so(
+    sort: str, random_state: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = compose(sort, True, True, random_state)
     draw, drawn = flowers._leaves, []
     monkeypatch.setattr(flowers, "_leaves", lambda plane, rng, *rest: drawn.append(1) or draw(blank(plane), rng, *rest))
-    bare = compose(sort, True, True, seed)
+    bare = compose(sort, True, True, random_state)
     assert drawn
     assert (np.abs(shown - bare).max(axis=2) > 24).mean() > 0.004
     drawn.clear()
-    compose(sort, False, True, seed)
+    compose(sort, False, True, random_state)
     assert drawn == []
 
 

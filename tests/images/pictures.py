@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 
-def picture(seed: int, size: tuple[int, int] = (48, 32)) -> Image.Image:
-    """Return an image of large coloured fields, different for each seed."""
-    fields = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+def picture(random_state: int, size: tuple[int, int] = (48, 32)) -> Image.Image:
+    """Return an image of large colored fields, different for each seed."""
+    fields = np.random.default_rng(random_state).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(fields).resize(size, Image.Resampling.NEAREST)
 
 
@@ -30,8 +30,8 @@ def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def jpeg(seed: int, size: tuple[int, int] = (48, 32)) -> bytes:
-    return encoded(picture(seed, size), quality=90)
+def jpeg(random_state: int, size: tuple[int, int] = (48, 32)) -> bytes:
+    return encoded(picture(random_state, size), quality=90)
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:

@@ -18,9 +18,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 HEIGHT = 16
 
 
-def many(count: int, size: tuple[int, int], seed: int = 0) -> list[LabelledBox]:
-    """Return random boxes with labels, colours and confidences."""
-    rng = np.random.default_rng(seed)
+def many(count: int, size: tuple[int, int], random_state: int = 0) -> list[LabelledBox]:
+    """Return random boxes with labels, colors and confidences."""
+    rng = np.random.default_rng(random_state)
     marks = []
     for i in range(count):
         width, height = rng.uniform(0.03, 0.3, 2) * min(size)
@@ -123,13 +123,13 @@ def test_hostile_names_stay_text() -> None:
     assert unquote(url.partition(",")[2]) == picture.to_svg()
 
 
-def test_words_can_be_read_on_every_colour() -> None:
-    def luminance(colour: str) -> float:
-        values = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def test_words_can_be_read_on_every_color() -> None:
+    def luminance(color: str) -> float:
+        values = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
         return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
-    for colour in (*PALETTE, "#ffff00", "#000080", "#777777", "#767676"):
-        ink = 0.0 if ink_on(colour) == "#000" else 1.0
-        low, high = sorted([ink, luminance(colour)])
-        assert (high + 0.05) / (low + 0.05) >= 4.5, colour
+    for color in (*PALETTE, "#ffff00", "#000080", "#777777", "#767676"):
+        ink = 0.0 if ink_on(color) == "#000" else 1.0
+        low, high = sorted([ink, luminance(color)])
+        assert (high + 0.05) / (low + 0.05) >= 4.5, color

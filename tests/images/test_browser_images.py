@@ -83,7 +83,7 @@ def test_a_large_one_is_scaled_down_and_says_how_much() -> None:
     assert full_view(turned("JPEG"), "a", longest=24).scale == 0.5
 
 
-def test_a_colour_profile_survives() -> None:
+def test_a_color_profile_survives() -> None:
     data = encoded(picture(1), "TIFF", icc_profile=b"some profile")
     with Image.open(io.BytesIO(full_view(data, "a.tif").data)) as image:
         assert image.info["icc_profile"] == b"some profile"

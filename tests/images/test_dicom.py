@@ -1,4 +1,4 @@
-"""Tests of DICOM: window and level, colours, frames, damage, compared with pydicom and its own examples."""
+"""Tests of DICOM: window and level, colors, frames, damage, compared with pydicom and its own examples."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def dataset(pixels: np.ndarray, **elements: Any) -> FileDataset:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     result = FileDataset("made.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
     result.SOPClassUID, result.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    colours = pixels.ndim == 3 and "NumberOfFrames" not in elements
+    colors = pixels.ndim == 3 and "NumberOfFrames" not in elements
     shape = pixels.shape[1:] if "NumberOfFrames" in elements else pixels.shape
     result.Rows, result.Columns = shape[:2]
-    result.SamplesPerPixel = 3 if colours else 1
-    if colours:
+    result.SamplesPerPixel = 3 if colors else 1
+    if colors:
         result.PlanarConfiguration = 0
-    result.PhotometricInterpretation = "RGB" if colours else "MONOCHROME2"
+    result.PhotometricInterpretation = "RGB" if colors else "MONOCHROME2"
     bits = 8 * pixels.dtype.itemsize
     result.BitsAllocated = result.BitsStored = bits
     result.HighBit, result.PixelRepresentation = bits - 1, int(pixels.dtype.kind == "i")
@@ -163,15 +163,15 @@ def test_signed_values_and_wide_ones() -> None:
     np.testing.assert_allclose(grey(dicom(wide)), grey(dicom(RAMP)), atol=1)
 
 
-# -- colours and compression ------------------------------------------------------------------------
+# -- colors and compression ------------------------------------------------------------------------
 def test_rgb_stays_as_it_is() -> None:
-    colours = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    assert (np.asarray(open_image(dicom(colours))) == colours).all()
-    deep = np.asarray(open_image(dicom(colours.astype(np.uint16) * 257)))
-    np.testing.assert_allclose(deep, colours, atol=1)
+    colors = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    assert (np.asarray(open_image(dicom(colors))) == colors).all()
+    deep = np.asarray(open_image(dicom(colors.astype(np.uint16) * 257)))
+    np.testing.assert_allclose(deep, colors, atol=1)
 
 
-def test_a_palette_becomes_its_colours() -> None:
+def test_a_palette_becomes_its_colors() -> None:
     indexes = np.tile(np.arange(4, dtype=np.uint8), (4, 1))
     made = dataset(indexes, PhotometricInterpretation="PALETTE COLOR")
     for name, values in (("Red", [0, 255, 0, 9]), ("Green", [0, 0, 255, 9]), ("Blue", [0, 0, 0, 9])):

@@ -240,14 +240,14 @@ def test_compressed_tiff(compression: str, mode: str) -> None:
 def test_fax_and_palette_tiff() -> None:
     bits = picture(4).convert("1")
     assert difference(open_image(encoded(bits, "TIFF", compression="group4")), bits) == 0
-    colours = picture(4).quantize(16)
-    assert difference(open_image(encoded(colours, "TIFF", compression="tiff_lzw")), colours) == 0
+    colors = picture(4).quantize(16)
+    assert difference(open_image(encoded(colors, "TIFF", compression="tiff_lzw")), colors) == 0
 
 
 # -- several frames ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("format_", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_of_several_frames_the_first_counts(format_: str) -> None:
-    frames = [picture(seed) for seed in (5, 6, 7)]
+    frames = [picture(random_state) for random_state in (5, 6, 7)]
     data = encoded(frames[0], format_, save_all=True, append_images=frames[1:], **LOSSLESS.get(format_, {}))
     assert difference(open_image(data), frames[0]) < 3
     facts = inspect(data, "film")
@@ -256,7 +256,7 @@ def test_of_several_frames_the_first_counts(format_: str) -> None:
 
 
 def test_compressed_pages_are_counted() -> None:
-    pages = [picture(seed) for seed in (5, 6)]
+    pages = [picture(random_state) for random_state in (5, 6)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
     assert inspect(data, "pages.tif").frames == 2
     assert difference(open_image(data), pages[0]) == 0
@@ -273,7 +273,7 @@ def test_pictures_behind_a_photo_count_if_they_are_as_large() -> None:
 def test_an_import_says_which_files_have_several_pages(tmp_path: Path, add: Callable[..., ImportReport]) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
-    pages = [picture(seed) for seed in (5, 6, 7)]
+    pages = [picture(random_state) for random_state in (5, 6, 7)]
     (folder / "pages.tif").write_bytes(encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     (folder / "photo.jpg").write_bytes(jpeg(1))
     report = add(folder)
@@ -284,7 +284,7 @@ def test_an_import_says_which_files_have_several_pages(tmp_path: Path, add: Call
 
 
 def test_a_damaged_second_page_is_no_reason_to_refuse_the_first() -> None:
-    pages = [picture(seed) for seed in (5, 6)]
+    pages = [picture(random_state) for random_state in (5, 6)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     whole = encoded(pages[0], "TIFF")
     cut = data[: len(whole) + 8]

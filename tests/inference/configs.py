@@ -9,7 +9,7 @@ from customlabels_nb.models.backbones import BACKBONES
 CONFIG = ModelConfig(
     kind="multi-label",
     labels=("a", "b", "c", "d"),
-    colours=("#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b"),
+    colors=("#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b"),
     backbone=PACKAGED,
     input_size=224,
     mean=BACKBONES[PACKAGED].mean,

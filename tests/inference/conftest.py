@@ -15,19 +15,19 @@ from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import fit_head
 from tests.models.pictures import save_blots
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 220)}
+COLORS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 220)}
 
 
 @pytest.fixture(scope="session")
 def blots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Return six images each of a red, a green and a blue disc."""
     folder = tmp_path_factory.mktemp("pictures")
-    return {name: save_blots(folder / name, colour, 6) for name, colour in COLOURS.items()}
+    return {name: save_blots(folder / name, color, 6) for name, color in COLORS.items()}
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list[str]]) -> Path:
-    """Return a classifier trained to distinguish the discs' colours."""
+    """Return a classifier trained to distinguish the discs' colors."""
     facts = BACKBONES[PACKAGED]
     features = embed([path for paths in blots.values() for path in paths]).features
     head = fit_head(features, np.repeat([0, 1, 2], 6), 3)
@@ -36,8 +36,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list
     folder = tmp_path_factory.mktemp("model")
     config = ModelConfig(
         kind="single-label",
-        labels=tuple(COLOURS),
-        colours=("#c8553d", "#3a9a5b", "#2f7fc1"),
+        labels=tuple(COLORS),
+        colors=("#c8553d", "#3a9a5b", "#2f7fc1"),
         backbone=PACKAGED,
         input_size=facts.input_size,
         mean=facts.mean,
@@ -68,7 +68,7 @@ def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = ModelConfig(
         kind="detection",
         labels=("red", "blue"),
-        colours=("#c8553d", "#2f7fc1"),
+        colors=("#c8553d", "#2f7fc1"),
         backbone=PACKAGED,
         input_size=128,
         mean=mean,

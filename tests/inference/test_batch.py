@@ -10,7 +10,7 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError, ModelError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch
-from customlabels_nb.inference.batch import detect_many, words_on_the_rest
+from customlabels_nb.inference.batch import describe_unfinished, detect_many
 from customlabels_nb.inference.predictor import Predictor
 from tests.facts import tells
 
@@ -91,7 +91,7 @@ def test_unreadable_images_are_listed_and_skipped(predictor: Predictor, images: 
     assert all(error["message"] for error in found.attrs["errors"])
     only_bad = detect_many(predictor, bad)
     assert list(only_bad.columns) == COLUMNS
-    (rest,) = words_on_the_rest(only_bad)
+    (rest,) = describe_unfinished(only_bad)
     assert tells(rest, 4, ".attrs['errors']")
 
 
@@ -117,7 +117,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
     part = detect_many(predictor, images, batch_size=4, events=events)
     assert part.attrs["interrupted"] is True
     left = len(part.attrs["remaining"])
-    assert words_on_the_rest(part) == [f"Stopped: {left} images are left. They are listed in .attrs['remaining']."]
+    assert describe_unfinished(part) == [f"Stopped: {left} images are left. They are listed in .attrs['remaining']."]
     assert 8 <= len(part) < 18
     rest = detect_many(predictor, part.attrs["remaining"], batch_size=4)
     assert "interrupted" not in rest.attrs

@@ -19,7 +19,7 @@ import torch
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch
-from customlabels_nb.inference.batch import detect_many, words_on_the_rest
+from customlabels_nb.inference.batch import describe_unfinished, detect_many
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
@@ -91,7 +91,7 @@ def test_after_an_interrupt(
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
     assert 9 <= part.images < 18
     assert part.left == 18 - part.images
-    (rest,) = words_on_the_rest(part)
+    (rest,) = describe_unfinished(part)
     assert tells(rest, part.left, "resume=True")
     assert part.table()["image"].tolist() == images[: part.images]
     asked: list[str] = []
@@ -103,7 +103,7 @@ def test_after_an_interrupt(
     events.subscribe(seen.append)
     whole = written(predictor, images, to, batch_size=3, resume=True, events=events)
     assert sorted(asked) == sorted(images[part.images :])
-    assert (whole.images, whole.left, words_on_the_rest(whole)) == (18, 0, [])
+    assert (whole.images, whole.left, describe_unfinished(whole)) == (18, 0, [])
     assert whole.table()["image"].tolist() == images
     assert seen[-1] == Progress("detect", 18, 18)
     assert isinstance(seen[0], Progress)

@@ -127,7 +127,7 @@ def test_memory_is_given_back(model_folder: Path) -> None:
 
 
 def test_training_with_mixed_precision_learns(tmp_path: Path) -> None:
-    train, test = drawn_squares(tmp_path / "train", 32), drawn_squares(tmp_path / "test", 12, seed=1)
+    train, test = drawn_squares(tmp_path / "train", 32), drawn_squares(tmp_path / "test", 12, random_state=1)
     labels, names = ["red", "blue"], [one.image for one in test]
     options = DetectionOptions(Budget(steps=150), device="cuda", input_size=128)
     trained = train_detector(train, labels, options, Events())

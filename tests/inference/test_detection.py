@@ -25,8 +25,8 @@ def to_table(found: list[tuple[str, float]]) -> pd.DataFrame:
 
 
 def detection(found: list[tuple[str, float]], name: str = "photo.jpg", **values: Any) -> Detection:
-    colours = dict(zip(CONFIG.labels, CONFIG.colours, strict=True))
-    return Detection(gradient(), name, to_table(found), colours, **values)
+    colors = dict(zip(CONFIG.labels, CONFIG.colors, strict=True))
+    return Detection(gradient(), name, to_table(found), colors, **values)
 
 
 def test_response_is_in_the_form_of_the_api() -> None:
@@ -105,9 +105,9 @@ HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 
 def test_hostile_names_stay_text() -> None:
     config = replace(CONFIG, labels=(HOSTILE, "b", "c", "d"), thresholds={})
-    colours = dict(zip(config.labels, config.colours, strict=True))
+    colors = dict(zip(config.labels, config.colors, strict=True))
     for found, nearest in (([(HOSTILE, 0.98)], None), ([], (HOSTILE, 0.2, 0.5))):
-        shown = Detection(gradient(), f"/data/{HOSTILE}.jpg", to_table(found), colours, nearest)
+        shown = Detection(gradient(), f"/data/{HOSTILE}.jpg", to_table(found), colors, nearest)
         tags = Tags(shown._repr_html_())
         assert set(tags.found) <= {"figure", "img", "figcaption", "div", "span", "bdi"}
         assert tags.found.count("img") == 1
@@ -119,7 +119,7 @@ def test_what_a_notebook_gets() -> None:
     assert bundle["text/plain"] == "photo.jpg: c 0.88, a 0.30"
     tags = Tags(bundle["text/html"])
     assert "c 0.88" in tags.text
-    assert CONFIG.colours[2] in bundle["text/html"]
+    assert CONFIG.colors[2] in bundle["text/html"]
     assert "photo.jpg" in tags.text
     with Image.open(io.BytesIO(bundle["image/jpeg"])) as picture:
         assert picture.width == 300

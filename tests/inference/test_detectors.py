@@ -160,7 +160,7 @@ def test_a_notebook_shows_the_photo_with_its_boxes(detector: Predictor, photos: 
     with Image.open(io.BytesIO(data)) as photo:
         assert photo.size == (300, 400)
     lines = [path.attrib["stroke"] for path in svg.iter(f"{SVG}path") if "stroke" in path.attrib]
-    assert lines == [shown.colours[label] for label in shown.table["label"][::-1]]
+    assert lines == [shown.colors[label] for label in shown.table["label"][::-1]]
     assert "red" in words
     assert "×" in words
     assert shown._repr_html_().count("image/jpeg") == 1

@@ -222,7 +222,7 @@ def test_what_it_is_stands_in_the_file(tiny_classifier: Path, tmp_path: Path, na
     facts = model.facts
     assert facts["labels"] == list(HOSTILE)
     assert facts["thresholds"] == dict(zip(HOSTILE, (0.0, 0.5, 1.0), strict=True))
-    assert facts["colours"] == list(config.colours)
+    assert facts["colors"] == list(config.colors)
     assert (facts["name"], facts["kind"], facts["activation"]) == ("fruit.8", "multi-label", "sigmoid")
     assert (facts["input_size"], tuple(facts["mean"]), tuple(facts["std"])) == (64, config.mean, config.std)
     found = model.detect(gradient(50, 40), threshold=0)
@@ -417,7 +417,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
     config = ModelConfig(
         kind="detection",
         labels=("a", "b", "c"),
-        colours=("#c8553d", "#2f7fc1", "#3a9a5b"),
+        colors=("#c8553d", "#2f7fc1", "#3a9a5b"),
         backbone=architecture,
         input_size=320,
         mean=mean,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
-from customlabels_nb.inference.journal import Done
+from customlabels_nb.inference.journal import CompletedChunk
 from customlabels_nb.inference.output_folder import OutputFolder
 
 
 def test_a_listing_that_was_removed_is_missed(tmp_path: Path) -> None:
-    folder, done = OutputFolder(tmp_path), Done()
+    folder, done = OutputFolder(tmp_path), CompletedChunk()
     for names in (["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]):
         unprocessed(folder, names, done)
     assert [(first, stop) for first, stop, _ in listings(folder)] == [(0, 2), (2, 3), (3, 4)]

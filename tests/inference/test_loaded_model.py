@@ -167,10 +167,10 @@ def test_offsets_that_point_elsewhere(copied: Path) -> None:
 
 def test_sizes_that_no_memory_holds_are_refused_before_any_is_taken(copied: Path, detector_folder: Path) -> None:
     labels = [str(number) for number in range(200_000)]
-    change(copied, labels=labels, colours=["#000000"] * len(labels), thresholds={})
+    change(copied, labels=labels, colors=["#000000"] * len(labels), thresholds={})
     with pytest.raises(ArtifactError, match=r"wrong shapes: head"):
         cl.load_model(copied).start("cpu")
-    change(copied, labels=["red", "green", "blue"], colours=["#000000"] * 3, input_size=10**9)
+    change(copied, labels=["red", "green", "blue"], colors=["#000000"] * 3, input_size=10**9)
     with pytest.raises(ArtifactError, match="input_size"):
         cl.load_model(copied)
     shape = json.loads((detector_folder / CONFIG).read_text())["detector"]

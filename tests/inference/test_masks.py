@@ -108,9 +108,9 @@ def test_an_outline_stays_inside_the_image_and_is_never_empty() -> None:
         assert polygon_of(mask, (10, 20, 11, 22), (300, 300), 0.5) == [[10, 20], [11, 20], [11, 22], [10, 22]]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_outlines_of_any_mask_are_closed_and_enclose_its_cells(seed: int) -> None:
-    mask = np.random.default_rng(seed).random((28, 28))
+@pytest.mark.parametrize("random_state", range(3))
+def test_outlines_of_any_mask_are_closed_and_enclose_its_cells(random_state: int) -> None:
+    mask = np.random.default_rng(random_state).random((28, 28))
     rings = [ring * 28 for ring in outlines(mask)]
     inside = polygon_to_mask([ring.tolist() for ring in rings], (28, 28)).astype(bool)
     assert (inside == (mask > 0.5)).mean() > 0.75  # the others are cut by an outline

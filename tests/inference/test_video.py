@@ -246,23 +246,23 @@ def test_what_was_found_is_drawn_until_the_next_frame_that_was_looked_at(
     assert len(drawn) == 12
     for frame, picture in enumerate(drawn):
         left, top, _, height = found.table[BOX].to_numpy()[frame // 5]
-        colour = np.array([int(found.colours[found.table["label"][frame // 5]][i : i + 2], 16) for i in (1, 3, 5)])
+        color = np.array([int(found.colors[found.table["label"][frame // 5]][i : i + 2], 16) for i in (1, 3, 5)])
         pixels = np.asarray(picture, dtype=int)
         middle = round((top + height / 2) * scale)
         around = range(round(left * scale) - 3, round(left * scale) + 4)
-        assert min(np.abs(pixels[middle, x] - colour).sum() for x in around) < 60
+        assert min(np.abs(pixels[middle, x] - color).sum() for x in around) < 60
         inside = given[frame].resize(picture.size).getpixel((round((left + 30) * scale), middle))
-        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colours
+        assert np.abs(pixels[middle, round((left + 30) * scale)] - np.array(inside)).sum() < 40  # same colors
 
 
 def test_labels_are_written_on_the_video_of_a_classifier(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     found = detect_video(predictor, clip, to=tmp_path / "drawn.mp4")
     _, drawn, _ = read_video(tmp_path / "drawn.mp4")
     for second, label in enumerate(("red", "green", "blue")):
-        colour = np.array([int(found.colours[label][i : i + 2], 16) for i in (1, 3, 5)])
+        color = np.array([int(found.colors[label][i : i + 2], 16) for i in (1, 3, 5)])
         for frame in (10 * second, 10 * second + 9):
             corner = np.asarray(drawn[frame], dtype=int)[:40, :80]
-            assert (np.abs(corner - colour).sum(axis=2) < 60).sum() > 150
+            assert (np.abs(corner - color).sum(axis=2) < 60).sum() > 150
 
 
 def test_its_sound_is_left_out_and_that_is_said(predictor: Predictor, discs: list[Image.Image], tmp_path: Path) -> None:

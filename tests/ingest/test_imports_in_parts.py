@@ -66,7 +66,7 @@ def test_parts_leave_what_one_import_leaves(tmp_path: Path, monkeypatch: pytest.
         assert project.statistics["train"].total_entries == 0
         assert list(project.labels) == []
     assert found[0] == found[1]
-    assert list(found[0]["labels"][0]) == ["label", "colour"]
+    assert list(found[0]["labels"][0]) == ["label", "color"]
 
 
 def test_tables_are_added_as_one_action(project: cl.Project, add: Add, in_parts: None) -> None:

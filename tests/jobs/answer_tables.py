@@ -47,10 +47,10 @@ def make_answers(rows: Iterable[tuple[int, str, Any]], **columns: object) -> pd.
 
 
 def simulate_class(
-    images: int, seed: int, *, each: int = 3, labels: int = 5
+    images: int, random_state: int, *, each: int = 3, labels: int = 5
 ) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
     """Return the answers of 30 people (22 right at 0.85, 5 at 0.5, 3 guessing) and the position of the true labels."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(random_state)
     accuracy = np.array([0.85] * 22 + [0.5] * 5 + [1 / labels] * 3)
     truth = random.integers(0, labels, images)
     who = np.argsort(random.random((images, len(accuracy))), axis=1)[:, :each]

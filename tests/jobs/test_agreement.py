@@ -49,9 +49,9 @@ def slow_alpha(answers: pd.DataFrame, label: str) -> float:
     return 1 - observed_ / expected
 
 
-def three_people(labels: tuple[str | None, ...], seed: int = 0, tasks: int = 60) -> pd.DataFrame:
+def three_people(labels: tuple[str | None, ...], random_state: int = 0, tasks: int = 60) -> pd.DataFrame:
     """Return answers of three people, of whom each guesses a third of the labels."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(random_state)
     truth = random.integers(0, len(labels), tasks)
     return make_answers(
         (task, person, labels[int(truth[task] if random.random() < 0.7 else random.integers(len(labels)))])
@@ -75,8 +75,8 @@ def test_interval_holds_the_alpha_of_many_more_answers() -> None:
     great, _ = simulate_class(20_000, 0)
     true = measure_agreement(great, "single-label").value
     inside = []
-    for seed in range(20):
-        found = measure_agreement(simulate_class(100, seed + 1)[0], "single-label")
+    for random_state in range(20):
+        found = measure_agreement(simulate_class(100, random_state + 1)[0], "single-label")
         inside.append(found.low <= true <= found.high)
         assert found.high - found.low < 0.35
     assert sum(inside) >= 17

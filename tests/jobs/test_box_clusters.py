@@ -52,9 +52,9 @@ def test_a_chain_of_boxes_is_not_one_object() -> None:
     assert cluster_boxes(*drawn).tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_clusters_of_crowded_images_have_one_near_box_per_person(seed: int) -> None:
-    random = np.random.default_rng(seed)
+@pytest.mark.parametrize("random_state", range(20))
+def test_clusters_of_crowded_images_have_one_near_box_per_person(random_state: int) -> None:
+    random = np.random.default_rng(random_state)
     objects = np.column_stack([random.uniform(0, 40, (8, 2)), random.uniform(15, 30, (8, 2))])
     task, person, label, boxes = (np.concatenate(part) for part in zip(*(
         (np.full(8, which), np.full(8, who), np.arange(8) % 3, objects + random.normal(0, 2, objects.shape))

@@ -36,11 +36,11 @@ def labels_of(answers: pd.DataFrame, images: int) -> npt.NDArray[np.int64]:
     return found["label"].str.removeprefix("label ").astype(int).to_numpy()
 
 
-def majority(answers: pd.DataFrame, images: int, seed: int) -> npt.NDArray[np.int64]:
+def majority(answers: pd.DataFrame, images: int, random_state: int) -> npt.NDArray[np.int64]:
     """Return the most frequent label of each task, by chance in a tie."""
     counts = np.zeros((images, 5))
     np.add.at(counts, (answers["task"], answers["label"].str.removeprefix("label ").astype(int)), 1)
-    return (counts + np.random.default_rng(seed).random(counts.shape) / 2).argmax(axis=1)
+    return (counts + np.random.default_rng(random_state).random(counts.shape) / 2).argmax(axis=1)
 
 
 def textbook(answers: pd.DataFrame, images: int) -> npt.NDArray[np.int64]:
@@ -64,9 +64,9 @@ def textbook(answers: pd.DataFrame, images: int) -> npt.NDArray[np.int64]:
                                                  (1000, (0.861, 0.882, 0.901))])  # fmt: skip
 def test_weighted_votes_beat_majority_and_textbook_dawid_skene(images: int, expected: tuple[float, ...]) -> None:
     scores = []
-    for seed in range(RUNS[images]):
-        answers, truth = simulate_class(images, seed)
-        found = majority(answers, images, seed), textbook(answers, images), labels_of(answers, images)
+    for random_state in range(RUNS[images]):
+        answers, truth = simulate_class(images, random_state)
+        found = majority(answers, images, random_state), textbook(answers, images), labels_of(answers, images)
         scores.append([(each == truth).mean() for each in found])
     voted, textbook_, ours = np.mean(scores, axis=0)
     assert ours > voted + 0.02

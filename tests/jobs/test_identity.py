@@ -247,7 +247,7 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
             job.decide(image, "lime")
     elif what == "take back":
         if mine is not None:
-            worker.take_back(mine)
+            worker.withdraw(mine)
     elif what == "reject":
         if mine is not None:
             own = job.answers.query("person == @worker.name and image == @image and counted")
@@ -261,8 +261,8 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
             worker.skip(task, "blurred")
         elif what != "hold":
             worker.submit(task, "lemon")
-        zoe.give_back()
-        worker.give_back([each for each in worker.held if what != "hold" or each is not task])
+        zoe.release()
+        worker.release([each for each in worker.held if what != "hold" or each is not task])
 
 
 @examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

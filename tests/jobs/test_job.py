@@ -272,7 +272,7 @@ def test_images_that_are_removed_and_restored_midway(place: Place, create: Creat
     gone = place.store.images("train").query("image < '06.jpg'")
     removed = place.store.remove_images("train", gone, ACTION)
     assert ann.submit(task, "lemon").counted
-    ann.give_back()
+    ann.release()
     assert {each.image for each in job.worker("ben").lease(12)} == {f"{number:02}.jpg" for number in range(6, 12)}
     job.release("ben")
     assert job.progress.images == 6
@@ -300,7 +300,7 @@ def test_settings_that_change_while_many_people_label(place: Place, create: Crea
             for task in worker.lease(3)[:2]:
                 worker.submit(task, "lemon")
                 number += 1
-            worker.give_back()
+            worker.release()
         return number
 
     with ThreadPoolExecutor(4) as pool:
@@ -417,7 +417,7 @@ def test_a_task_that_everybody_skipped_waits_for_the_manager(place: Place, creat
     job = create(images=["00.jpg"], members=["ann"])
     job.invite("meg", role="manager")
     ann, meg = job.worker("ann"), job.worker("meg")
-    meg.give_back(meg.lease(1))  # a manager who labels
+    meg.release(meg.lease(1))  # a manager who labels
     ann.skip(ann.lease(1)[0], "dark")
     assert job.skipped.empty
     meg.skip(meg.lease(1)[0], HOSTILE)

@@ -36,7 +36,7 @@ def answer(worker: Worker, image: str, given: Any) -> int:
     tasks = worker.lease(100)
     (task,) = [task for task in tasks if task.image == image]
     found = worker.submit(task, given)
-    worker.give_back()
+    worker.release()
     return found.answer
 
 
@@ -65,12 +65,12 @@ def test_a_class_labels_until_the_job_is_completed(place: Place, create: Create)
     truth = {f"{number:02}.jpg": ("lemon", "lime")[number % 2] for number in range(12)}
     job = create(annotators=3, most=5, agreement=0.7, gold={"11.jpg": truth["11.jpg"]})
     pupils = [job.worker(f"pupil {number}") for number in range(9)]
-    seed = random.Random(3)
+    random_state = random.Random(3)
     while job.state != "completed":
         before = job.progress.answers
-        for pupil in seed.sample(pupils, len(pupils)):
+        for pupil in random_state.sample(pupils, len(pupils)):
             for task in pupil.lease(3):
-                wrong = seed.random() < 0.15
+                wrong = random_state.random() < 0.15
                 other = {"lemon": "lime", "lime": "lemon"}[truth[task.image]]
                 pupil.submit(task, other if wrong else truth[task.image])
         assert job.progress.answers > before or job.state == "completed"
@@ -265,10 +265,10 @@ def test_images_about_which_nobody_is_left_to_ask_are_shown_and_accepted(place: 
     tasks = meg.lease(3)  # the manager labels as well
     assert len(tasks) == 3
     assert job.progress.alone == 0
-    meg.give_back(tasks)
+    meg.release(tasks)
     for who in (ann, meg):
         who.skip(next(task for task in who.lease(3) if task.image == "02.jpg"))
-        who.give_back()
+        who.release()
     job.remove("ann")
     job.invite("cem", role="manager")
     answer(meg, "00.jpg", "lemon")
@@ -411,7 +411,7 @@ def test_a_reopened_image_without_labels_is_unlabelled_again(place: Place, creat
 
     job.consolidate()
     assert statuses() == ["labelled", "labelled"]
-    job.return_to_queue("00.jpg")
+    job.requeue("00.jpg")
     assert job.consolidate().changed == 1
     assert statuses() == ["unlabelled", "labelled"]
     assert job.consolidate().changed == 0
@@ -605,7 +605,7 @@ def test_an_image_that_people_skipped_returns_to_the_queue(place: Place, create:
     for worker in people:
         worker.skip(worker.lease(1)[0], "dark")
     assert states_of(place) == {"00.jpg": "skipped"}
-    assert job.return_to_queue("00.jpg") == 0
+    assert job.requeue("00.jpg") == 0
     assert states_of(place) == {"00.jpg": "open"}
     assert len(people[0].lease(1)) == 1
 

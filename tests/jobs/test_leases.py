@@ -251,7 +251,7 @@ def test_one_task_and_many_races(place: Place, create: Create, people: int) -> N
             who = f"person {number}"
             for lease in leases.lease(store, job._id, who, 1):
                 if number % 2:
-                    leases.give_back(store, job._id, who)
+                    leases.release(store, job._id, who)
                 else:
                     counted.append(leases.submit(store, lease, who, "[]", key=who).counted)
         store.close()
@@ -271,9 +271,9 @@ def test_leases_are_renewed_and_given_back(place: Place, create: Create) -> None
     place.expire()
     assert ann.renew() == 10
     assert len(ben.lease(10)) == 2
-    assert ann.give_back(tasks[:1]) == 1
+    assert ann.release(tasks[:1]) == 1
     assert [task.image for task in ben.lease(10)] == [tasks[0].image]
-    assert (ann.give_back(), ann.give_back(), len(ann.held)) == (9, 0, 0)
+    assert (ann.release(), ann.release(), len(ann.held)) == (9, 0, 0)
     assert ann.submit(tasks[5], "lemon").counted  # still free
     assert not ann.submit(tasks[0], "lemon").counted
     assert (job.release("ben"), job.progress.held) == (3, 0)
@@ -283,7 +283,7 @@ def test_tasks_that_were_given_back_are_asked_after_the_later_ones(place: Place,
     job = create()
     ann = job.worker("ann")
     first = ann.lease(3)
-    ann.give_back(first)
+    ann.release(first)
     rest = ann.lease(12)
     assert len(rest) == 12
     assert {task.image for task in rest[9:]} == {task.image for task in first}
@@ -331,7 +331,7 @@ def test_a_paused_job_gives_no_tasks_and_accepts_answers(place: Place, create: C
     assert ann.submit(tasks[1], "lemon").reason == "late"
     assert ann.submit(tasks[0], "lime").reason == "late"
     assert job.answers[["label", "counted"]].to_numpy().tolist() == [["lemon", True], ["lemon", False], ["lime", False]]
-    for change in (ann.take_back, ann.skip):
+    for change in (ann.withdraw, ann.skip):
         with pytest.raises(NotAllowedError, match="The answer stays, because the job is closed"):
             change(tasks[0])
     assert (job.answers["counted"].sum(), job.progress.answers, job.progress.held) == (1, 1, 0)
@@ -391,7 +391,7 @@ def test_a_lease_does_not_wait_for_writers_of_the_project(place: Place, create: 
         task = ann.lease(1)[0]
         assert ann.submit(task, "lemon").counted
         ann.skip(ann.lease(1)[0])
-        assert ann.give_back() == 0
+        assert ann.release() == 0
 
 
 def test_a_labeler_uses_one_connection_at_a_time(place: Place, create: Create) -> None:
@@ -414,7 +414,7 @@ def test_a_labeler_uses_one_connection_at_a_time(place: Place, create: Create) -
             assert each.result().counted
         pool.submit(ann.renew).result()
     ann.skip(ann.lease(2)[0])
-    assert (ann.give_back(), ann.done, most) == (1, 8, 1)
+    assert (ann.release(), ann.done, most) == (1, 8, 1)
 
 
 def test_gold_images_are_mixed_in_and_look_like_all_others(place: Place, create: Create) -> None:
@@ -444,7 +444,7 @@ def test_gold_images_come_back_after_expiry(place: Place, create: Create) -> Non
     ann = job.worker("ann")
     first = ann.lease(3)
     assert len(first) == 3
-    ann.give_back(first[:1])
+    ann.release(first[:1])
     place.expire()
     again = ann.lease(3)
     assert {task.image for task in again} == {"00.jpg", "01.jpg", "11.jpg"}

@@ -32,7 +32,7 @@ def answer(job: LabellingJob, person: str, given: dict[str, Any]) -> None:
     for task in worker.lease(40):
         if task.image in given:
             worker.submit(task, given[task.image])
-    worker.give_back()
+    worker.release()
 
 
 def answer_all(job: LabellingJob, person: str, given: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_every_image_is_in_one_state_and_each_number_has_its_images(place: Place
         for task in worker.lease(20):
             if task.image == "11.jpg":
                 worker.skip(task, "blurred")
-        worker.give_back()
+        worker.release()
     held = job.worker("carl").lease(2)
     session = opened(place, job)
     states = session.figures["states"]
@@ -181,7 +181,7 @@ def test_similar_names_are_listed_and_merged(place: Place, create: Create) -> No
     for person in ("Anna", "anna"):
         worker = Worker(place.store, job._id, person, exact=True)
         worker.submit(next(task for task in worker.lease(2) if task.image == "00.jpg"), "lime")
-        worker.give_back()
+        worker.release()
     session = opened(place, job)
     (hint,) = session.figures["hints"]
     assert said(hint) == "Anna and anna have similar names, but count as two people. Are they one person?"

@@ -52,7 +52,7 @@ def answer(job: LabellingJob, given: dict[str, list[Any]], people: tuple[str, ..
         for task in worker.lease(20):
             if task.image in given:
                 worker.submit(task, given[task.image][at])
-        worker.give_back()
+        worker.release()
 
 
 def disputed(create: Create, **options: Any) -> LabellingJob:
@@ -180,7 +180,7 @@ def skipped(create: Create) -> LabellingJob:
         for task in worker.lease(20):
             if task.image == "02.jpg":
                 worker.skip(task, f"blurred, says {name[0]}")
-        worker.give_back()
+        worker.release()
     return job
 
 
@@ -234,7 +234,7 @@ def test_an_accepted_skip_is_undone(place: Place, create: Create, open_review: O
     for name in PEOPLE:
         worker = job.worker(name)
         assert {first, second} <= {task.image for task in worker.lease(20)}
-        worker.give_back()
+        worker.release()
     check(place)
 
 
@@ -343,7 +343,7 @@ def test_one_person_more_is_asked(place: Place, create: Create, open_review: Ope
     dora = job.worker("dora")
     (task,) = [task for task in dora.lease(20) if task.image == "01.jpg"]
     dora.submit(task, "fig")
-    dora.give_back()
+    dora.release()
     later(session)
     assert "01.jpg" in shown(session)
     assert len(session.row("01.jpg")["answers"]) == 4
@@ -368,7 +368,7 @@ def test_rejected_images_are_in_the_queue_again(place: Place, create: Create, op
     for name in PEOPLE:  # everybody is asked again
         worker = job.worker(name)
         assert "03.jpg" in {task.image for task in worker.lease(20)}
-        worker.give_back()
+        worker.release()
     answer(job, {"03.jpg": ["lemon"] * 3})
     assert result(job, "03.jpg") == [("lemon", "resolved")]
     check(place)
@@ -420,7 +420,7 @@ def test_only_reviewers_may_review(place: Place, create: Create, open_review: Op
     settings.user = "anna"
     with pytest.raises(NotAllowedError, match=r"'anna' is a labeler .* only a reviewer or manager can review it\. Ask"):
         open_review(job)
-    for act in (job.take_back_decision, job.return_to_queue):
+    for act in (job.withdraw_decision, job.requeue):
         with pytest.raises(NotAllowedError, match="only a reviewer or manager can"):
             act("03.jpg")
     settings.user = "meg"
@@ -497,7 +497,7 @@ def test_images_that_changed_since_the_reviewer_saw_them_stay(
     changes: dict[str, Callable[[], object]] = {
         "decided": lambda: job.decide("03.jpg", "lemon"), "answered": lambda: anna.submit(hers, "lime"),
         "resolved": lambda: job.update(agreement=0.6), "asked": lambda: job.ask_one_more("03.jpg", most=4),
-        "returned": lambda: job.return_to_queue("03.jpg"),
+        "returned": lambda: job.requeue("03.jpg"),
     }  # fmt: skip
     changes[change]()
     tables = "SELECT * FROM job_tasks WHERE image = '03.jpg'", "SELECT * FROM job_answers ORDER BY id"
@@ -517,7 +517,7 @@ def test_an_accepted_skip_is_a_conflict_with_a_decision(place: Place, create: Cr
     ann.approve(["02.jpg"])
     assert bob.correct(["02.jpg"], "fig").conflicts == (Conflict("02.jpg", (), ("fig",)),)
     assert bob.row("02.jpg")["accepted"]
-    job.return_to_queue("02.jpg")
+    job.requeue("02.jpg")
     assert cem.approve(["02.jpg"]).conflicts == (Conflict("02.jpg", (), ()),)
     assert shown(cem, show="all") == []
     assert result(job, "02.jpg") == []

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Camera } from "../../customlabels_nb/widgets/static/annotator/camera.js";
 import { cursorFor, hitTest } from "../../customlabels_nb/widgets/static/annotator/hits.js";
-import { inkOn } from "../../customlabels_nb/widgets/static/shared/colours.js";
+import { inkOn } from "../../customlabels_nb/widgets/static/shared/colors.js";
 import { HANDLES, handlePoint, isInside } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, randomBox, randomPoint, randomSize } from "./random.js";
 
@@ -141,16 +141,16 @@ test("cursors say what a press would do", () => {
   assert.equal(cursorFor(null, { grabs: false, draws: false }), "default");
 });
 
-test("names on any colour can be read: 4.5 to 1 at least", () => {
-  const luminance = (colour) => {
-    const [r, g, b] = [1, 3, 5].map((from) => Number.parseInt(colour.slice(from, from + 2), 16) / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+test("names on any color can be read: 4.5 to 1 at least", () => {
+  const luminance = (color) => {
+    const [r, g, b] = [1, 3, 5].map((from) => Number.parseInt(color.slice(from, from + 2), 16) / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   forMany(2_000, (random) => {
-    const colour = `#${random.whole(0, 0xffffff).toString(16).padStart(6, "0")}`;
-    const ground = luminance(colour);
-    const ink = inkOn(colour) === "#000" ? 0 : 1;
+    const color = `#${random.whole(0, 0xffffff).toString(16).padStart(6, "0")}`;
+    const ground = luminance(color);
+    const ink = inkOn(color) === "#000" ? 0 : 1;
     const [low, high] = [ground, ink].sort((a, b) => a - b);
-    assert.ok((high + 0.05) / (low + 0.05) >= 4.5, `${inkOn(colour)} on ${colour}`);
+    assert.ok((high + 0.05) / (low + 0.05) >= 4.5, `${inkOn(color)} on ${color}`);
   });
 });

@@ -7,13 +7,13 @@ import {
 import { LabelPane } from "../../customlabels_nb/widgets/static/label_manager/pane.js";
 import { openPage } from "./fake_dom.js";
 
-const list = (...names) => names.map((label) => ({ label, colour: "#000000" }));
+const list = (...names) => names.map((label) => ({ label, color: "#000000" }));
 const named = (labels) => labels.map(({ label }) => label);
 const ABC = list("a", "b", "c");
 
 test("an edit is shown before the kernel has answered", () => {
   assert.deepEqual(named(changed(ABC, { op: "rename", label: "b", name: "B" })), ["a", "B", "c"]);
-  assert.equal(changed(ABC, { op: "recolour", label: "b", colour: "#ffffff" })[1].colour, "#ffffff");
+  assert.equal(changed(ABC, { op: "recolor", label: "b", color: "#ffffff" })[1].color, "#ffffff");
   assert.deepEqual(named(changed(ABC, { op: "merge", label: "a", into: "c" })), ["b", "c"]);
   assert.deepEqual(named(changed(ABC, { op: "remove", label: "c" })), ["a", "b"]);
   assert.deepEqual(named(changed(ABC, { op: "move", label: "c", before: "a" })), ["c", "a", "b"]);

@@ -8,7 +8,7 @@ import { Tile } from "../../customlabels_nb/widgets/static/shared/tile.js";
 import { openPage } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
-const labels = [{ label: "apple", colour: "#8b1a1a" }, { label: "pear", colour: "#f0e442" }];
+const labels = [{ label: "apple", color: "#8b1a1a" }, { label: "pear", color: "#f0e442" }];
 const SQUARE = [[0, 0], [90, 0], [90, 90], [0, 90]];
 const HOLE = [[20, 20], [40, 20], [40, 40]];
 const row = (change = {}) => ({ name: "a.jpg", short: "a.jpg", labels: [], boxes: [], outlines: [], guesses: [], findings: [], predicted: null, status: "labelled", size: [400, 300], ...change });
@@ -40,7 +40,7 @@ test("own shapes are solid, and predicted ones dashed where there are none", () 
   const guesses = [["pear", 0.874, [1, 2, 3, 4]], ["apple", 0.5, null]];
   assert.deepEqual(shapesOfRow({ ...boxed, guesses }, labels).map(({ kind, label, left }) => [kind, label, left]), [["truth", "apple", 100]]);
   const [predicted, ...others] = shapesOfRow(row({ guesses }), labels);
-  assert.deepEqual([predicted.kind, predicted.number, predicted.colour, others], ["predicted", "0.87", "#f0e442", []]);
+  assert.deepEqual([predicted.kind, predicted.number, predicted.color, others], ["predicted", "0.87", "#f0e442", []]);
   assert.deepEqual(shapesOfRow(row({ boxes: ["apple", "plum"], outlines: [null] }), labels), []); // outlines that are not known
 });
 

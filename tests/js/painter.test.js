@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Camera } from "../../customlabels_nb/widgets/static/annotator/camera.js";
 import { Painter } from "../../customlabels_nb/widgets/static/annotator/painter.js";
 
-const COLOURS = { apple: "#d6336c", pear: "#2f9e44" };
+const COLORS = { apple: "#d6336c", pear: "#2f9e44" };
 const box = (label, left) => ({ label, left, top: 10, width: 20, height: 30, polygon: null });
 
 // stands for the browser's canvas: notes the labels that are written on it, and the pictures put there
@@ -32,7 +32,7 @@ function setUp() {
   const hidden = new Set();
   const scene = {
     camera: new Camera(), shapes: [box("apple", 0), box("pear", 50), box("apple", 90)], predictions: [], selected: null, prediction: null,
-    corner: null, draft: null, guides: null, colourOf: (label) => COLOURS[label], isHidden: ({ label }) => hidden.has(label),
+    corner: null, draft: null, guides: null, colorOf: (label) => COLORS[label], isHidden: ({ label }) => hidden.has(label),
   };
   return { paper, painter, hidden, scene };
 }
@@ -61,7 +61,7 @@ test("a shape that is moved or selected is not among those that lie still", () =
   assert.deepEqual(painter.still.painted, ["1 apple", "2 pear", "3 apple"]);
 });
 
-test("other shapes, predictions, labels hidden or recoloured, and another size are seen at once", () => {
+test("other shapes, predictions, labels hidden or recolored, and another size are seen at once", () => {
   const { paper, painter, hidden, scene } = setUp();
   painter.paint(scene);
   painter.paint({ ...scene, shapes: [box("pear", 3)] });
@@ -73,9 +73,9 @@ test("other shapes, predictions, labels hidden or recoloured, and another size a
   assert.deepEqual(paper.painted, ["2 pear"]);
   hidden.clear();
   painter.paint(scene);
-  const colours = [];
-  painter.paint({ ...scene, colourOf: (label) => { colours.push(label); return "#000000"; } });
-  assert.equal(colours.length, Object.keys(COLOURS).length + scene.shapes.length, "all are painted anew");
+  const colors = [];
+  painter.paint({ ...scene, colorOf: (label) => { colors.push(label); return "#000000"; } });
+  assert.equal(colors.length, Object.keys(COLORS).length + scene.shapes.length, "all are painted anew");
   painter.still.painted = [];
   painter.resize({ width: 500, height: 300 }, 2);
   painter.paint(scene);
@@ -99,13 +99,13 @@ test("the shape under the pointer in the list is filled, also if its label is hi
   assert.equal(fills, 1);
 });
 
-test("a line has a halo that contrasts with its colour, also between the dashes of a prediction", () => {
+test("a line has a halo that contrasts with its color, also between the dashes of a prediction", () => {
   const { painter, scene } = setUp();
   const drawn = [];
   const pen = { globalAlpha: 1, measureText: (text) => ({ width: text.length }), setLineDash: (dash) => { pen.dash = dash.join(); } };
   pen.stroke = () => drawn.push([pen.strokeStyle, pen.dash ?? "", pen.lineWidth > 3, pen.globalAlpha]);
   painter.still.getContext = () => new Proxy(pen, { get: (own, name) => own[name] ?? (() => {}) });
-  const colours = { apple: "#001a66", pear: "#ffe066" };
-  painter.paint({ ...scene, shapes: [box("pear", 50)], predictions: [{ ...box("apple", 3), confidence: 0.5 }], colourOf: (label) => colours[label] });
+  const colors = { apple: "#001a66", pear: "#ffe066" };
+  painter.paint({ ...scene, shapes: [box("pear", 50)], predictions: [{ ...box("apple", 3), confidence: 0.5 }], colorOf: (label) => colors[label] });
   assert.deepEqual(drawn, [["#fff", "", true, 0.6], ["#001a66", "6,4", false, 1], ["#000", "", true, 0.6], ["#ffe066", "", false, 1]]);
 });

@@ -10,7 +10,7 @@ import { incomingOf, inParts } from "../../customlabels_nb/widgets/static/shared
 import { openPage, press } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
-const row = (label, confidence, limit = 0.5, box = null) => ({ label, colour: "#c8553d", confidence, limit, box });
+const row = (label, confidence, limit = 0.5, box = null) => ({ label, color: "#c8553d", confidence, limit, box });
 const single = { one_label: true, detects: false, rows: [row("apple", 0.55), row("pear", 0.3, 0.2), row("plum", 0.15)] };
 const several = { ...single, one_label: false };
 const boxes = { one_label: false, detects: true, rows: [row("pear", 0.9, 0.4, [0, 0, 1, 1]), row("apple", 0.5, 0.5, [0, 0, 1, 1]), row("pear", 0.2, 0.4, [0, 0, 1, 1])] };

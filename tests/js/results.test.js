@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { chooseImages, countsOf, iouOf, itemAt, itemsOf, NO_FILTER, shortName, spanOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
-import { colourDistance, mistakeColour } from "../../customlabels_nb/widgets/static/results/colours.js";
+import { colorDistance, mistakeColor } from "../../customlabels_nb/widgets/static/results/colors.js";
 import { areKept } from "../../customlabels_nb/widgets/static/results/controls.js";
 import { gridPath } from "../../customlabels_nb/widgets/static/results/curves.js";
 import { Engine, GRID, samePosition, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
@@ -18,7 +18,7 @@ import { cellText, certainSign, deltaText, imagesText, intervalText, itemText, m
 import { openPage } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
-const labels = [{ label: "apple", colour: "#ff0000" }, { label: "pear", colour: "#00ff00" }];
+const labels = [{ label: "apple", color: "#ff0000" }, { label: "pear", color: "#00ff00" }];
 
 // Four images of two labels; the third shows nothing, the pear of the fourth is missed.
 function multiLabel() {
@@ -205,15 +205,15 @@ test("average precision is that of COCO", () => {
   assert.deepEqual([found.recall[0], found.average[1], found.recall[1]], [1, 0, 0]);
 });
 
-test("the colour of mistakes is far from each label colour", () => {
-  assert.equal(mistakeColour([]), "#e5252a");
-  assert.equal(mistakeColour(["#2f7fc1", "#3a9a5b"]), "#e5252a");
-  for (const red of ["#e5252a", "#ff0000", "#c8553d"]) assert.ok(colourDistance(mistakeColour([red]), red) >= 0.24, red);
+test("the color of mistakes is far from each label color", () => {
+  assert.equal(mistakeColor([]), "#e5252a");
+  assert.equal(mistakeColor(["#2f7fc1", "#3a9a5b"]), "#e5252a");
+  for (const red of ["#e5252a", "#ff0000", "#c8553d"]) assert.ok(colorDistance(mistakeColor([red]), red) >= 0.24, red);
   const palette = readFileSync(new URL("../../customlabels_nb/core/tables.py", import.meta.url), "utf8").match(/PALETTE = \(([^)]*)\)/)[1].match(/#\w{6}/g);
   assert.equal(palette.length, 20);
-  for (let count = 1; count <= 20; count += 1) assert.equal(mistakeColour(palette.slice(0, count)), "#ff0050");
-  for (const colour of palette) assert.ok(colourDistance("#ff0050", colour) > 0.25, colour);
-  assert.equal(mistakeColour(["red", "url(x)"]), "#e5252a");
+  for (let count = 1; count <= 20; count += 1) assert.equal(mistakeColor(palette.slice(0, count)), "#ff0050");
+  for (const color of palette) assert.ok(colorDistance("#ff0050", color) > 0.25, color);
+  assert.equal(mistakeColor(["red", "url(x)"]), "#e5252a");
 });
 
 test("a box has its IoU, and the smallest box under the pointer is found", () => {

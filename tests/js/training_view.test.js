@@ -101,7 +101,7 @@ test("samples stay until others come, with their own bytes", () => {
 });
 
 test("a picture with labels is right only with just the true ones", () => {
-  const mark = (label, more = {}) => ({ label, colour: "#000", box: null, ...more });
+  const mark = (label, more = {}) => ({ label, color: "#000", box: null, ...more });
   assert.equal(verdictOf([mark("a")], [mark("a", { confidence: 0.4 })]), "right");
   assert.equal(verdictOf([mark("a")], [mark("a"), mark("b")]), "wrong");
   assert.equal(verdictOf([mark("a")], []), "wrong");

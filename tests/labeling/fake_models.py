@@ -12,7 +12,7 @@ from customlabels_nb.inference.detection import Detection
 from customlabels_nb.inference.inputs import load_encoded
 from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
-COLOURS = ("#c8553d", "#2f7fc1", "#d49b1a")
+COLORS = ("#c8553d", "#2f7fc1", "#d49b1a")
 
 #: Label, confidence and box of a classifier and of a detector with the labels apple, pear and plum.
 LABELS = [("apple", 0.55, None), ("pear", 0.3, None), ("plum", 0.15, None)]
@@ -47,11 +47,11 @@ class FakeModel:
         self.asked.append(name)
         rows = [(label, confidence, *(box or (np.nan,) * 4)) for label, confidence, box in self.answers]
         table = pd.DataFrame(rows, columns=["label", "confidence", "left", "top", "width", "height"])
-        colours = dict(zip(("apple", "pear", "plum"), COLOURS, strict=True))
-        return Detection(shown, name, table.astype({"label": "str"}), colours, ("apple", 0.5, 0.0), self.detects)
+        colors = dict(zip(("apple", "pear", "plum"), COLORS, strict=True))
+        return Detection(shown, name, table.astype({"label": "str"}), colors, ("apple", 0.5, 0.0), self.detects)
 
     def candidate(self) -> QuickTestModel:
         def facts() -> Facts:
-            return Facts(("apple", "pear", "plum"), COLOURS, self.thresholds, not self.detects)
+            return Facts(("apple", "pear", "plum"), COLORS, self.thresholds, not self.detects)
 
         return QuickTestModel(self.name, "F1 0.900", self.start, self.stop, lambda: self.device, self.ask, facts)

@@ -48,7 +48,7 @@ def test_each_edit_is_one_action_that_can_be_taken_back(
     steps = {
         "add label": lambda: editing.add("plum", "#123456"),
         "rename label": lambda: editing.rename("apple", HOSTILE),
-        "recolour label": lambda: editing.recolour("pear", "#654321"),
+        "recolor label": lambda: editing.recolor("pear", "#654321"),
         "reorder labels": lambda: editing.move("plum", HOSTILE),
         "merge labels": lambda: editing.merge("pear", into="plum"),
         "remove label": lambda: editing.remove(HOSTILE, with_annotations=True),
@@ -137,7 +137,7 @@ def test_what_somebody_else_did_to_a_label_is_said(project: Project, editing: La
     ben.rename("apple", "Apfel")
     for edit in (
         lambda: editing.rename("apple", "x"),
-        lambda: editing.recolour("apple", "#000000"),
+        lambda: editing.recolor("apple", "#000000"),
         lambda: editing.move("apple", None),
         lambda: editing.merge("apple", into="pear"),
         lambda: editing.merge("pear", into="apple"),
@@ -166,8 +166,8 @@ def test_what_cannot_be_is_refused_and_leaves_no_trace(project: Project, editing
         (lambda: editing.add_all([("fig", None), ("pear", None)]), "'pear' already"),
         (lambda: editing.rename("apple", "pear"), "merge"),
         (lambda: editing.merge("apple", into="apple"), "itself"),
-        (lambda: editing.recolour("apple", "red"), "'red'"),
-        (lambda: editing.add("fig", "#12345"), "colour="),
+        (lambda: editing.recolor("apple", "red"), "'red'"),
+        (lambda: editing.add("fig", "#12345"), "color="),
     ):
         with pytest.raises(InputError, match=error):
             edit()
@@ -216,7 +216,7 @@ def test_others_of_this_process_are_told_and_keep_nothing_alive(project: Project
     stop = change_signal.listen(project.root, screen.hear)
     change_signal.listen(project.root / "other", elsewhere.hear)
     editing.rename("apple", "Apfel")
-    project.labels.recolour("pear", "#010203")  # the failing listener does not affect others
+    project.labels.recolor("pear", "#010203")  # the failing listener does not affect others
     editing.undo()
     assert (screen.heard, elsewhere.heard) == (3, 0)
     with pytest.raises(LabelError):

@@ -83,7 +83,7 @@ def test_statuses_labels_and_queue(store: SqlStore) -> None:
     labels = progress.label_distribution(outline, store.labels())
     # two boxes with one label on an image count as one image
     assert labels[["label", "train", "test"]].to_numpy().tolist() == [["apple", 2, 1], ["pear", 2, 0], ["unused", 0, 0]]
-    assert labels["colour"].tolist() == store.labels()["colour"].tolist()
+    assert labels["color"].tolist() == store.labels()["color"].tolist()
     assert progress.queue(outline).to_numpy().tolist() == [
         ["unlabelled", 1, 1],
         ["predicted", 1, 0],

@@ -29,9 +29,9 @@ from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 
 
-def encoded(seed: int = 0, kind: str = "PNG", size: tuple[int, int] = (48, 36)) -> bytes:
+def encoded(random_state: int = 0, kind: str = "PNG", size: tuple[int, int] = (48, 36)) -> bytes:
     """Return an encoded image of noise."""
-    pixels = np.random.default_rng(1000 + seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    pixels = np.random.default_rng(1000 + random_state).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
@@ -136,8 +136,8 @@ def test_a_glance_is_not_kept(session: QuickTestSession, boxes: FakeModel) -> No
 
 
 def test_only_the_last_pictures_are_kept(session: QuickTestSession) -> None:
-    for seed in range(MOST_TRIALS + 3):
-        session.ask(encoded(seed), f"{seed}.png")
+    for random_state in range(MOST_TRIALS + 3):
+        session.ask(encoded(random_state), f"{random_state}.png")
     assert [trial.number for trial in session.trials] == list(range(4, MOST_TRIALS + 4))
     with pytest.raises(InputError, match=facts("Image 2", MOST_TRIALS)):
         session.again(2)
@@ -272,8 +272,8 @@ def test_what_cannot_be_added_changes_nothing(
 
 
 def test_two_of_a_name_lie_side_by_side(session: QuickTestSession, project: Project) -> None:  # noqa: F811
-    for seed in range(3):
-        session.add(session.ask(encoded(seed), "image.png").number, "train", [0])
+    for random_state in range(3):
+        session.add(session.ask(encoded(random_state), "image.png").number, "train", [0])
     names = sorted(path.name for path in (project.root / "images").iterdir())
     assert names == ["image-2.png", "image-3.png", "image.png"]
 

@@ -308,7 +308,7 @@ def test_what_somebody_changed_meanwhile_is_not_approved_unseen(labelled: Projec
     assert reviewer(labelled, "ruth").approve(image, revisions=seen).conflicts == ()
 
 
-@pytest.mark.parametrize("wrong", [{"show": "unlabelled"}, {"sort": "uncertainty"}, {"label": 3}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"show": "unlabelled"}, {"sort": "uncertainty"}, {"label": 3}, {"random_state": -1}])
 def test_queries_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         ReviewQuery(**wrong)

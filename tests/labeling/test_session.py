@@ -397,8 +397,8 @@ def test_selected_is_a_table(session: LabellingSession) -> None:
 
 def test_an_old_view_is_refused_after_a_few_others(session: LabellingSession) -> None:
     first = session.show(Query())
-    for seed in range(6):
-        session.show(Query(seed=seed))
+    for random_state in range(6):
+        session.show(Query(random_state=random_state))
     with pytest.raises(OutdatedError):
         session.view_numbered(first.number)
 

@@ -22,10 +22,10 @@ def files(project: Project) -> SessionFiles:
     return screens.session_files(project._place)
 
 
-def png(colour: str, size: tuple[int, int] = (30, 20)) -> bytes:
-    """Return a PNG file of one colour."""
+def png(color: str, size: tuple[int, int] = (30, 20)) -> bytes:
+    """Return a PNG file of one color."""
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
+    Image.new("RGB", size, color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -74,8 +74,8 @@ def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: 
 
 def test_names_that_lead_elsewhere_stay_inside(project: Project, files: SessionFiles) -> None:
     names = ["../../evil.png", "/etc/evil.png", "C:\\evil.png", "..", "a\0b.png", ".hidden.png", "x" * 400 + ".png"]
-    colours = ["red", "blue", "green", "white", "black", "pink", "gold"]
-    upload(files, None, **{name: png(colour) for name, colour in zip(names, colours, strict=True)})
+    colors = ["red", "blue", "green", "white", "black", "pink", "gold"]
+    upload(files, None, **{name: png(color) for name, color in zip(names, colors, strict=True)})
     inside = sorted(path.name for path in (project.root / "images").iterdir())
     assert all(not name.startswith(".") for name in inside)
     assert not list(project.root.parent.glob("*evil*"))

@@ -28,7 +28,7 @@ def wait_for(order: SimilarityOrder, names: list[str], seconds: float = 120) -> 
 
 def test_look_alikes_are_neighbours(tmp_path: Path) -> None:
     names = []
-    for number in range(8):  # noise and plain colours alternate
+    for number in range(8):  # noise and plain colors alternate
         rng = np.random.default_rng(number)
         noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
         plain = np.full((64, 64, 3), 40 + number, dtype=np.uint8)

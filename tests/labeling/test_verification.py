@@ -74,7 +74,7 @@ def test_half_is_random_and_half_least_certain(project: Project, found: pd.DataF
     assert numbers - set(uniform) == set(sorted(set(range(40)) - set(uniform))[-10:])
     again = opened(project, found)
     assert again.table.names == session.table.names
-    assert set(opened(project, found, seed=1).table.names) != set(session.table.names)
+    assert set(opened(project, found, random_state=1).table.names) != set(session.table.names)
     everything = opened(project, found, sample=500)  # nothing is left to choose from: all count for the precision
     assert len(random_half(everything)) == len(everything.table.names) == 40
 
@@ -82,8 +82,8 @@ def test_half_is_random_and_half_least_certain(project: Project, found: pd.DataF
 def test_the_random_half_is_uniform(found: pd.DataFrame) -> None:
     images = found["image"].to_numpy()
     counts = pd.Series(0, index=images)
-    for seed in range(400):
-        drawn = _drawn(images, found, 10, seed)
+    for random_state in range(400):
+        drawn = _drawn(images, found, 10, random_state)
         counts[drawn.loc[drawn["tags"].str.len() == 1, "image"]] += 1
     assert counts.sum() == 400 * 5
     assert counts.between(25, 80).all()  # 50 each on average, however certain the predictions are
@@ -286,7 +286,7 @@ def test_refusals_are_typed_and_say_what_to_do(project: Project, found: pd.DataF
     for options in (
         {"sample": 0},
         {"sample": True},
-        {"seed": -1},
+        {"random_state": -1},
         {"test_share": 1.5},
         {"test_share": "a"},
         {"page_size": 7},

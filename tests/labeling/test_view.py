@@ -26,7 +26,7 @@ def test_random_order_has_a_seed_and_a_filter_does_not_shuffle(session: Labellin
     assert sorted(first) == list(range(30))
     assert first != list(range(30))
     assert shown(session, Query()) == first
-    assert shown(session, Query(seed=1)) != first
+    assert shown(session, Query(random_state=1)) != first
     session.assign(named(session, 5, 6, 7), "apple")
     assert shown(session, Query(show="labelled")) == [number for number in first if number in (5, 6, 7)]
 
@@ -43,19 +43,19 @@ def test_only_confident_predictions_are_shown(session: LabellingSession) -> None
 
 
 def test_new_images_slot_into_the_random_order(project: Project, session: LabellingSession, tmp_path: Path) -> None:
-    first = shown(session, Query(seed=3))
+    first = shown(session, Query(random_state=3))
     new = tmp_path / "more"
     new.mkdir()
     for number in range(30, 36):
         Image.new("RGB", (40, 30), (7 * number, number, 90)).save(new / f"{number}.png")
     project.add_images(new, progress=False)
     session.follow()
-    now = shown(session, Query(seed=3))
+    now = shown(session, Query(random_state=3))
     assert len(now) == 36
     assert [number for number in now if number < 30] == first
     assert now[:30] != first  # not all of them at the end
     # another session, which read the images in another order, shows the same
-    assert shown(another(project, "ben"), Query(seed=3)) == now
+    assert shown(another(project, "ben"), Query(random_state=3)) == now
 
 
 def test_the_random_order_is_the_same_where_the_images_were_moved(
@@ -66,7 +66,7 @@ def test_the_random_order_is_the_same_where_the_images_were_moved(
     numbers = {sha256: name for name, sha256 in project.train_set.images[["image", "sha256"]].itertuples(index=False)}
     images = moved.train_set.images
     original = {image: numbers[sha256] for image, sha256 in images[["image", "sha256"]].itertuples(index=False)}
-    query = Query(seed=3)
+    query = Query(random_state=3)
     there = another(moved, "ben")
     there.show(query)
     session.show(query)
@@ -165,8 +165,8 @@ def test_look_alikes_are_put_side_by_side_by_whoever_can(project, session: Label
     [
         {"show": "some"},
         {"sort": "size"},
-        {"seed": -1},
-        {"seed": True},
+        {"random_state": -1},
+        {"random_state": True},
         {"label": 3},
         {"search": None},
         {"predicted": []},

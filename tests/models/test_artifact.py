@@ -25,13 +25,13 @@ FACTS = BACKBONES[PACKAGED]
 CONFIGURED = ModelConfig(
     kind="single-label",
     labels=("äpfel", "<b>", "\u202eevil"),
-    colours=("#112233", "#445566", "#778899"),
+    colors=("#112233", "#445566", "#778899"),
     backbone=PACKAGED,
     input_size=224,
     mean=FACTS.mean,
     std=FACTS.std,
     thresholds={"äpfel": 0.25},
-    training={"seed": 0, "nested": {"list": [1, 2.5, None]}},
+    training={"random_state": 0, "nested": {"list": [1, 2.5, None]}},
 )
 
 
@@ -129,11 +129,11 @@ def change(folder: Path, **values: Any) -> None:
         ({"format_version": "absent"}, "no format_version"),
         ({"extra": 1, "more": 2}, "unknown keys: 'extra', 'more'"),
         ({"labels": "absent"}, "missing keys: 'labels'"),
-        ({"labels": ["a", "b"], "colours": ["#000000", "#ffffff"], "thresholds": {}}, r"wrong shapes: head"),
+        ({"labels": ["a", "b"], "colors": ["#000000", "#ffffff"], "thresholds": {}}, r"wrong shapes: head"),
         ({"labels": ["a", "a", "b"]}, "labels"),
         ({"labels": "abc"}, "labels"),
-        ({"colours": ["red;background:url(x)", "#445566", "#778899"]}, "colours"),
-        ({"colours": ["#112233"]}, "colours"),
+        ({"colors": ["red;background:url(x)", "#445566", "#778899"]}, "colors"),
+        ({"colors": ["#112233"]}, "colors"),
         ({"kind": "boxes"}, "kind"),
         ({"backbone": "../../evil"}, "backbone"),
         ({"input_size": -1}, "input_size"),
@@ -158,7 +158,7 @@ def test_a_config_that_is_no_json_object(folder: Path, content: bytes) -> None:
 
 
 def test_head_and_labels_must_agree(tmp_path: Path, network: ImageClassifier) -> None:
-    config = replace(CONFIGURED, labels=("a", "b"), colours=("#000000", "#ffffff"), thresholds={})
+    config = replace(CONFIGURED, labels=("a", "b"), colors=("#000000", "#ffffff"), thresholds={})
     with pytest.raises(InputError, match=facts(3, 2)):
         save_artifact(tmp_path, network, config)
     assert not any(tmp_path.iterdir())

@@ -106,9 +106,9 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
 
 
-def keep_timm_weights(name: str, cache: Path, seed: int = 0) -> torch.nn.Module:
+def keep_timm_weights(name: str, cache: Path, random_state: int = 0) -> torch.nn.Module:
     """Return a network with random weights, after writing them in the layout of the Hub's cache."""
-    torch.manual_seed(seed)
+    torch.manual_seed(random_state)
     network = timm.create_model(name, pretrained=False).eval()
     folder = cache / "hub" / f"models--timm--{name}"
     (folder / "refs").mkdir(parents=True)

@@ -70,7 +70,7 @@ def test_the_best_proposals_of_each_image_are_refined() -> None:
 
 
 def test_training_reaches_both_passes_and_images_may_have_no_object() -> None:
-    detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0).train()
+    detector = pretrained_detector(SHAPE, 2, PACKAGED, random_state=0).train()
     heads = detector.network.roi_heads
     assert type(heads) is CascadeHeads
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))

@@ -55,7 +55,7 @@ GREY = (127, 127, 127)
 @pytest.fixture(scope="module")
 def network() -> ImageDetector:
     """Return an untrained detector, which detects boxes everywhere."""
-    detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0)
+    detector = pretrained_detector(SHAPE, 2, PACKAGED, random_state=0)
     freeze(detector)
     return detector
 
@@ -65,7 +65,7 @@ def config(**changed: object) -> ModelConfig:
     whole = ModelConfig(
         kind="detection",
         labels=("<b>apple", "pear"),
-        colours=("#112233", "#445566"),
+        colors=("#112233", "#445566"),
         backbone=PACKAGED,
         input_size=96,
         mean=FACTS.mean,
@@ -181,7 +181,7 @@ def test_the_table_of_what_was_found() -> None:
 
 # -- networks --------------------------------------------------------------------------------------------
 def test_losses_of_images_with_and_without_boxes_reach_all_but_the_early_stages() -> None:
-    detector = pretrained_detector(SHAPE, 2, PACKAGED, seed=0).train()
+    detector = pretrained_detector(SHAPE, 2, PACKAGED, random_state=0).train()
     images = torch.randn(2, 3, 64, 96)
     losses = detector.losses(
         images,
@@ -197,7 +197,9 @@ def test_losses_of_images_with_and_without_boxes_reach_all_but_the_early_stages(
 
 
 def test_the_backbone_has_its_pretrained_weights_and_the_rest_depends_on_the_seed() -> None:
-    first, same, other = (pretrained_detector(SHAPE, 2, PACKAGED, seed=seed).state_dict() for seed in (0, 0, 1))
+    first, same, other = (
+        pretrained_detector(SHAPE, 2, PACKAGED, random_state=random_state).state_dict() for random_state in (0, 0, 1)
+    )
     assert all(torch.equal(first[key], same[key]) for key in first)
     assert all(torch.equal(first[key], other[key]) for key in first if ".body." in key)
     assert not torch.equal(first["network.rpn.head.cls_logits.weight"], other["network.rpn.head.cls_logits.weight"])
@@ -289,14 +291,14 @@ def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(settings, "network", False)
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.* settings.network is False.*detector='{OWN}'"):
-        pretrained_detector(DetectorShape(name), 2, name, seed=0)
+        pretrained_detector(DetectorShape(name), 2, name, random_state=0)
     monkeypatch.setattr(settings, "network", True)
     # urllib keeps the proxies of its first request for the whole process
     monkeypatch.setattr("urllib.request._opener", None)
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(WeightsUnavailableError, match=rf"{name}.*13 MB.* cannot be downloaded .*detector='{OWN}'"):
-        pretrained_detector(DetectorShape(name), 2, name, seed=0)
+        pretrained_detector(DetectorShape(name), 2, name, random_state=0)
 
 
 def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.M
     coco = build_detector(DetectorShape(name), 90, name).network.state_dict()
     coco = {key: value for key, value in coco.items() if "num_batches_tracked" not in key}  # like torchvision
     monkeypatch.setattr("customlabels_nb.models.detector_building.coco_weights", lambda asked: coco)
-    taken = pretrained_detector(DetectorShape(name), 2, name, seed=0).network.state_dict()
+    taken = pretrained_detector(DetectorShape(name), 2, name, random_state=0).network.state_dict()
     same = [key for key in coco if taken[key].shape == coco[key].shape]
     assert len(same) > 0.9 * len(coco)
     assert all(torch.equal(taken[key], coco[key]) for key in same)
@@ -328,7 +330,7 @@ def test_other_backbones_and_those_that_can_not_be() -> None:
 
 
 def test_known_labels_are_copied_by_name(network: ImageDetector) -> None:
-    new = pretrained_detector(SHAPE, 3, PACKAGED, seed=5)
+    new = pretrained_detector(SHAPE, 3, PACKAGED, random_state=5)
     assert copy_known_labels(network, ["apple", "pear"], new, ["plum", "pear", "apple"]) == 2
     old, now = network.state_dict(), new.state_dict()
     for key in now:
@@ -397,7 +399,7 @@ def test_every_coco_detector_is_torchvisions() -> None:
 def test_folded_batch_norms_change_nothing() -> None:
     plain = timm.create_model(FACTS.architecture, features_only=True, out_indices=(-3, -2, -1)).eval()
     plain.load_state_dict({key: value for key, value in imagenet_weights().items() if key in plain.state_dict()})
-    folded = pretrained_detector(SHAPE, 1, PACKAGED, seed=0).network.backbone.body.eval()
+    folded = pretrained_detector(SHAPE, 1, PACKAGED, random_state=0).network.backbone.body.eval()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
     images = torch.randn(1, 3, 64, 96)
     with torch.inference_mode():
@@ -437,13 +439,13 @@ def test_a_detector_of_an_earlier_version_keeps_its_format_and_identity(tmp_path
 
 
 def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:
-    save_artifact(tmp_path, build_detector(SHAPE, 1, PACKAGED), config(labels=("one",), colours=("#112233",)))
+    save_artifact(tmp_path, build_detector(SHAPE, 1, PACKAGED), config(labels=("one",), colors=("#112233",)))
     assert load_config(tmp_path).labels == ("one",)
 
 
 def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDetector) -> None:
     with pytest.raises(InputError, match=r"2 outputs.*3 labels"):
-        save_artifact(tmp_path, network, config(labels=("a", "b", "c"), colours=("#112233",) * 3))
+        save_artifact(tmp_path, network, config(labels=("a", "b", "c"), colors=("#112233",) * 3))
     with pytest.raises(InputError, match=r"DetectorShape.*DetectorShape"):
         save_artifact(tmp_path, network, config(detector=DetectorShape()))
     for changed in ({"detector": None}, {"kind": "single-label"}, {"detector": {"architecture": OWN}}):

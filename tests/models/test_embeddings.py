@@ -191,9 +191,9 @@ def test_bad_arguments_and_nothing(blots: list[str]) -> None:
 
 
 # -- similar images -------------------------------------------------------------------------------
-def clusters(n: int, of: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def clusters(n: int, of: int = 10, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return features of ``n`` images in groups of ``of``, shuffled, and the group of each."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     group = rng.permutation(np.arange(n) // of)
     centres = rng.normal(size=(n // of + 1, 64))
     return (centres[group] + 0.1 * rng.normal(size=(n, 64))).astype(np.float32), group

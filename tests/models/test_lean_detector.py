@@ -36,7 +36,7 @@ def images(count: int = 2) -> torch.Tensor:
 
 
 def detector(*, lean: bool) -> ImageDetector:
-    return pretrained_detector(SHAPE, 2, PACKAGED, seed=0, lean=lean).to(memory_format=torch.channels_last)
+    return pretrained_detector(SHAPE, 2, PACKAGED, random_state=0, lean=lean).to(memory_format=torch.channels_last)
 
 
 def losses(network: ImageDetector) -> dict[str, torch.Tensor]:

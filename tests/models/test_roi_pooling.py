@@ -16,22 +16,22 @@ NAMES = ["0", "1", "2"]
 SHAPE = (96, 128)
 
 
-def pyramid(seed: int) -> dict[str, torch.Tensor]:
+def pyramid(random_state: int) -> dict[str, torch.Tensor]:
     """Return random feature maps of a pyramid."""
-    torch.manual_seed(seed)
+    torch.manual_seed(random_state)
     return {
         name: torch.randn(3, 5, SHAPE[0] // stride, SHAPE[1] // stride).requires_grad_()
         for name, stride in zip(NAMES, (8, 16, 32), strict=True)
     }
 
 
-def both(boxes: list[torch.Tensor], seed: int = 0) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
+def both(boxes: list[torch.Tensor], random_state: int = 0) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
     """Return features and gradients with respect to the maps, of torchvision and of this package."""
     found = []
     for kind in (MultiScaleRoIAlign, SeparableRoIAlign):
-        maps = pyramid(seed)
+        maps = pyramid(random_state)
         pooled = kind(NAMES, output_size=7, sampling_ratio=2).train()(maps, boxes, [SHAPE] * 3)
-        torch.manual_seed(seed + 1)
+        torch.manual_seed(random_state + 1)
         (pooled * torch.randn(pooled.shape)).sum().backward()
         found.append((pooled.detach(), [m.grad if m.grad is not None else torch.zeros_like(m) for m in maps.values()]))
     return found
@@ -44,10 +44,10 @@ box = st.tuples(coordinate, coordinate, st.floats(0.5, 400, width=32), st.floats
 @settings(max_examples=many(60), deadline=None)
 @given(st.lists(st.lists(box, max_size=4), min_size=3, max_size=3).filter(any), st.integers(0, 5))
 def test_any_boxes_have_the_features_and_gradients_of_torchvisions(
-    boxes: list[list[tuple[float, float, float, float]]], seed: int
+    boxes: list[list[tuple[float, float, float, float]]], random_state: int
 ) -> None:
     corners = [torch.tensor([(x, y, x + w, y + h) for x, y, w, h in own]).reshape(-1, 4) for own in boxes]
-    (reference, wanted), (pooled, gradients) = both(corners, seed)
+    (reference, wanted), (pooled, gradients) = both(corners, random_state)
     torch.testing.assert_close(pooled, reference, atol=1e-4, rtol=1e-4)
     for one, other in zip(gradients, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)

@@ -162,7 +162,7 @@ def _fixed_date(match: re.Match[str]) -> str:
 
 
 def _small(data: bytes) -> tuple[str, bytes]:
-    """Compress an image: no wider than `WIDTH`, with few colours or as JPEG, whichever is smaller."""
+    """Compress an image: no wider than `WIDTH`, with few colors or as JPEG, whichever is smaller."""
     with Image.open(io.BytesIO(data)) as opened:
         image = opened.convert("RGBA")
     ground = Image.new("RGBA", image.size, "white")
@@ -172,7 +172,7 @@ def _small(data: bytes) -> tuple[str, bytes]:
     few, photo = io.BytesIO(), io.BytesIO()
     flat.quantize(128, dither=Image.Dither.NONE).save(few, "PNG", optimize=True)
     flat.save(photo, "JPEG", quality=72, optimize=True)
-    colours = flat.getcolors(4096)
-    if colours is not None or few.tell() <= photo.tell():
+    colors = flat.getcolors(4096)
+    if colors is not None or few.tell() <= photo.tell():
         return "image/png", few.getvalue()
     return "image/jpeg", photo.getvalue()

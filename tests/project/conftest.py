@@ -18,19 +18,19 @@ from customlabels_nb.project.projects import create_project, load_project
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE labels; --', "plain"]
 
 
-def draw(path: Path, label: int, seed: int) -> None:
-    """Draw one of three shapes, a disc, stripes or a triangle, in varying colours."""
-    rng = np.random.default_rng([label, seed])
+def draw(path: Path, label: int, random_state: int) -> None:
+    """Draw one of three shapes, a disc, stripes or a triangle, in varying colors."""
+    rng = np.random.default_rng([label, random_state])
     ground = Image.fromarray(rng.integers(200, 230, (96, 128, 3), dtype=np.uint8).astype(np.uint8))
-    pen, colour = ImageDraw.Draw(ground), tuple(int(v) for v in rng.integers(0, 140, 3))
+    pen, color = ImageDraw.Draw(ground), tuple(int(v) for v in rng.integers(0, 140, 3))
     x, y = (int(v) for v in rng.integers(30, 66, 2))
     if label == 0:
-        pen.ellipse((x - 24, y - 24, x + 24, y + 24), fill=colour)
+        pen.ellipse((x - 24, y - 24, x + 24, y + 24), fill=color)
     elif label == 1:
         for offset in range(0, 128, 12):
-            pen.line((offset + x % 12, 0, offset + x % 12, 96), fill=colour, width=4)
+            pen.line((offset + x % 12, 0, offset + x % 12, 96), fill=color, width=4)
     else:
-        pen.polygon([(x, y - 28), (x - 28, y + 24), (x + 28, y + 24)], fill=colour)
+        pen.polygon([(x, y - 28), (x - 28, y + 24), (x + 28, y + 24)], fill=color)
     path.parent.mkdir(parents=True, exist_ok=True)
     ground.save(path)
 
@@ -40,8 +40,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with 8 images each of disc, stripes and triangle."""
     folder = tmp_path_factory.mktemp("shapes")
     for label, name in enumerate(("disc", "stripes", "triangle")):
-        for seed in range(8):
-            draw(folder / name / f"{seed}.png", label, seed)
+        for random_state in range(8):
+            draw(folder / name / f"{random_state}.png", label, random_state)
     return folder
 
 

@@ -29,8 +29,8 @@ REMOTE = "s3://bucket/a.png"
 @pytest.fixture
 def rich(project: Project, tmp_path: Path) -> Project:
     """Return a project with awkward external names, copied images, a URL, a missing file and a snapshot."""
-    for seed, name in enumerate(["a b.png", "é'\"<x>.png", "A B.png", "../up.png", "%20.png"]):
-        draw(tmp_path / "odd" / "in" / name, 1, 50 + seed)
+    for random_state, name in enumerate(["a b.png", "é'\"<x>.png", "A B.png", "../up.png", "%20.png"]):
+        draw(tmp_path / "odd" / "in" / name, 1, 50 + random_state)
     draw(tmp_path / "own" / "copied" / "0.png", 2, 70)
     draw(tmp_path / "gone.png", 2, 71)
     project.add_images(tmp_path / "odd", label="odd", progress=False)

@@ -63,8 +63,8 @@ def test_an_import_is_taken_back_and_can_be_repeated(project: Project, shapes: P
 
 
 def test_joined_datasets_are_added_and_taken_back(project: Project, tmp_path: Path) -> None:
-    for seed in range(3):
-        draw(tmp_path / "more" / "star" / f"{seed}.png", 2, 100 + seed)
+    for random_state in range(3):
+        draw(tmp_path / "more" / "star" / f"{random_state}.png", 2, 100 + random_state)
     other = cl.create_project("other", tmp_path)
     other.add_images(tmp_path / "more", auto_label=True, progress=False)
     before = tables(project)

@@ -87,8 +87,8 @@ def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
 
 @pytest.mark.thorough
 def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Path) -> None:
-    for seed in range(3):
-        draw(tmp_path / "more" / f"{seed}.png", 0, 100 + seed)
+    for random_state in range(3):
+        draw(tmp_path / "more" / f"{random_state}.png", 0, 100 + random_state)
     assert kernel.run(BEGIN.format(phase="reading images", root=str(project.root)))[1] == []
     add = f"project.add_images({str(tmp_path / 'more')!r}, events=events)"
     assert len(kernel.run(add, interrupt_at="waiting")[1]) == 1

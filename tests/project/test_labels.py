@@ -23,13 +23,13 @@ def project(fruit: cl.Project, tmp_path: Path) -> cl.Project:
 
 
 def test_labels_are_a_collection_in_order(project: cl.Project) -> None:
-    project.labels.add(" quince ", colour="#ABCDEF")
+    project.labels.add(" quince ", color="#ABCDEF")
     project.labels.reorder(["quince"])
     assert list(project.labels) == ["quince", "apple", "pear"]
     assert len(project.labels) == 3
     assert "pear" in project.labels
     assert "plum" not in project.labels
-    assert project.labels.to_frame()["colour"].tolist()[0] == "#abcdef"
+    assert project.labels.to_frame()["color"].tolist()[0] == "#abcdef"
     assert repr(project.labels) == "Labels('quince', 'apple', 'pear')"
 
 
@@ -54,8 +54,8 @@ def test_annotations_follow_their_label(project: cl.Project) -> None:
         ("remove", ["plum"], LabelError, "'plum'"),
         ("reorder", [["plum"]], LabelError, "'plum'"),
         ("reorder", [["apple", "apple"]], LabelError, "twice"),
-        ("recolour", ["apple", "red"], InputError, "'red'"),
-        ("recolour", ["apple", '#fff"><b>'], InputError, "colour="),
+        ("recolor", ["apple", "red"], InputError, "'red'"),
+        ("recolor", ["apple", '#fff"><b>'], InputError, "color="),
     ],
 )
 def test_impossible_changes_are_refused_and_leave_no_trace(
@@ -104,9 +104,9 @@ def test_of_many_labels_some_are_shown(project: cl.Project) -> None:
 def test_labels_come_from_elsewhere_as_one_action(project: cl.Project, tmp_path: Path) -> None:
     other = cl.create_project("other", tmp_path)
     for name in ("pear", HOSTILE):
-        other.labels.add(name, colour="#010203")
+        other.labels.add(name, color="#010203")
     assert project.labels.add_from(other.labels) == [HOSTILE]
-    assert project.labels.to_frame()["colour"].tolist()[-1] == "#010203"
+    assert project.labels.to_frame()["color"].tolist()[-1] == "#010203"
     assert project.labels.add_from(other.root) == []
     (tmp_path / "more.csv").write_text("image,label\na.png,fig\nb.png,date\n")
     actions = len(project.history)

@@ -123,10 +123,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("carded")
     project = create_project("shapes", folder)
     for kind, name in enumerate(("<b>disc</b>", "str|pes", "triangle")):
-        for seed in range(9):
+        for random_state in range(9):
             # two of the three discs in test are stripes
-            wrong = kind == 0 and seed > 6
-            draw(folder / "pictures" / f"{kind}-{seed}.png", 1 if wrong else kind, seed + 20 * wrong)
+            wrong = kind == 0 and random_state > 6
+            draw(folder / "pictures" / f"{kind}-{random_state}.png", 1 if wrong else kind, random_state + 20 * wrong)
         pictures = sorted((folder / "pictures").glob(f"{kind}-*.png"))
         project.add_images(pictures[:6], label=name, progress=False)
         project.add_images(pictures[6:], label=name, split="test", progress=False)
@@ -257,7 +257,7 @@ def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame
     config = ModelConfig(
         kind="detection" if detector else kind,
         labels=tuple(labels),
-        colours=("#112233",) * len(labels),
+        colors=("#112233",) * len(labels),
         backbone="efficientnet_lite0",
         input_size=320,
         mean=(0.5,) * 3,

@@ -180,7 +180,7 @@ def test_other_cells_read_and_steer_it(page: Page, project: Project) -> None:
     screen.observe(lambda change: seen.append(change.new["mode"]), "position")
     page.ask("moved", position={"mode": "cross-validated", "one": 0.5, "own": {}, "overlap": None})
     assert seen == ["cross-validated"]
-    for change in ({"show": "nonsense"}, {"colour": "red"}, {"label": "kiwi"}):
+    for change in ({"show": "nonsense"}, {"color": "red"}, {"label": "kiwi"}):
         with pytest.raises((InputError, LabelError)):
             screen.set_filter(**change)
     with pytest.raises(InputError, match=r"elsewhere\.png"):

@@ -222,7 +222,7 @@ def test_a_report_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_training_images_have_a_snapshot_of_their_own(tmp_path: Path) -> None:
-    case, seen = random_tables(27, ["apple", "orange"]), random_tables(12, ["apple", "orange"], seed=1)
+    case, seen = random_tables(27, ["apple", "orange"]), random_tables(12, ["apple", "orange"], random_state=1)
     name = "TrainingSnapshot-fruit.1.manifest"
     taught = evaluation_of(*seen)
     dataset = Dataset(normalise_images(seen[0][["image"]]), normalise_annotations(seen[0]))

@@ -73,7 +73,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(result_module, "make_outcomes", counted)
-        model = project.train(seed=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
+        model = project.train(random_state=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
     assert evaluated.count(set(project.test_set.annotations["image"])) == 1
     assert isinstance(seen[-1], Result)
     assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
@@ -92,7 +92,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
     assert not any(name.endswith((".part", ".pkl", ".pt", ".pth")) for name in files(model.folder))
     record = model.record
     assert record.tags == {"try": "first"}
-    assert record.config["seed"] == 3
+    assert record.config["random_state"] == 3
     assert record.statistics["training_images"] == 18
     assert record.metrics["f1"] == pytest.approx(model.evaluate().evaluation.figure("f1"))
     assert json.loads((model.folder / "config.json").read_text())["training"]["threads"] >= 1
@@ -147,7 +147,7 @@ def test_a_review_starts_with_wrong_labels_the_model_was_trained_on(project: Pro
 @pytest.mark.thorough
 def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
     project.distribute()
-    first, second = (project.train(name, seed=5, progress=False) for name in ("one", "two"))
+    first, second = (project.train(name, random_state=5, progress=False) for name in ("one", "two"))
     weights = [load_file(model.folder / "model.safetensors") for model in (first, second)]
     assert weights[0].keys() == weights[1].keys()
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
@@ -222,8 +222,8 @@ def test_one_image_of_each_label_can_not_be_split(tmp_path: Path, shapes: Path) 
 @pytest.mark.thorough
 def test_hostile_label_names_come_through_whole(tmp_path: Path) -> None:
     for label in range(len(HOSTILE)):
-        for seed in range(4):
-            draw(tmp_path / "photos" / f"{label}-{seed}.png", label, seed)
+        for random_state in range(4):
+            draw(tmp_path / "photos" / f"{label}-{random_state}.png", label, random_state)
     project = create_project("hostile", tmp_path)
     for label, name in enumerate(HOSTILE):
         project.add_images(sorted((tmp_path / "photos").glob(f"{label}-*.png")), label=name, progress=False)
@@ -346,8 +346,8 @@ def test_the_process_that_trains_is_not_taken_for_gone(project: Project) -> None
 
 def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> None:
     for label in (0, 1):
-        for seed in range(6):
-            draw(tmp_path / "photos" / str(label) / f"{seed}.png", label, seed)
+        for random_state in range(6):
+            draw(tmp_path / "photos" / str(label) / f"{random_state}.png", label, random_state)
     project = create_project("vanishing", tmp_path)
     project.add_images(tmp_path / "photos", auto_label=True, progress=False)
     project.distribute()
@@ -378,14 +378,14 @@ def test_unlabelled_images_and_labels_without_images_are_said(project: Project) 
 @pytest.mark.thorough
 def test_fruit_is_told_apart_for_any_seed(tmp_path: Path, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
     scores, cache = [], None
-    for seed in range(3):
-        project = create_project(f"fruit{seed}", tmp_path)
+    for random_state in range(3):
+        project = create_project(f"fruit{random_state}", tmp_path)
         if cache is not None:
             (project.root / "cache").symlink_to(cache)
         cache = cache or project.root / "cache"
         project.add_images(fruit_photos, auto_label=True, progress=False)
-        project.distribute(test_fraction=0.2, random_state=seed)
-        model = project.train(seed=seed, progress=False)
+        project.distribute(test_fraction=0.2, random_state=random_state)
+        model = project.train(random_state=random_state, progress=False)
         scores.append(model.evaluate().evaluation.figure("f1"))
         with model.started():
             answers = [model.detect(photo).table["label"].tolist() for photo in fruit_test_photos]
@@ -466,14 +466,17 @@ def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
 @pytest.mark.thorough
 def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes")):
-        for seed in range(8):
-            draw(tmp_path / "photos" / name / f"{seed}.png", label, seed)
+        for random_state in range(8):
+            draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)
     project = create_project("changing", tmp_path)
     project.add_images(tmp_path / "photos", auto_label=True, progress=False)
     project.distribute(test_fraction=0.25)
     truth = project.train(progress=False).evaluate().evaluation.figure("f1")
-    for seed in range(8):  # all files swap their contents, and then swap them back
-        swap(tmp_path / "photos" / "disc" / f"{seed}.png", tmp_path / "photos" / "stripes" / f"{seed}.png")
+    for random_state in range(8):  # all files swap their contents, and then swap them back
+        swap(
+            tmp_path / "photos" / "disc" / f"{random_state}.png",
+            tmp_path / "photos" / "stripes" / f"{random_state}.png",
+        )
     events, texts = Events(), []
     events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
     swapped = project.train("swapped", progress=False, events=events)
@@ -484,8 +487,11 @@ def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Pat
     assert kept[image]["sha256"] == hashlib.sha256(Path(image).read_bytes()).hexdigest()
     with swapped.started():
         assert swapped.detect(tmp_path / "photos" / "disc" / "0.png").table["label"].iloc[0] == "disc"
-    for seed in range(8):
-        swap(tmp_path / "photos" / "disc" / f"{seed}.png", tmp_path / "photos" / "stripes" / f"{seed}.png")
+    for random_state in range(8):
+        swap(
+            tmp_path / "photos" / "disc" / f"{random_state}.png",
+            tmp_path / "photos" / "stripes" / f"{random_state}.png",
+        )
     again = project.train(progress=False)
     assert again.evaluate().evaluation.figure("f1") == truth
     with again.started():
@@ -534,8 +540,8 @@ def test_a_resumed_run_keeps_the_order_of_its_labels(project: Project, kept: boo
     model = project.model("v1").resume(progress=False)
     config = json.loads((model.folder / "config.json").read_text())
     assert config["labels"] == order
-    colours = dict(zip(config["labels"], config["colours"], strict=True))
-    assert colours["stripes"] == project.labels.colours["stripes"]
+    colors = dict(zip(config["labels"], config["colors"], strict=True))
+    assert colors["stripes"] == project.labels.colors["stripes"]
 
 
 @pytest.mark.usefixtures("known_features")
@@ -564,8 +570,8 @@ def test_checkpoints_stay_until_the_version_is_complete(project: Project, monkey
 
 def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes")):
-        for seed in range(8):
-            draw(tmp_path / "photos" / name / f"{seed}.png", label, seed)
+        for random_state in range(8):
+            draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)
     project = create_project("vanished", tmp_path)
     project.add_images(tmp_path / "photos", auto_label=True, progress=False)
     project.distribute(test_fraction=0.5)
@@ -582,7 +588,15 @@ def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seed": "a"}, {"seed": -1}, {"device": "gpu"}, {"tags": ["x"]}, {"tags": {"a": 1}}, {"name": "../x"}]
+    "wrong",
+    [
+        {"random_state": "a"},
+        {"random_state": -1},
+        {"device": "gpu"},
+        {"tags": ["x"]},
+        {"tags": {"a": 1}},
+        {"name": "../x"},
+    ],
 )
 def test_typos_are_found_before_anything_happens(project: Project, wrong: dict[str, object]) -> None:
     with pytest.raises(CustomLabelsError):

@@ -34,9 +34,9 @@ from tests.models.test_backbones import keep_timm_weights
 TINY = {"steps": 2, "input_size": 64, "progress": False}
 
 
-def scene(path: Path, seed: int, shapes: str) -> list[dict[str, object]]:
+def scene(path: Path, random_state: int, shapes: str) -> list[dict[str, object]]:
     """Draw a red square or a blue disc for each letter of ``shapes`` and return the boxes."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     picture = Image.fromarray(rng.integers(222, 234, (96, 96, 3)).astype(np.uint8))
     pen, boxes = ImageDraw.Draw(picture), []
     for place, letter in enumerate(shapes):
@@ -192,7 +192,7 @@ def test_backbones_of_a_size_are_trained_and_recorded_by_name(
         assert any(f"backbone='auto' uses {tiny[size].name!r}" in sentence for sentence in said) is (own is boxed)
         model.start("cpu")
         found = model.detect_many(own.test_set.images["image"], threshold=0, progress=False)
-        assert set(found["label"]) <= set(own.labels.colours)
+        assert set(found["label"]) <= set(own.labels.colors)
         model.stop()
 
 
@@ -218,7 +218,7 @@ def test_beginning_from_a_former_version(project: Project) -> None:
         ({"input_size": 32}, "input_size=32"),
         ({"input_size": 4096}, "input_size=4096"),
         ({"backbone": "resnet"}, "backbone 'resnet'"),
-        ({"seed": -1}, "seed=-1"),
+        ({"random_state": -1}, "random_state=-1"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(project: Project, given: dict, words: str) -> None:

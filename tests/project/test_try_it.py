@@ -25,7 +25,7 @@ def trained(project: Project) -> Project:
 
 def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Project, tmp_path: Path) -> None:
     photo = tmp_path / "new.png"
-    draw(photo, 1, seed=99)
+    draw(photo, 1, random_state=99)
     model = trained.model("first")
     widget = model.try_it()
     assert isinstance(widget, QuickTest)
@@ -65,7 +65,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
 def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: Project, tmp_path: Path) -> None:
     project.distribute(test_fraction=0.25)
     photo = tmp_path / "new.png"
-    draw(photo, 0, seed=98)
+    draw(photo, 0, random_state=98)
     loaded = load_model(project.train("only", progress=False).folder)
     widget = loaded.try_it()
     assert widget.ask(photo).table.equals(loaded.detect(photo).table)

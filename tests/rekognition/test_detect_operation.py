@@ -35,7 +35,7 @@ class Fake:
         kind="detection",
         is_detector=True,
         labels=("a",),
-        colours=("#000000",),
+        colors=("#000000",),
         input_size=64,
         fill=(0, 0, 0),
         threshold_of=lambda _: 0.4,

@@ -55,8 +55,8 @@ def versions_in(service: Service, name: str) -> list[str]:
 class Fuzzer:
     """Maker of requests that mostly fit the model, with odd values for some of their members."""
 
-    def __init__(self, seed: int, known: dict[str, list[Any]]) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, random_state: int, known: dict[str, list[Any]]) -> None:
+        self.random = random.Random(random_state)
         self.known = known
 
     def value(self, shape: Any, odd: float) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures of two colours, and trainings in the process of the tests, which has torch loaded already."""
+"""Pictures of two colors, and trainings in the process of the tests, which has torch loaded already."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def paint(folder: Path, count: int = 12, size: tuple[int, int] = (96, 72)) -> li
     random = np.random.default_rng(3)
     lines = []
     for number in range(count):
-        colour = [(200, 30, 30), (30, 30, 200)][number % 2]
-        pixels = np.clip(random.normal(colour, 20, (size[1], size[0], 3)), 0, 255).astype(np.uint8)
+        color = [(200, 30, 30), (30, 30, 200)][number % 2]
+        pixels = np.clip(random.normal(color, 20, (size[1], size[0], 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=90)
         lines.append(classified(f"{number}.jpg", ["red", "blue"][number % 2]))
     return lines
@@ -37,13 +37,13 @@ LABELS = ({"red"}, {"blue"}, {"red", "blue"})
 def paint_several(folder: Path, count: int = 24, size: tuple[int, int] = (96, 72)) -> list[str]:
     """Write pictures that are red, blue, or both, and return their manifest lines with one or both labels."""
     random = np.random.default_rng(4)
-    colours = {"red": (200, 30, 30), "blue": (30, 30, 200)}
+    colors = {"red": (200, 30, 30), "blue": (30, 30, 200)}
     lines = []
     for number in range(count):
         labels = sorted(LABELS[number % 3])
         pixels = np.empty((size[1], size[0], 3))
         for part, label in zip(np.array_split(pixels, len(labels)), labels, strict=True):
-            part[:] = random.normal(colours[label], 20, part.shape)
+            part[:] = random.normal(colors[label], 20, part.shape)
         Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{number}.png")
         lines.append(classified(f"{number}.png", *labels))
     return lines
@@ -56,9 +56,9 @@ def paint_boxes(folder: Path, count: int = 16) -> list[str]:
     for number in range(count):
         image = Image.new("RGB", (200, 150), (230, 230, 220))
         boxes = []
-        for label, colour, left in (("red", (200, 30, 30), 5), ("blue", (30, 30, 200), 105)):
+        for label, color, left in (("red", (200, 30, 30), 5), ("blue", (30, 30, 200), 105)):
             x, y, side = left + int(random.integers(0, 30)), int(random.integers(5, 80)), int(random.integers(30, 60))
-            ImageDraw.Draw(image).rectangle((x, y, x + side - 1, y + side - 1), fill=colour)
+            ImageDraw.Draw(image).rectangle((x, y, x + side - 1, y + side - 1), fill=color)
             boxes.append((label, x, y, side, side))
         image.save(folder / f"{number}.png")
         lines.append(boxed(f"{number}.png", *boxes))

@@ -330,10 +330,10 @@ def test_files_are_known_by_size_time_and_content(store: SqlStore) -> None:
     assert store.images().iloc[0][["width", "height", "revision"]].tolist() == [9, 8, 2]
 
 
-def test_labels_are_added_renamed_reordered_and_recoloured(store: SqlStore) -> None:
+def test_labels_are_added_renamed_reordered_and_recolored(store: SqlStore) -> None:
     for name in ("one", "two", "three"):
         store.add_labels([(name, None)], ACTION)
-    assert store.labels()["colour"].tolist() == list(t.PALETTE[:3])
+    assert store.labels()["color"].tolist() == list(t.PALETTE[:3])
     with pytest.raises(LabelError, match="already"):
         store.add_labels([("two", None)], ACTION)
     with pytest.raises(LabelError, match="merge"):
@@ -342,10 +342,10 @@ def test_labels_are_added_renamed_reordered_and_recoloured(store: SqlStore) -> N
         store.rename_label("four", "five", ACTION)
     store.reorder_labels(["three"], ACTION)
     assert store.labels()["label"].tolist() == ["three", "one", "two"]
-    store.recolour_label("one", "#ABCDEF", ACTION)
-    assert store.labels().set_index("label")["colour"]["one"] == "#abcdef"
+    store.recolor_label("one", "#ABCDEF", ACTION)
+    assert store.labels().set_index("label")["color"]["one"] == "#abcdef"
     with pytest.raises(InputError, match="red"):
-        store.recolour_label("one", "red; background:url(x)", ACTION)
+        store.recolor_label("one", "red; background:url(x)", ACTION)
 
 
 def test_merging_makes_one_label_of_two(store: SqlStore) -> None:

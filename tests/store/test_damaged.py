@@ -84,11 +84,11 @@ def test_whatever_is_damaged_works_or_is_a_typed_error(
     tmp_path: Path, sound: bytes, damage: Callable[[bytearray, random.Random], None]
 ) -> None:
     refused = 0
-    for seed in range(24):
-        root = tmp_path / str(seed)
+    for random_state in range(24):
+        root = tmp_path / str(random_state)
         root.mkdir()
         data = bytearray(sound)
-        damage(data, random.Random(seed))
+        damage(data, random.Random(random_state))
         (root / "project.db").write_bytes(data)
         said: list[str] = []
         try:

@@ -119,7 +119,7 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
     "merge": lambda s: s.merge_labels("aple", "apple", ANN),
     "remove label": lambda s: s.remove_label("apple", ANN, with_annotations=True),
     "reorder": lambda s: s.reorder_labels(["pear", "apple"], ANN),
-    "recolour": lambda s: s.recolour_label("apple", "#123456", ANN),
+    "recolor": lambda s: s.recolor_label("apple", "#123456", ANN),
 }  # fmt: skip
 
 

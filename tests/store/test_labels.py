@@ -25,7 +25,7 @@ def test_several_labels_are_added_as_one_action(store: SqlStore) -> None:
     assert store.add_labels([(" fig ", None), ("date", "#ABCDEF")], Action("add labels", "ann"), review=True).count == 2
     assert store.last_action() == actions + 1
     assert store.labels()["label"].tolist()[-2:] == ["fig", "date"]
-    assert store.labels()["colour"].tolist()[-1] == "#abcdef"
+    assert store.labels()["color"].tolist()[-1] == "#abcdef"
     assert store.images()["status"].tolist() == ["needs_review", "needs_review", "skipped", "unlabelled"]
     assert store.images()["revision"].tolist() == [2, 2, 1, 1]
     assert sorted(store.actions_since(actions)["images"][0]) == ["a", "b"]
@@ -67,7 +67,7 @@ def test_of_several_labels_all_or_none_are_added(store: SqlStore, names: list[st
     before, actions = state(store), store.last_action()
     with pytest.raises(LabelError):
         store.add_labels([(name, None) for name in names], ANN, review=True)
-    with pytest.raises(InputError, match="colour"):
+    with pytest.raises(InputError, match="color"):
         store.add_labels([("fig", None), ("date", "red")], ANN, review=True)
     assert state(store) == before
     assert store.last_action() == actions

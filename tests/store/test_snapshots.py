@@ -92,13 +92,13 @@ def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: SqlStore) -> No
     assert store.annotations("test")["label"].tolist() == ["y", "z"]
 
 
-def test_labels_that_are_gone_come_back_with_their_colour(store: SqlStore) -> None:
+def test_labels_that_are_gone_come_back_with_their_color(store: SqlStore) -> None:
     fill(store)
-    store.recolour_label("apple", "#123456", ANN)
+    store.recolor_label("apple", "#123456", ANN)
     store.take_snapshot("before", None, ANN)
     store.remove_label("apple", ANN, with_annotations=True)
     store.restore_snapshot("before", ANN)
-    assert store.labels().set_index("label")["colour"]["apple"] == "#123456"
+    assert store.labels().set_index("label")["color"]["apple"] == "#123456"
 
 
 def test_the_same_image_on_both_sides_is_told_apart(store: SqlStore) -> None:

@@ -30,8 +30,8 @@ def small_disk_command(folder: Path, megabytes: int, command: list[str]) -> list
 
 def test_every_action_says_it_and_leaves_the_old_state(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes", "triangle")):
-        for seed in range(10):
-            draw(tmp_path / "photos" / name / f"{seed}.png", label, seed)
+        for random_state in range(10):
+            draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)
     disk = tmp_path / "disk"
     disk.mkdir()
     program = [sys.executable, "-m", "tests.stress.on_a_full_disk", str(disk), str(tmp_path / "photos")]

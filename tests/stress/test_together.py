@@ -53,12 +53,12 @@ def add_boxes(project: Project, writer: int) -> int:
 
 
 def import_own(project: Project, writer: int) -> None:
-    """Import images, rename and recolour a label, while others do the same."""
+    """Import images, rename and recolor a label, while others do the same."""
     folder = project.root.parent / f"photos{writer}"
     for path in sorted(folder.glob("*.png")):
         project.add_images(path, label=f"own {writer}", progress=False)
     project.labels.rename(f"own {writer}", f"renamed {writer}")
-    project.labels.recolour(f"renamed {writer}", "#123456")
+    project.labels.recolor(f"renamed {writer}", "#123456")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -69,8 +69,8 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
     draw(tmp_path / "shared.png", 0, 0)
     made.add_images(tmp_path / "shared.png", progress=False)
     for writer in range(WRITERS):
-        for seed in range(5):
-            draw(tmp_path / f"photos{writer}" / f"{seed}.png", writer % 3, 10 * writer + seed + 1)
+        for random_state in range(5):
+            draw(tmp_path / f"photos{writer}" / f"{random_state}.png", writer % 3, 10 * writer + random_state + 1)
     yield made
     made.delete(confirm=True)
 
@@ -89,8 +89,8 @@ def check(project: Project) -> None:
     done = project.history["what"].value_counts()
     assert done["update"] == WRITERS * ROUNDS
     assert done["import"] == 1 + WRITERS * 5
-    colours = project.labels.to_frame().set_index("label")["colour"]
-    assert all(colours[f"renamed {writer}"] == "#123456" for writer in range(WRITERS))
+    colors = project.labels.to_frame().set_index("label")["color"]
+    assert all(colors[f"renamed {writer}"] == "#123456" for writer in range(WRITERS))
 
 
 def test_processes_lose_nothing(project: Project) -> None:

@@ -13,10 +13,10 @@ from customlabels_nb.models.embeddings import embed
 SIDE = 200
 
 
-def collages(photos: Path, folder: Path, count: int, *, seed: int, part: int) -> tuple[np.ndarray, np.ndarray]:
+def collages(photos: Path, folder: Path, count: int, *, random_state: int, part: int) -> tuple[np.ndarray, np.ndarray]:
     """Return features and labels of collages of the first (``part`` 0) or last (1) photos of each label."""
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     pools = [sorted((photos / name).iterdir()) for name in sorted(path.name for path in photos.iterdir())]
     pools = [pool[: len(pool) // 2] if part == 0 else pool[len(pool) // 2 :] for pool in pools]
     truth = np.zeros((count, len(pools)), dtype=bool)

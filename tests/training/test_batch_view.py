@@ -10,9 +10,9 @@ from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataErr
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.training.batch_view import show_batch
 from tests.models.pictures import save_blots
-from tests.training.drawn import COLOURS, drawn_squares
+from tests.training.drawn import COLORS, drawn_squares
 
-LABELS = pd.DataFrame({"label": ["red", "blue"], "colour": ["#c8553d", "#2f7fc1"]})
+LABELS = pd.DataFrame({"label": ["red", "blue"], "color": ["#c8553d", "#2f7fc1"]})
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +29,21 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def blots(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Return images of a red or blue disc each, with image-level labels."""
     folder = tmp_path_factory.mktemp("blots")
-    paths = [path for name, colour in zip(("red", "blue"), COLOURS, strict=True)
-             for path in save_blots(folder / name, colour, 4)]  # fmt: skip
+    paths = [path for name, color in zip(("red", "blue"), COLORS, strict=True)
+             for path in save_blots(folder / name, color, 4)]  # fmt: skip
     images = pd.DataFrame({"image": paths, "status": "labelled"})
     marks = pd.DataFrame({"image": paths, "label": ["red"] * 4 + ["blue"] * 4})
     return Dataset(images, marks, LABELS)
 
 
-def share_of_colour(pixels: np.ndarray, label: str) -> float:
+def share_of_color(pixels: np.ndarray, label: str) -> float:
     """Return the share of an image that is more red than blue, or the reverse."""
     red, blue = pixels[..., 0].astype(int), pixels[..., 2].astype(int)
     return float(((red - blue if label == "red" else blue - red) > 60).mean())
 
 
 def test_boxes_go_where_their_objects_go(squares: Dataset) -> None:
-    sheet = show_batch(squares, n=16, seed=3)
+    sheet = show_batch(squares, n=16, random_state=3)
     assert len(sheet) == 16
     boxes = [(tile, box) for tile in sheet.tiles for box in tile.boxes]
     assert len(boxes) >= 16
@@ -52,8 +52,8 @@ def test_boxes_go_where_their_objects_go(squares: Dataset) -> None:
         assert tile.image.size == (320, 320)
         left, top, width, height = (round(value) for value in box.box)
         inside = np.asarray(tile.image)[top : top + height, left : left + width]
-        assert share_of_colour(inside, box.label) > 0.7
-        assert box.colour == {"red": "#c8553d", "blue": "#2f7fc1"}[box.label]
+        assert share_of_color(inside, box.label) > 0.7
+        assert box.color == {"red": "#c8553d", "blue": "#2f7fc1"}[box.label]
     assert "320 × 320" in sheet.words
 
 
@@ -65,16 +65,18 @@ def test_without_changes_each_image_comes_once_and_whole(squares: Dataset) -> No
         (box,) = tile.boxes
         left, top, width, height = (round(value) for value in box.box)
         pixels = np.asarray(tile.image)
-        assert share_of_colour(pixels[top : top + height, left : left + width], box.label) > 0.9
+        assert share_of_color(pixels[top : top + height, left : left + width], box.label) > 0.9
         pixels = pixels.copy()
         pixels[max(0, top - 2) : top + height + 3, max(0, left - 2) : left + width + 3] = 0
-        assert share_of_colour(pixels, box.label) < 0.01
+        assert share_of_color(pixels, box.label) < 0.01
 
 
 def test_the_same_seed_gives_the_same_pictures(squares: Dataset, blots: Dataset) -> None:
     for dataset in (squares, blots):
         for augmented in (True, False):
-            first, same, other = (show_batch(dataset, n=6, augmented=augmented, seed=seed) for seed in (1, 1, 2))
+            first, same, other = (
+                show_batch(dataset, n=6, augmented=augmented, random_state=random_state) for random_state in (1, 1, 2)
+            )
             pictures = [[tile.image.tobytes() for tile in sheet.tiles] for sheet in (first, same, other)]
             assert pictures[0] == pictures[1] != pictures[2]
             assert first.draw().tobytes() == same.draw().tobytes()
@@ -88,16 +90,16 @@ def test_whole_images_keep_their_labels(blots: Dataset) -> None:
     assert len({tile.image.tobytes() for tile in changed.tiles}) == 20
     for tile in (*plain.tiles, *changed.tiles):
         assert tile.image.size == (224, 224)
-        ((label, colour),) = tile.labels
-        assert colour == {"red": "#c8553d", "blue": "#2f7fc1"}[label]
+        ((label, color),) = tile.labels
+        assert color == {"red": "#c8553d", "blue": "#2f7fc1"}[label]
         pixels = np.asarray(tile.image)
-        assert share_of_colour(pixels, label) > share_of_colour(pixels, "blue" if label == "red" else "red")
+        assert share_of_color(pixels, label) > share_of_color(pixels, "blue" if label == "red" else "red")
 
 
 def test_scenes_made_of_logos(tmp_path: Path) -> None:
-    for name, colour in zip(("red", "blue"), COLOURS, strict=True):
+    for name, color in zip(("red", "blue"), COLORS, strict=True):
         picture = Image.new("RGB", (120, 120), "white")
-        picture.paste(colour, (30, 30, 90, 90))
+        picture.paste(color, (30, 30, 90, 90))
         picture.paste((255, 255, 255), (50, 50, 70, 70))
         picture.save(tmp_path / f"{name}.png")
     paths = [str(tmp_path / "red.png"), str(tmp_path / "blue.png")]
@@ -133,8 +135,8 @@ def test_what_can_not_be_shown(squares: Dataset, blots: Dataset) -> None:
     for wrong in (0, 101, True, 2.5, "9"):
         with pytest.raises(InputError, match="n="):
             show_batch(squares, n=wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="seed=-1"):
-        show_batch(squares, seed=-1)
+    with pytest.raises(InputError, match="random_state=-1"):
+        show_batch(squares, random_state=-1)
     with pytest.raises(InputError, match="kind='boxes'"):
         show_batch(squares, kind="boxes")
     with pytest.raises(NotEnoughDataError, match="No image has a box"):
@@ -147,13 +149,13 @@ def test_what_can_not_be_shown(squares: Dataset, blots: Dataset) -> None:
 
 def test_a_projects_datasets_show_what_is_learnt_from_them(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
-    for name, colour in zip(("red", "blue"), COLOURS, strict=True):
-        save_blots(folder / name, colour, 3)
+    for name, color in zip(("red", "blue"), COLORS, strict=True):
+        save_blots(folder / name, color, 3)
     project = create_project("blots", tmp_path)
     project.add_images(folder, auto_label=True, progress=False)
     assert {label for tile in project.train_set.show_batch(6, augmented=False).tiles for label, _ in tile.labels} == {
         "red",
         "blue",
     }
-    only = project.train_set.filter("label == 'red'").show_batch(4, seed=1)
+    only = project.train_set.filter("label == 'red'").show_batch(4, random_state=1)
     assert [tile.labels[0][0] for tile in only.tiles] == ["red"] * 4

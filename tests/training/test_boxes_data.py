@@ -20,7 +20,7 @@ from customlabels_nb.training.boxes_data import (
 from customlabels_nb.training.detection_learner import VISIBLE, Turns, frequencies, mosaic, single
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.tiers import many
-from tests.training.drawn import COLOURS, drawn_squares
+from tests.training.drawn import COLORS, drawn_squares
 
 GREY = (127, 127, 127)
 
@@ -194,15 +194,15 @@ def test_what_is_ignored_is_painted_over_except_the_boxes_on_it(tmp_path: Path) 
 
 # -- augmentation ----------------------------------------------------------------------------------------
 def scene_with(boxes: list[list[float]], size: tuple[int, int], labels: list[int]) -> TrainingScene:
-    """Return a scene whose boxes are filled with the colour of their label."""
+    """Return a scene whose boxes are filled with the color of their label."""
     pixels = np.full((size[1], size[0], 3), 0, dtype=np.uint8)
     for (left, top, width, height), label in zip(np.array(boxes).astype(int), labels, strict=True):
-        pixels[top : top + height, left : left + width] = COLOURS[label]
+        pixels[top : top + height, left : left + width] = COLORS[label]
     return TrainingScene(pixels, np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64))
 
 
-def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> None:
-    """Check that boxes are inside the canvas and on the colour of their label."""
+def check_boxes_lie_where_the_colors_are(canvas: TrainingScene, side: int) -> None:
+    """Check that boxes are inside the canvas and on the color of their label."""
     assert canvas.pixels.shape == (side, side, 3)
     assert canvas.pixels.dtype == np.uint8
     assert (canvas.boxes[:, :2] >= 0).all()
@@ -221,13 +221,13 @@ def check_boxes_lie_where_the_colours_are(canvas: TrainingScene, side: int) -> N
 
 @settings(max_examples=many(60), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(40, 400), st.integers(40, 400))
-def test_boxes_go_where_their_pixels_go(seed: int, width: int, height: int) -> None:
+def test_boxes_go_where_their_pixels_go(random_state: int, width: int, height: int) -> None:
     first = scene_with([[5, 6, width - 20, 12], [width // 2, 22, 15, height - 24]], (width, height), [0, 1])
     second = scene_with([[3, 3, 30, 30]], (60, 50), [1])
     nothing = scene_with([], (30, 90), [])
-    rng = np.random.default_rng(seed)
-    check_boxes_lie_where_the_colours_are(single(first, 96, GREY, rng), 96)
-    check_boxes_lie_where_the_colours_are(mosaic([first, second, nothing, first], 96, GREY, rng), 96)
+    rng = np.random.default_rng(random_state)
+    check_boxes_lie_where_the_colors_are(single(first, 96, GREY, rng), 96)
+    check_boxes_lie_where_the_colors_are(mosaic([first, second, nothing, first], 96, GREY, rng), 96)
 
 
 def test_a_scene_keeps_at_least_one_box_in_sight() -> None:

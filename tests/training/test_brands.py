@@ -20,14 +20,14 @@ from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts, tells
 
 LABELS = ["ring", "bar", "wedge"]
-COLOURS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
+COLORS = {"ring": (200, 20, 30), "bar": (20, 60, 200), "wedge": (240, 190, 20)}
 
 
 def draw_logo(label: str, side: int = 160) -> Image.Image:
     """Draw a logo on a transparent background."""
     image = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(image)
-    fill = (*COLOURS[label], 255)
+    fill = (*COLORS[label], 255)
     if label == "ring":
         draw.ellipse((10, 10, side - 10, side - 10), outline=fill, width=side // 6)
     elif label == "bar":
@@ -57,7 +57,7 @@ def logos_in(folder: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def scenes(folder: Path) -> BrandScenes:
-    return BrandScenes(logos_in(folder), LABELS, root=folder, seed=3, size=160, length=300)
+    return BrandScenes(logos_in(folder), LABELS, root=folder, random_state=3, size=160, length=300)
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,10 @@ def same(first: TrainingScene | None, second: TrainingScene | None) -> bool:
 
 
 def test_a_scene_is_always_the_same(folder: Path, scenes: BrandScenes) -> None:
-    again = BrandScenes(logos_in(folder), LABELS, root=folder, seed=3, size=160, length=300)
+    again = BrandScenes(logos_in(folder), LABELS, root=folder, random_state=3, size=160, length=300)
     for index, epoch in ((7, 2), (0, 0), (299, 1), (7, 2)):
         assert same(scenes.load(index, epoch), again.load(index, epoch))
-    other = BrandScenes(logos_in(folder), LABELS, root=folder, seed=4, size=160, length=300)
+    other = BrandScenes(logos_in(folder), LABELS, root=folder, random_state=4, size=160, length=300)
     assert not same(scenes.load(7, 2), other.load(7, 2))
     assert not same(scenes.load(7, 2), scenes.load(7, 3))
     assert not same(scenes.load(7, 2), scenes.load(8, 2))
@@ -113,9 +113,9 @@ def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[T
 
 
 def test_what_is_boxed_is_the_logo(some: list[TrainingScene]) -> None:
-    """Test that the colour in the middle of most boxes is nearest to the label's own colour."""
+    """Test that the color in the middle of most boxes is nearest to the label's own color."""
     right = total = 0
-    own = np.array([COLOURS[label] for label in LABELS], dtype=float)
+    own = np.array([COLORS[label] for label in LABELS], dtype=float)
     for scene in some:
         for (left, top, width, height), label in zip(scene.boxes, scene.labels, strict=True):
             if LABELS[label] == "ring" or min(width, height) < 10:
@@ -227,7 +227,9 @@ def test_an_image_that_vanishes_costs_its_scenes_only(tmp_path: Path, folder: Pa
 
 
 def test_memory_has_a_limit_that_changes_no_scene(folder: Path, scenes: BrandScenes) -> None:
-    small = BrandScenes(logos_in(folder), LABELS, root=folder, seed=3, size=160, length=300, cache_bytes=250_000)
+    small = BrandScenes(
+        logos_in(folder), LABELS, root=folder, random_state=3, size=160, length=300, cache_bytes=250_000
+    )
     for index in range(12):
         assert same(small.load(index, 0), scenes.load(index, 0))
         assert small._kept._bytes <= 250_000
@@ -292,7 +294,7 @@ def test_a_detector_is_trained_on_scenes_as_they_are(scenes: BrandScenes) -> Non
     """Test that scenes are never mirrored or combined: the drawn object stays on its side of the image."""
     options = DetectionOptions(budget=parse_budget(None, 1), batch=2, input_size=64, device="cpu")
     prepared = prepare(scenes, LABELS, options, Events(), None, None)
-    network = pretrained_detector(DetectorShape(OWN), len(LABELS), options.backbone, seed=0)
+    network = pretrained_detector(DetectorShape(OWN), len(LABELS), options.backbone, random_state=0)
     learner = DetectionLearner(network, prepared, LABELS, options, "cpu")
     assert learner.repeated == 1
     assert len(learner.turns) == len(scenes)

@@ -76,7 +76,7 @@ def test_stopped_and_resumed_it_is_the_training_that_was_not(
 
 
 def test_another_seed_gives_another_detector(squares: list[Example], trained: TrainedDetector) -> None:
-    assert not same(train_detector(squares, LABELS, options(1, seed=1), Events()), trained)
+    assert not same(train_detector(squares, LABELS, options(1, random_state=1), Events()), trained)
 
 
 def test_what_is_known_of_a_training(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_who_watches_sees_some_of_few_images_that_all_are_learnt_from(squares: l
 def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:
     many = [replace(squares[index % 6], sha256=str(index)) for index in range(HOLD_OUT_FROM)]
     rare = [replace(squares[0], labels=np.array([2])) for _ in range(3)]
-    rest, held = _hold_out([*many, *rare], 3, seed=0)
+    rest, held = _hold_out([*many, *rare], 3, random_state=0)
     assert len(held) == 30
     assert len(rest) == HOLD_OUT_FROM + 3 - 30
     assert sum(2 in example.labels for example in rest) == 3
@@ -182,7 +182,7 @@ def make_learner(examples: Sequence[Example], validation: Sequence[Example] | No
     """Return a learner of a small detector."""
     chosen = options()
     prepared = prepare(examples, LABELS, chosen, Events(), None, validation)
-    network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, seed=0)
+    network = pretrained_detector(DetectorShape(channels=8, hidden=16), 2, PACKAGED, random_state=0)
     return DetectionLearner(network, prepared, LABELS, chosen, "cpu")
 
 
@@ -259,7 +259,7 @@ def test_scenes_that_are_made_on_the_way() -> None:
 
 @pytest.mark.thorough
 def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Example], trained: TrainedDetector) -> None:
-    untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, seed=5)
+    untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, random_state=5)
     for former, labels, words in (
         (untrained, LABELS, "AP50 on held-out images is 0.0"),
         (trained.network, ["other", "labels"], "knows none of the labels"),
@@ -289,7 +289,7 @@ def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
 
 @pytest.mark.thorough
 def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: Path) -> None:
-    train, test = drawn_squares(tmp_path / "train", 16), drawn_squares(tmp_path / "test", 10, seed=1)
+    train, test = drawn_squares(tmp_path / "train", 16), drawn_squares(tmp_path / "test", 10, random_state=1)
     chosen = options(60, input_size=96, batch=4)
     found = train_detector(train, LABELS, chosen, Events())
     table, names, _ = predict_boxes(found, [example.image for example in test], LABELS, root=None, events=Events())

@@ -24,8 +24,8 @@ from customlabels_nb.training.improving import (
     GOOD_ENOUGH,
     LEAST_IMAGES,
     TUNED_NAME,
-    Former,
-    Improved,
+    BaseVersion,
+    ImprovementResult,
     hold_out,
     improve,
     why_not_fine_tune,
@@ -42,23 +42,23 @@ SMALL: Backbone = replace(backbone_named(PACKAGED), input_size=SIDE)
 
 
 def polygon(corners: int, rng: np.random.Generator) -> Image.Image:
-    """Draw a regular polygon with a random colour, rotation and position on noise."""
-    ground, colour = rng.integers(40, 215, 3), rng.choice([-1, 1]) * rng.integers(50, 110, 3)
+    """Draw a regular polygon with a random color, rotation and position on noise."""
+    ground, color = rng.integers(40, 215, 3), rng.choice([-1, 1]) * rng.integers(50, 110, 3)
     image = Image.new("RGB", (2 * SIDE, 2 * SIDE), tuple(int(value) for value in ground))
     centre, radius, turn = SIDE * (1 + rng.uniform(-0.1, 0.1, 2)), SIDE * rng.uniform(0.6, 0.9), rng.uniform(0, 6.28)
     angles = turn + 2 * np.pi * np.arange(corners) / corners
     points = [(float(centre[0] + radius * np.cos(a)), float(centre[1] + radius * np.sin(a))) for a in angles]
-    ImageDraw.Draw(image).polygon(points, fill=tuple(int(value) for value in np.clip(ground + colour, 0, 255)))
+    ImageDraw.Draw(image).polygon(points, fill=tuple(int(value) for value in np.clip(ground + color, 0, 255)))
     pixels = np.asarray(image.resize((SIDE, SIDE))).astype(int) + rng.integers(-60, 60, (SIDE, SIDE, 3))
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def save_polygons(
-    folder: Path, count: int, seed: int, *, corners: tuple[int, ...] = (3, 5, 7)
+    folder: Path, count: int, random_state: int, *, corners: tuple[int, ...] = (3, 5, 7)
 ) -> tuple[list[str], np.ndarray]:
     """Write images of polygons and return paths and targets."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     targets = np.arange(count) % LABELS
     paths = [str(folder / f"{i}.png") for i in range(count)]
     for path, target in zip(paths, targets, strict=True):
@@ -69,7 +69,7 @@ def save_polygons(
 @pytest.fixture(scope="module")
 def polygons(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return paths, targets and frozen features of 60 polygons."""
-    paths, targets = save_polygons(tmp_path_factory.mktemp("polygons"), 60, seed=0)
+    paths, targets = save_polygons(tmp_path_factory.mktemp("polygons"), 60, random_state=0)
     features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(60), SMALL, "cpu")
     return paths, targets, features.astype(np.float32)
 
@@ -256,7 +256,7 @@ def test_when_it_is_not_even_tried() -> None:
 
 def run_improve(
     polygons: tuple[list[str], np.ndarray, np.ndarray], steps: int, events: Events | None = None, **more: object
-) -> Improved:
+) -> ImprovementResult:
     """Run the decision on fine-tuning with the polygons."""
     paths, targets, features = polygons
     truth = more.pop("truth", targets)
@@ -286,7 +286,7 @@ def test_held_out_images_that_cannot_be_read_decide_nothing(
     polygons: tuple[list[str], np.ndarray, np.ndarray],
 ) -> None:
     paths, targets, features = polygons
-    held_out = hold_out([[str(target)] for target in targets], seed=0)
+    held_out = hold_out([[str(target)] for target in targets], random_state=0)
     assert held_out is not None
     left = ["gone.png" if gone else path for path, gone in zip(paths, held_out, strict=True)]
     found = run_improve((left, targets, features), 1)
@@ -315,7 +315,7 @@ def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path)
 @pytest.mark.thorough
 def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
     alike = (5, 6, 7)
-    paths, targets = save_polygons(tmp_path / "train", 90, seed=3, corners=alike)
+    paths, targets = save_polygons(tmp_path / "train", 90, random_state=3, corners=alike)
     features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(90), SMALL, "cpu").astype(np.float32)
     head = fit_head(features, targets, LABELS)
     found = improve(head, features, targets, paths, SMALL, options(60), Events())
@@ -323,7 +323,7 @@ def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
     assert found.facts["fine_tuning"]["kept"] is True
     assert found.held_out is not None
     assert found.held_out.sum() == 18
-    new, expected = save_polygons(tmp_path / "new", 90, seed=2, corners=alike)
+    new, expected = save_polygons(tmp_path / "new", 90, random_state=2, corners=alike)
     images = ImagePixels(new, SIDE)
     tuned = losses(forward_all(found.network, images, range(90), SMALL, "cpu"), expected)
     frozen = forward_all(load_backbone(), images, range(90), SMALL, "cpu").astype(np.float32)
@@ -353,7 +353,7 @@ def test_a_former_version_wins_only_on_images_it_has_not_seen(
             torch.from_numpy(rng.normal(size=network.backbone.conv_head.weight.shape))
         )
     hashes = [f"{i:064x}" for i in range(60)]
-    former = Former("fruit.1", network, PACKAGED, frozenset(hashes[:30]))
+    former = BaseVersion("fruit.1", network, PACKAGED, frozenset(hashes[:30]))
     head = replace(fit_head(features, targets, LABELS), log_loss=0.0)  # so that fine-tuning is not tried
     found = run_improve(polygons, 5, head=head, former=former, hashes=hashes)
     assert found.network is None
@@ -373,7 +373,7 @@ def test_a_better_former_version_is_started_from(polygons: tuple[list[str], np.n
     with torch.no_grad():
         network.backbone.bn2.bias.add_(0.01)
     hashes = [f"{i:064x}" for i in range(60)]
-    former = Former("fruit.1", network, PACKAGED, frozenset())
+    former = BaseVersion("fruit.1", network, PACKAGED, frozenset())
     noise = np.random.default_rng(0).normal(size=features.shape).astype(np.float32)  # carries no information
     head = replace(fit_head(features, targets, LABELS), log_loss=0.0)
     found = run_improve((paths, targets, noise), 5, head=head, former=former, hashes=hashes)
@@ -389,10 +389,12 @@ def test_a_former_version_with_the_same_backbone_has_nothing_to_give(
     _, targets, features = polygons
     head = replace(fit_head(features, targets, LABELS), log_loss=0.0)
     network = ImageClassifier(load_backbone(), SMALL.features, LABELS)
-    found = run_improve(polygons, 5, head=head, former=Former("fruit.1", network, PACKAGED, frozenset()))
+    found = run_improve(polygons, 5, head=head, former=BaseVersion("fruit.1", network, PACKAGED, frozenset()))
     assert found.network is None
     assert "features of unchanged images are reused" in found.notes[0]
-    found = run_improve(polygons, 5, head=head, former=Former("fruit.1", network, "timm/resnet18.a1_in1k", frozenset()))
+    found = run_improve(
+        polygons, 5, head=head, former=BaseVersion("fruit.1", network, "timm/resnet18.a1_in1k", frozenset())
+    )
     assert "its backbone is timm/resnet18.a1_in1k" in found.notes[0]
 
 

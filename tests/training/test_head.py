@@ -16,9 +16,9 @@ from tests.facts import tells
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, seed: int = 0) -> Arrays:
+def clusters(n_labels: int, each: int, *, spread: float = 1.0, d: int = 80, random_state: int = 0) -> Arrays:
     """Return points around one random centre per label."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     targets = np.repeat(np.arange(n_labels), each)
     centres = rng.normal(size=(n_labels, d))
     return (centres[targets] + spread * rng.normal(size=(len(targets), d))).astype(np.float32), targets
@@ -35,7 +35,7 @@ def softmax(head: FittedHead, features: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("each", [4, 60])  # fewer and more points than dimensions
 def test_the_head_is_the_plain_logistic_regression_of_all_features(n_labels: int, each: int) -> None:
     features, targets = clusters(n_labels, each, spread=2.0)
-    others, _ = clusters(n_labels, 20, spread=2.0, seed=1)
+    others, _ = clusters(n_labels, 20, spread=2.0, random_state=1)
     for C in (0.03, 1.0):
         head = fit_head(features, targets, n_labels, Cs=[C])
         plain = LogisticRegression(C=C, tol=1e-9, max_iter=5000).fit(features.astype(np.float64), targets)
@@ -107,9 +107,9 @@ def test_with_one_image_of_most_labels_nothing_is_held_out(counts: tuple[int, ..
 
 
 @given(st.lists(st.integers(1, 12), min_size=2, max_size=6), st.integers(0, 1000))
-def test_every_fold_leaves_an_image_of_each_label(counts: list[int], seed: int) -> None:
-    targets = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    fold = folds_of(targets, len(counts), seed)
+def test_every_fold_leaves_an_image_of_each_label(counts: list[int], random_state: int) -> None:
+    targets = np.random.default_rng(random_state).permutation(np.repeat(np.arange(len(counts)), counts))
+    fold = folds_of(targets, len(counts), random_state)
     if fold is None:
         assert 2 * sum(count > 1 for count in counts) < len(counts)
         return
@@ -124,18 +124,18 @@ def test_every_fold_leaves_an_image_of_each_label(counts: list[int], seed: int) 
     assert sizes.max() - sizes.min() <= len(counts)
 
 
-def uneven(counts: tuple[int, ...], spread: float, seed: int) -> Arrays:
+def uneven(counts: tuple[int, ...], spread: float, random_state: int) -> Arrays:
     """Return clusters with a different number of points per label."""
-    features, targets = clusters(len(counts), max(counts), spread=spread, seed=seed)
+    features, targets = clusters(len(counts), max(counts), spread=spread, random_state=random_state)
     chosen = np.concatenate([np.flatnonzero(targets == label)[:count] for label, count in enumerate(counts)])
     return features[chosen], targets[chosen]
 
 
 def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> None:
     better = 0
-    for seed in range(6):
-        features, targets = uneven((4, 30, 30), 3.0, seed)
-        head = fit_head(features, targets, 3, seed=seed)
+    for random_state in range(6):
+        features, targets = uneven((4, 30, 30), 3.0, random_state)
+        head = fit_head(features, targets, 3, random_state=random_state)
         note = next(note for note in head.notes if "imbalanced" in note)
         weighted, plain = map(float, re.findall(r"log-loss (\d\.\d+) instead of (\d\.\d+)", note)[0])
         assert (head.balance == 1) == (weighted < plain)
@@ -149,7 +149,7 @@ def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> No
 
 
 def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, targets = uneven((12, 120, 120), 3.0, seed=3)
+    features, targets = uneven((12, 120, 120), 3.0, random_state=3)
     whole = fit_head(features, targets, 3)
     monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 60)
     monkeypatch.setattr("customlabels_nb.training.classification._MOST_DOUBLE", 200)
@@ -159,14 +159,14 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
     assert 60 <= compared.sum() <= 70
     assert compared[targets == 0].sum() >= 10
     assert head.log_loss == pytest.approx(whole.log_loss, abs=0.2)
-    others, expected = clusters(3, 30, spread=3.0, seed=3)
+    others, expected = clusters(3, 30, spread=3.0, random_state=3)
     assert (softmax(head, others).argmax(axis=1) == softmax(whole, others).argmax(axis=1)).mean() > 0.9
     assert (softmax(head, others).argmax(axis=1) == expected).mean() > 0.8
 
 
 def test_overconfident_heads_are_softened() -> None:
     rng = np.random.default_rng(1)
-    features, targets = clusters(2, 60, spread=1.5, seed=1)
+    features, targets = clusters(2, 60, spread=1.5, random_state=1)
     wrong = rng.random(120) < 0.25  # labels that cannot be predicted
     targets = np.where(wrong, 1 - targets, targets)
     head = fit_head(features, targets, 2, Cs=[1000.0])
@@ -181,7 +181,7 @@ def test_overconfident_heads_are_softened() -> None:
 
 def test_same_seed_same_head() -> None:
     features, targets = clusters(3, 8, spread=3.0)
-    first, again, other = (fit_head(features, targets, 3, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (fit_head(features, targets, 3, random_state=random_state) for random_state in (1, 1, 2))
     assert (first.weight == again.weight).all()
     assert (first.out_of_fold == again.out_of_fold).all()
     assert (first.out_of_fold != other.out_of_fold).any()
@@ -222,11 +222,11 @@ def fruit(fruit_photos: Path) -> Arrays:
 def test_a_few_photos_a_label_are_enough(fruit: Arrays, shots: int, accuracy: float, log_loss: float) -> None:
     features, targets = fruit
     right, losses = [], []
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
+    for random_state in range(20):
+        rng = np.random.default_rng(random_state)
         train = np.concatenate([rng.permutation(np.flatnonzero(targets == label))[:shots] for label in range(3)])
         test = np.setdiff1d(np.arange(len(targets)), train)
-        found = softmax(fit_head(features[train], targets[train], 3, seed=seed), features[test])
+        found = softmax(fit_head(features[train], targets[train], 3, random_state=random_state), features[test])
         right.append((found.argmax(axis=1) == targets[test]).mean())
         losses.append(-np.log(found[np.arange(len(test)), targets[test]]).mean())
     assert np.mean(right) >= accuracy
@@ -236,10 +236,10 @@ def test_a_few_photos_a_label_are_enough(fruit: Arrays, shots: int, accuracy: fl
 def test_new_photos_are_recognised_with_confidence(fruit: Arrays, fruit_test_photos: list[Path]) -> None:
     features, targets = fruit
     new = embed([str(path) for path in fruit_test_photos]).features
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
+    for random_state in range(10):
+        rng = np.random.default_rng(random_state)
         train = np.concatenate([rng.permutation(np.flatnonzero(targets == label))[:12] for label in range(3)])
-        found = softmax(fit_head(features[train], targets[train], 3, seed=seed), new)
+        found = softmax(fit_head(features[train], targets[train], 3, random_state=random_state), new)
         assert found.argmax(axis=1).tolist() == [0, 1, 2]
         assert found.max(axis=1).min() > 0.9
 

@@ -26,19 +26,19 @@ def test_one_that_is_better_by_luck_does_not() -> None:
 
 
 @given(st.integers(1, 30), st.integers(0, 1000))
-def test_what_is_kept_is_never_worse_on_held_out_images(n: int, seed: int) -> None:
-    first, other = np.random.default_rng(seed).exponential(size=(2, n))
+def test_what_is_kept_is_never_worse_on_held_out_images(n: int, random_state: int) -> None:
+    first, other = np.random.default_rng(random_state).exponential(size=(2, n))
     kept, _ = choose_start(("the head", "other"), first, other)
     assert not kept or other.mean() <= first.mean()
 
 
 def test_a_fifth_is_held_out_label_by_label() -> None:
     labels = [["a"]] * 60 + [["b"]] * 40
-    found = hold_out(labels, seed=1)
+    found = hold_out(labels, random_state=1)
     assert found is not None
     assert (found[:60].sum(), found[60:].sum()) == (12, 8)
-    assert (found == hold_out(labels, seed=1)).all()
-    assert (found != hold_out(labels, seed=2)).any()
+    assert (found == hold_out(labels, random_state=1)).all()
+    assert (found != hold_out(labels, random_state=2)).any()
     assert hold_out(labels[:30]) is None
     many = hold_out([["a"], ["b"]] * 20_000)
     assert many is not None
@@ -59,8 +59,8 @@ def test_what_a_candidate_has_learnt_from_is_not_held_out() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), min_size=45, max_size=80), st.integers(0, 1000))
-def test_no_label_is_left_without_an_image_to_learn_from(labels: list[list[str]], seed: int) -> None:
-    found = hold_out(labels, seed=seed)
+def test_no_label_is_left_without_an_image_to_learn_from(labels: list[list[str]], random_state: int) -> None:
+    found = hold_out(labels, random_state=random_state)
     if found is None:
         return
     assert LEAST_HELD_OUT <= found.sum() <= len(labels) // 2

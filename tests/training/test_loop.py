@@ -74,8 +74,10 @@ class Killed(BaseException):
     """Error that simulates a killed process, without any notification."""
 
 
-def options(steps: int | None = 12, *, seconds: float | None = None, epoch: int = 4, seed: int = 0) -> LoopOptions:
-    return LoopOptions(Budget(seconds, steps), best_steps=40, epoch_steps=epoch, seed=seed)
+def options(
+    steps: int | None = 12, *, seconds: float | None = None, epoch: int = 4, random_state: int = 0
+) -> LoopOptions:
+    return LoopOptions(Budget(seconds, steps), best_steps=40, epoch_steps=epoch, random_state=random_state)
 
 
 def weights(learner: Toy) -> list[torch.Tensor]:
@@ -162,7 +164,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_own_numbers_alon
     assert torch.equal(torch.rand(3), after)
     torch.manual_seed(2)
     assert same(first, trained())
-    assert not same(first, trained(seed=1))
+    assert not same(first, trained(random_state=1))
 
 
 @pytest.mark.parametrize("killed", range(13))

@@ -74,12 +74,12 @@ def test_targets_are_of_some_objects_with_outlines() -> None:
     assert len(mask_targets(replace(scene, outlines=[None] * 20), np.random.default_rng(0)).regions) == 0
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_augmentation_moves_outlines_with_their_boxes(seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(8))
+def test_augmentation_moves_outlines_with_their_boxes(random_state: int) -> None:
     pixels = np.zeros((96, 128, 3), np.uint8)
     pixels[10:50, 10:50] = (255, 255, 255)
     scene = TrainingScene(pixels, np.array([[10.0, 10, 40, 40]]), np.array([0]), [[SQUARE, HOLE]])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     for made in (single(scene, 96, (0, 0, 0), rng), mosaic([scene] * 4, 96, (0, 0, 0), rng)):
         assert len(made.outlines) == len(made.boxes)
         for (left, top, width, height), outline in zip(made.boxes.tolist(), made.outlines, strict=True):
@@ -90,9 +90,9 @@ def test_augmentation_moves_outlines_with_their_boxes(seed: int) -> None:
             np.testing.assert_allclose(inside, corners, atol=1e-6)  # the box is the visible part of the outline
             assert np.abs(hole.mean(axis=0) - ring.mean(axis=0)).max() < 1e-6
     without = TrainingScene(pixels, scene.boxes, scene.labels)
-    same = single(without, 96, (0, 0, 0), np.random.default_rng(seed))
+    same = single(without, 96, (0, 0, 0), np.random.default_rng(random_state))
     assert not same.outlines
-    assert np.array_equal(same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(seed)).boxes)
+    assert np.array_equal(same.boxes, single(scene, 96, (0, 0, 0), np.random.default_rng(random_state)).boxes)
 
 
 def test_logo_scenes_have_the_outlines_of_what_is_visible(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_detector_with_masks_starts_from_one_without() -> None:
     )
     assert copy_known_labels(masks, ["red"], boxes, ["red"]) == 1
     with pytest.raises(InputError, match="cannot predict masks"):
-        pretrained_detector(DetectorShape("retinanet_resnet50_fpn_v2"), 1, PACKAGED, seed=0, masks=True)
+        pretrained_detector(DetectorShape("retinanet_resnet50_fpn_v2"), 1, PACKAGED, random_state=0, masks=True)
 
 
 def test_polygons_train_masks_and_keep_them_in_snapshots(tmp_path: Path) -> None:

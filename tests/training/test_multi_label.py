@@ -17,9 +17,9 @@ from tests.tiers import many
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def scenes(n: int, k: int, *, spread: float = 1.0, d: int = 60, share: float = 0.4, seed: int = 0) -> Arrays:
+def scenes(n: int, k: int, *, spread: float = 1.0, d: int = 60, share: float = 0.4, random_state: int = 0) -> Arrays:
     """Return points that are the sum of one direction per label, and noise."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     truth = rng.random((n, k)) < share
     truth[np.arange(k), np.arange(k)] = True
     directions = 3 * np.random.default_rng(99).normal(size=(k, d)) / np.sqrt(d)
@@ -33,7 +33,7 @@ def sigmoid(head: FittedHead, features: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("n", [30, 150])  # fewer and more points than dimensions
 def test_each_label_has_its_own_plain_logistic_regression(n: int) -> None:
     features, truth = scenes(n, 4, spread=2.0)
-    others, _ = scenes(40, 4, seed=1)
+    others, _ = scenes(40, 4, random_state=1)
     for C in (0.03, 3.0):
         head = fit_multi_label_head(features, truth, Cs=[C])
         assert head.temperature == 1
@@ -46,9 +46,9 @@ def test_each_label_has_its_own_plain_logistic_regression(n: int) -> None:
 
 
 def test_the_strength_is_chosen_on_held_out_images() -> None:
-    easy = fit_multi_label_head(*scenes(60, 3, spread=0.2), seed=0)
+    easy = fit_multi_label_head(*scenes(60, 3, spread=0.2), random_state=0)
     features, _ = scenes(60, 3)
-    hard = fit_multi_label_head(features, np.random.default_rng(5).random((60, 3)) < 0.5, seed=0)
+    hard = fit_multi_label_head(features, np.random.default_rng(5).random((60, 3)) < 0.5, random_state=0)
     assert max(CS) == easy.C
     assert hard.C < 0.1
     assert easy.log_loss is not None
@@ -58,14 +58,17 @@ def test_the_strength_is_chosen_on_held_out_images() -> None:
 
 def test_held_out_figures_are_those_of_the_confidences() -> None:
     features, truth = scenes(50, 3, spread=1.5)
-    head = fit_multi_label_head(features, truth, seed=3)
+    head = fit_multi_label_head(features, truth, random_state=3)
     found = head.out_of_fold
     assert found is not None
     assert found.shape == truth.shape
     loss = -np.log(np.where(truth, found, 1 - found)).mean()
     assert head.log_loss == pytest.approx(loss)
     assert head.accuracy == pytest.approx(((found >= 0.5) == truth).all(axis=1).mean())
-    again, other = fit_multi_label_head(features, truth, seed=3), fit_multi_label_head(features, truth, seed=4)
+    again, other = (
+        fit_multi_label_head(features, truth, random_state=3),
+        fit_multi_label_head(features, truth, random_state=4),
+    )
     assert (again.weight == head.weight).all()
     assert (other.out_of_fold != found).any()
 
@@ -74,7 +77,7 @@ def test_images_without_any_label_are_learnt_from() -> None:
     features, truth = scenes(80, 3, spread=0.5)
     assert (~truth.any(axis=1)).sum() > 5
     head = fit_multi_label_head(features, truth)
-    others, expected = scenes(200, 3, spread=0.5, seed=1)
+    others, expected = scenes(200, 3, spread=0.5, random_state=1)
     nothing = ~expected.any(axis=1)
     assert ((sigmoid(head, others) < 0.5).all(axis=1)[nothing]).mean() > 0.8
 
@@ -102,7 +105,7 @@ def test_a_label_that_every_image_has_is_said() -> None:
 
 
 def test_rare_labels_count_for_more_where_that_helps() -> None:
-    features, truth = scenes(60, 3, spread=0.8, seed=2)
+    features, truth = scenes(60, 3, spread=0.8, random_state=2)
     truth[np.flatnonzero(truth[:, 0])[4:]] = False
     keep = truth.any(axis=1)
     head = fit_multi_label_head(features[keep], truth[keep])
@@ -121,19 +124,19 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
     head = fit_multi_label_head(features, truth)
     assert head.out_of_fold is not None
     assert (~np.isnan(head.out_of_fold[:, 0])).sum() == 80
-    others, expected = scenes(200, 3, spread=1.5, seed=1)
+    others, expected = scenes(200, 3, spread=1.5, random_state=1)
     right = [((fitted.logits(others) >= 0) == expected).mean() for fitted in (head, whole)]
     assert right[0] == pytest.approx(right[1], abs=0.03)
 
 
 @given(st.integers(2, 14), st.integers(1, 5), st.integers(0, 2**31))
 @settings(max_examples=many(40), deadline=None)
-def test_whatever_the_labels_are_like_confidences_are_confidences(n: int, k: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def test_whatever_the_labels_are_like_confidences_are_confidences(n: int, k: int, random_state: int) -> None:
+    rng = np.random.default_rng(random_state)
     truth = rng.random((n, k)) < rng.random(k)
     truth[rng.integers(n, size=k), np.arange(k)] = True
     features = (10.0 ** rng.uniform(-3, 3) * rng.normal(size=(n, 8))).astype(np.float32)
-    head = fit_multi_label_head(features, truth, seed=seed)
+    head = fit_multi_label_head(features, truth, random_state=random_state)
     assert np.isfinite(head.weight).all()
     assert np.isfinite(head.bias).all()
     assert head.temperature >= 1
@@ -172,7 +175,7 @@ def test_a_classifier_gives_its_confidences() -> None:
 def test_collages_of_two_fruits(fruit_photos: Path, tmp_path: Path) -> None:
     from tests.training.collages import collages
 
-    train, truth = collages(fruit_photos, tmp_path / "train", 24, seed=0, part=0)
-    test, expected = collages(fruit_photos, tmp_path / "test", 16, seed=1, part=1)
+    train, truth = collages(fruit_photos, tmp_path / "train", 24, random_state=0, part=0)
+    test, expected = collages(fruit_photos, tmp_path / "test", 16, random_state=1, part=1)
     head = fit_multi_label_head(train, truth)
     assert f1_score(expected, head.logits(test) >= 0, average="macro") > 0.9

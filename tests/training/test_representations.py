@@ -13,9 +13,9 @@ WIDTH, CLASSES = 40, 12
 CLASSIFIER = np.eye(CLASSES, WIDTH, dtype=np.float32) * 50  # knows the first directions and nothing about the others
 
 
-def images(direction: int, each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def images(direction: int, each: int, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return features and targets of two labels that differ in one direction. All others are noise."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     targets = np.repeat([0, 1], each)
     features = rng.normal(0, 1, (2 * each, WIDTH))
     features[:, :CLASSES] *= 0.05
@@ -31,7 +31,7 @@ def test_logits_are_added_if_they_separate_the_labels() -> None:
     assert head.inputs == "both"
     assert f"{head.log_loss:.3f} instead of {plain.log_loss:.3f}" in head.notes[-1]
     assert head.weight.shape == (2, WIDTH)
-    new, labels = images(0, 200, seed=1)
+    new, labels = images(0, 200, random_state=1)
     right, before = ((one.logits(new).argmax(axis=1) == labels).mean() for one in (head, plain))
     assert right > 0.99
     assert right >= before

@@ -7,9 +7,9 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.training.temperature import LEAST_IMAGES, MOST, fit_temperature, losses, standard_error
 
 
-def drawn(n: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def drawn(n: int, k: int, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw logits, and labels with the corresponding probabilities."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     logits = 2 * rng.normal(size=(n, k))
     powers = np.exp(logits)
     return logits, (powers.cumsum(axis=1) / powers.sum(axis=1, keepdims=True) < rng.random((n, 1))).sum(axis=1)
@@ -49,12 +49,12 @@ def test_a_few_images_are_no_evidence() -> None:
 
 
 @given(st.integers(1, 60), st.integers(2, 5), st.floats(0.1, 200), st.integers(0, 10_000))
-def test_it_never_makes_held_out_images_worse(n: int, k: int, factor: float, seed: int) -> None:
-    logits, targets = drawn(n, k, seed)
-    found = fit_temperature(factor * logits, targets, seed=seed)
+def test_it_never_makes_held_out_images_worse(n: int, k: int, factor: float, random_state: int) -> None:
+    logits, targets = drawn(n, k, random_state)
+    found = fit_temperature(factor * logits, targets, random_state=random_state)
     assert 1 <= found.value <= MOST
     assert found.after <= found.before
-    assert found == fit_temperature(factor * logits, targets, seed=seed)
+    assert found == fit_temperature(factor * logits, targets, random_state=random_state)
 
 
 def test_losses_are_the_log_losses() -> None:

@@ -32,8 +32,8 @@ def disc(ground: Image.Image, *, hole: bool = False) -> Image.Image:
     return picture
 
 
-def flat(*colour: int) -> Image.Image:
-    return Image.new("RGB", (SIDE, SIDE), colour)
+def flat(*color: int) -> Image.Image:
+    return Image.new("RGB", (SIDE, SIDE), color)
 
 
 def slope() -> Image.Image:
@@ -52,7 +52,7 @@ def noisy() -> Image.Image:
 
 
 def photo() -> Image.Image:
-    """Return large and small random patches, so that no surface has their colours."""
+    """Return large and small random patches, so that no surface has their colors."""
     rng = np.random.default_rng(1)
     large = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((SIDE, SIDE))
     grain = rng.normal(0, 12, (SIDE, SIDE, 3))
@@ -93,8 +93,8 @@ def test_a_plain_ground_is_taken_away(ground: Image.Image, quality: int | None) 
 
 
 def test_the_plain_ground_is_named() -> None:
-    assert trim_background(disc(flat(20, 90, 200))).colour == (20, 90, 200)
-    assert trim_background(disc(photo())).colour is None
+    assert trim_background(disc(flat(20, 90, 200))).color == (20, 90, 200)
+    assert trim_background(disc(photo())).color is None
 
 
 def test_no_fringe_of_the_ground_is_left() -> None:
@@ -104,7 +104,7 @@ def test_no_fringe_of_the_ground_is_left() -> None:
     assert np.abs(edge[:, :3].astype(int) - RED).mean() < 25  # half white would differ by about 100
 
 
-def test_islands_of_the_grounds_colour_may_belong_to_the_logo_or_not() -> None:
+def test_islands_of_the_grounds_color_may_belong_to_the_logo_or_not() -> None:
     cutout = trim_background(disc(flat(255, 255, 255), hole=True))
     assert cutout.opened is not None
     middle = tuple(side // 2 for side in cutout.opened.shape)
@@ -197,10 +197,10 @@ def test_what_is_too_narrow_is_refused_and_what_is_large_is_shrunk() -> None:
     height=st.integers(1, 60),
     mode=st.sampled_from(["RGB", "RGBA"]),
     cells=st.integers(1, 4),
-    seed=st.integers(0, 1000),
+    random_state=st.integers(0, 1000),
 )
-def test_any_picture_is_cut_out_or_refused(width: int, height: int, mode: str, cells: int, seed: int) -> None:
-    fields = np.random.default_rng(seed).integers(0, 256, (cells, cells, len(mode)), dtype=np.uint8)
+def test_any_picture_is_cut_out_or_refused(width: int, height: int, mode: str, cells: int, random_state: int) -> None:
+    fields = np.random.default_rng(random_state).integers(0, 256, (cells, cells, len(mode)), dtype=np.uint8)
     picture = Image.fromarray(fields).resize((width, height), Image.Resampling.NEAREST)
     try:
         cutout = trim_background(picture)

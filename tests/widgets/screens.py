@@ -39,7 +39,7 @@ VALUES: dict[str, Any] = {
     "split": "train", "label": "apple", "labels": ["apple"], "status": "labelled", "task": "single-label",
     "show": "all", "sort": "name", "queue": None, "like": None, "confidence": 0.0, "shapes": [BOX], "size": 24,
     "text": "Look.", "instructions": INSTRUCTIONS, "line": 1, "name": "plum", "into": "pear", "before": "pear",
-    "colour": "#112233", "seen": 0, "id": 10**6, "unit": "day", "format": "coco", "folder": "out", "path": "out.html",
+    "color": "#112233", "seen": 0, "id": 10**6, "unit": "day", "format": "coco", "folder": "out", "path": "out.html",
     "splits": ["train"], "include": [], "job": "check", "do": "stop", "action": "pause", "about": "", "source": "none",
     "model": "fruit.1", "mode": "one", "one": 0.5, "own": {"apple": 0.5}, "overlap": None, "what": "page",
     "op": "label", "number": 1, "key": "k", "threshold": 0.5, "budget": "2min", "target": 0.9,
@@ -84,7 +84,7 @@ def job_of(project: Project, **options: Any) -> Any:
         for task in tasks[:2]:
             worker.submit(task, [{**BOX, "label": label}] if draws else label)
         worker.skip(tasks[2], "blurred")
-        worker.give_back()
+        worker.release()
     return job
 
 

@@ -26,7 +26,7 @@ class GalleryPage(Page):
 
     def show_whole(self, **change: Any) -> tuple[Any, list[bytes]]:
         query = {"show": "all", "label": None, "predicted": None, "annotator": None, "search": "", "images": False,
-                 "sort": "name", "seed": 0}  # fmt: skip
+                 "sort": "name", "random_state": 0}  # fmt: skip
         wanted = {"split": "train", "query": query, "place": 0, "size": 9, "pixels": 160}
         wanted["query"] |= change.pop("query", {})
         return self.ask_whole("show", **{**wanted, **change})
@@ -217,8 +217,8 @@ def test_python_sees_and_steers(page: GalleryPage, project: Project) -> None:  #
     gallery.set_filter()
     gallery.set_filter("width > @threshold and image.str.endswith('7.png')", sort="name")
     assert [Path(name).stem for name in gallery.session.page(0, 9)[1]] == ["7", "17", "27"]
-    with pytest.raises(InputError, match="colour"):
-        gallery.set_filter(colour="red")
+    with pytest.raises(InputError, match="color"):
+        gallery.set_filter(color="red")
     with pytest.raises(InputError, match="no_such_column"):
         gallery.set_filter("no_such_column > 3")
 

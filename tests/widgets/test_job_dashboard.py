@@ -29,7 +29,7 @@ def job(project: Project) -> LabellingJob:
         worker = job.worker(name)
         for at, task in enumerate(sorted(worker.lease(30), key=lambda task: task.image)[:3]):
             worker.submit(task, "pear" if at == 0 and name == "ben" else "apple")
-        worker.give_back()
+        worker.release()
     return job
 
 

@@ -119,7 +119,7 @@ def test_a_page_overrides_nothing_that_it_has_not_shown(
     assert [conflict["theirs"] for conflict in answer["conflicts"]] == [["fig"]]
     assert not answer["reload"]
     assert job.results.query("state == 'resolved'")["label"].tolist() == ["fig"]
-    job.return_to_queue(row["name"])
+    job.requeue(row["name"])
     answer = page.edit_row(op, answer["rows"][0], number=1)
     assert ([conflict["theirs"] for conflict in answer["conflicts"]], answer["reload"]) == ([[]], True)
     assert row["name"] not in [shown["name"] for shown in page.rows()]

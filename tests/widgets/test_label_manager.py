@@ -31,7 +31,7 @@ def test_the_page_gets_the_labels_and_then_only_what_is_new(project: Project, pa
     first = page.ask("labels", seen=None)
     assert labels(first) == ["apple", "pear"]
     assert (first["project"], first["done"], first["read_only"]) == ("things", 3, False)
-    assert first["labels"][0]["colour"] in first["palette"]
+    assert first["labels"][0]["color"] in first["palette"]
     assert page.ask("labels", seen=first["seen"]) == {}
     project.labels.add("plum")
     assert page.pushed == [{"push": "follow"}]
@@ -44,7 +44,7 @@ def test_edits_answer_with_the_labels_as_they_are_then(page: Page) -> None:
     added = page.ask("labels change", op="add", labels=[["plum", None], [HOSTILE, "#123456"]], review=True)
     assert (labels(added), added["count"], added["can_undo"]) == (["apple", "pear", "plum", HOSTILE], 3, True)
     assert page.ask("labels change", op="rename", label="apple", name="Apfel")["count"] == 3
-    assert page.ask("labels change", op="recolour", label="pear", colour="#000000")["labels"][1]["colour"] == "#000000"
+    assert page.ask("labels change", op="recolor", label="pear", color="#000000")["labels"][1]["color"] == "#000000"
     assert labels(page.ask("labels change", op="move", label="plum", before="Apfel"))[:2] == ["plum", "Apfel"]
     assert page.ask("labels change", op="merge", label="Apfel", into="pear")["count"] == 3
     with pytest.raises(RuntimeError, match="used by 3 annotations"):
@@ -64,7 +64,7 @@ def test_edits_answer_with_the_labels_as_they_are_then(page: Page) -> None:
 def test_names_are_taken_from_elsewhere(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = create_project("other", tmp_path)
     for label in ("pear", HOSTILE):
-        other.labels.add(label, colour="#010203")
+        other.labels.add(label, color="#010203")
     other.close()
     monkeypatch.chdir(tmp_path)
     assert page.ask("labels find", source=" other ") == {"total": 2, "labels": [[HOSTILE, "#010203"]]}

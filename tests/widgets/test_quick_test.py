@@ -91,7 +91,7 @@ def test_a_photo_sent_in_parts_is_asked_about_once(page: QuickPage, whole: FakeM
     said = trial["answer"]
     assert (said["model"], said["detects"], said["one_label"]) == ("fruit.1", False, True)
     shape = {"box": None, "polygon": None}
-    assert said["rows"][1] == {"label": "pear", "colour": "#2f7fc1", "confidence": 0.3, **shape, "limit": 0.4}
+    assert said["rows"][1] == {"label": "pear", "color": "#2f7fc1", "confidence": 0.3, **shape, "limit": 0.4}
     assert view.startswith(b"\xff\xd8")
     assert small.startswith(b"\xff\xd8")
     assert whole.asked == [HOSTILE]

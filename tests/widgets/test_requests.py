@@ -50,7 +50,7 @@ REACH: dict[str, dict[str, str]] = {
     },
     TEXT: {
         "show": "query.search", "edit": "reason", "save": "reason", "add label": "label",
-        "labels change": "name labels colour", "name": "name", "label": "label", "ask": "name", "follow": "assist",
+        "labels change": "name labels color", "name": "name", "label": "label", "ask": "name", "follow": "assist",
         "assist": "budget", "filter": "filter.search",
     },
     "a new file in the project's folder for images": {"upload part": "name"},

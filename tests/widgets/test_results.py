@@ -24,7 +24,7 @@ from tests.widgets.asking import Page
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
     """Return a report of twelve images and three labels with names containing markup, and one missing image."""
-    truth, predictions = random_tables(12, HOSTILE[:3], seed=4)
+    truth, predictions = random_tables(12, HOSTILE[:3], random_state=4)
     names = {}
     for number, name in enumerate(predictions["image"].unique()):
         path = tmp_path / f"<img src=x onerror=alert({number})>.png"

@@ -53,7 +53,7 @@ def events() -> Events:
 @pytest.fixture
 def view(events: Events) -> TrainingView:
     """Return a view connected to the events."""
-    view = TrainingView(events, title="fruit.1", colours={"apple": "#c8553d"})
+    view = TrainingView(events, title="fruit.1", colors={"apple": "#c8553d"})
     events.subscribe(view.hear)
     return view
 
@@ -80,9 +80,9 @@ def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, 
     assert known["messages"]["lines"][0][1] == "Kind: detection."
     pictures = known["samples"]["pictures"]
     assert [own["image"] for own in pictures] == ["a.jpg", "b.jpg"]
-    assert [own["true"][0]["colour"] for own in pictures] == ["#c8553d", "#0072b2"]
+    assert [own["true"][0]["color"] for own in pictures] == ["#c8553d", "#0072b2"]
     assert pictures[0]["predicted"][0] == {
-        "label": "apple", "colour": "#c8553d", "box": [10, 20, 300, 200], "confidence": 0.75,
+        "label": "apple", "color": "#c8553d", "box": [10, 20, 300, 200], "confidence": 0.75,
     }  # fmt: skip
     assert len(buffers) == 2
     view._push()

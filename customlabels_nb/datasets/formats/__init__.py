@@ -42,7 +42,7 @@ FORMATS: dict[str, Format] = {
 
 
 @dataclass(frozen=True)
-class Written:
+class ExportReport:
     """Result of an export: the files, and issues for images that could not be copied and data that was lost."""
 
     format: str
@@ -186,7 +186,7 @@ def write(
     root: Path | None = None,
     copy_images: bool = False,
     escape_formulas: bool = False,
-) -> Written:
+) -> ExportReport:
     """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
 
     Raises
@@ -204,7 +204,7 @@ def write(
         return _write(contents, chosen, place, root, copy_images)
 
 
-def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> Written:
+def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> ExportReport:
     folder = chosen.folder(place)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
@@ -218,7 +218,7 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
     files = [*chosen.write(placed, place), *copied]
     called = {uri: image for image, uri in names.items()}
     left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
-    return Written(chosen.name, files, [*left_out, *losses(contents, chosen)])
+    return ExportReport(chosen.name, files, [*left_out, *losses(contents, chosen)])
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:

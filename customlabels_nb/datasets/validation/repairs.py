@@ -193,22 +193,22 @@ class _Line:
 
     # -- attributes ---------------------------------------------------------------------------------
     def _repair_attributes(self) -> None:
-        if self._asked("drop_bad_attributes", "ERROR_NO_LABEL_ATTRIBUTES"):
+        if self._findings_to_repair("drop_bad_attributes", "ERROR_NO_LABEL_ATTRIBUTES"):
             for key in [key for key in self.value if key != SOURCE]:
                 self._drop_attribute("drop_bad_attributes", key)
         for code in ("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"):
-            if self._asked("drop_bad_attributes", code):
+            if self._findings_to_repair("drop_bad_attributes", code):
                 for attribute in self._attributes_with(code):
                     self._drop_attribute("drop_bad_attributes", attribute)
-        for found in self._asked("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE"):
+        for found in self._findings_to_repair("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE"):
             self._drop_attribute("drop_unsupported", str(found.place[0]).removesuffix(METADATA))
-        if self._asked("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
+        if self._findings_to_repair("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
             for attribute in self._attributes_with("ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
                 self._assume_confidence(attribute)
-        if self._asked("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
+        if self._findings_to_repair("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
             for attribute in self._attributes_with("ERROR_MISSING_CLASS_MAP_ID"):
                 self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "had no name")
-        for found in self._asked("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
+        for found in self._findings_to_repair("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
             self._shorten_labels(str(found.place[0]).removesuffix(METADATA))
 
     def _attributes_with(self, code: str) -> list[str]:
@@ -265,14 +265,14 @@ class _Line:
 
     # -- boxes --------------------------------------------------------------------------------------
     def _repair_boxes(self) -> None:
-        for found in self._asked("clip_boxes", "ERROR_INVALID_BOUNDING_BOX"):
+        for found in self._findings_to_repair("clip_boxes", "ERROR_INVALID_BOUNDING_BOX"):
             self._clip(*_annotation(found))
         if "clip_boxes" not in self.names:
-            for found in self._asked("drop_off_frame_boxes", "ERROR_INVALID_BOUNDING_BOX"):
+            for found in self._findings_to_repair("drop_off_frame_boxes", "ERROR_INVALID_BOUNDING_BOX"):
                 self._drop_box("drop_off_frame_boxes", *_annotation(found), "was outside the image")
-        for found in self._asked("drop_small_boxes", "ERROR_BOUNDING_BOX_TOO_SMALL"):
+        for found in self._findings_to_repair("drop_small_boxes", "ERROR_BOUNDING_BOX_TOO_SMALL"):
             self._drop_box("drop_small_boxes", *_annotation(found), "was too small")
-        for found in self._asked("drop_excess_boxes", "ERROR_TOO_MANY_BOUNDING_BOXES"):
+        for found in self._findings_to_repair("drop_excess_boxes", "ERROR_TOO_MANY_BOUNDING_BOXES"):
             self._drop_excess(str(found.place[0]))
 
     def _clip(self, attribute: str, index: int) -> None:
@@ -327,7 +327,7 @@ class _Line:
     def _off_frame(findings: Iterable[LineFinding]) -> set[Place]:
         return {found.place for found in findings if found.code == "ERROR_INVALID_BOUNDING_BOX"}
 
-    def _asked(self, repair: str, code: str) -> list[LineFinding]:
+    def _findings_to_repair(self, repair: str, code: str) -> list[LineFinding]:
         """Return the findings with this code, if the repair for them was requested."""
         return [found for found in self.findings if found.code == code] if repair in self.names else []
 

@@ -86,7 +86,7 @@ class Advice(Sequence[AdviceItem]):
     name : str
         Name of the evaluated model version.
     labels : DataFrame
-        ``label`` and ``colour``.
+        ``label`` and ``color``.
     pictures : callable, optional
         Function that returns the thumbnail of an image, for display in notebooks.
 
@@ -100,7 +100,7 @@ class Advice(Sequence[AdviceItem]):
     items: tuple[AdviceItem, ...]
     notes: tuple[str, ...] = ()
     name: str = ""
-    labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"label": [], "colour": []}))
+    labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"label": [], "color": []}))
     pictures: Pictures | None = None
 
     @overload
@@ -158,16 +158,16 @@ class Advice(Sequence[AdviceItem]):
         return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
-        colours = dict(zip(self.labels["label"], self.labels["colour"], strict=True))
+        colors = dict(zip(self.labels["label"], self.labels["color"], strict=True))
         left = SHOWN_PICTURES
         cards = []
         for item in self.items:
-            images = _images(item, colours, self.pictures, left)
+            images = _images(item, colors, self.pictures, left)
             left -= sum(image["source"] is not None for image in images)
             cards.append(
                 {
                     "item": item,
-                    "labels": [(label, colours.get(label, _GREY)) for label in item.labels[:SHOWN_LABELS]],
+                    "labels": [(label, colors.get(label, _GREY)) for label in item.labels[:SHOWN_LABELS]],
                     "more_labels": max(0, len(item.labels) - SHOWN_LABELS),
                     "images": images,
                     "more_images": item.images["image"].nunique() - len(images),
@@ -289,7 +289,7 @@ def advise(
 
 
 def _images(
-    item: AdviceItem, colours: Mapping[str, str], pictures: Pictures | None, pictures_left: int
+    item: AdviceItem, colors: Mapping[str, str], pictures: Pictures | None, pictures_left: int
 ) -> list[dict[str, Any]]:
     """Return the first images of a suggestion, at most ``pictures_left`` of them with a thumbnail."""
     shown: list[dict[str, Any]] = []
@@ -304,13 +304,13 @@ def _images(
                 "source": data_url(picture.data),
                 "width": scale * picture.width,
                 "height": scale * picture.height,
-                "boxes": _boxes(picture, item.images[item.images["image"] == name], colours),
+                "boxes": _boxes(picture, item.images[item.images["image"] == name], colors),
             }
         shown.append(image)
     return shown
 
 
-def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str]) -> list[dict[str, Any]]:
+def _boxes(picture: AdviceImage, rows: pd.DataFrame, colors: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the boxes to draw on a thumbnail, in percent of the image size."""
     if "left" not in rows.columns:
         return []
@@ -325,7 +325,7 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colours: Mapping[str, str])
                 "width": 100 * row["width"] / picture.width,
                 "height": 100 * row["height"] / picture.height,
                 "predicted": predicted,
-                "colour": colours.get(label, _GREY),
+                "color": colors.get(label, _GREY),
             }
         )
     return boxes

@@ -72,7 +72,7 @@ class Comparison:
     truth_changed : DataFrame
         ``image`` and ``label`` of the image/label pairs whose ground truth differs between the evaluations.
     labels : DataFrame
-        Labels of both evaluations: ``label``, ``colour``, ``in_before``, ``in_after``.
+        Labels of both evaluations: ``label``, ``color``, ``in_before``, ``in_after``.
     test_images : int
         Number of images compared.
     names : tuple of two str
@@ -149,7 +149,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
         labels = self.per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
-        labels["colour"] = labels["label"].map(self.labels.set_index("label")["colour"])
+        labels["color"] = labels["label"].map(self.labels.set_index("label")["color"])
         changes = (("fixed", self.fixed), ("broken", self.broken))
         return render(
             "comparison.html",

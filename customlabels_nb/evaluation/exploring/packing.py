@@ -42,7 +42,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         "task": DETECTION if isinstance(outcomes, Boxes) else outcomes.task,
         "masks": outcomes.task == MASKS,
         "images": exploration.names,
-        "labels": [{"label": n, "colour": c} for n, c in zip(outcomes.labels, outcomes.colours, strict=True)],
+        "labels": [{"label": n, "color": c} for n, c in zip(outcomes.labels, outcomes.colors, strict=True)],
         "cells": list(exploration.evaluation.confusion_matrix.labels),
         "targets": outcomes.targets.tolist(),
         "test_images": outcomes.test_images.tolist(),

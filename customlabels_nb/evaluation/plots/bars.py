@@ -19,7 +19,7 @@ from customlabels_nb.evaluation.plots.style import (
     RIGHT,
     TEXT,
     WRONG,
-    colours_of,
+    colors_of,
     count_ticks,
     inches,
     legend,
@@ -59,9 +59,9 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     wide = inches(ax)[0] >= NARROW
     end = BARS_END if wide else NARROW_END
     here = table[table["here"]]
-    colours = colours_of(evaluation.labels)
+    colors = colors_of(evaluation.labels)
     ax.barh(here.index, np.ones(len(here)), height=0.56, color=FAINTER, linewidth=0)
-    ax.barh(here.index, here["f1"], height=0.56, color=[colours[name] for name in here["label"]], linewidth=0)
+    ax.barh(here.index, here["f1"], height=0.56, color=[colors[name] for name in here["label"]], linewidth=0)
     rows.whiskers(here["f1_low"], here["f1_high"], here.index)
     rows.name(table["label"].to_list())
     ax.set_xlim(0, end)
@@ -97,13 +97,13 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     beside = ax is None
     rows = PlotRows.of(len(table), ax, width=7.0 if training is None else 8.5)
     ax, size = rows.ax, rows.size
-    colours = table["label"].map(colours_of(evaluation.labels)).to_list()
+    colors = table["label"].map(colors_of(evaluation.labels)).to_list()
     places = np.arange(len(table))
     if training is None:
-        ax.barh(places, table["test"], height=0.56, color=colours, linewidth=0)
+        ax.barh(places, table["test"], height=0.56, color=colors, linewidth=0)
     else:
-        ax.barh(places - 0.19, table["training"], height=0.36, color=colours, linewidth=0, alpha=PALE)
-        ax.barh(places + 0.19, table["test"], height=0.36, color=colours, linewidth=0)
+        ax.barh(places - 0.19, table["training"], height=0.36, color=colors, linewidth=0, alpha=PALE)
+        ax.barh(places + 0.19, table["test"], height=0.36, color=colors, linewidth=0)
     _numbers_at_ends(rows, table, training=training is not None)
     rows.name(table["label"].to_list())
     ax.set_xlim(0, 1.02 * max(1, *table["test"], *table["training"]))

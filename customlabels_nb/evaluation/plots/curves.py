@@ -14,7 +14,7 @@ from customlabels_nb.evaluation.plots.style import (
     INK,
     MARK,
     MARKS,
-    colours_of,
+    colors_of,
     legend,
     marked_threshold,
     name_plot,
@@ -25,12 +25,12 @@ from customlabels_nb.evaluation.plots.style import (
 )
 from customlabels_nb.evaluation.result import Evaluation
 
-#: Dashes and markers, so that lines differ in more than colour.
+#: Dashes and markers, so that lines differ in more than color.
 LINE_STYLES: tuple[Any, ...] = (
     "-", (0, (6, 1.6)), (0, (7, 1.4, 1.4, 1.4)), (0, (2, 1.2)), (0, (12, 1.6)), (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)),
     (0, (1, 1)), (0, (12, 1.4, 2, 1.4)), (0, (3, 3)), (0, (9, 1.4, 1.4, 1.4, 1.4, 1.4)),
 )  # fmt: skip
-#: Number of lines that can be distinguished. If there are more labels, only the weakest ones are drawn in colour.
+#: Number of lines that can be distinguished. If there are more labels, only the weakest ones are drawn in color.
 MOST_LINES = len(LINE_STYLES)
 CROWD = "#88888866"
 #: Above this number, the grey lines are replaced by their median and a band from the 10th to the 90th percentile.
@@ -59,7 +59,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     name_plot(ax, "F1 by threshold" if len(table) > 1 else "Metrics by threshold", high=len(table) == 1)
     if len(table) == 1:
         row = table.iloc[0]
-        _three_lines(ax, row, curves[row["label"]], colours_of(evaluation.labels)[row["label"]])
+        _three_lines(ax, row, curves[row["label"]], colors_of(evaluation.labels)[row["label"]])
         legend(ax, plain(row["label"], 28), beside=beside)
         return ax
     looks = _looks(evaluation, table)
@@ -119,11 +119,11 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
 
 def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Choose the line styles of the labels in the legend, in drawing order: the weakest label last, on top."""
-    colours = colours_of(evaluation.labels)
+    colors = colors_of(evaluation.labels)
     looks = {}
     for position, name in reversed(list(enumerate(table["label"][:MOST_LINES]))):
         looks[name] = {
-            **_mark(MARKS[position], colours[name]),
+            **_mark(MARKS[position], colors[name]),
             "linestyle": LINE_STYLES[position],
             "linewidth": 1.8,
             "label": plain(name, 24),
@@ -156,21 +156,21 @@ def _at(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
     return np.append(y, 0.0)[np.searchsorted(x, grid, side="left")]
 
 
-def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, colour: str) -> None:
+def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> None:
     looks: dict[str, dict[str, Any]] = {
         "precision": {"color": INK, "linestyle": (0, (5, 1.6)), "linewidth": 1.5},
         "recall": {"color": INK, "linestyle": (0, (1.2, 1.2)), "linewidth": 1.9},
-        "f1": {"color": colour, "linewidth": 2.4},
+        "f1": {"color": color, "linewidth": 2.4},
     }
     for metric, look in looks.items():
         name = f"{'F1' if metric == 'f1' else metric} {row[metric]:.3f}"
         ax.plot(curve["threshold"], curve[metric], drawstyle="steps-pre", label=name, solid_capstyle="butt", **look)
     marked_threshold(ax, float(row["threshold"]))
-    _dot(ax, row["threshold"], row["f1"], {"marker": "o", "color": colour})
+    _dot(ax, row["threshold"], row["f1"], {"marker": "o", "color": color})
 
 
-def _mark(form: str, colour: str) -> dict[str, Any]:
-    return {"color": colour, "marker": form, **MARK}
+def _mark(form: str, color: str) -> dict[str, Any]:
+    return {"color": color, "marker": form, **MARK}
 
 
 def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from customlabels_nb.evaluation.plots.style import (
     readable,
 )
 
-#: Colours from a low to a high share. Cells also grow with their share, because pale cells would otherwise stand out on
+#: Colors from a low to a high share. Cells also grow with their share, because pale cells would otherwise stand out on
 #: a dark page.
 RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#8db9df", "#2f7fc1"])
 WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#dda79e", "#c23a2b"])
@@ -58,7 +58,7 @@ def plot_confusion_matrix(
     ----------
     values, shares : ndarray of float64, shape (k, k)
         Rows are predicted, columns are ground truth. ``values`` are written in the cells, and ``shares`` determine
-        their size and colour.
+        their size and color.
     labels : sequence of str
         Names of the rows and columns.
     whole : bool
@@ -125,20 +125,20 @@ def _ground(ax: Axes, count: int) -> None:
 
 
 def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
-    """Draw the filled cells and return the colours of all cells, shape (k, k, 4)."""
-    colours = np.where(right[..., None], RIGHT_CELLS(shares), WRONG_CELLS(shares))
+    """Draw the filled cells and return the colors of all cells, shape (k, k, 4)."""
+    colors = np.where(right[..., None], RIGHT_CELLS(shares), WRONG_CELLS(shares))
     sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * np.sqrt(shares)
     places = np.argwhere(filled)
     side = sides[filled]
     top_left = places[:, ::-1] - side[:, None] / 2  # x, y
     if len(filled) <= MOST_SINGLE_CELLS:
         patches = [_rounded((x, y), width) for (x, y), width in zip(top_left.tolist(), side.tolist(), strict=True)]
-        ax.add_collection(PatchCollection(patches, facecolor=colours[filled], linewidth=0))
+        ax.add_collection(PatchCollection(patches, facecolor=colors[filled], linewidth=0))
     else:  # squares, as thousands of separate patches are slow
         corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
         squares = top_left[:, None, :] + side[:, None, None] * corners
-        ax.add_collection(PolyCollection(squares, facecolor=colours[filled], linewidth=0))
-    return np.asarray(colours, dtype=np.float64)
+        ax.add_collection(PolyCollection(squares, facecolor=colors[filled], linewidth=0))
+    return np.asarray(colors, dtype=np.float64)
 
 
 def _rounded(corner: tuple[float, float], side: float) -> Patch:
@@ -151,8 +151,8 @@ def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cel
     if size < SMALLEST_NUMBER:
         return
     for (p, g), text in texts.items():
-        weight, colour = "bold" if p == g else "normal", ink_on(cells[p, g]) if g < len(cells) else INK
-        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=colour, weight=weight)
+        weight, color = "bold" if p == g else "normal", ink_on(cells[p, g]) if g < len(cells) else INK
+        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=color, weight=weight)
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:

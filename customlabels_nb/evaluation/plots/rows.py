@@ -66,8 +66,8 @@ class PlotRows:
 
     def whiskers(self, low: Any, high: Any, places: Any) -> None:
         """Draw intervals as dark lines with a light edge, visible on any background and on bars."""
-        for colour, width, cap in (("#ffffffb0", 2.9, 0.17), ("#333333", 1.3, 0.15)):
-            self.ax.hlines(places, low, high, color=colour, linewidth=width, capstyle="butt", zorder=3)
+        for color, width, cap in (("#ffffffb0", 2.9, 0.17), ("#333333", 1.3, 0.15)):
+            self.ax.hlines(places, low, high, color=color, linewidth=width, capstyle="butt", zorder=3)
             for end in (low, high):
                 ends = np.asarray(places) - cap, np.asarray(places) + cap
-                self.ax.vlines(end, *ends, color=colour, linewidth=width, zorder=3)
+                self.ax.vlines(end, *ends, color=color, linewidth=width, zorder=3)

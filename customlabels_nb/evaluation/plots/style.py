@@ -1,10 +1,10 @@
-"""Shared style of all plots: background, colours and sizes.
+"""Shared style of all plots: background, colors and sizes.
 
 New figures are transparent, and their text is a medium grey with about the same contrast on white (4:1) and on a dark
 notebook page (4.7:1). A notebook's theme can change after the cell has run, so no fixed background would suit both, and
-white figures glare in dark mode. Text on a filled cell is black or white, depending on the colour of that cell.
+white figures glare in dark mode. Text on a filled cell is black or white, depending on the color of that cell.
 
-Colour is never the only cue: correct and wrong also differ in position or shape, and lines in dashes and markers.
+Color is never the only cue: correct and wrong also differ in position or shape, and lines in dashes and markers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INK = "#7f7f7f"
 INK_LIGHT = "#808080"
 FAINT = "#8888884d"
 FAINTER = "#88888822"
-#: Colours of correct and wrong predictions in plots and tables, distinguishable for colour-blind readers.
+#: Colors of correct and wrong predictions in plots and tables, distinguishable for color-blind readers.
 RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
 QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
@@ -39,9 +39,9 @@ MARK: dict[str, Any] = {"markersize": 7, "markeredgecolor": "#ffffffcc", "marker
 #: In points: font size, smallest font size, and smallest row height for text. If rows are closer together, only some of
 #: them have text.
 TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
-#: Markers of lines, and colours of versions, which are distinguishable for colour-blind readers (Okabe and Ito).
+#: Markers of lines, and colors of versions, which are distinguishable for color-blind readers (Okabe and Ito).
 MARKS = "osD^vp<>Xh"
-VERSION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+VERSION_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 #: Themes of plots. None has grey text on a transparent background, for light and dark pages.
 THEMES = (None, "paper")
 #: In points: space between a plot and its title, and with column headings or a number in between.
@@ -100,7 +100,7 @@ def new_axes(width: float, height: float) -> Axes:
 
 
 def quiet(ax: Axes) -> None:
-    """Remove the frame and tick marks, and draw all text in the ink colour."""
+    """Remove the frame and tick marks, and draw all text in the ink color."""
     ax.tick_params(axis="y", which="both", length=0, colors=INK)
     ax.tick_params(axis="x", which="both", length=0, colors=INK_LIGHT)
     for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
@@ -147,13 +147,13 @@ def marked_threshold(ax: Axes, threshold: float) -> None:
                 ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
 
 
-def colours_of(labels: pd.DataFrame) -> dict[str, str]:
-    """Map each label to its colour, from a table with the columns ``label`` and ``colour``."""
-    return dict(zip(labels["label"], labels["colour"], strict=True))
+def colors_of(labels: pd.DataFrame) -> dict[str, str]:
+    """Map each label to its color, from a table with the columns ``label`` and ``color``."""
+    return dict(zip(labels["label"], labels["color"], strict=True))
 
 
 def ink_on(ground: Any) -> str:
-    """Choose black or white text, whichever is more legible on the given fill colour."""
+    """Choose black or white text, whichever is more legible on the given fill color."""
     red, green, blue = (float(part) ** 2.2 for part in to_rgb(ground))
     return "#111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "#fff"  # equal contrast at 0.18
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from customlabels_nb.evaluation.plots.rows import PlotRows
-from customlabels_nb.evaluation.plots.style import FAINT, MARK, MARKS, TEXT, VERSION_COLOURS, legend, plain, plot, quiet
+from customlabels_nb.evaluation.plots.style import FAINT, MARK, MARKS, TEXT, VERSION_COLORS, legend, plain, plot, quiet
 
 #: Height of one version in a row, as a fraction of the row height, and the largest height of all.
 SPREAD, MOST_SPREAD = 0.22, 0.66
@@ -19,7 +19,7 @@ SPREAD, MOST_SPREAD = 0.22, 0.66
 def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "label") -> Axes:
     """Draw the F1 of each version with its 95% confidence interval, one row per label or slice.
 
-    ``table`` has the columns ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in colour, marker
+    ``table`` has the columns ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in color, marker
     and place within the row.
     """
     names, versions = list(dict.fromkeys(table[by])), list(dict.fromkeys(table["version"]))
@@ -31,7 +31,7 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
     for at, version in enumerate(versions):
         own = table[(table["version"] == version) & table["f1"].notna()]
         y = own[by].map(place).to_numpy(dtype=np.float64) + step * (at - (len(versions) - 1) / 2)
-        look: dict[str, Any] = {"color": VERSION_COLOURS[at % len(VERSION_COLOURS)]}
+        look: dict[str, Any] = {"color": VERSION_COLORS[at % len(VERSION_COLORS)]}
         ax.hlines(y, own["f1_low"], own["f1_high"], linewidth=1.6, **look)
         marker = MARKS[at % len(MARKS)]
         ax.plot(own["f1"], y, linestyle="none", marker=marker, label=plain(version, 32), zorder=3, **look, **MARK)

@@ -49,7 +49,7 @@ _WORTH_IT = 1.25
 _LEAST = 0.05  # confidence: less confident boxes are numerous and irrelevant
 _MAY_BE_ALONE = 0.02  # fraction of boxes: rounding decides whether NMS suppresses a box whose IoU is near the threshold
 _ROUNDS, _SECONDS = 3, 0.5
-_GRIDS = (4, 20)  # cells per side of the synthetic images, with coarse and fine colour patches
+_GRIDS = (4, 20)  # cells per side of the synthetic images, with coarse and fine color patches
 
 
 def open_engine(

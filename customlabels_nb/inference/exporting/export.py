@@ -201,7 +201,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
         "name": name,
         "kind": config.kind,
         "labels": list(config.labels),
-        "colours": list(config.colours),
+        "colors": list(config.colors),
         "thresholds": {label: config.threshold_of(label) for label in config.labels},
         "activation": config.activation,
         "input_size": config.input_size,

@@ -1,7 +1,7 @@
 // Dashboard of a labelling job: states of the images, rate, people and agreement, for its managers. The kernel side is in
 // job_dashboard.py.
 
-import { chip, colourOf } from "./shared/chips.js";
+import { chip, colorOf } from "./shared/chips.js";
 import { NO_FULL_SCREEN, element, followFullScreen, setText, show, turnFullScreen } from "./shared/dom.js";
 import { instructionNodes } from "./shared/panels.js";
 import { FollowingScreen } from "./dashboard/following.js";
@@ -161,7 +161,7 @@ class JobDashboardScreen extends FollowingScreen {
     const node = (part) => {
       if (typeof part === "string") return part;
       if (part.person !== undefined) return element("strong", {}, element("bdi", { text: part.person }));
-      return part.label === null ? element("em", { text: "nothing" }) : chip(part.label, colourOf(part.label, this.figures.labels));
+      return part.label === null ? element("em", { text: "nothing" }) : chip(part.label, colorOf(part.label, this.figures.labels));
     };
     const words = parts.map((part) => (typeof part === "string" ? part : isolated(part.person ?? part.label ?? "nothing"))).join("");
     const about = link?.person ?? "";
@@ -205,7 +205,7 @@ class JobDashboardScreen extends FollowingScreen {
   _labels(rows) {
     const line = ([label, images, value, low, high]) => element(
       "tr", {},
-      element("td", { class: "who" }, chip(label, colourOf(label, this.figures.labels))),
+      element("td", { class: "who" }, chip(label, colorOf(label, this.figures.labels))),
       element("td", { class: "shares" }, element("span", { text: decimals(value) }), track(value, low, high)),
       element("td", { class: "number faint", text: intervalText(low, high) }),
       element("td", { class: "number" }, images ? this._number(numeral(images), { label }, `answers ${isolated(label)}`, `label ${label}`) : "0"),

@@ -81,7 +81,7 @@ def unlike(raws: list[bytes]) -> list[bytes]:
 
 @PROFILES
 def test_lines_read_together_equal_lines_read_one_by_one(limits: Limits) -> None:
-    raws = list(mutated_lines(2_000, seed=3))
+    raws = list(mutated_lines(2_000, random_state=3))
     seen: dict[str | None, bytes] = {parse_line(raw, limits).source_ref: raw for raw in raws}
     raws = [*seen.values(), *(raw for raw in raws if parse_line(raw, limits).source_ref is None)]
     assert many(raws, limits) == one_by_one(raws, limits)
@@ -147,7 +147,7 @@ def test_crowds_are_read_from_plain_lines(limits: Limits) -> None:
 
 
 def test_the_quick_parser_takes_nothing_that_json_does_not() -> None:
-    for raw in mutated_lines(2_000, seed=4):
+    for raw in mutated_lines(2_000, random_state=4):
         try:
             quick = orjson.loads(raw)
         except orjson.JSONDecodeError:

@@ -98,7 +98,7 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 # -- from -------------------------------------------------------------------------------------------
 def test_images_in_memory_are_written_once_to_the_folder(tmp_path: Path) -> None:
-    pictures = [picture(seed) for seed in range(3)]
+    pictures = [picture(random_state) for random_state in range(3)]
     made = datasets.Dataset.from_dict(
         {"image": pictures, "label": [0, 1, -1]}, features=features(label=datasets.ClassLabel(names=["a", "b"]))
     )

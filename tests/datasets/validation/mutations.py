@@ -37,9 +37,9 @@ BYTES = [
 ]  # fmt: skip
 
 
-def mutated_lines(count: int, seed: int) -> Iterator[bytes]:
+def mutated_lines(count: int, random_state: int) -> Iterator[bytes]:
     """Yield ``count`` lines without line ends, a few per image at most, the same ones for the same seed."""
-    rng = random.Random(seed)
+    rng = random.Random(random_state)
     for number in range(count):
         if number % 20_000 == 19_999:
             yield enormous(rng, number)

@@ -30,9 +30,9 @@ def checked(path: Path, limits: Limits, lines: list[bytes]) -> CheckedManifest:
     return found
 
 
-def check_all(folder: Path, count: int, seed: int) -> None:
+def check_all(folder: Path, count: int, random_state: int) -> None:
     """Check corrupted lines with both profiles and compare the readers."""
-    lines = list(mutated_lines(count, seed))
+    lines = list(mutated_lines(count, random_state))
     path = folder / "spoilt.manifest"
     path.write_bytes(b"\n".join(lines) + b"\n")
     results = {limits: checked(path, limits, lines) for limits in (LOCAL, REKOGNITION)}
@@ -84,9 +84,9 @@ def check_outputs(folder: Path, path: Path, count: int) -> None:
 
 
 def test_three_thousand_spoilt_lines(tmp_path: Path) -> None:
-    check_all(tmp_path, 3_000, seed=1)
+    check_all(tmp_path, 3_000, random_state=1)
 
 
 @pytest.mark.thorough
 def test_five_thousand_spoilt_lines(tmp_path: Path) -> None:
-    check_all(tmp_path, 5_000, seed=2)
+    check_all(tmp_path, 5_000, random_state=2)

@@ -29,7 +29,7 @@ def after_parameters(ns):
     }
     client = boto3.client("s3")
     client.create_bucket(Bucket=_BUCKET)
-    photos = cl.examples.write_photos("rooms", Path("in-the-bucket"), train=10, test=0, size=(320, 240), seed=1)
+    photos = cl.examples.write_photos("rooms", Path("in-the-bucket"), train=10, test=0, size=(320, 240), random_state=1)
     for path in sorted(photos.train.glob("*/*.jpg")):
         key = f"photos/{path.parent.name}/{path.name}"
         client.put_object(Bucket=_BUCKET, Key=key, Body=path.read_bytes())

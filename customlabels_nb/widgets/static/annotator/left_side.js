@@ -2,7 +2,7 @@
 
 import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
 import { findLabels } from "../shared/rows.js";
-import { inkOn } from "../shared/colours.js";
+import { inkOn } from "../shared/colors.js";
 
 const SHOWN_LABELS = 60;
 const ADDED = -1; // index of the typed text, which becomes a new label
@@ -98,8 +98,8 @@ export class LeftSide {
     const found = text ? findLabels(this.labels, text) : this.labels;
     const isNew = Boolean(text) && !this.labels.some(({ label }) => label === text);
     this.choices = [...(isNew ? [ADDED] : []), ...found.slice(0, SHOWN_LABELS).keys()];
-    const shown = found.slice(0, SHOWN_LABELS).map(({ label, colour }, index) => ({
-      label, colour, key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1, count: this.counts.get(label) ?? 0,
+    const shown = found.slice(0, SHOWN_LABELS).map(({ label, color }, index) => ({
+      label, color, key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1, count: this.counts.get(label) ?? 0,
       current: label === this.current, hidden: this.hidden.has(label), locked: this.locked.has(label),
       next: Boolean(text) && index === this.at,
     }));
@@ -119,8 +119,8 @@ export class LeftSide {
     );
   }
 
-  _line({ label, colour, key, count, current, hidden, locked, next }) {
-    const style = { "--label-colour": colour, "--label-ink": inkOn(colour) };
+  _line({ label, color, key, count, current, hidden, locked, next }) {
+    const style = { "--label-color": color, "--label-ink": inkOn(color) };
     const choose = element(
       "button", {
         type: "button", class: `row label${current ? " current" : ""}`, title: label, data: { label }, style,

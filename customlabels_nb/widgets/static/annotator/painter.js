@@ -1,6 +1,6 @@
 // Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
-import { inkOn } from "../shared/colours.js";
+import { inkOn } from "../shared/colors.js";
 import { HANDLES, handlePoint, outline, ringsOf } from "../shared/geometry.js";
 import { shortLabel } from "../shared/tags.js";
 
@@ -25,7 +25,7 @@ export class Painter {
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colourOf, isHidden, guides, hovered }
+  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colorOf, isHidden, guides, hovered }
   paint(scene) {
     this._clear(this.pen);
     if (!scene) return;
@@ -50,7 +50,7 @@ export class Painter {
   _paintStill(scene) {
     const { camera, shapes, predictions, prediction, selected, draft } = scene;
     const looks = new Map();
-    const look = (shape) => { if (!looks.has(shape.label)) looks.set(shape.label, `${scene.colourOf(shape.label)} ${scene.isHidden(shape)}`); };
+    const look = (shape) => { if (!looks.has(shape.label)) looks.set(shape.label, `${scene.colorOf(shape.label)} ${scene.isHidden(shape)}`); };
     predictions.forEach(look);
     shapes.forEach(look);
     const now = [camera, shapes, predictions, prediction, selected, draft?.index, [...looks.values()].join()];
@@ -66,7 +66,7 @@ export class Painter {
 
   _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false, lit = false, number }) {
     if (scene.isHidden(shape) && !strong && !lit) return;
-    const colour = scene.colourOf(shape.label);
+    const color = scene.colorOf(shape.label);
     const rings = ringsOf(outline(shape)).map((ring) => ring.map((point) => scene.camera.toScreen(point)));
     const points = rings.flat();
     pen.beginPath();
@@ -76,25 +76,25 @@ export class Painter {
     }
     if ((strong || lit) && !shape.open) {
       pen.globalAlpha = lit ? 0.35 : 0.12;
-      pen.fillStyle = colour;
+      pen.fillStyle = color;
       pen.fill("evenodd");
       pen.globalAlpha = 1;
     }
     pen.globalAlpha = 0.6;
     pen.lineWidth = strong ? 4 : 3.5;
-    pen.strokeStyle = inkOn(colour); // a halo, also between dashes: one of both colours contrasts with any photo
+    pen.strokeStyle = inkOn(color); // a halo, also between dashes: one of both colors contrasts with any photo
     pen.stroke();
     pen.globalAlpha = 1;
     pen.setLineDash(dashed ? [6, 4] : []);
     pen.lineWidth = strong ? 2.5 : 1.8;
-    pen.strokeStyle = colour;
+    pen.strokeStyle = color;
     pen.stroke();
     pen.setLineDash([]);
-    if (strong && !dashed) this._handles(pen, shape, points, colour, scene);
-    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${shortLabel(shape.label)}`, points, colour);
+    if (strong && !dashed) this._handles(pen, shape, points, color, scene);
+    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${shortLabel(shape.label)}`, points, color);
   }
 
-  _handles(pen, shape, points, colour, { camera, corner }) {
+  _handles(pen, shape, points, color, { camera, corner }) {
     const places = shape.polygon ? points : HANDLES.map((name) => camera.toScreen(handlePoint(shape, name)));
     const path = ([x, y]) => {
       if (shape.polygon) {
@@ -103,8 +103,8 @@ export class Painter {
       } else pen.rect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
     };
     pen.lineWidth = 1.5;
-    pen.strokeStyle = colour;
-    for (const [fill, own] of [["#fff", places], [colour, shape.polygon && places[corner] ? [places[corner]] : []]]) {
+    pen.strokeStyle = color;
+    for (const [fill, own] of [["#fff", places], [color, shape.polygon && places[corner] ? [places[corner]] : []]]) {
       pen.fillStyle = fill;
       pen.beginPath();
       own.forEach(path);
@@ -144,15 +144,15 @@ export class Painter {
     }
   }
 
-  _tag(pen, text, points, colour) {
+  _tag(pen, text, points, color) {
     const [left, top] = points.reduce((best, point) => (point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best));
     pen.font = FONT;
     if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
     const width = this.widths.get(text) + 10;
     const y = top >= 18 ? top - 18 : top;
-    pen.fillStyle = colour;
+    pen.fillStyle = color;
     pen.fillRect(left - 1, y, width, 17);
-    pen.fillStyle = inkOn(colour);
+    pen.fillStyle = inkOn(color);
     pen.textBaseline = "middle";
     pen.fillText(text, left + 4, y + 9);
   }

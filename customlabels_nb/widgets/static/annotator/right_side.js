@@ -50,10 +50,10 @@ export class RightSide {
     return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
   }
 
-  update({ imageShapes, prediction, offered, colourOf, labels, task, readOnly, tolerance }) {
+  update({ imageShapes, prediction, offered, colorOf, labels, task, readOnly, tolerance }) {
     const count = imageShapes ? imageShapes.shapes.length : 0;
     setText(this.title, `Shapes · ${count}`);
-    this._fillList(imageShapes, prediction, colourOf);
+    this._fillList(imageShapes, prediction, colorOf);
     const shape = imageShapes?.shape ?? null;
     show(this.numbers, Boolean(shape));
     show(this.simplifying, Boolean(shape?.polygon) && !readOnly);
@@ -86,10 +86,10 @@ export class RightSide {
   }
 
   // Update only changed rows, so that the focus stays in the list. It is one Tab stop, with arrow keys inside.
-  _fillList(imageShapes, prediction, colourOf) {
+  _fillList(imageShapes, prediction, colorOf) {
     const { shapes = [], predictions = [] } = imageShapes ?? {};
     const line = (kind) => (shape, index) => ({
-      kind, index, label: shape.label, colour: colourOf(shape.label), points: shape.polygon ? pointsText(shape.polygon) : null,
+      kind, index, label: shape.label, color: colorOf(shape.label), points: shape.polygon ? pointsText(shape.polygon) : null,
       number: index + 1 + (kind === "predictions" ? shapes.length : 0), size: [shape.width, shape.height].map(Math.round).join(" × "), confidence: shape.confidence?.toFixed(2),
     });
     const lines = [...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")), ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions"))];
@@ -118,10 +118,10 @@ export class RightSide {
     this.list.replaceChildren(...this.rows.map(({ node }) => node), ...words.map((text) => element("p", { class: "faint", text })));
   }
 
-  _listRow({ kind, index, label, colour, points, number, size }) {
+  _listRow({ kind, index, label, color, points, number, size }) {
     const act = () => (kind === "shapes" ? this.on.select(index) : this.on.accept(index));
     return element(
-      "button", { type: "button", class: "row", title: label, style: { "--label-colour": colour }, on: { click: () => { this.on.leave(); act(); }, pointerenter: () => this.on.hover(kind, index) } },
+      "button", { type: "button", class: "row", title: label, style: { "--label-color": color }, on: { click: () => { this.on.leave(); act(); }, pointerenter: () => this.on.hover(kind, index) } },
       element("span", { class: "number", text: String(number) }), element("i", { class: points ? "dot polygon" : "dot" }), element("bdi", { class: "grow", text: label }),
       element("span", { class: "count", text: points ?? size }),
     );
@@ -151,13 +151,13 @@ export class RightSide {
     const own = labels.filter(isFirst);
     const others = labels.filter((each) => !isFirst(each));
     const shown = labels.length > SHOWN_WHOLE ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE)) : labels;
-    this.whole.replaceChildren(...shown.map(({ label, colour }) => {
+    this.whole.replaceChildren(...shown.map(({ label, color }) => {
       const has = imageShapes.labels.includes(label);
       const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
       const title = confidence ? `${label}: predicted for the entire image with confidence ${confidence}. Click or press A to accept.` : label;
       return element(
         "button", {
-          type: "button", class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`, title, disabled: readOnly, style: { "--label-colour": colour }, data: { whole: label },
+          type: "button", class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`, title, disabled: readOnly, style: { "--label-color": color }, data: { whole: label },
           attributes: { "aria-pressed": String(has) }, on: { click: () => { this.on.leave(); this.on.whole(label); } },
         },
         element("i", { class: "dot" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: has ? "✓" : confidence ? `${confidence} · accept` : "" }),

@@ -1,7 +1,7 @@
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
 import { element, hint, keepKeys, NO_FULL_SCREEN, setText, show, turnFullScreen } from "../shared/dom.js";
-import { colourOf } from "../shared/chips.js";
+import { colorOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
 import { JobBar } from "../shared/job_bar.js";
@@ -168,7 +168,7 @@ export class Workspace {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
-        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, prompts: this.outlining.current, colourOf: (label) => this.colourOf(label),
+        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, prompts: this.outlining.current, colorOf: (label) => this.colorOf(label),
         isHidden: (shape) => this.hidden.has(shape.label), hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
@@ -195,7 +195,7 @@ export class Workspace {
     const unfold = button("Panels", "Show or hide the side panels", () => {
       unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
     }, { class: "unfold", attributes: { "aria-expanded": "false" } });
-    this.labels = button("Labels…", "Add, rename, recolour, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
+    this.labels = button("Labels…", "Add, rename, recolor, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
     this.fullScreen = button("", "Full screen (Shift F)", () => this.toggleFullScreen(), { class: "full-screen", hidden: !document.fullscreenEnabled, attributes: { "aria-label": "Full screen", "aria-pressed": "false" } });
     this.fullScreen.append(element("i", {}));
     const previous = button("‹", "Save and go to the previous image (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "Previous image" } });
@@ -222,8 +222,8 @@ export class Workspace {
   }
 
   // -- showing ----------------------------------------------------------------------------------------
-  colourOf(label) {
-    return colourOf(label, this.info?.labels ?? []);
+  colorOf(label) {
+    return colorOf(label, this.info?.labels ?? []);
   }
 
   shown() {
@@ -236,7 +236,7 @@ export class Workspace {
     show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
-      imageShapes, prediction: changes.prediction, offered: changes.offered, colourOf: (label) => this.colourOf(label), labels: info.labels, task: info.task,
+      imageShapes, prediction: changes.prediction, offered: changes.offered, colorOf: (label) => this.colorOf(label), labels: info.labels, task: info.task,
       readOnly: info.read_only, tolerance: changes.tolerance,
     });
     this.tools.update({ tool: this.drawing.tool, readOnly: info.read_only, hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon) });

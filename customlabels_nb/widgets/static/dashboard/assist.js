@@ -2,7 +2,7 @@
 // stay, and all states have the same height, so that nothing moves while somebody labels.
 
 import { svgElement, svgText } from "../shared/charts.js";
-import { chip, colourOf } from "../shared/chips.js";
+import { chip, colorOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
 import { STEPS, adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, purposeText, queueShares, stepRows } from "./assist_text.js";
 import { counted, isolated, numeral } from "./text.js";
@@ -283,10 +283,10 @@ export class AssistCard {
     this.said = known;
     const { before, gain, interval, label, after } = adviceParts(advice);
     this.advice.classList.toggle("error", Boolean(error));
-    const colours = this.labels.map(([own, colour]) => ({ label: own, colour }));
+    const colors = this.labels.map(([own, color]) => ({ label: own, color }));
     const parts = gain === undefined ? [before] : [
       `${before} `, element("strong", { text: gain }), " ", element("span", { class: "faint", text: interval }),
-      ...(label ? [", mostly for ", chip(label, colourOf(label, colours))] : []), after,
+      ...(label ? [", mostly for ", chip(label, colorOf(label, colors))] : []), after,
     ];
     this.words.replaceChildren(...(trouble ? [trouble] : parts));
     show(this.asked, !trouble && Boolean(advice?.more));

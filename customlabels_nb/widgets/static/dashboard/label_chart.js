@@ -34,8 +34,8 @@ export class LabelChart {
     this.rows.classList.toggle("many", this.all && labels.length > SHOWN_FIRST);
     const names = element(
       "div", { class: "names", style: { "padding-top": `${AXIS}px` } },
-      ...shown.map(([label, colour]) => element(
-        "div", { class: "name", title: label, style: { "--label-colour": colour, height: `${ROW}px` } },
+      ...shown.map(([label, color]) => element(
+        "div", { class: "name", title: label, style: { "--label-color": color, height: `${ROW}px` } },
         element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
       )),
     );
@@ -58,12 +58,12 @@ export class LabelChart {
     }
     chart.append(svgElement("line", { class: "axis-line", x1: 0.5, x2: 0.5, y1: AXIS - 3, y2: height }));
     shown.forEach((row, index) => {
-      const [label, colour] = row;
+      const [label, color] = row;
       const said = `${isolated(label)}, ${split}: ${counted(row[column], "image")}`;
       const y = AXIS + index * ROW;
       const length = barLength(row[column], ticks.at(-1), room);
       if (length) chart.append(bar({
-        x: 1, y: y + (ROW - THICK) / 2, width: length, height: THICK, key: `${split} ${label}`, kind: `labelled-bar ${split}`, colour, said,
+        x: 1, y: y + (ROW - THICK) / 2, width: length, height: THICK, key: `${split} ${label}`, kind: `labelled-bar ${split}`, color, said,
         room: { x: 0, y, width: room, height: ROW }, onOpen: () => this.open(split, { label }, said),
       }));
       chart.append(svgText(length + 6, y + ROW / 2 + 4, numeral(row[column]), { class: row[column] ? "value" : "value none" }));

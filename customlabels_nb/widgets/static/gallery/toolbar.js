@@ -47,7 +47,7 @@ export class Toolbar {
     [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
     this.shuffle = element("button", {
       type: "button", class: "plain shuffle", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
-      on: { click: () => on.query({ seed: Math.floor(Math.random() * 2 ** 32) }) },
+      on: { click: () => on.query({ random_state: Math.floor(Math.random() * 2 ** 32) }) },
     });
     this.search = element("input", {
       type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
@@ -55,7 +55,7 @@ export class Toolbar {
     });
     const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
     this.upload = button("Upload", on.upload, "Add images: choose files, or drop them onto the gallery");
-    this.labels = button("Labels…", on.labels, "Add, rename, recolour, reorder, merge and remove labels");
+    this.labels = button("Labels…", on.labels, "Add, rename, recolor, reorder, merge and remove labels");
     this.instructions = button("Instructions", on.instructions, "Labelling instructions");
     this.undoing = undoButtons(on);
     this.skip = button("Skip", on.skip, "Skip the selected images (0)");

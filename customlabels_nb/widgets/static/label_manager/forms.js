@@ -1,4 +1,4 @@
-// Questions of the label manager: merge target, removal, colour, and import of labels.
+// Questions of the label manager: merge target, removal, color, and import of labels.
 
 import { element, setText } from "../shared/dom.js";
 import { counted, quoted, someOf, usesText } from "./logic.js";
@@ -66,18 +66,18 @@ export function askReview(question, place, { names, done }) {
   ]);
 }
 
-// → a colour #rrggbb or null.
-export function askColour(question, place, { label, colour, palette }) {
-  const own = element("input", { type: "color", class: "own-colour", value: colour, attributes: { "aria-label": "Custom colour" } });
+// → a color #rrggbb or null.
+export function askColor(question, place, { label, color, palette }) {
+  const own = element("input", { type: "color", class: "own-color", value: color, attributes: { "aria-label": "Custom color" } });
   own.addEventListener("change", () => question.close(own.value));
   const swatches = palette.map((value) => element("button", {
-    type: "button", class: "swatch", title: value, style: { "--label-colour": value }, data: value === colour ? { first: "" } : {},
-    attributes: { "aria-label": value, "aria-pressed": String(value === colour) }, on: { click: () => question.close(value) },
+    type: "button", class: "swatch", title: value, style: { "--label-color": value }, data: value === color ? { first: "" } : {},
+    attributes: { "aria-label": value, "aria-pressed": String(value === color) }, on: { click: () => question.close(value) },
   }));
-  return question.ask(place, label, `Colour of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)));
+  return question.ask(place, label, `Color of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)));
 }
 
-// → [[name, colour], …] of labels to add, or null. `request` sends to the kernel.
+// → [[name, color], …] of labels to add, or null. `request` sends to the kernel.
 export async function askImport(question, place, { request }) {
   const field = element("input", { type: "text", class: "path", placeholder: "Path of a project, manifest, COCO, CSV…", data: { first: "" }, attributes: { "aria-label": "Path of the project or dataset", spellcheck: "false" } });
   const words = element("p", { class: "faint", text: "A project folder, or a file or folder in a supported format. Only label names are imported, not images." });

@@ -1,5 +1,5 @@
 // Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
-// [{ label, colour }, …] in order.
+// [{ label, color }, …] in order.
 
 import { letterOf } from "../shared/keymap.js";
 
@@ -12,10 +12,10 @@ export function withText(labels, text) {
 export function changed(labels, edit) {
   const { op, label } = edit;
   if (op === "rename") return labels.map((own) => (own.label === label ? { ...own, label: edit.name } : own));
-  if (op === "recolour") return labels.map((own) => (own.label === label ? { ...own, colour: edit.colour } : own));
+  if (op === "recolor") return labels.map((own) => (own.label === label ? { ...own, color: edit.color } : own));
   if (op === "merge" || op === "remove") return labels.filter((own) => own.label !== label);
   if (op === "move") return reordered(labels, label, edit.before);
-  return labels; // the kernel chooses the colours of new labels
+  return labels; // the kernel chooses the colors of new labels
 }
 
 // Move `label` before the label `before`, or to the end with null.
@@ -72,7 +72,7 @@ export function someOf(names, most) {
 const COMMANDS = new Map([
   ["ArrowUp", ["move", -1]], ["ArrowDown", ["move", 1]], ["Home", ["edge", 0]], ["End", ["edge", -1]],
   ["F2", ["rename"]], ["Enter", ["rename"]], ["Delete", ["remove"]], ["Backspace", ["remove"]],
-  ["m", ["merge"]], ["c", ["colour"]], ["/", ["filter"]], ["+", ["add"]],
+  ["m", ["merge"]], ["c", ["color"]], ["/", ["filter"]], ["+", ["add"]],
 ]);
 
 // Map a key on the list to [command, argument], or null. Only moves repeat while their key is held.

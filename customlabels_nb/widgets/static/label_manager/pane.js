@@ -4,7 +4,7 @@
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { KernelGone } from "../shared/requests.js";
-import { askColour, askImport, askMerge, askRemove, askReview } from "./forms.js";
+import { askColor, askImport, askMerge, askRemove, askReview } from "./forms.js";
 import { LabelList } from "./list.js";
 import { after, changed, counted, labelCommand, quoted, stepBefore, withText } from "./logic.js";
 import { Question } from "./question.js";
@@ -14,7 +14,7 @@ const COUNT_AGAIN = 300;
 const SAID_FOR = 8_000;
 const COUNT_SHARE = 10; // pause before the next count, as a multiple of its duration
 
-const HINTS = [["F2", "rename"], ["Alt ↑↓", "move"], ["M", "merge"], ["C", "colour"], ["Del", "remove"], ["/", "filter"]];
+const HINTS = [["F2", "rename"], ["Alt ↑↓", "move"], ["M", "merge"], ["C", "color"], ["Del", "remove"], ["/", "filter"]];
 const ABOUT_NO_LABEL = new Set(["add", "undo", "redo"]);
 const STATE_WORDS = { saved: "saved", saving: "saving…", lost: "not saved – the kernel does not respond" };
 
@@ -231,7 +231,7 @@ export class LabelPane {
     this.list.focusOn(node.dataset.label);
     const action = event.target.closest("[data-do]");
     if (action) this._do([action.dataset.do]);
-    else if (event.target.closest(".swatch")) this._do(["colour"]);
+    else if (event.target.closest(".swatch")) this._do(["color"]);
     else if (!event.target.closest("button")) this.leave();
   }
 
@@ -274,7 +274,7 @@ export class LabelPane {
       rename: () => this.list.rowOf(at).rename(),
       merge: () => this._merge(at),
       remove: () => this._remove(at),
-      colour: () => this._recolour(at),
+      color: () => this._recolor(at),
     };
     if (name === "move") this.list.focusOn(shown[Math.min(Math.max(place + by, 0), shown.length - 1)]?.label ?? null);
     else if (name === "edge") this.list.focusOn(shown.at(by)?.label ?? null);
@@ -330,10 +330,10 @@ export class LabelPane {
     return { known: this.uses.get(label), fresh: this._usesOf(label) };
   }
 
-  async _recolour(label) {
-    const { colour } = this.labels.find((own) => own.label === label);
-    const wanted = await askColour(this.question, this.list.rowOf(label).node, { label, colour, palette: this.info.palette });
-    if (wanted && wanted !== colour) await this._change({ op: "recolour", label, colour: wanted });
+  async _recolor(label) {
+    const { color } = this.labels.find((own) => own.label === label);
+    const wanted = await askColor(this.question, this.list.rowOf(label).node, { label, color, palette: this.info.palette });
+    if (wanted && wanted !== color) await this._change({ op: "recolor", label, color: wanted });
   }
 
   async _addTyped() {

@@ -22,15 +22,15 @@ export class LabelRow {
     return this.field !== undefined;
   }
 
-  show({ label, colour }, place, uses) {
+  show({ label, color }, place, uses) {
     this.label = label;
     this.node.dataset.label = label;
-    this.node.style.setProperty("--label-colour", colour);
+    this.node.style.setProperty("--label-color", color);
     setText(this.key, place < 9 ? String(place + 1) : "");
     setText(this.name, label);
     this.name.title = label;
-    this.swatch.title = `Colour ${colour} (C)`;
-    this.swatch.setAttribute("aria-label", `Colour of ${label}`);
+    this.swatch.title = `Color ${color} (C)`;
+    this.swatch.setAttribute("aria-label", `Color of ${label}`);
     this.showUses(uses);
   }
 

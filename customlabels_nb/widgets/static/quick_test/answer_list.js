@@ -47,7 +47,7 @@ export class AnswerList {
     const limit = element("span", { class: "limit faint" });
     const node = element(
       "label", {
-        class: "answer", style: { "--label-colour": row.colour }, data: { index: String(index) },
+        class: "answer", style: { "--label-color": row.color }, data: { index: String(index) },
         on: { pointerenter: () => this.on.point(index), pointerleave: () => this.on.point(null) },
       },
       canTake && place < 9 ? keyHint(String(place + 1)) : element("span", { class: "no-key" }), box,

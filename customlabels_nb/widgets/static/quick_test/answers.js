@@ -1,4 +1,4 @@
-// Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, colour,
+// Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, color,
 // confidence, box, polygon, limit }: box is [left, top, width, height] in pixels or null, polygon the outline of the
 // object or null, limit its label's threshold.
 
@@ -62,8 +62,8 @@ export function withoutLabel(choice, label) {
 // Group rows by label in order of first appearance, with count and highest and lowest confidence.
 export function byLabel(rows) {
   const found = new Map();
-  for (const { label, colour, confidence } of rows) {
-    const own = found.get(label) ?? { label, colour, count: 0, high: confidence, low: confidence };
+  for (const { label, color, confidence } of rows) {
+    const own = found.get(label) ?? { label, color, count: 0, high: confidence, low: confidence };
     own.count += 1;
     own.high = Math.max(own.high, confidence);
     own.low = Math.min(own.low, confidence);

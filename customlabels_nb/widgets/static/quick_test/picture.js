@@ -27,7 +27,7 @@ export class Picture {
     show(this.image, !this.isFilming);
   }
 
-  // `boxes`: [{ index, label, colour, confidence, box, taken }], by descending confidence, in pixels of `size`, which
+  // `boxes`: [{ index, label, color, confidence, box, taken }], by descending confidence, in pixels of `size`, which
   // is the size of the photo or of the camera frame.
   draw(boxes, size = this.size) {
     this.boxes = boxes;
@@ -68,13 +68,13 @@ export class Picture {
     return this.point(this.pointed);
   }
 
-  _outline({ index, colour, taken, polygon }, { left, top, right, bottom }, unit) {
+  _outline({ index, color, taken, polygon }, { left, top, right, bottom }, unit) {
     const place = { x: left + 1, y: top + 1, width: Math.max(1, right - left - 2), height: Math.max(1, bottom - top - 2) };
     const path = polygon && { d: outlinePath(mapCorners(polygon, ([x, y]) => [x * unit, y * unit])), "fill-rule": "evenodd" };
     const [rim, line] = ["rim", "line"].map((name) => (path ? svgElement("path", { class: `${name} mask`, ...path }) : svgElement("rect", { class: name, ...place })));
     const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, rim, line);
     node.dataset.index = String(index);
-    node.style.setProperty("--label-colour", colour);
+    node.style.setProperty("--label-color", color);
     node.addEventListener("pointerenter", () => this.on.point(index));
     node.addEventListener("pointerleave", () => this.on.point(null));
     node.addEventListener("click", () => this.on.choose(index));
@@ -96,8 +96,8 @@ export class Picture {
   }
 }
 
-function tag({ index, colour, taken }, place, text) {
-  const node = tagNode(colour, text, place, taken ? "tag" : "tag left-out");
+function tag({ index, color, taken }, place, text) {
+  const node = tagNode(color, text, place, taken ? "tag" : "tag left-out");
   node.dataset.index = String(index);
   return node;
 }

@@ -132,7 +132,7 @@ export class TryingScreen {
     if (!answer) return this.chips.replaceChildren();
     const entries = byLabel(counted.map((index) => answer.rows[index]));
     const chips = entries.slice(0, MOST_CHIPS).map((own) => element(
-      "span", { class: "chip predicted", style: { "--label-colour": own.colour }, title: own.label },
+      "span", { class: "chip predicted", style: { "--label-color": own.color }, title: own.label },
       element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: own.label }), element("span", { class: "number", text: figureOf(own) }),
     ));
     if (entries.length > MOST_CHIPS) chips.push(element("span", { class: "faint", text: `and ${entries.length - MOST_CHIPS} more` }));

@@ -59,7 +59,7 @@ export class MatrixView {
     this.facts = facts;
     this.size = facts.cells.length;
     this.isSmall = this.size <= MOST_BUTTONS;
-    this.colours = facts.cells.map((_, at) => facts.labels[at]?.colour ?? "#6b7280");
+    this.colors = facts.cells.map((_, at) => facts.labels[at]?.color ?? "#6b7280");
     show(this.grid, this.isSmall);
     show(this.canvas, !this.isSmall);
     show(this.list, !this.isSmall);
@@ -78,9 +78,9 @@ export class MatrixView {
     if (this.tabled?.join() !== shown.join()) {
       this.tabled = shown;
       this.tables.replaceChildren(...shown.map((at) => {
-        const { label, colour } = labels[at];
+        const { label, color } = labels[at];
         const cells = Object.keys(OUTCOMES).map((kind) => element("button", { type: "button", class: `one ${kind}`, disabled: kind === "tn", data: { label, kind } }));
-        return element("div", { class: "two", style: { "--label-colour": colour } }, element("bdi", { text: label, title: label }), ...cells);
+        return element("div", { class: "two", style: { "--label-color": color } }, element("bdi", { text: label, title: label }), ...cells);
       }));
       this._stopAtTable(this.tables.querySelector(".one"));
     }
@@ -103,7 +103,7 @@ export class MatrixView {
     this.grid.style.setProperty("--size", this.size);
     this.grid.style.setProperty("--turned", `${TURNED}px`);
     this.grid.classList.toggle("dense", this.size >= DENSE_FROM);
-    const name = (label, at, kind) => element("span", { class: `cell-name ${kind}`, title: label, style: { "--label-colour": this.colours[at] } }, element("bdi", { text: label }));
+    const name = (label, at, kind) => element("span", { class: `cell-name ${kind}`, title: label, style: { "--label-color": this.colors[at] } }, element("bdi", { text: label }));
     const nodes = [element("span", { class: "corner" }), ...cells.map((label, at) => name(label, at, "column"))];
     cells.forEach((predicted, row) => {
       nodes.push(name(predicted, row, "row"));

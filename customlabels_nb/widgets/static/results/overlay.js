@@ -3,7 +3,7 @@
 function shapeOf(kind, box, { label, result, confidence }, labels) {
   const isWrong = result === (kind === "truth" ? "fn" : "fp");
   const number = result === "fn" ? "missed" : `${result === "fp" ? "✗ " : ""}${confidence.toFixed(2)}`;
-  return { ...box, kind, isWrong, colour: labels[label].colour, label: labels[label].label, number };
+  return { ...box, kind, isWrong, color: labels[label].color, label: labels[label].label, number };
 }
 
 // Return the shapes of items, true boxes first. A true box that was found has no name, because the prediction has one.

@@ -6,7 +6,7 @@ import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
-import { mistakeColour } from "./colours.js";
+import { mistakeColor } from "./colors.js";
 import { countsOf, chooseImages, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
@@ -132,7 +132,7 @@ export class ResultsScreen {
     setText(this.name, facts.name);
     this.name.title = facts.name;
     this._buildFigures(facts);
-    this.root.style.setProperty("--clnb-mistake", mistakeColour(facts.labels.map(({ colour }) => colour)));
+    this.root.style.setProperty("--clnb-mistake", mistakeColor(facts.labels.map(({ color }) => color)));
     this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds"), kept: facts.kept });
     this.actions.take(facts.comparison);
     this.matrix.build(facts);

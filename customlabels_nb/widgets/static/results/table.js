@@ -72,7 +72,7 @@ export class LabelTable {
     this.node.classList.toggle("full", Boolean(comparison || training || isBoxes)); // no space for bars
   }
 
-  _line({ label, colour }, at) {
+  _line({ label, color }, at) {
     const cells = Object.fromEntries(this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]));
     const name = element(
       "button", { type: "button", class: "plain name", title: label, attributes: { "aria-pressed": "false" } },
@@ -80,7 +80,7 @@ export class LabelTable {
     );
     const fill = element("span");
     const node = element(
-      "tr", { style: { "--label-colour": colour }, data: { label }, on: { click: () => this.onLabel(this.label === label ? null : label) } },
+      "tr", { style: { "--label-color": color }, data: { label }, on: { click: () => this.onLabel(this.label === label ? null : label) } },
       element("th", { scope: "row" }, name), ...Object.values(cells), element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
     );
     if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));

@@ -8,13 +8,13 @@ import { itemText, summaryText } from "./text.js";
 
 const MOST_CHIPS = 4;
 
-// Create a chip of a label: ground truth solid, predictions dashed, mistakes in their own colour, with confidence. A
+// Create a chip of a label: ground truth solid, predictions dashed, mistakes in their own color, with confidence. A
 // short chip of what is missed has none, to leave space for the name.
 export function resultChip(item, labels, { isShort = false } = {}) {
-  const { label, colour } = labels[item.label];
+  const { label, color } = labels[item.label];
   const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
   const node = element(
-    "span", { class: `chip ${kind}`, style: { "--label-colour": colour }, title: itemText(item, labels) },
+    "span", { class: `chip ${kind}`, style: { "--label-color": color }, title: itemText(item, labels) },
     element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
   );
   if (item.result === "fn") node.append(element("span", { class: "word", text: item.confidence && !isShort ? `missed ${item.confidence.toFixed(2)}` : "missed" }));

@@ -117,9 +117,9 @@ export class Viewer {
   }
 
   _line(item, labels) {
-    const { colour } = labels[item.label];
+    const { color } = labels[item.label];
     return element(
-      "div", { class: `item ${item.result}`, style: { "--label-colour": colour }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) } },
+      "div", { class: `item ${item.result}`, style: { "--label-color": color }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) } },
       element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: itemText(item, labels) }),
     );
   }

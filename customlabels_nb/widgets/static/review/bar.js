@@ -1,6 +1,6 @@
 // Label toolbar of the review: tabs by label with key and number of images left, and a field to correct labels.
 
-import { inkOn } from "../shared/colours.js";
+import { inkOn } from "../shared/colors.js";
 import { element, setText } from "../shared/dom.js";
 import { KEYS, LabelBar } from "../shared/labelbar.js";
 
@@ -44,7 +44,7 @@ export class ReviewBar extends LabelBar {
     const focused = this.list.contains(this.list.ownerDocument.activeElement);
     this.labels = labels;
     this.counts = new Map();
-    const shown = labels.map(({ label, colour }, index) => (this.tabs.has(label) ? this._tab(label, label, { colour, key: index < KEYS ? String(index + 1) : "" }) : null));
+    const shown = labels.map(({ label, color }, index) => (this.tabs.has(label) ? this._tab(label, label, { color, key: index < KEYS ? String(index + 1) : "" }) : null));
     const rest = labels.filter(({ label }) => !this.tabs.has(label));
     this.others.replaceChildren();
     if (rest.length) {
@@ -58,14 +58,14 @@ export class ReviewBar extends LabelBar {
     this.field.parentElement.hidden = readOnly;
   }
 
-  _tab(label, text, { colour = null, key = null } = {}) {
+  _tab(label, text, { color = null, key = null } = {}) {
     const count = element("span", { class: "count" });
     this.counts.set(label, count);
     const current = label === this.current;
     return element(
       "button", {
         type: "button", class: `label${current ? " current" : ""}`, title: key ? `Show ${text} (press ${key} to ${this.keyWords})` : text,
-        style: colour ? { "--label-colour": colour, "--label-ink": inkOn(colour) } : {}, data: { label: label ?? "*" },
+        style: color ? { "--label-color": color, "--label-ink": inkOn(color) } : {}, data: { label: label ?? "*" },
         attributes: { role: "tab", "aria-selected": String(current) },
         on: { click: () => { this.on.leave(); this.on.show(label); } },
       },

@@ -1,6 +1,6 @@
 // Panel beside a disputed image: the answers as cards, the consensus, and what else can be done. Each with its key.
 
-import { chip, colourOf } from "../shared/chips.js";
+import { chip, colorOf } from "../shared/chips.js";
 import { svgElement } from "../shared/charts.js";
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { countedLabels, differencesOf, offerOf, shapeWords, takeKey, usualLabel, whyNotAsk } from "./job_decisions.js";
@@ -44,7 +44,7 @@ export class DecisionPanel {
     show(this.fix, draws);
     setText(this.fix.firstChild, `Edit the ${shapeWords(task)[1]}`);
     show(this.ask, !whyNotAsk(row));
-    const chips = (list, options = {}) => list.map(([label, count]) => chip(label, colourOf(label, labels), { count: count || 1, ...options }));
+    const chips = (list, options = {}) => list.map(([label, count]) => chip(label, colorOf(label, labels), { count: count || 1, ...options }));
     const faint = (text) => element("span", { class: "status", text });
     const missed = (letter) => differencesOf({ ...row, reviewed: false }).filter(({ missing }) => missing.includes(letter)).map((object) => element("span", { class: "chip predicted missed" }, "no ", element("bdi", { text: usualLabel(object) })));
     const answers = row.answers.map((answer, index) => {
@@ -69,7 +69,7 @@ export class DecisionPanel {
     }
     const offer = offerOf(row);
     const sure = row.candidates.map(([label, confidence]) => {
-      const node = chip(label, colourOf(label, labels), { confidence, drawn: true });
+      const node = chip(label, colorOf(label, labels), { confidence, drawn: true });
       node.title = `${label}: ${confidence.toFixed(2)}`;
       return node;
     });

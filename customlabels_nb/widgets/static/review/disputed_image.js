@@ -1,8 +1,8 @@
-// Large view of a disputed image with the boxes of the answers: one colour a label, and one line style a person.
+// Large view of a disputed image with the boxes of the answers: one color a label, and one line style a person.
 
 import { svgElement } from "../shared/charts.js";
-import { colourOf } from "../shared/chips.js";
-import { inkOn } from "../shared/colours.js";
+import { colorOf } from "../shared/chips.js";
+import { inkOn } from "../shared/colors.js";
 import { element, show } from "../shared/dom.js";
 import { outlinePath } from "../shared/geometry.js";
 import { SingleImage } from "../gallery/single_image.js";
@@ -45,9 +45,9 @@ export class DisputedImage {
     const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
     const names = [];
     for (const shape of shapes) {
-      const colour = colourOf(shape.label, labels);
-      svg.append(outlineNode(shape, { stroke: inkOn(colour), class: "edge" }), outlineNode(shape, { stroke: colour, "stroke-dasharray": shape.dashes }));
-      if (!shape.dim) names.push(nameTag(shape, colour, width, height));
+      const color = colorOf(shape.label, labels);
+      svg.append(outlineNode(shape, { stroke: inkOn(color), class: "edge" }), outlineNode(shape, { stroke: color, "stroke-dasharray": shape.dashes }));
+      if (!shape.dim) names.push(nameTag(shape, color, width, height));
     }
     return this.canvas.replaceChildren(svg, ...names);
   }
@@ -58,10 +58,10 @@ function outlineNode({ left, top, width, height, polygon, dim }, attributes) {
   return svgElement(polygon ? "path" : "rect", { ...place, fill: "none", "vector-effect": "non-scaling-stroke", opacity: dim ? 0.25 : null, ...attributes });
 }
 
-function nameTag({ name, label, corner, left, top, width, height }, colour, wide, high) {
+function nameTag({ name, label, corner, left, top, width, height }, color, wide, high) {
   const [side, end] = corner.split(" ");
   const edge = side === "top" ? top / high : 1 - (top + height) / high;
-  const style = { [side]: `${100 * edge}%`, "--label-colour": colour, "--label-ink": inkOn(colour) };
+  const style = { [side]: `${100 * edge}%`, "--label-color": color, "--label-ink": inkOn(color) };
   style[end] = `${(100 * (end === "left" ? left : wide - left - width)) / wide}%`;
   return element("span", { class: `name-tag ${side}${edge < EDGE ? " inside" : ""}`, style }, element("strong", { text: `${name} ` }), element("bdi", { text: label }));
 }

@@ -1,6 +1,6 @@
 // Tile of a disputed image in the strip: its picture, and the answers as A, B, C beside it, or what became of it.
 
-import { chip, colourOf, described } from "../shared/chips.js";
+import { chip, colorOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { shapesOfRow } from "../shared/overlay.js";
 import { Tile } from "../shared/tile.js";
@@ -20,7 +20,7 @@ export class DisputedTile extends Tile {
     const chips = (names, lead = "") => {
       const [first, ...rest] = new Set(names);
       if (first === undefined) return [element("strong", { text: lead }), status("nothing here")];
-      return [element("strong", { text: lead }), chip(first, colourOf(first, labels)), rest.length ? element("span", { class: "count", text: `+${rest.length}` }) : null];
+      return [element("strong", { text: lead }), chip(first, colorOf(first, labels)), rest.length ? element("span", { class: "count", text: `+${rest.length}` }) : null];
     };
     const line = (...parts) => element("div", { class: "line" }, ...parts);
     const answers = row.answers.length > LINES ? row.answers.slice(0, LINES - 1) : row.answers;

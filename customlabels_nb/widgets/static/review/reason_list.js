@@ -1,6 +1,6 @@
 // Left column of the review of a job: what people disagree about, with the number of images, and the instructions.
 
-import { colourOf } from "../shared/chips.js";
+import { colorOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
 import { instructionNodes } from "../shared/panels.js";
 import { reasonText, shapeWords } from "./job_decisions.js";
@@ -39,7 +39,7 @@ export class ReasonList {
         type: "button", class: "plain reason", title: text, attributes: { "aria-pressed": String(JSON.stringify(reason) === chosen) },
         on: { click: () => { this.on.leave(); this.on.choose(reason); } },
       },
-      ...(reason?.[0] === "mixed" ? reason.slice(1).filter((label) => label !== null).map((label) => element("i", { class: "square", style: { "--label-colour": colourOf(label, labels) } })) : []),
+      ...(reason?.[0] === "mixed" ? reason.slice(1).filter((label) => label !== null).map((label) => element("i", { class: "square", style: { "--label-color": colorOf(label, labels) } })) : []),
       element("bdi", { text }), element("span", { class: "count", text: count.toLocaleString("en") }),
     );
     const group = (title, found) => (found.length ? [element("h4", { text: title }), ...found.map(([reason, count]) => entry(reason, reasonText(reason, { draws }), count))] : []);

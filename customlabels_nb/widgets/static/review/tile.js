@@ -1,6 +1,6 @@
 // Tile of one image under review: labels, annotator and prediction.
 
-import { chip, chipsOf, colourOf, described } from "../shared/chips.js";
+import { chip, chipsOf, colorOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { Tile } from "../shared/tile.js";
 import { correctable, whenSaid } from "./decisions.js";
@@ -49,7 +49,7 @@ export class ReviewTile extends Tile {
       this.onAccept(row);
     };
     const isOffered = correctable(row);
-    const node = chip(label, colourOf(label, labels), { confidence, onAccept: isOffered ? correct : null, drawn: !isOffered && !row.agrees });
+    const node = chip(label, colorOf(label, labels), { confidence, onAccept: isOffered ? correct : null, drawn: !isOffered && !row.agrees });
     if (row.agrees) node.title = `Prediction agrees: ${label}, confidence ${confidence.toFixed(2)}`;
     else if (isOffered) node.title = `Prediction: ${label}, confidence ${confidence.toFixed(2)}. Click to correct to it.`;
     node.disabled = row.agrees;

@@ -70,13 +70,13 @@ export function svgText(x, y, text, attributes = {}) {
 
 // Create a bar that can be hovered, focused and clicked. `said` is its tooltip and accessible name. `key` identifies it
 // in its chart, so that it keeps the focus when the chart is redrawn.
-export function bar({ x, y, width, height, key, said, kind = "", colour = null, onOpen, room = null }) {
+export function bar({ x, y, width, height, key, said, kind = "", color = null, onOpen, room = null }) {
   const rect = svgElement("rect", { class: "fill", x, y, width, height, rx: Math.min(2, width / 2, height / 2) });
   const node = svgElement(
     "g", { class: `mark ${kind}`, role: "button", tabindex: -1, "aria-label": said, "data-key": key },
     room && svgElement("rect", { class: "room", ...room }), rect,
   );
-  if (colour) node.style.setProperty("--label-colour", colour);
+  if (color) node.style.setProperty("--label-color", color);
   keepKeys(node);
   node.openImages = onOpen;
   return node;

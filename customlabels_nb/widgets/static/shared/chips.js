@@ -1,22 +1,22 @@
-// Label chips with colour and name, the same in all widgets: solid if assigned, dashed if predicted.
+// Label chips with color and name, the same in all widgets: solid if assigned, dashed if predicted.
 
 import { element } from "./dom.js";
 
 export const ELSEWHERE = "Accept boxes and polygons in project.annotate().";
 
-export function colourOf(label, labels) {
-  return labels.find((own) => own.label === label)?.colour ?? "#6b7280";
+export function colorOf(label, labels) {
+  return labels.find((own) => own.label === label)?.color ?? "#6b7280";
 }
 
 // A predicted shape (`drawn`) is shown but cannot be accepted here.
-export function chip(label, colour, { confidence = null, count = 1, onAccept = null, drawn = false } = {}) {
+export function chip(label, color, { confidence = null, count = 1, onAccept = null, drawn = false } = {}) {
   const predicted = confidence !== null;
   const accepts = predicted && !drawn;
   const node = element(
     accepts ? "button" : "span",
     {
       class: `chip${predicted ? " predicted" : ""}`,
-      style: { "--label-colour": colour },
+      style: { "--label-color": color },
       title: predicted ? `${label}: predicted with confidence ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}` : label,
       on: accepts && onAccept ? { click: onAccept } : undefined,
       tabIndex: accepts ? -1 : undefined,
@@ -32,13 +32,13 @@ export function chip(label, colour, { confidence = null, count = 1, onAccept = n
 
 // Create the chips of a row: labels, boxes by label with their count, and the prediction if there are no labels.
 export function chipsOf(row, labels, onAccept = null) {
-  const chips = row.labels.map((label) => chip(label, colourOf(label, labels)));
+  const chips = row.labels.map((label) => chip(label, colorOf(label, labels)));
   const boxes = new Map();
   for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
-  for (const [label, count] of boxes) chips.push(chip(label, colourOf(label, labels), { count }));
+  for (const [label, count] of boxes) chips.push(chip(label, colorOf(label, labels), { count }));
   if (row.labels.length || (row.predicted_drawn && row.boxes.length)) return chips;
   const offered = row.prelabels?.length ? row.prelabels : row.predicted ? [row.predicted] : [];
-  for (const [label, confidence] of offered) chips.push(chip(label, colourOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
+  for (const [label, confidence] of offered) chips.push(chip(label, colorOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
   return chips;
 }
 

@@ -1,6 +1,6 @@
 // Label toolbar: labels with shortcut key and count, and a field to find or add a label.
 
-import { inkOn } from "./colours.js";
+import { inkOn } from "./colors.js";
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
 
@@ -54,9 +54,9 @@ export class LabelBar {
   _build(labels, readOnly) {
     this.labels = labels;
     this.counts = new Map(labels.slice(0, LABELS_SHOWN).map(({ label }) => [label, element("span", { class: "count" })]));
-    this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, colour }, index) => element(
+    this.list.replaceChildren(...labels.slice(0, LABELS_SHOWN).map(({ label, color }, index) => element(
       "button", {
-        type: "button", class: "label", disabled: readOnly, style: { "--label-colour": colour, "--label-ink": inkOn(colour) }, data: { label },
+        type: "button", class: "label", disabled: readOnly, style: { "--label-color": color, "--label-ink": inkOn(color) }, data: { label },
         title: index < KEYS ? `${label} (key ${index + 1})` : label,
         on: { click: () => { this.on.leave(); this.on.choose(label); } },
       },
@@ -110,13 +110,13 @@ export class LabelBar {
     const text = this.field.value;
     const found = findLabels(this.labels, text).slice(0, LABELS_SUGGESTED);
     const exact = found.some(({ label }) => label === text.trim());
-    this.choices = found.map(({ label, colour }) => ({ label, colour, isNew: false }));
-    if (text.trim() && !exact && !this.isFixed) this.choices.push({ label: text.trim(), colour: null, isNew: true });
+    this.choices = found.map(({ label, color }) => ({ label, color, isNew: false }));
+    if (text.trim() && !exact && !this.isFixed) this.choices.push({ label: text.trim(), color: null, isNew: true });
     this.at = 0;
     this.suggestions.replaceChildren(...this.choices.map((choice, index) => element(
       "div", {
         class: "suggestion", attributes: { role: "option", "aria-selected": String(index === 0) },
-        style: { "--label-colour": choice.colour ?? "transparent" },
+        style: { "--label-color": choice.color ?? "transparent" },
         on: { pointerdown: (event) => { event.preventDefault(); this._choose(index); } },
       },
       element("i", { class: "dot" }), choice.isNew ? element("span", { text: "Add " }) : null, element("bdi", { text: choice.label }),

@@ -1,10 +1,10 @@
-// Boxes and polygons over an image: ground truth solid, predictions dashed, mistakes in a colour of their own. Drawn in image pixels with
+// Boxes and polygons over an image: ground truth solid, predictions dashed, mistakes in a color of their own. Drawn in image pixels with
 // strokes of constant width, so they are sharp at any size. Boxes of one style are combined into one path for speed. Polygons are filled, so
 // each has its own path. Names are tags in screen pixels.
 
 import { svgElement } from "./charts.js";
-import { colourOf } from "./chips.js";
-import { inkOn } from "./colours.js";
+import { colorOf } from "./chips.js";
+import { inkOn } from "./colors.js";
 import { boundsOf, outlinePath, pointsOf } from "./geometry.js";
 import { cornersOf, placeTags, shortLabel, tagNode, tagWidth } from "./tags.js";
 
@@ -18,34 +18,34 @@ const pathData = ({ left, top, width, height, polygon }) => (polygon ? outlinePa
 
 // Return the shapes to draw of a row (see add_shapes of session.py): its own, or else the predicted ones.
 export function shapesOfRow({ boxes, outlines = [], guesses = [] }, labels) {
-  const colours = new Map(labels.map(({ label, colour }) => [label, colour]));
+  const colors = new Map(labels.map(({ label, color }) => [label, color]));
   const found = boxes.length ? boxes.map((label, at) => [label, null, outlines[at]]) : guesses;
   return found.filter(([, , outline]) => outline?.length).map(([label, confidence, outline]) => {
     const isBox = typeof outline[0] === "number";
     const [left, top, width, height] = isBox ? outline : [];
     const kind = boxes.length ? "truth" : "predicted";
-    const shape = { kind, colour: colours.get(label) ?? colourOf(label, []), label, number: confidence?.toFixed(2) };
+    const shape = { kind, color: colors.get(label) ?? colorOf(label, []), label, number: confidence?.toFixed(2) };
     return { ...shape, ...(isBox ? { left, top, width, height } : { ...boundsOf(pointsOf(outline)), polygon: outline }) };
   });
 }
 
-// Group shapes into strokes: [{ kind, colour, isWrong, isMask, outline }], one per style or polygon.
+// Group shapes into strokes: [{ kind, color, isWrong, isMask, outline }], one per style or polygon.
 export function strokesOf(shapes) {
   const strokes = new Map();
   for (const shape of shapes) {
-    const { kind, colour, isWrong = false } = shape;
+    const { kind, color, isWrong = false } = shape;
     const isMask = Boolean(shape.polygon);
-    const key = `${kind} ${isMask ? strokes.size : isWrong ? "wrong" : colour}`;
+    const key = `${kind} ${isMask ? strokes.size : isWrong ? "wrong" : color}`;
     const stroke = strokes.get(key);
     if (stroke) stroke.outline += pathData(shape);
-    else strokes.set(key, { kind, colour, isWrong, isMask, outline: pathData(shape) });
+    else strokes.set(key, { kind, color, isWrong, isMask, outline: pathData(shape) });
   }
   return [...strokes.values()];
 }
 
-function pathOf(outline, name, colour) {
+function pathOf(outline, name, color) {
   const path = svgElement("path", { d: outline, fill: "none", "fill-rule": "evenodd", "vector-effect": "non-scaling-stroke", class: name });
-  if (colour) path.style.setProperty("--label-colour", colour);
+  if (color) path.style.setProperty("--label-color", color);
   return path;
 }
 
@@ -55,12 +55,12 @@ export function overlayOf(shapes, size, { marked = [], scale = 0 } = {}) {
   const svg = svgElement("svg", { class: shapes.length > DENSE ? "overlay dense" : "overlay", viewBox: `0 0 ${size[0]} ${size[1]}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" });
   const strokes = strokesOf(shapes);
   const styleOf = ({ kind, isWrong, isMask }) => `${kind}${isWrong ? " wrong" : ""}${isMask ? " mask" : ""}`;
-  for (const ink of ["#000", "#fff"]) { // also between dashes: one of both colours contrasts with any photo
-    const outlines = strokes.filter(({ colour, isWrong }) => (isWrong ? "#fff" : inkOn(colour)) === ink).map(({ outline }) => outline);
+  for (const ink of ["#000", "#fff"]) { // also between dashes: one of both colors contrasts with any photo
+    const outlines = strokes.filter(({ color, isWrong }) => (isWrong ? "#fff" : inkOn(color)) === ink).map(({ outline }) => outline);
     if (outlines.length) svg.append(pathOf(outlines.join(""), "halo", ink));
   }
-  for (const stroke of strokes) svg.append(pathOf(stroke.outline, styleOf(stroke), stroke.colour));
-  for (const stroke of strokesOf(marked)) svg.append(pathOf(stroke.outline, `${styleOf(stroke)} marked`, stroke.colour));
+  for (const stroke of strokes) svg.append(pathOf(stroke.outline, styleOf(stroke), stroke.color));
+  for (const stroke of strokesOf(marked)) svg.append(pathOf(stroke.outline, `${styleOf(stroke)} marked`, stroke.color));
   if (scale) svg.append(namesOf(shapes, size, scale));
   return svg;
 }
@@ -73,7 +73,7 @@ function namesOf(shapes, [width, height], scale) {
   const corners = ordered.map((shape) => cornersOf([shape.left, shape.top, shape.width, shape.height], scale, room));
   const texts = ordered.slice(0, MOST_NAMES).map(({ label, number }) => (label === undefined ? [] : [undefined, SHORTEST_NAME].map((most) => [shortLabel(label, most), number].filter(Boolean).join(" "))));
   const places = placeTags(corners, texts.map((pair) => pair.map(tagWidth)), room, MOST_COVERED);
-  const tags = places.map((place, at) => place && tagNode(ordered[at].colour, texts[at][place.short ? 1 : 0], place, ordered[at].isWrong ? "tag wrong" : "tag"));
+  const tags = places.map((place, at) => place && tagNode(ordered[at].color, texts[at][place.short ? 1 : 0], place, ordered[at].isWrong ? "tag wrong" : "tag"));
   return svgElement("g", { class: "names", transform: `scale(${1 / scale})` }, ...tags);
 }
 

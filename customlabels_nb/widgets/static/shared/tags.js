@@ -2,7 +2,7 @@
 // screen pixels.
 
 import { svgElement } from "./charts.js";
-import { inkOn } from "./colours.js";
+import { inkOn } from "./colors.js";
 
 export const TAG_HEIGHT = 18;
 const TAG_FONT = "600 11px system-ui, sans-serif";
@@ -91,7 +91,7 @@ export function tagWidth(text) {
   return tagWidths.get(text);
 }
 
-export function tagNode(colour, text, { left, top, width }, name = "tag") {
-  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(colour), text });
-  return svgElement("g", { class: name }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: colour }), words);
+export function tagNode(color, text, { left, top, width }, name = "tag") {
+  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(color), text });
+  return svgElement("g", { class: name }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: color }), words);
 }

@@ -39,13 +39,13 @@ function card({ image, size, data, true: given, predicted }) {
   );
 }
 
-// Draw a box in its colour, with an outline that stands out from any image.
-function outline({ box, colour }, kind) {
+// Draw a box in its color, with an outline that stands out from any image.
+function outline({ box, color }, kind) {
   if (!box) return [];
   const [x, y, width, height] = box;
   return ["case ", ""].map((part) => {
     const rect = svgElement("rect", { class: `${part}${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
-    rect.style.setProperty("--label-colour", colour);
+    rect.style.setProperty("--label-color", color);
     return rect;
   });
 }
@@ -53,8 +53,8 @@ function outline({ box, colour }, kind) {
 // Create one chip per label, with the number of boxes and the highest confidence.
 function chipsFor(marks, isPredicted) {
   const labels = labelsOf(marks);
-  const chips = [...labels.values()].slice(0, MOST_CHIPS).map(({ label, colour, count, confidence }) => element(
-    "span", { class: `chip ${isPredicted ? "said" : ""}`, style: { "--label-colour": colour }, title: label },
+  const chips = [...labels.values()].slice(0, MOST_CHIPS).map(({ label, color, count, confidence }) => element(
+    "span", { class: `chip ${isPredicted ? "said" : ""}`, style: { "--label-color": color }, title: label },
     element("i", { class: "dot" }), element("bdi", { text: label }),
     count > 1 ? element("span", { class: "number", text: `×${count}` }) : null,
     confidence === null ? null : element("span", { class: "number", text: confidence.toFixed(2) }),
@@ -65,8 +65,8 @@ function chipsFor(marks, isPredicted) {
 
 export function labelsOf(marks) {
   const labels = new Map();
-  for (const { label, colour, confidence = null } of marks) {
-    const own = labels.get(label) ?? { label, colour, count: 0, confidence: null };
+  for (const { label, color, confidence = null } of marks) {
+    const own = labels.get(label) ?? { label, color, count: 0, confidence: null };
     own.count += 1;
     if (confidence !== null) own.confidence = Math.max(own.confidence ?? 0, confidence);
     labels.set(label, own);

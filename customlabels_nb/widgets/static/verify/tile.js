@@ -1,6 +1,6 @@
 // Tile of one image with the predicted labels and boxes (dashed), or with those of the verdict (solid).
 
-import { chip, colourOf } from "../shared/chips.js";
+import { chip, colorOf } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { shapesOfRow } from "../shared/overlay.js";
 import { Tile } from "../shared/tile.js";
@@ -19,7 +19,7 @@ export class VerifyTile extends Tile {
     const counts = new Map();
     for (const [label, confidence] of marks) counts.set(label, [(counts.get(label)?.[0] ?? 0) + 1, Math.min(confidence, counts.get(label)?.[1] ?? 1)]);
     const chips = [...counts].map(([label, [count, confidence]]) => {
-      const node = chip(label, colourOf(label, labels), { count, confidence: marks === row.guesses ? confidence : null, drawn: true });
+      const node = chip(label, colorOf(label, labels), { count, confidence: marks === row.guesses ? confidence : null, drawn: true });
       node.title = marks === row.guesses ? `${label}: predicted with confidence ${confidence.toFixed(2)}` : label;
       return node;
     });
