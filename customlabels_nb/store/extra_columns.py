@@ -15,7 +15,7 @@ from customlabels_nb.store.database import fetch, insert_rows
 
 #: JSON key that marks a datetime, for which JSON has no type.
 TIME = "$time"
-_KEY = "dtypes of own columns"
+_KEY = "dtypes of extra columns"
 _OFFSET = re.compile(r"[+-]\d\d:\d\d$")
 _PLAIN = (str, int, float, bool)
 _INFERRED = "object"  # the dtype is inferred from the values, for example because imports disagree
