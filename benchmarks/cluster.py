@@ -25,7 +25,7 @@ from _measure import ROOT, alternate, bound, cores, figure, heading, in_fresh_pr
 from inference import _jpegs, _models
 
 sys.path.insert(0, str(ROOT))
-from tests.cluster.ray_cluster import ray_cluster
+from tests.workers.ray_cluster import ray_cluster
 
 _WORKER = str(Path(__file__).parent / "_cluster_worker.py")
 _DRIVER = """
@@ -33,8 +33,8 @@ import json, resource, sys, tempfile
 from pathlib import Path
 import psutil
 import customlabels_nb as cl
-from customlabels_nb.cluster import detecting
-from customlabels_nb.cluster.workers import TaskOutcome
+from customlabels_nb.workers import detecting
+from customlabels_nb.workers.protocol import TaskOutcome
 
 class Instant:
     count = 2

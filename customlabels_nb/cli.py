@@ -211,10 +211,10 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from customlabels_nb.core.limits import REKOGNITION
-    from customlabels_nb.rekognition.endpoint import RELAXED
-    from customlabels_nb.rekognition.endpoint_server import PORT, EndpointServer
-    from customlabels_nb.rekognition.signatures import parse_key
-    from customlabels_nb.rekognition.workspace import HOSTED, Quotas, ServingOptions
+    from customlabels_nb.endpoints.rekognition.endpoint import RELAXED
+    from customlabels_nb.endpoints.rekognition.endpoint_server import PORT, EndpointServer
+    from customlabels_nb.endpoints.rekognition.signatures import parse_key
+    from customlabels_nb.endpoints.rekognition.workspace import HOSTED, Quotas, ServingOptions
     from customlabels_nb.settings import bucket_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

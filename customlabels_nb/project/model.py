@@ -409,7 +409,7 @@ class Model(Runnable):
         --------
         >>> project.model("stopped").resume()  # doctest: +SKIP
         """
-        from customlabels_nb.cluster.ranks import follow, launched_rank, ranks
+        from customlabels_nb.workers.ranks import follow, launched_rank, ranks
 
         record = self.record
         where = record.config.get("workers"), record.config.get("on"), bool(record.config.get("shared"))

@@ -1098,7 +1098,7 @@ class Project:
         >>> model = project.train(budget="2min")  # doctest: +SKIP
         >>> model.evaluate().summary  # doctest: +SKIP
         """
-        from customlabels_nb.cluster.ranks import follow, launched_rank, ranks
+        from customlabels_nb.workers.ranks import follow, launched_rank, ranks
 
         if launched_rank(workers):
             return self.model(follow())
@@ -1195,10 +1195,10 @@ class Project:
         >>> scores = project.cross_validate(folds=5, workers=2)  # doctest: +SKIP
         >>> scores["f1"].agg(["mean", "std"])  # doctest: +SKIP
         """
-        from customlabels_nb.cluster.spreading import check_workers
-        from customlabels_nb.cluster.trials import deal_folds, run_trials
         from customlabels_nb.training.options import options_from
         from customlabels_nb.training.plan import without_machine_labels
+        from customlabels_nb.workers.spreading import check_workers
+        from customlabels_nb.workers.trials import deal_folds, run_trials
 
         check_workers(workers, on)
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
@@ -1249,8 +1249,8 @@ class Project:
         >>> len(unread)
         0
         """
-        from customlabels_nb.cluster.embedding import embed_with
-        from customlabels_nb.cluster.spreading import check_workers
+        from customlabels_nb.workers.embedding import embed_with
+        from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, on)
         images = self._store.images(split)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from customlabels_nb.cluster.ranks import exchange
+from customlabels_nb.workers.ranks import exchange
 
 #: Value of each loss by the position of the first image in the batch that it was computed from.
 Losses = dict[str, dict[int, float]]

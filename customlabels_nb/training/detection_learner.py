@@ -15,7 +15,6 @@ from PIL import Image
 from torch import nn
 
 from customlabels_nb._utils.device import BatchSize
-from customlabels_nb.cluster.ranks import RankTask
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
@@ -31,6 +30,7 @@ from customlabels_nb.training.detection_data import DetectionOptions, Prepared
 from customlabels_nb.training.mask_data import mask_targets
 from customlabels_nb.training.samples import chosen, make_samples
 from customlabels_nb.training.scene_sources import Outline, TrainingScene
+from customlabels_nb.workers.ranks import RankTask
 
 _RATE, _BACKBONE_SHARE, _DECAY = 1.5e-3, 0.15, 0.02
 _COCO_RATE = 2e-4

@@ -16,7 +16,6 @@ import torch
 
 from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.cluster.ranks import Ranks, RankTask
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.errors import ImageError, NotEnoughDataError
@@ -40,6 +39,7 @@ from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, O
 from customlabels_nb.training.plan import TrainingPlan, UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
+from customlabels_nb.workers.ranks import Ranks, RankTask
 
 
 def train_boxes(work: TrainingJob) -> TrainingResult:

@@ -19,7 +19,6 @@ from torch import nn
 from torch.nn import functional
 
 from customlabels_nb._utils.device import BatchSize
-from customlabels_nb.cluster.ranks import Ranks, RankTask
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.events import Events
@@ -31,6 +30,7 @@ from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
 from customlabels_nb.training.loop import LoopOptions, LoopState, OtherRank, train
 from customlabels_nb.training.temperature import losses
+from customlabels_nb.workers.ranks import Ranks, RankTask
 
 #: Images per step (batch size).
 BATCH = 16

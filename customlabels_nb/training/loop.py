@@ -37,7 +37,6 @@ from torch.optim.swa_utils import AveragedModel
 from customlabels_nb._utils.device import is_out_of_memory, release_memory
 from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.cluster.ranks import LostRankError, Ranks, RankTask
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events, Sample
 from customlabels_nb.models.compute_threads import fastest_threads
@@ -45,6 +44,7 @@ from customlabels_nb.models.half_precision import half_type
 from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.data_parallel import Losses, Peers, usable_ranks
+from customlabels_nb.workers.ranks import LostRankError, Ranks, RankTask
 
 STATE = "state.json"
 _FILE = re.compile(r"(?:last|best)-\d+\.safetensors")
@@ -277,7 +277,7 @@ def train(
 
 
 class OtherRank:
-    """Work of the other processes of a run, see :class:`customlabels_nb.cluster.ranks.RankWork`.
+    """Work of the other processes of a run, see :class:`customlabels_nb.workers.ranks.RankWork`.
 
     Parameters
     ----------

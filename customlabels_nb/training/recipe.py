@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
@@ -18,6 +17,7 @@ from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan
+from customlabels_nb.workers.ranks import Ranks
 
 if TYPE_CHECKING:
     from torch import nn

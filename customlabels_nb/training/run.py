@@ -20,7 +20,6 @@ import torch
 
 from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb._utils.installing import installed_version
-from customlabels_nb.cluster.ranks import Ranks
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.dataset import Dataset
@@ -53,6 +52,7 @@ from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, resuming, this_process
 from customlabels_nb.training.stored import stored_evaluation
+from customlabels_nb.workers.ranks import Ranks
 
 COMPLETED = "The model is ready to run."
 #: Facts about a run that are listed with its metrics.

@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from PIL import Image
 
-from customlabels_nb.cluster import detecting
-from customlabels_nb.cluster.workers import TaskOutcome, WorkerJob
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference import predictor as predictors
 from customlabels_nb.inference.batch import detect_many
@@ -29,6 +27,8 @@ from customlabels_nb.inference.journal import JOURNAL, Journal, _parsed, read_jo
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.workers import detecting
+from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
 
 NAMES = [f"{number}.png" for number in range(60)]
 UNREADABLE, EMPTY = NAMES[-1], NAMES[-2]  # nothing is detected in the second

@@ -17,11 +17,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
+from customlabels_nb.endpoints.rekognition.buckets import Buckets
+from customlabels_nb.endpoints.rekognition.project_operations import create_project_operation
+from customlabels_nb.endpoints.rekognition.workspace import Call, ServingOptions, Workspace
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.project.project import Project
-from customlabels_nb.rekognition.buckets import Buckets
-from customlabels_nb.rekognition.project_operations import create_project_operation
-from customlabels_nb.rekognition.workspace import Call, ServingOptions, Workspace
 
 _CALLS = ("open", "os.", "shutil.", "sqlite3.", "fcntl.")
 

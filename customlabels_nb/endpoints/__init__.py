@@ -1,0 +1,1 @@
+"""HTTP endpoints that answer like other services."""

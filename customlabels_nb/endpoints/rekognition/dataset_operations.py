@@ -1,0 +1,286 @@
+"""Create, change, list and delete datasets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.validation.written_files import parsed
+from customlabels_nb.endpoints.rekognition.ledger import DatasetState
+from customlabels_nb.endpoints.rekognition.manifest_entries import (
+    Lines,
+    add_entries,
+    listed_line,
+    manifest_error,
+    refresh_datasets,
+    refresh_entries,
+    usable_lines,
+)
+from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
+from customlabels_nb.endpoints.rekognition.served_versions import TRAINING, versions_of
+from customlabels_nb.endpoints.rekognition.service_model import INVALID
+from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject
+from customlabels_nb.errors import NotEnoughDataError, ServiceError
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+
+_TEST_FRACTION = 0.2
+_TOO_MANY_BAD = 0.5
+_UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
+
+
+def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement CreateDataset. A manifest is read in a job."""
+    served = call.workspace.find_project(request["ProjectArn"])
+    split = request["DatasetType"].lower()
+    source = request.get("DatasetSource")
+    if source is not None and len(source) != 1:
+        raise ServiceError(INVALID, "DatasetSource needs either GroundTruthManifest or DatasetArn.")
+    manifest, origin = (source or {}).get("GroundTruthManifest"), None
+    if source and "DatasetArn" in source:
+        origin = call.workspace.find_dataset(source["DatasetArn"])
+    size = 0
+    if manifest is not None:
+        if "S3Object" not in manifest:
+            raise ServiceError(INVALID, "GroundTruthManifest needs S3Object.")
+        size = call.workspace.buckets.size(manifest["S3Object"])
+    refresh_entries(served)
+    with served.ledger.writing():
+        if split in served.ledger.datasets():
+            raise ServiceError("ResourceAlreadyExistsException", f"The project already has a {split} dataset.")
+        status = "CREATE_COMPLETE" if source is None else "CREATE_IN_PROGRESS"
+        state = served.ledger.add_dataset(split, "CREATE_IN_PROGRESS", "The dataset is being created.")
+    nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
+    store, action = served.project._store, Action("create dataset", settings.user)
+    try:
+        store.add_images(split, *nothing, action)
+        if "Tags" in request:
+            store.tag_dataset(split, lambda _: request["Tags"], action)
+    except BaseException:  # a dataset in progress can be neither created again nor deleted
+        served.ledger.remove_dataset(split)
+        raise
+
+    def create() -> None:
+        if origin is not None:
+            lines = _lines_of(*origin)
+        else:
+            assert manifest is not None
+            lines = _lines_in(call, manifest["S3Object"], size)
+        if lines:
+            add_entries(served, split, lines, "create dataset")
+
+    if source is None:
+        served.ledger.set_status(split, status, "The dataset is ready.")
+    else:
+        served.start_job((split,), "CREATE", create)
+    return {"DatasetArn": str(served.dataset_arn(state))}
+
+
+def _lines_of(served: ServedProject, state: DatasetState) -> Lines:
+    refresh_entries(served)
+    rows = served.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", state.split)
+    return [(str(source), bytes(line)) for source, line in rows]
+
+
+def _lines_in(call: Call, place: dict[str, Any], size: int) -> Lines:
+    """Return the usable lines of a manifest, one for each image, or raise ManifestError."""
+    limits = call.workspace.limits
+    if "." not in place["Name"].rpartition("/")[2]:
+        raise manifest_error(_UNUSABLE)
+    if limits.max_manifest_bytes is not None and size > limits.max_manifest_bytes:
+        raise manifest_error("ERROR_MANIFEST_SIZE_TOO_LARGE")
+    try:
+        data = call.workspace.buckets.read(place)
+    except ServiceError as error:
+        raise manifest_error(_UNUSABLE) from error
+    found = list(usable_lines(data.split(b"\n"), limits))
+    if not found:
+        raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
+    lines: dict[str, bytes] = {}
+    for source, line in found:
+        if source is not None:
+            lines.setdefault(source, line)
+    if not lines:
+        raise manifest_error(_UNUSABLE)
+    if limits.max_images is not None and len(found) > limits.max_images:
+        raise manifest_error("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM")
+    if len(lines) < len(found) * (1 - _TOO_MANY_BAD):
+        raise manifest_error("ERROR_TOO_MANY_RECORDS_IN_ERROR")
+    return list(lines.items())
+
+
+def describe_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DescribeDataset."""
+    served, state = _refreshed(call, request["DatasetArn"])
+    record = served.project._store.dataset(state.split)
+    counts = "COUNT(*), COALESCE(SUM(labelled), 0), COUNT(findings)"
+    total, labelled, errors = served.ledger.rows(f"SELECT {counts} FROM entries WHERE split = ?", state.split)[0]
+    labels = served.ledger.rows(
+        "SELECT COUNT(DISTINCT label) FROM entry_labels WHERE entry IN (SELECT id FROM entries WHERE split = ?)",
+        state.split,
+    )[0][0]
+    created = datetime.fromtimestamp(state.created, UTC)
+    return {
+        "DatasetDescription": {
+            "CreationTimestamp": created,
+            "LastUpdatedTimestamp": max(created, record.updated) if record is not None else created,
+            "Status": state.status,
+            "StatusMessage": state.message,
+            "StatusMessageCode": state.code,
+            "DatasetStats": {
+                "LabeledEntries": labelled,
+                "TotalEntries": total,
+                "TotalLabels": labels,
+                "ErrorEntries": errors,
+            },
+        }
+    }
+
+
+def list_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement ListDatasetEntries."""
+    pager = call.pager(request)
+    page = pager.page()
+    served, state = _readable(call, request["DatasetArn"])
+    where, values = ["split = ?", "id > ?"], [state.split, page.after or 0]
+    if "Labeled" in request:
+        where.append("labelled = ?")
+        values.append(request["Labeled"])
+    if request.get("HasErrors"):
+        where.append("findings IS NOT NULL")
+    if "SourceRefContains" in request:
+        where.append("INSTR(source, ?) > 0")
+        values.append(request["SourceRefContains"])
+    if "ContainsLabels" in request:
+        marks = ", ".join("?" * len(request["ContainsLabels"]))
+        labels = f"SELECT id FROM labels WHERE label IN ({marks})"
+        where.append(f"id IN (SELECT entry FROM entry_labels WHERE label IN ({labels}))")
+        values += request["ContainsLabels"]
+    columns = f"SELECT id, line, labelled, findings FROM entries WHERE {' AND '.join(where)}"
+    rows = served.ledger.rows(f"{columns} ORDER BY id LIMIT ?", *values, page.size + 1)
+    items, last = page.cut(rows, lambda row: int(row[0]))
+    return pager.answer("DatasetEntries", [listed_line(row[1], bool(row[2]), row[3]) for row in items], last)
+
+
+def list_dataset_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement ListDatasetLabels."""
+    pager = call.pager(request)
+    page = pager.page()
+    served, state = _readable(call, request["DatasetArn"])
+    rows = served.ledger.rows(
+        "SELECT labels.id, labels.label, COUNT(*), SUM(boxed) FROM entry_labels "
+        "JOIN labels ON labels.id = entry_labels.label JOIN entries ON entries.id = entry "
+        "WHERE split = ? AND labels.id > ? GROUP BY labels.id ORDER BY labels.id LIMIT ?",
+        state.split,
+        page.after or 0,
+        page.size + 1,
+    )
+    items, last = page.cut(rows, lambda row: int(row[0]))
+    found = [
+        {"LabelName": label, "LabelStats": {"EntryCount": count, "BoundingBoxCount": boxed}}
+        for _, label, count, boxed in items
+    ]
+    return pager.answer("DatasetLabelDescriptions", found, last)
+
+
+def update_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement UpdateDatasetEntries. The lines are checked at once and stored in a job."""
+    served, state = _refreshed(call, request["DatasetArn"])
+    lines: dict[str, bytes] = {}
+    for number, (source, line) in enumerate(
+        usable_lines(request["Changes"]["GroundTruth"].split(b"\n"), call.workspace.limits), 1
+    ):
+        if source is None:
+            raise ServiceError(INVALID, f"Changes.GroundTruth: line {number} {_fault(line)}. Nothing was changed.")
+        lines[source] = line
+    if not lines:
+        raise ServiceError(INVALID, "Changes.GroundTruth has no lines.")
+    with served.version_lock:
+        _refuse_in_training(served)
+        _begin(served, state, "UPDATE_IN_PROGRESS", "The dataset is being updated.")
+    served.start_job(
+        (state.split,), "UPDATE", lambda: add_entries(served, state.split, list(lines.items()), "update entries")
+    )
+    return {}
+
+
+def _fault(line: bytes) -> str:
+    value = parsed(line)
+    if value is None:
+        return "is not a JSON object"
+    return "has no source-ref" if "source-ref" not in value else "is too long or has no s3:// URI as source-ref"
+
+
+def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DistributeDatasetEntries."""
+    found = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
+    (served, first), (other, second) = found
+    if served is not other or {first.split, second.split} != set(t.SPLITS):
+        raise ServiceError(INVALID, "Datasets must be the training and the test dataset of one project.")
+    if first.is_busy or second.is_busy:
+        raise ServiceError("ResourceNotReadyException", "A dataset is still being changed. Try again later.")
+    if served.project.statistics[t.TEST].total_entries:
+        raise ServiceError(INVALID, "The test dataset must be empty.")
+    with served.ledger.writing():
+        for _, state in found:
+            _begin(
+                served, state, "UPDATE_IN_PROGRESS", "The entries are being distributed.", "ResourceNotReadyException"
+            )
+
+    def distribute() -> None:
+        try:
+            served.project.distribute(_TEST_FRACTION)
+        except NotEnoughDataError as error:
+            raise manifest_error("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE") from error
+        refresh_datasets(served)
+
+    served.start_job(t.SPLITS, "UPDATE", distribute)
+    return {}
+
+
+def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DeleteDataset."""
+    served, state = _refreshed(call, request["DatasetArn"])
+    with served.version_lock:
+        _refuse_in_training(served)
+        _begin(served, state, "DELETE_IN_PROGRESS", "The dataset is being deleted.")
+    try:
+        with served.lock:
+            served.project.delete_dataset(state.split, confirm=True)
+            served.ledger.remove_dataset(state.split)
+    except BaseException:  # the same status as after a restart
+        served.ledger.set_status(state.split, "UPDATE_FAILED", FAILED_BY_SERVICE, "SERVICE_ERROR")
+        raise
+    return {}
+
+
+def _refreshed(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+    """Find a dataset, and bring its entries up to date with the project."""
+    served, _ = call.workspace.find_dataset(name)
+    refresh_entries(served)
+    return call.workspace.find_dataset(name)
+
+
+def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+    """Find a dataset whose entries can be listed."""
+    served, state = _refreshed(call, name)
+    if state.status == "CREATE_IN_PROGRESS":
+        raise ServiceError("ResourceNotReadyException", "The dataset is still being created. Try again later.")
+    if state.is_busy:
+        raise ServiceError("ResourceInUseException", "The dataset is being changed. Try again later.")
+    return served, state
+
+
+def _begin(
+    served: ServedProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
+) -> None:
+    """Set a status that refuses other changes, or raise if there is one already."""
+    if not served.ledger.set_status(state.split, status, message, idle=True):
+        raise ServiceError(code, "The dataset is being changed. Try again later.")
+
+
+def _refuse_in_training(served: ServedProject) -> None:
+    """Raise if a version is being trained. The caller holds the lock of versions, so that no training begins."""
+    if any(version.status == TRAINING for version in versions_of(served)):
+        raise ServiceError("ResourceInUseException", "A model of the project is being trained. Try again later.")

@@ -1,0 +1,235 @@
+"""Answer requests: verify the signature, check the input, call the operation, and write the answer."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+from uuid import uuid4
+
+from customlabels_nb.core.limits import LOCAL, REKOGNITION
+from customlabels_nb.endpoints.rekognition import copy_operation as copies
+from customlabels_nb.endpoints.rekognition import dataset_operations as datasets
+from customlabels_nb.endpoints.rekognition import policy_operations as policies
+from customlabels_nb.endpoints.rekognition import project_operations as projects
+from customlabels_nb.endpoints.rekognition import tag_operations as tags
+from customlabels_nb.endpoints.rekognition import version_operations as versions
+from customlabels_nb.endpoints.rekognition.buckets import Buckets
+from customlabels_nb.endpoints.rekognition.detect_operation import detect_custom_labels
+from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
+from customlabels_nb.endpoints.rekognition.service_model import (
+    INVALID,
+    TARGET,
+    most_bytes,
+    read_request,
+    status_of,
+    write_answer,
+)
+from customlabels_nb.endpoints.rekognition.signatures import ACCOUNT, AccessKey, load_keys, read_claim, verify
+from customlabels_nb.endpoints.rekognition.workspace import Call, ServingOptions, Workspace
+from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.project.copy_policies import ACCOUNT_FILE
+from customlabels_nb.project.location import STATE_FOLDER
+from customlabels_nb.settings import settings
+
+#: Limits of the hosted service, without those on the size of images.
+RELAXED = replace(
+    REKOGNITION, max_image_bytes=LOCAL.max_image_bytes, min_side_pixels=1, max_side_pixels=None, max_aspect_ratio=None
+)
+
+Operation: TypeAlias = Callable[[Call, dict[str, Any]], dict[str, Any]]
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateProject": projects.create_project_operation,
+    "DescribeProjects": projects.describe_projects,
+    "DeleteProject": projects.delete_project_operation,
+    "CreateDataset": datasets.create_dataset,
+    "DescribeDataset": datasets.describe_dataset,
+    "ListDatasetEntries": datasets.list_dataset_entries,
+    "ListDatasetLabels": datasets.list_dataset_labels,
+    "UpdateDatasetEntries": datasets.update_dataset_entries,
+    "DistributeDatasetEntries": datasets.distribute_dataset_entries,
+    "DeleteDataset": datasets.delete_dataset,
+    "CreateProjectVersion": versions.create_project_version,
+    "DescribeProjectVersions": versions.describe_project_versions,
+    "DeleteProjectVersion": versions.delete_project_version,
+    "StartProjectVersion": versions.start_project_version,
+    "StopProjectVersion": versions.stop_project_version,
+    "DetectCustomLabels": detect_custom_labels,
+    "CopyProjectVersion": copies.copy_project_version,
+    "PutProjectPolicy": policies.put_project_policy,
+    "ListProjectPolicies": policies.list_project_policies,
+    "DeleteProjectPolicy": policies.delete_project_policy,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "ListTagsForResource": tags.list_tags_for_resource,
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """HTTP answer: status, headers and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Endpoint:
+    """Endpoint without the web server. The arguments are those of ``EndpointServer``."""
+
+    def __init__(
+        self,
+        root: Path,
+        options: ServingOptions,
+        *,
+        key: AccessKey | None = None,
+        buckets: Mapping[str, Path] | None = None,
+        accounts: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.root = root.absolute()
+        self.options = options
+        roots = {ACCOUNT: self.root}
+        for name, folder in (accounts or {}).items():
+            if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
+                raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
+            roots[name] = folder.absolute()
+        self._buckets: dict[str, Path] = {}
+        owners: dict[str, set[str]] = {}
+        for given, folder in (buckets or {}).items():
+            *_, account, name = f"{ACCOUNT}:{given}".split(":")
+            if account not in roots:
+                raise InputError(f"bucket={given!r} is for an account that is not served. Add the account, too.")
+            if self._buckets.setdefault(name, folder) != folder:
+                raise InputError(f"bucket={given!r} stands for another folder already. Choose another name.")
+            owners.setdefault(name, set()).add(account)
+        owners = {name: {ACCOUNT} for name in settings.buckets} | owners
+        for name, folder in roots.items():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
+        self.key_file = self.root / STATE_FOLDER / "keys.json"
+        self.key = key
+        self._workspaces: dict[str, Workspace] = {}
+        self._locks: list[IO[bytes]] = []
+        try:
+            for folder in roots.values():
+                self._locks.append(_lock(folder / STATE_FOLDER))
+            self.keys = load_keys(self.key_file, key, roots)
+            training = threading.Lock()
+            for name, folder in roots.items():
+                (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
+                tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
+                console = f"custom-labels-console-{options.region}-{tail}"
+                self._buckets[console], owners[console] = folder, {name}
+                self._workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
+            settings.buckets.update(self._buckets)
+            for workspace in self._workspaces.values():
+                versions.go_on(workspace)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Finish the jobs and close the projects."""
+        for workspace in self._workspaces.values():
+            workspace.close()
+        for name in self._buckets:
+            settings.buckets.pop(name, None)
+        for lock in self._locks:
+            lock.close()
+
+    def admit(self, uri: str, headers: Mapping[str, str], length: int | None) -> int:
+        """Return the length of a body that is to be read, or raise ServiceError if the request cannot be accepted."""
+        if length is None:
+            raise ServiceError("SerializationException", "The request needs a Content-Length, not a Transfer-Encoding.")
+        read_claim(self.keys.keys, uri, headers, datetime.now(UTC))
+        if length > (most := most_bytes(headers["X-Amz-Target"].removeprefix(TARGET))):
+            raise ServiceError(INVALID, f"The request has {length:,} bytes, but at most {most:,} are allowed.")
+        return length
+
+    def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
+        try:
+            return _answer(200, {}, self._result(method, uri, headers, body))
+        except Exception as error:
+            return failure(error)
+
+    def _result(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        key = verify(self.keys.keys, method, uri, headers, body, datetime.now(UTC))
+        name = headers.get("X-Amz-Target", "").removeprefix(TARGET)
+        operation = OPERATIONS.get(name)
+        if operation is None or method != "POST":
+            known = ", ".join(OPERATIONS)
+            raise ServiceError(
+                "UnknownOperationException", f"{name[:100]!a} is not available here. Available: {known}."
+            )
+        workspace = self._workspaces.get(key.account)
+        if workspace is None:
+            raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
+        call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
+        request = read_request(name, body)
+        arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
+        copied = _parse_arns(request.get("DatasetSource", {}))
+        if not key.may(name, arns) or (copied and not key.may("ListDatasetEntries", copied)):
+            said = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
+            raise ServiceError("AccessDeniedException", said)
+        return write_answer(operation(call, request))
+
+
+def body_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of a body in bytes, or None if the headers do not give it."""
+    length = headers.get("Content-Length", "0")
+    is_given = "Transfer-Encoding" not in headers and re.fullmatch(r"\d{1,18}", length, re.ASCII)
+    return int(length) if is_given else None
+
+
+def failure(error: Exception) -> Answer:
+    """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
+    request_id = str(uuid4())
+    code, said = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
+    if isinstance(error, ServiceError):
+        code, said = error.code, str(error)
+    else:
+        _log.error("Request %s failed.", request_id, exc_info=error)
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+    if code == "ThrottlingException":
+        headers["Retry-After"] = "1"
+    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": said}))
+
+
+def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:
+    length = {"Content-Type": "application/x-amz-json-1.1", "Content-Length": str(len(body))}
+    return Answer(status, {"x-amzn-RequestId": str(uuid4())} | length | headers, body)
+
+
+def _parse_arns(members: dict[str, Any]) -> list[str]:
+    """Replace the ARNs among the members of a structure by the names that they spell, and return them."""
+    arns = [member for member in members if member.endswith("Arn")]
+    members |= {member: parse_arn(members[member]) for member in arns}
+    return [str(members[member]) for member in arns]
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Lock a folder until the returned file is closed, so that no other process takes the jobs for cut off."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / "lock").open("wb")
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise InputError(f"The projects in {str(folder.parent)!r} are already served. Stop that server.") from error
+    return file

@@ -1,0 +1,263 @@
+"""Run the endpoint on Tornado, which JupyterLab brings along, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import responses
+from pathlib import Path
+from typing import Any
+
+from tornado import httputil
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from customlabels_nb.endpoints.rekognition.endpoint import Answer, Endpoint, body_length, failure
+from customlabels_nb.endpoints.rekognition.signatures import ACCOUNT, AccessKey
+from customlabels_nb.endpoints.rekognition.workspace import ServingOptions
+from customlabels_nb.errors import InputError, ServiceError
+
+#: Maximum size of all requests that are being read or answered, in bytes.
+MOST_BYTES_AT_ONCE = 256 * 2**20
+PORT = 8766
+
+_DEFAULT = ServingOptions()
+_DETECTIONS, _THREADS = 64, 32  # threads for detections, which may wait for long, and for other requests
+_IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
+_BODY_SECONDS = 60.0  # until all of a body has arrived
+_MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class EndpointServer:
+    """Web server that answers programs written for Amazon Rekognition Custom Labels.
+
+    Use it in a ``with`` block, or call :meth:`start` and :meth:`stop`.
+
+    Parameters
+    ----------
+    root : path
+        Folder that holds the projects. It is created if it does not exist.
+    port : int
+        Port to listen on. 0 chooses a free one.
+    address : str
+        Address to listen on. Only this machine can reach the default.
+    key : AccessKey, optional
+        The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
+    buckets : mapping, optional
+        Folders that stand in for S3 buckets, by name, or by "account:name" for another account than that of ``root``.
+        A bucket that several accounts share is given once for each.
+    options : ServingOptions
+        Region, limits and others.
+    accounts : mapping, optional
+        Folders with the projects of other accounts, by their 12 digits. The account of ``root`` is 123456789012.
+    certificate, private_key : path, optional
+        Files for HTTPS.
+
+    Raises
+    ------
+    InputError
+        If a test key would be accepted from other machines, the port is taken, a folder is a file, or other users may
+        read the keys.
+
+    Examples
+    --------
+    >>> from customlabels_nb.endpoints.rekognition import EndpointServer
+    >>> with EndpointServer(project.root.parent, port=0) as server:
+    ...     server.url
+    'http://127.0.0.1:...'
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        port: int = PORT,
+        address: str = "127.0.0.1",
+        key: AccessKey | None = None,
+        buckets: Mapping[str, Path] | None = None,
+        options: ServingOptions = _DEFAULT,
+        accounts: Mapping[str, Path] | None = None,
+        certificate: Path | None = None,
+        private_key: Path | None = None,
+    ) -> None:
+        if key is not None and address not in _LOOPBACK:
+            raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
+        self._address = address
+        self._port = port
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate, private_key)
+        try:
+            self._sockets = bind_sockets(port, address)
+        except OSError as error:
+            raise InputError(f"Cannot listen on {address}, port {port}: {error.strerror or error}.") from error
+        try:
+            self.endpoint = Endpoint(root, options, key=key, buckets=buckets, accounts=accounts)
+        except BaseException:
+            for socket in self._sockets:
+                socket.close()
+            raise
+        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="rekognition") for size in (_THREADS, _DETECTIONS)]
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """URL for ``AWS_ENDPOINT_URL_REKOGNITION``."""
+        port = self._sockets[0].getsockname()[1]
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
+
+    def instructions(self) -> str:
+        """Return the lines that a shell needs for its clients. New keys are included once.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0)
+        >>> "export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:" in server.instructions()
+        True
+        >>> server.stop()
+        """
+        keys = self.endpoint.keys
+        region = self.endpoint.options.region  # boto3 reads the second variable, other clients the first
+        variables = {"AWS_ENDPOINT_URL_REKOGNITION": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
+        lines = [f"Projects in {self.endpoint.root} are served. Stop with Ctrl+C. In another terminal:", ""]
+        lines += [f"export {name}={value}" for name, value in variables.items()]
+        given = self.endpoint.key
+        if not keys.new:
+            place = self.endpoint.key_file if given is None else f"{given.access_key}, as given"
+            return "\n".join([*lines, "", f"Access keys: {place}"])
+        lines += ["export AWS_PROFILE=custom-labels-access", ""]
+        lines += [f"New access keys, stored in {self.endpoint.key_file}. For ~/.aws/credentials:"]
+        for key in keys.new:
+            name = "custom-labels-access" if key.account == ACCOUNT else f"account-{key.account}"
+            secret = f"aws_secret_access_key = {key.secret_key}"
+            lines += ["", f"[{name}]", f"aws_access_key_id = {key.access_key}", secret]
+        return "\n".join(lines)
+
+    def start(self) -> EndpointServer:
+        """Start to answer requests, in a thread.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0).start()
+        >>> server.stop()
+        """
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), name="rekognition-server")
+        self._thread.start()
+        started.result()
+        return self
+
+    def stop(self) -> None:
+        """Stop to answer requests, and finish the jobs of datasets.
+
+        Examples
+        --------
+        >>> server = EndpointServer(project.root.parent, port=0).start()
+        >>> server.stop()
+        """
+        if self._loop is not None and self._end is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join()
+            self._thread = None
+        for pool in self._pools:
+            pool.shutdown()
+        self.endpoint.close()
+
+    def __enter__(self) -> EndpointServer:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    async def _serve(self, started: Future[None]) -> None:
+        try:
+            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+            server = HTTPServer(
+                _Connections(self.endpoint, *self._pools),
+                ssl_options=self._tls,
+                idle_connection_timeout=_IDLE_SECONDS,
+                body_timeout=_BODY_SECONDS,
+            )
+            server.add_sockets(self._sockets)
+            started.set_result(None)
+        except BaseException as error:
+            started.set_exception(error)
+            raise
+        await self._end.wait()
+        server.stop()
+        await server.close_all_connections()
+
+
+class _Connections(httputil.HTTPServerConnectionDelegate):
+    """Requests of all connections. ``bytes`` counts those of their bodies."""
+
+    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor, detections: ThreadPoolExecutor) -> None:
+        self.endpoint, self.pool, self.detections = endpoint, pool, detections
+        self.bytes = 0
+
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
+        return _Request(self, request_conn)
+
+
+class _Request(httputil.HTTPMessageDelegate):
+    """Request that is refused by its headers, or answered once its body has arrived."""
+
+    def __init__(self, connections: _Connections, connection: httputil.HTTPConnection) -> None:
+        self._all, self._connection = connections, connection
+        self._body = bytearray()
+        self._is_refused = False
+        self._reserved = 0
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self._line, self._headers = start_line, headers
+        length = body_length(headers)
+        try:
+            reserved = self._all.endpoint.admit(start_line.path, headers, length)
+            if self._all.bytes + reserved > MOST_BYTES_AT_ONCE:
+                raise ServiceError("ThrottlingException", "Too many large requests at once. Try again later.")
+            self._reserved = reserved
+            self._all.bytes += reserved
+        except Exception as error:
+            self._is_refused = True
+            self._write(failure(error))
+            if length is None or length > _MOST_DISCARDED or "Expect" in headers:
+                self._connection.finish()  # before the body has arrived, which closes the connection
+
+    def data_received(self, chunk: bytes) -> None:
+        if not self._is_refused:
+            self._body += chunk
+
+    def finish(self) -> None:
+        if self._is_refused:
+            self._connection.finish()
+        else:
+            self._task = asyncio.create_task(self._answer())
+
+    def on_connection_close(self) -> None:
+        self._all.bytes -= self._reserved  # the body has not arrived
+
+    async def _answer(self) -> None:
+        request = self._line.method, self._line.path, self._headers, bytes(self._body)
+        self._body.clear()
+        pool = self._all.detections if self._headers["X-Amz-Target"].endswith("DetectCustomLabels") else self._all.pool
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(pool, self._all.endpoint.answer, *request)
+        finally:
+            self._all.bytes -= self._reserved
+        self._write(answer)
+        self._connection.finish()
+
+    def _write(self, answer: Answer) -> None:
+        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
+        body = b"" if self._line.method == "HEAD" else answer.body
+        self._connection.write_headers(line, httputil.HTTPHeaders(answer.headers), body)

@@ -1,0 +1,313 @@
+"""Keep the entries of datasets: manifest lines as they were given, beside the images in the project's store.
+
+The store decides which images and annotations a dataset has, because notebooks change it. A line is written anew only
+if the annotations of its image differ from those that the line had. Lines with errors stay entries, and their images
+are unlabelled in the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.issues import CODES
+from customlabels_nb.core.limits import Limits
+from customlabels_nb.datasets.formats.ground_truth import manifest_lines
+from customlabels_nb.datasets.formats.manifest_lines import ManifestLines
+from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
+from customlabels_nb.datasets.formats.manifest_values import (
+    ADDED,
+    BOXES,
+    IMAGE_LEVEL,
+    METADATA,
+    SOURCE,
+    LineFinding,
+    attributes_of,
+    bucket_of,
+)
+from customlabels_nb.datasets.reviewed import forget_where_changed
+from customlabels_nb.datasets.validation.written_files import (
+    dumped,
+    is_warning,
+    parsed,
+    with_findings,
+    without_findings,
+)
+from customlabels_nb.endpoints.rekognition.ledger import Entry
+from customlabels_nb.endpoints.rekognition.workspace import READY, ServedProject, other_split
+from customlabels_nb.errors import ManifestError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+from customlabels_nb.store.frames import annotation_keys
+
+#: Lines that become entries, with their source-refs.
+Lines = Sequence[tuple[str, bytes]]
+
+_ATTEMPTS = 5
+#: End of a line that was listed, see :func:`listed_line`.
+_LISTED = re.compile(rb',"cl-metadata":\{"is_labeled": (?:true|false)\}\}\Z')
+_TRACES = tuple(f'{key}"'.encode() for key in ("errors", "warnings", "cl-metadata"))
+
+
+def manifest_error(code: str) -> ManifestError:
+    """Return the error with one of the codes and messages of Rekognition's for whole manifests."""
+    return ManifestError(CODES[code], code)
+
+
+def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str | None, bytes]]:
+    """Yield the lines with their source-refs, or with None if they cannot become entries. Blank lines are left out.
+
+    A line needs to be a JSON object with an image on S3, and not too long. Findings of an earlier validation are
+    removed.
+    """
+    longest = limits.max_line_length
+    for raw in source:
+        line = _LISTED.sub(b"}", raw.removeprefix(b"\xef\xbb\xbf").strip())
+        if not line:
+            continue
+        value = parsed(line) if longest is None or len(line) <= longest else None
+        name = None if value is None else value.get(SOURCE)
+        if value is None or not isinstance(name, str) or not t.storable(name) or bucket_of(name) is None:
+            yield None, line
+            continue
+        yield name, dumped(value) if any(key in line for key in _TRACES) and without_findings(value) else line
+
+
+def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFrame, pd.DataFrame]:
+    """Check lines of different images, and return them as entries with the tables of their images and annotations.
+
+    ``image`` is the source-ref in all of them.
+    """
+    reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
+    reader.read()
+    images, marks = reader.table().frames()
+    read = set(images["image"])
+    unread = pd.DataFrame({"image": [source for source, _ in lines if source not in read]}, dtype="str")
+    images = pd.concat([images, t.normalise_images(unread)]) if len(unread) else images
+    order = {source: number for number, (source, _) in enumerate(lines)}
+    images = images.iloc[np.argsort([order[source] for source in images["image"]])].reset_index(drop=True)
+    findings = {note.number: note.parsed for note in reader.notes()}
+    labels = _labels_by_image(marks)
+    entries = []
+    for number, (source, raw) in enumerate(lines, 1):
+        found = findings.get(number)
+        labelled = (found is None or found.state == "valid") and len((parsed(raw) or {}).keys() - {SOURCE, *ADDED}) > 0
+        errors = [] if found is None else [each for each in found.findings if not is_warning(each)]
+        said = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
+        entries.append(Entry(source, source, raw, labelled, said, labels.get(source, {})))
+    return entries, images, marks
+
+
+def add_entries(served: ServedProject, split: str, lines: Lines, what: str) -> None:
+    """Store lines: their images and annotations in the project, replacing those of known images, and the lines.
+
+    Raises
+    ------
+    ManifestError
+        If the lines have too many labels. Nothing is stored.
+    """
+    store = served.project._store
+    entries, images, marks = read_entries(lines, served.workspace.limits)
+    most = served.workspace.limits.max_labels
+    if most is not None and marks["label"].nunique() > most:
+        raise manifest_error("ERROR_MANIFEST_TOO_MANY_LABELS")
+    names = {source: source for source, _ in lines} | served.ledger.images_of([source for source, _ in lines])
+    images = images.assign(image=images["image"].map(names).astype("str"))
+    marks = marks.assign(image=marks["image"].map(names).astype("str"))
+    action = Action(what, settings.user, "Rekognition endpoint")
+    for attempt in range(_ATTEMPTS):
+        stored, old, _ = store.tables(split, images["image"].tolist())
+        is_known = images["image"].isin(stored["image"])
+        of_known = marks["image"].isin(stored["image"])
+        known = _with_statuses(stored, images), marks[of_known].reset_index(drop=True)
+        known = forget_where_changed(*known, stored, old), known[1]
+        new = images[~is_known].reset_index(drop=True), marks[~of_known].reset_index(drop=True)
+        try:
+            if len(stored):
+                store.update_entries(split, known, new, action)
+            else:
+                store.add_images(split, *new, action)
+            break
+        except (StaleEditError, OutdatedError, TableError):  # a notebook has changed the images meanwhile
+            if attempt == _ATTEMPTS - 1:
+                raise
+    states = _states(*store.tables(split, images["image"].tolist())[:2])
+    placed = (_placed(entry, names[entry.source], states) for entry in entries)
+    served.ledger.put_entries(split, placed)
+
+
+def refresh_entries(served: ServedProject) -> None:
+    """Bring the ledger up to date with the project's store, which notebooks may have changed.
+
+    Nothing happens while a job changes the datasets. Another request that refreshes them is waited for.
+    """
+    with served.refreshing:
+        store, ledger = served.project._store, served.ledger
+        last = store.last_action()
+        seen = ledger.fact("action", [0, None])
+        if last == seen[0] and seen[1] == _existing(served):
+            return
+        if not served.lock.acquire(blocking=False):
+            return
+        try:
+            # whether only versions have changed, such as by training
+            moment = None if seen[1] is None else ledger.fact("moment")
+            same = seen[1] == _existing(served)
+            if not (same and moment is not None and store.changes_since(datetime.fromisoformat(moment))[0] == 0):
+                refresh_datasets(served)
+            newest = store.actions(limit=1)
+            if len(newest) and int(newest["id"].iloc[0]) == last:
+                ledger.set_facts(action=[last, _existing(served)], moment=newest["created"].iloc[0].isoformat())
+        finally:
+            served.lock.release()
+
+
+def refresh_datasets(served: ServedProject) -> None:
+    """Compare all entries with the project's store. The caller holds the lock of the project."""
+    with served.ledger.writing():
+        for split in t.SPLITS:
+            _refresh_dataset(served, split)
+
+
+def _existing(served: ServedProject) -> list[str]:
+    return [split for split in t.SPLITS if served.project._store.dataset(split) is not None]
+
+
+def _refresh_dataset(served: ServedProject, split: str) -> None:
+    store, ledger = served.project._store, served.ledger
+    record, state = store.dataset(split), ledger.datasets().get(split)
+    if record is None:
+        if state is not None and not state.is_busy:
+            ledger.remove_dataset(split)
+        return
+    if state is None:
+        ledger.add_dataset(split, record.status, READY, created=record.created.timestamp())
+    images, marks, _ = store.tables(split)
+    states = _states(images, marks)
+    rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", split)
+    own = {image: (number, digest) for image, number, digest in rows}
+    if own.keys() != states.keys():
+        others = set(store.images(other_split(split))["image"])
+        rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", other_split(split))
+        came = {image: (number, digest) for image, number, digest in rows if image in states and image not in others}
+        ledger.move_entries([number for image, (number, _) in came.items() if image not in own], split)
+        own = came | own
+        # entries of images that are now in the other dataset are moved when it is refreshed
+        gone = [number for image, (number, _) in own.items() if image not in states and image not in others]
+        ledger.remove_entries(gone)
+    changed = [image for image, digest in states.items() if own.get(image, (0, ""))[1] != digest]
+    if changed:
+        chosen, marks = images[images["image"].isin(changed)], marks[marks["image"].isin(changed)]
+        _rewrite(served, split, chosen, marks, states)
+
+
+def _rewrite(
+    served: ServedProject, split: str, images: pd.DataFrame, marks: pd.DataFrame, states: Mapping[str, str]
+) -> None:
+    """Write the lines of images whose annotations have changed, or that have none yet."""
+    rows = served.ledger.rows("SELECT image, source, line FROM entries WHERE split = ?", split)
+    old = {image: (source, line) for image, source, line in rows}
+    buckets = served.workspace.buckets
+    named = {source: image for image, (source, _) in old.items()}
+    sources: dict[str, str] = {}
+    for image in images["image"]:
+        source = old[image][0] if image in old else buckets.source_of(image, served.project.root)
+        if named.setdefault(source, image) != image:  # a file and the object that it stands for
+            named[source := buckets.external(image)] = image
+        sources[image] = source
+    lines = manifest_lines(
+        images.assign(image=images["image"].map(sources)), marks.assign(image=marks["image"].map(sources))
+    )
+    written = [
+        (source, _merged(line, old[image][1] if image in old else None))
+        for (image, source), line in zip(sources.items(), lines, strict=True)
+    ]
+    entries, _, _ = read_entries(written, served.workspace.limits)
+    served.ledger.put_entries(split, (_placed(entry, named[entry.source], states) for entry in entries))
+
+
+def _merged(line: str, before: bytes | None) -> bytes:
+    """Return a line with what the earlier line of the image has beyond boxes and labels that have changed."""
+    new: dict[str, Any] = json.loads(line)
+    old = None if before is None else parsed(before)
+    if old is None:
+        return line.encode()
+    result = dict(old)
+    size: Any = None
+    labels = {new[key + METADATA]["class-name"]: key for key in attributes_of(new) if _type(new, key) == IMAGE_LEVEL}
+    for key in attributes_of(old):
+        label = old[key + METADATA].get("class-name") if _type(old, key) == IMAGE_LEVEL else None
+        if isinstance(label, str) and label in labels:  # keep the attribute as it was named
+            del new[labels[label]], new[labels.pop(label) + METADATA]
+            continue
+        if _type(old, key) == BOXES and isinstance(old[key], dict):
+            size = size or old[key].get("image_size")
+        del result[key], result[key + METADATA]
+    for key in attributes_of(new):
+        if _type(new, key) == BOXES and new[key]["image_size"] == [{}] and size:
+            new[key]["image_size"] = size
+        if key in result or key + METADATA in result:  # the name of another attribute that is kept
+            new[f"{key}-label"], new[f"{key}-label{METADATA}"] = new.pop(key), new.pop(key + METADATA)
+    return dumped(result | new)
+
+
+def _type(value: Mapping[str, Any], key: str) -> Any:
+    metadata = value[key + METADATA]
+    return metadata.get("type") if isinstance(metadata, dict) else None
+
+
+def listed_line(line: bytes, labelled: bool, findings: str | None) -> str:
+    """Return a line as ListDatasetEntries shows it: with ``cl-metadata``, and ``cl-errors`` where they belong."""
+    said = json.dumps({"is_labeled": labelled})
+    if findings is None:
+        start = line.decode("utf-8").rstrip()[:-1].rstrip()
+        return _one_line(f'{start},"cl-metadata":{said}}}')
+    value = parsed(line) or {}
+    with_findings(
+        value, [LineFinding(f["code"], f["message"], tuple(f["place"])) for f in json.loads(findings)], prefix="cl-"
+    )
+    return _one_line(dumped(value | {"cl-metadata": json.loads(said)}).decode("utf-8"))
+
+
+def _one_line(text: str) -> str:
+    # JSON has no line breaks but between tokens, and these two characters end lines elsewhere
+    return text.replace("\r", " ").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
+
+
+def _placed(entry: Entry, image: str, states: Mapping[str, str]) -> Entry:
+    return Entry(image, entry.source, entry.line, entry.labelled, entry.findings, entry.labels, states.get(image, ""))
+
+
+def _labels_by_image(marks: pd.DataFrame) -> dict[str, dict[str, bool]]:
+    """Map each image to its labels, and each of these to whether it is on a box."""
+    labels: dict[str, dict[str, bool]] = {}
+    for image, label, boxed in zip(marks["image"], marks["label"], marks["left"].notna(), strict=True):
+        own = labels.setdefault(image, {})
+        own[label] = own.get(label, False) or bool(boxed)
+    return labels
+
+
+def _with_statuses(stored: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Return the stored images with the statuses of the lines, and the lines' sizes where the sizes are unknown."""
+    rows = given.set_index("image")
+    result = stored.assign(status=stored["image"].map(rows["status"]).astype("str"))
+    for side in ("width", "height"):
+        result[side] = result[side].fillna(stored["image"].map(rows[side]).astype("Int64"))
+    return result
+
+
+def _states(images: pd.DataFrame, marks: pd.DataFrame) -> dict[str, str]:
+    """Return a digest of the status and the annotations of each image."""
+    keys = annotation_keys(marks)
+    return {
+        image: hashlib.md5(repr((status, keys.get(image))).encode(), usedforsecurity=False).hexdigest()
+        for image, status in zip(images["image"], images["status"], strict=True)
+    }

@@ -1,0 +1,108 @@
+"""Create, describe and delete projects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
+from customlabels_nb.endpoints.rekognition.served_versions import versions_of
+from customlabels_nb.endpoints.rekognition.service_model import INVALID
+from customlabels_nb.endpoints.rekognition.workspace import Call, ServedProject
+from customlabels_nb.errors import (
+    CustomLabelsError,
+    NotAllowedError,
+    ProjectExistsError,
+    ProjectNameError,
+    ServiceError,
+)
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project
+
+FEATURE = "CUSTOM_LABELS"
+
+
+def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement CreateProject."""
+    name = request["ProjectName"]
+    if request.get("Feature", FEATURE) != FEATURE:
+        raise ServiceError(INVALID, f"Feature={request['Feature']!a} is not supported. Use {FEATURE}.")
+    if request.get("AutoUpdate") == "ENABLED":
+        raise ServiceError(INVALID, "AutoUpdate='ENABLED' is only for CONTENT_MODERATION.")
+    with call.workspace.lock:
+        if any(served.name == name for served in call.workspace.projects()):
+            raise ServiceError("ResourceInUseException", f"The project {name!a} already exists.")
+        count = len(call.workspace.projects()) + 1
+        call.workspace.options.quotas.check("projects", count, "LimitExceededException")
+        project = _make(call, name, request.get("Tags"))
+        return {"ProjectArn": str(call.workspace.adopt(project, name).arn)}
+
+
+def _make(call: Call, name: str, tags: dict[str, str] | None) -> Project:
+    """Create the project in a folder of its name, or of another if the name cannot be a folder or is taken."""
+    folders = {folder.name.casefold() for folder in call.workspace.root.iterdir()}
+    number = 1
+    while True:
+        folder = name if number == 1 else f"project-{number}"
+        number += 1
+        if folder.casefold() in folders:
+            continue
+        try:
+            return create_project(folder, call.workspace.root, tags=tags)
+        except (ProjectNameError, ProjectExistsError):
+            continue
+
+
+def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DescribeProjects."""
+    pager = call.pager(request)
+    page = pager.page()
+    names = request.get("ProjectNames")
+    found = [
+        served
+        for served in call.workspace.projects()
+        if (names is None or served.name in names) and (page.after is None or served.digits < page.after)
+    ]
+    if FEATURE not in request.get("Features", [FEATURE]):
+        found = []
+    items, last = page.cut(found, lambda served: served.digits)
+    return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
+
+
+def _described(served: ServedProject) -> dict[str, Any]:
+    refresh_entries(served)
+    return {
+        "ProjectArn": str(served.arn),
+        "CreationTimestamp": served.project.record.created,
+        "Status": "CREATED",
+        "Feature": FEATURE,
+        "Datasets": [
+            {
+                "CreationTimestamp": datetime.fromtimestamp(state.created, UTC),
+                "DatasetType": state.split.upper(),
+                "DatasetArn": str(served.dataset_arn(state)),
+                "Status": state.status,
+                "StatusMessage": state.message,
+                "StatusMessageCode": state.code,
+            }
+            for state in served.ledger.datasets().values()
+        ],
+    }
+
+
+def delete_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DeleteProject. Datasets are deleted as well."""
+    with call.workspace.lock:
+        served = call.workspace.find_project(request["ProjectArn"])
+        if versions_of(served):
+            raise ServiceError("ResourceInUseException", "The project has model versions. Delete them first.")
+        if any(state.is_busy for state in served.ledger.datasets().values()):
+            raise ServiceError("ResourceInUseException", "A dataset of the project is being changed. Try again later.")
+        try:
+            served.project.delete(confirm=True)
+        except NotAllowedError as error:
+            raise ServiceError("ResourceInUseException", str(error)) from error
+        except CustomLabelsError as error:  # such as files that may not be deleted
+            raise ServiceError("InternalServerError", str(error)) from error
+        call.workspace.forget(served)
+    return {"Status": "DELETING"}

@@ -1,0 +1,205 @@
+"""Combine what the project's store and the ledger know of model versions."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from customlabels_nb.endpoints.rekognition.ledger import Ledger, unused_digits
+from customlabels_nb.endpoints.rekognition.resource_names import ResourceName, name_in_arn, not_found
+from customlabels_nb.endpoints.rekognition.workspace import ServedProject, Workspace
+from customlabels_nb.errors import ProjectNameError
+from customlabels_nb.project.location import check_name
+from customlabels_nb.project.model import Model
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore, VersionRecord
+from customlabels_nb.training.status import settle_orphans
+
+TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
+#: Statuses that change by themselves.
+TRANSITIONAL = (TRAINING, "STARTING", "STOPPING", "DELETING", COPYING)
+
+_WORKING = (*TRANSITIONAL, "RUNNING")
+_MESSAGES = {
+    TRAINING: "The model is being trained.",
+    COPYING: "The model is being copied.",
+    "TRAINING_COMPLETED": "The model is ready to run.",
+    "COPYING_COMPLETED": "The model is ready to run.",
+    "STARTING": "The model is starting.",
+    "RUNNING": "The model is running.",
+    "STOPPING": "The model is stopping.",
+    "STOPPED": "The model has stopped running.",
+}
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """Model version of a project.
+
+    Attributes
+    ----------
+    served : ServedProject
+        Its project.
+    local : str
+        Name of the version in Python.
+    digits : int
+        End of its ARN.
+    facts : dict
+        What only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units. ``status`` and
+        ``tags`` are there until the endpoint has finished to train or copy it, and ``first_tags``, those that its
+        record in the store begins with.
+    record : VersionRecord, optional
+        Record in the project's store, which a version has once its training or copying has begun.
+    """
+
+    served: ServedProject
+    local: str
+    digits: int
+    facts: dict[str, Any]
+    record: VersionRecord | None
+
+    @property
+    def name(self) -> str:
+        """Name of the version in its ARN: as created by a client, or its name in Python as far as an ARN allows."""
+        return str(self.facts.get("name") or name_in_arn(self.local, self.digits))
+
+    @property
+    def arn(self) -> ResourceName:
+        """ARN of the version."""
+        return self.served.arn.of_version(self.name, self.digits)
+
+    @property
+    def status(self) -> str:
+        """Status, one of those of the service."""
+        found: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
+        return found
+
+    @property
+    def message(self) -> str:
+        """Explanation of the status."""
+        return _MESSAGES.get(self.status) or (self.record.status_message if self.record else "") or self.status
+
+    @property
+    def created(self) -> datetime:
+        """Time of creation."""
+        given = self.facts.get("created")
+        if given is not None:
+            return datetime.fromtimestamp(given, UTC)
+        return self.record.created if self.record else datetime.fromtimestamp(self.digits / 1000, UTC)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of the version, with its description."""
+        found: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
+        return found
+
+    @property
+    def model(self) -> Model:
+        """Version as an object of the project."""
+        return Model(self.served.project._place, self.local)
+
+
+def versions_of(served: ServedProject) -> list[ServedVersion]:
+    """Return the versions of a project, newest first, with true statuses of those whose process has ended."""
+    store, ledger = served.project._store, served.ledger
+    rows = _rows(ledger)  # first, because a version whose training ends gets a record before it loses its status here
+    records = {record.name: record for record in store.versions()}
+    if any(record.status in _WORKING for record in records.values()) and settle_orphans(store):
+        records = {record.name: record for record in store.versions()}
+    if new := [record for record in records.values() if record.name not in rows]:
+        with ledger.writing() as connection:
+            known = _rows(ledger)  # another thread may have added them
+            for record in new:
+                if record.name not in known:
+                    digits = unused_digits(record.created.timestamp(), [digits for digits, _ in known.values()])
+                    connection.execute("INSERT INTO versions VALUES (?, ?, '{}')", (record.name, digits))
+                    known[record.name] = digits, {}
+                rows[record.name] = known[record.name]
+    found = [
+        ServedVersion(served, name, digits, facts, records.get(name))
+        for name, (digits, facts) in rows.items()
+        if name in records or "status" in facts  # others were deleted in Python
+    ]
+    return sorted(found, key=lambda version: -version.digits)
+
+
+def count_versions(workspace: Workspace, *statuses: str) -> int:
+    """Count the versions of an account with these statuses."""
+    found = workspace.read_each(workspace.projects(), versions_of)
+    return sum(version.status in statuses for versions in found for version in versions)
+
+
+def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Return what the ledger knows of versions, by their names in Python."""
+    return {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}
+
+
+def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion:
+    """Return the version with a name, or raise ServiceError."""
+    served = workspace.find(name)
+    for version in versions_of(served) if name.version else ():
+        if (version.name, version.digits) == (name.version, name.digits):
+            return version
+    raise not_found(name)
+
+
+def add_version(served: ServedProject, name: str, facts: dict[str, Any]) -> ServedVersion:
+    """Add a version that only the ledger knows, under a name that its folder can have."""
+    with served.ledger.writing() as connection:
+        now = time.time()
+        taken = [digits for (digits,) in served.ledger.rows("SELECT digits FROM versions")]
+        digits = unused_digits(now, [*taken, served.ledger.fact("last_version", 0)])
+        locals_ = {local.casefold() for (local,) in served.ledger.rows("SELECT name FROM versions")}
+        local = name
+        try:
+            check_name(name)
+            fits = name.casefold() not in locals_ and not (served.project.root / "versions" / name).exists()
+        except ProjectNameError:
+            fits = False
+        if not fits:
+            local = f"version-{digits}"
+        facts = {**facts, "name": name, "created": now}
+        connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (local, digits, json.dumps(facts)))
+        served.ledger.set_facts(last_version=digits)
+        return ServedVersion(served, local, digits, facts, None)
+
+
+def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
+    """Change what the ledger knows of a version, where None removes a fact, and return all of it."""
+    with ledger.writing() as connection:
+        found = ledger.rows("SELECT facts FROM versions WHERE name = ?", local)
+        facts = {**(json.loads(found[0][0]) if found else {}), **changes}
+        facts = {key: value for key, value in facts.items() if value is not None}
+        connection.execute("UPDATE versions SET facts = ? WHERE name = ?", (json.dumps(facts), local))
+        return facts
+
+
+def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: str, **facts: Any) -> None:
+    """Store the final status of a version that the endpoint has trained or copied, and the tags it has by now.
+
+    Tags that a notebook has changed meanwhile are kept.
+    """
+    with ledger.writing():
+        now, known = datetime.now(UTC), change_facts(ledger, local)
+        tags, first = known.get("tags", {}), known.get("first_tags", {})
+        action = Action(status.lower().replace("_", " "), settings.user, local)
+
+        def ended(record: VersionRecord) -> dict[str, Any]:
+            kept = {key: text for key, text in record.tags.items() if key in tags or key not in first}
+            changed = {key: text for key, text in tags.items() if first.get(key) != text}
+            return {"status": status, "status_message": message, "tags": kept | changed}
+
+        if any(record.name == local for record in store.versions()):
+            store.change_version(local, ended, action)
+        else:
+            store.add_version(VersionRecord(local, status, message, f"versions/{local}", now, now, tags=tags), action)
+        change_facts(ledger, local, status=None, tags=None, first_tags=None, ended=time.time(), **facts)
+
+
+def forget_version(ledger: Ledger, local: str) -> None:
+    """Remove a version from the ledger."""
+    with ledger.writing() as connection:
+        connection.execute("DELETE FROM versions WHERE name = ?", (local,))

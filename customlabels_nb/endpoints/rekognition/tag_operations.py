@@ -1,0 +1,74 @@
+"""Add, remove and list the tags of projects, datasets and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
+from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
+from customlabels_nb.endpoints.rekognition.served_versions import change_facts, find_version
+from customlabels_nb.endpoints.rekognition.workspace import Call
+from customlabels_nb.errors import ServiceError
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action
+from customlabels_nb.store.records import DESCRIPTION
+
+_MOST = 200
+
+
+def tag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement TagResource. Other tags of the resource are kept."""
+    return _change(call, request["ResourceArn"], request["Tags"])
+
+
+def untag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement UntagResource."""
+    return _change(call, request["ResourceArn"], dict.fromkeys(request["TagKeys"]))
+
+
+def list_tags_for_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement ListTagsForResource."""
+    return {"Tags": _tags(call, request["ResourceArn"], {})}
+
+
+def _change(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, Any]:
+    with call.workspace.find(name).version_lock:
+        _tags(call, name, changes)
+    return {}
+
+
+def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Change the tags of a resource, where None removes a tag, and return them."""
+    action = Action("tag", settings.user, "Rekognition endpoint")
+    if name.version is not None:
+        version = find_version(call.workspace, name)
+        store, ledger = version.served.project._store, version.served.ledger
+        with ledger.writing():  # a training that ends at this moment waits
+            own = change_facts(ledger, version.local).get("tags")
+            found = _changed(version.model.record.tags if own is None else own, changes)
+            if changes and own is not None:
+                change_facts(ledger, version.local, tags=found)
+            elif changes:
+                store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
+        return {key: text for key, text in found.items() if key != DESCRIPTION}
+    if name.split is not None:
+        refresh_entries(call.workspace.find(name))
+        served, state = call.workspace.find_dataset(name)
+        record = served.project._store.dataset(state.split)
+        found = _changed(record.tags if record else {}, changes)
+        if changes:
+            served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
+        return found
+    project = call.workspace.find_project(name).project
+    found = _changed(project.tags, changes)
+    if changes:
+        project._store.set_project(action, tags=found)
+    return found
+
+
+def _changed(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    found = {key: text for key, text in {**tags, **changes}.items() if text is not None}
+    if len(found.keys() - {DESCRIPTION}) > max(_MOST, len(tags.keys() - {DESCRIPTION})):
+        raise ServiceError("ServiceQuotaExceededException", f"A resource may have at most {_MOST} tags.")
+    return found

@@ -1,0 +1,316 @@
+"""Train, describe, start, stop and delete model versions."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
+from customlabels_nb.endpoints.rekognition.project_operations import FEATURE
+from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
+from customlabels_nb.endpoints.rekognition.served_versions import (
+    COPYING,
+    TRAINING,
+    TRANSITIONAL,
+    ServedVersion,
+    add_version,
+    change_facts,
+    count_versions,
+    end_job,
+    find_version,
+    forget_version,
+    versions_of,
+)
+from customlabels_nb.endpoints.rekognition.service_model import INVALID
+from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
+from customlabels_nb.endpoints.rekognition.version_training import run_training
+from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject, Workspace
+from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceError
+from customlabels_nb.project.model import Model
+from customlabels_nb.store.records import DESCRIPTION
+from customlabels_nb.training.status import is_settled
+
+_holding = threading.BoundedSemaphore(16)  # of the server's threads. Further descriptions do not wait.
+_STARTABLE = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED")
+_IN_USE = "ResourceInUseException"
+_POLL_SECONDS = 0.2
+_DESCRIBABLE = re.compile(r"[a-zA-Z0-9\-_. ()':,;?]{1,255}", re.ASCII)  # descriptions of Python may be longer
+_log = logging.getLogger(__name__)
+
+
+def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement CreateProjectVersion. Training runs in a process of its own."""
+    served = call.workspace.find_project(request["ProjectArn"])
+    if "FeatureConfig" in request:
+        raise ServiceError(INVALID, "FeatureConfig is only for CONTENT_MODERATION.")
+    facts = {"status": TRAINING, **output_facts(request), **_manifests(request)}
+    facts["first_tags"] = facts["tags"]
+    refresh_entries(served)
+    quotas = call.workspace.options.quotas
+    with call.workspace.counting, served.version_lock:
+        versions = versions_of(served)
+        if any(version.name == request["VersionName"] for version in versions):
+            raise ServiceError(_IN_USE, f"The version {request['VersionName']!a} already exists.")
+        _check_datasets(served, uses_manifests="training" in facts)
+        quotas.check("versions_per_project", len(versions) + 1)
+        if quotas.trainings is not None:
+            quotas.check("trainings", count_versions(call.workspace, TRAINING) + 1)
+        version = add_version(served, request["VersionName"], facts)
+    _begin_training(version)
+    return {"ProjectVersionArn": str(version.arn)}
+
+
+def _manifests(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifests of a request that names its data, or nothing if the project's datasets are meant."""
+    training, testing = request.get("TrainingData"), request.get("TestingData")
+    if training is None and testing is None:
+        return {}
+    if training is None or testing is None:
+        raise ServiceError(INVALID, "TrainingData and TestingData must be given together.")
+    if bool(testing.get("Assets")) == bool(testing.get("AutoCreate")):
+        raise ServiceError(INVALID, "TestingData needs either Assets or AutoCreate=true.")
+    found = {"training": _manifest(training, "TrainingData")}
+    return found if testing.get("AutoCreate") else found | {"testing": _manifest(testing, "TestingData")}
+
+
+def _manifest(data: dict[str, Any], member: str) -> dict[str, Any]:
+    assets = data.get("Assets", [])
+    place = assets[0].get("GroundTruthManifest", {}).get("S3Object", {}) if len(assets) == 1 else {}
+    if "Bucket" not in place or "Name" not in place:
+        raise ServiceError(INVALID, f"{member}.Assets needs one GroundTruthManifest with Bucket and Name.")
+    return dict(place)
+
+
+def _check_datasets(served: ServedProject, *, uses_manifests: bool) -> None:
+    states = served.ledger.datasets()
+    if uses_manifests:
+        if states:
+            raise ServiceError(INVALID, "TrainingData and TestingData are only for projects without datasets.")
+        return
+    if "train" not in states:
+        raise ServiceError(INVALID, "The project has no training dataset.")
+    for split, state in states.items():
+        if state.is_busy or state.status.endswith("FAILED"):
+            raise ServiceError(_IN_USE, f"The {split} dataset is {state.status}.")
+
+
+def _begin_training(version: ServedVersion) -> None:
+    """Train a version when no other is being trained. The thread does not keep the server from ending."""
+
+    def train() -> None:
+        with version.served.workspace.training:
+            try:
+                if not version.served.workspace.is_closed:
+                    run_training(version)
+            except Exception:  # such as a project that was deleted
+                _log.exception("The training of %s could not be run.", version.arn)
+
+    threading.Thread(target=train, name="rekognition-training", daemon=True).start()
+
+
+def go_on(workspace: Workspace) -> None:
+    """Go on after a restart: wait for training processes, begin those that waited, and start models again.
+
+    Copies have failed, and deletions are finished.
+    """
+    for served in workspace.projects():
+        for version in versions_of(served):
+            if version.facts.get("status") == TRAINING:
+                _begin_training(version)
+            elif version.facts.get("status") == COPYING:
+                end_job(served.project._store, served.ledger, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
+            elif version.status == "DELETING":
+                _delete(version)
+            elif version.facts.get("is_wanted") and version.status in _STARTABLE:
+                begin_starting(version)
+
+
+def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DescribeProjectVersions. With ``--hold``, wait for a change of a single version in transition."""
+    served = call.workspace.find_project(request["ProjectArn"])
+    pager = call.pager(request)
+    page = pager.page()
+    names = request.get("VersionNames")
+
+    def find() -> list[ServedVersion]:
+        return [
+            version
+            for version in versions_of(served)
+            if (names is None or version.name in names) and (page.after is None or version.digits < page.after)
+        ]
+
+    found = find()
+    before, deadline = [version.status for version in found], time.monotonic() + call.workspace.options.hold
+    if len(names or ()) == 1 and _holding.acquire(blocking=False):
+        try:
+            while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                found = find()
+                if [version.status for version in found] != before:
+                    break
+        finally:
+            _holding.release()
+    items, last = page.cut(found, lambda version: version.digits)
+    return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
+
+
+def _described(version: ServedVersion) -> dict[str, Any]:
+    facts, record = version.facts, version.record
+    output, files = _output(version)
+    description = version.tags.get(DESCRIPTION, "")
+    found = {
+        "ProjectVersionArn": str(version.arn),
+        "CreationTimestamp": version.created,
+        "Status": version.status,
+        "StatusMessage": version.message,
+        "Feature": FEATURE,
+        "OutputConfig": output,
+        "KmsKeyId": facts.get("kms"),
+        "VersionDescription": description if _DESCRIBABLE.fullmatch(description) else None,
+        "MinInferenceUnits": facts.get("min_units"),
+        "MaxInferenceUnits": facts.get("max_units"),
+    }
+    if "source" in facts:
+        found["SourceProjectVersionArn"] = facts["source"]
+    if version.status in (TRAINING, COPYING):
+        return found
+    seconds = None if record is None else record.metrics.get("seconds")
+    ended = facts.get("ended") or (version.created.timestamp() + (seconds or 0.0))
+    found["TrainingEndTimestamp"] = datetime.fromtimestamp(ended, UTC)
+
+    def assets(role: str) -> dict[str, Any] | None:
+        return {"Assets": [{"GroundTruthManifest": place}]} if (place := _object(output, files, role)) else None
+
+    data: dict[str, dict[str, Any]] = {}
+    for split, given in (("train", "training"), ("test", "testing")):
+        inputs = assets(f"input_{split}")
+        if "training" in facts:
+            manifest = facts.get(given)
+            inputs = None if manifest is None else {"Assets": [{"GroundTruthManifest": {"S3Object": manifest}}]}
+        if split == "test" and inputs is None and "output" in facts and "source" not in facts:
+            inputs = {"AutoCreate": True}
+        data[split] = {
+            "Input": inputs,
+            "Output": assets(f"snapshot_{split}"),
+            "Validation": assets(f"validation_{split}"),
+        }
+    summary = _object(output, files, "summary")
+    if version.status == "TRAINING_FAILED":
+        data = {split: {"Validation": one["Validation"]} for split, one in data.items() if one["Validation"]}
+    elif record is not None and summary is not None:
+        f1 = record.metrics.get("f1")
+        found["EvaluationResult"] = {"F1Score": None if f1 is None else float(f1), "Summary": summary}
+        seconds = facts.get("billable", seconds)
+        found["BillableTrainingTimeInSeconds"] = None if seconds is None else round(seconds)
+    found |= {"TrainingDataResult": data.get("train"), "TestingDataResult": data.get("test")}
+    return found | {"ManifestSummary": _object(output, files, "manifests")}
+
+
+def _output(version: ServedVersion) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the OutputConfig of a version and the keys of its files by their roles."""
+    if "output" in version.facts:
+        return version.facts["output"], version.facts.get("files", {})
+    served = version.served  # a version of Python, whose files are in its folder
+    prefix = f"{served.project.root.name}/versions/{version.local}/evaluation"
+    roles = {
+        "EvaluationResultSummary": "summary",
+        "EvaluationSnapshot": "snapshot_test",
+        "TrainingSnapshot": "snapshot_train",
+    }
+    folder = served.project.root / "versions" / version.local / "evaluation"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    files = {role: f"{prefix}/{name}" for name in names for start, role in roles.items() if name.startswith(start)}
+    return {"S3Bucket": served.workspace.buckets.console, "S3KeyPrefix": prefix}, files
+
+
+def _object(output: dict[str, str], files: dict[str, str], role: str) -> dict[str, Any] | None:
+    return {"S3Object": {"Bucket": output["S3Bucket"], "Name": files[role]}} if role in files else None
+
+
+def delete_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement DeleteProjectVersion."""
+    with _locked(call, request["ProjectVersionArn"]) as version:
+        if version.status in (*TRANSITIONAL, "RUNNING"):
+            raise ServiceError(_IN_USE, f"The version is {version.status}.")
+        try:
+            _delete(version)
+        except NotAllowedError as error:
+            raise ServiceError(_IN_USE, str(error)) from error
+    return {"Status": "DELETING"}
+
+
+def _delete(version: ServedVersion) -> None:
+    version.model.delete(confirm=True)
+    forget_version(version.served.ledger, version.local)
+
+
+@contextmanager
+def _locked(call: Call, name: ResourceName) -> Iterator[ServedVersion]:
+    """Yield the version with a name, while no other request changes its status."""
+    with find_version(call.workspace, name).served.version_lock:
+        yield find_version(call.workspace, name)
+
+
+def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement StartProjectVersion."""
+    least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
+    if most is not None and most < least:
+        raise ServiceError(INVALID, f"MaxInferenceUnits={most} is less than MinInferenceUnits={least}.")
+    quotas = call.workspace.options.quotas
+    with call.workspace.counting, _locked(call, request["ProjectVersionArn"]) as version:
+        if version.status in (*TRANSITIONAL, "RUNNING"):
+            raise ServiceError(_IN_USE, f"The version is {version.status}.")
+        if version.status not in _STARTABLE:
+            raise ServiceError(INVALID, f"The version cannot be started, as it is {version.status}.")
+        quotas.check("units_per_version", most or least, "LimitExceededException")
+        if quotas.running is not None:
+            count = count_versions(call.workspace, "STARTING", "RUNNING", "STOPPING")
+            quotas.check("running", count + 1, "LimitExceededException")
+        begin_starting(version, min_units=least, max_units=most)
+    return {"Status": "STARTING"}
+
+
+def begin_starting(version: ServedVersion, **units: Any) -> None:
+    """Set the status of a version to STARTING, and start it in a thread. It is to run after a restart, too."""
+    change_facts(version.served.ledger, version.local, is_wanted=True, **units)
+    model = version.model
+    model._set("STARTING", "The model is starting.")
+    workspace = version.served.workspace
+    workspace.jobs.submit(_run, model, partial(model.start, engine=workspace.options.engine))
+
+
+def stop_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Implement StopProjectVersion."""
+    with _locked(call, request["ProjectVersionArn"]) as version:
+        if version.status != "RUNNING" or version.record is None:
+            raise ServiceError(_IN_USE, f"The version is {version.status}, not RUNNING.")
+        if not is_settled(version.record):
+            raise ServiceError(_IN_USE, "The version is running in a notebook. Stop it there.")
+        change_facts(version.served.ledger, version.local, is_wanted=None)
+        model = version.model
+        model._set("STOPPING", "The model is stopping.")
+        call.workspace.jobs.submit(_run, model, model.stop)
+    return {"Status": "STOPPING"}
+
+
+def _run(model: Model, work: Callable[[], Any]) -> None:
+    """Start or stop a model. If that fails, the model does not stay STARTING or STOPPING."""
+    try:
+        work()
+    except Exception as error:
+        if isinstance(error, CustomLabelsError):
+            _log.warning("%s", error)
+        else:
+            _log.exception("The model %s could not be started or stopped.", model.name)
+        status = model.status
+        if status == "STARTING":
+            model._end("FAILED", f"The model could not be started: {error}")
+        elif status == "STOPPING":
+            model._end("STOPPED", "The model has stopped running.")

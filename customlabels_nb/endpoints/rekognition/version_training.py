@@ -1,0 +1,240 @@
+"""Train a version in a process of its own, which outlives the server, and write its files to the output bucket."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from customlabels_nb._utils.files import scratch
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.limits import Limits
+from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
+from customlabels_nb.datasets.formats.manifest_values import SOURCE
+from customlabels_nb.datasets.validation.rules import ManifestLike, check_manifests
+from customlabels_nb.datasets.validation.written_files import (
+    SUMMARY_FILE,
+    TESTING_FILE,
+    TRAINING_FILE,
+    parsed,
+    write_outputs,
+)
+from customlabels_nb.endpoints.rekognition.buckets import Buckets, object_url
+from customlabels_nb.endpoints.rekognition.ledger import Ledger
+from customlabels_nb.endpoints.rekognition.manifest_entries import add_entries, manifest_error, usable_lines
+from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
+from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, ServingOptions, Workspace
+from customlabels_nb.errors import CustomLabelsError, ManifestError
+from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.settings import settings
+from customlabels_nb.training.status import settle_orphans
+
+FAILED = "TRAINING_FAILED"
+
+_POLL_SECONDS = 0.5
+_PROGRAM = f"import json, sys; from {__name__} import train_served_version as t; t(json.loads(sys.argv[1]))"
+_log = logging.getLogger(__name__)
+
+
+def training_task(version: ServedVersion) -> dict[str, Any]:
+    """Return what a training process needs to know, as JSON values."""
+    served = version.served
+    workspace = served.workspace
+    return {
+        "root": str(served.project.root),
+        "state": str(workspace.root / STATE_FOLDER),
+        "name": version.local,
+        "arn": str(version.arn),
+        "project": served.name,
+        "version": version.name,
+        "limits": asdict(workspace.limits),
+        "console": workspace.buckets.console,
+        "budget": workspace.options.budget,
+    }
+
+
+def run_training(version: ServedVersion) -> None:
+    """Train a version in a new process, or wait for its process if it has one.
+
+    If the process dies, the training has failed.
+    """
+    if not _wait_for(version):
+        _start_process(version)
+        _wait_for(version)  # one that a server began just before it was killed may have been faster
+    if version.served.workspace.is_closed:  # the next server goes on
+        return
+    if "status" in change_facts(version.served.ledger, version.local, process=None):
+        settle_orphans(version.served.project._store)
+        end_job(version.served.project._store, version.served.ledger, version.local, FAILED, FAILED_BY_SERVICE)
+
+
+def _wait_for(version: ServedVersion) -> bool:
+    """Wait for the process that trains the version, and return False if there was none."""
+    known = change_facts(version.served.ledger, version.local).get("process")
+    while known is not None and _is_alive(*known):
+        time.sleep(_POLL_SECONDS)
+    return known is not None
+
+
+def _is_alive(pid: int, created: float) -> bool:
+    """Check whether a process other than this one is running."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        same = pid != os.getpid() and process.create_time() == created
+        return same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _start_process(version: ServedVersion) -> None:
+    may_use = version.served.workspace.buckets.may_use  # images of others must not be read for this account
+    buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items() if may_use(name))
+    command = [sys.executable, "-c", _PROGRAM, json.dumps(training_task(version))]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "CUSTOMLABELS_NB_BUCKETS": buckets},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    process.wait()
+
+
+def train_served_version(task: Mapping[str, Any]) -> None:
+    """Validate the data, train, and write the files. Failures are recorded as the status of the version."""
+    project = load_project(task["root"])
+    ledger = Ledger(project.root / LEDGER)
+    try:
+        with ledger.writing():
+            known = change_facts(ledger, task["name"]).get("process")
+            if known is not None and _is_alive(*known):
+                return
+            change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
+        _Training(task, project, ledger).run()
+    except CustomLabelsError as error:
+        end_job(project._store, ledger, task["name"], FAILED, str(error).splitlines()[0])
+    except Exception:
+        _log.exception("The training of %s failed.", task["arn"])
+        end_job(project._store, ledger, task["name"], FAILED, FAILED_BY_SERVICE)
+    finally:
+        project.close()
+        ledger.close()
+
+
+class _Training:
+    """Training of one version, as described by :func:`training_task`."""
+
+    def __init__(self, task: Mapping[str, Any], project: Project, ledger: Ledger) -> None:
+        self.task, self.project, self.ledger = task, project, ledger
+        self.name: str = task["name"]
+        self.facts = change_facts(ledger, self.name)
+        self.limits = Limits(**task["limits"])
+        self.outputs = Outputs(Buckets(task["console"]), self.facts, task["project"], task["version"])
+        self.checked_lines: list[bytes] = []  # of the training manifest, with findings, if the test set is split off
+        self.started = time.time()
+
+    def run(self) -> None:
+        """Train the version."""
+        self.outputs.write(PROBE, b"")
+        data = self._data()
+        self._validate(*data)
+        with self._trainable(data) as project:
+            model = project.train(
+                name=self.name,
+                tags=self.facts["first_tags"],
+                budget=self.task["budget"],
+                auto_labels=True,
+                progress=False,
+            )
+            self._write_split_off(project)
+            self.outputs.write_evaluation(model, self.task["arn"])
+            if project is not self.project:
+                model.copy_to(self.project, self.name, progress=False)
+            record = model.record
+        facts = {"billable": math.ceil(time.time() - self.started), "files": self.outputs.files}
+        end_job(self.project._store, self.ledger, self.name, record.status, record.status_message, **facts)
+
+    # -- data ---------------------------------------------------------------------------------------
+    def _data(self) -> list[ManifestLike | None]:
+        """Return the training and the test manifest: lines of the datasets, or URLs. None stands for a split."""
+        if "training" in self.facts:
+            found: list[ManifestLike | None] = [object_url(self.facts["training"])[0]]
+            testing = self.facts.get("testing")
+            return [*found, None if testing is None else object_url(testing)[0]]
+        lines: list[ManifestLike | None] = []
+        for split in t.SPLITS:
+            rows = self.ledger.rows("SELECT line FROM entries WHERE split = ? ORDER BY id", split)
+            exists = self.project._store.dataset(split) is not None
+            if exists and not rows:
+                raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
+            lines.append(ManifestLines(f"{split}.manifest", [bytes(line) for (line,) in rows]) if exists else None)
+            if exists:
+                content = b"".join(bytes(line) + b"\n" for (line,) in rows)
+                self.outputs.write(f"{self.outputs.folder}/{split}.manifest", content, f"input_{split}")
+        return lines
+
+    def _validate(self, train: ManifestLike | None, test: ManifestLike | None) -> None:
+        """Check the manifests, write the validation files, and raise ManifestError if they cannot be trained on."""
+        assert train is not None
+        rows = self.ledger.rows("SELECT source, image FROM entries WHERE source != image")
+        places = {source: str(to_path(image, self.project.root)) for source, image in rows if not is_remote(image)}
+        checked = check_manifests(train, test, limits=self.limits, relocate=places, autosplit=test is None)
+        sides = [checked.train, *([checked.test] if checked.test else [])]
+        errors = [*checked.errors, *(error for side in sides for error in side.errors)]
+        with tempfile.TemporaryDirectory() as folder:
+            for path in write_outputs(checked, Path(folder)):
+                role = {TRAINING_FILE: "validation_train", TESTING_FILE: "validation_test", SUMMARY_FILE: "manifests"}
+                self.outputs.write(f"{self.outputs.folder}/validation/{path.name}", path.read_bytes(), role[path.name])
+                if test is None and path.name == TRAINING_FILE:
+                    self.checked_lines = path.read_bytes().splitlines(keepends=True)
+        change_facts(self.ledger, self.name, files=self.outputs.files)
+        if errors:
+            raise ManifestError(errors[0].message, errors[0].code)
+
+    @contextmanager
+    def _trainable(self, data: list[ManifestLike | None]) -> Iterator[Project]:
+        """Yield the project, or for manifests that are no datasets a temporary one with their images."""
+        if "training" not in self.facts:
+            yield self.project
+            return
+        with scratch(Path(self.task["state"])) as folder:
+            workspace = Workspace(folder, "0" * 12, ServingOptions(limits=self.limits), self.outputs.buckets)
+            project = create_project(self.task["project"][:50].strip("-. ") or "project", folder)
+            served = workspace.adopt(project)
+            try:
+                for split, source in zip(t.SPLITS, data, strict=True):
+                    lines: dict[str, bytes] = {}
+                    for name, line in (
+                        usable_lines(ManifestFile(source), self.limits) if isinstance(source, str) else ()
+                    ):
+                        if name is not None:
+                            lines.setdefault(name, line)
+                    if lines:
+                        add_entries(served, split, list(lines.items()), "import")
+                yield project
+            finally:
+                workspace.close()
+
+    def _write_split_off(self, project: Project) -> None:
+        """Write the lines that were split off for testing, with their findings, if there was no test manifest."""
+        if not self.checked_lines:
+            return
+        sources = {image: source for source, image in self.ledger.rows("SELECT source, image FROM entries")}
+        tested = {sources.get(image, image) for image in project._store.images(t.TEST)["image"]}
+        lines = [line for line in self.checked_lines if (parsed(line) or {}).get(SOURCE) in tested]
+        self.outputs.write(f"{self.outputs.folder}/validation/{TESTING_FILE}", b"".join(lines), "validation_test")

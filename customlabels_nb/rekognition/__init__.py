@@ -1,6 +1,0 @@
-"""Serve projects over HTTP to programs written for Amazon Rekognition Custom Labels."""
-
-from customlabels_nb.rekognition.endpoint_server import EndpointServer
-from customlabels_nb.rekognition.workspace import ServingOptions
-
-__all__ = ["EndpointServer", "ServingOptions"]

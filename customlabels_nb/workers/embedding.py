@@ -1,0 +1,123 @@
+"""Compute the embeddings of a project's images with several workers, and store them in the project's feature cache."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.events import Events
+from customlabels_nb.models.backbone import PACKAGED, Backbone
+from customlabels_nb.models.backbones import backbone_named
+from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import FeatureCache, feature_key, project_features
+from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
+from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.spreading import FAILED, open_workers, process_tasks, worker_options
+
+_CHUNK, _CHUNKS_A_WORKER = 500, 4
+_ROW = np.dtype("<f2")
+
+
+class _CollectedFeatures:
+    """Features that :func:`customlabels_nb.models.embeddings.embed` adds, with their keys. Used like a FeatureCache."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.rows: list[npt.NDArray[np.floating]] = []
+
+    def of(self, backbone: Backbone) -> _CollectedFeatures:
+        return self
+
+    def read(self, keys: Sequence[bytes | None], into: object) -> npt.NDArray[np.bool_]:
+        return np.zeros(len(keys), dtype=np.bool_)
+
+    def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.floating]) -> None:
+        self.keys += keys
+        self.rows.append(rows)
+
+
+def embed_with(
+    images: Sequence[str],
+    keys: Sequence[str | None],
+    root: Path,
+    *,
+    workers: int | None,
+    on: str | None,
+    shared: bool,
+    events: Events,
+) -> list[Issue]:
+    """Store the features of all images that are not in the project's cache, and return issues of the others.
+
+    Parameters
+    ----------
+    images, keys, root
+        As for :func:`customlabels_nb.models.embeddings.embed`.
+    workers, on, shared
+        As for :func:`customlabels_nb.workers.detecting.detect_with`. Without workers, this process does the work.
+    events : Events
+        Receives the progress, and can cancel the work. Features of finished chunks are kept.
+    """
+    cache = project_features(root)
+    if workers is None and on is None:
+        return embed(images, root=root, keys=keys, cache=cache, events=events).issues
+    facts = backbone_named(PACKAGED)
+    at, _ = cache.of(facts).lookup([None if key is None else feature_key(key) for key in keys])
+    missing, issues = np.flatnonzero(at < 0).tolist(), list[Issue]()
+    names: list[str] = [images[index] for index in missing]
+    done = len(images) - len(missing)
+    events.progress("features", done, len(images))
+    if not names:
+        return []
+    job = WorkerJob(
+        f"{__name__}:start_embedding",
+        {"root": str(root.absolute())},
+        probes=[] if on is None else readable_everywhere(names, root, shared=shared),
+        options=worker_options(workers),
+    )
+    found = open_workers(job, workers, on)
+    size = min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * found.count)))
+
+    def finish(chunk: list[str], result: dict[str, Any]) -> None:
+        nonlocal done
+        if result["keys"]:
+            rows = np.frombuffer(base64.b64decode(result["rows"]), dtype=_ROW).reshape(-1, facts.features)
+            cache.of(facts).add([bytes.fromhex(key) for key in result["keys"]], rows)
+        issues.extend(Issue(code, message, where) for code, message, where in result["issues"])
+        done += len(chunk)
+        events.progress("features", done, len(images))
+
+    def split(chunk: list[str], outcome: TaskOutcome) -> list[list[str]]:
+        if len(chunk) > 1:
+            half = len(chunk) // 2
+            return [chunk[:half], chunk[half:]]
+        finish(chunk, {"keys": [], "issues": [(FAILED, outcome.error, chunk[0])]})
+        return []
+
+    chunks = (names[start : start + size] for start in range(0, len(names), size))
+    process_tasks(found, chunks, encode=list, finish=finish, split=split, events=events)
+    return issues
+
+
+def start_embedding(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
+    """Return the function that computes the features of a chunk in a worker."""
+    root = Path(job.arguments["root"])
+
+    def compute(task: list[str], events: Events) -> dict[str, Any]:
+        collected = _CollectedFeatures()
+        issues = embed(task, root=root, cache=cast(FeatureCache, collected)).issues
+        with np.errstate(over="ignore"):
+            rows = b"".join(rows.astype(_ROW).tobytes() for rows in collected.rows)
+        return {
+            "keys": [key.hex() for key in collected.keys],
+            "rows": base64.b64encode(rows).decode("ascii"),
+            "issues": [[issue.code, issue.message, issue.where] for issue in issues],
+        }
+
+    return compute

@@ -1,0 +1,163 @@
+"""Open workers, and let them process tasks until all have ended."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from customlabels_nb import errors
+from customlabels_nb._utils.text import counted
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.settings import settings
+from customlabels_nb.workers.local_workers import LocalWorkers
+from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob, Workers
+
+Task = TypeVar("Task")
+
+#: Code of an image that no worker could process, see :data:`customlabels_nb.core.issues.CODES`.
+FAILED = "IMAGE_UNUSABLE"
+_ATTEMPTS = {"failed": 3, "lost": 5}  # many workers are lost for reasons of their machines
+_MOST_FAILURES = 60  # without a task that is done, more than one bad image in a chunk of 500 causes
+_MOST_LOST_TOGETHER = 3  # times all workers, because a machine can have most of them, and its replacement ends too
+_WAIT_SECONDS = 0.5
+
+
+def check_workers(workers: int | None, on: str | None) -> None:
+    """Check the arguments ``workers`` and ``on``.
+
+    Raises
+    ------
+    InputError
+        If one of them is invalid.
+    """
+    if on not in (None, "ray"):
+        raise InputError(f"on={on!r} is unknown. Use on='ray', or leave it out for processes on this machine.")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise InputError(f"workers={workers!r} must be a positive integer.")
+
+
+def open_workers(job: WorkerJob, workers: int | None, on: str | None, *, gpus: int = 0) -> Workers:
+    """Start workers for a job: processes on this machine, or actors on the cluster with ``on="ray"``."""
+    if on == "ray":
+        from customlabels_nb.workers.ray_workers import RayWorkers
+
+        return RayWorkers(job, workers, gpus=gpus)
+    return LocalWorkers(job, workers or 1)
+
+
+def worker_options(workers: int | None) -> dict[str, Any]:
+    """Return the settings of this process for its workers, which share its threads."""
+    return {
+        "threads": max(1, int(settings.threads) // (workers or 1)),
+        "network": settings.network,
+        "timeout_seconds": settings.timeout_seconds,
+        "private_redirects": settings.private_redirects,
+        "cache_dir": str(settings.cache_dir),
+        "buckets": {name: str(place) for name, place in settings.buckets.items()},
+    }
+
+
+@dataclass
+class Attempt(Generic[Task]):
+    """Task with the number of times that it has failed, and that its worker has ended."""
+
+    task: Task
+    ends: Counter[str] = field(default_factory=Counter)
+
+
+def process_tasks(
+    workers: Workers,
+    tasks: Iterable[Task],
+    *,
+    encode: Callable[[Task], Any],
+    finish: Callable[[Task, Any], None],
+    split: Callable[[Task, TaskOutcome], list[Task]],
+    events: Events | None = None,
+) -> None:
+    """Let workers process all tasks, and end the workers, also after an error or an interrupt.
+
+    A task that fails, or whose worker ends, is given to a worker again. After three failures, or five workers, it is
+    split. Tasks that a worker had not begun go to the others.
+
+    Parameters
+    ----------
+    workers : Workers
+        Workers that are prepared for the tasks.
+    tasks : iterable
+        Tasks in the order in which they are submitted.
+    encode : callable
+        Function that returns the JSON value that is submitted for a task.
+    finish : callable
+        Function that is called with each task that is done and its result.
+    split : callable
+        Function that is called with a task that no worker could process, and with its last outcome. It returns smaller
+        tasks, or none if it has recorded the failure.
+    events : Events, optional
+        Events that can cancel the work.
+
+    Raises
+    ------
+    CustomLabelsError
+        If a task fails with an error that splitting would not avoid, such as a full disk.
+    Cancelled
+        If ``events`` is cancelled.
+    """
+    waiting = (Attempt(task) for task in tasks)
+    again: deque[Attempt[Task]] = deque()
+    submitted: dict[int, Attempt[Task]] = {}
+    numbers, failures = itertools.count(), 0
+    with closing(workers):
+        while True:
+            for attempt in _fitting(workers, again, waiting):
+                number = next(numbers)
+                submitted[number] = attempt
+                workers.submit(number, encode(attempt.task))
+            if not submitted and not again:  # done, or no worker is ready
+                if (following := next(waiting, None)) is None:
+                    return
+                again.append(following)
+            for outcome in workers.wait(_WAIT_SECONDS):
+                attempt = submitted.pop(outcome.number)
+                if outcome.state == "done":
+                    failures = 0
+                    finish(attempt.task, outcome.result)
+                    continue
+                if outcome.state == "returned":
+                    again.append(attempt)
+                    continue
+                attempt.ends[outcome.state] += 1
+                failures += 1
+                if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
+                    raise HelperError(
+                        f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
+                    )
+                if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
+                    again.append(attempt)
+                    continue
+                _raise_unless_splitting_helps(outcome)
+                again.extendleft(map(Attempt, reversed(split(attempt.task, outcome))))
+            if events is not None and events.is_cancelled:
+                raise Cancelled("Stopped on request.")
+
+
+def _fitting(
+    workers: Workers, again: deque[Attempt[Task]], waiting: Iterator[Attempt[Task]]
+) -> Iterator[Attempt[Task]]:
+    """Yield tasks while there is room for them."""
+    while workers.room() > 0:
+        attempt = again.popleft() if again else next(waiting, None)
+        if attempt is None:
+            return
+        yield attempt
+
+
+def _raise_unless_splitting_helps(outcome: TaskOutcome) -> None:
+    """Raise the error of a task if it is one of this package, which does not depend on a single image."""
+    kind = getattr(errors, outcome.kind, None)
+    if isinstance(kind, type) and issubclass(kind, CustomLabelsError):
+        raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)

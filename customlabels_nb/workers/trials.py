@@ -1,0 +1,172 @@
+"""Train the same model several times with several workers, on folds of the images or with several seeds."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
+from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.spreading import open_workers, process_tasks, worker_options
+
+if TYPE_CHECKING:
+    from customlabels_nb.training.options import TrainingOptions
+
+
+def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
+    """Return the fold of each image, from 0 on, so that each label keeps its proportion in all folds.
+
+    Images with the same content are in the same fold.
+
+    Raises
+    ------
+    InputError
+        If ``folds`` is not an integer from 2 to the number of images.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(dataset):
+        raise InputError(f"folds={folds!r} must be an integer from 2 to the number of images, {len(dataset):,}.")
+    labels = dataset.labels_of_images()
+    chosen = np.arange(len(dataset)) % folds  # of images without labels
+    labelled = np.array([bool(own) for own in labels], dtype=bool)
+    chosen[labelled] = folds - 1
+    rest = dataset.filter(labelled)
+    names = dataset.images["image"]
+    for fold in range(folds - 1):
+        rest, part = rest.split(1 / (folds - fold), random_state=random_state)
+        chosen[names.isin(part.images["image"]).to_numpy()] = fold
+    return dict(zip(names, chosen.tolist(), strict=True))
+
+
+def run_trials(
+    train: Dataset,
+    test: Dataset,
+    options: TrainingOptions,
+    trials: list[dict[str, int]],
+    *,
+    folds: dict[str, int] | None,
+    task: str | None,
+    root: Path,
+    workers: int | None,
+    on: str | None,
+    shared: bool,
+    events: Events,
+) -> pd.DataFrame:
+    """Train and test one model for each trial, and return their metrics in the order of the trials.
+
+    ``.attrs["errors"]`` lists the trials that failed, with the name of the error as ``kind`` and its ``message``.
+
+    Parameters
+    ----------
+    train, test : Dataset
+        Images. If there are ``folds``, a trial is tested on one fold of ``train``, and trained on the others.
+    options : TrainingOptions
+        Options of each trial, except for its seed.
+    trials : list of dict
+        ``random_state`` and, if there are ``folds``, ``fold`` of each trial.
+    folds : dict, optional
+        Fold of each image of ``train``.
+    task : str, optional
+        Task of the project.
+    root, workers, on, shared, events
+        As for :func:`customlabels_nb.workers.embedding.embed_with`.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are no folds, and too few images in one of the datasets.
+    HelperError
+        If no trial can be trained, for example because a label has too few images in each fold.
+    """
+    from customlabels_nb.training.kept_files import write_snapshots
+    from customlabels_nb.training.plan import make_plan
+
+    if folds is None:
+        make_plan(train, test, kind=options.kind, task=task)
+    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
+        write_snapshots(Path(place), train, test if folds is None else train)
+        files = {path.name: base64.b64encode(path.read_bytes()).decode("ascii") for path in Path(place).iterdir()}
+    names = [*train.images["image"], *test.images["image"]]
+    job = WorkerJob(
+        f"{__name__}:start_training",
+        {"files": files, "folds": folds, "options": asdict(options), "task": task, "root": str(root.absolute())},
+        probes=[] if on is None else readable_everywhere(names, root, shared=shared),
+        options=worker_options(workers),
+    )
+    found: dict[int, dict[str, Any]] = {}
+    failed: dict[int, dict[str, Any]] = {}
+
+    def finish(number: int, result: dict[str, Any]) -> None:
+        (failed if "message" in result else found)[number] = {**trials[number], **result}
+        events.progress("trials", len(found) + len(failed), len(trials), "models")
+
+    def split(number: int, outcome: TaskOutcome) -> list[int]:
+        finish(number, {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"})
+        return []
+
+    opened = open_workers(job, workers, on, gpus=int((options.device or "").startswith("cuda")))
+    encode = trials.__getitem__
+    process_tasks(opened, range(len(trials)), encode=encode, finish=finish, split=split, events=events)
+    errors = [failed[number] for number in sorted(failed)]
+    if not found:
+        raise HelperError(
+            f"No trial could be trained. The first with {trials[min(failed)]}: {errors[0]['message']}",
+            errors[0]["kind"],
+        )
+    scores = pd.DataFrame([found[number] for number in sorted(found)])
+    scores.attrs["errors"] = errors
+    return scores
+
+
+def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
+    """Return the function that trains and tests one model in a worker."""
+    from customlabels_nb._utils.device import choose_device
+    from customlabels_nb.models.compute_threads import torch_threads
+    from customlabels_nb.training.kept_files import read_snapshot
+    from customlabels_nb.training.options import TrainingOptions
+    from customlabels_nb.training.plan import make_plan
+    from customlabels_nb.training.recipe import TrainingJob
+    from customlabels_nb.training.run import recipe_for, test_metrics, with_weights
+
+    asked, root = job.arguments, Path(job.arguments["root"])
+    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
+        for name, data in asked["files"].items():
+            (Path(place) / name).write_bytes(base64.b64decode(data))
+        train = read_snapshot(Path(place), "train", root)
+        test = train if asked["folds"] is not None else read_snapshot(Path(place), "test", root)
+    options = TrainingOptions(**asked["options"])
+    device = choose_device(options.device)
+
+    def try_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
+        try:
+            return run_trial(task, events)
+        except Cancelled:
+            raise
+        except CustomLabelsError as error:  # another attempt would end alike
+            return {"kind": type(error).__name__, "message": str(error)}
+
+    def run_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
+        started, parts = time.perf_counter(), (train, test)
+        if asked["folds"] is not None:
+            own = train.images["image"].map(asked["folds"]) == task["fold"]
+            part = train.filter(own)
+            parts = train.filter(~own), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
+        plan = make_plan(*parts, kind=options.kind, task=asked["task"])
+        own_options = replace(with_weights(plan, options, device, events), random_state=task["random_state"])
+        with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as place, torch_threads(device):
+            work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
+            trained = recipe_for(plan.kind)(work)
+        sizes = {"training_images": len(trained.train.images), "test_images": len(trained.test.images)}
+        return {**sizes, **test_metrics(plan, trained)}
+
+    return try_trial

@@ -1,0 +1,73 @@
+"""Tests of work on a project with several workers: embeddings and cross-validation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import HelperError, InputError, NotEnoughDataError
+from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.feature_file import project_features
+from customlabels_nb.workers import embedding
+from customlabels_nb.workers.trials import deal_folds
+
+
+@pytest.fixture
+def project(blots: dict[str, list[str]], tmp_path: Path) -> cl.Project:
+    """Return a project with 18 images of three labels, one of which is damaged."""
+    for label, paths in blots.items():
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for path in paths:
+            shutil.copy(path, tmp_path / "photos" / label)
+    made = cl.create_project("blots", tmp_path, task="single-label")
+    made.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    damaged = tmp_path / "photos" / "red" / "5.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    return made
+
+
+def test_workers_store_the_features_of_a_project(
+    project: cl.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "_CHUNK", 5)
+    unread = project.embed(workers=2, progress=False)
+    damaged = str(tmp_path / "photos" / "red" / "5.jpg")
+    assert unread[["code", "where"]].to_numpy().tolist() == [["IMAGE_TRUNCATED", damaged]]
+    images = project.train_set.images
+    readable = images["image"] != damaged
+    cache = project_features(project.root)
+    stored = embed(["/gone.jpg"] * 17, keys=images.loc[readable, "sha256"].tolist(), cache=cache)
+    own = embed(images.loc[readable, "image"].tolist(), root=project.root)
+    assert abs(stored.features - own.features).max() < 0.01
+    assert project.embed("train", progress=False)["where"].tolist() == [damaged]
+
+
+@pytest.mark.thorough
+def test_folds_are_trained_by_workers(project: cl.Project) -> None:
+    folds = deal_folds(project.train_set, 3)
+    labels = dict(zip(project.train_set.images["image"], project.train_set.labels_of_images(), strict=True))
+    for fold in range(3):
+        own = sorted(labels[image][0] for image, at in folds.items() if at == fold)
+        assert own == ["blue", "blue", "green", "green", "red", "red"]
+    scores = project.cross_validate(3, workers=2, progress=False)
+    assert scores[["fold", "random_state"]].to_numpy().tolist() == [[0, 0], [1, 0], [2, 0]]
+    assert scores["test_images"].sum() == 17
+    assert (scores["training_images"] + scores["test_images"] == 17).all()
+    assert scores["f1"].between(0.5, 1).all()
+    assert project.versions.empty
+
+
+def test_what_can_not_be_trained_is_named(project: cl.Project) -> None:
+    for options, words in (({"folds": 1}, "folds=1"), ({"repeats": 0}, "repeats=0"), ({"workers": 0}, "workers=0")):
+        with pytest.raises(InputError, match=words):
+            project.cross_validate(**options)  # type: ignore[arg-type]
+    with pytest.raises(NotEnoughDataError, match="test"):
+        project.cross_validate(None, repeats=2, progress=False)
+    with pytest.raises(
+        HelperError, match=r"^No trial could be trained\. The first with \{'fold': 0, 'random_state': 0\}: "
+    ) as caught:
+        project.cross_validate(2, kind="detection", progress=False)
+    assert caught.value.kind == "NotEnoughDataError"

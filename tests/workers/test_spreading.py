@@ -1,0 +1,89 @@
+"""Tests of the driver with workers in processes: failing tasks, ended workers, and jobs that workers cannot do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.errors import Cancelled, HelperError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.workers.local_workers import LocalWorkers
+from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob, own_versions
+from customlabels_nb.workers.spreading import check_workers, process_tasks
+
+ENTRY = "tests.workers.worker_entries:add_up"
+
+
+class Run:
+    """Run of a job over the numbers from 0 on, in tasks of eight."""
+
+    def __init__(self, count: int, job: WorkerJob, *, workers: int = 2, events: Events | None = None) -> None:
+        self.done: list[tuple[list[int], int]] = []
+        self.failures: list[tuple[int, str]] = []
+        numbers = list(range(count))
+        self.workers = LocalWorkers(job, workers)
+        tasks = [numbers[start : start + 8] for start in range(0, count, 8)]
+        process_tasks(
+            self.workers, tasks, encode=lambda task: task, finish=lambda *one: self.done.append(one), split=self.split,
+            events=events,
+        )  # fmt: skip
+
+    def split(self, task: Sequence[int], outcome: TaskOutcome) -> list[list[int]]:
+        if len(task) > 1:
+            half = len(task) // 2
+            return [list(task[:half]), list(task[half:])]
+        self.failures.append((task[0], outcome.error))
+        return []
+
+
+def test_failing_tasks_are_halved_until_the_cause_is_alone(tmp_path: Path) -> None:
+    run = Run(32, WorkerJob(ENTRY, {"bad": 11, "deadly": 21, "attempts": str(tmp_path)}))
+    assert sorted(number for task, _ in run.done for number in task) == [n for n in range(32) if n not in (11, 21)]
+    assert all(found == sum(task) for task, found in run.done)
+    (bad, why_bad), (deadly, why_deadly) = sorted(run.failures)
+    assert (bad, deadly) == (11, 21)
+    assert why_bad == "ValueError: no such number"
+    assert "SIGKILL" in why_deadly
+    assert run.workers.pids == []
+    # tasks of 8, 4, 2 and 1 numbers
+    assert sorted(len(list(tmp_path.glob(f"{number}-*"))) for number in (bad, deadly)) == [4 * 3, 4 * 5]
+
+
+def test_an_error_that_is_not_of_one_task_ends_the_run() -> None:
+    with pytest.raises(HelperError, match=r"to='found' cannot be written: No space left.*\(on process \d+\)") as caught:
+        Run(8, WorkerJob(ENTRY, {"full": 3}), workers=1)
+    assert caught.value.kind == "InputError"
+
+
+def test_cancelling_ends_the_workers() -> None:
+    events = Events()
+    events.cancel()
+    with pytest.raises(Cancelled):
+        Run(8, WorkerJob(ENTRY), events=events)
+
+
+def test_a_worker_that_differs_is_named(tmp_path: Path) -> None:
+    own, probe = own_versions(), tmp_path / "probe"
+    probe.write_bytes(b"theirs")
+    other = hashlib.sha256(b"ours").hexdigest()
+    for job, facts in (
+        (WorkerJob(ENTRY, versions={**own, "torch": "1.0"}), (own["torch"], "1.0", "Install")),
+        (WorkerJob(ENTRY, probes=[[str(probe), other]]), (str(probe), "another file")),
+        (WorkerJob(ENTRY, probes=[[str(probe) + "s", other]]), (str(probe) + "s", "cannot read")),
+        (
+            WorkerJob(ENTRY, probes=[["s3://no-such-bucket/a.jpg", ""]], options={"network": False}),
+            ("settings.network",),
+        ),
+    ):
+        with pytest.raises(HelperError) as caught:
+            Run(8, job, workers=1)
+        assert all(fact in str(caught.value) for fact in ("The worker on ", ", process ", *facts))
+
+
+def test_invalid_numbers_and_places_are_refused() -> None:
+    for workers, on, words in ((0, None, "workers=0"), (True, None, "workers=True"), (None, "dask", "on='dask'")):
+        with pytest.raises(InputError, match=words):
+            check_workers(workers, on)
