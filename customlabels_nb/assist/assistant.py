@@ -32,8 +32,8 @@ from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
-from customlabels_nb.store.background import BackgroundRunner
 from customlabels_nb.store.database import now_us
+from customlabels_nb.workers.background import BackgroundRunner
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.stored_results import AssistResults

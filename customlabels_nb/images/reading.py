@@ -102,6 +102,18 @@ def to_path(uri: str, root: Path | None = None) -> Path:
     return path if root is None or path.is_absolute() else root / path
 
 
+def located(name: str, root: Path | None) -> str:
+    """Resolve the image ``name``, using ``root`` only if a relative path does not exist in the current folder.
+
+    This finds both the paths that users type and the names in a project's tables.
+    """
+    path = to_path(name) if root is not None and not is_remote(name) else None
+    if path is None or root is None or path.is_absolute() or os.path.lexists(path):
+        return name
+    below = root / path
+    return os.fspath(below) if os.path.lexists(below) else name
+
+
 def without_scheme(uri: str) -> str:
     """Return the decoded path in a ``file:`` URL, or any other path or URL unchanged."""
     if uri[:7].lower() != "file://":

@@ -20,7 +20,7 @@ from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.image_folder import is_pattern, match_files, read_folder, sort_out_listing
 from customlabels_nb.errors import InputError, NotAnImageError
-from customlabels_nb.images.reading import is_remote, open_image, read_bytes, to_path, to_uri
+from customlabels_nb.images.reading import is_remote, located, open_image, read_bytes, to_path, to_uri
 from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
 _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
@@ -110,18 +110,6 @@ def as_uri(path: str | os.PathLike[str]) -> str:
     except UnicodeEncodeError:
         return text if is_remote(text) else to_uri(text)
     return text
-
-
-def located(name: str, root: Path | None) -> str:
-    """Resolve the image ``name``, using ``root`` only if a relative path does not exist in the current folder.
-
-    This finds both the paths that users type and the names in a project's tables.
-    """
-    path = to_path(name) if root is not None and not is_remote(name) else None
-    if path is None or root is None or path.is_absolute() or os.path.lexists(path):
-        return name
-    below = root / path
-    return os.fspath(below) if os.path.lexists(below) else name
 
 
 def expand_sources(

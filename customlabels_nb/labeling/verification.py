@@ -32,8 +32,7 @@ from customlabels_nb.errors import (
     NotAllowedError,
     NotEnoughDataError,
 )
-from customlabels_nb.images.reading import is_remote
-from customlabels_nb.inference.inputs import located
+from customlabels_nb.images.reading import is_remote, located
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
 from customlabels_nb.labeling import change_signal

@@ -20,7 +20,7 @@ from customlabels_nb.project.location import (
     open_project_store,
 )
 from customlabels_nb.store import Action, SqlStore
-from customlabels_nb.store.background import is_alive, runner_record
+from customlabels_nb.workers.background import is_alive, runner_record
 
 _BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 _RENAMING = ".renaming"  # contains the old and the new folder name while a project is being renamed

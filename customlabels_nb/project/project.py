@@ -1197,8 +1197,8 @@ class Project:
         """
         from customlabels_nb.training.options import options_from
         from customlabels_nb.training.plan import without_machine_labels
+        from customlabels_nb.training.trials import deal_folds, run_trials
         from customlabels_nb.workers.spreading import check_workers
-        from customlabels_nb.workers.trials import deal_folds, run_trials
 
         check_workers(workers, on)
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:

@@ -299,7 +299,7 @@ class Runnable(ABC):
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
         spread = None
         if workers is not None or on is not None:
-            from customlabels_nb.workers.detecting import detect_with
+            from customlabels_nb.inference.distributed import detect_with
 
             events = events or Events()
             limits = {"root": root, "batch_size": batch_size, "events": events}

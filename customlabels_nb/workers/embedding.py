@@ -60,7 +60,7 @@ def embed_with(
     images, keys, root
         As for :func:`customlabels_nb.models.embeddings.embed`.
     workers, on, shared
-        As for :func:`customlabels_nb.workers.detecting.detect_with`. Without workers, this process does the work.
+        As for :func:`customlabels_nb.inference.distributed.detect_with`. Without workers, this process does the work.
     events : Events
         Receives the progress, and can cancel the work. Features of finished chunks are kept.
     """

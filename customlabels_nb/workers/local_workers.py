@@ -7,8 +7,8 @@ import threading
 from dataclasses import asdict
 from typing import Any, Literal
 
-from customlabels_nb._utils.helper_process import HelperProcess
 from customlabels_nb.errors import HelperError
+from customlabels_nb.workers.helper_process import HelperProcess
 from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
 
 _PREPARE, _RUN = (f"customlabels_nb.workers.task_runner:{name}" for name in ("prepare", "run"))

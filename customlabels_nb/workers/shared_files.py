@@ -9,19 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
-from customlabels_nb.inference.image_numbers import listings
-from customlabels_nb.inference.inputs import located
-from customlabels_nb.inference.output_folder import OutputFolder
+from customlabels_nb.images.reading import content_hash, is_remote, located, read_bytes, to_path
 
 _MOST_PROBES = 8
 _MOST_TRIES = 8  # of each bucket, because an image can be missing
 
 
 def readable_everywhere(
-    names: Sequence[str], root: Path | None, folder: OutputFolder | None = None, *, shared: bool
+    names: Sequence[str], root: Path | None, *, shared: bool, output: Path | None = None
 ) -> list[list[str]]:
-    """Return files that each worker must be able to read: a local one, the output's listing, one of each bucket.
+    """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket.
 
     Raises
     ------
@@ -30,10 +27,9 @@ def readable_everywhere(
     """
     from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
-    output = None if folder is None else folder.local
     local = next((name for name in names if _is_local(name)), None)
     if not shared and (local is not None or output is not None):
-        argument = f"to={str(folder)!r}" if local is None else f"The image {local!r}"
+        argument = f"The image {local!r}" if output is None or local is not None else f"to={str(output.parent)!r}"
         raise InputError(
             f"{argument} is a path on this machine, which workers on other machines may not have. Use a URL, such as "
             "'s3://bucket/folder/', or pass shared=True if all machines have the same files at this path."
@@ -43,9 +39,8 @@ def readable_everywhere(
         with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
             place = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
             probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
-    if folder is not None and output is not None:
-        name = listings(folder)[0][2]
-        probes.append([str(output / name), content_hash(folder.read(name))])
+    if output is not None:
+        probes.append([str(output), content_hash(read_bytes(str(output), max_bytes=None))])
     places: dict[str, list[str]] = {}
     for name in names:
         if not _is_local(name):

@@ -1,6 +1,6 @@
 """Prepare a worker for a job, and run its tasks. This is the part of a backend that runs in the worker.
 
-:func:`prepare` and :func:`run` are tasks of :class:`customlabels_nb._utils.helper_process.HelperProcess`. A backend
+:func:`prepare` and :func:`run` are tasks of :class:`customlabels_nb.workers.helper_process.HelperProcess`. A backend
 whose workers are objects creates a :class:`TaskRunner` in each of them.
 """
 

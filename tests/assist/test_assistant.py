@@ -21,7 +21,6 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb._utils import helper_process
 from customlabels_nb.assist import assistant, training
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.queue import check_order
@@ -33,8 +32,9 @@ from customlabels_nb.models.detector import DetectedBoxes, to_table
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
-from customlabels_nb.store.background import RunnerRecord, change_record
 from customlabels_nb.store.database import now_us
+from customlabels_nb.workers import helper_process
+from customlabels_nb.workers.background import RunnerRecord, change_record
 from tests.waiting import is_gone, is_soon
 
 LABELS = ["lemon", "lime", "01"]
@@ -46,10 +46,10 @@ root = sys.argv[1]
 sys.path[:] = sys.argv[2:]
 import customlabels_nb as cl
 from customlabels_nb.events import Events
-from customlabels_nb.store.background import BackgroundRunner
+from customlabels_nb.workers.background import BackgroundRunner
 run = BackgroundRunner.run
 BackgroundRunner.run = lambda self, entry, arguments, events: run(
-    self, "tests._utils.helper_tasks:stored_work", {"steps": 10_000}, events
+    self, "tests.workers.helper_tasks:stored_work", {"steps": 10_000}, events
 )
 assist, events = cl.load_project(root).assist, Events()
 events.subscribe(lambda event: print(assist._runner.pid, flush=True))

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from PIL import Image
 
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.inference import distributed
 from customlabels_nb.inference import predictor as predictors
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.image_numbers import _stored, listings
@@ -27,7 +28,6 @@ from customlabels_nb.inference.journal import JOURNAL, Journal, _parsed, read_jo
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.workers import detecting
 from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
 
 NAMES = [f"{number}.png" for number in range(60)]
@@ -105,7 +105,7 @@ class Workers:
     count = 2
 
     def __init__(self, job: WorkerJob, chance: random.Random, machine: Resuming) -> None:
-        self._run, self._chance, self._machine = detecting.start_detecting(job), chance, machine
+        self._run, self._chance, self._machine = distributed.start_detecting(job), chance, machine
         self._tasks: list[tuple[int, Any]] = []
 
     def ready(self) -> int:
@@ -146,7 +146,7 @@ class Resuming(RuleBasedStateMachine):
             *self.disk.patches(),
             mock.patch.object(ParquetParts, "images_a_step", 3),
             mock.patch.object(LineOutput, "images_a_step", 3),
-            mock.patch.object(detecting, "_CHUNK", 2),
+            mock.patch.object(distributed, "_CHUNK", 2),
             mock.patch.object(predictors, "Predictor", Quick),
         ]
         for patch in self.patches:
@@ -207,11 +207,11 @@ class Resuming(RuleBasedStateMachine):
         self.has_lost_tasks = False  # of which one may have written a missing file again
         self.disk.left = chance.randrange(1, 4 + len(self.images)) if end == "killed" else None
         found = None
-        with suppress(Killed), mock.patch.object(detecting, "open_workers", open_workers):
+        with suppress(Killed), mock.patch.object(distributed, "open_workers", open_workers):
             found = detect_many(
                 Quick(self.model), self.images, root=self.place, threshold=0.5, to=self.to, resume=True, batch_size=2,
                 events=events,
-                spread=detecting.detect_with(2, None, to=self.to, root=self.place, events=events)
+                spread=distributed.detect_with(2, None, to=self.to, root=self.place, events=events)
                 if self.is_folder and chance.random() < 0.5 else None,
             )  # fmt: skip
         self.disk.left = None

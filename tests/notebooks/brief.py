@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from customlabels_nb import Project
-from customlabels_nb._utils.helper_process import HelperProcess
 from customlabels_nb.events import Events
 from customlabels_nb.examples import circuit_boards, rooms
 from customlabels_nb.examples._drawing import Picture
 from customlabels_nb.settings import settings
+from customlabels_nb.workers.helper_process import HelperProcess
 
 _train = Project.train
 

@@ -30,8 +30,8 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.project.location import check_name, new_version_name
-from customlabels_nb.store.background import RunnerRecord, change_record
 from customlabels_nb.store.database import now_us
+from customlabels_nb.workers.background import RunnerRecord, change_record
 from tests.images.pictures import tree, write_folder
 
 BAD_NAMES = [

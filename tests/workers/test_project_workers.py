@@ -11,8 +11,8 @@ import customlabels_nb as cl
 from customlabels_nb.errors import HelperError, InputError, NotEnoughDataError
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import project_features
+from customlabels_nb.training.trials import deal_folds
 from customlabels_nb.workers import embedding
-from customlabels_nb.workers.trials import deal_folds
 
 
 @pytest.fixture

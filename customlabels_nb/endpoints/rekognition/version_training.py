@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,11 +41,11 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.training.status import settle_orphans
+from customlabels_nb.workers.detached_process import is_alive, run_detached
 
 FAILED = "TRAINING_FAILED"
 
 _POLL_SECONDS = 0.5
-_PROGRAM = f"import json, sys; from {__name__} import train_served_version as t; t(json.loads(sys.argv[1]))"
 _log = logging.getLogger(__name__)
 
 
@@ -87,32 +84,15 @@ def run_training(version: ServedVersion) -> None:
 def _wait_for(version: ServedVersion) -> bool:
     """Wait for the process that trains the version, and return False if there was none."""
     known = change_facts(version.served.ledger, version.local).get("process")
-    while known is not None and _is_alive(*known):
+    while known is not None and is_alive(*known):
         time.sleep(_POLL_SECONDS)
     return known is not None
-
-
-def _is_alive(pid: int, created: float) -> bool:
-    """Check whether a process other than this one is running."""
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        same = pid != os.getpid() and process.create_time() == created
-        return same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def _start_process(version: ServedVersion) -> None:
     may_use = version.served.workspace.buckets.may_use  # images of others must not be read for this account
     buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items() if may_use(name))
-    command = [sys.executable, "-c", _PROGRAM, json.dumps(training_task(version))]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "CUSTOMLABELS_NB_BUCKETS": buckets},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    process.wait()
+    run_detached(f"{__name__}:train_served_version", training_task(version), {"CUSTOMLABELS_NB_BUCKETS": buckets})
 
 
 def train_served_version(task: Mapping[str, Any]) -> None:
@@ -122,7 +102,7 @@ def train_served_version(task: Mapping[str, Any]) -> None:
     try:
         with ledger.writing():
             known = change_facts(ledger, task["name"]).get("process")
-            if known is not None and _is_alive(*known):
+            if known is not None and is_alive(*known):
                 return
             change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
         _Training(task, project, ledger).run()

@@ -25,6 +25,7 @@ from customlabels_nb.errors import StoreError
 from customlabels_nb.project.model import Model
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
+from customlabels_nb.workers import detached_process
 from tests.endpoints.rekognition.service import Service, classified
 from tests.endpoints.rekognition.test_project_operations import version
 from tests.endpoints.rekognition.training import OUTPUT, paint, replace_process, train_here
@@ -559,7 +560,7 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
 
 
 def test_a_training_process_that_dies_is_a_service_issue(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(version_training, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(detached_process, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
     found = settle(service, train(service, project))

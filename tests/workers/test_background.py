@@ -18,19 +18,22 @@ import pytest
 
 from customlabels_nb.errors import Cancelled, HelperError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.store import SqlStore, background, open_store
-from customlabels_nb.store.background import (
+from customlabels_nb.store import SqlStore, open_store
+from customlabels_nb.store.database import now_us
+from customlabels_nb.workers import background
+from customlabels_nb.workers.background import (
     SILENT_SECONDS,
     BackgroundRunner,
     RunnerRecord,
     change_record,
     runner_record,
 )
-from customlabels_nb.store.database import now_us
-from tests.store.conftest import Opener
+from tests.store.conftest import Opener, reopen, store
 from tests.waiting import is_gone, is_soon
 
-TASKS = "tests._utils.helper_tasks"
+__all__ = ["reopen", "store"]
+
+TASKS = "tests.workers.helper_tasks"
 
 KERNEL = """
 import sys
@@ -38,11 +41,11 @@ location, schema = sys.argv[1:3]
 sys.path[:] = sys.argv[3:]
 from customlabels_nb.events import Events
 from customlabels_nb.store import open_store
-from customlabels_nb.store.background import BackgroundRunner
+from customlabels_nb.workers.background import BackgroundRunner
 runner, events = BackgroundRunner(open_store(location, schema=schema or None), "trainer"), Events()
 events.subscribe(lambda event: print(runner.pid, flush=True))
 try:
-    runner.run("tests._utils.helper_tasks:stored_work", {"steps": 10_000}, events)
+    runner.run("tests.workers.helper_tasks:stored_work", {"steps": 10_000}, events)
 except Exception as error:
     print(type(error).__name__, error, flush=True)
 """
@@ -153,8 +156,8 @@ def test_the_heartbeat_tells_the_progress(runner: BackgroundRunner, monkeypatch:
     assert now is not None
     assert now.progress is not None
     assert now.progress[::2] == ["working", 10_000]
-    asked, ask = list[RunnerRecord](), background._asked_to_stop
-    monkeypatch.setattr(background, "_asked_to_stop", lambda old: asked.append(ask(old)) or asked[-1])
+    asked, ask = list[RunnerRecord](), background._with_stop_request
+    monkeypatch.setattr(background, "_with_stop_request", lambda old: asked.append(ask(old)) or asked[-1])
     runner.stop()
     assert [record.stop for record in asked] == [True]  # so that all kernels know it
     assert isinstance(running.ended(), Cancelled)

@@ -21,12 +21,12 @@ from uuid import uuid4
 
 import psutil
 
-from customlabels_nb._utils.helper_process import IDLE_SECONDS, HelperProcess
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.store.database import now_us
 from customlabels_nb.store.sql import RUNNER, SqlStore, open_store
+from customlabels_nb.workers.helper_process import IDLE_SECONDS, HelperProcess
 
 HEARTBEAT_SECONDS = 5.0
 #: A runner on another computer without a heartbeat for this long is considered dead.

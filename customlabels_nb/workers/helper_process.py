@@ -39,7 +39,7 @@ _NICENESS = 10
 _LONGEST_REASON = 500
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from customlabels_nb._utils.helper_process import serve; serve(int(sys.argv.pop()))"
+    "from customlabels_nb.workers.helper_process import serve; serve(int(sys.argv.pop()))"
 )
 _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Message, Result, Metrics)}
 

@@ -18,11 +18,11 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.inference import distributed
 from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.distributed import detect_with, start_detecting
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
-from customlabels_nb.workers import detecting
-from customlabels_nb.workers.detecting import detect_with, start_detecting
 from customlabels_nb.workers.protocol import WorkerJob
 from tests.conftest import ROOT
 from tests.s3_server import Bucket
@@ -30,15 +30,15 @@ from tests.s3_server import Bucket
 DRIVER = """
 import sys
 from pathlib import Path
-from customlabels_nb.workers import detecting
+from customlabels_nb.inference import distributed
 from customlabels_nb.inference.batch import detect_many
 from customlabels_nb.inference.predictor import Predictor
 if __name__ == "__main__":
-    detecting._CHUNK = 2
+    distributed._CHUNK = 2
     predictor = Predictor(Path(sys.argv[1]))
     predictor.start("cpu", engine="torch")
     to = sys.argv[2]
-    detect_many(predictor, sys.argv[3:], to=to, threshold=0, spread=detecting.detect_with(2, None, to=to))
+    detect_many(predictor, sys.argv[3:], to=to, threshold=0, spread=distributed.detect_with(2, None, to=to))
 """
 
 
@@ -60,7 +60,7 @@ def predictor(model_folder: Path) -> Predictor:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detecting, "_CHUNK", 2)
+    monkeypatch.setattr(distributed, "_CHUNK", 2)
 
 
 def run(

@@ -13,7 +13,7 @@ from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote
 from customlabels_nb.inference.batch import Spread, detect_chunk
-from customlabels_nb.inference.image_numbers import Run
+from customlabels_nb.inference.image_numbers import Run, listings
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ImageResult, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
@@ -66,6 +66,7 @@ def detect_with(
             return True
         own, total = writing.postprocessor, before + writing.left
         folder, names = writing.output.folder, [name for run in runs for name in run.images]
+        output = None if folder.local is None else folder.local / listings(folder)[0][2]
         job = WorkerJob(
             entry=f"{__name__}:start_detecting",
             arguments={
@@ -81,7 +82,7 @@ def detect_with(
             },
             model=str(own.predictor.folder.absolute()),
             identity=model_identity(own.predictor.folder, own.config),
-            probes=[] if on is None else readable_everywhere(names, root, folder, shared=shared),
+            probes=[] if on is None else readable_everywhere(names, root, shared=shared, output=output),
             options=worker_options(workers),
         )
         try:

@@ -15,24 +15,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customlabels_nb._utils import helper_process
-from customlabels_nb._utils.helper_process import HelperProcess
 from customlabels_nb.errors import Cancelled, HelperError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
+from customlabels_nb.workers import helper_process
+from customlabels_nb.workers.helper_process import HelperProcess
 from tests.waiting import is_gone, is_soon
 
-TASKS = "tests._utils.helper_tasks"
+TASKS = "tests.workers.helper_tasks"
 
 PARENT = """
 import os, sys, threading, time
 sys.path[:] = sys.argv[2:]
-from customlabels_nb._utils.helper_process import HelperProcess
+from customlabels_nb.workers.helper_process import HelperProcess
 from customlabels_nb.events import Events
 events, helper = Events(), HelperProcess()
 def told(event):
     print(helper.pid, flush=True)
 events.subscribe(told)
-threading.Thread(target=helper.run, args=("tests._utils.helper_tasks:work", {"steps": 10_000}, events)).start()
+threading.Thread(target=helper.run, args=("tests.workers.helper_tasks:work", {"steps": 10_000}, events)).start()
 if sys.argv[1] == "fork":  # a process that has the pipes open and outlives the kernel
     time.sleep(1.5)
     if os.fork() == 0:
