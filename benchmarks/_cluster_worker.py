@@ -50,7 +50,7 @@ def main() -> None:
             steps.append((event.done, time.perf_counter(), cpu_seconds(cluster=workers > 0)))
 
     events.subscribe(note)
-    options: dict[str, Any] = {"workers": workers, "on": "ray", "shared": True} if workers else {}
+    options: dict[str, Any] = {"workers": workers, "backend": "ray", "shared_filesystem": True} if workers else {}
     found = model.detect_many(images, to=to, events=events, progress=False, **options)
     assert found.images == len(images)
     assert not len(found.errors)

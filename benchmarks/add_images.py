@@ -66,7 +66,9 @@ def take_in(photos: Path, threads: int) -> tuple[float, float]:
     settings.threads = threads
     with tempfile.TemporaryDirectory() as root:
         project = cl.create_project("many", root)
-        first, second = (seconds(lambda: project.add_images(photos, auto_label=True, progress=False)) for _ in range(2))
+        first, second = (
+            seconds(lambda: project.add_images(photos, labels_from="folders", progress=False)) for _ in range(2)
+        )
         assert project.statistics["train"].total_entries == COUNT
         project.close()
     return first, second

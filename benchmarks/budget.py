@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as folder:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 cut.resize((300, 300)).save(target)
         project = cl.create_project("turned", folder)
-        project.add_images(Path(folder, "cut"), auto_label=True, progress=False)
+        project.add_images(Path(folder, "cut"), labels_from="folders", progress=False)
     project.distribute(test_fraction=0.2)
     said, started = [], time.perf_counter()
 

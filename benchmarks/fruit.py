@@ -34,7 +34,7 @@ import customlabels_nb.project.project, customlabels_nb.training.run, customlabe
 with tempfile.TemporaryDirectory() as folder:
     moments = [time.perf_counter()]
     project = cl.create_project("fruit", folder)
-    project.add_images(sys.argv[1], auto_label=True, progress=False)
+    project.add_images(sys.argv[1], labels_from="folders", progress=False)
     moments.append(time.perf_counter())
     project.distribute(test_fraction=0.2)
     moments.append(time.perf_counter())

@@ -26,7 +26,7 @@ Integers = npt.NDArray[np.int64]
 
 def photos_of(folder: Path) -> tuple[list[str], Integers, list[str]]:
     """Return the paths, the index of each photo's label, and the labels."""
-    found = read_folder(folder, auto_label=True)
+    found = read_folder(folder, labels_from="folders")
     labelled = [(image, label) for image, label in zip(found.images, found.labels, strict=True) if label is not None]
     labels = sorted({label for _, label in labelled})
     targets = np.array([labels.index(label) for _, label in labelled], dtype=np.int64)

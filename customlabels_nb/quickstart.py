@@ -50,7 +50,7 @@ def check_photos(folder: str) -> None:
     InputError, NotEnoughDataError
         If there are no photos, or too few photos or labels. The message says what to do.
     """
-    found = read_folder(folder, auto_label=True)
+    found = read_folder(folder, labels_from="folders")
     counts: dict[str, int] = {}
     for label in found.labels:
         if label is not None:

@@ -92,7 +92,7 @@ def test_making_filling_and_loading_a_project_needs_no_torch_and_no_plots(tmp_pa
 sys.path.insert(0, {str(ROOT)!r})
 import customlabels_nb as cl
 project = cl.create_project("fruit")
-project.add_images("photos", auto_label=True, progress=False)
+project.add_images("photos", labels_from="folders", progress=False)
 project.distribute()
 project.update("train", project.train_set.relabel({{"pear": "quince"}}))
 project._repr_html_(), project.train_set._repr_html_(), project.versions, project.history

@@ -567,7 +567,7 @@ class Assist:
         """Label the unlabelled training images whose predictions can be trusted, as one action that can be undone.
 
         A model is trained on the labels of people first. The labels it gives have ``annotator`` "model:<run>". They are
-        not used as evidence, and training leaves them out unless ``project.train(auto_labels=True)``. Images that a
+        not used as evidence, and training leaves them out unless ``project.train(machine_labels=True)``. Images that a
         person labelled, skipped or marked for review, and test images, are never changed.
 
         Parameters

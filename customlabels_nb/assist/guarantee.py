@@ -22,6 +22,7 @@ from customlabels_nb.assist.queue import FIRST_SHARE, LATER_SHARE, MANY_CHECKED
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.boxes import make_boxes
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 
 #: Confidence level of the lower bound, and ratio between the numbers of surest items that are compared.
 LEVEL, GROWTH = 0.95, 1.2
@@ -130,7 +131,7 @@ def check_boxes(
     annotations: pd.DataFrame,
     images: Sequence[str],
     *,
-    iou: float = 0.5,
+    iou: float = IOU_THRESHOLD,
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Choose one random predicted box of each check image: a table with image, label, confidence and right.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from customlabels_nb.core.geometry import iou
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 
 #: Kinds of suspected errors. A spurious annotation is of nothing, a duplicate is a second box of the same object.
 MISSED, SPURIOUS, SWAPPED = "missed", "spurious", "swapped"
@@ -32,7 +33,8 @@ FEWEST = 5
 STRICTNESS = 0.6
 
 _LEAST_SURE, _WEAK = 0.5, 0.3  # confidence of a predicted box that is evidence, and of one that supports a given box
-_SAME, _NEAR, _COPY = 0.5, 0.15, 0.85  # IoU of boxes of the same object, of imprecise boxes, and of duplicates
+#: IoU of boxes of the same object, of imprecise boxes, and of duplicates.
+_SAME, _NEAR, _COPY = IOU_THRESHOLD, 0.15, 0.85
 _NO_BOX = (np.nan,) * 4
 
 _Row = tuple[Any, ...]

@@ -50,7 +50,7 @@ EXTRAS = {
     "dicom": (("pydicom",), "medical images in DICOM files"),
     "postgres": (("psycopg",), "a project in a team's PostgreSQL"),
     "rekognition": (("botocore", "s3fs"), "customlabels-nb serve, for Rekognition clients"),
-    "ray": (("pyarrow", "ray"), "detect_many(on='ray'), for many machines"),
+    "ray": (("pyarrow", "ray"), "detect_many(backend='ray'), for many machines"),
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
     "voila": (("voila",), "customlabels-nb label, the page of a labelling job"),
 }

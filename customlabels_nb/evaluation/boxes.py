@@ -24,7 +24,7 @@ from customlabels_nb.evaluation.input_tables import (
     labels_and_colors,
     rasterised,
 )
-from customlabels_nb.evaluation.matching import Candidates, check_iou_threshold, find_candidates, ranges
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, check_iou_threshold, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
     FALSE_NEGATIVE,
@@ -382,7 +382,7 @@ def make_boxes(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
-    iou_threshold: float = 0.5,
+    iou_threshold: float = IOU_THRESHOLD,
     masks: bool = False,
 ) -> Boxes:
     """Convert a truth table and a predictions table to matched boxes.

@@ -25,6 +25,8 @@ from customlabels_nb.core.masks import mask_iou
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
+#: IoU from which a predicted box matches a true one, unless another is given.
+IOU_THRESHOLD = 0.5
 #: An IoU of at least this counts as 1, as in COCO, because sums of floats can be slightly below 1.
 WHOLE = 1 - 1e-10
 

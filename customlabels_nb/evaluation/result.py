@@ -18,7 +18,7 @@ from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
-from customlabels_nb.evaluation.matching import check_iou_threshold
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD, check_iou_threshold
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.outcomes import (
     DETECTION,
@@ -363,7 +363,7 @@ def evaluate(
     labels: Iterable[str] | pd.DataFrame | None = None,
     thresholds: float | Mapping[str, float] | str | None = None,
     task: str | None = None,
-    iou_threshold: float = 0.5,
+    iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
 ) -> Evaluation:
     """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors."""
@@ -405,7 +405,7 @@ def make_outcomes(
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
     task: str | None = None,
-    iou_threshold: float = 0.5,
+    iou_threshold: float = IOU_THRESHOLD,
 ) -> Outcomes:
     """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``.
 
@@ -539,7 +539,7 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
-    if boxes.iou_threshold != 0.5:
+    if boxes.iou_threshold != IOU_THRESHOLD:
         what = "Masks" if boxes.masks else "Boxes"
         yield (
             f"{what} match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "

@@ -239,7 +239,7 @@ def create(
         project.labels.add(label)
     for split, place in (("train", photos.train), ("test", photos.test)):
         if example.FILES[split] == "folders":
-            project.add_images(place, split=split, auto_label=True, progress=False)
+            project.add_images(place, split=split, labels_from="folders", progress=False)
         else:
             project.import_dataset(read_dataset(place), split=split, progress=False)
     return project

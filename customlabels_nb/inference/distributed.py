@@ -30,10 +30,10 @@ _CHUNK, _CHUNKS_A_WORKER = 500, 4
 
 def detect_with(
     workers: int | None,
-    on: str | None,
+    backend: str | None,
     *,
     to: str | os.PathLike[str] | None,
-    shared: bool = False,
+    shared_filesystem: bool = False,
     root: Path | None = None,
     batch_size: int | None = None,
     events: Events | None = None,
@@ -44,7 +44,7 @@ def detect_with(
     ----------
     workers, on
         Number of workers, and where they run. See :func:`customlabels_nb.workers.spreading.open_workers`.
-    shared : bool
+    shared_filesystem : bool
         Whether the machines of a cluster see the same local files. Each worker then compares one with the driver's.
     to, root, batch_size
         As for ``detect_many``.
@@ -54,11 +54,13 @@ def detect_with(
     Raises
     ------
     InputError
-        If ``workers`` or ``on`` is invalid, or workers on other machines have no place to write to.
+        If ``workers`` or ``backend`` is invalid, or workers on other machines have no place to write to.
     """
-    check_workers(workers, on)
-    if on is not None and to is None:
-        raise InputError(f"on={on!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'.")
+    check_workers(workers, backend)
+    if backend is not None and to is None:
+        raise InputError(
+            f"backend={backend!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'."
+        )
 
     def spread(writing: FolderWriting, before: int) -> bool:
         runs = writing.runs
@@ -82,11 +84,13 @@ def detect_with(
             },
             model=str(own.predictor.folder.absolute()),
             identity=model_identity(own.predictor.folder, own.config),
-            probes=[] if on is None else readable_everywhere(names, root, shared=shared, output=output),
+            probes=[]
+            if backend is None
+            else readable_everywhere(names, root, shared_filesystem=shared_filesystem, output=output),
             options=worker_options(workers),
         )
         try:
-            found = open_workers(job, workers, on, gpus=int(str(own.predictor.device).startswith("cuda")))
+            found = open_workers(job, workers, backend, gpus=int(str(own.predictor.device).startswith("cuda")))
             size = min(_CHUNK, math.ceil(writing.left / (_CHUNKS_A_WORKER * found.count)))
 
             def finish(chunk: Run, result: dict[str, Any]) -> None:

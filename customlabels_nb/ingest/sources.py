@@ -41,11 +41,11 @@ class ImportOptions:
     Raises
     ------
     InputError
-        If a value is not allowed, or both ``label`` and ``auto_label`` are given.
+        If a value is not allowed, or both ``label`` and ``labels_from="folders"`` are given.
     """
 
     split: str = t.TRAIN
-    auto_label: bool = False
+    labels_from: str | None = None
     label: str | None = None
     copy: bool = False
     on_leak: str = "report"
@@ -55,14 +55,15 @@ class ImportOptions:
     def __post_init__(self) -> None:
         for argument, allowed in (
             ("split", t.SPLITS),
+            ("labels_from", (None, "folders")),
             ("on_leak", ("report", "keep")),
             ("duplicates", ("skip", "keep")),
         ):
             value = getattr(self, argument)
             if value not in allowed:
                 raise InputError(f"{argument}={value!r} is unknown. Choose one of {allowed!r}.")
-        if self.label is not None and self.auto_label:
-            raise InputError("Pass either label= or auto_label=True, not both.")
+        if self.label is not None and self.labels_from:
+            raise InputError("Pass either label= or labels_from='folders', not both.")
 
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame | Iterator[pd.DataFrame]
@@ -139,11 +140,11 @@ def find_images(
     Raises
     ------
     InputError
-        If the source does not exist or contains no images, if ``auto_label`` is set but the source has no folders, or
+        If the source does not exist or contains no images, if there are no folders for ``labels_from="folders"``, or
         if the column ``split`` of a DataFrame differs from the split to import into.
     """
     label = None if options.label is None else t.check_label(options.label)
-    finder = _Finder(project_folder, annotator, auto_label=options.auto_label)
+    finder = _Finder(project_folder, annotator, labels_from=options.labels_from)
     if isinstance(source, pd.DataFrame):
         frame = source if label is None else source.assign(label=label)
         found = _from_frame(frame, annotator, options.split)
@@ -161,9 +162,9 @@ def find_images(
     if found.images.empty and not found.issues:
         ignored = f" ({found.ignored:,} other files were ignored)" if found.ignored else ""
         raise InputError(f"No images found in {found.description['name']!r}{ignored}.")
-    if options.auto_label and found.description["kind"] in ("files", "table"):
+    if options.labels_from and found.description["kind"] in ("files", "table"):
         raise InputError(
-            "auto_label=True takes the labels from folder names, but the source is "
+            "labels_from='folders' takes the labels from folder names, but the source is "
             f"{'a table' if found.description['kind'] == 'table' else 'a list of files'}. Pass the folder, or label= "
             "for all images, or a DataFrame with a column 'label'."
         )
@@ -185,7 +186,7 @@ def find_again(
     one_file = kind == "files" and (is_remote(name) or to_path(name).is_absolute())
     if kind not in ("folder", "zip") and not one_file:
         return None
-    finder = _Finder(project_folder, annotator, auto_label=bool(description.get("auto_label")))
+    finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
     if pattern:
         found = finder.from_list(finder.matches(name, required=False))
     elif one_file and not is_remote(name) and not os.path.lexists(to_path(name)):
@@ -217,10 +218,10 @@ def _uri(name: str) -> str:
 class _Finder:
     """Scanner for image sources. ``_listed`` caches the metadata from listings of remote files."""
 
-    def __init__(self, project_folder: Path, annotator: str | None, *, auto_label: bool) -> None:
+    def __init__(self, project_folder: Path, annotator: str | None, *, labels_from: str | None) -> None:
         self._project_folder = project_folder
         self._annotator = annotator
-        self._auto_label = auto_label
+        self._labels_from = labels_from
         self._listed: dict[str, RemoteFile] = {}
 
     def from_name(self, name: str) -> SourceContents:
@@ -308,7 +309,7 @@ class _Finder:
         if not listing and not url.endswith("/"):
             return None
         # the listing has all the required metadata, so no more requests are needed
-        files = sort_out_listing(url, listing, auto_label=self._auto_label)
+        files = sort_out_listing(url, listing, labels_from=self._labels_from)
         return self._from_found_files(files, {"kind": "folder", "name": url})
 
     def _from_zip_url(self, url: str) -> SourceContents:
@@ -341,7 +342,7 @@ class _Finder:
         return found
 
     def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
-        return self._from_found_files(read_folder(folder, auto_label=self._auto_label), description)
+        return self._from_found_files(read_folder(folder, labels_from=self._labels_from), description)
 
     def _from_found_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
         rows = pd.DataFrame(
@@ -350,7 +351,7 @@ class _Finder:
         return SourceContents(
             rows[["image"]],
             t.normalise_annotations(rows, annotator=self._annotator),
-            {**description, "auto_label": self._auto_label},
+            {**description, "labels_from": self._labels_from},
             list(files.stats),
             files.issues,
             files.ignored,

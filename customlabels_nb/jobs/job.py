@@ -122,10 +122,10 @@ class LabellingJob:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings as :meth:`update` takes them: annotators, most, agreement, instructions, time_limit, members."""
+        """Settings as :meth:`update` takes them: annotators, most, agreement, instructions, lease, members."""
         row = self._row
         names = ("annotators", "most", "agreement", "instructions", "members")
-        return {**{name: getattr(row, name) for name in names}, "time_limit": row.time_limit / 1e6}
+        return {**{name: getattr(row, name) for name in names}, "lease": row.lease / 1e6}
 
     @property
     def members(self) -> pd.DataFrame:
@@ -312,14 +312,14 @@ class LabellingJob:
         labels: Sequence[str] | None = None,
         answers: str = "keep",
         instructions: str | None = None,
-        time_limit: str | float | None = None,
+        lease: str | float | None = None,
         members: str | Iterable[str] | None = None,
     ) -> None:
         """Change settings of the job while people label.
 
         Parameters
         ----------
-        annotators, most, agreement, instructions, time_limit, members
+        annotators, most, agreement, instructions, lease, members
             As in :meth:`LabellingJobs.create`. With fewer annotators, answers that count already keep counting. Names
             of members are added, and nobody is removed.
         labels : list of str, optional
@@ -348,9 +348,9 @@ class LabellingJob:
             if isinstance(annotators, int) and most is None:
                 most = max(before["most"], annotators)
             given = {"annotators": annotators, "most": most, "agreement": agreement, "instructions": instructions,
-                     "time_limit": time_limit, "members": members}  # fmt: skip
+                     "lease": lease, "members": members}  # fmt: skip
             chosen = {name: value for name, value in given.items() if value is not None}
-            values = check_settings({**before, "time_limit": before["time_limit"] / 1e6, **chosen})
+            values = check_settings({**before, "lease": before["lease"] / 1e6, **chosen})
             if members is not None and not isinstance(members, str):
                 sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
                 active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
@@ -944,12 +944,12 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
         found[name] = value
     if found["most"] < found["annotators"]:
         raise InputError(f"most={found['most']} must be at least annotators={found['annotators']}.")
-    agreement, limit, members = given["agreement"], given["time_limit"], given["members"]
+    agreement, limit, members = given["agreement"], given["lease"], given["members"]
     if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
         raise InputError(f"agreement={agreement!r} must be a number from 0 to 1.")
     seconds = read_seconds(limit) if isinstance(limit, str) else limit
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 7 * 86400:
-        raise InputError(f"time_limit={limit!r} must be a duration from 1 s to 7 days, such as '5min'.")
+        raise InputError(f"lease={limit!r} must be a duration from 1 s to 7 days, such as '5min'.")
     words = given["instructions"]
     if not isinstance(words, str) or len(words) > _LONGEST_INSTRUCTIONS or not t.storable(words):
         raise InputError(
@@ -960,7 +960,7 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "agreement": float(agreement),
-        "time_limit": round(seconds * 1e6),
+        "lease": round(seconds * 1e6),
         "instructions": words,
         "members": members if isinstance(members, str) else "invited",
     }

@@ -54,7 +54,7 @@ class LabellingJobs:
         labels: Sequence[str] | None = None,
         task: str | None = None,
         instructions: str | None = None,
-        time_limit: str | float = "5min",
+        lease: str | float = "5min",
         members: str | Iterable[str] = "open",
         gold: Any = None,
     ) -> LabellingJob:
@@ -79,7 +79,7 @@ class LabellingJobs:
             Kind of answers. By default the project's task.
         instructions : str, optional
             Instructions for the labelers. By default the project's.
-        time_limit : str or float
+        lease : str or float
             Time for which an image is reserved for a labeler: seconds, or a string such as "5min".
         members : "open" or list of str
             "open" lets everybody label who can open the project. Otherwise, names of the labelers.
@@ -111,7 +111,7 @@ class LabellingJobs:
             raise InputError(f"task={task!r} is not a known task. Use one of {t.TASKS!r}.")
         values = check_settings(
             {"annotators": annotators, "most": annotators if most is None else most, "agreement": agreement,
-             "time_limit": time_limit, "members": members,
+             "lease": lease, "members": members,
              "instructions": project.instructions if instructions is None else instructions}
         )  # fmt: skip
         people = [] if isinstance(members, str) else [check_person(person) for person in members]

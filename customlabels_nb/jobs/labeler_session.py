@@ -184,7 +184,7 @@ class LabelerSession(DrawingSession):
         self._label_table = table.astype(t.LABEL_COLUMNS)
         settings = self._job.settings
         self._store.set_project(self._action("set instructions"), instructions=settings["instructions"])
-        self._job_name, self._limit = self._job.name, settings["time_limit"]
+        self._job_name, self._limit = self._job.name, settings["lease"]
         self._is_running = self._job.state not in ("paused", "closed")
         self._lease_after = 0.0  # there may be tasks again, or a reason why not
         self.end = ""

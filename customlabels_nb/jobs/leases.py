@@ -197,7 +197,7 @@ def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
 
     def work(connection: Connection, who: str) -> list[Lease]:
         found, member, cursor = check_in(connection, job, who)
-        values: dict[str, Any] = {"job": job, "who": who, "time": found.time_limit * count}
+        values: dict[str, Any] = {"job": job, "who": who, "time": found.lease * count}
         gold = _lease_gold(connection, count, slot=-member, **values) if found.gold else ()
         rows = _lease_from(connection, cursor, _END, count - len(gold), **values)
         if rows:
@@ -213,7 +213,7 @@ def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
 
 def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int, int]:
     """Note that a person is here, and return the job, their member id, and their last task, or refuse them."""
-    of_job = """SELECT name, state, members, time_limit,
+    of_job = """SELECT name, state, members, lease,
             EXISTS (SELECT 1 FROM job_tasks WHERE job = :job AND gold IS NOT NULL) AS gold
         FROM jobs WHERE id = :job"""
     found = run(connection, of_job, job=job)[0]
@@ -324,7 +324,7 @@ def _lease_gold(connection: Connection, count: int, *, job: int, slot: int, **va
 
 def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[str, int]:
     """Renew leases from now on, and return the new end of each that is still held."""
-    sql = """UPDATE job_slots SET until = {now} + :count * (SELECT time_limit FROM jobs WHERE id = :job)
+    sql = """UPDATE job_slots SET until = {now} + :count * (SELECT lease FROM jobs WHERE id = :job)
         WHERE job = :job AND holder = :who AND state = 'held' AND token IN :each RETURNING token, until"""
     values = {"job": job, "each": list(tokens), "count": len(tokens)}
     if not tokens:
@@ -478,7 +478,7 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
         run(connection, reopened, task=lease.task, most=SKIPS_TO_REVIEW)
         _withdraw_answer(connection, task, who)
         hold = """UPDATE job_slots SET state = 'held', since = {now}, token = {token},
-                until = {now} + (SELECT time_limit FROM jobs WHERE id = job_slots.job)
+                until = {now} + (SELECT lease FROM jobs WHERE id = job_slots.job)
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
         row = one(connection, hold, **own)
         note_states(connection, "t.id = :task", task=lease.task)

@@ -412,7 +412,7 @@ class Model(Runnable):
         from customlabels_nb.workers.ranks import follow, launched_rank, ranks
 
         record = self.record
-        where = record.config.get("workers"), record.config.get("on"), bool(record.config.get("shared"))
+        where = record.config.get("workers"), record.config.get("backend"), bool(record.config.get("shared_filesystem"))
         if launched_rank(where[0]):
             follow()
             return self

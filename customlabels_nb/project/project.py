@@ -91,7 +91,7 @@ class Project:
     Examples
     --------
     >>> project = cl.create_project("kitchens", task="single-label")
-    >>> project.add_images(photos, auto_label=True, progress=False).added
+    >>> project.add_images(photos, labels_from="folders", progress=False).added
     9
     >>> list(project.labels)
     ['bathroom', 'bedroom', 'garden']
@@ -113,19 +113,19 @@ class Project:
         return self._place.store
 
     @property
-    def record(self) -> ProjectRecord:
+    def _record(self) -> ProjectRecord:
         """Stored record of the project: name, task, status, times and tags."""
         return self._store.project()
 
     @property
     def name(self) -> str:
         """Name of the project and of its folder."""
-        return self.record.name
+        return self._record.name
 
     @property
     def task(self) -> str | None:
         """Task: "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
-        return self.record.task
+        return self._record.task
 
     @task.setter
     def task(self, task: str | None) -> None:
@@ -138,7 +138,7 @@ class Project:
         A line such as ``![ripe](https://example.org/ripe.jpg)`` shows a picture: a URL, or a path, relative to the
         project folder.
         """
-        return self.record.instructions
+        return self._record.instructions
 
     @instructions.setter
     def instructions(self, text: str) -> None:
@@ -155,7 +155,7 @@ class Project:
     @property
     def tags(self) -> dict[str, str]:
         """Tags of the project, a dict of str to str. Can be set."""
-        return self.record.tags
+        return self._record.tags
 
     @tags.setter
     def tags(self, tags: dict[str, str]) -> None:
@@ -233,11 +233,6 @@ class Project:
         return self._store.issues()
 
     @property
-    def import_lines(self) -> pd.DataFrame:
-        """Table of lines in imported files that could not be read: split, source, line, raw."""
-        return self._store.import_lines()
-
-    @property
     def history(self) -> pd.DataFrame:
         """Log of all actions, newest first: id, created, who, what, note, split, count, before, after and more.
 
@@ -264,7 +259,7 @@ class Project:
         source: Source,
         *,
         split: str = t.TRAIN,
-        auto_label: bool = False,
+        labels_from: str | None = None,
         label: str | None = None,
         copy: bool = False,
         on_leak: str = "report",
@@ -288,7 +283,7 @@ class Project:
             in memory. All rows of an image must be in one of them, and others cannot write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
-        auto_label : bool
+        labels_from : {"folders"}, optional
             Label each image with the name of the top-level subfolder of ``source`` that contains it.
         label : str, optional
             Label to assign to all images.
@@ -312,13 +307,13 @@ class Project:
         Examples
         --------
         >>> project = cl.create_project("kitchens", task="single-label")
-        >>> imported = project.add_images(photos, auto_label=True, progress=False)
+        >>> imported = project.add_images(photos, labels_from="folders", progress=False)
         >>> imported.added, len(imported.issues)
         (9, 0)
         >>> project.train_set.label_counts.to_dict()
         {'bathroom': 3, 'bedroom': 3, 'garden': 3}
         """
-        options = ImportOptions(split, auto_label, label, copy, on_leak, duplicates, verify)
+        options = ImportOptions(split, labels_from, label, copy, on_leak, duplicates, verify)
         with progress_bars(events or Events(), show=progress) as stream:
             return import_images(self._store, self.root, source, options, events=stream)
 
@@ -635,7 +630,7 @@ class Project:
         Examples
         --------
         >>> project = cl.create_project("kitchens", task="single-label")
-        >>> imported = project.add_images(photos, auto_label=True, progress=False)
+        >>> imported = project.add_images(photos, labels_from="folders", progress=False)
         >>> project.distribute(test_fraction=0.3)
         6 training images, 3 test images.
         """
@@ -1017,10 +1012,10 @@ class Project:
         input_size: int | None = None,
         random_state: int = 0,
         device: str | None = None,
-        auto_labels: bool = False,
+        machine_labels: bool = False,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         tags: dict[str, str] | None = None,
         progress: bool | str = True,
         events: Events | None = None,
@@ -1064,7 +1059,7 @@ class Project:
             ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
         device : str, optional
             Device to train on: "cuda", "mps" or "cpu". By default the first of these that is available.
-        auto_labels : bool
+        machine_labels : bool
             Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
             such labels are left out. Test images with such labels are always left out.
         workers : int, optional
@@ -1073,11 +1068,12 @@ class Project:
             fine-tuning is shared, up to 16 processes. With ``device="cuda"``, each process uses one device. Processes
             that end are replaced. In a program that ``torchrun`` starts, pass the number of its processes, and set the
             environment variable ``CUSTOMLABELS_NB_RANKS_KEY`` to the same 32 or more random characters for all of them.
-        on : {"ray"}, optional
+        backend : {"ray"}, optional
             Start the other processes on the Ray cluster of the environment variable ``RAY_ADDRESS``. By default, they
             run on this machine.
-        shared : bool
-            With ``on``, whether all machines have the same files at the same paths. Otherwise, images must be URLs.
+        shared_filesystem : bool
+            With ``backend``, whether all machines have the same files at the same paths. Otherwise, images must be
+            URLs.
         tags : dict, optional
             Tags of the version, a dict of str to str.
         progress : bool or "bars"
@@ -1112,7 +1108,7 @@ class Project:
             options = options_from(
                 kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
                 base=None if base is None else self._version_named(base), random_state=random_state, device=device,
-                workers=workers, on=on, shared=shared,
+                workers=workers, backend=backend, shared_filesystem=shared_filesystem,
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
@@ -1123,15 +1119,15 @@ class Project:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
                 train, test = self.train_set, self.test_set
-                datasets = (train if auto_labels else without_machine_labels(train)), without_machine_labels(test)
+                datasets = (train if machine_labels else without_machine_labels(train)), without_machine_labels(test)
                 for whole, used, advice in (
-                    (train, datasets[0], "Use them with auto_labels=True."),
+                    (train, datasets[0], "Use them with machine_labels=True."),
                     (test, datasets[1], "Approve them in project.review('test') to test on them."),
                 ):
                     left = int((whole.images["status"] != used.images["status"]).sum())
                     if left:
                         say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
-                with ranks(options.workers, options.on, options.shared, version=version) as found:
+                with ranks(options.workers, options.backend, options.shared_filesystem, version=version) as found:
                     result = train_version(
                         self._store, self.root, version, *datasets, options, stream,
                         tags=tags, started=started, ranks=found,
@@ -1154,8 +1150,8 @@ class Project:
         random_state: int = 0,
         device: str | None = None,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame:
@@ -1174,10 +1170,10 @@ class Project:
             As in :meth:`train`, for each model.
         workers : int, optional
             Number of processes on this machine that train at the same time. By default one.
-        on : {"ray"}, optional
+        backend : {"ray"}, optional
             Train on the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
-        shared : bool
-            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+        shared_filesystem : bool
+            With ``backend="ray"``: allow local images, because all machines have the same files at the same paths.
 
         Returns
         -------
@@ -1200,7 +1196,7 @@ class Project:
         from customlabels_nb.training.trials import deal_folds, run_trials
         from customlabels_nb.workers.spreading import check_workers
 
-        check_workers(workers, on)
+        check_workers(workers, backend)
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
             raise InputError(f"repeats={repeats!r} must be a positive integer.")
         options = options_from(
@@ -1213,8 +1209,8 @@ class Project:
         trials = [{**part, "random_state": random_state + number} for part in parts for number in range(repeats)]
         with progress_bars(events or Events(), show=progress) as stream:
             return run_trials(
-                train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers, on=on,
-                shared=shared, events=stream,
+                train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers,
+                backend=backend, shared_filesystem=shared_filesystem, events=stream,
             )  # fmt: skip
 
     def embed(
@@ -1222,8 +1218,8 @@ class Project:
         split: str | None = None,
         *,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame:
@@ -1238,10 +1234,10 @@ class Project:
             Dataset. By default both.
         workers : int, optional
             Number of processes that share the work. By default this process does it.
-        on : {"ray"}, optional
+        backend : {"ray"}, optional
             Use the Ray cluster at ``RAY_ADDRESS``, by default with as many workers as it has CPUs.
-        shared : bool
-            With ``on="ray"``: allow local images, because all machines have the same files at the same paths.
+        shared_filesystem : bool
+            With ``backend="ray"``: allow local images, because all machines have the same files at the same paths.
 
         Examples
         --------
@@ -1252,10 +1248,10 @@ class Project:
         from customlabels_nb.workers.embedding import embed_with
         from customlabels_nb.workers.spreading import check_workers
 
-        check_workers(workers, on)
+        check_workers(workers, backend)
         images = self._store.images(split)
         keys = [content if isinstance(content, str) else None for content in images["sha256"]]
-        shares: dict[str, Any] = {"workers": workers, "on": on, "shared": shared}
+        shares: dict[str, Any] = {"workers": workers, "backend": backend, "shared_filesystem": shared_filesystem}
         with progress_bars(events or Events(), show=progress) as stream:
             return issues_to_frame(embed_with(images["image"].tolist(), keys, self.root, **shares, events=stream))
 

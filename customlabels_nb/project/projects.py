@@ -71,7 +71,7 @@ def create_project(
     Examples
     --------
     >>> project = cl.create_project("kitchens", task="single-label", tags={"client": "Smith"})
-    >>> project.add_images(photos, auto_label=True, progress=False).added
+    >>> project.add_images(photos, labels_from="folders", progress=False).added
     9
     >>> again = cl.create_project("kitchens", task="single-label", exist_ok=True)
     >>> len(again.train_set)

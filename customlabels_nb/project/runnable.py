@@ -192,8 +192,8 @@ class Runnable(ABC):
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame: ...
@@ -209,8 +209,8 @@ class Runnable(ABC):
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> WrittenDetections: ...
@@ -225,8 +225,8 @@ class Runnable(ABC):
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        on: str | None = None,
-        shared: bool = False,
+        backend: str | None = None,
+        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
     ) -> pd.DataFrame | WrittenDetections:
@@ -256,11 +256,11 @@ class Runnable(ABC):
         workers : int, optional
             Number of processes that share the work. Each loads the model and writes the results of whole chunks of
             images. This requires ``pip install customlabels-nb[parquet]``.
-        on : {"ray"}, optional
+        backend : {"ray"}, optional
             Run the workers on the Ray cluster at ``RAY_ADDRESS`` instead of this machine, by default as many as it has
             CPUs. This requires ``pip install customlabels-nb[ray]`` and ``to``.
-        shared : bool
-            With ``on="ray"``: allow local paths, because all machines have the same files at these paths.
+        shared_filesystem : bool
+            With ``backend="ray"``: allow local paths, because all machines have the same files at these paths.
 
         Returns
         -------
@@ -291,19 +291,19 @@ class Runnable(ABC):
         Share the work between four processes, or the machines of a cluster:
 
         >>> model.detect_many("s3://b/photos/", to="s3://b/found/", workers=4)  # doctest: +SKIP
-        >>> model.detect_many("s3://b/photos/", to="s3://b/found/", on="ray", resume=True)  # doctest: +SKIP
+        >>> model.detect_many("s3://b/photos/", to="s3://b/found/", backend="ray", resume=True)  # doctest: +SKIP
         """
         from customlabels_nb.inference.batch import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
         spread = None
-        if workers is not None or on is not None:
+        if workers is not None or backend is not None:
             from customlabels_nb.inference.distributed import detect_with
 
             events = events or Events()
             limits = {"root": root, "batch_size": batch_size, "events": events}
-            spread = detect_with(workers, on, shared=shared, to=to, **limits)  # type: ignore[arg-type]
+            spread = detect_with(workers, backend, shared_filesystem=shared_filesystem, to=to, **limits)  # type: ignore[arg-type]
         with progress_bars(events or Events(), show=progress) as stream:
             found = detect_many(
                 self._running(),
@@ -437,7 +437,7 @@ class Runnable(ABC):
         """Return photos similar to the training images, if available. Some may be unreadable."""
         return []
 
-    def try_it(self) -> QuickTest:
+    def quick_test(self) -> QuickTest:
         """Open the quick test to try the model on a photo: drop, paste or choose a file, enter a URL or use the camera.
 
         Thresholds can be changed without running the model again. In a project, the model can be compared with other
@@ -451,7 +451,7 @@ class Runnable(ABC):
 
         Examples
         --------
-        >>> quick_test = model.try_it()
+        >>> quick_test = model.quick_test()
         >>> quick_test.close()
         """
         from customlabels_nb.widgets.quick_test import QuickTest

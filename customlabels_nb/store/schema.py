@@ -245,7 +245,7 @@ def _job_tables(metadata: MetaData) -> list[Table]:
             Column("annotators", Integer, nullable=False),
             Column("most", Integer, nullable=False),
             Column("agreement", Double, nullable=False),
-            Column("time_limit", BigInteger, nullable=False),
+            Column("lease", BigInteger, nullable=False),
             Column("members", Text, nullable=False),
             Column("who", Text, nullable=False),
             Column("created", BigInteger, nullable=False),

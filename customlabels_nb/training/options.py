@@ -46,9 +46,9 @@ class TrainingOptions:
         Name of the version to start from, if that gives a better model.
     workers : int or None
         Number of processes that share the images of each batch.
-    on : str or None
+    backend : str or None
         "ray" to start the processes on a Ray cluster.
-    shared : bool
+    shared_filesystem : bool
         Whether all machines of the cluster have the same files at the same local paths.
     """
 
@@ -62,8 +62,8 @@ class TrainingOptions:
     input_size: int | None = None
     base: str | None = None
     workers: int | None = None
-    on: str | None = None
-    shared: bool = False
+    backend: str | None = None
+    shared_filesystem: bool = False
 
     def __post_init__(self) -> None:
         if (
@@ -78,9 +78,11 @@ class TrainingOptions:
         if not its_own and not is_size(self.backbone):
             backbone_named(self.backbone)
         check_input_size(self.input_size)
-        check_workers(self.workers, self.on)
-        if self.on and not self.workers:
-            raise InputError(f"on={self.on!r} requires a number of processes to train with, such as workers=4.")
+        check_workers(self.workers, self.backend)
+        if self.backend and not self.workers:
+            raise InputError(
+                f"backend={self.backend!r} requires a number of processes to train with, such as workers=4."
+            )
         if self.device is not None:
             choose_device(self.device)
 

@@ -58,8 +58,8 @@ def run_trials(
     task: str | None,
     root: Path,
     workers: int | None,
-    on: str | None,
-    shared: bool,
+    backend: str | None,
+    shared_filesystem: bool,
     events: Events,
 ) -> pd.DataFrame:
     """Train and test one model for each trial, and return their metrics in the order of the trials.
@@ -100,7 +100,7 @@ def run_trials(
     job = WorkerJob(
         f"{__name__}:start_training",
         {"files": files, "folds": folds, "options": asdict(options), "task": task, "root": str(root.absolute())},
-        probes=[] if on is None else readable_everywhere(names, root, shared=shared),
+        probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
     found: dict[int, dict[str, Any]] = {}
@@ -114,7 +114,7 @@ def run_trials(
         finish(number, {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"})
         return []
 
-    opened = open_workers(job, workers, on, gpus=int((options.device or "").startswith("cuda")))
+    opened = open_workers(job, workers, backend, gpus=int((options.device or "").startswith("cuda")))
     encode = trials.__getitem__
     process_tasks(opened, range(len(trials)), encode=encode, finish=finish, split=split, events=events)
     errors = [failed[number] for number in sorted(failed)]

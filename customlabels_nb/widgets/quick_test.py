@@ -28,7 +28,7 @@ _STILL_PIXELS, _STILL_QUALITIES, _STILL_BYTES = 480, (80, 60, 40), 60_000
 
 
 class QuickTest(MessageHandler, anywidget.AnyWidget):
-    """Widget to try a model on photos, created by ``model.try_it()``.
+    """Widget to try a model on photos, created by ``model.quick_test()``.
 
     The model runs once on each photo, and all of its predictions are stored: moving a threshold does not run it again.
     Other cells can read and control the widget with ``ask``, ``table``, ``detection``, ``threshold``, ``add``, ``undo``
@@ -87,7 +87,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> widget = model.try_it()
+        >>> widget = model.quick_test()
         >>> detection = widget.ask(photo)
         >>> len(widget.table) == len(detection.table)
         True
@@ -137,7 +137,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> widget = model.try_it()
+        >>> widget = model.quick_test()
         >>> detection = widget.ask(np.full((120, 160, 3), 127, dtype="uint8"))
         >>> widget.add("train", labels=["garden"]).labels
         ('garden',)
@@ -158,7 +158,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> widget = model.try_it()
+        >>> widget = model.quick_test()
         >>> widget.undo()
         """
         self.session.undo()

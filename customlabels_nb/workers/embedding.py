@@ -49,8 +49,8 @@ def embed_with(
     root: Path,
     *,
     workers: int | None,
-    on: str | None,
-    shared: bool,
+    backend: str | None,
+    shared_filesystem: bool,
     events: Events,
 ) -> list[Issue]:
     """Store the features of all images that are not in the project's cache, and return issues of the others.
@@ -65,7 +65,7 @@ def embed_with(
         Receives the progress, and can cancel the work. Features of finished chunks are kept.
     """
     cache = project_features(root)
-    if workers is None and on is None:
+    if workers is None and backend is None:
         return embed(images, root=root, keys=keys, cache=cache, events=events).issues
     facts = backbone_named(PACKAGED)
     at, _ = cache.of(facts).lookup([None if key is None else feature_key(key) for key in keys])
@@ -78,10 +78,10 @@ def embed_with(
     job = WorkerJob(
         f"{__name__}:start_embedding",
         {"root": str(root.absolute())},
-        probes=[] if on is None else readable_everywhere(names, root, shared=shared),
+        probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
-    found = open_workers(job, workers, on)
+    found = open_workers(job, workers, backend)
     size = min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * found.count)))
 
     def finish(chunk: list[str], result: dict[str, Any]) -> None:

@@ -162,15 +162,15 @@ class WorkerRanks:
     ----------
     size : int
         Number of processes, including this one.
-    on : {"ray"}, optional
+    backend : {"ray"}, optional
         Where the other processes run. By default on this machine.
-    shared : bool
+    shared_filesystem : bool
         Whether the other machines have the same files at the same local paths.
     """
 
-    def __init__(self, size: int, on: str | None = None, *, shared: bool = False) -> None:
-        self.size, self.threads = size, 1 if on else max(1, settings.threads // size)
-        self._on, self._shared, self._gpus = on, shared, 0
+    def __init__(self, size: int, backend: str | None = None, *, shared_filesystem: bool = False) -> None:
+        self.size, self.threads = size, 1 if backend else max(1, settings.threads // size)
+        self._backend, self._shared_filesystem, self._gpus = backend, shared_filesystem, 0
         self._probes: list[list[str]] = []
         self._workers: Workers | None = None
         self._running: set[int] = set()
@@ -183,14 +183,14 @@ class WorkerRanks:
         if device not in ("cpu", "cuda"):
             raise InputError(f"workers={self.size} requires device='cpu' or 'cuda', not {device!r}.")
         self._gpus = int(device == "cuda")
-        if self._on is None:
+        if self._backend is None:
             if device == "cuda" and torch.cuda.device_count() < self.size:
                 raise InputError(
                     f"workers={self.size} requires {self.size} CUDA devices, but this machine has "
                     f"{torch.cuda.device_count()}. Pass fewer workers, or device='cpu'."
                 )
             return
-        self._probes = readable_everywhere(list(images), root, shared=self._shared)
+        self._probes = readable_everywhere(list(images), root, shared_filesystem=self._shared_filesystem)
 
     def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         try:
@@ -205,7 +205,7 @@ class WorkerRanks:
         if self._workers is None:
             options = {**worker_options(None), "threads": self.threads}
             job = WorkerJob(_ENTRY, probes=self._probes, options=options)
-            self._workers = open_workers(job, size - 1, self._on, gpus=self._gpus)
+            self._workers = open_workers(job, size - 1, self._backend, gpus=self._gpus)
         most, since = -1, time.monotonic()
         while self._running or self._workers.ready() < size - 1:  # each must get one task
             self._look()
@@ -218,7 +218,7 @@ class WorkerRanks:
                     f"Only {started} of {counted(size - 1, 'worker')} have started, and none within "
                     f"{START_SECONDS / 60:.0f} minutes. Pass workers={started + 1}, or add nodes."
                 )
-        host = _LOOPBACK if self._on is None else _ray_address()
+        host = _LOOPBACK if self._backend is None else _ray_address()
         listener = socket.create_server((host, 0))
         port = listener.getsockname()[1]
         store = TCPStore(host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach())
@@ -226,7 +226,7 @@ class WorkerRanks:
         for rank in range(1, size):
             self._tasks += 1
             self._running.add(self._tasks)
-            self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._on else rank, **common})
+            self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._backend else rank, **common})
         self._wait(store, "here", size, ready)
         _connect(store, 0, size, host, common["key"])
         _send(task)
@@ -299,7 +299,7 @@ class TorchrunRanks:
 
 @contextmanager
 def ranks(
-    workers: int | None, on: str | None = None, shared: bool = False, *, version: str = ""
+    workers: int | None, backend: str | None = None, shared_filesystem: bool = False, *, version: str = ""
 ) -> Iterator[Ranks | None]:
     """Yield the ranks for a training run in this process, or None if it trains alone.
 
@@ -307,9 +307,9 @@ def ranks(
     ----------
     workers : int, optional
         Number of processes, including this one.
-    on : {"ray"}, optional
+    backend : {"ray"}, optional
         Where the other processes run. By default on this machine, or where ``torchrun`` has started them.
-    shared : bool
+    shared_filesystem : bool
         Whether the other machines have the same files at the same local paths.
     version : str
         What :func:`follow` returns in the processes that ``torchrun`` has started.
@@ -326,7 +326,7 @@ def ranks(
         _join()
         _send(RankTask(_END, {"version": version}))
     else:
-        found = WorkerRanks(workers, on, shared=shared)
+        found = WorkerRanks(workers, backend, shared_filesystem=shared_filesystem)
         try:
             yield found
         finally:

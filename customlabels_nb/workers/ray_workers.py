@@ -239,7 +239,7 @@ def _imported() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise MissingDependencyError(f"on='ray' requires Ray. Install it with: {extra_command('ray')}") from error
+        raise MissingDependencyError(f"backend='ray' requires Ray. Install it with: {extra_command('ray')}") from error
 
 
 def _connect(ray: Any) -> bool:
@@ -265,8 +265,8 @@ def _connect(ray: Any) -> bool:
 def _check_address(address: str) -> None:
     if not address:
         raise InputError(
-            f"on='ray' requires a Ray cluster, but {_ADDRESS} is not set. Set it to host:port of a running cluster. "
-            "Without a cluster, leave out `on`: workers=4 starts processes on this machine."
+            f"backend='ray' requires a Ray cluster, but {_ADDRESS} is not set. Set it to host:port of a cluster. "
+            "Without a cluster, leave out `backend`: workers=4 starts processes on this machine."
         )
     if "://" in address:
         raise InputError(

@@ -16,23 +16,23 @@ _MOST_TRIES = 8  # of each bucket, because an image can be missing
 
 
 def readable_everywhere(
-    names: Sequence[str], root: Path | None, *, shared: bool, output: Path | None = None
+    names: Sequence[str], root: Path | None, *, shared_filesystem: bool, output: Path | None = None
 ) -> list[list[str]]:
     """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket.
 
     Raises
     ------
     InputError
-        If there are local paths without ``shared``, or this process can read no image of a bucket.
+        If there are local paths without ``shared_filesystem``, or this process can read no image of a bucket.
     """
     from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
     local = next((name for name in names if _is_local(name)), None)
-    if not shared and (local is not None or output is not None):
+    if not shared_filesystem and (local is not None or output is not None):
         argument = f"The image {local!r}" if output is None or local is not None else f"to={str(output.parent)!r}"
         raise InputError(
             f"{argument} is a path on this machine, which workers on other machines may not have. Use a URL, such as "
-            "'s3://bucket/folder/', or pass shared=True if all machines have the same files at this path."
+            "'s3://bucket/folder/', or pass shared_filesystem=True if all machines have the same files at this path."
         )
     probes: list[list[str]] = []
     if local is not None:

@@ -27,23 +27,25 @@ _MOST_LOST_TOGETHER = 3  # times all workers, because a machine can have most of
 _WAIT_SECONDS = 0.5
 
 
-def check_workers(workers: int | None, on: str | None) -> None:
-    """Check the arguments ``workers`` and ``on``.
+def check_workers(workers: int | None, backend: str | None) -> None:
+    """Check the arguments ``workers`` and ``backend``.
 
     Raises
     ------
     InputError
         If one of them is invalid.
     """
-    if on not in (None, "ray"):
-        raise InputError(f"on={on!r} is unknown. Use on='ray', or leave it out for processes on this machine.")
+    if backend not in (None, "ray"):
+        raise InputError(
+            f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
+        )
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise InputError(f"workers={workers!r} must be a positive integer.")
 
 
-def open_workers(job: WorkerJob, workers: int | None, on: str | None, *, gpus: int = 0) -> Workers:
-    """Start workers for a job: processes on this machine, or actors on the cluster with ``on="ray"``."""
-    if on == "ray":
+def open_workers(job: WorkerJob, workers: int | None, backend: str | None, *, gpus: int = 0) -> Workers:
+    """Start workers for a job: processes on this machine, or actors on the cluster with ``backend="ray"``."""
+    if backend == "ray":
         from customlabels_nb.workers.ray_workers import RayWorkers
 
         return RayWorkers(job, workers, gpus=gpus)

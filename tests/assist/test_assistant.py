@@ -655,20 +655,20 @@ def test_training_leaves_labels_by_models_out(
     label_checks(project, names_in_order(project)[:80])
     assert project.assist.auto_label(progress=False).frame["image"].nunique() > 100
     machine = set(project.train_set.annotations.loc[t.by_machine(project.train_set.annotations), "image"])
-    for auto_labels in (False, True):
+    for machine_labels in (False, True):
         with pytest.raises(NotAllowedError, match="enough"):
-            project.train(auto_labels=auto_labels, progress=False)
+            project.train(machine_labels=machine_labels, progress=False)
     assert given[0] < 80
     assert given[1] == given[0] + len(machine)
     assert not machine & set(project.test_set.images["image"])
-    assert f"{len(machine)} train images with labels by models left out. Use them with auto_labels=True." in (
+    assert f"{len(machine)} train images with labels by models left out. Use them with machine_labels=True." in (
         capsys.readouterr().out
     )
     marks = project.test_set.annotations
     assert tested == [len(marks)] * 2
     project.update("test", marks.assign(annotator=["model:7", *marks["annotator"][1:]]))
     with pytest.raises(NotAllowedError, match="enough"):
-        project.train(auto_labels=True, progress=False)
+        project.train(machine_labels=True, progress=False)
     assert tested[2] == len(marks) - 1
     assert "1 test image with labels by models left out. Approve them in project.review" in capsys.readouterr().out
 

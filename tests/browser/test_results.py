@@ -211,8 +211,8 @@ for number in range(12):
     for kind in (0, 1):
         shape(number, kind, "train" if number < 7 else "test")
 project = cl.create_project("shapes", task="single-label")
-project.add_images("train", auto_label=True, progress=False)
-project.add_images("test", split="test", auto_label=True, progress=False)
+project.add_images("train", labels_from="folders", progress=False)
+project.add_images("test", split="test", labels_from="folders", progress=False)
 model = project.train("v1", progress=False)
 project.train("v2", progress=False)
 """

@@ -288,7 +288,7 @@ def copied(tmp_path: Path, pictures: Path) -> Project:
     """Return a project of these images, with copies in the other split or under another label."""
     folder, other = pictures / "rooms", pictures / "other"
     project = create_project("copies", tmp_path)
-    project.add_images(folder, auto_label=True, progress=False)
+    project.add_images(folder, labels_from="folders", progress=False)
     project.add_images(other / "small.jpg", label="patio", split="test", progress=False)
     project.add_images(folder / "kitchen" / "3.jpg", label="kitchen", split="test", on_leak="keep", progress=False)
     project.add_images([other / "bright.png"], label="kitchen", progress=False)

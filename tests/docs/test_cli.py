@@ -152,7 +152,7 @@ def labelling(tmp_path: Path) -> cl.Project:
     """Return a project with the labelling job "leaves-1"."""
     settings.user = "teacher"
     project = cl.create_project("fruit", tmp_path, task="single-label")
-    project.add_images(photos(tmp_path / "photos", apple=2), auto_label=True, progress=False)
+    project.add_images(photos(tmp_path / "photos", apple=2), labels_from="folders", progress=False)
     project.jobs.create("leaves-1", images="train")
     return project
 

@@ -71,7 +71,7 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     rooms = cl.create_project("rooms", folder / "projects", task="single-label")
     for split in ("train", "test"):
-        rooms.add_images(folder / split, split=split, auto_label=True, copy=True, progress=False)
+        rooms.add_images(folder / split, split=split, labels_from="folders", copy=True, progress=False)
     rooms.train("first", budget="5s", progress=False)
     rooms.model().evaluate()
     rooms.close()

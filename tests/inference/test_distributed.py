@@ -205,11 +205,11 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
 def test_what_workers_can_not_do_is_refused(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found\.jsonl' is one file"):
         run(predictor, images, tmp_path / "found.jsonl")
-    with pytest.raises(InputError, match="on='ray' requires `to`"):
+    with pytest.raises(InputError, match="backend='ray' requires `to`"):
         detect_with(2, "ray", to=None)
     spread = detect_with(2, "ray", to=tmp_path / "found")
     for sources, words in ((images, "The image '/"), (["s3://bucket/1.jpg"], "to='/")):
-        with pytest.raises(InputError, match=f"^{words}.*is a path on this machine.*shared=True"):
+        with pytest.raises(InputError, match=f"^{words}.*is a path on this machine.*shared_filesystem=True"):
             detect_many(predictor, sources, to=tmp_path / "found", spread=spread)
     assert list(tmp_path.iterdir()) == []
 

@@ -26,13 +26,13 @@ def test_labels_come_later(project: cl.Project, add: Add, tmp_path: Path, copy: 
     write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
     add(tmp_path / "photos", copy=copy)
     write_folder(tmp_path / "photos", {"plum": 1}, start=50)
-    report = add(tmp_path / "photos", auto_label=True, copy=copy)
+    report = add(tmp_path / "photos", labels_from="folders", copy=copy)
     assert (report.added, report.known, report.labelled, len(report.issues)) == (1, 3, 3, 0)
     assert tells(repr(report), 1, "train", 3, "already", 3, "labelled")
     assert project.train_set.labels_of_images() == [["apple"], ["apple"], ["pear"], ["plum"]]
     assert (project.train_set.images["status"] == "labelled").all()
     assert project.history[["what", "count"]].to_numpy().tolist()[:2] == [["label imported images", 3], ["import", 1]]
-    assert add(tmp_path / "photos", auto_label=True, copy=copy).labelled == 0
+    assert add(tmp_path / "photos", labels_from="folders", copy=copy).labelled == 0
     assert len(project.issues) == 0
 
 
@@ -48,7 +48,7 @@ def test_one_label_and_tables_of_boxes_do_it_too(project: cl.Project, add: Add, 
 
 def test_who_has_a_label_keeps_it(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     more = pd.DataFrame({"image": [str(paths[1])] * 2, "label": ["apple", "ripe"]})
     project.update("train", more)
     before = project.train_set
@@ -70,7 +70,7 @@ def test_who_was_looked_at_stays_bare(project: cl.Project, add: Add, tmp_path: P
     add(tmp_path / "photos")
     seen = project.train_set
     project.update("train", cl.Dataset(seen.images.assign(status=status), name="train"))
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert (report.labelled, codes(report)) == (0, [("LABEL_KEPT", "000.jpg")])
     assert words in report.issues["message"][0]
     assert project.train_set.images["status"].tolist() == [status]
@@ -89,7 +89,7 @@ def test_who_labels_an_image_meanwhile_is_right(
         return write(store, *args, **options)
 
     monkeypatch.setattr(SqlStore, "update_images", others_first)
-    assert add(tmp_path / "photos", auto_label=True).labelled == 2
+    assert add(tmp_path / "photos", labels_from="folders").labelled == 2
     assert list(labels(project.train_set).values()) == [["apple"], ["pear"], ["apple"]]
 
 
@@ -98,7 +98,7 @@ def test_a_changed_file_without_a_label_gets_one(project: cl.Project, add: Add, 
     add(tmp_path / "photos")
     path.write_bytes(jpeg(99, (80, 60)))
     os.utime(path, ns=(1, 1))
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert (report.labelled, codes(report)) == (1, [("IMAGE_CHANGED", "000.jpg")])
     assert project.train_set.images["width"].tolist() == [80]
 
@@ -108,7 +108,7 @@ def test_duplicates_tell_of_other_labels(project: cl.Project, add: Add, tmp_path
     for name in ("apple/same.jpg", "pear/other.jpg", "bare.jpg"):
         (tmp_path / "photos" / name).parent.mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "photos" / name)
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     messages = {Path(row.where).name: row.message for row in report.issues.itertuples()}
     assert "labelled 'apple' there and 'pear' here" in messages["other.jpg"]
     assert "labelled 'apple' there and not labelled here" in messages["bare.jpg"]

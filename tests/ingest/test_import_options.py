@@ -21,7 +21,9 @@ LABEL = "Boskoop 42"
 THE_STORE = (SqlStore.__module__, "SqlStore.add_parts")
 
 
-@pytest.mark.parametrize("wrong", [{"split": "both"}, {"on_leak": "drop"}, {"duplicates": "drop"}])
+@pytest.mark.parametrize(
+    "wrong", [{"split": "both"}, {"labels_from": "names"}, {"on_leak": "drop"}, {"duplicates": "drop"}]
+)
 def test_unknown_options_are_refused(wrong: dict[str, Any]) -> None:
     (name, value) = next(iter(wrong.items()))
     with pytest.raises(InputError, match=f"{name}='{value}'"):
@@ -29,8 +31,8 @@ def test_unknown_options_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_one_label_and_labels_of_folders_exclude_each_other() -> None:
-    with pytest.raises(InputError, match="auto_label"):
-        ImportOptions(label="apple", auto_label=True)
+    with pytest.raises(InputError, match="labels_from"):
+        ImportOptions(label="apple", labels_from="folders")
 
 
 def test_a_label_reaches_the_store_through_few_functions(project: cl.Project, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ Add = Callable[..., ImportReport]
 # -- repeated imports -------------------------------------------------------------------------------
 def test_a_second_import_opens_no_file(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     before = project.train_set
     for path in paths:  # the files are no longer images
         times = path.stat()
@@ -49,19 +49,19 @@ def test_a_second_import_opens_no_file(project: cl.Project, add: Add, tmp_path: 
 
 def test_new_files_of_a_known_folder_are_added(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 2})
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     (tmp_path / "photos" / "apple" / "new.jpg").write_bytes(jpeg(77))
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert (report.added, report.known) == (1, 2)
     assert len(project.train_set) == 3
 
 
 def test_a_changed_file_is_recognised_and_keeps_its_labels(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 2})[0]
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     old = project.train_set.images
     path.write_bytes(jpeg(99, (80, 60)))
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert codes(report) == [("IMAGE_CHANGED", "000.jpg")]
     images = project.train_set.images
     assert images[["width", "height"]].to_numpy().tolist() == [[80, 60], [48, 32]]
@@ -74,7 +74,7 @@ def test_a_changed_file_is_recognised_and_keeps_its_labels(project: cl.Project, 
 
 def test_a_file_that_became_unreadable_is_reported_and_stays(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 1})[0]
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     path.write_bytes(b"not an image any more")
     assert codes(add(tmp_path / "photos")) == [("IMAGE_NOT_AN_IMAGE", "000.jpg")]
     assert labels(project.train_set) == {"000.jpg": ["apple"]}
@@ -98,7 +98,7 @@ def test_bad_files_are_reported_by_name_and_the_rest_is_imported(project: cl.Pro
     os.mkfifo(folder / "pipe.jpg")
     (folder / "gone.jpg").symlink_to("nowhere")
     (folder / "again").symlink_to(folder)
-    report = add(folder, auto_label=True)
+    report = add(folder, labels_from="folders")
     assert report.added == 2
     expected = {name: code for name, (_, code) in bad.items()}
     expected |= {"pipe.jpg": "IMAGE_NOT_AN_IMAGE", "gone.jpg": "IMAGE_NOT_FOUND", "again": "FOLDER_LOOP"}
@@ -147,7 +147,7 @@ def test_a_folder_without_images_says_so(add: Add, tmp_path: Path) -> None:
         ({"split": "valid"}, InputError, "split='valid'"),
         ({"on_leak": "ignore"}, InputError, "on_leak='ignore'"),
         ({"duplicates": "merge"}, InputError, "duplicates='merge'"),
-        ({"label": "x", "auto_label": True}, InputError, "not both"),
+        ({"label": "x", "labels_from": "folders"}, InputError, "not both"),
         ({"label": ""}, LabelError, "1 to 256"),
     ],
 )
@@ -249,11 +249,11 @@ def test_progress_is_told_to_the_end(project: cl.Project, tmp_path: Path) -> Non
 
 def test_the_dataset_remembers_its_sources(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 1})
-    add(tmp_path / "photos", auto_label=True)
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
+    add(tmp_path / "photos", labels_from="folders")
     record = project._store.dataset("train")
     assert record is not None
-    assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "auto_label": True}]
+    assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "labels_from": "folders"}]
 
 
 def test_what_a_newcomer_gives_is_answered_with_what_to_give(project: cl.Project, add: Add) -> None:

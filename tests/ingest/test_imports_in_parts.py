@@ -58,8 +58,8 @@ def test_parts_leave_what_one_import_leaves(tmp_path: Path, monkeypatch: pytest.
     for size in (20_000, 2):
         monkeypatch.setattr(importer, "_PART", size)
         project = cl.create_project(f"p{size}", tmp_path)
-        report = project.add_images(photos, auto_label=True, progress=False)
-        again = project.add_images(photos, auto_label=True, progress=False)
+        report = project.add_images(photos, labels_from="folders", progress=False)
+        again = project.add_images(photos, labels_from="folders", progress=False)
         assert (again.added, len(project.history)) == (0, 1)
         found.append(outcome(project, report))
         project.undo()

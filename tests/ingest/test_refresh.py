@@ -32,7 +32,7 @@ def summary(report: RefreshReport) -> tuple[list[str], list[str], list[str]]:
 
 def test_a_folder_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3, "pear": 2})
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     project.update("train", project.train_set.relabel("quince", "image.str.endswith('000.jpg')"))
     bare = project.train_set.relabel({"apple": None}, "image.str.endswith('002.jpg')")
     project.update("train", bare)
@@ -60,7 +60,7 @@ def test_what_was_removed_and_what_is_on_the_other_side_stays_there(
     project: cl.Project, add: Add, tmp_path: Path
 ) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 6, "pear": 6})
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     project.distribute(0.25)
     gone = project.train_set.images["image"][0]
     project.remove("train", [gone])
@@ -113,7 +113,7 @@ def test_patterns_files_and_tables(
 def test_an_archive_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
     members = {f"apple/{number}.jpg": jpeg(number) for number in range(3)}
     path = make_zip(tmp_path / "photos.zip", members)
-    add(path, auto_label=True)
+    add(path, labels_from="folders")
     assert summary(project.refresh(progress=False)) == ([], [], [])
     del members["apple/1.jpg"]
     make_zip(path, {**members, "pear/9.jpg": jpeg(9)})

@@ -31,7 +31,7 @@ Add = Callable[..., ImportReport]
 def test_a_folder_is_imported_with_labels_sizes_and_hashes(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 1, "apple": 2, "pear/ripe": 1})
     before = tree(tmp_path / "photos")
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert repr(report) == "4 images added to train."
     assert labels(project.train_set) == {"000.jpg": [], "001.jpg": ["apple"], "002.jpg": ["apple"], "003.jpg": ["pear"]}
     images = project.train_set.images
@@ -77,11 +77,11 @@ def test_a_list_may_hold_folders_and_zip_files(project: cl.Project, add: Add, tm
     file = write_folder(tmp_path / "single", {"": 1}, start=10)[0]
     with zipfile.ZipFile(tmp_path / "more.zip", "w") as opened:
         opened.writestr("pear/x.jpg", jpeg(20))
-    report = add([file, folder, tmp_path / "more.zip", folder / "apple" / "000.jpg"], auto_label=True)
+    report = add([file, folder, tmp_path / "more.zip", folder / "apple" / "000.jpg"], labels_from="folders")
     assert report.added == 4
     assert list(labels(project.train_set).values()) == [["apple"], ["apple"], ["pear"]]  # 000.jpg has two meanings
     assert sorted(map(tuple, project.train_set.labels_of_images())) == [(), ("apple",), ("apple",), ("pear",)]
-    assert add([file, folder, tmp_path / "more.zip"], auto_label=True).known == 4
+    assert add([file, folder, tmp_path / "more.zip"], labels_from="folders").known == 4
 
 
 def test_a_file_that_is_no_utf8_is_imported_and_found_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_utf8_is_imported_and_found_again(project: cl.Project,
     odd = os.path.join(os.fsencode(tmp_path), b"photos", "äpfel".encode(), b"\xe4\n<b>.jpg")
     with open(odd, "wb") as file:
         file.write(jpeg(1))
-    add(tmp_path / "photos", auto_label=True)
+    add(tmp_path / "photos", labels_from="folders")
     image = project.train_set.images["image"][0]
     assert image.startswith("file:///")
     assert os.fsencode(to_path(image)) == odd
@@ -150,7 +150,7 @@ def test_a_zip_is_unpacked_into_the_project(project: cl.Project, add: Add, tmp_p
     members = {"fruit/apple/a.jpg": jpeg(1), "fruit/pear/b.jpg": jpeg(2), "../evil.jpg": jpeg(3), "fruit/bad.jpg": b"x"}
     path = make_zip(tmp_path / "up" / "photos.zip", members)
     before = tree(tmp_path / "up")
-    report = add(path, auto_label=True)
+    report = add(path, labels_from="folders")
     assert report.added == 2
     assert codes(report) == [("ARCHIVE_MEMBER_REFUSED", "evil.jpg"), ("IMAGE_NOT_AN_IMAGE", "bad.jpg")]
     assert labels(project.train_set) == {"a.jpg": ["apple"], "b.jpg": ["pear"]}
@@ -177,9 +177,9 @@ def test_another_zip_of_the_same_name_overwrites_nothing(project: cl.Project, ad
 
 def test_importing_a_zip_again_is_a_no_op(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = make_zip(tmp_path / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
-    add(path, auto_label=True)
+    add(path, labels_from="folders")
     before, revisions = tree(project.root / "images"), project.train_set.images["revision"].tolist()
-    report = add(path, auto_label=True, copy=True)
+    report = add(path, labels_from="folders", copy=True)
     assert (report.added, report.known, len(report.issues)) == (0, 2, 0)
     assert tree(project.root / "images") == before
     assert project.train_set.images["revision"].tolist() == revisions
@@ -201,7 +201,7 @@ def test_a_zip_behind_a_url_is_unpacked(project: cl.Project, add: Add, tmp_path:
     path = make_zip(tmp_path / "photos.zip", {"apple/1.jpg": jpeg(1)})
     with fsspec.open("memory://bucket/photos.zip", "wb") as file:
         file.write(path.read_bytes())
-    assert add("memory://bucket/photos.zip", auto_label=True).added == 1
+    assert add("memory://bucket/photos.zip", labels_from="folders").added == 1
     assert project.train_set.labels_of_images() == [["apple"]]
     assert [entry for entry in os.listdir(project.root) if entry.startswith(".")] == []
     with pytest.raises(ArchiveError, match=r"memory://bucket/none\.zip"):
@@ -230,7 +230,7 @@ def test_a_zip_of_which_everything_is_refused_reports_it(project: cl.Project, ad
 # -- copies -----------------------------------------------------------------------------------------
 def test_copies_are_the_projects_own(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 2, "<b>": 1})
-    report = add(tmp_path / "photos", auto_label=True, copy=True)
+    report = add(tmp_path / "photos", labels_from="folders", copy=True)
     assert (report.added, len(report.issues)) == (3, 0)
     shutil.rmtree(tmp_path / "photos")
     dataset = project.train_set
@@ -289,7 +289,7 @@ def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monk
     with pytest.raises(InputError, match=f"'up/none' does not exist in {os.getcwd()}"):
         add("up/none")
     with pytest.raises(InputError, match=r"takes the labels from folder names"):
-        add("photos [1]/*/*.jpg", auto_label=True)
+        add("photos [1]/*/*.jpg", labels_from="folders")
     (tmp_path / "wild*.jpg").write_bytes(jpeg(40))
     (tmp_path / "wilder.jpg").write_bytes(jpeg(41))
     assert add("wild*.jpg").added == 1  # the file with this literal name
@@ -312,7 +312,7 @@ def test_a_project_below_the_folder_is_not_taken_in(project: cl.Project, add: Ad
     add(make_zip(tmp_path / "up.zip", {"pear/1.jpg": jpeg(30)}))
     project.train_set._repr_html_()  # leaves thumbnails in the project's cache
     assert list((project.root / "cache").rglob("*.jpg"))
-    report = add(tmp_path, auto_label=True)
+    report = add(tmp_path, labels_from="folders")
     assert (report.added, codes(report)) == (2, [("FOLDER_IS_PROJECT", "fruit")])
     # files unpacked in the project can be named
     assert add(project.root / "images", split="test", on_leak="keep").added == 1
@@ -350,15 +350,15 @@ def test_files_have_no_folder_to_be_labelled_by(
     project: cl.Project, add: Add, tmp_path: Path, source: Callable[[Path], object]
 ) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 1})[0]
-    with pytest.raises(InputError, match=r"auto_label=True takes the labels from folder names.*label="):
-        add(source(path), auto_label=True)
+    with pytest.raises(InputError, match=r"labels_from='folders' takes the labels from folder names.*label="):
+        add(source(path), labels_from="folders")
     assert len(project.history) == 0
 
 
 def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
     (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    report = add(tmp_path / "photos", auto_label=True)
+    report = add(tmp_path / "photos", labels_from="folders")
     assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
     alone = add(tmp_path / "photos" / "apple" / "phone.heic")
     assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])

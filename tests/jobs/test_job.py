@@ -43,8 +43,8 @@ BOX = {"label": "lemon", "left": 1, "top": 2.5, "width": 30, "height": 40}
         ({"annotators": 10}, "annotators=10"),
         ({"annotators": 3, "most": 2}, "most=2 must be at least annotators=3"),
         ({"agreement": 70}, "agreement=70"),
-        ({"time_limit": "soon"}, "time_limit='soon'"),
-        ({"time_limit": 0}, "time_limit=0"),
+        ({"lease": "soon"}, "lease='soon'"),
+        ({"lease": 0}, "lease=0"),
         ({"members": "everybody"}, "members='everybody'"),
         ({"members": [""]}, "person's name"),
         ({"members": None}, "members=None"),
@@ -70,7 +70,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     jobs = LabellingJobs(place)
     assert repr(jobs) == "No labelling jobs: project.jobs.create(…)"
     create(annotators=2, instructions="Only ripe ones.")
-    create("leaves-2", ["00.jpg"], labels=["lime", "quince"], task="multi-label", time_limit=90)
+    create("leaves-2", ["00.jpg"], labels=["lime", "quince"], task="multi-label", lease=90)
     assert (list(jobs), len(jobs), "leaves-2" in jobs, "x" in jobs) == (["leaves-1", "leaves-2"], 2, True, False)
     assert jobs.to_frame()[["name", "state", "images", "annotators"]].to_numpy().tolist() == [
         ["leaves-1", "running", 12, 2],
@@ -80,7 +80,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     second = jobs["leaves-2"]
     assert (second.name, second.task, second.labels) == ("leaves-2", "multi-label", ["lime", "quince"])
     assert second.settings == {
-        "annotators": 1, "most": 1, "agreement": 0.7, "instructions": "", "time_limit": 90.0, "members": "open",
+        "annotators": 1, "most": 1, "agreement": 0.7, "instructions": "", "lease": 90.0, "members": "open",
     }  # fmt: skip
     assert second.summary["people"] == ["meg"]
     assert place.store.labels()["label"].tolist() == ["lemon", "lime", "quince"]

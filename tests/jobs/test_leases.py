@@ -51,7 +51,7 @@ def test_nobody_gets_a_task_that_others_hold(place: Place, create: Create) -> No
 
 
 def test_a_lease_lasts_one_time_limit_per_task_by_the_clock_of_the_database(place: Place, create: Create) -> None:
-    job = create(time_limit="2min")
+    job = create(lease="2min")
     found = leases.lease(place.store, job._id, "ann", 4)
     assert {lease.until - lease.since for lease in found} == {4 * 120_000_000}
     now = leases._DIALECTS["sqlite" if place.store._database.is_sqlite else "postgresql"]["now"]

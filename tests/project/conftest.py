@@ -49,7 +49,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, shapes: Path) -> Project:
     """Return a project with these images in train."""
     made = create_project("shapes", tmp_path)
-    made.add_images(shapes, auto_label=True, progress=False)
+    made.add_images(shapes, labels_from="folders", progress=False)
     return made
 
 
@@ -66,7 +66,7 @@ def train_project(
 ) -> Project:
     """Create a project with these images in train and test, and versions trained on them."""
     project = create_project("shapes", folder, task=task)
-    project.add_images(pictures, auto_label=True, copy=copy, progress=False)
+    project.add_images(pictures, labels_from="folders", copy=copy, progress=False)
     project.distribute(test_fraction=0.25)
     for version in versions:
         project.train(version, progress=False, **options)

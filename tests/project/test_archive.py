@@ -34,7 +34,7 @@ def rich(project: Project, tmp_path: Path) -> Project:
     draw(tmp_path / "own" / "copied" / "0.png", 2, 70)
     draw(tmp_path / "gone.png", 2, 71)
     project.add_images(tmp_path / "odd", label="odd", progress=False)
-    project.add_images(tmp_path / "own", auto_label=True, copy=True, split="test", progress=False)
+    project.add_images(tmp_path / "own", labels_from="folders", copy=True, split="test", progress=False)
     project.add_images([tmp_path / "gone.png"], progress=False)
     project.import_dataset(cl.Dataset(pd.DataFrame({"image": [REMOTE]})), progress=False)
     (tmp_path / "gone.png").unlink()
@@ -149,7 +149,7 @@ def test_a_teams_database_comes_out_as_a_file_without_its_address(
 ) -> None:
     team = cl.create_project(f"team-{uuid4().hex[:8]}", tmp_path, store=postgres_url)
     try:
-        team.add_images(shapes, auto_label=True, progress=False)
+        team.add_images(shapes, labels_from="folders", progress=False)
         team.snapshots.take("kept")
         team.update("train", team.train_set.relabel({"disc": "ring"}))
         team.pack(tmp_path / "class.zip", progress=False)

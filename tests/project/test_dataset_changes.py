@@ -33,7 +33,7 @@ def fill(project: cl.Project, counts: dict[str, int], *, split: str = "train", s
     """Import new photos into a split and return their paths."""
     folder = project.root.parent.parent / f"photos {split} {start}"
     paths = write_folder(folder, counts, start=start)
-    project.add_images(folder, split=split, auto_label=True, progress=False)
+    project.add_images(folder, split=split, labels_from="folders", progress=False)
     return [str(path) for path in paths]
 
 

@@ -59,14 +59,14 @@ def test_an_import_is_taken_back_and_can_be_repeated(project: Project, shapes: P
     assert len(project.train_set) == 0
     assert project.labels.to_frame().empty
     assert project.datasets.empty
-    assert project.add_images(shapes, auto_label=True, progress=False).added == 24
+    assert project.add_images(shapes, labels_from="folders", progress=False).added == 24
 
 
 def test_joined_datasets_are_added_and_taken_back(project: Project, tmp_path: Path) -> None:
     for random_state in range(3):
         draw(tmp_path / "more" / "star" / f"{random_state}.png", 2, 100 + random_state)
     other = cl.create_project("other", tmp_path)
-    other.add_images(tmp_path / "more", auto_label=True, progress=False)
+    other.add_images(tmp_path / "more", labels_from="folders", progress=False)
     before = tables(project)
     joined = project.train_set.concat(other.train_set)
     assert project.import_dataset(joined.filter("label == 'star'"), progress=False).added == 3

@@ -18,7 +18,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def project(fruit: cl.Project, tmp_path: Path) -> cl.Project:
     """Return a project with two apples and a pear."""
     write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
-    fruit.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    fruit.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     return fruit
 
 

@@ -89,7 +89,7 @@ def test_a_project_is_found_again_with_what_it_holds(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "photos", {"apple": 2})
     project = cl.create_project("fruit", task="single-label", tags={"team": "<b>"})
-    project.add_images("photos", auto_label=True, progress=False)
+    project.add_images("photos", labels_from="folders", progress=False)
     project.close()
     for path in ("fruit", tmp_path / "fruit", "./fruit/"):
         loaded = cl.load_project(path)
@@ -156,7 +156,7 @@ def test_an_existing_project_is_opened_and_not_changed(tmp_path: Path) -> None:
     given: dict[str, Any] = {"folder": tmp_path, "task": "single-label", "tags": {"team": "a"}, "exist_ok": True}
     for _ in range(2):
         project = cl.create_project("fruit", **given)
-        project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+        project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
         assert (len(project.train_set), project.tags) == (2, {"team": "a"})
         actions = len(project.history)
         project.close()
@@ -192,7 +192,7 @@ def test_projects_are_listed_and_a_broken_one_says_why(tmp_path: Path) -> None:
 def test_renaming_moves_the_folder_and_keeps_everything(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
     project = cl.create_project("fruit", tmp_path)
-    project.add_images(tmp_path / "photos", auto_label=True, copy=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", copy=True, progress=False)
     cl.create_project("taken", tmp_path).close()
     with pytest.raises(ProjectExistsError, match="taken"):
         project.rename("taken")
@@ -470,7 +470,7 @@ def test_a_team_project_lives_in_a_schema_and_keeps_no_password(
     before = schemas(own_database)
     write_folder(tmp_path / "photos", {"apple": 2})
     project = cl.create_project("fruit", tmp_path / "a", store=url)
-    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     project.close()
     new = schemas(own_database) - before
     assert len(new) == 1

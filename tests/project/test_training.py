@@ -349,7 +349,7 @@ def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> Non
         for random_state in range(6):
             draw(tmp_path / "photos" / str(label) / f"{random_state}.png", label, random_state)
     project = create_project("vanishing", tmp_path)
-    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     project.distribute()
     gone = project.train_set.images["image"].iloc[0]
     os.unlink(gone)
@@ -383,7 +383,7 @@ def test_fruit_is_told_apart_for_any_seed(tmp_path: Path, fruit_photos: Path, fr
         if cache is not None:
             (project.root / "cache").symlink_to(cache)
         cache = cache or project.root / "cache"
-        project.add_images(fruit_photos, auto_label=True, progress=False)
+        project.add_images(fruit_photos, labels_from="folders", progress=False)
         project.distribute(test_fraction=0.2, random_state=random_state)
         model = project.train(random_state=random_state, progress=False)
         scores.append(model.evaluate().evaluation.figure("f1"))
@@ -469,7 +469,7 @@ def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Pat
         for random_state in range(8):
             draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)
     project = create_project("changing", tmp_path)
-    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     project.distribute(test_fraction=0.25)
     truth = project.train(progress=False).evaluate().evaluation.figure("f1")
     for random_state in range(8):  # all files swap their contents, and then swap them back
@@ -573,7 +573,7 @@ def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
         for random_state in range(8):
             draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)
     project = create_project("vanished", tmp_path)
-    project.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     project.distribute(test_fraction=0.5)
     for dataset in (project.train_set, project.test_set):
         os.unlink(dataset.images["image"].iloc[0])

@@ -284,7 +284,7 @@ def test_what_works_is_not_deleted_and_the_reason_is_its_status(
 
 def test_deleting_a_project_never_takes_the_pictures_of_others(trained: Project, tmp_path: Path, shapes: Path) -> None:
     project = create_project("mine", tmp_path)
-    project.add_images(shapes, auto_label=True, progress=False)
+    project.add_images(shapes, labels_from="folders", progress=False)
     before = sorted(path.name for path in shapes.rglob("*.png"))
     assert project.delete_dataset("train", confirm=True) == len(before)
     project.add_images(shapes / "disc", label="disc", progress=False)

@@ -17,7 +17,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     """Return a project with two versions, the second trained on wrong labels and tested on one image more."""
     folder = tmp_path_factory.mktemp("versions")
     made = create_project("shapes", folder)
-    made.add_images(shapes, auto_label=True, progress=False)
+    made.add_images(shapes, labels_from="folders", progress=False)
     made.distribute(test_fraction=0.25)
     made.train("v1", progress=False)
     made.update("train", made.train_set.relabel({"disc": "stripes", "stripes": "disc"}), note="mixed up")

@@ -56,7 +56,7 @@ def test_a_folder_of_a_bucket_is_listed_once_and_nothing_is_read(project: cl.Pro
     photos.put("photos/empty/", b"")
     photos.put("photos-of-others/7.jpg", jpeg(7))
     photos.requests.clear()
-    report = add(f"{photos.url}/photos/", auto_label=True)
+    report = add(f"{photos.url}/photos/", labels_from="folders")
     assert photos.asked() == [f"GET /{photos.name}"]
     assert (report.added, report.ignored) == (6, 1)
     assert sorted(code for code, _ in codes(report)) == ["IMAGE_TYPE_UNSUPPORTED", "LABEL_UNUSABLE"]
@@ -67,7 +67,7 @@ def test_a_folder_of_a_bucket_is_listed_once_and_nothing_is_read(project: cl.Pro
     assert images["image"][0] == f"{photos.url}/photos/apple/0.jpg"
     assert images["sha256"].map(is_identity).all()
     assert images[["width", "height"]].isna().all(axis=None)
-    again = add(f"{photos.url}/photos", auto_label=True)
+    again = add(f"{photos.url}/photos", labels_from="folders")
     assert (again.added, again.known) == (0, 6)
 
 
@@ -100,10 +100,10 @@ def test_equal_content_is_recognised_without_reading_it(project: cl.Project, add
 
 
 def test_another_etag_is_another_content(project: cl.Project, add: Add, photos: Bucket) -> None:
-    add(f"{photos.url}/photos/", auto_label=True)
+    add(f"{photos.url}/photos/", labels_from="folders")
     before = project.train_set.images
     photos.put("photos/apple/1.jpg", jpeg(77))
-    report = add(f"{photos.url}/photos/", auto_label=True)
+    report = add(f"{photos.url}/photos/", labels_from="folders")
     assert (report.added, codes(report)) == (0, [("IMAGE_CHANGED", "1.jpg")])
     images = project.train_set.images
     assert (images["sha256"] != before["sha256"]).tolist() == [False, True, False, False]
@@ -147,7 +147,7 @@ def test_odd_keys_are_read_again_by_what_the_tables_hold(
     ]  # fmt: skip
     for number, key in enumerate(keys):
         bucket.put(f"odd/{key}", jpeg(number))
-    assert add(f"{bucket.url}/odd/", auto_label=True).added == len(keys)
+    assert add(f"{bucket.url}/odd/", labels_from="folders").added == len(keys)
     read = {image[len(bucket.url) + 5 :]: read_bytes(image) for image in project.train_set.images["image"]}
     assert read == {key: jpeg(number) for number, key in enumerate(keys)}
     assert "<script>" not in project.train_set._repr_html_()
@@ -158,7 +158,7 @@ def test_a_zip_in_a_bucket_is_unpacked(project: cl.Project, add: Add, bucket: Bu
     from tests.ingest.test_sources import make_zip
 
     bucket.put("photos.zip", make_zip(tmp_path / "x.zip", {"apple/1.jpg": jpeg(1)}).read_bytes())
-    assert add(f"{bucket.url}/photos.zip", auto_label=True).added == 1
+    assert add(f"{bucket.url}/photos.zip", labels_from="folders").added == 1
     assert project.train_set.labels_of_images() == [["apple"]]
 
 
@@ -449,7 +449,7 @@ def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos
 # -- refreshing -------------------------------------------------------------------------------------
 def test_a_bucket_is_looked_at_again(project: cl.Project, add: Add, photos: Bucket) -> None:
     photos.put("photos/.seen.jpg", jpeg(30))
-    add(f"{photos.url}/photos/", auto_label=True)
+    add(f"{photos.url}/photos/", labels_from="folders")
     add(f"{photos.url}/photos/.seen.jpg")
     project.update("train", project.train_set.relabel("quince", "image.str.endswith('0.jpg')"))
     photos.put("photos/plum/5.jpg", jpeg(5))

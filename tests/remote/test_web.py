@@ -149,7 +149,7 @@ def test_what_is_no_image_is_told_when_it_is_verified(add: Add, web: Web) -> Non
 
 def test_a_zip_is_fetched_and_unpacked(project: cl.Project, add: Add, web: Web) -> None:
     make_zip(web.root / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
-    assert add(f"{web.url}/photos.zip?version=3", auto_label=True).added == 2
+    assert add(f"{web.url}/photos.zip?version=3", labels_from="folders").added == 2
     assert project.train_set.labels_of_images() == [["apple"], ["pear"]]
     with pytest.raises(ArchiveError, match=r"none\.zip' cannot be read: HTTP status 404"):
         add(f"{web.url}/none.zip")

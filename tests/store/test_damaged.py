@@ -68,9 +68,9 @@ def change_text(data: bytearray, rng: random.Random) -> None:
 
 def everything(project: Project) -> Iterator[Callable[[], object]]:
     """Yield functions that read all tables, then write."""
-    yield lambda: (project.record, repr(project), project.statistics, project.datasets)
+    yield lambda: (project._record, repr(project), project.statistics, project.datasets)
     yield lambda: [len(split.annotations) for split in (project.train_set, project.test_set)]
-    yield lambda: (project.history, project.issues, project.import_lines)
+    yield lambda: (project.history, project.issues, project._store.import_lines())
     yield lambda: (project.versions, project._store.predictions(), list(project.labels))
     yield lambda: (project.snapshots.list, project.snapshots.diff("kept"))
     yield lambda: project.labels.add("new")

@@ -28,7 +28,7 @@ def template(tmp_path: Path) -> Path:
     write_folder(tmp_path / "photos", {"apple": 2})
     write_folder(tmp_path / "more", {"pear": 2}, start=2)
     project = cl.create_project("old", folder)
-    project.add_images(tmp_path / "photos", auto_label=True, copy=True, progress=False)
+    project.add_images(tmp_path / "photos", labels_from="folders", copy=True, progress=False)
     project.pack(folder / "given.zip", progress=False)
     project.close()
     return folder

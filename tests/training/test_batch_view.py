@@ -152,7 +152,7 @@ def test_a_projects_datasets_show_what_is_learnt_from_them(tmp_path: Path) -> No
     for name, color in zip(("red", "blue"), COLORS, strict=True):
         save_blots(folder / name, color, 3)
     project = create_project("blots", tmp_path)
-    project.add_images(folder, auto_label=True, progress=False)
+    project.add_images(folder, labels_from="folders", progress=False)
     assert {label for tile in project.train_set.show_batch(6, augmented=False).tiles for label, _ in tile.labels} == {
         "red",
         "blue",

@@ -35,6 +35,6 @@ def test_a_polygon_project_trains_and_evaluates_masks(tmp_path: Path, monkeypatc
     with model.started():
         found = model.detect(examples[0].image, threshold=0, max_results=2)
         assert found.table["polygon"].notna().all()
-        widget = model.try_it()
+        widget = model.quick_test()
         widget.ask(examples[0].image)
         assert "polygon" in widget.table

@@ -23,7 +23,7 @@ def project(blots: dict[str, list[str]], tmp_path: Path) -> cl.Project:
         for path in paths:
             shutil.copy(path, tmp_path / "photos" / label)
     made = cl.create_project("blots", tmp_path, task="single-label")
-    made.add_images(tmp_path / "photos", auto_label=True, progress=False)
+    made.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     damaged = tmp_path / "photos" / "red" / "5.jpg"
     damaged.write_bytes(damaged.read_bytes()[:500])
     return made

@@ -252,10 +252,10 @@ def test_a_stopped_run_is_resumed_by_torchrun(project: Project, tmp_path: Path) 
 def test_ray_trains_the_same_and_only_on_files_that_all_machines_have(project: Project) -> None:
     with ray_cluster() as cluster:
         cluster.add_node()
-        with pytest.raises(InputError, match="shared=True"):
-            project.train("refused", workers=2, on="ray", **TINY)
+        with pytest.raises(InputError, match="shared_filesystem=True"):
+            project.train("refused", workers=2, backend="ray", **TINY)
         assert "refused" not in set(project.versions["name"])
-        project.train("rayed", workers=2, on="ray", shared=True, **TINY)
+        project.train("rayed", workers=2, backend="ray", shared_filesystem=True, **TINY)
     assert same(weights(project, "rayed"), weights(project, "whole"))
 
 
@@ -271,7 +271,7 @@ def test_invalid_numbers_of_processes(project: Project, monkeypatch: pytest.Monk
     for wrong, message in (
         ({"workers": 0}, "workers=0"),
         ({"workers": 2.0}, r"workers=2\.0"),
-        ({"workers": 2, "on": "dask"}, "on='dask'"),
+        ({"workers": 2, "backend": "dask"}, "backend='dask'"),
     ):
         with pytest.raises(InputError, match=message):
             project.train("wrong", **TINY, **wrong)

@@ -89,7 +89,7 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
 
     events = by_chunks([kill_worker, replace_node])
     bucket.server.seconds = 0.05  # so that the run takes longer than a node takes to start
-    found = model.detect_many(url, threshold=0, to=to, workers=2, on="ray", events=events, progress=False)
+    found = model.detect_many(url, threshold=0, to=to, workers=2, backend="ray", events=events, progress=False)
     bucket.server.seconds = 0.0
     assert (found.images, found.left) == (COPIES * len(files) + 1, 0)
     for _ in range(300):  # killed actors end a little later
@@ -126,7 +126,9 @@ def test_what_differs_on_a_worker_is_one_sentence(
         ray.init(cluster.address, runtime_env={"env_vars": variables}, log_to_driver=False)
         try:
             with pytest.raises(HelperError, match=message):
-                model.detect_many([url], to=f"{bucket.url}/found/", resume=True, workers=1, on="ray", progress=False)
+                model.detect_many(
+                    [url], to=f"{bucket.url}/found/", resume=True, workers=1, backend="ray", progress=False
+                )
             assert ray.is_initialized(), "the user's own connection is kept"
         finally:
             ray.shutdown()
@@ -138,9 +140,9 @@ def test_local_paths_need_a_shared_disk(
 ) -> None:
     url = bucket.put("photos/1.jpg", Path(blots["red"][0]).read_bytes())
     for names, to in ((blots["red"], f"{bucket.url}/found/"), ([url], tmp_path / "refused")):
-        with pytest.raises(InputError, match=r"is a path on this machine.*shared=True"):
-            model.detect_many(names, to=to, workers=1, on="ray")
-    options = {"to": tmp_path / "found", "workers": 1, "on": "ray", "shared": True}
+        with pytest.raises(InputError, match=r"is a path on this machine.*shared_filesystem=True"):
+            model.detect_many(names, to=to, workers=1, backend="ray")
+    options = {"to": tmp_path / "found", "workers": 1, "backend": "ray", "shared_filesystem": True}
     found = model.detect_many(blots["red"], progress=False, **options)
     pd.testing.assert_frame_equal(found.table(), model.detect_many(blots["red"], progress=False), atol=1e-5)
 

@@ -84,6 +84,10 @@ def test_a_worker_that_differs_is_named(tmp_path: Path) -> None:
 
 
 def test_invalid_numbers_and_places_are_refused() -> None:
-    for workers, on, words in ((0, None, "workers=0"), (True, None, "workers=True"), (None, "dask", "on='dask'")):
+    for workers, backend, words in (
+        (0, None, "workers=0"),
+        (True, None, "workers=True"),
+        (None, "dask", "backend='dask'"),
+    ):
         with pytest.raises(InputError, match=words):
-            check_workers(workers, on)
+            check_workers(workers, backend)

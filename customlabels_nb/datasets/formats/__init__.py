@@ -134,7 +134,7 @@ def _fetched(url: str) -> Iterator[Path]:
     if url.endswith("/"):
         raise ManifestError(
             f"{url!r} is a folder, but annotations at a URL must be a single file. To add images from a remote "
-            "folder, use project.add_images, with auto_label=True to label them by folder name.",
+            "folder, use project.add_images, with labels_from='folders' to label them by folder name.",
             UNUSABLE,
         )
     with scratch(Path(tempfile.gettempdir())) as folder:

@@ -42,10 +42,11 @@ class FoundFiles:
     contents: list[str | None] = field(default_factory=list)
 
 
-def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> FoundFiles:
+def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None) -> FoundFiles:
     """Find all image files in a folder and its subfolders, at any depth.
 
-    With ``auto_label``, the label of an image is the name of the top-level subfolder of ``root`` that contains it.
+    With ``labels_from="folders"``, the label of an image is the name of the top-level subfolder of ``root`` that
+    contains it.
     Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and projects of
     this package inside ``root``. Links are followed, but never back into a folder that is being read. Unreadable
     folders, folder names that are not valid labels, projects, and unsupported image types are reported as issues.
@@ -72,14 +73,14 @@ def read_folder(root: str | os.PathLike[str], *, auto_label: bool = False) -> Fo
         if entry is None:
             open_folders.pop()
         elif not entry.name.startswith("."):
-            label_below = len(open_folders) == 1 and auto_label
+            label_below = len(open_folders) == 1 and labels_from is not None
             inner = _take(entry, folder, found, label_below=label_below)
             if inner is not None:
                 open_folders.append(inner)
     return found
 
 
-def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool = False) -> FoundFiles:
+def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
     """Select the image files in a listing of the remote folder ``url`` by their names, as :func:`read_folder` does.
 
     No file is opened, so caches and projects are not detected.
@@ -97,7 +98,7 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, auto_label: bool 
             else:
                 found.ignored += 1
             continue
-        label = folders[0] if folders and auto_label else ""
+        label = folders[0] if folders and labels_from else ""
         if label not in labels:
             labels[label] = _usable_label(label, top + label, found) if label else None
         found.images.append(file.url)
@@ -260,7 +261,7 @@ def _uri(path: str) -> str:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    found = read_folder(path, auto_label=True)
+    found = read_folder(path, labels_from="folders")
     if not found.images:
         raise InputError(f"There are no images in {str(path)!r}.")
     rows = pd.DataFrame({"image": found.images, "label": pd.Series(found.labels, dtype=object)})

@@ -73,7 +73,7 @@ def _described(served: ServedProject) -> dict[str, Any]:
     refresh_entries(served)
     return {
         "ProjectArn": str(served.arn),
-        "CreationTimestamp": served.project.record.created,
+        "CreationTimestamp": served.project._store.project().created,
         "Status": "CREATED",
         "Feature": FEATURE,
         "Datasets": [

@@ -138,7 +138,7 @@ class _Training:
                 name=self.name,
                 tags=self.facts["first_tags"],
                 budget=self.task["budget"],
-                auto_labels=True,
+                machine_labels=True,
                 progress=False,
             )
             self._write_split_off(project)

@@ -242,7 +242,7 @@ class Workspace:
             ledger = Ledger(project.root / LEDGER)
             digits, others = ledger.fact("digits"), {served.digits for served in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's
-                digits = unused_digits(project.record.created.timestamp(), others)
+                digits = unused_digits(project._store.project().created.timestamp(), others)
                 ledger.set_facts(digits=digits)
             if name is not None:
                 ledger.set_facts(name=(name, project.name))

@@ -19,6 +19,7 @@ from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detector_metrics import SIZES
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import (
     DRAWN_TASKS,
@@ -603,7 +604,7 @@ _IN_WORDS = {
 
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Suggest checking labels that are found, but whose boxes have too low an IoU with the true boxes."""
-    needed = getattr(case.outcomes, "iou_threshold", 0.5)
+    needed = getattr(case.outcomes, "iou_threshold", IOU_THRESHOLD)
     found = mistakes.misplaced
     if found.empty:
         return

@@ -29,6 +29,7 @@ from customlabels_nb.evaluation.exploring.position import (
     position_of,
 )
 from customlabels_nb.evaluation.input_tables import boxed_rows
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, MASKS, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate
@@ -367,7 +368,7 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
         labels=evaluation.labels,
         thresholds=thresholds,
         task=evaluation.task,
-        iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else 0.5,
+        iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else IOU_THRESHOLD,
     )
 
 

@@ -28,7 +28,7 @@ def inside(root: Path, images: list[str]) -> list[str]:
 
 def test_the_label_is_the_folder_directly_below_the_root(tmp_path: Path) -> None:
     touch(tmp_path, "top.jpg", "apple/a.jpg", "apple/ripe/red/b.jpg", "pear/apple/c.jpg")
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert dict(zip(inside(tmp_path, found.images), found.labels, strict=True)) == {
         "apple/a.jpg": "apple",
         "apple/ripe/red/b.jpg": "apple",
@@ -70,7 +70,7 @@ def test_a_link_back_into_a_folder_being_read_is_an_issue_and_the_rest_is_read(t
     touch(tmp_path, "apple/a.jpg", "pear/b.jpg")
     (tmp_path / "apple" / "again").symlink_to(tmp_path)
     (tmp_path / "apple" / "self").symlink_to(tmp_path / "apple")
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert inside(tmp_path, found.images) == ["apple/a.jpg", "pear/b.jpg"]
     assert [issue.code for issue in found.issues] == ["FOLDER_LOOP", "FOLDER_LOOP"]
     assert found.issues[0].where == str(tmp_path / "apple" / "again")
@@ -81,7 +81,7 @@ def test_links_to_folders_and_files_elsewhere_are_followed(tmp_path: Path) -> No
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "linked").symlink_to(tmp_path / "store" / "deep")
     (tmp_path / "photos" / "file.jpg").symlink_to(tmp_path / "store" / "b.jpg")
-    found = read_folder(tmp_path / "photos", auto_label=True)
+    found = read_folder(tmp_path / "photos", labels_from="folders")
     assert inside(tmp_path / "photos", found.images) == ["file.jpg", "linked/a.jpg"]
     assert found.labels == [None, "linked"]
 
@@ -123,7 +123,7 @@ def test_a_name_that_can_not_be_a_label_leaves_its_images_without(tmp_path: Path
     os.mkdir(odd)
     with open(os.path.join(odd, b"c.jpg"), "wb"):
         pass
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert found.labels == [None, "ok", None]
     assert [issue.code for issue in found.issues] == ["LABEL_UNUSABLE", "LABEL_UNUSABLE"]
     for issue in found.issues:
@@ -134,7 +134,7 @@ def test_a_name_that_can_not_be_a_label_leaves_its_images_without(tmp_path: Path
 @pytest.mark.parametrize("name", ["<script>", "a b", 'it\'s "quoted"', "naïve 梨", "new\nline", "100%41", "#?&"])
 def test_odd_names_of_folders_and_files_are_kept(tmp_path: Path, name: str) -> None:
     touch(tmp_path, f"{name}/{name}.jpg")
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert found.labels == [name]
     assert to_path(found.images[0]).read_bytes()
 
@@ -151,7 +151,7 @@ def test_a_folder_deeper_than_pythons_stack_is_read(tmp_path: Path) -> None:
     os.close(os.open("end.jpg", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
     os.close(folder)
     try:
-        found = read_folder(tmp_path, auto_label=True)
+        found = read_folder(tmp_path, labels_from="folders")
         assert [Path(image).name for image in found.images] == ["a.jpg", "end.jpg"]
         assert found.labels == [None, "d"]
     finally:
@@ -166,7 +166,7 @@ def test_thousands_of_files(tmp_path: Path) -> None:
         if number < 7:
             folder.mkdir()
         os.close(os.open(folder / f"{number:05}.jpg", os.O_WRONLY | os.O_CREAT))
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert len(found.images) == len(set(found.images)) == 5000
     assert found.images == sorted(found.images)
     assert len(set(found.labels)) == 7
@@ -197,7 +197,7 @@ def test_caches_and_projects_in_a_folder_are_passed_over(tmp_path: Path) -> None
     (tmp_path / "far" / "project.json").write_text('{"store": "postgresql://host/db", "schema": "customlabels_0a"}')
     (tmp_path / "other" / "project.json").write_text('{"name": "of another tool"}')
     (tmp_path / "odd" / "CACHEDIR.TAG").write_text("no such thing")
-    found = read_folder(tmp_path, auto_label=True)
+    found = read_folder(tmp_path, labels_from="folders")
     assert inside(tmp_path, found.images) == ["odd/e.jpg", "other/d.jpg", "photos/a.jpg"]
     assert [(issue.code, Path(issue.where).name) for issue in found.issues] == [
         ("FOLDER_IS_PROJECT", "far"),

@@ -172,7 +172,7 @@ def test_projects_made_in_python_appear_and_disappear(service: Service) -> None:
     (found,) = service.call("describe_projects")["ProjectDescriptions"]
     name, digits = found["ProjectArn"].split("/")[1:]
     assert name == f"K-che-1-{digits}"
-    assert found["CreationTimestamp"] == project.record.created
+    assert found["CreationTimestamp"] == project._record.created
     project.delete(confirm=True)
     assert names(service) == []
     assert not (service.root / "Küche 1").exists()

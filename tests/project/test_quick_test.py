@@ -1,4 +1,4 @@
-"""Tests of ``model.try_it()`` with a running version: predictions as in ``detect``, other versions, added images."""
+"""Tests of ``model.quick_test()`` with a running model: predictions as in ``detect``, versions, added images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
     photo = tmp_path / "new.png"
     draw(photo, 1, random_state=99)
     model = trained.model("first")
-    widget = model.try_it()
+    widget = model.quick_test()
     assert isinstance(widget, QuickTest)
     names = [(one.name, one.about[:3]) for one in widget.session.candidates()]
     assert names == [("first", "F1 "), ("second", "F1 ")]
@@ -67,7 +67,7 @@ def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: P
     photo = tmp_path / "new.png"
     draw(photo, 0, random_state=98)
     loaded = load_model(project.train("only", progress=False).folder)
-    widget = loaded.try_it()
+    widget = loaded.quick_test()
     assert widget.ask(photo).table.equals(loaded.detect(photo).table)
     assert widget.session.feedback is None
     with pytest.raises(NotAllowedError, match="not belong to a project"):
