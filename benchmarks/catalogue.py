@@ -202,7 +202,7 @@ def main() -> None:
         ("found", "adding the detections"),
         ("counts", "images and boxes of each label"),
         ("select", "the least certain into a project"),
-        ("take back", "labels taken back"),
+        ("save labels", "labels taken back"),
     ):
         figure(f"{what}, processor time", f"{found[name]:.2f} s")
 

@@ -31,8 +31,8 @@ def test_a_dataset_has_the_lines_and_a_project_keeps_them_once(tmp_path: Path) -
         for _ in range(2):
             report = project.import_dataset(dataset, split="test", progress=False)
             assert set(report.issues["line"]) >= {2, 3}
-            lines = project._store.import_lines()
-            assert list(lines.itertuples(index=False, name=None)) == [("test", *line) for line in lines]
+            kept = project._store.import_lines()
+            assert list(kept.itertuples(index=False, name=None)) == [("test", *line) for line in lines]
             assert set(project.issues["line"].dropna()) >= {2, 3}
         assert project.history["what"].tolist().count("import") == 1  # there was nothing new the second time
 
