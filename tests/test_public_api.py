@@ -59,7 +59,7 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
         cl.creat_project  # noqa: B018
 
 
-def test_every_error_is_ours_and_told_in_the_tree() -> None:
+def test_every_error_is_in_the_documented_tree() -> None:
     found = [value for value in vars(cl.errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert all(issubclass(error, cl.CustomLabelsError) for error in found)
     tree = cl.errors.__doc__ or ""

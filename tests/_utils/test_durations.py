@@ -14,10 +14,10 @@ from customlabels_nb._utils.durations import read_seconds
         ("1d", 86400), ("2 days 1h", 176400),
     ],
 )  # fmt: skip
-def test_what_is_understood(text: str, seconds: float) -> None:
+def test_durations_are_parsed(text: str, seconds: float) -> None:
     assert read_seconds(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "soon", "-1s", "1 week", "1,5s", "s", "1s x", "1e3s", "nan", "²s"])
-def test_what_is_not(text: str) -> None:
+def test_other_text_is_no_duration(text: str) -> None:
     assert read_seconds(text) is None

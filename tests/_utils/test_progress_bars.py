@@ -48,6 +48,6 @@ def test_bars_end_with_the_work_that_fails(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == ""
 
 
-def test_a_line_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_message_is_printed_as_line(capsys: pytest.CaptureFixture[str]) -> None:
     say("There is no test set yet.")
     assert capsys.readouterr().out == "There is no test set yet.\n"

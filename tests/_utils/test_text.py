@@ -16,7 +16,7 @@ HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
 @pytest.mark.parametrize(
     "text", ["plain", "", "naïve 梨", "a\u00a0b", "10.30.12\u202fPM", "全角\u3000空白", "👩\u200d🌾", "می\u200cخواهم"]
 )
-def test_what_belongs_to_writing_stays(text: str) -> None:
+def test_letters_and_joiners_stay(text: str) -> None:
     assert printable(text) == one_line(text) == text
 
 

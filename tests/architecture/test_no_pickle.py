@@ -45,7 +45,7 @@ def findings(source: str) -> Iterator[str]:
         "ProcessPoolExecutor(2)", "dist.broadcast_object_list([x])", "joblib.load(x)",
     ],
 )  # fmt: skip
-def test_what_unpickles_is_found(source: str) -> None:
+def test_check_finds_code_that_unpickles(source: str) -> None:
     assert list(findings(source))
 
 

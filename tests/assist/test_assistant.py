@@ -278,7 +278,7 @@ def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) ->
     assert len(project.train_set.annotations) == 80
 
 
-def test_what_a_person_did_between_scoring_and_apply_stays(project: Project) -> None:
+def test_apply_keeps_labels_that_people_set_after_scoring(project: Project) -> None:
     order = names_in_order(project)
     label_checks(project, order[:80])
     labels = project.assist.auto_label(dry_run=True, progress=False)

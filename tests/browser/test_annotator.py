@@ -165,7 +165,7 @@ project.add_predictions(pd.DataFrame({"image": [names[2]], "label": ["plum"], "c
 """
 
 
-def test_polygons_and_what_a_model_said(lab: Lab) -> None:
+def test_polygons_and_predictions(lab: Lab) -> None:
     annotator = opened(lab, project=PROJECT.replace("boxes", "polygons"))
     root = annotator.root
     for point in ((20, 20), (120, 20), (120, 120)):

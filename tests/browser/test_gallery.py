@@ -263,7 +263,7 @@ def test_skipping_asks_before_it_takes_a_page_or_a_label(lab: Lab) -> None:
     assert gallery.labelled() == {}
 
 
-def test_what_is_labelled_is_in_sight(lab: Lab) -> None:
+def test_focused_image_stays_in_view(lab: Lab) -> None:
     labels = "".join(f"project.labels.add('name number {n}')\n" for n in range(4, 10))
     project = PROJECT.replace("single-label", "multi-label").format(count=48) + labels
     page = lab.open(notebook(SETUP + project, SHOW.format(size=48)), width=1000, height=600)

@@ -109,7 +109,7 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8
 
 
-def test_a_page_that_is_loaded_anew_has_all_of_it_and_a_failure_is_said(lab: Lab) -> None:
+def test_reloaded_page_restores_the_run_and_shows_its_failure(lab: Lab) -> None:
     page = lab.open(notebook(RUN, "run('things.3')", FAILING), height=1200)
     page.run_cell(0)
     page.run_cell(1)

@@ -432,7 +432,7 @@ def test_a_good_report_says_so() -> None:
 
 
 # -- cost -------------------------------------------------------------------------------------------
-def test_progress_is_told_and_a_check_can_be_stopped(copied: Project) -> None:
+def test_check_reports_progress_and_can_be_stopped(copied: Project) -> None:
     events, phases = Events(), []
     events.subscribe(lambda event: phases.append(event.phase) if isinstance(event, Progress) else None)
     copied.check(progress=False, events=events)

@@ -147,7 +147,7 @@ def files(tmp_path: Path, drawn: list[Image.Image]) -> list[str]:
     return [*(f"{i}.jpg" for i in range(4)), "gone.jpg"]
 
 
-def test_fingerprints_are_kept_by_content_and_what_cannot_be_read_is_told(tmp_path: Path, files: list[str]) -> None:
+def test_fingerprints_are_cached_by_content_and_unreadable_images_reported(tmp_path: Path, files: list[str]) -> None:
     cache, contents = (
         ContentCache(tmp_path / "cache", 2**30),
         [content_hash((tmp_path / n).read_bytes()) for n in files[:4]],

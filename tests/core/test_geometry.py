@@ -32,7 +32,7 @@ def test_one_box_and_no_box_have_two_dimensions() -> None:
     assert g.iou([], [[0, 0, 1, 1]]).shape == (0, 1)
 
 
-def test_what_is_no_box_is_refused() -> None:
+def test_invalid_boxes_are_refused() -> None:
     with pytest.raises(ValueError, match="reshape"):
         g.ltwh_to_xyxy([1, 2, 3])
 

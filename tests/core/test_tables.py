@@ -204,7 +204,7 @@ def test_any_text_is_a_label(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  \n", "x" * 257, "a\0b", "\udcff", None, 5, float("nan"), b"apple", ["a"]])
-def test_what_can_not_be_stored_is_no_label(name: object) -> None:
+def test_label_names_that_cannot_be_stored_are_refused(name: object) -> None:
     with pytest.raises(LabelError):
         t.check_label(name)
 

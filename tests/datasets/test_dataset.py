@@ -347,7 +347,7 @@ def test_impossible_labels_are_refused(labels: Any) -> None:
 
 
 @pytest.mark.parametrize("labels", [5, None, ["apple"]])
-def test_what_is_neither_a_label_nor_a_dict_is_refused(labels: Any) -> None:
+def test_annotations_must_be_labels_or_dicts(labels: Any) -> None:
     with pytest.raises(InputError, match="labels="):
         make().relabel(labels)
 

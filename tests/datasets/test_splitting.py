@@ -107,7 +107,7 @@ def test_large_groups_do_not_blow_up_the_share() -> None:
 
 
 @pytest.mark.parametrize("labels", [[], [[]], [[], []], [["a"]], [["a"], ["b"]]])
-def test_what_can_not_be_divided_stays(labels: list[list[str]]) -> None:
+def test_indivisible_group_stays_in_one_part(labels: list[list[str]]) -> None:
     chosen = stratified_split(labels, 0.5)
     assert chosen.shape == (len(labels),)
     assert chosen.dtype == bool

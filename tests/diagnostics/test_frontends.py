@@ -96,7 +96,7 @@ Break = Callable[[Path], object]
         ),
     ],
 )
-def test_what_is_wrong_in_the_own_environment_is_a_problem(
+def test_errors_in_the_current_environment_are_problems(
     tmp_path: Path, options: dict[str, str | None], spoil: Break | None, fault: str, advice: str
 ) -> None:
     own = Environment(whole(tmp_path / "own", **options))  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ def test_vs_code_takes_widgets_from_the_environment_of_the_kernel(tmp_path: Path
 
 
 # -- a kernel that is another Python ----------------------------------------------------------------
-def test_a_persons_kernel_that_hides_the_environments_own_is_told(tmp_path: Path) -> None:
+def test_user_kernel_that_hides_the_environments_kernel_is_reported(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"), [tmp_path / "person"])
     kernel(tmp_path / "person", "python3", "/elsewhere/bin/python3.10")
     assert jupyterlab(own).state == "good"  # a virtual environment's own kernel has priority

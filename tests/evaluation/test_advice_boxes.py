@@ -38,7 +38,7 @@ def kinds(advice: Advice) -> set[str]:
     return {item.kind for item in advice}
 
 
-def test_where_all_is_well_nothing_is_said() -> None:
+def test_perfect_detector_gets_no_advice() -> None:
     assert not boxes(*found(70)).advice
 
 

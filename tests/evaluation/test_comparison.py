@@ -149,7 +149,7 @@ def test_boxes_fixed_and_broken() -> None:
 
 
 @pytest.mark.parametrize("random_state", range(10))
-def test_what_is_fixed_and_broken_has_fewer_and_more_mistakes(random_state: int) -> None:
+def test_fixed_images_have_fewer_and_broken_images_more_mistakes(random_state: int) -> None:
     rng = np.random.default_rng(random_state)
 
     def some(number: int) -> pd.DataFrame:

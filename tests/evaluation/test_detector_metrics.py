@@ -225,7 +225,7 @@ def test_cross_validated_thresholds_and_slices_of_boxes() -> None:
 
 
 # -- input tables ---------------------------------------------------------------------------------------
-def test_the_task_is_told_from_the_tables() -> None:
+def test_task_is_inferred_from_the_tables() -> None:
     whole = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["a", "b"]})
     confident = whole.assign(confidence=0.5)
     assert evaluate(whole, confident).task == "single-label"
@@ -338,7 +338,7 @@ def test_crowds_are_not_to_be_found_and_forgive() -> None:
     assert "Boxes around crowds: 1." in "\n".join(found.notes)
 
 
-def test_an_image_of_crowds_is_not_said_to_be_missed() -> None:
+def test_crowds_are_not_counted_as_missed() -> None:
     truth = true_boxes(("1.jpg", "a", 0, 0, 10, 10), ("2.jpg", "a", 0, 0, 100, 100, True))
     predictions = predicted_boxes(("1.jpg", "a", 0.9, 0, 0, 10, 10))
     assert "count as missed" not in "\n".join(evaluate(truth, predictions).notes)
@@ -355,7 +355,7 @@ def test_images_without_anything_count() -> None:
     assert "2 images in truth or predictions" in "\n".join(left_out.notes)
 
 
-def test_rows_without_a_box_are_left_out_and_told() -> None:
+def test_rows_without_a_box_are_left_out_with_a_warning() -> None:
     whole = {"image": "9.jpg", "label": "storefront", "crowd": False, "confidence": None}
     truth = pd.concat([TRUTH, pd.DataFrame([whole])])
     predictions = pd.concat([PREDICTIONS, pd.DataFrame([whole, whole])])
@@ -365,7 +365,7 @@ def test_rows_without_a_box_are_left_out_and_told() -> None:
     assert any(tells(note, "box", 1, "truth", 2, "predictions") for note in found.notes)
 
 
-def test_true_boxes_without_area_are_missed_and_told() -> None:
+def test_true_boxes_without_area_count_as_missed_with_a_warning() -> None:
     truth = true_boxes(("1.jpg", "a", 5, 5, 0, 10), ("1.jpg", "a", 50, 50, 10, 10))
     predictions = predicted_boxes(("1.jpg", "a", 0.9, 5, 5, 0, 10), ("1.jpg", "a", 0.8, 50, 50, 10, 10))
     found = evaluate(truth, predictions, thresholds=0)

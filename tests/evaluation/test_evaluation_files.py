@@ -188,7 +188,7 @@ AGGREGATED, DETAILS, PER_LABEL = "AggregatedEvaluationResults", "EvaluationDetai
         (lambda content: change(content, PER_LABEL, 0, "Metrics", "Threshold", to=None), "Threshold is None"),
     ],
 )
-def test_what_is_no_summary_is_refused(
+def test_invalid_summary_is_refused(
     tmp_path: Path, published: Evaluation, changed: Callable[[Any], Any], match: str
 ) -> None:
     path = kept(tmp_path, changed(evaluation_summary(published, ended=ENDED)))

@@ -411,7 +411,7 @@ def test_the_services_form_of_detection_is_read(tmp_path: Path) -> None:
         (lambda line: line.replace(b'"no"', b'"no","type":"groundtruth/other"'), InputError, "line 1"),
     ],
 )
-def test_what_is_no_snapshot_is_refused(tmp_path: Path, change: Any, error: type[Exception], match: str) -> None:
+def test_invalid_snapshot_is_refused(tmp_path: Path, change: Any, error: type[Exception], match: str) -> None:
     path = tmp_path / "x.manifest"
     lines = evaluation_snapshot(evaluate(*random_tables(3, ["a", "b"])))
     path.write_bytes(b"".join(change(line + b"\n") for line in lines))

@@ -304,7 +304,7 @@ def test_suspects_are_what_the_advice_doubts() -> None:
     assert exploration.choose(Filter("suspects")).tolist() == [19]
 
 
-def test_what_another_version_gets_right_is_a_group() -> None:
+def test_images_that_another_version_gets_right_are_a_group() -> None:
     truth = [0, 0, 1, 1]
     before = evaluate(*tables(truth, [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]]))
     after = evaluate(*tables(truth, [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]]))

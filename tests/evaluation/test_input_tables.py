@@ -246,7 +246,7 @@ def columns(draw: st.DrawFn) -> list[str | None]:
 
 @settings(max_examples=many(300), deadline=None)
 @given(columns(), st.sampled_from(DTYPES))
-def test_categories_say_what_the_column_said(values: list[str | None], dtype: str) -> None:
+def test_categorical_columns_equal_text_columns(values: list[str | None], dtype: str) -> None:
     found = as_categories(pd.Series(values, dtype=dtype), "the column", str)
     assert [None if pd.isna(value) else value for value in found] == values
     seen = list(dict.fromkeys(value for value in values if value is not None))

@@ -234,7 +234,7 @@ def test_intervals_are_seeded() -> None:
     assert not first.equals(other)
 
 
-def test_no_mistakes_is_said_to_prove_little() -> None:
+def test_no_mistakes_are_noted() -> None:
     found = evaluate(*tables([0, 1, 0], [[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]))
     assert found.metric("f1") == 1
     assert any("no mistakes" in note for note in found.notes)

@@ -172,7 +172,7 @@ def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
     assert not any("nan" in text.split() for text in texts)
 
 
-def test_what_no_font_has_is_a_square_and_what_another_has_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_glyphs_come_from_another_font_or_are_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "caf\u00e9 \u1d81"  # a letter in STIX, but not in matplotlib's default font
     monkeypatch.setattr(fonts, "FURTHER_FONTS", ())
     assert plain(name, 20) == "caf\u00e9 \u25a1"

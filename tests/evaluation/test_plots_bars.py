@@ -131,7 +131,7 @@ def test_box_sizes_are_those_of_the_table() -> None:
         plot_box_sizes(classified(3))
 
 
-def test_changes_are_sorted_and_drawn_by_what_can_be_told() -> None:
+def test_changes_are_sorted_and_drawn_with_intervals() -> None:
     comparison = compared(12)
     table = comparison.per_label.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
     ax = comparison.plot()

@@ -79,7 +79,7 @@ def test_sizes_become_ranges_and_missing_ones_have_their_own_row() -> None:
         found.by("height")
 
 
-def test_ranges_that_look_alike_when_rounded_are_told_exactly() -> None:
+def test_ranges_equal_after_rounding_are_shown_exactly() -> None:
     table = evaluated(1_763_648_123.25 + np.arange(60) / 100).by("camera")
     assert table["slice"].iloc[0] == "1763648123.25 to 1763648123.36"
     assert table["slice"].is_unique

@@ -14,7 +14,7 @@ def space(size: tuple[int, int] = (200, 100)) -> Space:
     return Space(Painting(size, WHITE), Camera((0.0, 1.5, 0.0), 0, 0, 0, 0.7))
 
 
-def test_what_is_behind_the_camera_is_cut_off() -> None:
+def test_points_behind_the_camera_are_clipped() -> None:
     camera, size = Camera((0.0, 1.5, 0.0), 0, 0, 0, 0.7), (200, 100)
     assert len(camera.project(np.array([(-1, 0, -3), (1, 0, -3), (1, 0, -1)]), size)) == 0
     floor = camera.project(np.array([(-1, 0, -3), (1, 0, -3), (1, 0, 6), (-1, 0, 6)]), size)

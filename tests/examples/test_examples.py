@@ -147,7 +147,7 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path: Path) -> None
         ({"size": (8, 300)}, r"size=\(8, 300\)"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(arguments: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_error_names_the_invalid_argument(arguments: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         examples.write_photos(**{"name": "rooms", "folder": tmp_path / "new", **arguments})  # type: ignore[arg-type]
     assert not (tmp_path / "new").exists()

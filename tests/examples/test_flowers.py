@@ -84,7 +84,7 @@ def test_leaves_are_green() -> None:
         assert green > max(red, blue)
 
 
-def test_what_is_written_is_read_and_written_again_as_it_was(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
+def test_flowers_survive_a_round_trip(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
     dataset = read_dataset(photos.train)
     dataset.to("csv", tmp_path / "again.csv")
     again = labels_of(read_dataset(tmp_path / "again.csv"))

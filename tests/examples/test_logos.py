@@ -75,7 +75,7 @@ def test_boxes_are_what_the_logo_changes_in_the_picture(
     assert (xs.max() + 1, ys.max() + 1) == pytest.approx((box.left + box.width, box.top + box.height), abs=2.5)
 
 
-def test_what_only_looks_like_a_brand_has_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lookalikes_of_brands_have_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, decoy = [], logos._decoy
     monkeypatch.setattr(logos, "_decoy", lambda *arguments: drawn.append(1) or decoy(*arguments))
     for kind in logos.SCENES:

@@ -45,7 +45,7 @@ def shown(view: BrowserImage) -> Image.Image:
         (encoded(picture(1), "WEBP", lossless=True), "image/webp"),
     ],
 )
-def test_what_browsers_show_stays_as_it_is(data: bytes, mime: str) -> None:
+def test_images_that_browsers_show_are_not_converted(data: bytes, mime: str) -> None:
     assert full_view(data, "a") == BrowserImage(data, mime, 48, 32, 1.0)
 
 

@@ -61,7 +61,7 @@ def test_bytes_behind_the_end_are_no_damage() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"This is a text.", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM"]
 )
-def test_what_is_no_image_is_refused(data: bytes) -> None:
+def test_files_that_are_no_images_are_refused(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"notes\.jpg"):
         inspect(data, "notes.jpg")
     with pytest.raises(ImageError, match=r"notes\.jpg"):

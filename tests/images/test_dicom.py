@@ -246,7 +246,7 @@ def test_a_thumbnail_is_made(tmp_path: Path) -> None:
 
 
 # -- damage and bombs -------------------------------------------------------------------------------
-def test_what_is_no_dicom_file_is_told(tmp_path: Path) -> None:
+def test_error_names_a_file_that_is_no_dicom(tmp_path: Path) -> None:
     path = tmp_path / "scan.dcm"
     path.write_bytes(b"This is a text. " * 20)
     for read in (open_image, lambda path: header_size(str(path))):
@@ -254,7 +254,7 @@ def test_what_is_no_dicom_file_is_told(tmp_path: Path) -> None:
             read(path)
 
 
-def test_a_file_without_an_image_is_told() -> None:
+def test_dicom_without_an_image_is_refused() -> None:
     made = dataset(RAMP)
     for name in ("Rows", "Columns", "PixelData"):
         delattr(made, name)

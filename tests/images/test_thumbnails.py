@@ -25,7 +25,7 @@ def aged(cache: ContentCache, key: str, seconds: int) -> None:
     os.utime(path, (moment, moment))
 
 
-def test_what_was_put_is_got_by_another_process_too(tmp_path: Path) -> None:
+def test_cache_is_shared_with_other_processes(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path / "cache", 1 << 20)
     assert cache.get("abcd") is None
     cache.put("abcd", b"one")
@@ -66,7 +66,7 @@ def test_the_cache_stays_near_its_limit_by_itself(tmp_path: Path) -> None:
     assert cache.get("key-99") is not None
 
 
-def test_what_is_more_than_the_cache_may_hold_empties_nothing(tmp_path: Path) -> None:
+def test_oversized_entry_evicts_nothing(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path, 1000)
     cache.put("small", bytes(900))
     cache.put("large", bytes(1001))

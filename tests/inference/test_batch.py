@@ -157,7 +157,7 @@ def test_names_of_here_and_of_the_project_are_both_found(
     assert [error["image"] for error in found.attrs["errors"]] == ["gone.jpg"]
 
 
-def test_what_a_folder_has_that_is_not_read_is_listed(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_unreadable_files_of_a_folder_are_listed(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(Path(images[0]).read_bytes())
     (tmp_path / "b.heic").touch()
     found = detect_many(predictor, tmp_path)

@@ -41,7 +41,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("kind", ["predictor", "detector"])
 @pytest.mark.parametrize("name", FORMS)
-def test_what_is_written_is_the_table(
+def test_written_file_equals_the_table(
     request: pytest.FixtureRequest, images: list[str], tmp_path: Path, kind: str, name: str
 ) -> None:
     model = request.getfixturevalue(kind)
@@ -110,7 +110,7 @@ def test_labels_have_one_attribute_in_all_steps(
     assert second.keys() - {"source-ref"} == {"green", "green-metadata"}
 
 
-def test_what_can_not_be_read_is_told_and_the_rest_goes_on(
+def test_unreadable_images_are_reported_and_the_run_goes_on(
     predictor: Predictor, images: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
@@ -177,7 +177,7 @@ def test_a_journal_that_was_left_is_named(predictor: Predictor, images: list[str
         detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
 
 
-def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     mine = tmp_path / "mine.jsonl"
     mine.write_text("my notes")
     with pytest.raises(InputError, match=r"to='.*mine\.jsonl' already exists.*resume=True"):
@@ -197,7 +197,7 @@ def test_what_is_there_is_never_overwritten(predictor: Predictor, images: list[s
         (7, "is not a path"),
     ],
 )
-def test_what_can_not_be_written_is_refused(
+def test_unsupported_output_is_refused(
     predictor: Predictor, images: list[str], tmp_path: Path, to: object, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -205,13 +205,13 @@ def test_what_can_not_be_written_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_can_not_be_written_is_told(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_error_names_an_unwritable_folder(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"to='.*found\.jsonl' cannot be written: (Not a directory|File exists)"):
         detect_many(predictor, images[:1], to=tmp_path / "file" / "found.jsonl")
 
 
-def test_a_disk_that_becomes_full_is_told_and_what_was_written_stays(
+def test_full_disk_is_reported_and_keeps_what_was_written(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from customlabels_nb.inference.outputs import JsonLines

@@ -129,7 +129,7 @@ def test_images_that_came_since_are_looked_at_too(predictor: Predictor, images: 
 
 
 @pytest.mark.parametrize("cut", ["output", "journal", "both"])
-def test_what_was_cut_off_goes_and_is_made_anew(predictor: Predictor, images: list[str], to: Path, cut: str) -> None:
+def test_resume_replaces_parts_that_were_cut_off(predictor: Predictor, images: list[str], to: Path, cut: str) -> None:
     written(predictor, images[:10], to, batch_size=4)
     if cut in ("journal", "both"):
         with journal_of(to).open("ab") as file:
@@ -235,7 +235,7 @@ def test_a_copy_of_the_model_goes_on(
     assert (tmp_path / "copy" / WEIGHTS).is_file()
 
 
-def test_what_is_lost_or_damaged_is_told(predictor: Predictor, images: list[str], to: Path) -> None:
+def test_resume_reports_lost_and_damaged_files(predictor: Predictor, images: list[str], to: Path) -> None:
     written(predictor, images[:8], to, batch_size=4)
     journal = journal_of(to)
     whole = journal.read_bytes()

@@ -83,7 +83,7 @@ def test_folders_of_this_machine_in_all_ways(predictor: Predictor, blots: dict[s
         detect_many(predictor, (tmp_path / "none").as_uri())
 
 
-def test_a_dataset_a_table_and_what_is_said_of_a_stop(
+def test_sources_may_be_datasets_tables_and_generators(
     model_folder: Path, blots: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = load_model(model_folder).start("cpu")

@@ -114,7 +114,7 @@ def test_hostile_names_stay_text() -> None:
         assert HOSTILE in tags.text
 
 
-def test_what_a_notebook_gets() -> None:
+def test_notebook_shows_text_tags_and_picture() -> None:
     bundle = detection([("c", 0.876), ("a", 0.3)])._repr_mimebundle_()
     assert bundle["text/plain"] == "photo.jpg: c 0.88, a 0.30"
     tags = Tags(bundle["text/html"])

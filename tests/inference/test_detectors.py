@@ -53,7 +53,7 @@ def test_boxes_are_in_pixels_of_the_upright_image(detector: Predictor, tmp_path:
     assert same.max() < 5  # JPEG has changed the pixels slightly
 
 
-def test_what_the_network_finds_is_what_one_gets(detector: Predictor, detector_folder: Path, photos: list[str]) -> None:
+def test_detect_returns_the_boxes_of_the_network(detector: Predictor, detector_folder: Path, photos: list[str]) -> None:
     network, config = load_artifact(detector_folder)
     assert isinstance(network, ImageDetector)
     canvas = open_canvas(Path(photos[0]).read_bytes(), photos[0], config.input_size, config.fill)
@@ -172,7 +172,7 @@ def test_a_notebook_shows_the_photo_with_its_boxes(detector: Predictor, photos: 
     assert bundle["text/plain"].startswith("0.jpg: red")
 
 
-def test_nothing_found_is_said(detector: Predictor, photos: list[str]) -> None:
+def test_repr_of_an_empty_detection_says_so(detector: Predictor, photos: list[str]) -> None:
     shown = detect(detector, photos[0], threshold=1.0)
     assert shown.table.empty
     assert shown.response == {"CustomLabels": []}

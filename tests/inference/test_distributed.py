@@ -202,7 +202,7 @@ def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
     assert run(predictor, urls[:2], f"{bucket.url}/denied", workers=1, resume=True).left == 0
 
 
-def test_what_workers_can_not_do_is_refused(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_unsupported_options_of_workers_are_refused(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found\.jsonl' is one file"):
         run(predictor, images, tmp_path / "found.jsonl")
     with pytest.raises(InputError, match="backend='ray' requires `to`"):

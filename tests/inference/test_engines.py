@@ -284,7 +284,7 @@ def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[
     model.stop()
 
 
-def test_what_wakes_has_the_engine_that_it_had(model_folder: Path) -> None:
+def test_model_wakes_with_the_same_engine(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch", idle_stop=0.1)
     predictor._running._last_used = -1e9  # type: ignore[union-attr]

@@ -211,7 +211,7 @@ def test_onnx_takes_any_number_of_images(classifiers: dict[str, Exported]) -> No
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_it_is_stands_in_the_file(tiny_classifier: Path, tmp_path: Path, name: str) -> None:
+def test_exported_file_describes_itself(tiny_classifier: Path, tmp_path: Path, name: str) -> None:
     network, config = load_artifact(tiny_classifier)
     named = replace(config, kind="multi-label", labels=HOSTILE, thresholds={HOSTILE[0]: 0.0, HOSTILE[2]: 1.0})
     save_artifact(tmp_path / "model", network, named)
@@ -232,7 +232,7 @@ def test_what_it_is_stands_in_the_file(tiny_classifier: Path, tmp_path: Path, na
 
 # -- refused exports --------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", ["classifier", pytest.param("detector", marks=pytest.mark.thorough)])
-def test_what_says_something_else_than_the_model_is_not_kept(
+def test_export_that_differs_from_the_model_is_not_kept(
     tiny_classifier: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     folder = tiny_classifier if kind == "classifier" else tiny_detector
@@ -249,7 +249,9 @@ def test_what_says_something_else_than_the_model_is_not_kept(
     assert list((tmp_path / "deep").iterdir()) == []
 
 
-def test_what_cannot_be_written_is_said(tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_an_unwritable_export(
+    tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("no such operator\nand more")
 
@@ -259,7 +261,7 @@ def test_what_cannot_be_written_is_said(tiny_classifier: Path, tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_written_but_does_not_run_is_not_kept(
+def test_export_that_does_not_run_is_not_kept(
     tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(exporting.WRITERS, "onnx", lambda graph, config, facts, path: path.write_bytes(b"nonsense"))

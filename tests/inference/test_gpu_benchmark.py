@@ -78,7 +78,7 @@ def test_on_a_gpu_the_threads_of_detect_many_are_warmed_up_untimed(
     assert order[:2] == (["detect_many", "clock"] if device == "cuda" else ["clock", "detect_many"])
 
 
-def test_what_the_threads_of_detect_many_allocate_once_is_not_counted_as_kept(
+def test_one_time_allocations_of_threads_are_not_counted_as_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)

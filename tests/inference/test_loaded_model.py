@@ -84,7 +84,7 @@ def test_a_zip_file_of_it(model_folder: Path, tmp_path: Path, blots: dict[str, l
     assert not folder.exists()
 
 
-def test_what_is_no_model_is_said(tmp_path: Path, copied: Path) -> None:
+def test_error_names_a_folder_without_a_model(tmp_path: Path, copied: Path) -> None:
     with pytest.raises(ArtifactError, match=r"nowhere' contains no model"):
         cl.load_model(tmp_path / "nowhere")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
@@ -187,7 +187,7 @@ def test_sizes_that_no_memory_holds_are_refused_before_any_is_taken(copied: Path
 @pytest.mark.skipif(os.name == "nt", reason="there are no such files")
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_is_no_file_is_not_waited_for(copied: Path, name: str, kind: str) -> None:
+def test_pipes_are_refused_without_waiting(copied: Path, name: str, kind: str) -> None:
     (copied / name).unlink()
     if kind == "pipe":
         os.mkfifo(copied / name)
@@ -258,9 +258,7 @@ def test_a_hostile_name_is_text(model_folder: Path, tmp_path: Path) -> None:
 
 
 # -- adding its predictions to a project ------------------------------------------------------------
-def test_what_it_finds_becomes_predictions_of_a_project(
-    copied: Path, tmp_path: Path, blots: dict[str, list[str]]
-) -> None:
+def test_detections_become_predictions_of_a_project(copied: Path, tmp_path: Path, blots: dict[str, list[str]]) -> None:
     project = cl.create_project("shop", tmp_path)
     project.add_images([*blots["red"], *blots["blue"]], progress=False)
     model = cl.load_model(copied)

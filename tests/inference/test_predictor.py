@@ -202,7 +202,7 @@ def test_nothing_holds_the_weights_of_what_was_stopped(model_folder: Path, ends:
     predictor.stop()
 
 
-def test_what_is_not_asked_sleeps_and_the_next_question_wakes_it(model_folder: Path) -> None:
+def test_idle_model_sleeps_and_wakes_on_detect(model_folder: Path) -> None:
     changes: list[bool] = []
     predictor = Predictor(model_folder, changed=lambda: changes.append(predictor.running))
     predictor.start("cpu", idle_stop=0.3)
@@ -248,14 +248,14 @@ def test_idle_times_that_are_none(model_folder: Path, idle: Any) -> None:
     assert not predictor.running
 
 
-def test_spans_are_said_as_people_say_them() -> None:
+def test_durations_are_written_in_words() -> None:
     told = [in_words(seconds) for seconds in (0.5, 1, 60, 90, 600, 3600, 5400, 7200)]
     assert told == [
         "0.5 seconds", "1 second", "1 minute", "90 seconds", "10 minutes", "1 hour", "90 minutes", "2 hours",
     ]  # fmt: skip
 
 
-def test_what_is_dropped_without_being_stopped_is_not_kept_by_its_watch(model_folder: Path) -> None:
+def test_idle_timer_does_not_keep_a_dropped_predictor_alive(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", idle_stop="1h")
     reference = weakref.ref(predictor)

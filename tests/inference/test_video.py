@@ -234,9 +234,7 @@ def test_the_annotated_video_plays_in_browsers(detector: Predictor, tmp_path: Pa
     ]  # fmt: skip
 
 
-def test_what_was_found_is_drawn_until_the_next_frame_that_was_looked_at(
-    detector: Predictor, waves: Path, tmp_path: Path
-) -> None:
+def test_boxes_are_drawn_until_the_next_processed_frame(detector: Predictor, waves: Path, tmp_path: Path) -> None:
     found = detect_video(detector, waves, every=5, threshold=0, max_results=1)
     found.table[BOX] = [[100.0, 80, 60, 50], [20.0, 30, 200, 120], [40.0, 20, 100, 160]]
     assert found.to(tmp_path / "drawn.mp4", progress=False) is found
@@ -265,7 +263,7 @@ def test_labels_are_written_on_the_video_of_a_classifier(predictor: Predictor, c
             assert (np.abs(corner - color).sum(axis=2) < 60).sum() > 150
 
 
-def test_its_sound_is_left_out_and_that_is_said(predictor: Predictor, discs: list[Image.Image], tmp_path: Path) -> None:
+def test_sound_is_left_out_with_a_note(predictor: Predictor, discs: list[Image.Image], tmp_path: Path) -> None:
     path = write_video(tmp_path / "loud.mp4", discs, sound=True)
     found = detect_video(predictor, path, to=tmp_path / "drawn.mp4")
     assert found.notes == ["The sound was ignored.", "The annotated video has no sound."]
@@ -314,7 +312,7 @@ def test_lists_of_other_files_are_not_followed(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["a.mp4", "fast.mp4", "a.mov", "a.mkv", "a.avi", "a.webm"])
-def test_what_ends_too_early_is_told_before_any_work(
+def test_truncated_video_is_reported_before_any_work(
     predictor: Predictor, discs: list[Image.Image], tmp_path: Path, name: str
 ) -> None:
     codec = {"avi": "mpeg4", "webm": "libvpx-vp9"}.get(name.split(".")[1], "libx264")
@@ -504,7 +502,7 @@ def test_an_interrupt_keeps_what_was_found(
     assert len(read_video(tmp_path / "part.mp4")[1]) == 30
 
 
-def test_progress_is_told_in_frames(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+def test_progress_counts_frames(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     events, seen = Events(), []
     events.subscribe(seen.append)
     detect_video(predictor, clip, every=3, to=tmp_path / "a.mp4", events=events)

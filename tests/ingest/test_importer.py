@@ -239,7 +239,7 @@ def test_a_file_that_changes_into_one_of_the_other_side_is_reported(
     assert sorted(code for code, _ in codes(add(paths[0]))) == ["IMAGE_CHANGED", "LEAK_BETWEEN_SPLITS"]
 
 
-def test_progress_is_told_to_the_end(project: cl.Project, tmp_path: Path) -> None:
+def test_progress_reaches_the_total(project: cl.Project, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 5})
     events, heard = Events(), list[Any]()
     events.subscribe(heard.append)
@@ -256,7 +256,7 @@ def test_the_dataset_remembers_its_sources(project: cl.Project, add: Add, tmp_pa
     assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "labels_from": "folders"}]
 
 
-def test_what_a_newcomer_gives_is_answered_with_what_to_give(project: cl.Project, add: Add) -> None:
+def test_errors_for_wrong_sources_suggest_what_to_pass(project: cl.Project, add: Add) -> None:
     with pytest.raises(InputError, match=r"'boards\.json'.*cl\.read_dataset"):
         project.import_dataset("boards.json")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="an empty list"):

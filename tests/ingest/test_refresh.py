@@ -56,7 +56,7 @@ def test_a_folder_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Pa
     assert len(project.history) == before + 3
 
 
-def test_what_was_removed_and_what_is_on_the_other_side_stays_there(
+def test_refresh_adds_neither_removed_images_nor_those_of_the_other_split(
     project: cl.Project, add: Add, tmp_path: Path
 ) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 6, "pear": 6})

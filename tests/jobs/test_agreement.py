@@ -131,7 +131,7 @@ def test_pairs_need_twenty_common_tasks() -> None:
     assert len(measure_agreement(make_answers(rows[:-1]), "single-label").pairs) == 0
 
 
-def test_confusions_are_told_in_words() -> None:
+def test_confusions_are_described_in_a_sentence() -> None:
     rows = []
     for task in range(40):
         rows += [(task, "ben", "lemon"), (task, "carl", "lime" if task < 17 else "lemon")]

@@ -459,7 +459,7 @@ def test_hostile_names_are_only_text(place: Place, create: Create) -> None:
     assert place.store.history()["who"].iloc[0] == HOSTILE
 
 
-def test_what_managers_do_is_in_the_history(place: Place, create: Create) -> None:
+def test_actions_of_managers_are_in_the_history(place: Place, create: Create) -> None:
     job = create()
     job.update(annotators=2, agreement=0.9)
     job.pause()

@@ -382,7 +382,7 @@ def test_labels_follow_the_job(place: Place, create: Create, open_as: Any) -> No
     assert given(job) == ["citron", "grapefruit"]
 
 
-def test_what_the_job_refuses_is_taken_back(
+def test_edit_that_the_job_refuses_is_reverted(
     place: Place, create: Create, open_as: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = create()

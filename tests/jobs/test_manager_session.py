@@ -147,7 +147,7 @@ def test_refresh_waits_longer_the_more_it_costs(place: Place, create: Create) ->
     assert session.measuring.wait(30).name == "done"
 
 
-def test_stopped_people_skips_and_wrong_gold_are_told_and_decided(place: Place, create: Create) -> None:
+def test_dashboard_lists_stopped_people_skips_and_wrong_gold(place: Place, create: Create) -> None:
     gold = dict.fromkeys(names(*range(11)), "lemon")
     job = create(images=names(11), gold=gold, annotators=3, members=["anna", "ben", "carl", "dora", "emil"])
     for person in ("anna", "ben", "dora"):

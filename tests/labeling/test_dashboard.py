@@ -150,7 +150,7 @@ def test_a_check_runs_beside_and_its_findings_lead_to_their_images(
     assert any(shown_by(project, dashboard, "train", {"finding": number}) for number in range(len(issues)))
 
 
-def test_what_training_says(project: Project) -> None:
+def test_training_plan_is_described(project: Project) -> None:
     def said() -> list[str]:
         return plan_in_words(project.task, project.train_set, project.test_set)
 

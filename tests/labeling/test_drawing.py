@@ -92,7 +92,7 @@ def test_all_rings_of_a_polygon_are_kept(project: Project, anna: DrawingSession,
         anna.set_shapes(image, [Shape.read({**shape, "polygon": bad})])
 
 
-def test_what_stays_as_it_was_keeps_who_made_it_and_when(project: Project, anna: DrawingSession, image: str) -> None:
+def test_unchanged_shapes_keep_annotator_and_time(project: Project, anna: DrawingSession, image: str) -> None:
     anna.set_shapes(image, [box("apple", 1, 2, 10, 8), polygon("pear", *TRIANGLE)], labels=["plum"])
     before = project.train_set.annotations
     ben = drawing(project, "ben")
@@ -103,7 +103,7 @@ def test_what_stays_as_it_was_keeps_who_made_it_and_when(project: Project, anna:
     pd.testing.assert_frame_equal(after[after["annotator"] == "anna"].reset_index(drop=True), before)
 
 
-def test_equal_shapes_are_told_apart_by_number(project: Project, anna: DrawingSession, image: str) -> None:
+def test_equal_shapes_are_distinguished_by_id(project: Project, anna: DrawingSession, image: str) -> None:
     twin = box("apple", 1, 2, 10, 8)
     anna.set_shapes(image, [twin, twin])
     drawing(project, "ben").set_shapes(image, [twin, twin, twin])
@@ -124,9 +124,7 @@ def test_a_stale_edit_comes_back_and_theirs_stands(project: Project, anna: Drawi
     assert [row[0] for row in stored(project, image)] == ["apple"]
 
 
-def test_what_is_sent_twice_because_its_answer_was_lost_is_no_conflict(
-    project: Project, anna: DrawingSession, image: str
-) -> None:
+def test_repeated_edit_after_a_lost_response_is_no_conflict(project: Project, anna: DrawingSession, image: str) -> None:
     seen = anna.shapes(image)["revision"]
     shapes = [box("apple", 1, 2, 10, 8), polygon("pear", *TRIANGLE)]
     for _ in range(2):
@@ -169,7 +167,7 @@ def test_nothing_here_is_not_the_same_as_not_looked_at(project: Project, anna: D
         (polygon("apple", (-5, 1), (9, 1), (20, 9)), "beyond the"),
     ],
 )
-def test_what_cannot_be_a_shape_is_refused(
+def test_invalid_shapes_are_refused(
     project: Project, anna: DrawingSession, image: str, shape: Shape, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -191,7 +189,7 @@ def test_what_cannot_be_a_shape_is_refused(
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": 7}, "Invalid shape"),
     ],
 )  # fmt: skip
-def test_what_a_page_sends_is_read_with_care(value: dict[str, Any], words: str) -> None:
+def test_malformed_messages_of_a_page_are_refused(value: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         Shape.read(value)
 
@@ -211,7 +209,7 @@ def test_labels_that_cannot_be_are_refused(anna: DrawingSession, image: str) -> 
         anna.set_shapes(image, [box("apple", 1, 2, 10, 8)] * 10_001)
 
 
-def test_what_was_imported_as_it_is_stays_when_something_else_is_drawn(
+def test_imported_shapes_stay_unchanged_when_others_are_drawn(
     project: Project, anna: DrawingSession, image: str
 ) -> None:
     odd = pd.DataFrame(

@@ -48,6 +48,6 @@ def test_multiclass_labeller_sets_exactly_these_labels_and_undo_goes_back(
     assert project.train_set.annotations[["image", "label"]].values.tolist() == [[first, "pear"]]
 
 
-def test_what_is_no_labeller_is_refused(project: Project) -> None:
+def test_objects_that_are_no_labelling_widget_are_refused(project: Project) -> None:
     with pytest.raises(InputError, match="'display'"):
         project.label("train", widget=object)

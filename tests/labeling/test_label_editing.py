@@ -132,7 +132,7 @@ def test_taking_back_a_label_added_midway_brings_the_statuses_back(
     assert (project.train_set.images["status"] == "labelled").sum() == 4
 
 
-def test_what_somebody_else_did_to_a_label_is_said(project: Project, editing: LabelEditing) -> None:
+def test_conflict_names_the_change_of_another_user(project: Project, editing: LabelEditing) -> None:
     ben = LabelEditing(project._store, project.root, user="ben")
     ben.rename("apple", "Apfel")
     for edit in (
@@ -157,7 +157,7 @@ def test_what_somebody_else_did_to_a_label_is_said(project: Project, editing: La
     assert not editing.can_undo
 
 
-def test_what_cannot_be_is_refused_and_leaves_no_trace(project: Project, editing: LabelEditing) -> None:
+def test_invalid_edits_are_refused_and_change_nothing(project: Project, editing: LabelEditing) -> None:
     actions = len(project.history)
     for edit, error in (
         (lambda: editing.add("apple"), "'apple' already"),
@@ -203,7 +203,7 @@ def test_moving_puts_a_label_before_another(
     store.close()
 
 
-def test_others_of_this_process_are_told_and_keep_nothing_alive(project: Project, editing: LabelEditing) -> None:
+def test_listeners_are_notified_and_held_weakly(project: Project, editing: LabelEditing) -> None:
     class Screen:
         heard = 0
 

@@ -113,7 +113,7 @@ def test_annotators_and_their_pace(store: SqlStore) -> None:
     assert imported["images_per_hour"].isna().all()
 
 
-def test_what_a_program_labels_in_a_moment_is_no_pace(store: SqlStore) -> None:
+def test_labels_by_programs_do_not_count_for_the_pace(store: SqlStore) -> None:
     given = [(f"i{number}", "apple", "ann", NOON + timedelta(milliseconds=number)) for number in range(50)]
     store.add_images("train", rows(*["labelled"] * 50), marks(*given), ACTION)
     assert progress.annotators(outline_of(store))["images_per_hour"].isna().all()

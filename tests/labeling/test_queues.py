@@ -164,7 +164,7 @@ def test_a_page_of_prelabels_is_accepted_in_one_action(project: Project, images:
     assert shown(session, "prelabelled") == [0, 1]
 
 
-def test_answers_to_prelabels_are_told_apart(project: Project, images: list[str]) -> None:
+def test_accepted_and_corrected_prelabels_are_counted_separately(project: Project, images: list[str]) -> None:
     session = opened(project, FakeAssist(results(images, prelabels=[(n, "apple", 0.95) for n in range(4)])))
     session.assign(images[:1], "pear")
     session.assign(images[1:2], "apple")

@@ -115,7 +115,7 @@ def test_pictures_in_any_form(session: QuickTestSession, whole: FakeModel, tmp_p
         ({"no": "image"}, None, InputError, "dict"),
     ],
 )
-def test_what_is_no_picture_is_said_and_what_was_there_stays(
+def test_invalid_image_is_reported_and_the_previous_one_stays(
     session: QuickTestSession, given: object, name: str | None, error: type[Exception], words: str
 ) -> None:
     session.ask(encoded(), "good.png")
@@ -253,7 +253,7 @@ def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
         (9, "train", [0], [], InputError, facts("Image 9", MOST_TRIALS)),
     ],
 )
-def test_what_cannot_be_added_changes_nothing(
+def test_failed_addition_changes_nothing(
     session: QuickTestSession,
     project: Project,  # noqa: F811
     number: int,
@@ -278,7 +278,7 @@ def test_two_of_a_name_lie_side_by_side(session: QuickTestSession, project: Proj
     assert names == ["image-2.png", "image-3.png", "image.png"]
 
 
-def test_what_somebody_took_back_or_corrected_is_not_undone_twice(
+def test_undo_skips_images_that_others_removed_or_corrected(
     session: QuickTestSession,
     project: Project,  # noqa: F811
 ) -> None:

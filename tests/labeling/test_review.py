@@ -58,7 +58,7 @@ def predict(project: Project, predictions: dict[str, tuple[str, float]]) -> None
     project._store.replace_predictions("m", table, project._action("predict"))
 
 
-def test_what_is_labelled_is_to_be_reviewed_by_label(review: ReviewSession) -> None:
+def test_labelled_images_are_reviewed_by_label(review: ReviewSession) -> None:
     assert shown(review) == list(range(10))
     assert shown(review, label="pear") == [5, 6, 7, 8]
     assert shown(review, label=NO_LABEL) == [9]
@@ -72,7 +72,7 @@ def test_what_is_labelled_is_to_be_reviewed_by_label(review: ReviewSession) -> N
     assert review.rows(named(review, 20))[0]["when"] is None
 
 
-def test_approving_is_kept_and_told(labelled: Project, review: ReviewSession) -> None:
+def test_approval_is_stored_and_shown(labelled: Project, review: ReviewSession) -> None:
     images = named(review, 5, 8)
     before = labelled.train_set.annotations
     outcome = review.approve(images)
@@ -164,7 +164,7 @@ def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, rev
     assert review.rows(images[4:])[0]["reviewed"]
 
 
-def test_what_needs_review_again_is_not_reviewed_by_marking_it_done(labelled: Project, review: ReviewSession) -> None:
+def test_marking_done_does_not_approve_images_that_need_review(labelled: Project, review: ReviewSession) -> None:
     image = named(review, 0)
     review.approve(image)
     images, annotations, _ = labelled._store.tables("train", images=image)
@@ -296,7 +296,7 @@ def test_boxes_keep_their_place_when_they_are_corrected(labelled: Project, revie
     assert (review.rows([one])[0]["boxes"], review.rows([one])[0]["status"]) == ([], "unlabelled")
 
 
-def test_what_somebody_changed_meanwhile_is_not_approved_unseen(labelled: Project, review: ReviewSession) -> None:
+def test_images_changed_meanwhile_are_not_approved(labelled: Project, review: ReviewSession) -> None:
     image = named(review, 0)
     seen = {image[0]: review.rows(image)[0]["revision"]}
     another(labelled, "anna").assign(image, "pear")

@@ -285,7 +285,7 @@ def test_images_that_come_are_there_after_following(project: Project, session: L
     assert len(session.show(Query())) == 31
 
 
-def test_what_is_not_there_is_refused(project: Project, session: LabellingSession) -> None:
+def test_invalid_images_labels_and_values_are_refused(project: Project, session: LabellingSession) -> None:
     with pytest.raises(InputError, match=r"'elsewhere\.jpg' is not in the train set"):
         session.assign(["elsewhere.jpg"], "apple")
     with pytest.raises(LabelError):

@@ -110,7 +110,7 @@ def test_uploads_of_two_people_at_once_do_not_overwrite(
     }  # fmt: skip
 
 
-def test_what_is_no_image_or_known_already_is_reported_and_not_kept(project: Project, files: SessionFiles) -> None:
+def test_invalid_and_known_images_are_reported_and_not_stored(project: Project, files: SessionFiles) -> None:
     report = upload(files, None, **{"good.png": png("red"), "again.png": png("red"), "bad.jpg": b"text, not an image"})
     assert report.added == 1
     assert sorted(report.issues["code"]) == ["DUPLICATE_CONTENT", "IMAGE_NOT_AN_IMAGE"]

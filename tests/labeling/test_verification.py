@@ -126,7 +126,7 @@ def test_a_share_of_the_random_half_goes_to_test(project: Project, found: pd.Dat
     assert numbers < set(random_half(session))
 
 
-def test_what_the_project_has_is_not_asked_and_not_added_again(project: Project, found: pd.DataFrame) -> None:
+def test_images_of_the_project_are_neither_asked_nor_added_again(project: Project, found: pd.DataFrame) -> None:
     known = found["image"].tolist()
     project.add_images(known[:3], progress=False)
     project.add_images(known[3:5], copy=True, split="test", progress=False)  # under another name

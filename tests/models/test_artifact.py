@@ -47,7 +47,7 @@ def folder(tmp_path: Path, network: ImageClassifier) -> Path:
     return tmp_path / "model"
 
 
-def test_what_was_saved_comes_back_equal(folder: Path, network: ImageClassifier) -> None:
+def test_saved_model_loads_equal(folder: Path, network: ImageClassifier) -> None:
     loaded, config = load_artifact(folder)
     assert config == CONFIGURED
     assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]

@@ -181,7 +181,7 @@ def test_old_names_of_densenet_and_branches_for_training_are_left_behind() -> No
 
 
 @pytest.mark.parametrize("name", [TINY, "torchvision/resnet18"])
-def test_weights_that_cannot_be_had_are_said_with_what_to_use_instead(name: str) -> None:
+def test_error_for_unavailable_weights_suggests_an_alternative(name: str) -> None:
     for attempt in (fetch_backbone, load_backbone):
         with pytest.raises(WeightsUnavailableError, match=rf"{name}.*settings.network is False.*{PACKAGED!r}"):
             attempt(name)
@@ -239,7 +239,7 @@ def test_unknown_names_are_refused_with_those_that_are_near(name: str, hint: str
     assert PACKAGED in str(caught.value)
 
 
-def test_what_may_be_a_name_is_known_without_a_library() -> None:
+def test_backbone_names_are_checked_without_timm() -> None:
     assert is_backbone_name(PACKAGED)
     assert is_backbone_name("timm/whatever.tag")
     for name in ("", "timm/", "timm/a/b", "other/resnet18", "timm/-x", "timm/x\n", None, 3):

@@ -96,7 +96,7 @@ def test_a_canvas_keeps_the_aspect_ratio_and_gives_boxes_back(size: tuple[int, i
     assert (whole >= 0).all()
 
 
-def test_what_the_image_does_not_cover_is_zero_after_normalisation() -> None:
+def test_padding_is_zero_after_normalisation() -> None:
     canvas = to_canvas(gradient(300, 80), 96, config().fill)
     assert (canvas.pixels.shape, canvas.inside) == ((3, 32, 96), (96, 26))
     batch = to_batch([canvas.pixels], FACTS.mean, FACTS.std)
@@ -116,7 +116,7 @@ def test_a_reduced_jpeg_still_knows_its_size(tmp_path: Path) -> None:
 
 
 # -- detection -------------------------------------------------------------------------------------------
-def test_what_is_found_lies_in_the_image_the_highest_confidence_first(network: ImageDetector) -> None:
+def test_boxes_are_inside_the_image_sorted_by_confidence(network: ImageDetector) -> None:
     [found] = find(network, [to_canvas(gradient(300, 200), 96, GREY)])
     assert len(found.boxes) == len(found.labels) == len(found.confidences) > 0
     assert (np.diff(found.confidences) <= 0).all()
@@ -128,7 +128,7 @@ def test_what_is_found_lies_in_the_image_the_highest_confidence_first(network: I
     assert (found.boxes[:, 2:] > 0).all()
 
 
-def test_what_is_found_does_not_depend_on_the_other_images(network: ImageDetector) -> None:
+def test_detections_do_not_depend_on_the_batch(network: ImageDetector) -> None:
     canvases = [to_canvas(gradient(*size), 96, GREY) for size in ((300, 200), (100, 200), (300, 200), (64, 64))]
     together = find(network, canvases)
     for canvas, found in zip(canvases, together, strict=True):

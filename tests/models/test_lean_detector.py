@@ -98,5 +98,5 @@ def test_only_layers_that_gain_compute_in_half() -> None:
     torch.testing.assert_close(layers.train()[0](pixels), layers.eval()[0](pixels), atol=0.05, rtol=0.05)
 
 
-def test_whether_there_is_bfloat16_can_be_told() -> None:
+def test_bfloat16_support_is_detected() -> None:
     assert has_bfloat16() in (True, False)

@@ -28,7 +28,7 @@ def shown(data: dict[str, Any], source: str = "x", tags: tuple[str, ...] = ()) -
     return nbformat.v4.new_notebook(cells=[cell])
 
 
-def test_what_is_committed_has_no_widgets_no_paths_and_no_times(tmp_path: Path) -> None:
+def test_committed_outputs_have_no_widgets_paths_or_times(tmp_path: Path) -> None:
     notebook = shown({"text/plain": f"{tmp_path.as_posix()}/rooms.2031-11-20T21.22.01 at 2031-11-20 21:22"})
     notebook.cells[0].outputs.append(nbformat.v4.new_output("display_data", {WIDGET: {}, "text/plain": "Gallery(…)"}))
     made = clean(notebook, tmp_path)
@@ -76,7 +76,7 @@ def test_other_numbers_are_not_stale_other_words_are(tmp_path: Path) -> None:
     assert masked("3 µs, -1.5e-3") == "#, #"
 
 
-def test_what_a_slow_machine_prints_in_pieces_is_one_text(tmp_path: Path) -> None:
+def test_output_printed_in_pieces_is_joined(tmp_path: Path) -> None:
     whole, pieces = (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x")]) for _ in range(2))
     for notebook, texts in ((whole, ["a\nb\n"]), (pieces, ["a\n", "b\n"])):
         notebook.cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in texts]

@@ -60,7 +60,7 @@ def called(source: str) -> set[str]:
     }
 
 
-def test_what_the_prose_names_some_cell_calls() -> None:
+def test_functions_named_in_prose_are_called_in_a_cell() -> None:
     named: dict[str, str] = {}
     used: set[str] = set()
     for path in PATHS:

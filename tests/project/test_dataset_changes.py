@@ -66,7 +66,7 @@ def test_a_changed_dataset_is_written_as_one_action(project: cl.Project) -> None
     assert project.labels.to_frame()["label"].tolist() == ["apple", "pear", "quince"]
 
 
-def test_what_does_not_differ_is_no_action(project: cl.Project) -> None:
+def test_update_without_changes_records_no_action(project: cl.Project) -> None:
     fill(project, {"apple": 2})
     actions = len(project.history)
     assert project.update("train", project.train_set) == 0
@@ -75,7 +75,7 @@ def test_what_does_not_differ_is_no_action(project: cl.Project) -> None:
     assert len(project.history) == actions
 
 
-def test_a_part_of_a_dataset_leaves_the_rest_alone_unless_told_otherwise(project: cl.Project) -> None:
+def test_update_with_a_part_keeps_other_images_by_default(project: cl.Project) -> None:
     images = fill(project, {"apple": 2, "pear": 2})
     part = project.train_set.filter("label == 'pear'")
     assert project.update("train", part.relabel({"pear": "quince"})) == 2
@@ -283,7 +283,7 @@ def test_the_history_tells_of_it(project: cl.Project) -> None:
     assert (newest["what"], newest["note"], newest["count"]) == ("distribute", "0.4", 2)
 
 
-def test_what_others_changed_meanwhile_is_no_edit_of_yours(project: cl.Project) -> None:
+def test_update_keeps_changes_that_others_made_meanwhile(project: cl.Project) -> None:
     fill(project, {"quince": 2, "medlar": 2})
     mine, theirs = project.train_set, project.train_set
     first, last = mine.images["image"].iloc[0], mine.images["image"].iloc[-1]

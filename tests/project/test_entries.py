@@ -84,7 +84,7 @@ def test_lines_that_can_not_be_read_are_reported_and_the_rest_is_done(
     assert "see .issues" in repr(report)
 
 
-def test_what_a_project_writes_it_takes_back_unchanged(project: Project) -> None:
+def test_exported_entries_can_be_imported_unchanged(project: Project) -> None:
     rows = project.train_set
     assert project.update_entries("train", list(manifest_lines(rows.images, rows.annotations)), progress=False)
     assert labels(project) == {image: own["label"].tolist() for image, own in rows.annotations.groupby("image")}
@@ -119,7 +119,7 @@ def test_labels_of_models_stay_so_through_export_snapshot_and_pack(project: Proj
 
 
 @pytest.mark.parametrize("entries", ["", [], "  \n", None, 3, {"source-ref": "x"}, [{1, 2}], [object()]])
-def test_what_is_no_entry_is_refused(project: Project, entries: Any) -> None:
+def test_invalid_entries_are_refused(project: Project, entries: Any) -> None:
     with pytest.raises(InputError, match=r"entr"):
         project.update_entries("train", entries, progress=False)
 

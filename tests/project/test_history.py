@@ -89,7 +89,7 @@ def test_somebody_elses_later_edit_is_in_the_way(project: Project) -> None:
     assert project.undo(int(edit["id"])) == 8
 
 
-def test_what_can_not_be_taken_back_says_so(project: Project) -> None:
+def test_undo_of_an_irreversible_action_is_refused(project: Project) -> None:
     project.tags = {"stage": "test"}
     with pytest.raises(NotAllowedError, match="'tag project'"):
         project.undo(int(project.history["id"].iloc[0]))

@@ -72,7 +72,7 @@ def test_a_project_can_be_closed_twice(model: Model, trained_copy: Project) -> N
     trained_copy.close()
 
 
-def test_start_and_stop_are_said(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
+def test_start_and_stop_print_messages(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
     assert model.start() is model
     assert model.status == "RUNNING"
     assert model.start().status == "RUNNING"
@@ -105,7 +105,7 @@ def test_detect_many_takes_a_dataset_and_agrees_with_detect(project: Project, mo
     assert many.attrs["errors"] == []
 
 
-def test_what_it_says_of_its_test_set_is_what_it_detects_there(project: Project, model: Model) -> None:
+def test_stored_test_predictions_equal_detections(project: Project, model: Model) -> None:
     with model.started():
         found = model.detect_many(project.test_set, progress=False)
     said = model.evaluate().per_image
@@ -163,7 +163,7 @@ def test_tags_are_added(model: Model) -> None:
     assert model.record.tags == {"stage": "test", "owner": "ann"}
 
 
-def test_what_two_kernels_set_at_the_same_time_is_merged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_of_two_kernels_are_merged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     other = load_project(model.folder.parent.parent).model("v1")
     before_next_write(monkeypatch, model._store, lambda: other.tag(owner="ann"))
     model.tag(stage="test")
@@ -198,7 +198,7 @@ def test_deleting_a_version_asks_and_is_refused_while_it_runs(
     project.close()  # nothing is left to stop
 
 
-def test_what_is_resumed_while_the_user_is_asked_is_not_deleted(
+def test_version_resumed_during_confirmation_is_not_deleted(
     project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = load_project(project.root)._store
@@ -273,7 +273,7 @@ def test_two_objects_of_one_version_share_what_runs(project: Project, model: Mod
     model.delete(confirm=True)
 
 
-def test_what_another_kernel_runs_is_stopped_there(project: Project, model: Model) -> None:
+def test_stop_reaches_a_model_running_in_another_kernel(project: Project, model: Model) -> None:
     command = [sys.executable, "-c", RUN_AND_WAIT, str(project.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -322,7 +322,7 @@ def test_an_unknown_device_changes_nothing(model: Model) -> None:
     model.stop()
 
 
-def test_what_was_renamed_goes_on_and_what_was_deleted_says_so(project: Project, model: Model) -> None:
+def test_models_survive_rename_and_report_a_deleted_project(project: Project, model: Model) -> None:
     project.rename("forms")
     assert model.status == "TRAINING_COMPLETED"
     assert model.folder.parent.parent.name == "forms"
@@ -445,7 +445,7 @@ def test_many_threads_start_one_model_once(model: Model, shapes: Path, monkeypat
 
 
 # -- evaluated on other images ----------------------------------------------------------------------
-def test_evaluated_on_its_own_test_images_it_says_what_it_said(project: Project, model: Model) -> None:
+def test_evaluation_on_the_test_images_equals_the_stored_one(project: Project, model: Model) -> None:
     said = model.evaluate()
     found = model.evaluate(project.test_set, progress=False)
     columns = ["label", "tp", "fp", "fn", "f1"]

@@ -180,7 +180,7 @@ def test_it_says_what_the_version_is_and_can_do(model: Model) -> None:
     assert confused <= set(shown_in_a_notebook.said)
 
 
-def test_what_is_set_by_hand_is_said_and_used(model: Model) -> None:
+def test_thresholds_set_by_hand_are_shown_and_used(model: Model) -> None:
     before = model.card.text
     model.set_thresholds({"triangle": 1.0})
     text = (model.folder / "card.md").read_text("utf-8")

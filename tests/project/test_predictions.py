@@ -52,7 +52,7 @@ def test_boxes_too(project: Project) -> None:
     assert [(s["left"], s["width"], s["confidence"]) for s in drawn["predictions"]] == [(1.0, 10.0, 0.5)]
 
 
-def test_what_cannot_be_kept_is_refused(project: Project) -> None:
+def test_invalid_predictions_are_refused(project: Project) -> None:
     image = project.train_set.images["image"][0]
     frame = pd.DataFrame({"image": [image], "label": ["disc"], "confidence": [0.5]})
     with pytest.raises(TableError, match=r"elsewhere\.png"):

@@ -45,7 +45,7 @@ def test_nothing_is_shown_where_nothing_is_wanted(capsys: pytest.CaptureFixture[
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_a_callback_raises_ends_the_run() -> None:
+def test_error_in_a_callback_ends_the_run() -> None:
     def refuse(event: Event) -> None:
         raise ValueError(f"no {event}")
 

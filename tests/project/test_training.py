@@ -344,7 +344,7 @@ def test_the_process_that_trains_is_not_taken_for_gone(project: Project) -> None
     assert set(statuses) == {"TRAINING_IN_PROGRESS"}
 
 
-def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> None:
+def test_missing_images_are_left_out_with_a_note(tmp_path: Path) -> None:
     for label in (0, 1):
         for random_state in range(6):
             draw(tmp_path / "photos" / str(label) / f"{random_state}.png", label, random_state)
@@ -361,7 +361,7 @@ def test_images_that_vanished_since_are_left_out_and_said(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("known_features")
-def test_unlabelled_images_and_labels_without_images_are_said(project: Project) -> None:
+def test_unlabelled_images_and_unused_labels_are_noted(project: Project) -> None:
     project.labels.add("square")
     path = project.root / "more.png"
     Image.new("RGB", (64, 64), "white").save(path)
@@ -376,7 +376,9 @@ def test_unlabelled_images_and_labels_without_images_are_said(project: Project) 
 
 
 @pytest.mark.thorough
-def test_fruit_is_told_apart_for_any_seed(tmp_path: Path, fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
+def test_fruit_is_classified_with_any_random_state(
+    tmp_path: Path, fruit_photos: Path, fruit_test_photos: list[Path]
+) -> None:
     scores, cache = [], None
     for random_state in range(3):
         project = create_project(f"fruit{random_state}", tmp_path)
@@ -464,7 +466,7 @@ def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_files_that_changed_are_told_of_and_trained_on_as_they_are(tmp_path: Path) -> None:
+def test_changed_files_are_noted_and_used_as_they_are(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes")):
         for random_state in range(8):
             draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)

@@ -228,9 +228,7 @@ def test_bad_options_are_refused_before_anything_is_written(project: Project, gi
     assert len(project.test_set) == 0
 
 
-def test_weights_that_can_not_be_had_are_told_before_the_training(
-    boxed: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unavailable_weights_are_refused_before_training(boxed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(boxed.root / "nothing"))
     with pytest.raises(WeightsUnavailableError, match="needs no download"):
         boxed.train(detector="ssdlite320_mobilenet_v3_large", steps=2, progress=False)

@@ -132,7 +132,7 @@ def test_by_folder_and_under_another_name_also_in_the_same_project(
     assert project.compare("v1", "v2").figure("f1")["delta"] == 0
 
 
-def test_what_can_not_be_copied_is_said_before_anything_is_written(
+def test_uncopyable_version_is_refused_before_writing(
     project: Project, model: Model, other: Project, tmp_path: Path
 ) -> None:
     with pytest.raises(NotAllowedError, match="already"):
@@ -243,7 +243,7 @@ BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_P
 
 
 @pytest.mark.parametrize("status", VERSION_STATUSES)
-def test_what_works_is_not_deleted_and_the_reason_is_its_status(
+def test_only_idle_versions_are_deleted(
     status: str, trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = create_project("busy", tmp_path)

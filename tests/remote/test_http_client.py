@@ -138,7 +138,7 @@ def test_the_pages_of_a_web_server_are_listed(web: Web) -> None:
         list_web(f"{web.url}/photos/", folders=2)
 
 
-def test_a_page_without_images_or_that_is_not_there_is_said(web: Web) -> None:
+def test_error_names_a_missing_page_or_one_without_images(web: Web) -> None:
     (web.root / "none").mkdir()
     with pytest.raises(InputError, match=r"none/' contains no images"):
         expand_sources(f"{web.url}/none/")

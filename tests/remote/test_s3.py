@@ -163,7 +163,7 @@ def test_a_zip_in_a_bucket_is_unpacked(project: cl.Project, add: Add, bucket: Bu
 
 
 # -- reading ----------------------------------------------------------------------------------------
-def test_what_was_fetched_is_there_when_the_server_is_not(
+def test_fetched_images_are_available_without_the_server(
     project: cl.Project, add: Add, photos: Bucket, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
 ) -> None:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

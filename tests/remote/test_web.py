@@ -110,7 +110,7 @@ def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.
     assert web.requests == []
 
 
-def test_what_is_asked_for_without_a_table_is_always_as_it_is_now(web: Web) -> None:
+def test_images_read_directly_are_revalidated(web: Web) -> None:
     for number in range(3):  # the latest image of a camera
         (web.root / "latest.jpg").write_bytes(jpeg(number))
         os.utime(web.root / "latest.jpg", (number * 10, number * 10))
@@ -140,7 +140,7 @@ def test_files_of_one_size_and_time_are_not_taken_for_one(project: cl.Project, a
     assert len(add([f"{web.url}/a.jpg", f"{web.url}/b.jpg"]).issues) == 0
 
 
-def test_what_is_no_image_is_told_when_it_is_verified(add: Add, web: Web) -> None:
+def test_verify_reports_files_that_are_no_images(add: Add, web: Web) -> None:
     (web.root / "page.html").write_text("<html>")
     report = add([f"{web.url}/page.html", f"{web.url}/"], verify=True)
     assert report.added == 0

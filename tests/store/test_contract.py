@@ -62,7 +62,7 @@ def test_a_new_store_is_empty_and_typed(store: SqlStore) -> None:
     assert len(store.history()) == len(store.versions()) == len(store.issues()) == len(store.import_lines()) == 0
 
 
-def test_what_is_added_comes_back_in_order(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+def test_added_images_keep_their_order(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     rows = images("z", "a", width=[10, None], height=[20, None], sha256=["00ff", None], tags=[["x", "é"], []])
     boxes = pd.DataFrame(
         {
@@ -226,7 +226,7 @@ def test_a_stale_edit_is_refused_and_shows_both(store: SqlStore, reopen: Callabl
     assert store.update_images("train", mine, mine_labels, ACTION).count == 1
 
 
-def test_what_was_read_counts_only_while_nobody_changed_it(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+def test_edit_of_an_outdated_revision_is_refused(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     read = store.tables("train")[:2]
     reopen().update_images("train", store.images(), labels_of(a="theirs", b="banana"), ACTION)

@@ -150,7 +150,7 @@ def test_columns_go_in_and_come_out(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_a_driver_takes() -> None:
+def test_values_are_converted_for_the_driver() -> None:
     assert plain(pd.Series([1.5, None])).tolist() == [1.5, None]  # type: ignore[union-attr]
     assert plain(pd.Series(["a", None], dtype="str")).tolist() == ["a", None]  # type: ignore[union-attr]
     assert plain(pd.Series([1, 2], dtype="Int64")).tolist() == [1, 2]  # type: ignore[union-attr]

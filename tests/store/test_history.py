@@ -124,9 +124,7 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_what_was_done_is_taken_back_redone_and_taken_back_again(
-    store: SqlStore, reopen: Callable[[], SqlStore], name: str
-) -> None:
+def test_action_is_undone_redone_and_undone_again(store: SqlStore, reopen: Callable[[], SqlStore], name: str) -> None:
     fill(store)
     if name == "merge":
         both_labels(store)
@@ -247,7 +245,7 @@ def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> Non
     assert store.labels()["label"].value_counts().max() == 1
 
 
-def test_what_can_not_be_taken_back_says_so(store: SqlStore) -> None:
+def test_undo_of_an_irreversible_action_is_refused(store: SqlStore) -> None:
     with pytest.raises(NotAllowedError, match="no actions to undo"):
         store.undo(None, ANN)
     store.add_version(version("v1"), Action("train", "ann"))

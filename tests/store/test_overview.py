@@ -82,7 +82,7 @@ def test_the_outline_of_some_images_has_them_on_both_sides(store: SqlStore) -> N
     assert outline(store, [])[0].empty
 
 
-def test_predictions_are_told_of(store: SqlStore) -> None:
+def test_overview_marks_images_with_predictions(store: SqlStore) -> None:
     fill(store)
     now = datetime.now(tz=UTC)
     store.add_version(VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now), ANN)

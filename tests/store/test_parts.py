@@ -155,7 +155,7 @@ def test_a_store_that_closes_lets_those_who_wait_have_their_annotations(
     assert len(annotations()) == 3 * len(NAMES)
 
 
-def test_what_goes_wrong_later_is_said_when_it_is_asked_for(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_deferred_read_is_raised_on_access(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     monkeypatch.setattr(sql, "_READ_AT_ONCE", 0)
 

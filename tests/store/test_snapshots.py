@@ -47,7 +47,7 @@ def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
         assert {k: exact[k] for k in KEPT} == {k: after[k] for k in KEPT}
 
 
-def test_what_changed_is_told_image_by_image(store: SqlStore) -> None:
+def test_snapshot_difference_lists_changed_images(store: SqlStore) -> None:
     fill(store)
     store.take_snapshot("one", None, ANN)
     store.move_images(["a"], "train", "test", ANN)
@@ -101,7 +101,7 @@ def test_labels_that_are_gone_come_back_with_their_color(store: SqlStore) -> Non
     assert store.labels().set_index("label")["color"]["apple"] == "#123456"
 
 
-def test_the_same_image_on_both_sides_is_told_apart(store: SqlStore) -> None:
+def test_image_in_both_splits_is_compared_per_split(store: SqlStore) -> None:
     store.add_images("train", images("a", "b"), labels_of(a="x"), ANN)
     store.add_images("test", images("a"), labels_of(a="y"), ANN)
     store.take_snapshot("before", None, ANN)

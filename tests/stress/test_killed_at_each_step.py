@@ -112,7 +112,7 @@ def test_a_dataset_that_is_being_replaced_can_be_read(template: Path) -> None:
     "action",
     [pytest.param("pack", marks=pytest.mark.thorough), "unpack", pytest.param("export", marks=pytest.mark.thorough)],
 )
-def test_what_a_killed_process_left_goes(template: Path, action: str) -> None:
+def test_leftovers_of_a_killed_process_are_removed(template: Path, action: str) -> None:
     left = {folder: hidden(folder) for folder in attempts(template, action)}
     assert sum(map(bool, left.values())) >= 5
     for number, folder in enumerate(left):
@@ -127,7 +127,7 @@ def test_what_a_killed_process_left_goes(template: Path, action: str) -> None:
         assert hidden(folder) == []
 
 
-def test_what_a_living_process_or_another_machine_uses_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_living_process_or_another_machine_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import sys, pathlib\nfrom customlabels_nb._utils.files import scratch\n"
         "with scratch(pathlib.Path(sys.argv[1])) as folder:\n"

@@ -131,7 +131,7 @@ def test_unreadable_images_are_passed_over(of: str, request: pytest.FixtureReque
             show_batch(none, augmented=augmented)
 
 
-def test_what_can_not_be_shown(squares: Dataset, blots: Dataset) -> None:
+def test_invalid_requests_for_a_batch_are_refused(squares: Dataset, blots: Dataset) -> None:
     for wrong in (0, 101, True, 2.5, "9"):
         with pytest.raises(InputError, match="n="):
             show_batch(squares, n=wrong)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def test_boxes_and_labels_must_be_as_many() -> None:
         Example("a.png", None, np.zeros((2, 4)), np.zeros(1))
 
 
-def test_boxes_that_can_not_be_are_left_out_and_said() -> None:
+def test_invalid_boxes_are_left_out_with_a_note() -> None:
     boxes = [
         (10, 10, 20, 20),
         (90, 40, 20, 20),  # half outside: the part inside counts
@@ -121,7 +121,7 @@ def test_small_images_stay_as_they_are(tmp_path: Path) -> None:
     assert scene.boxes.tolist() == one.boxes.tolist()
 
 
-def test_unreadable_images_and_boxes_are_told_of_once(tmp_path: Path) -> None:
+def test_unreadable_images_are_reported_once(tmp_path: Path) -> None:
     [good] = drawn_squares(tmp_path, 1)
     (tmp_path / "broken.png").write_bytes(b"no image")
     bad_boxes = example(good.image, (500, 500, 10, 10))
@@ -178,7 +178,7 @@ def test_preloading_can_be_stopped(tmp_path: Path) -> None:
         photos.preload(events)
 
 
-def test_what_is_ignored_is_painted_over_except_the_boxes_on_it(tmp_path: Path) -> None:
+def test_ignored_regions_are_painted_over_except_boxes_on_them(tmp_path: Path) -> None:
     [one] = drawn_squares(tmp_path, 1)
     left, top, width, height = one.boxes[0].astype(int)
     crowd = Example(one.image, None, one.boxes, one.labels, np.array([[0.0, 0, 128, 96]]))

@@ -112,7 +112,7 @@ def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[T
     assert len(shown) > 0.7 * len(some)
 
 
-def test_what_is_boxed_is_the_logo(some: list[TrainingScene]) -> None:
+def test_boxes_enclose_the_pasted_logo(some: list[TrainingScene]) -> None:
     """Test that the color in the middle of most boxes is nearest to the label's own color."""
     right = total = 0
     own = np.array([COLORS[label] for label in LABELS], dtype=float)
@@ -138,7 +138,7 @@ def test_sizes_and_places_vary(some: list[TrainingScene]) -> None:
     assert (middles.std(axis=0) > 0.15).all()
 
 
-def test_what_cant_be_used_is_said_and_left_out(tmp_path: Path, folder: Path) -> None:
+def test_unusable_logos_are_left_out_with_a_note(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     Image.new("RGB", (50, 50), "white").save(tmp_path / "blank.png")
     fields = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
@@ -164,7 +164,7 @@ def test_what_cant_be_used_is_said_and_left_out(tmp_path: Path, folder: Path) ->
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (5000, 20), (20, 3000), (40, 40), (700, 600)])
-def test_pictures_of_any_size_make_scenes_or_are_said(tmp_path: Path, folder: Path, size: tuple[int, int]) -> None:
+def test_logos_of_any_size_make_scenes_or_are_reported(tmp_path: Path, folder: Path, size: tuple[int, int]) -> None:
     picture = Image.new("RGB", size, "white")
     picture.paste((200, 20, 30), (size[0] // 4, size[1] // 4, -(-size[0] * 3 // 4), -(-size[1] * 3 // 4)))
     picture.save(tmp_path / "odd.png")

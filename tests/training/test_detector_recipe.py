@@ -79,7 +79,7 @@ def test_another_seed_gives_another_detector(squares: list[Example], trained: Tr
     assert not same(train_detector(squares, LABELS, options(1, random_state=1), Events()), trained)
 
 
-def test_what_is_known_of_a_training(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
+def test_facts_of_a_training(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
     facts = trained.facts
     assert (facts["steps"], facts["planned_steps"], facts["input_size"], facts["images"]) == (4, 4, 64, 6)
     assert [entry["step"] for entry in facts["history"]] == [4]
@@ -106,7 +106,7 @@ def test_predictions_skip_what_can_not_be_read(trained: TrainedDetector, squares
     assert told[-1] == Progress("detecting", 2, 2)
 
 
-def test_an_image_that_vanishes_during_the_training_is_skipped_and_said(tmp_path: Path) -> None:
+def test_image_missing_during_training_is_skipped_with_a_note(tmp_path: Path) -> None:
     examples = drawn_squares(tmp_path, 4)
     events = Events()
     events.subscribe(lambda e: Path(examples[2].image).unlink() if e == Progress("training", 1, 3, "steps") else None)
@@ -171,7 +171,7 @@ def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> Non
     assert [example.sha256 for example in held] == [example.sha256 for example in _hold_out([*many, *rare], 3, 0)[1]]
 
 
-def test_small_boxes_ask_for_a_larger_input_and_it_is_said(tmp_path: Path) -> None:
+def test_small_boxes_enlarge_the_input_with_a_note(tmp_path: Path) -> None:
     small = drawn_squares(tmp_path, 2, size=(640, 480), sides=(20, 22))
     prepared = prepare(small, LABELS, options(input_size=None), Events(), None, None)
     assert prepared.size > 320
@@ -279,7 +279,7 @@ def test_a_detector_of_torchvision_is_no_beginning() -> None:
     assert "only detectors of this package" in note
 
 
-def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
+def test_detections_in_a_crowd_are_ignored() -> None:
     one = Example("a", None, np.array([[0.0, 0, 10, 10]]), np.array([0]), np.array([[50.0, 50, 40, 40]]))
     truth = truth_table(["a"], [one], LABELS)
     rows = [("a", "red", 0.9, 55.0, 55.0, 20.0, 20.0), ("a", "red", 0.8, 0.0, 0.0, 10.0, 10.0)]
@@ -305,7 +305,7 @@ def test_a_detector_learns_drawn_squares_and_begins_from_a_former_one(tmp_path: 
 
 
 @pytest.mark.thorough
-def test_what_comes_after_the_training_is_announced(squares: list[Example]) -> None:
+def test_final_stages_beyond_the_budget_are_announced(squares: list[Example]) -> None:
     events = Events()
     told = heard(events)
     names = [example.image for example in squares] * 2000

@@ -234,7 +234,7 @@ def test_rows_of_images_that_cannot_be_read_are_nan(polygons: tuple[list[str], n
     assert np.isnan(nothing).all()
 
 
-def test_what_is_frozen_is_a_share_of_the_weights() -> None:
+def test_share_of_frozen_weights() -> None:
     network = nn.Sequential(nn.Linear(10, 10), nn.Linear(10, 10), nn.Linear(10, 10))
     assert len(unfreeze_last_stages(network, 0.0)) == 6
     assert len(unfreeze_last_stages(network, 0.5)) == 4
@@ -265,7 +265,7 @@ def run_improve(
     return improve(head, features, truth, paths, backbone, options(steps), events or Events(), **more)  # type: ignore[arg-type]
 
 
-def test_what_does_not_win_is_not_kept(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
+def test_worse_fine_tuned_network_is_not_kept(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     paths, _, features = polygons
     guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # there is nothing to learn
     head = fit_head(features, guesses, LABELS)
@@ -313,7 +313,7 @@ def test_images_are_not_mirrored_where_left_and_right_are_labels(tmp_path: Path)
 
 
 @pytest.mark.thorough
-def test_what_wins_is_kept_and_is_better_on_new_images(tmp_path: Path) -> None:
+def test_better_fine_tuned_network_is_kept_and_wins_on_new_images(tmp_path: Path) -> None:
     alike = (5, 6, 7)
     paths, targets = save_polygons(tmp_path / "train", 90, random_state=3, corners=alike)
     features = forward_all(load_backbone(), ImagePixels(paths, SIDE), range(90), SMALL, "cpu").astype(np.float32)

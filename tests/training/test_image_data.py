@@ -40,7 +40,7 @@ def test_images_are_decoded_as_the_model_will_see_them_and_kept(blots: list[str]
         found[0][1][0] = 0
 
 
-def test_no_more_is_kept_than_was_said(blots: list[str]) -> None:
+def test_cache_stays_within_its_limit(blots: list[str]) -> None:
     images = ImagePixels(blots, SIDE, cache_bytes=2 * BYTES + 10)
     events, seen = Events(), []
     events.subscribe(seen.append)
@@ -53,7 +53,7 @@ def test_no_more_is_kept_than_was_said(blots: list[str]) -> None:
     assert ImagePixels(blots, SIDE, cache_bytes=0).load(2) is not None
 
 
-def test_unreadable_images_are_told_of_once_in_the_order_of_the_images(blots: list[str], tmp_path: Path) -> None:
+def test_unreadable_images_are_reported_once_in_order(blots: list[str], tmp_path: Path) -> None:
     broken = tmp_path / "<b>.jpg"
     broken.write_bytes(Path(blots[0]).read_bytes()[:300])
     images = ImagePixels([blots[0], str(broken), "gone.jpg"], SIDE)

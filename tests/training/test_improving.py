@@ -8,7 +8,7 @@ from customlabels_nb.training.improving import LEAST_HELD_OUT, MOST_HELD_OUT, ch
 from tests.facts import tells
 
 
-def test_the_clearly_better_one_wins_and_both_figures_are_said() -> None:
+def test_clearly_better_candidate_wins_and_both_metrics_are_noted() -> None:
     names = "the head", "the tuned network"
     kept, reason = choose_start(names, np.array([0.5, 0.6, 0.7]), np.array([0.1, 0.2, 0.3]))
     assert kept
@@ -26,7 +26,7 @@ def test_one_that_is_better_by_luck_does_not() -> None:
 
 
 @given(st.integers(1, 30), st.integers(0, 1000))
-def test_what_is_kept_is_never_worse_on_held_out_images(n: int, random_state: int) -> None:
+def test_kept_network_is_never_worse_on_held_out_images(n: int, random_state: int) -> None:
     first, other = np.random.default_rng(random_state).exponential(size=(2, n))
     kept, _ = choose_start(("the head", "other"), first, other)
     assert not kept or other.mean() <= first.mean()
@@ -45,7 +45,7 @@ def test_a_fifth_is_held_out_label_by_label() -> None:
     assert many.sum() == pytest.approx(MOST_HELD_OUT, abs=2)
 
 
-def test_what_a_candidate_has_learnt_from_is_not_held_out() -> None:
+def test_training_images_of_a_candidate_are_not_held_out() -> None:
     labels = [["a"], ["b"]] * 50
     seen = np.arange(100) < 60
     found = hold_out(labels, seen=seen)

@@ -413,7 +413,7 @@ def test_stopped_before_the_steps_were_known(tmp_path: Path, monkeypatch: pytest
     assert same(weights(again), trained(state.total))
 
 
-def test_too_little_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_steps_within_the_budget_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events()
     told = heard(events)
     state = train_timed(Timed(Machine(monkeypatch), 0.06), options(None, seconds=1.0), events, None)
@@ -509,7 +509,7 @@ def test_steps_that_can_not_be(steps: Any) -> None:
         parse_budget("2min", 5)
 
 
-def test_what_comes_after_the_training_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_for_the_final_stages_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     timed = replace(options(None, seconds=40.0, epoch=10), spent=5.0, expect=lambda network: (0.0, 10.0))
     state = train_timed(Timed(machine, 0.5), timed, Events(), None)

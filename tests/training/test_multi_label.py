@@ -95,7 +95,7 @@ def test_a_label_with_one_image() -> None:
     assert (sigmoid(alone, features[:3]).argmax(axis=0) == [0, 1, 2]).all()
 
 
-def test_a_label_that_every_image_has_is_said() -> None:
+def test_label_on_every_image_is_noted() -> None:
     features, truth = scenes(30, 3)
     truth[:, 1] = True
     head = fit_multi_label_head(features, truth)

@@ -75,7 +75,7 @@ def test_boxes_agree_with_what_is_seen(
         assert boxes[0] == pytest.approx(whole, abs=max(2.0, 0.06 * max(whole[2:])))
 
 
-def test_what_is_outside_doesnt_count() -> None:
+def test_only_the_visible_part_of_a_logo_counts() -> None:
     scene = canvas()
     scene.paste(warp(sticker(60, 60), Pose(0, 80, 60, 60)), label=0)  # half of it
     scene.paste(warp(sticker(60, 60), Pose(194, 80, 60, 60)), label=1)  # 60 % of it
@@ -88,7 +88,7 @@ def test_what_is_outside_doesnt_count() -> None:
 
 
 @pytest.mark.parametrize(("hidden", "counts"), [(0.0, True), (0.5, True), (0.57, True), (0.64, False), (1.0, False)])
-def test_what_is_mostly_hidden_is_no_example(hidden: float, counts: bool) -> None:
+def test_mostly_hidden_logos_are_no_examples(hidden: float, counts: bool) -> None:
     scene = canvas()
     scene.paste(warp(sticker(100, 100), Pose(100, 80, 100, 100)), label=0)
     cover = np.zeros((104, 104, 4), dtype=np.uint8)

@@ -73,7 +73,7 @@ def test_images_that_are_not_through_do_not_count() -> None:
     assert any(tells(note, 2, 5, "train") for note in plan.notes)
 
 
-def test_lines_of_the_other_kind_are_left_out_and_said() -> None:
+def test_annotations_of_another_task_are_left_out_with_a_note() -> None:
     train = dataset("train", {**TWO, "d": [("box", "x")], "e": ["x", "y"], "f": []})
     test = dataset("test", {"g": ["x"], "h": ["y"], "i": ["x", "y"]})
     plan = make_plan(train, test, kind="single-label")

@@ -114,7 +114,7 @@ def test_islands_of_the_grounds_color_may_belong_to_the_logo_or_not() -> None:
     assert trim_background(disc(flat(255, 255, 255))).opened is None
 
 
-def test_what_lies_in_a_photo_stays_a_rectangle() -> None:
+def test_logo_inside_a_photo_stays_rectangular() -> None:
     cutout = trim_background(disc(photo()))
     assert cutout.ground == "photo"
     assert cutout.pixels.shape == (SIDE, SIDE, 4)
@@ -178,7 +178,7 @@ def test_a_picture_of_nothing_is_refused_by_name(picture: Image.Image) -> None:
         trim_background(picture, "empty.png")
 
 
-def test_what_is_too_narrow_is_refused_and_what_is_large_is_shrunk() -> None:
+def test_narrow_logos_are_refused_and_large_ones_shrunk() -> None:
     line = Image.new("RGB", (5000, 20), "white")
     line.paste(RED, (10, 5, 4990, 15))
     with pytest.raises(ImageError, match="too narrow"):
@@ -235,7 +235,7 @@ def test_files_are_read_with_their_transparency_and_turned_upright(tmp_path: Pat
         read_cutout("gone.png", tmp_path)
 
 
-def test_what_was_found_is_said() -> None:
+def test_kinds_of_background_are_described() -> None:
     assert grounds_in_words(["plain", "transparent"]) == []
     (said,) = grounds_in_words(["photo", "plain", "photo", "plain", "photo"])
     assert tells(said, "background", 3, 5, "logo", "rectangles", "PNG")

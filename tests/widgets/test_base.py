@@ -54,7 +54,7 @@ def test_a_circle_and_a_doubled_name_are_refused(tmp_path: Path) -> None:
         join_modules(tmp_path / "a.js")
 
 
-def test_what_looks_like_an_import_is_none(tmp_path: Path) -> None:
+def test_text_that_looks_like_an_import_is_ignored(tmp_path: Path) -> None:
     source = 'export const CELL = ".cell";\nexport function of(root) {\n  return root.closest(".cell");\n}\n'
     write(tmp_path, a='import { CELL } from "./b.js";\nconsole.log(CELL);\n', b=source)
     assert run_node(join_modules(tmp_path / "a.js"), tmp_path) == ".cell"
@@ -103,7 +103,7 @@ class Asked(MessageHandler, anywidget.AnyWidget):
         self.comm._reply_subshell_id = None  # like ipykernel
 
 
-def test_an_answer_that_is_no_json_is_told_as_an_error() -> None:
+def test_response_that_is_no_json_becomes_an_error() -> None:
     widget = Asked({"good": ({"rows": 1}, [b"x"]), "bad": {"rows": Path("x")}})
     widget.answer(widget, {"id": "1", "kind": "good"}, [])
     widget.answer(widget, {"id": "2", "kind": "bad"}, [])
@@ -115,7 +115,7 @@ def test_an_answer_that_is_no_json_is_told_as_an_error() -> None:
     assert "'unknown'" in unknown["error"]
 
 
-def test_what_a_cell_sends_does_not_bind_the_page_to_its_thread() -> None:
+def test_messages_from_a_cell_do_not_bind_the_page_to_its_thread() -> None:
     widget = Asked({})
     for tell in (lambda: widget.send({"push": "news"}), widget.send_state, widget.open):
         widget.comm._reply_subshell_id = "another"

@@ -131,9 +131,7 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     dashboard.close()
 
 
-def test_check_and_export_are_told_when_they_end(
-    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
+def test_end_of_check_and_export_is_announced(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     label_some(project)
     monkeypatch.chdir(tmp_path)
     dashboard = project.dashboard()
@@ -323,7 +321,7 @@ def test_the_history_panel_opens_and_takes_back(project: Project, monkeypatch: p
     panel.close()
 
 
-def test_what_a_saved_notebook_shows_is_small_and_plain(project: Project) -> None:
+def test_static_view_of_a_saved_notebook_is_small_and_plain(project: Project) -> None:
     label_some(project)
     project.labels.rename("apple", "<img src=x onerror=alert(1)>")
     for widget in (project.dashboard(), project.history_panel()):

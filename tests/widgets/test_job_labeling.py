@@ -88,7 +88,7 @@ def test_a_closed_page_gives_back_and_another_one_leases(job: LabellingJob, monk
     page.widget.close()
 
 
-def test_the_page_is_told_if_an_answer_is_not_acknowledged(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_notified_of_an_unacknowledged_answer(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     page = JobPage(job.label(), monkeypatch)
     row = page.rows()[0]
 

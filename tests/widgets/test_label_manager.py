@@ -96,7 +96,7 @@ def test_it_is_an_object_for_other_cells_too(project: Project, page: Page) -> No
     assert page.pushed == [{"push": "follow"}] * 3
 
 
-def test_galleries_are_told_and_answer_about_labels_too(
+def test_label_changes_reach_galleries(
     project: Project,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -84,7 +84,7 @@ def test_intervals_are_those_of_the_position(page: Page) -> None:
     assert found["f1"][0] <= page.widget.metrics["f1"] <= found["f1"][1]
 
 
-def test_what_needs_a_project_is_refused_in_words(page: Page) -> None:
+def test_actions_that_need_a_project_are_refused(page: Page) -> None:
     for kind, content in (
         ("keep", {"position": page.widget.position}), ("fix", {"images": [0]}), ("add", {"images": [0]}),
         ("refresh", {}), ("compare", {"name": "v0"}),

@@ -49,11 +49,11 @@ def test_a_file_keeps_the_rules(path: Path) -> None:
         ".a { background: url(a.png) }",
     ],
 )
-def test_what_breaks_a_rule_is_found(source: str) -> None:
+def test_violations_of_rules_are_found(source: str) -> None:
     assert len(refused(source)) == 1
 
 
-def test_what_keeps_the_rules_is_not_found() -> None:
+def test_programs_that_keep_the_rules_pass() -> None:
     source = "// fetch() is not used\nimport { a } from './a.js';\nconst url = 'data:,';\n.a { fill: url(#shade) }"
     assert refused(source) == []
     assert len(FILES) > 80

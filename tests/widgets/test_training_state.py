@@ -78,9 +78,7 @@ def test_the_last_minute_counts_not_the_beginning(clock: Clock, progress: Traini
     assert progress.seconds_left == pytest.approx(800, rel=0.02)
 
 
-def test_phases_are_told_in_their_order_and_may_begin_anew(
-    clock: Clock, progress: TrainingProgress, events: Events
-) -> None:
+def test_phases_are_shown_in_order_and_may_restart(clock: Clock, progress: TrainingProgress, events: Events) -> None:
     events.progress("reading", 2, 2)
     events.progress("training", 5, 9)
     events.progress("reading", 1, 3)

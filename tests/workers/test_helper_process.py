@@ -94,7 +94,7 @@ def test_a_process_ended_for_lack_of_memory_says_so(helper: HelperProcess, monke
 
 
 @pytest.mark.parametrize("entry", ["tests.nothing:run", f"{TASKS}:nothing", f"{TASKS}:unserialisable", "x"])
-def test_what_is_no_task_is_an_error(helper: HelperProcess, entry: str) -> None:
+def test_invalid_task_is_an_error(helper: HelperProcess, entry: str) -> None:
     with pytest.raises(HelperError, match=r"Error"):
         helper.run(entry, None)
     assert helper.run(f"{TASKS}:add", [2])["sum"] == 2

@@ -60,7 +60,7 @@ def test_folds_are_trained_by_workers(project: cl.Project) -> None:
     assert project.versions.empty
 
 
-def test_what_can_not_be_trained_is_named(project: cl.Project) -> None:
+def test_impossible_cross_validation_names_the_reason(project: cl.Project) -> None:
     for options, words in (({"folds": 1}, "folds=1"), ({"repeats": 0}, "repeats=0"), ({"workers": 0}, "workers=0")):
         with pytest.raises(InputError, match=words):
             project.cross_validate(**options)  # type: ignore[arg-type]

@@ -105,7 +105,7 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
 
 
 @pytest.mark.thorough
-def test_what_differs_on_a_worker_is_one_sentence(
+def test_error_names_what_differs_on_a_worker(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]], tmp_path: Path
 ) -> None:
     import ray

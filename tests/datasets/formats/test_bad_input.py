@@ -276,7 +276,7 @@ def test_links_in_circles_and_links_to_nothing(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="needs files that may not be read")
 @pytest.mark.parametrize("name", NAMES)
-def test_what_may_not_be_read_is_named(tmp_path: Path, name: str) -> None:
+def test_unreadable_file_raises_a_typed_error(tmp_path: Path, name: str) -> None:
     path = written(name, tmp_path)
     path.chmod(0)
     try:

@@ -191,7 +191,7 @@ def test_a_polygon_with_a_hole_is_a_mask_for_others_and_itself_for_us(file: Path
         assert read(FORMAT, file).annotations["polygon"].tolist() == [polygon]
 
 
-def test_ratios_become_pixels_and_are_said(file: Path) -> None:
+def test_ratios_are_converted_to_pixels_with_an_issue(file: Path) -> None:
     found = read(FORMAT, file, coco(annotations=[
         box(bbox=[0.5, 0.25, 0.5, 0.75], segmentation=[[0.5, 0.25, 1, 0.25, 1, 1]]),
         box(image_id=3, bbox=[0, 0, 1, 1]), box(bbox=None, segmentation=[[0, 0, 0.5, 0, 0.5, 0.5]]),
@@ -486,7 +486,7 @@ def full(folder: Path) -> Path:
     return path
 
 
-def test_what_a_file_says_beside_its_boxes_is_written_again(tmp_path: Path) -> None:
+def test_extra_fields_survive_a_round_trip(tmp_path: Path) -> None:
     first = cl.read_dataset(full(tmp_path))
     assert first.issues.empty
     chosen = first.filter("image.notna()").relabel({"cup": "mug"})
@@ -515,7 +515,7 @@ def test_a_project_keeps_it_with_the_source(tmp_path: Path) -> None:
     project.close()
 
 
-def test_an_area_of_another_shape_is_said(file: Path) -> None:
+def test_area_that_contradicts_the_shape_is_reported(file: Path) -> None:
     def entry(number: int, **facts: Any) -> dict[str, Any]:
         return {"id": number, "image_id": 1, "category_id": 1, "bbox": [10, 10, 10, 20], **facts}
 

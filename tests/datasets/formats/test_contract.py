@@ -87,7 +87,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, kind: str) -> None:
+def test_round_trip_keeps_what_the_format_can_hold(tmp_path: Path, name: str, kind: str) -> None:
     holds = formats.FORMATS[name].holds
     before = dataset(tmp_path, kind)
     if "empty" not in holds:
@@ -177,7 +177,7 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", list(formats.FORMATS))
-def test_each_thing_comes_back_or_is_said_not_to(tmp_path: Path, name: str) -> None:
+def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path, name: str) -> None:
     format_ = formats.FORMATS[name]
     before = everything(tmp_path)
     if name == "image_folder":
@@ -236,7 +236,7 @@ def test_writing_again_leaves_nothing_of_before(tmp_path: Path, name: str) -> No
         assert len(after.annotations) == len(again.annotations)
 
 
-def test_nothing_is_said_of_what_is_not_there(tmp_path: Path) -> None:
+def test_no_loss_is_reported_for_absent_values(tmp_path: Path) -> None:
     names = photos(tmp_path / "photos", 2)
     plain = Dataset(pd.DataFrame({"image": names}), pd.DataFrame({"image": names, "label": ["a", "b"]}))
     for name, format_ in formats.FORMATS.items():
@@ -294,7 +294,7 @@ def test_images_are_found_where_they_lie_now(tmp_path: Path) -> None:
     assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
 
 
-def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+def test_files_of_no_format_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     for path in (tmp_path / "nothing", tmp_path / "notes.txt"):
         with pytest.raises((ManifestError, InputError), match=path.name):
@@ -351,7 +351,7 @@ def test_folders_by_label_hold_each_image_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["voc", "yolo"])
-def test_what_holds_no_annotation_yet_is_of_its_format(tmp_path: Path, name: str) -> None:
+def test_format_is_recognised_without_annotations(tmp_path: Path, name: str) -> None:
     names = photos(tmp_path / "photos", 2)
     before = Dataset(pd.DataFrame({"image": names}), labels=["apple"])
     before.to(name, tmp_path / "out", copy_images=True)
@@ -360,7 +360,7 @@ def test_what_holds_no_annotation_yet_is_of_its_format(tmp_path: Path, name: str
     assert after.labels["label"].tolist() == ["apple"]
 
 
-def test_what_was_written_shows_itself_in_a_few_lines(tmp_path: Path) -> None:
+def test_export_report_has_a_short_repr(tmp_path: Path) -> None:
     written = dataset(tmp_path, "polygons").to("voc", tmp_path / "out", copy_images=True)
     text = repr(written).splitlines()
     assert text[0] == f"Written as voc: {len(written.files)} files, such as {written.files[0]}."
@@ -370,7 +370,7 @@ def test_what_was_written_shows_itself_in_a_few_lines(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_no_path_here_is_refused_by_the_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_path_error_names_the_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = dataset(tmp_path, "boxes")
     for path, why in (("s3://bucket/set.json", "is a URL"), ("", "not a valid path"), (None, "is not a path")):

@@ -69,7 +69,7 @@ def test_names_with_and_without_a_path_are_refused(tmp_path: Path) -> None:
         read(FORMAT, path)
 
 
-def test_nothing_is_read_until_it_is_said_what_to_do_with_duplicates(tmp_path: Path) -> None:
+def test_reading_duplicates_requires_on_duplicate(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "a.jpg,cat\nb.jpg,dog\n./a.jpg,bird,cat\n".replace("./", ""))
     with pytest.raises(InputError, match=facts(1, "line", 3, "'a.jpg'", "line", 1)):
         read(FORMAT, path)
@@ -83,7 +83,7 @@ def test_nothing_is_read_until_it_is_said_what_to_do_with_duplicates(tmp_path: P
         read_csv(path, ImageFinder(tmp_path), on_duplicate="last")  # type: ignore[arg-type]
 
 
-def test_duplicates_are_written_beside_the_file_until_it_is_said_what_to_do(tmp_path: Path) -> None:
+def test_duplicates_are_listed_in_a_file_without_on_duplicate(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "\ufeffin/a.jpg,cat\n\nin/b.jpg,'\"é\r\nin//a.jpg,dog\nin/b.jpg".encode())
     for _ in range(2):
         with pytest.raises(InputError, match=facts("'x-duplicates.csv'", "-deduplicated.csv'")):
@@ -280,7 +280,7 @@ def test_a_bad_annotation_is_named_and_the_rest_is_read(tmp_path: Path, cells: s
     assert found.unread == [(2, f"a.jpg,{cells}")]
 
 
-def test_what_is_read_otherwise_is_said(tmp_path: Path) -> None:
+def test_changed_values_are_reported(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "image,label,confidence,created,split,status\na.jpg,cat,97,soon,dev,done\n")
     found = read(FORMAT, path)
     assert codes(found) == ["ENTRY_ADJUSTED"] * 4

@@ -73,7 +73,7 @@ def test_boxes_of_an_image_that_is_not_there_are_named(file: Path) -> None:
     assert found.issues[0].where == str(file.parent / "gone.jpg")
 
 
-def test_photos_in_the_folder_images_or_where_it_is_said(file: Path) -> None:
+def test_photos_are_found_in_images_or_the_given_folder(file: Path) -> None:
     for folder in ("images", "elsewhere"):
         (file.parent / folder).mkdir()
         (file.parent / folder / f"{folder}.jpg").write_bytes(jpeg(1, (48, 32)))

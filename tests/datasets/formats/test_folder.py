@@ -110,7 +110,7 @@ def test_a_folder_that_may_not_be_read_is_an_issue_unless_it_is_the_root(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file.txt", ""])
-def test_what_is_no_folder_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_error_names_a_path_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     touch(tmp_path, "file.txt")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=f"The folder {name!r} "):
@@ -172,7 +172,7 @@ def test_thousands_of_files(tmp_path: Path) -> None:
     assert len(set(found.labels)) == 7
 
 
-def test_what_an_image_is_called() -> None:
+def test_image_names_are_recognised() -> None:
     assert all(map(is_image_name, ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.ppm", "e.f.tif", "g.DCM"]))
     assert not any(map(is_image_name, ["h.heic", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
 

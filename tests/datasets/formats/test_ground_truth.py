@@ -243,7 +243,7 @@ def test_one_line_that_is_not_utf8_spoils_only_itself(tmp_path: Path) -> None:
     assert [(issue.code, issue.line) for issue in found.issues] == [("ERROR_INVALID_JSON_LINE", 2)]
 
 
-def test_what_validation_added_to_a_line_is_ignored(tmp_path: Path) -> None:
+def test_findings_of_validation_in_a_line_are_ignored(tmp_path: Path) -> None:
     added = {"errors": [{"code": "X"}], "warnings": [], "cl-errors": [], "cl-warnings": [], "cl-metadata": {}}
     lines = [{**LABEL_LINE, **added}, {"source-ref": "plain", **added}]
     found = read_manifest(write(tmp_path / "m", *lines))
@@ -285,7 +285,7 @@ def test_a_file_without_a_line_that_can_be_read_is_refused(tmp_path: Path, conte
     assert CODES[code] in str(caught.value)
 
 
-def test_what_is_no_file_is_refused_without_hanging(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused_without_hanging(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "locked").write_text("{}")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "pipe", Path("/dev/zero"), Path("a\0b")):
@@ -409,7 +409,7 @@ def test_labels_of_models_are_no_loss() -> None:
     assert lost["annotator"].startswith("2 × annotator")
 
 
-def test_what_was_looked_at_and_shows_nothing_stays_so(tmp_path: Path) -> None:
+def test_labelled_images_without_annotations_stay_labelled(tmp_path: Path) -> None:
     images = pd.DataFrame({"image": ["a", "b", "c"], "status": ["labelled", "labelled", "unlabelled"]})
     said = pd.DataFrame({"image": ["a"], "label": ["x"]})
     assert again(images, said, tmp_path / "m").images["status"].tolist() == ["labelled", "labelled", "unlabelled"]
@@ -449,7 +449,7 @@ def test_written_lines_are_what_the_service_documents() -> None:
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_date_that_is_none_is_said(tmp_path: Path, quick: bool) -> None:
+def test_invalid_date_is_reported(tmp_path: Path, quick: bool) -> None:
     good, bad, without = (json.loads(json.dumps(LABEL_LINE | {"source-ref": f"s3://bucket/{n}.png"})) for n in range(3))
     bad["sunrise-metadata"]["creation-date"] = "yesterday"
     del without["sunrise-metadata"]["creation-date"]

@@ -105,7 +105,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_what_is_staged_takes_its_place_at_the_end_in_order(tmp_path: Path) -> None:
+def test_staged_files_are_moved_in_order_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("old")
     (tmp_path / "kept").write_text("old")
     with staged(tmp_path) as files:

@@ -34,7 +34,7 @@ def test_only_the_header_is_needed(tmp_path: Path) -> None:
     assert header_size(str(path)) == (480, 320)
 
 
-def test_what_can_not_be_measured_is_told_in_turn(tmp_path: Path) -> None:
+def test_sizes_and_errors_are_returned_in_order(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(1, (48, 32)))
     (tmp_path / "b.jpg").write_text("no image")
     (tmp_path / "c.jpg").mkdir()

@@ -92,7 +92,7 @@ def test_an_image_is_found_from_where_the_file_lies(tmp_path: Path) -> None:
         ("cat", "not an object"),
     ],
 )
-def test_a_shape_that_can_not_be_read_is_told_and_the_others_are(tmp_path: Path, bad: object, said: str) -> None:
+def test_unreadable_shape_is_reported_and_others_are_read(tmp_path: Path, bad: object, said: str) -> None:
     found = read(FORMAT, labelme(tmp_path / "a.json", bad, shape("rectangle", [1, 2], [11, 22])))
     assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)]
     assert codes(found) == ["ENTRY_UNREADABLE"]
@@ -121,7 +121,7 @@ def test_masks_are_read_as_polygons(tmp_path: Path) -> None:
     assert found.issues == []
 
 
-def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:
+def test_dropped_shapes_are_counted(tmp_path: Path) -> None:
     shapes = [shape("rectangle", [1, 2], [3, 4], group_id=n, flags={"hidden": True}, score=2) for n in range(3)]
     found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO")))
     said = [issue.message for issue in found.issues]
@@ -133,7 +133,7 @@ def test_what_is_not_kept_is_counted(tmp_path: Path) -> None:
     assert (found.annotations["confidence"] == 1).all()
 
 
-def test_files_that_are_none_of_its_own_are_told(tmp_path: Path) -> None:
+def test_foreign_json_files_are_reported(tmp_path: Path) -> None:
     labelme(tmp_path / "a.json")
     labelme(tmp_path / "b.json")  # about the same image
     labelme(tmp_path / "c.json", image=None)
@@ -160,7 +160,7 @@ def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
     assert not FORMAT.recognise(tmp_path / "nothing")
 
 
-def test_what_is_no_longer_labelled_loses_its_file_and_nothing_else_does(tmp_path: Path) -> None:
+def test_export_removes_files_of_unlabelled_images_only(tmp_path: Path) -> None:
     names = [str(tmp_path / f"{name}.jpg") for name in "abc"]
     rows = pd.DataFrame({"image": names, "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0})
     out = tmp_path / "out"

@@ -207,7 +207,7 @@ def test_a_multi_label_line_that_is_not_understood_is_reported(change: dict[str,
     assert parsed.findings[0].code == "ERROR_UNSUPPORTED_USE_CASE_TYPE"
 
 
-def test_what_a_model_said_is_no_label(tmp_path: Path) -> None:
+def test_predictions_in_a_manifest_are_no_labels(tmp_path: Path) -> None:
     said = {**LABEL_LINE["sunrise-metadata"], "human-annotated": "no", "class-name": "Moon"}
     line = {
         "source-ref": "a",
@@ -248,7 +248,7 @@ def test_missing_confidences_jobs_and_boxes_are_understood(tmp_path: Path) -> No
     assert found.images["status"].tolist() == ["labelled"] * 4
 
 
-def test_what_validation_added_at_any_place_is_ignored(tmp_path: Path) -> None:
+def test_findings_of_validation_are_ignored_anywhere_in_a_line(tmp_path: Path) -> None:
     said = [{"code": "ERROR_INVALID_BOUNDING_BOX", "message": "The bounding box has off frame values."}]
     line = changed(BOX_LINE, **dict.fromkeys(("errors", "cl-errors"), said))
     for part in (line["bounding-box"], line["bounding-box-metadata"], line["bounding-box"]["annotations"][0]):
@@ -275,7 +275,7 @@ def with_boxes(path: Path, size: tuple[int, int], *boxes: tuple[float, float, fl
     return line
 
 
-def test_boxes_of_a_scaled_image_are_fitted_to_it_and_that_is_said(tmp_path: Path) -> None:
+def test_boxes_are_scaled_to_the_image_with_an_issue(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.jpg", 200, 101)
     same = picture(tmp_path / "b.jpg", 100, 50)
     line = with_boxes(image, (400, 203), (40, 20.3, 80, 101.5))
@@ -310,7 +310,7 @@ def test_a_nearly_square_image_is_turned_and_not_scaled(tmp_path: Path) -> None:
     assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[90, 0, 10, 30]]
 
 
-def test_boxes_of_another_shape_are_kept_and_that_is_said(tmp_path: Path) -> None:
+def test_boxes_for_another_aspect_ratio_are_kept_with_an_issue(tmp_path: Path) -> None:
     image = picture(tmp_path / "a.jpg", 200, 100)
     found = cl.read_dataset(write(tmp_path / "m", with_boxes(image, (100, 200), (1, 2, 3, 4))))
     assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[1, 2, 3, 4]]
@@ -393,7 +393,7 @@ def test_the_order_of_images_is_that_of_the_lines(tmp_path: Path, monkeypatch: p
     assert first.images["image"].is_monotonic_increasing
 
 
-def test_what_looking_at_an_image_told_replaces_what_was_read() -> None:
+def test_verdict_on_an_image_replaces_the_first_reading() -> None:
     raws = unlike([json.dumps(BOX_LINE).encode()] * 3)
     reader = ManifestReader(ManifestLines("lines", raws), REKOGNITION)
     reader.read()

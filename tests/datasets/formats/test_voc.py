@@ -89,7 +89,7 @@ def test_both_ways_to_write_polygons_are_read(tmp_path: Path) -> None:
     assert boxes(found) == [("a.jpg", "cat", 1, 2, 4, 6)] * 2
 
 
-def test_marks_that_are_not_kept_are_said_once(tmp_path: Path) -> None:
+def test_dropped_attributes_are_reported_once(tmp_path: Path) -> None:
     hard = OBJECT.replace("<bndbox>", "<difficult>1</difficult><bndbox>")
     for name in ("a", "b"):
         voc(tmp_path / f"{name}.xml", hard, filename=f"{name}.jpg")
@@ -129,7 +129,7 @@ def test_an_image_is_not_empty_if_its_objects_cannot_be_read(tmp_path: Path) -> 
     assert statuses(read(FORMAT, tmp_path)) == {"a.jpg": "unlabelled", "b.jpg": "labelled", "c.jpg": "labelled"}
 
 
-def test_corners_in_the_wrong_order_are_turned_and_said(tmp_path: Path) -> None:
+def test_swapped_corners_are_corrected_with_an_issue(tmp_path: Path) -> None:
     turned = OBJECT.replace("<xmin>1<", "<xmin>11<").replace("<xmax>11", "<xmax>1")
     found = read(FORMAT, voc(tmp_path / "a.xml", turned))
     assert boxes(found) == [OBJECT_BOX]
@@ -189,7 +189,7 @@ def test_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
     assert read(FORMAT, path).labels == ["Bär"]
 
 
-def test_what_is_no_voc_is_neither_recognised_nor_read(tmp_path: Path) -> None:
+def test_other_xml_is_neither_recognised_nor_read(tmp_path: Path) -> None:
     svg = tmp_path / "x.xml"
     svg.write_text("<svg/>")
     for path in (svg, tmp_path, tmp_path / "absent"):
@@ -211,7 +211,7 @@ def test_one_image_makes_one_file(tmp_path: Path) -> None:
         FORMAT.write(contents([*images, {"image": "b.jpg"}], rows), path)
 
 
-def test_what_xml_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_names_that_xml_cannot_hold_are_refused_before_writing(tmp_path: Path) -> None:
     rows = [{"image": "/a.jpg", "label": "a\x01b", "left": 1, "top": 2, "width": 3, "height": 4}]
     with pytest.raises(InputError, match="Rename"):
         FORMAT.write(contents([{"image": "/a.jpg"}], rows), tmp_path / "out")

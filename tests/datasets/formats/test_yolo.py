@@ -123,7 +123,7 @@ def test_folders_by_split_first(tmp_path: Path, yaml: str) -> None:
     assert found.issues == []
 
 
-def test_a_path_from_another_machine_is_passed_over_and_said(tmp_path: Path) -> None:
+def test_path_of_another_machine_is_ignored_with_an_issue(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, "path: /home/somebody/set\n" + YAML))
     assert boxes(found) == [("a.jpg", *BOX)]
     assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_ADJUSTED", "path")]
@@ -187,7 +187,7 @@ def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
     assert boxes(read(FORMAT, base, relocate={"/old/images/train/": f"{photos}/"})) == [("a.jpg", *BOX)]
 
 
-def test_boxes_of_an_image_that_is_not_there_are_said(tmp_path: Path) -> None:
+def test_boxes_of_a_missing_image_are_reported(tmp_path: Path) -> None:
     base = dataset(tmp_path, "names: [cat, dog]\ntrain: train.txt\n")
     put(base / "train.txt", "./images/train/gone.jpg\n./images/train/a.jpg\n")
     put(base / "labels" / "train" / "gone.txt", LINE)
@@ -244,7 +244,7 @@ def test_centres_and_corners() -> None:
     assert centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]
 
 
-def test_what_lies_in_images_is_written_as_others_read_it(tmp_path: Path) -> None:
+def test_images_folder_is_written_in_the_common_layout(tmp_path: Path) -> None:
     base = dataset(tmp_path)
     FORMAT.write(read(FORMAT, base), base)
     assert (base / "train.txt").read_text() == "./images/train/a.jpg\n"
@@ -279,7 +279,7 @@ def test_links_do_not_lead_writing_elsewhere(tmp_path: Path) -> None:
     assert boxes(read(FORMAT, base)) == [("a.jpg", "x", 1, 2, 3, 4)]
 
 
-def test_a_size_that_is_not_to_be_had_is_said_before_anything_is_written(tmp_path: Path) -> None:
+def test_unknown_image_size_is_refused_before_writing(tmp_path: Path) -> None:
     image = str(tmp_path / "gone.jpg")
     rows = [{"image": image, "label": "x", "left": 1, "top": 2, "width": 3, "height": 4}]
     with pytest.raises(InputError, match=r"gone\.jpg"):

@@ -224,7 +224,7 @@ def test_an_empty_archive_unpacks_to_nothing(tmp_path: Path, archive: Callable[.
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 half", b"PK\x05\x06" + b"\xff" * 18])
-def test_what_is_no_archive_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_error_names_a_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "photos.zip"
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=r"photos\.zip"):

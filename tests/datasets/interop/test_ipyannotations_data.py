@@ -33,7 +33,7 @@ POINT = {"type": "point", "label": "rim", "coordinates": (7, 9)}
     ("annotator", "data"),
     [(BoxAnnotator, BOXES), (BoxAnnotator, []), (PolygonAnnotator, [POLYGON]), (PointAnnotator, [POINT, POINT])],
 )
-def test_what_an_annotator_has_comes_back_to_it(tmp_path: Path, annotator: Any, data: list[dict[str, Any]]) -> None:
+def test_annotations_survive_a_round_trip(tmp_path: Path, annotator: Any, data: list[dict[str, Any]]) -> None:
     drawn, shown = (annotator(options=["cup", "plate", "rim"]) for _ in range(2))
     for widget in (drawn, shown):
         widget.display(Path(shops.drawn(tmp_path, 1)[0]))
@@ -78,7 +78,7 @@ def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
     assert turned.to_ipyannotations() == {"/a.jpg": [BOXES[0]]}
 
 
-def test_what_an_annotator_can_not_take_is_left_out_and_said(tmp_path: Path) -> None:
+def test_unsupported_annotations_are_left_out_with_a_warning(tmp_path: Path) -> None:
     dataset = shops.boxes(tmp_path)
     with pytest.warns(UserWarning, match="2 annotations are not polygons and were dropped"):
         outlines = dataset.to_ipyannotations()
@@ -123,7 +123,7 @@ def test_images_of_a_project_are_absolute_there(tmp_path: Path) -> None:
         None,
     ],
 )
-def test_a_shape_that_is_none_is_said_and_the_rest_is_read(entry: object) -> None:
+def test_invalid_shape_is_reported_and_others_are_read(entry: object) -> None:
     dataset = cl.from_ipyannotations({"/a.jpg": [entry, BOXES[0]], "/b.jpg": [entry]})
     assert dataset.issues[["code", "where"]].to_numpy().tolist() == [
         ["ENTRY_UNREADABLE", "/a.jpg"], ["ENTRY_UNREADABLE", "/b.jpg"],
@@ -143,13 +143,13 @@ def test_a_shape_that_is_none_is_said_and_the_rest_is_read(entry: object) -> Non
         ({"/a.jpg": [], "/b/../a.jpg": []}, "'/a.jpg' twice"),
     ],
 )
-def test_what_is_no_data_is_refused(data: Any, words: str) -> None:
+def test_invalid_data_is_refused(data: Any, words: str) -> None:
     with pytest.raises(InputError) as raised:
         cl.from_ipyannotations(data)
     assert words in str(raised.value)
 
 
-def test_a_target_must_be_known_and_told_by_something() -> None:
+def test_unknown_or_undetermined_target_is_refused() -> None:
     empty = cl.Dataset(pd.DataFrame({"image": ["/a.jpg"]}))
     with pytest.raises(InputError, match="no annotations"):
         empty.to_ipyannotations()

@@ -61,7 +61,7 @@ def test_labels_there_and_back(tmp_path: Path) -> None:
     assert back.labels_of_images() == [["ripe", "red"], ["red"], []]
 
 
-def test_what_can_not_be_held_beside_boxes_is_told(tmp_path: Path) -> None:
+def test_losses_of_a_conversion_are_reported(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     whole = pd.DataFrame({"image": dataset.images["image"][:1], "label": "kitchen"})
     both = cl.Dataset(dataset.images, pd.concat([dataset.annotations, whole]))
@@ -71,7 +71,7 @@ def test_what_can_not_be_held_beside_boxes_is_told(tmp_path: Path) -> None:
         assert len(both.to_supervision(target="single-label")[0][2]) == 1
 
 
-def test_nothing_is_said_where_nothing_is_lost(tmp_path: Path) -> None:
+def test_lossless_conversion_reports_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         one_label(tmp_path).filter("label == 'pear'").to_supervision()
@@ -124,7 +124,7 @@ def test_polygons_become_masks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(masks[1][0], polygon_to_mask(TRIANGLE, (48, 32)))
 
 
-def test_detections_of_a_model_without_classes_or_files_are_told(tmp_path: Path) -> None:
+def test_detections_without_classes_or_files_are_reported(tmp_path: Path) -> None:
     name = str(tmp_path / "gone.jpg")
     made = sv.DetectionDataset(["x"], [name], {name: sv.Detections(xyxy=np.array([[0.0, 0.0, 5.0, 5.0]]))})
     back = cl.from_supervision(made)

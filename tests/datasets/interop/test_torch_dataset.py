@@ -34,7 +34,7 @@ def test_one_label_is_its_number(tmp_path: Path) -> None:
         made[4]
 
 
-def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_left_out_images_are_reported(tmp_path: Path) -> None:
     issues = one_label(tmp_path).to_torch().issues
     assert issues["code"].tolist() == ["NOT_HELD", "NOT_HELD"]
     assert tells(issues["message"][0], 1, "images")

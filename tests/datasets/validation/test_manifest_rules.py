@@ -161,7 +161,7 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     assert codes(found.train) == {1: ["ERROR_INVALID_IMAGE"]}
 
 
-def test_images_out_of_reach_are_not_judged_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_images_are_not_checked_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "network", False)
     found = check_manifests(as_lines(LABEL_LINE, BOX_LINE), limits=REKOGNITION).train
     assert (found.valid, found.lines) == (2, [])
@@ -198,7 +198,7 @@ def test_a_label_counts_once_an_image() -> None:
     assert found.labels == {"Echo": 2, "Echo Dot": 1, "x": 1}
 
 
-def test_what_keeps_a_test_set_from_being_split_off() -> None:
+def test_automatic_split_is_refused_for_too_few_images() -> None:
     few, enough = as_lines(*labels("a", "a", "b", "c", "c", "d", "e")), as_lines(*labels("a", "a", "b", "b", "c", "d"))
     for lines, expected in ((few, ["ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"]), (enough, [])):
         found = check_manifests(lines, limits=REKOGNITION, check_images=False, autosplit=True).train

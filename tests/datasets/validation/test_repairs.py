@@ -223,7 +223,7 @@ def test_the_test_manifest_is_repaired_too(tmp_path: Path) -> None:
     assert fixed.unread == []
 
 
-def test_what_was_done_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_lists_the_repairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fix(tmp_path, box_line("x.png", [OFF, OFF, TINY]), "clip_boxes", "drop_small_boxes", "drop_lines")
     clipped, small, lines = capsys.readouterr().out.splitlines()
     assert tells(clipped, "clip_boxes", 2, 1)

@@ -57,7 +57,7 @@ def test_a_report_says_whether_one_can_train_and_what_to_do_first(tmp_path: Path
     assert todo["repairs"].tolist()[0] == ["clip_boxes", "drop_off_frame_boxes"]
 
 
-def test_what_stops_the_training_comes_first(tmp_path: Path) -> None:
+def test_errors_that_stop_training_come_first(tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "m.manifest", [*good_lines(4), image_line("s3://other/x.png"), "{", "{"])
     report = cl.validate_manifest(path, check_images=False)
     assert not report.ok
@@ -93,7 +93,7 @@ def test_nothing_to_say(tmp_path: Path) -> None:
     assert "<table" not in report._repr_html_()
 
 
-def test_two_manifests_are_told_apart(tmp_path: Path) -> None:
+def test_findings_name_their_manifest(tmp_path: Path) -> None:
     train = write_manifest(tmp_path / "t.manifest", good_lines(10))
     test = write_manifest(tmp_path / "u.manifest", [*good_lines(10), box_line("x.png", [OFF])])
     report = cl.validate_manifest(train, test, check_images=False)

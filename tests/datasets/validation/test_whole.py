@@ -125,7 +125,7 @@ def test_labels_of_another_use_case_are_not_usable(tmp_path: Path) -> None:
     assert whole(found) == [said("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS")]
 
 
-def test_what_is_trained_on(tmp_path: Path) -> None:
+def test_use_case_is_determined_from_the_lines(tmp_path: Path) -> None:
     assert checked(tmp_path, good_lines(10)).use_case == "IMAGE_LEVEL_LABELS"
     assert checked(tmp_path, [box_line(f"{n}.png") for n in range(3)]).use_case == "OBJECT_LOCALIZATION"
     assert checked(tmp_path, ["{", "{"]).use_case == "NOT_DETERMINED"
@@ -221,7 +221,7 @@ def test_too_few_images_to_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["creation", "training"])
-def test_what_keeps_a_dataset_from_being_created_ends_training_too(tmp_path: Path, stage: Any) -> None:
+def test_errors_of_dataset_creation_end_training_too(tmp_path: Path, stage: Any) -> None:
     found = check_manifests(write_manifest(tmp_path / "m.manifest", []), limits=REKOGNITION, stage=stage).train
     assert found.terminal
     assert whole(found) == [said("ERROR_MANIFEST_IS_EMPTY")]
@@ -244,7 +244,7 @@ LENIENT: dict[str, Line | str] = {
 
 
 @pytest.mark.parametrize("name", LENIENT)
-def test_what_is_read_here_nonetheless(tmp_path: Path, name: str) -> None:
+def test_local_profile_accepts_lenient_lines(tmp_path: Path, name: str) -> None:
     manifest = write_manifest(tmp_path / "manifest", [LENIENT[name]])
     report = cl.validate_manifest(manifest, profile="local", check_images=False)
     assert report.lines.empty

@@ -101,7 +101,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first[0].read_bytes().endswith(b"}\n")
 
 
-def test_what_an_earlier_validation_wrote_is_replaced(tmp_path: Path) -> None:
+def test_outputs_of_an_earlier_validation_are_replaced(tmp_path: Path) -> None:
     old = error("ERROR_OLD", "old")
     places = ["errors", "bounding-box/errors", "bounding-box/annotations/0/errors", "bounding-box-metadata/warnings"]
     mended = changed(box_line("a.png"), dict.fromkeys([*places, "cl-errors", "cl-metadata"], old))

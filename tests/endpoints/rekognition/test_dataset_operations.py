@@ -320,7 +320,7 @@ def test_statuses_are_seen_at_once_and_refuse_other_changes(service: Service, mo
     assert len(service.entries(arn)) == 2
 
 
-def test_what_a_restart_cuts_off_has_failed(service: Service) -> None:
+def test_operations_cut_off_by_a_restart_have_failed(service: Service) -> None:
     arn = service.dataset(service.project(), [classified("1.jpg", "a")])
     (workspace,) = service.server.endpoint._workspaces.values()
     served, _ = workspace.find_dataset(parse_arn(arn))

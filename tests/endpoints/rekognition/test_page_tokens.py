@@ -36,7 +36,7 @@ def paginated(service: Service) -> list[dict[str, str]]:
     return [one for page in paginator.paginate(PaginationConfig={"PageSize": 2}) for one in page["ProjectDescriptions"]]
 
 
-def test_what_changes_between_pages_neither_repeats_nor_hides_the_rest(service: Service) -> None:
+def test_changes_between_pages_neither_repeat_nor_hide_entries(service: Service) -> None:
     made = [service.project(f"p{number}") for number in range(4)]
     answer = service.call("describe_projects", MaxResults=2)
     service.project("newer")

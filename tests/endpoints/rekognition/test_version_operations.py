@@ -184,7 +184,7 @@ def test_a_version_is_started_used_and_stopped(trained: tuple[Service, str, str]
     python._store.close()
 
 
-def test_what_is_running_runs_again_after_a_restart(trained: tuple[Service, str, str]) -> None:
+def test_running_models_start_again_after_a_restart(trained: tuple[Service, str, str]) -> None:
     service, _, arn = trained
     assert described(service, arn)["Status"] == "RUNNING"
     service.restart()
