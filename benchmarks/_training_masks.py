@@ -108,19 +108,19 @@ def _compare_speed(trained: Any, photos: list[str], labels: list[str]) -> None:
     known = {"labels": tuple(labels), "colors": ("#c8553d",) * len(labels), "mean": trained.mean, "std": trained.std}
     predictors = {}
     with tempfile.TemporaryDirectory() as folder:
-        for kind, head in (("detection", None), ("masks", masks)):
+        for task, head in (("boxes", None), ("polygons", masks)):
             trained.network.masks = head
-            save_artifact(Path(folder, kind), trained.network, ModelConfig(kind=kind, **shape, **known))
-            predictors[kind] = Predictor(Path(folder, kind))
-            predictors[kind].start("cpu")
-            found = detect_many(predictors[kind], photos)  # the first one warms up
-        times: dict[str, list[float]] = {kind: [] for kind in predictors}
+            save_artifact(Path(folder, task), trained.network, ModelConfig(task=task, **shape, **known))
+            predictors[task] = Predictor(Path(folder, task))
+            predictors[task].start("cpu")
+            found = detect_many(predictors[task], photos)  # the first one warms up
+        times: dict[str, list[float]] = {task: [] for task in predictors}
         for _ in range(_SPEED_ROUNDS):
-            for kind, predictor in predictors.items():
+            for task, predictor in predictors.items():
                 began = process_time()
                 detect_many(predictor, many)
-                times[kind].append(process_time() - began)
-    boxes, outlined = (1000 * float(np.median(times[kind])) / len(many) for kind in ("detection", "masks"))
+                times[task].append(process_time() - began)
+    boxes, outlined = (1000 * float(np.median(times[task])) / len(many) for task in ("boxes", "polygons"))
     each = f"{boxes:.0f}, {outlined:.0f} ms, {len(found) / len(photos):.1f} objects"
     figure("CPU time of detect_many for a photo, by boxes and by masks", each)
     bound("speed by masks over speed by boxes", boxes / outlined, "×", at_least=LEAST_SPEED)

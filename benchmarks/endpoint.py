@@ -138,7 +138,7 @@ def measure(server: Server, name: str, model: Model) -> None:
     server.client.stop_project_version(ProjectVersionArn=arn)
     rate, idle = statistics.median(together), statistics.median(nothing)
     parts = statistics.median(decoding) + statistics.median(forward)
-    heading(f"{name}: {processor.config.kind}, {IMAGES} photos")
+    heading(f"{name}: {processor.config.task}, {IMAGES} photos")
     figure("decoding + forward, a request that does nothing", f"{parts * 1e3:.1f} ms, {idle * 1e3:.1f} ms")
     figure("detect_many", f"{statistics.median(many):.1f} images/s")
     figure(f"{CLIENTS} clients", f"{rate:.1f} images/s")

@@ -221,11 +221,11 @@ def _models(folder: Path) -> dict[str, Path]:
     facts = BACKBONES[PACKAGED]
     labels, colors = tuple("abcde"), ("#c8553d",) * 5
     known: dict[str, Any] = {"labels": labels, "colors": colors, "backbone": PACKAGED}
-    config = ModelConfig(kind="single-label", input_size=facts.input_size, mean=facts.mean, std=facts.std, **known)
+    config = ModelConfig(task="single-label", input_size=facts.input_size, mean=facts.mean, std=facts.std, **known)
     save_artifact(folder / "classifier", ImageClassifier(load_backbone(), facts.features, len(labels)), config)
     detector = pretrained_detector(DetectorShape(), len(labels), PACKAGED, random_state=0)
     mean, std = normalisation(OWN, PACKAGED)
-    config = ModelConfig(kind="detection", input_size=320, mean=mean, std=std, detector=detector.shape, **known)
+    config = ModelConfig(task="boxes", input_size=320, mean=mean, std=std, detector=detector.shape, **known)
     save_artifact(folder / "detector", detector, config)
     return {"classifier": folder / "classifier", "detector": folder / "detector"}
 

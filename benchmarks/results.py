@@ -61,7 +61,7 @@ def detector(n, boxes, k=20):
     said.loc[wrong, "label"] = rng.choice(labels, wrong.sum())
     said["confidence"] = rng.beta(4, 2, boxes)
     images = pd.DataFrame({"image": names, "width": 640, "height": 480})
-    return cl.evaluate(true, said, images, task="detection", name="many boxes")
+    return cl.evaluate(true, said, images, task="boxes", name="many boxes")
 """
 CASES = {
     "10,000 images x 20 labels, one label each": "classifier(10_000, 20, 'single-label')",

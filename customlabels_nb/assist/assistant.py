@@ -108,7 +108,7 @@ class AutoLabels:
         self.threshold: float | None = promise and promise["threshold"]
         self._assist, self._run, self._revisions = assist, run["run"], revisions
         images = counted(self.frame["image"].nunique(), "image")
-        what = "the boxes" if run.get("kind") == "detection" else "them"
+        what = "the boxes" if run.get("task") == "boxes" else "them"
         self.text = (
             f"{images} can be labelled, at least {promise['bound']:.1%} of {what} right."
             if promise
@@ -271,7 +271,7 @@ class Assist:
     def status(self) -> AssistStatus:
         """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
         said = self.summary()
-        units = ("more box", "more boxes") if (self._latest() or {}).get("kind") == "detection" else ("more label",)
+        units = ("more box", "more boxes") if (self._latest() or {}).get("task") == "boxes" else ("more label",)
         running, left = said["running"], counted(said["next"], *units)
         if running is not None:
             phase, done, total = running["phase"], running["done"], running["total"]
@@ -351,13 +351,13 @@ class Assist:
             if self._closed:
                 raise Cancelled("The project was closed.")
             chosen, runs = self._settings, self._runs()
-            last = self._latest("done") or {"kind": "", "learnt": 0}
+            last = self._latest("done") or {"task": "", "learnt": 0}
             images, boxes = self._store.labelled_by_people(t.TRAIN)
             run: dict[str, Any] = {
                 "run": 1 + max((old["run"] for old in runs), default=0), "auto": target is not None,
                 "started": _now(), "ended": None, "state": "running", "error": "", "note": "", "basis": self._basis(),
                 "action": self._store.last_action(),
-                "target": target or chosen["target"], "test": chosen["test"], "kind": last["kind"],
+                "target": target or chosen["target"], "test": chosen["test"], "task": last["task"],
                 "images": self._store.statistics(t.TRAIN).total_entries, "labels": images, "boxes": boxes,
                 "learnt": last["learnt"], "steps": [], "promise": None, "needed": None, "missing": [], "advice": None,
             }  # fmt: skip
@@ -414,7 +414,7 @@ class Assist:
         images, boxes = self._store.labelled_by_people(t.TRAIN)
         if last is None:
             return 0, EVERY, images
-        if last["kind"] != "detection":
+        if last["task"] != "boxes":
             actions = self._store.actions(limit=EVERY)  # they may have corrected labels
             changed = actions.loc[(actions["id"] > last["action"]) & (actions["split"] == t.TRAIN), "count"].sum()
             new = max(abs(images - last["labels"]), int(changed))

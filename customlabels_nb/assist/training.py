@@ -56,18 +56,17 @@ from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.assist.suspects import suspect_boxes, suspect_labels
 from customlabels_nb.checks import find_near_duplicates
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.errors import NotEnoughDataError, StoreError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
-from customlabels_nb.evaluation.outcomes import DETECTION, MULTI_LABEL
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.models.artifact import DETECTORS
 from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.store import SqlStore
-from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.plan import UsableImages, usable_part
+from customlabels_nb.training.tasks import choose_task
 
 #: Images on a page of a cluster.
 PAGE = 9
@@ -84,7 +83,7 @@ class _Images:
     """Training images, and the open test images if they are allowed. The masks and positions refer to ``table``."""
 
     table: pd.DataFrame
-    kind: str
+    task: str
     names: list[str]
     annotations: pd.DataFrame
     part: UsableImages
@@ -157,9 +156,9 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
     upcoming = drawn & asked & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
-    find = _detect if data.kind == DETECTION else _classify
+    find = _detect if data.task == BOXES else _classify
     found = find(data, steps, arguments["budget"], root, f"run {number}")
-    thresholds = _guarantees(found.checks, len(data.names), target, data.kind)
+    thresholds = _guarantees(found.checks, len(data.names), target, data.task)
     least = np.array([one.threshold for one in thresholds] or [np.inf])
     doubted = found.shown.loc[found.shown["sure"] < least[found.shown["label_at"]], "image"]
     hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
@@ -170,11 +169,11 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     trusted = trusted[~trusted["image"].isin(hidden)]
     prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
     report = {
-        "kind": data.kind,
+        "task": data.task,
         "steps": steps.done,
         **_promise(thresholds, found.checks, len(data.check), data.names, target),
         "advice": found.advice,
-        "learnt": len(data.part.marks) if data.kind == DETECTION and found.doubt is not None else 0,
+        "learnt": len(data.part.marks) if data.task == BOXES and found.doubt is not None else 0,
         "note": _note(data, found),
         "reserved": ahead,
     }
@@ -205,9 +204,9 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     human = annotations[~annotations["image"].isin(images.loc[by_machine, "image"])]
     train = Dataset(images[~by_machine], human, labels, name=t.TRAIN, root=root)
     nothing = Dataset(images[:0], None, labels)
-    kind = choose_kind(train, nothing, task=store.project().task).kind
-    kind = DETECTION if kind in DETECTORS else kind  # boxes are learnt in less time than masks
-    part = usable_part(train, kind)
+    task = choose_task(train, nothing, project_task=store.project().task).task
+    task = BOXES if task in DRAWN_TASKS else task  # boxes are learnt in less time than masks
+    part = usable_part(train, task)
     place = pd.Series(np.arange(len(images)), index=images["image"])
     table = images
     if test:
@@ -217,7 +216,7 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
     at = place[part.images["image"]].to_numpy(dtype=np.int64)
     features = PackedFeatures(project_features(root))
-    return _Images(table, kind, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images), features)
+    return _Images(table, task, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images), features)
 
 
 def _drawn(data: _Images, since: int) -> BoolArray:
@@ -268,7 +267,7 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
     place = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
     truth: NDArray[Any] = np.zeros((n, k), dtype=np.bool_)
     truth[place[0][data.part.marks["image"]].to_numpy(), place[1][data.part.marks["label"]].to_numpy()] = True
-    several, rows, copies = data.kind == MULTI_LABEL, data.features[data.at], data.copies[data.at]
+    several, rows, copies = data.task == MULTI_LABEL, data.features[data.at], data.copies[data.at]
     some = truth.any(axis=0)
     if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
         return _nothing(steps, n, count)
@@ -416,10 +415,10 @@ def _relay(events: Events, phase: str, start: int = 0, total: int | None = None)
     return inner
 
 
-def _guarantees(checks: pd.DataFrame, labels: int, target: float, kind: str) -> list[Guarantee]:
+def _guarantees(checks: pd.DataFrame, labels: int, target: float, task: str) -> list[Guarantee]:
     """Return the threshold of each label."""
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
-    if kind == MULTI_LABEL:
+    if task == MULTI_LABEL:
         return [find_guarantee(sure, right, target, copies=copies, labels=tuple(range(labels)))] * labels
     return guarantee_labels(sure, checks["label"].to_numpy(), right, labels, target, copies=copies)
 
@@ -469,7 +468,7 @@ def _note(data: _Images, found: _Found) -> str:
         return "All images that can be read have been labelled, skipped or marked for review."
     if not len(data.at):
         return "No image has been labelled yet, so the queue starts with typical images."
-    if found.doubt is None and data.kind == DETECTION:
+    if found.doubt is None and data.task == BOXES:
         return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes, not all of one scene."
     if found.doubt is None:
         return f"Nothing can be predicted with {counted(used, 'label')} in use."

@@ -36,7 +36,11 @@ from customlabels_nb.errors import InputError, LabelError, TableError
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
 STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
-TASKS = ("single-label", "multi-label", "boxes", "polygons")
+SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS = "single-label", "multi-label", "boxes", "polygons"
+#: Tasks of projects, models and evaluations.
+TASKS = (SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS)
+#: Tasks with image-level labels, and tasks with drawn objects.
+CLASSIFICATION_TASKS, DRAWN_TASKS = TASKS[:2], TASKS[2:]
 
 CREATED_DTYPE = "datetime64[us, UTC]"
 

@@ -510,7 +510,7 @@ class Dataset:
         self,
         transform: Callable[[Any], Any] | None = None,
         *,
-        target: str | None = None,
+        task: str | None = None,
         transforms: Callable[[Any, Any], Any] | None = None,
     ) -> TorchDataset:
         """Convert the dataset to a PyTorch dataset of (image, target) pairs.
@@ -523,15 +523,16 @@ class Dataset:
         transform : callable, optional
             Function applied to each PIL image, for example to convert it to a tensor. If the function changes the image
             size, boxes are not adjusted.
-        target : {"single-label", "multi-label", "boxes", "masks"}, optional
-            Kind of target; by default it is inferred from the annotations, as "boxes" if there are boxes or polygons.
+        task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+            Task that the dataset is for; by default it is inferred from the annotations, as "boxes" if there are boxes
+            or polygons.
             "single-label": an int, the index of the label in ``.classes``;
             "multi-label": float32, shape (classes,), 1 for each label of the image;
             "boxes": the dict that torchvision's detectors take: ``boxes`` (float32, shape (n, 4), pixels x0, y0, x1,
             y1 of the upright image, as torchvision.tv_tensors.BoundingBoxes), ``labels`` (int64; 0 is the background,
             which is the first of ``.classes``), ``image_id`` (int), ``area`` (float32), ``iscrowd`` (int64);
-            "masks": the same dict with ``masks`` (uint8, shape (n, height, width), 1 inside the polygon, or inside the
-            box if there is no polygon, as torchvision.tv_tensors.Mask), as torchvision's Mask R-CNN takes it.
+            "polygons": the same dict with ``masks`` (uint8, shape (n, height, width), 1 inside the polygon, or inside
+            the box if there is no polygon, as torchvision.tv_tensors.Mask), as torchvision's Mask R-CNN takes it.
         transforms : callable, optional
             Function applied to each pair of PIL image and target, such as a transform from torchvision.transforms.v2.
             Pass either this or ``transform``.
@@ -545,8 +546,8 @@ class Dataset:
         Raises
         ------
         InputError
-            If the target cannot be inferred because there are no annotations, or if an image has several labels but the
-            target allows only one.
+            If the task cannot be inferred because there are no annotations, or if an image has several labels but the
+            task allows only one.
 
         Examples
         --------
@@ -559,9 +560,9 @@ class Dataset:
         """
         from customlabels_nb.datasets.interop.torch_dataset import TorchDataset
 
-        return TorchDataset(self._contents(), root=self.root, target=target, transform=transform, transforms=transforms)
+        return TorchDataset(self._contents(), root=self.root, task=task, transform=transform, transforms=transforms)
 
-    def to_supervision(self, *, target: str | None = None) -> Any:
+    def to_supervision(self, *, task: str | None = None) -> Any:
         """Convert the dataset to a dataset of the supervision package, which opens images on access.
 
         The polygon, crowd flag, annotator, job and time of each box are stored in ``Detections.data``. Items that
@@ -569,9 +570,9 @@ class Dataset:
 
         Parameters
         ----------
-        target : {"single-label", "multi-label", "boxes", "masks"}, optional
-            Kind of target; by default it is inferred from the annotations. "masks" also fills ``Detections.mask``,
-            which needs memory for every pixel of each object.
+        task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+            Task that the dataset is for; by default it is inferred from the annotations. "polygons" also fills
+            ``Detections.mask``, which needs memory for every pixel of each object.
 
         Returns
         -------
@@ -592,21 +593,21 @@ class Dataset:
         """
         from customlabels_nb.datasets.interop.supervision_datasets import to_supervision
 
-        return to_supervision(self._contents(), root=self.root, target=target)
+        return to_supervision(self._contents(), root=self.root, task=task)
 
-    def to_huggingface(self, *, target: str | None = None) -> Any:
+    def to_huggingface(self, *, task: str | None = None) -> Any:
         """Convert the dataset to a Hugging Face ``datasets.Dataset``.
 
         The columns are ``image`` (a reference to the file, decoded on access), ``width``, ``height``, your own columns
-        of numbers and strings, and, depending on the target, one of ``label`` (a ClassLabel), ``labels`` (a list of
+        of numbers and strings, and, depending on the task, one of ``label`` (a ClassLabel), ``labels`` (a list of
         ClassLabels) and ``objects``, which has the lists ``bbox`` (left, top, width, height in pixels), ``category``,
         ``area``, ``iscrowd``, ``confidence`` and ``polygon``. The target column is None for an unlabelled image and
         empty for an image that was labelled as empty.
 
         Parameters
         ----------
-        target : {"single-label", "multi-label", "boxes"}, optional
-            Kind of target; by default it is inferred from the annotations.
+        task : {"single-label", "multi-label", "boxes"}, optional
+            Task that the dataset is for; by default it is inferred from the annotations.
 
         Returns
         -------
@@ -617,7 +618,7 @@ class Dataset:
         MissingDependencyError
             If datasets is not installed.
         InputError
-            If an image has several labels but the target allows only one, or if its name is not valid UTF-8.
+            If an image has several labels but the task allows only one, or if its name is not valid UTF-8.
 
         Examples
         --------
@@ -627,22 +628,23 @@ class Dataset:
         """
         from customlabels_nb.datasets.interop.huggingface import to_huggingface
 
-        return to_huggingface(self._contents(), root=self.root, target=target)
+        return to_huggingface(self._contents(), root=self.root, task=task)
 
-    def to_ipyannotations(self, *, target: str | None = None) -> dict[str, Any]:
+    def to_ipyannotations(self, *, task: str | None = None) -> dict[str, Any]:
         """Convert the annotations of each image to the ``data`` format of the ipyannotations widgets.
 
         The data of an image is a class, a list of classes, or a list of dicts
         ``{"type": "box", "label": …, "xyxy": (x0, y0, x1, y1)}``,
         ``{"type": "polygon", "label": …, "points": [(x, y), …]}`` with the first point repeated at the end, or
         ``{"type": "point", "label": …, "coordinates": (x, y)}``, in pixels of the upright image. An image that was
-        labelled as empty has an empty list. Unlabelled images are not included. Annotations that do not fit the target
+        labelled as empty has an empty list. Unlabelled images are not included. Annotations that do not fit the task
         are dropped with a warning.
 
         Parameters
         ----------
-        target : {"single-label", "multi-label", "boxes", "polygons", "points"}, optional
-            Kind of data; by default it is inferred from the annotations. Boxes with width and height 0 are points.
+        task : {"single-label", "multi-label", "boxes", "polygons", "points"}, optional
+            Task that the data is for; by default it is inferred from the annotations. Boxes with
+            width and height 0 are points.
 
         Returns
         -------
@@ -652,8 +654,8 @@ class Dataset:
         Raises
         ------
         InputError
-            If the target cannot be inferred because there are no annotations, or if an image has several labels but the
-            target allows only one.
+            If the task cannot be inferred because there are no annotations, or if an image has several labels but the
+            task allows only one.
 
         Examples
         --------
@@ -663,7 +665,7 @@ class Dataset:
         """
         from customlabels_nb.datasets.interop.ipyannotations_data import to_ipyannotations
 
-        data, issues = to_ipyannotations(self._contents(), root=self.root, target=target)
+        data, issues = to_ipyannotations(self._contents(), root=self.root, task=task)
         if issues:
             warnings.warn(" ".join(issue.message for issue in issues), stacklevel=2)
         return data
@@ -692,7 +694,13 @@ class Dataset:
         return report
 
     def show_batch(
-        self, n: int = 9, *, augmented: bool = True, kind: str | None = None, random_state: int = 0
+        self,
+        n: int = 9,
+        *,
+        augmented: bool = True,
+        task: str | None = None,
+        recipe: str | None = None,
+        random_state: int = 0,
     ) -> ContactSheet:
         """Show images as the model sees them during training, with their boxes or labels.
 
@@ -702,8 +710,10 @@ class Dataset:
             Number of images to show, at most 100.
         augmented : bool
             Apply random augmentation as in training. If False, prepare the images as for inference.
-        kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
-            Kind of model. Defaults to the kind that training would choose.
+        task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+            Task of the model. Defaults to the task that training would choose.
+        recipe : {"brands"}, optional
+            Recipe, as in ``project.train()``. Defaults to the recipe that training would choose.
         random_state : int
             Random seed for the choice of images and the augmentation.
 
@@ -719,7 +729,7 @@ class Dataset:
         InputError
             If an argument is invalid.
         NotEnoughDataError
-            If no image has the annotations that this kind of model needs, or no image can be read.
+            If no image has the annotations that the task needs, or no image can be read.
 
         Examples
         --------
@@ -733,7 +743,7 @@ class Dataset:
                 "project.train_set.show_batch()."
             )
         sheet: ContactSheet = self.origin._project._show_batch(
-            self, n=n, augmented=augmented, kind=kind, random_state=random_state
+            self, n=n, augmented=augmented, task=task, recipe=recipe, random_state=random_state
         )
         return sheet
 

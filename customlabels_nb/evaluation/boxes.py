@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb.core.masks import areas_of_masks, boxes_of_masks
+from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
@@ -25,15 +26,7 @@ from customlabels_nb.evaluation.input_tables import (
     rasterised,
 )
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, check_iou_threshold, find_candidates, ranges
-from customlabels_nb.evaluation.outcomes import (
-    DETECTION,
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    MASKS,
-    TRUE_POSITIVE,
-    Outcomes,
-    Steps,
-)
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 
 _Objects: TypeAlias = npt.NDArray[np.object_]
 
@@ -94,7 +87,7 @@ class Boxes(Outcomes):
     left_out_rows : dict of str to int
         Number of rows in ``truth`` and in ``predictions`` that were ignored because they have a label but no box.
     masks : Masks, optional
-        Masks of the boxes, for the task "masks". Masks are matched instead of boxes.
+        Masks of the boxes, for the task "polygons". Masks are matched instead of boxes.
     """
 
     truth_image: IntArray
@@ -443,7 +436,7 @@ def make_boxes(
         candidates = find_candidates(group, predicted.box[rows], truth_group, true.box[truth_rows], crowd)
     match, iou, ignored = candidates.match(iou_threshold)
     return Boxes(
-        MASKS if masks else DETECTION,
+        POLYGONS if masks else BOXES,
         test_images,
         tuple(names),
         tuple(colors),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import Scores
 
 MOST_BINS = 1000

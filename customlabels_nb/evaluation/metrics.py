@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, hstack
 
+from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detector_metrics import coco_map, mean_average_recall
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 

@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
     from customlabels_nb.evaluation.confusion import ConfusionMatrix
 
-SINGLE_LABEL, MULTI_LABEL, DETECTION, MASKS = "single-label", "multi-label", "detection", "masks"
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "true positive", "false positive", "false negative"
-TASKS = (SINGLE_LABEL, MULTI_LABEL, DETECTION, MASKS)
-
-#: Tasks whose outcomes are :class:`customlabels_nb.evaluation.boxes.Boxes`.
-DRAWN_TASKS = (DETECTION, MASKS)
 
 
 @dataclass(frozen=True, eq=False)

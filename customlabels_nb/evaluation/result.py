@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TASKS
 from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
@@ -20,15 +21,7 @@ from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, check_iou_threshold
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
-from customlabels_nb.evaluation.outcomes import (
-    DETECTION,
-    DRAWN_TASKS,
-    MASKS,
-    MULTI_LABEL,
-    SINGLE_LABEL,
-    TASKS,
-    Outcomes,
-)
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import make_scores
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -170,7 +163,7 @@ class Evaluation:
 
     @property
     def task(self) -> str:
-        """Task that was evaluated: "single-label", "multi-label", "detection" or "masks"."""
+        """Task that was evaluated: "single-label", "multi-label", "boxes" or "polygons"."""
         return self.outcomes.task
 
     def metric(self, name: str) -> float:
@@ -321,7 +314,7 @@ class Evaluation:
         Raises
         ------
         InputError
-            If the evaluated task is not detection.
+            If the evaluated task is neither "boxes" nor "polygons".
 
         Examples
         --------
@@ -421,18 +414,20 @@ def make_outcomes(
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     check_iou_threshold(iou_threshold)
     if task in DRAWN_TASKS:
-        return make_boxes(truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == MASKS)
+        return make_boxes(
+            truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS
+        )
     return make_scores(truth, predictions, images, labels=labels, task=task)
 
 
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
     """Infer the task from the truth and predictions tables, which are validated later.
 
-    The task is "detection" if a table contains a box, "single-label" if no image has two true labels, and otherwise
+    The task is "boxes" if a table contains a box, "single-label" if no image has two true labels, and otherwise
     "multi-label".
     """
     if has_boxes(truth) or has_boxes(predictions):
-        return DETECTION
+        return BOXES
     columns = list(truth.columns) if isinstance(truth, pd.DataFrame) else []
     if columns.count("image") != 1 or columns.count("label") != 1:
         return SINGLE_LABEL

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.tables import CLASSIFICATION_TASKS, SINGLE_LABEL
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
@@ -23,18 +24,8 @@ from customlabels_nb.evaluation.input_tables import (
     clean_table,
     labels_and_colors,
 )
-from customlabels_nb.evaluation.outcomes import (
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    MULTI_LABEL,
-    SINGLE_LABEL,
-    TRUE_POSITIVE,
-    Outcomes,
-    Steps,
-)
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.settings import settings
-
-CLASSIFICATION_TASKS = (SINGLE_LABEL, MULTI_LABEL)
 
 _WORTH_THREADS = 1_000_000  # minimum number of confidences for which threads pay off
 _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together

@@ -16,8 +16,8 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import printable
+from customlabels_nb.core.tables import DRAWN_TASKS
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import DRAWN_TASKS
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.reading import local_path

@@ -14,12 +14,11 @@ from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, ltwh_to_ratios
 from customlabels_nb.core.polygons import to_one_ring
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.inference.exporting.detect import polygon_of
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import IntArray, Threshold, check_max_results, choose, resolve_thresholds
-from customlabels_nb.models.artifact import DETECTORS, MASKS
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
 from customlabels_nb.models.transforms import Pixels, to_pixels
 
@@ -60,11 +59,11 @@ class ImagePrediction:
     polygons: ObjectArray | None = None
 
 
-def columns_of(kind: str) -> tuple[str, ...]:
-    """Return the columns of the predictions of a kind of model, after the image."""
-    if kind not in DETECTORS:
+def columns_of(task: str) -> tuple[str, ...]:
+    """Return the columns of the predictions of a model, after the image, by its task."""
+    if task not in DRAWN_TASKS:
         return DETECTION_COLUMNS[:2]
-    return (*DETECTION_COLUMNS, "polygon") if kind == MASKS else DETECTION_COLUMNS
+    return (*DETECTION_COLUMNS, "polygon") if task == POLYGONS else DETECTION_COLUMNS
 
 
 def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
@@ -117,7 +116,7 @@ class Postprocessor:
         check_max_results(max_results)
         self.max_results = max_results
         self.is_detector = self.config.is_detector
-        self.columns = ["image", *columns_of(self.config.kind)]
+        self.columns = ["image", *columns_of(self.config.task)]
 
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Decode and preprocess an encoded image at no larger size than the model needs.
@@ -160,7 +159,7 @@ class Postprocessor:
         table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
         table.insert(0, "label", pd.Series(names[every.labels], dtype="str"))
         table.insert(1, "confidence", every.confidences)
-        if self.config.kind == MASKS:
+        if self.config.task == POLYGONS:
             table["polygon"] = every.polygons
         return table
 

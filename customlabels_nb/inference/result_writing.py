@@ -18,13 +18,14 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
+from customlabels_nb.core.tables import POLYGONS
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
 from customlabels_nb.inference.journal import COLUMNS, ENGINE, CompletedChunk, Failure, Mark, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ImageResult, JsonLines, ManifestOutput, Output, ParquetParts
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS, Postprocessor
-from customlabels_nb.models.artifact import MASKS, model_identity
+from customlabels_nb.models.artifact import model_identity
 
 _SUFFIXES = (".jsonl", ".ndjson", ".manifest")
 _ROWS_A_STEP = 100_000
@@ -388,7 +389,7 @@ def open_writing(
         raise InputError(f"to={os.fspath(to)!r} is one file, but several workers write to a folder. Pass a folder.")
     manifest = suffix == ".manifest"
     config = postprocessor.config
-    if manifest and config.kind == MASKS:
+    if manifest and config.task == POLYGONS:
         warnings.warn(
             f"Manifests have no polygons, so to={os.fspath(to)!r} gets only the boxes of the objects. Use .jsonl or a "
             "folder to keep the polygons.",

@@ -115,11 +115,11 @@ class ProjectActions(ProjectScreen):
         return count
 
     def versions(self) -> list[str]:
-        """Return the names of the other evaluated versions of the same kind, newest first."""
+        """Return the names of the other evaluated versions of the same task, newest first."""
         return [
             version.name
             for version in reversed(self._store.versions())
-            if version.kind == self._config.kind and "f1" in version.metrics and version.name != self._version
+            if version.task == self._config.task and "f1" in version.metrics and version.name != self._version
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.files import write_errors, write_whole
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TASKS
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
@@ -43,11 +44,8 @@ FORMAT_VERSION = 4
 _WITHOUT_MASKS, _WITHOUT_VOTES = 2, 3
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-DETECTION, MASKS = "detection", "masks"
-#: Kinds of models that predict boxes.
-DETECTORS = (DETECTION, MASKS)
-#: Activation that turns logits into confidences, by kind of model. A detector's outputs are already confidences.
-KINDS = {"single-label": "softmax", "multi-label": "sigmoid", DETECTION: "none", MASKS: "none"}
+#: Activation that turns logits into confidences, by task. A detector's outputs are already confidences.
+ACTIVATIONS = {SINGLE_LABEL: "softmax", MULTI_LABEL: "sigmoid", BOXES: "none", POLYGONS: "none"}
 DEFAULT_THRESHOLD = 0.5
 #: Maximum side of a square input in pixels, larger than the input of any supported network.
 MOST_INPUT_SIZE = 4096
@@ -63,8 +61,8 @@ class ModelConfig:
 
     Attributes
     ----------
-    kind : str
-        "single-label", "multi-label", "detection" (boxes) or "masks" (boxes with masks).
+    task : str
+        "single-label", "multi-label", "boxes" or "polygons" (boxes with masks).
     labels : tuple of str
         Labels in the order of the model's outputs.
     colors : tuple of str
@@ -82,7 +80,7 @@ class ModelConfig:
     detector : DetectorShape or None
         Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
     format_version : int
-        Version of the file format that this kind of model requires.
+        Version of the file format that this model requires.
 
     Raises
     ------
@@ -90,7 +88,7 @@ class ModelConfig:
         If a value is invalid.
     """
 
-    kind: str
+    task: str
     labels: tuple[str, ...]
     colors: tuple[str, ...]
     backbone: str
@@ -107,7 +105,7 @@ class ModelConfig:
             value = getattr(self, name)
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
-        _require(self.kind in KINDS, "kind", self.kind, f"must be one of {', '.join(KINDS)}")
+        _require(self.task in TASKS, "task", self.task, f"must be one of {', '.join(TASKS)}")
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
         least = 1 if self.is_detector else 2
@@ -131,7 +129,7 @@ class ModelConfig:
         for label, value in self.thresholds.items():
             _require(label in self.labels, "thresholds key", label, f"must be one of the labels {list(self.labels)}")
             _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
-        least = _WITHOUT_VOTES if self.kind == MASKS else _WITHOUT_MASKS
+        least = _WITHOUT_VOTES if self.task == POLYGONS else _WITHOUT_MASKS
         votes = self.detector is not None and self.detector.votes
         object.__setattr__(self, "format_version", FORMAT_VERSION if votes else least)
 
@@ -140,7 +138,7 @@ class ModelConfig:
             object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
         shape = self.detector
         fits = isinstance(shape, DetectorShape) if self.is_detector else shape is None
-        _require(fits, "detector", shape, f"does not fit kind={self.kind!r}")
+        _require(fits, "detector", shape, f"does not fit task={self.task!r}")
         if shape is not None and shape.architecture != OWN:
             _require(self.backbone == shape.architecture, "backbone", self.backbone, "must be the detector's name")
         else:
@@ -150,12 +148,12 @@ class ModelConfig:
     @property
     def is_detector(self) -> bool:
         """True if the model predicts boxes."""
-        return self.kind in DETECTORS
+        return self.task in DRAWN_TASKS
 
     @property
     def activation(self) -> str:
         """Activation that turns logits into confidences: "softmax" or "sigmoid", or "none" for a detector."""
-        return KINDS[self.kind]
+        return ACTIVATIONS[self.task]
 
     @property
     def fill(self) -> tuple[int, ...]:
@@ -177,7 +175,7 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     ------
     InputError
         If the number of the model's outputs differs from the number of labels in the config, or the config is for a
-        different kind of model.
+        model of a different task.
     ArtifactError
         If a weight is NaN or infinite, or the folder cannot be written.
     """
@@ -187,8 +185,8 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     shape = getattr(model, "shape", None)
     if shape != config.detector:
         raise InputError(f"The model's detector shape is {shape!r}, but config.detector is {config.detector!r}.")
-    if (getattr(model, "masks", None) is not None) != (config.kind == MASKS):
-        raise InputError(f"config.kind={config.kind!r} does not fit the model: kind={MASKS!r} requires a mask head.")
+    if (getattr(model, "masks", None) is not None) != (config.task == POLYGONS):
+        raise InputError(f"config.task={config.task!r} does not fit the model: task={POLYGONS!r} requires a mask head.")
     rows = weights["head.weight"].shape[0] if shape is None else model.n_labels
     if rows != len(config.labels):
         raise InputError(f"The model has {rows} outputs, but its config has {len(config.labels)} labels.")
@@ -243,7 +241,7 @@ def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
         if config.detector is not None:
             from customlabels_nb.models.detector_building import build_detector
 
-            return build_detector(config.detector, len(config.labels), config.backbone, masks=config.kind == MASKS)
+            return build_detector(config.detector, len(config.labels), config.backbone, masks=config.task == POLYGONS)
         from customlabels_nb.models.classifier import ImageClassifier
 
         features = backbone_named(config.backbone).features
@@ -293,13 +291,13 @@ def update_config(folder: Path, config: ModelConfig) -> None:
     Raises
     ------
     InputError
-        If the new config changes a value that the weights depend on: the kind, labels, backbone, input size,
+        If the new config changes a value that the weights depend on: the task, labels, backbone, input size,
         normalisation or detector shape.
     ArtifactError
         If ``folder`` contains no readable config, or cannot be written.
     """
     present = load_config(folder)
-    for name in ("kind", "labels", "backbone", "input_size", "mean", "std", "detector"):
+    for name in ("task", "labels", "backbone", "input_size", "mean", "std", "detector"):
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
             raise InputError(f"{name}={after!r} does not match the trained weights, which require {before!r}.")

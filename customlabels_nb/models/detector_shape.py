@@ -156,7 +156,7 @@ def check_masks(name: str) -> None:
     """
     if not name.startswith(OWN):
         raise InputError(
-            f"detector={name!r} cannot predict masks. Use {OWN!r}, the default, or train boxes with kind='detection'."
+            f"detector={name!r} cannot predict masks. Use {OWN!r}, the default, or train boxes with task='boxes'."
         )
 
 

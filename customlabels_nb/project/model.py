@@ -133,7 +133,7 @@ class Model(Runnable):
 
     @property
     def card(self) -> ModelCard:
-        """Model card: kind of model, training data, metrics and limits.
+        """Model card: task, training data, metrics and limits.
 
         It is displayed in notebooks. ``.text`` contains its Markdown, and ``.to(path)`` writes it to a file.
         """

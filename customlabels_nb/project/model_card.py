@@ -25,25 +25,25 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation import Evaluation
-from customlabels_nb.evaluation.outcomes import DETECTION, DRAWN_TASKS, MULTI_LABEL, SINGLE_LABEL
 from customlabels_nb.images.reading import is_remote, local_path
-from customlabels_nb.models.artifact import MASKS, ModelConfig, load_config
+from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
 from customlabels_nb.store import VersionRecord
 from customlabels_nb.training.kept_files import read_snapshot
-from customlabels_nb.training.kinds import BRANDS, choose_kind
 from customlabels_nb.training.stored import stored_evaluation
+from customlabels_nb.training.tasks import BRANDS, choose_task
 
 CARD = "card.md"
 _IN_WORDS = {
     SINGLE_LABEL: "Single-label classifier: it assigns one label to each image",
     MULTI_LABEL: "Multi-label classifier: it assigns each image all labels that apply to it",
-    DETECTION: "Object detector: it finds objects in an image, each with a label and a box",
-    MASKS: "Object detector with masks: it finds objects in an image, each with a label, a box and an outline",
+    BOXES: "Object detector: it finds objects in an image, each with a label and a box",
+    POLYGONS: "Object detector with masks: it finds objects in an image, each with a label, a box and an outline",
     BRANDS: "Brand detector: it was trained on logo images and finds these logos in photos, each with a box",
 }
 _METRICS = {
@@ -60,7 +60,7 @@ _METRICS = {
 _TOLD = {
     "random_state", "device", "training_images", "test_images", "left_out", "ended", "seconds", "steps",
     "planned_steps", "best_step", "budget", "batch", "parts", "input_size", "detector", "notes", "history", "images",
-    "kind", "reason",
+    "recipe", "reason",
 }  # fmt: skip
 _LONGEST_VALUE = 60
 #: Thresholds that differ by less are considered equal, as library releases may differ in the last digits.
@@ -317,9 +317,15 @@ class CardFacts:
     hand_set: tuple[str, ...]
 
     @property
-    def kind(self) -> str:
-        """Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
-        return self.record.kind or self.config.kind
+    def task(self) -> str:
+        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
+        return self.config.task
+
+    @property
+    def recipe(self) -> str | None:
+        """Recipe that the model was trained with, see :class:`customlabels_nb.training.tasks.TaskChoice`."""
+        recipe: str | None = self.training.get("recipe")
+        return recipe
 
     @property
     def training(self) -> Mapping[str, Any]:
@@ -328,14 +334,14 @@ class CardFacts:
 
     @cached_property
     def reason(self) -> str:
-        """Reason why this kind of model was trained, as the end of a sentence, or an empty string if unknown."""
+        """Reason why a model for this task was trained, as the end of a sentence, or an empty string if unknown."""
         kept = self.training.get("reason")
         if isinstance(kept, str):
             return kept
         if self.train is None or self.test is None:
             return ""
-        choice = choose_kind(self.train, self.test, named=self.record.config.get("kind"))
-        return choice.reason if choice.kind == self.kind else "it was the project's task"
+        choice = choose_task(self.train, self.test, named=self.record.config.get("task"))
+        return choice.reason if choice.task == self.task else "it was the project's task"
 
     @cached_property
     def training_images(self) -> dict[str, int]:
@@ -438,7 +444,8 @@ def _what(facts: CardFacts) -> Iterator[Block]:
     if facts.record.description:
         yield Text(facts.record.description)
     reason = f" ({facts.reason})" if facts.reason else ""
-    yield Text(f"{_IN_WORDS.get(facts.kind, facts.kind)}{reason}. It belongs to the project {facts.project}.")
+    words = _IN_WORDS.get(facts.recipe or facts.task, _IN_WORDS[facts.task])
+    yield Text(f"{words}{reason}. It belongs to the project {facts.project}.")
     rows = zip(facts.config.labels, facts.config.colors, strict=True)
     yield Table(("label", "color"), tuple((label, Color(color)) for label, color in rows))
 
@@ -554,7 +561,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
 def _per_label(facts: CardFacts) -> Table:
     assert facts.evaluation is not None
     boxes = facts.evaluation.task in DRAWN_TASKS
-    objects = "test boxes" if facts.evaluation.task == DETECTION else "test objects"
+    objects = "test boxes" if facts.evaluation.task == BOXES else "test objects"
     head = ("label", "F1", "precision", "recall", "threshold", *(("AP",) if boxes else ()), "test images",
             *((objects,) if boxes else ()), "training images")  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -574,7 +581,7 @@ def _per_label(facts: CardFacts) -> Table:
 def _use(facts: CardFacts) -> Iterator[Block]:
     yield Heading("How to use it")
     box = ", and its box in pixels" if facts.config.is_detector else ""
-    box += ", and its outline" if facts.config.kind == MASKS else ""
+    box += ", and its outline" if facts.task == POLYGONS else ""
     yield Code(
         "import customlabels_nb as cl\n\n"
         f"project = cl.load_project({_quoted(facts.project)})  # the project's folder\n"
@@ -653,7 +660,7 @@ def _about_metrics(facts: CardFacts) -> Iterator[str]:
 
 
 def _about_labels(facts: CardFacts) -> Iterator[str]:
-    if facts.kind != BRANDS:
+    if facts.recipe != BRANDS:
         learnt = [(label, facts.training_images.get(label, 0)) for label in facts.config.labels]
         few = [f"{label} ({count})" for label, count in learnt if count < _FEW_TRAINING]
         if few and facts.training_images:
@@ -712,7 +719,7 @@ def _about_marks(found: Evaluation) -> Iterator[str]:
 def _about_boxes(facts: CardFacts) -> Iterator[str]:
     if not facts.config.is_detector:
         return
-    if facts.kind == BRANDS:
+    if facts.recipe == BRANDS:
         yield (
             "The model was trained on scenes with logo images pasted into them. It may miss logos on cloth, on curved "
             "or lit surfaces, or seen from the side."
@@ -742,7 +749,7 @@ def _about_the_world(facts: CardFacts) -> Iterator[str]:
         f"The model only knows {'one label' if count == 1 else f'{count:,} labels'}. It assigns anything else to one "
         "of them or detects nothing, and its confidence is then unreliable."
     )
-    if facts.kind not in (DETECTION, MASKS, MULTI_LABEL) or facts.train is None:
+    if facts.recipe == BRANDS or facts.task not in (BOXES, POLYGONS, MULTI_LABEL) or facts.train is None:
         return
     labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
     if labelled.isin(facts.train.annotations["image"]).all():

@@ -66,7 +66,7 @@ _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
 )  # fmt: skip
-_VERSION_COLUMNS = ("name", "created", "kind", "f1", "status", "message", "description", "alias", "tags")
+_VERSION_COLUMNS = ("name", "created", "task", "f1", "status", "message", "description", "alias", "tags")
 
 
 @dataclass(frozen=True)
@@ -243,10 +243,10 @@ class Project:
 
     @property
     def versions(self) -> pd.DataFrame:
-        """Table of model versions, oldest first: name, created, kind, f1, status, message, description, alias, tags."""
+        """Table of model versions, oldest first: name, created, task, f1, status, message, description, alias, tags."""
         rows = [
             (
-                v.name, v.created, v.kind, v.metrics.get("f1"), v.status, v.status_message, v.description, v.alias,
+                v.name, v.created, v.task, v.metrics.get("f1"), v.status, v.status_message, v.description, v.alias,
                 {key: value for key, value in v.tags.items() if key != DESCRIPTION},
             )
             for v in self._store.versions()
@@ -1003,7 +1003,8 @@ class Project:
         self,
         name: str | None = None,
         *,
-        kind: str | None = None,
+        task: str | None = None,
+        recipe: str | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
         base: str | None = None,
@@ -1029,10 +1030,14 @@ class Project:
         ----------
         name : str, optional
             Name of the version. By default ``<project>.<date>T<time>``.
-        kind : {"single-label", "multi-label", "detection", "masks", "brands"}, optional
-            Kind of model. By default, it is chosen from the project's task or its labels. The choice and the reason for
-            it are printed. "masks" is a detector that also predicts the outline of each object. It is the default if
-            the project's task is "polygons".
+        task : {"single-label", "multi-label", "boxes", "polygons"}, optional
+            Task of the model. By default, it is chosen from the project's task or its labels. The choice and the reason
+            for it are printed. "polygons" is a detector that also predicts the outline of each object. It is the
+            default if the project's task is "polygons".
+        recipe : {"brands"}, optional
+            "brands" trains a detector from images that each show nothing but the logo of one brand, by pasting the
+            logos into scenes. By default, it is chosen if the training images have no boxes, but all of their labels
+            have boxes in the test images.
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected
@@ -1106,13 +1111,15 @@ class Project:
             from customlabels_nb.training.plan import make_plan, set_aside, without_machine_labels
 
             options = options_from(
-                kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
+                task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
+                input_size=input_size,
                 base=None if base is None else self._version_named(base), random_state=random_state, device=device,
                 workers=workers, backend=backend, shared_filesystem=shared_filesystem,
             )  # fmt: skip
             tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
-                make_plan(*set_aside(without_machine_labels(self.train_set)), kind=kind, task=self.task)
+                parts = set_aside(without_machine_labels(self.train_set))
+                make_plan(*parts, task=task, recipe=recipe, project_task=self.task)
                 say(f"The project has no test set yet. Images were split: {self.distribute(exist_ok=True)}")
             colors = self.labels.colors
             with watch(events, show=progress, title=version, colors=colors, callbacks=callbacks) as stream:
@@ -1141,7 +1148,8 @@ class Project:
         folds: int | None = 5,
         *,
         repeats: int = 1,
-        kind: str | None = None,
+        task: str | None = None,
+        recipe: str | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
         backbone: str | None = None,
@@ -1166,7 +1174,7 @@ class Project:
             trains on the whole training set and tests on the test set, ``repeats`` times.
         repeats : int
             Number of models for each fold, with the seeds ``random_state``, ``random_state + 1``, …
-        kind, budget, steps, backbone, detector, input_size, random_state, device
+        task, recipe, budget, steps, backbone, detector, input_size, random_state, device
             As in :meth:`train`, for each model.
         workers : int, optional
             Number of processes on this machine that train at the same time. By default one.
@@ -1200,8 +1208,8 @@ class Project:
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
             raise InputError(f"repeats={repeats!r} must be a positive integer.")
         options = options_from(
-            kind=kind, budget=budget, steps=steps, backbone=backbone, detector=detector, input_size=input_size,
-            random_state=random_state, device=device,
+            task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
+            input_size=input_size, random_state=random_state, device=device,
         )  # fmt: skip
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
         dealt = None if folds is None else deal_folds(train, folds, random_state=random_state)
@@ -1436,7 +1444,7 @@ class Project:
     def _show_batch(self, dataset: Dataset, **options: Any) -> ContactSheet:
         from customlabels_nb.training.batch_view import show_batch
 
-        return show_batch(dataset, self.test_set, task=self.task, **options)
+        return show_batch(dataset, self.test_set, project_task=self.task, **options)
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:

@@ -16,9 +16,8 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
-from customlabels_nb.core.tables import settle_statuses
+from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.outcomes import DRAWN_TASKS
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 
@@ -603,9 +602,9 @@ def evaluate(
         with "best", and for labels missing in a dict, it is the threshold with the label's highest F1.
         "cross-validated" chooses the thresholds for each fifth of the images from the other four fifths, so that the
         metrics are not biased by the choice. The thresholds shown are the means of the five.
-    task : {None, "single-label", "multi-label", "detection", "masks"}
-        Task to evaluate. By default "detection" if a table has a box, "single-label" if no image has two labels in
-        ``truth``, otherwise "multi-label". "masks" matches the areas inside the polygons of the column ``polygon``
+    task : {None, "single-label", "multi-label", "boxes", "polygons"}
+        Task to evaluate. By default "boxes" if a table has a box, "single-label" if no image has two labels in
+        ``truth``, otherwise "multi-label". "polygons" matches the areas inside the polygons of the column ``polygon``
         (one ring ``[[x, y], …]`` or a list of rings) by their IoU, in pixels as in COCO. The mask of a row without a
         polygon is its box. Pass ``images`` with ``width`` and ``height`` to clip the masks to the images.
     iou_threshold : float

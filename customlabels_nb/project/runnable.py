@@ -352,7 +352,7 @@ class Runnable(ABC):
         InputError, TableError, LabelError
             If an argument is invalid, or a threshold is for a label that the model does not know.
         NotEnoughDataError
-            If no image is labelled for this kind of model, or none can be read.
+            If no image is labelled for the model's task, or none can be read.
         Cancelled
             If prediction is stopped. Nothing is evaluated.
 
@@ -385,7 +385,7 @@ class Runnable(ABC):
             raise InputError(f"data must be a Dataset or a DataFrame, not {type(data).__name__}.")
         images = t.settle_statuses(data.images, data.annotations)
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
-        part = usable_part(data, config.kind)
+        part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
         asked = Dataset(images, root=data.root or self._root)
         found = self.detect_many(asked, threshold=0, progress=progress, events=events)
@@ -401,7 +401,7 @@ class Runnable(ABC):
             images,
             labels=pd.DataFrame({"label": config.labels, "color": config.colors}),
             thresholds=thresholds if chosen else {label: float(own.get(label, 0.5)) for label in here},
-            task=config.kind,
+            task=config.task,
         )
         details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
         return Report(result, name=self.name, details=details, root=asked.root)
@@ -613,7 +613,7 @@ class LoadedModel(Runnable):
         config = load_config(folder)
         self.name = name or "model"
         self._folder = folder
-        self._kind, self._labels = config.kind, config.labels
+        self._task, self._labels = config.task, config.labels
         self._running_here: Predictor | None = None
 
     @property
@@ -622,9 +622,9 @@ class LoadedModel(Runnable):
         return self._folder
 
     @property
-    def kind(self) -> str:
-        """Kind of model: "single-label", "multi-label", "detection" or "masks"."""
-        return self._kind
+    def task(self) -> str:
+        """Task of the model: "single-label", "multi-label", "boxes" or "polygons"."""
+        return self._task
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -671,10 +671,10 @@ class LoadedModel(Runnable):
         return known if known is not None and known.running else None
 
     def __repr__(self) -> str:
-        return f"LoadedModel({one_line(self.name)!r}, {self._kind}, {len(self._labels):,} labels, {self._state})"
+        return f"LoadedModel({one_line(self.name)!r}, {self._task}, {len(self._labels):,} labels, {self._state})"
 
     def _repr_html_(self) -> str:
-        return render("loaded_model.html", name=self.name, kind=self._kind, state=self._state, labels=self._labels)
+        return render("loaded_model.html", name=self.name, task=self._task, state=self._state, labels=self._labels)
 
     @property
     def _state(self) -> str:

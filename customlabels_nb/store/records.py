@@ -93,7 +93,7 @@ class VersionRecord:
     folder: str
     created: datetime
     updated: datetime
-    kind: str | None = None
+    task: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb.core.tables import DRAWN_TASKS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.image_grid import ContactSheet, Tile
-from customlabels_nb.models.artifact import DETECTORS
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.canvas import to_canvas
@@ -24,8 +24,8 @@ from customlabels_nb.training.boxes_data import BOX, Photos, choose_input_size, 
 from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared, frames_of_scenes
 from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw_change
-from customlabels_nb.training.kinds import BRANDS, boxed, choose_kind, whole_labels
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
+from customlabels_nb.training.tasks import BRANDS, boxed, choose_task, whole_labels
 
 #: Largest number of images that :func:`show_batch` shows.
 MOST = 100
@@ -42,8 +42,9 @@ def show_batch(
     *,
     n: int = 9,
     augmented: bool = True,
-    kind: str | None = None,
     task: str | None = None,
+    recipe: str | None = None,
+    project_task: str | None = None,
     random_state: int = 0,
 ) -> ContactSheet:
     """Show training images as the model sees them, with their labels or boxes.
@@ -51,13 +52,13 @@ def show_batch(
     Parameters
     ----------
     train, test : Dataset
-        Training and test set. The test set is only used to choose the kind of model.
+        Training and test set. The test set is only used to choose the task.
     n : int
         Number of images to show.
     augmented : bool
         If True, apply the random augmentation used in training. Otherwise, preprocess the images as for prediction.
-    kind, task : str, optional
-        See :func:`customlabels_nb.training.kinds.choose_kind`.
+    task, recipe, project_task : str, optional
+        See :func:`customlabels_nb.training.plan.make_plan`.
     random_state : int
         Seed for the choice of images and for the augmentation.
 
@@ -66,19 +67,20 @@ def show_batch(
     InputError
         If ``n`` or ``random_state`` is out of range.
     NotEnoughDataError
-        If no image has the annotations that this kind of model needs, or no image can be read.
+        If no image has the annotations that the task needs, or no image can be read.
     """
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
     if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:
         raise InputError(f"random_state={random_state!r} must be a non-negative integer.")
-    chosen = choose_kind(train, train if test is None else test, named=kind, task=task).kind
+    tested = train if test is None else test
+    chosen = choose_task(train, tested, named=task, recipe=recipe, project_task=project_task)
     some = train.sample(_CHOSEN_FROM, random_state=random_state)
-    if chosen == BRANDS:
+    if chosen.recipe == BRANDS:
         return _show_scenes(
             _logo_scenes(some, random_state), some, n, augmented, random_state, "scenes composed of the logos"
         )
-    if chosen in DETECTORS:
+    if chosen.task in DRAWN_TASKS:
         return _show_scenes(_photos(some), some, n, augmented, random_state, f"{len(train):,} images")
     return _show_whole_images(some, n, augmented, random_state)
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import NotEnoughDataError
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
-from customlabels_nb.models.artifact import KINDS, ModelConfig, load_artifact
+from customlabels_nb.models.artifact import ACTIVATIONS, ModelConfig, load_artifact
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import backbone_named, classifier_weights, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
@@ -48,7 +48,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
         left_out = len(issues) + len(test_issues)
         raise NotEnoughDataError(f"{left_out} images can no longer be read, and {what} is left. See project.issues.")
-    truth = _truth(train, names, plan.kind)
+    truth = _truth(train, names, plan.task)
     classifier = classifier_weights(backbone.name) if len(features) <= MOST_IMAGES else None
     head = fit_best_head(features, truth, len(names), classifier=classifier, random_state=work.options.random_state)
     for note in head.notes:
@@ -70,12 +70,12 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     if better.network is None:
         network = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
         network.set_head(head.weight, head.bias)
-        said = [_confidences(head.logits(rows), plan.kind) for rows in (features, test_features)]
+        said = [_confidences(head.logits(rows), plan.task) for rows in (features, test_features)]
     else:
         network = better.network
         said = [_tuned_confidences(work, network, part, backbone) for part in (train, test)]
     config = ModelConfig(
-        kind=plan.kind,
+        task=plan.task,
         labels=tuple(names),
         colors=tuple(plan.labels["color"]),
         backbone=backbone.name,
@@ -117,13 +117,13 @@ def _hashes(part: UsableImages) -> list[str | None]:
     return [value if isinstance(value, str) else None for value in part.images["sha256"]]
 
 
-def _truth(part: UsableImages, names: Sequence[str], kind: str) -> npt.NDArray[Any]:
+def _truth(part: UsableImages, names: Sequence[str], task: str) -> npt.NDArray[Any]:
     """Encode the ground truth: the index of each image's label, or a boolean array of shape (n, k) for multi-label."""
     row = part.images["image"].to_list()
     at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
     has = np.zeros((len(row), len(names)), dtype=bool)
     has[part.marks["image"].map(at[0]).to_numpy(), part.marks["label"].map(at[1]).to_numpy()] = True
-    return has.argmax(axis=1) if kind == SINGLE_LABEL else has
+    return has.argmax(axis=1) if task == SINGLE_LABEL else has
 
 
 def _improve(
@@ -169,8 +169,8 @@ def _former(work: TrainingJob) -> BaseVersion | None:
     return BaseVersion(work.base.name, network, config.backbone, work.base.learnt)
 
 
-def _confidences(logits: npt.NDArray[Any], kind: str) -> npt.NDArray[np.float64]:
-    return probabilities(torch.from_numpy(logits), KINDS[kind])
+def _confidences(logits: npt.NDArray[Any], task: str) -> npt.NDArray[np.float64]:
+    return probabilities(torch.from_numpy(logits), ACTIVATIONS[task])
 
 
 def _tuned_confidences(
@@ -180,7 +180,7 @@ def _tuned_confidences(
     images = part.images["image"].tolist()
     pixels = ImagePixels(images, backbone.input_size, root=work.root, cache_bytes=0)
     logits = forward_all(network, pixels, range(len(images)), backbone, work.device, work.events, phase="predicting")
-    return np.nan_to_num(_confidences(logits, work.plan.kind), nan=0.0)
+    return np.nan_to_num(_confidences(logits, work.plan.task), nan=0.0)
 
 
 def _cross_fitted(train: UsableImages, names: list[str], head: FittedHead) -> Predictions | None:

@@ -18,11 +18,12 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import emptiness
+from customlabels_nb.core.tables import POLYGONS
 from customlabels_nb.errors import ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.postprocess import objects, polygons_of
-from customlabels_nb.models.artifact import DETECTION, MASKS, ModelConfig, load_artifact
+from customlabels_nb.models.artifact import ModelConfig, load_artifact
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
@@ -34,11 +35,11 @@ from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
-from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, OtherRank, train
-from customlabels_nb.training.plan import TrainingPlan, UsableImages
+from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
+from customlabels_nb.training.tasks import BRANDS
 from customlabels_nb.workers.ranks import Ranks, RankTask
 
 
@@ -50,9 +51,9 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     NotEnoughDataError
         If there is no box or logo to train on, or no test image can be read.
     """
-    names, masks = work.plan.labels["label"].tolist(), trains_masks(work.plan)
+    names, masks = work.plan.labels["label"].tolist(), work.plan.task == POLYGONS
     source: Sequence[Example] | SceneSource
-    if work.plan.kind == BRANDS:
+    if work.plan.recipe == BRANDS:
         source, notes, issues = _scenes(work, names, masks)
     else:
         marks, issues = usable_polygons(work.plan.train.marks) if masks else (work.plan.train.marks, [])
@@ -83,11 +84,11 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     # predictions for logo images would be meaningless: a brand detector is trained on scenes
     train = (
         Predictions(work.plan.train.images["image"].tolist(), None, [*issues, *trained.issues])
-        if work.plan.kind == BRANDS
+        if work.plan.recipe == BRANDS
         else _ask(work, trained, work.plan.train, names, issues=[*issues, *trained.issues])
     )
     config = ModelConfig(
-        kind=MASKS if masks else DETECTION,
+        task=work.plan.task,
         labels=tuple(names),
         colors=tuple(work.plan.labels["color"]),
         backbone=options.backbone if trained.shape.architecture == OWN else trained.shape.architecture,
@@ -98,11 +99,6 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     )
     facts: dict[str, Any] = {**trained.facts, "notes": [*notes, *trained.facts["notes"]]}
     return TrainingResult(trained.network, config, train, test, facts)
-
-
-def trains_masks(plan: TrainingPlan) -> bool:
-    """Check whether a plan trains masks: as its kind, or for logos if all test annotations are polygons."""
-    return plan.kind == MASKS or (plan.kind == BRANDS and bool(plan.test.marks["polygon"].notna().all()))
 
 
 def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:

@@ -31,8 +31,10 @@ class TrainingOptions:
         Pretrained backbone, see :func:`customlabels_nb.backbones`, or its size.
         :func:`customlabels_nb.training.run.with_weights` replaces it by the name of what is used, which is that of the
         detector if the detector has its own backbone.
-    kind : str or None
-        Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. If None, chosen from the labels.
+    task : str or None
+        Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. If None, chosen from the labels.
+    recipe : str or None
+        Recipe, one of :data:`customlabels_nb.training.tasks.RECIPES`. If None, chosen from the labels.
     budget : str, float or None
         Wall-clock time limit: seconds, or a string such as "90s", "2min" or "best". If None, detectors get
         :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
@@ -55,7 +57,8 @@ class TrainingOptions:
     random_state: int = 0
     device: str | None = None
     backbone: str = PACKAGED
-    kind: str | None = None
+    task: str | None = None
+    recipe: str | None = None
     budget: str | float | None = None
     steps: int | None = None
     detector: str = OWN

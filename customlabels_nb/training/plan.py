@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from customlabels_nb.core.limits import LOCAL, Limits
-from customlabels_nb.core.tables import TRAIN, by_machine
+from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
-from customlabels_nb.evaluation.outcomes import DETECTION, SINGLE_LABEL
-from customlabels_nb.models.artifact import DETECTORS, MASKS
-from customlabels_nb.training.kinds import BRANDS, KindChoice, boxed, choose_kind, whole_labels
+from customlabels_nb.training.tasks import BRANDS, TaskChoice, boxed, choose_task, whole_labels
 
 _FEW = 10  # training images per label
 _UNEVEN = 0.8  # share of one label in the training images
@@ -39,12 +37,12 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Plan of a training run: kind of model, labels and images.
+    """Plan of a training run: task, recipe, labels and images.
 
     Attributes
     ----------
-    choice : KindChoice
-        Kind of model, and the reason for it.
+    choice : TaskChoice
+        Task and recipe, and the reason for them.
     labels : DataFrame
         Labels that training images have, in the project's order.
     train, test : UsableImages
@@ -53,48 +51,60 @@ class TrainingPlan:
         Human-readable notes on what is excluded and what will limit the result.
     """
 
-    choice: KindChoice
+    choice: TaskChoice
     labels: pd.DataFrame
     train: UsableImages
     test: UsableImages
     notes: list[str]
 
     @property
-    def kind(self) -> str:
-        """Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
-        return self.choice.kind
+    def task(self) -> str:
+        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
+        return self.choice.task
+
+    @property
+    def recipe(self) -> str | None:
+        """Recipe, see :class:`customlabels_nb.training.tasks.TaskChoice`."""
+        return self.choice.recipe
 
 
 def make_plan(
-    train: Dataset, test: Dataset, *, kind: str | None = None, task: str | None = None, limits: Limits = LOCAL
+    train: Dataset,
+    test: Dataset,
+    *,
+    task: str | None = None,
+    recipe: str | None = None,
+    project_task: str | None = None,
+    limits: Limits = LOCAL,
 ) -> TrainingPlan:
     """Check the datasets, and plan which labels to train on which images.
 
     Parameters
     ----------
-    kind : str, optional
-        Kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`. Chosen from the labels by default.
     task : str, optional
+        Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. Chosen from the labels by default.
+    recipe : {"brands"}, optional
+        Recipe. Chosen from the labels by default.
+    project_task : str, optional
         Declared task of the project, which takes precedence over the labels.
 
     Raises
     ------
     InputError
-        If ``kind`` is unknown.
+        If ``task`` or ``recipe`` is unknown, or they do not fit each other.
     NotEnoughDataError
         If there are too few images or labels. The message names the missing data and the required number.
     """
-    choice = choose_kind(train, test, named=kind, task=task)
+    choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
+    is_brands = choice.recipe == BRANDS
     parts = {
-        "train": usable_part(
-            train, choice.kind if choice.kind != BRANDS else SINGLE_LABEL, brands=choice.kind == BRANDS
-        ),
-        "test": usable_part(test, DETECTION if choice.kind == BRANDS else choice.kind),
+        "train": usable_part(train, SINGLE_LABEL if is_brands else choice.task, brands=is_brands),
+        "test": usable_part(test, choice.task),
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice.kind, train, test, labels, parts["train"], parts["test"], limits)
-    said = _notes(choice.kind, (train, test), (parts["train"], parts["test"]), labels)
+    _require_enough(choice, train, test, labels, parts["train"], parts["test"], limits)
+    said = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], said)
 
 
@@ -134,7 +144,7 @@ def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     """Describe in sentences what training would use, or why it would fail, without changing the project."""
     try:
         train, test, aside = without_machine_labels(train), without_machine_labels(test), not len(test)
-        plan = make_plan(*(set_aside(train) if aside else (train, test)), task=task)
+        plan = make_plan(*(set_aside(train) if aside else (train, test)), project_task=task)
     except CustomLabelsError as error:
         return [str(error)]
     used = f"{len(plan.labels)} labels from {len(plan.train.images):,} images"
@@ -142,17 +152,17 @@ def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
 
-def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableImages:
-    """Select the images and annotations that a kind of model can be trained or tested on."""
+def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableImages:
+    """Select the images and annotations that a model for a task can be trained or tested on."""
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
-    if kind in DETECTORS:
+    if task in DRAWN_TASKS:
         marks = boxed(dataset)
         known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
     else:
         marks = dataset.annotations.loc[whole_labels(dataset).index]
         known = set(marks["image"])
-        if kind == SINGLE_LABEL:  # an image with two labels does not fit a single-label classifier
+        if task == SINGLE_LABEL:  # an image with two labels does not fit a single-label classifier
             known -= set(marks.loc[marks["image"].duplicated(), "image"])
         else:
             known |= set(ready["image"]) - set(dataset.annotations["image"])
@@ -165,7 +175,7 @@ def usable_part(dataset: Dataset, kind: str, *, brands: bool = False) -> UsableI
 
 
 def _require_enough(
-    kind: str,
+    choice: TaskChoice,
     train: Dataset,
     test: Dataset,
     labels: pd.DataFrame,
@@ -173,28 +183,29 @@ def _require_enough(
     tested: UsableImages,
     limits: Limits,
 ) -> None:
-    is_detector = kind in (*DETECTORS, BRANDS)
-    if kind == MASKS and learnt.marks["polygon"].isna().all():
+    is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
+    learns_boxes = is_detector and not is_brands
+    if choice.task == POLYGONS and learns_boxes and learnt.marks["polygon"].isna().all():
         raise NotEnoughDataError(
             "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
-            "project.annotate('train'), or pass kind='detection' to train on boxes."
+            "project.annotate('train'), or pass task='boxes' to train on boxes."
         )
     model = "detector" if is_detector else "classifier"
     least = limits.min_detection_labels if is_detector else limits.min_classification_labels
     labelled = learnt.marks["image"].nunique()
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
-        what = "boxes" if kind in DETECTORS else "labelled images"
-        have_all = len(learnt.marks) if kind in DETECTORS else labelled
+        what = "boxes" if learns_boxes else "labelled images"
+        have_all = len(learnt.marks) if learns_boxes else labelled
         advice = "Label more images: project.label('train')."
-        if kind in DETECTORS:
-            advice = "Draw boxes with project.annotate('train'), or pass a different kind."
+        if learns_boxes:
+            advice = "Draw boxes with project.annotate('train'), or pass a different task."
         raise NotEnoughDataError(
             f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
             f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
             "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
-    if labelled < limits.min_training_images and kind != BRANDS:
+    if labelled < limits.min_training_images and not is_brands:
         raise NotEnoughDataError(
             f"Training needs at least {limits.min_training_images} labelled images, but there are {labelled}."
         )
@@ -202,7 +213,7 @@ def _require_enough(
     if not len(names):
         raise NotEnoughDataError(
             "None of the boxes in the test images can be used. Add test images with boxes around the brands."
-            if kind == BRANDS
+            if is_brands
             else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so the model could "
             "not be evaluated. Add test images with labels, or delete the test set and let distribute() take a "
             "share of the training images.",
@@ -222,11 +233,13 @@ def _require_enough(
         )
 
 
-def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame) -> list[str]:
+def _notes(
+    choice: TaskChoice, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame
+) -> list[str]:
     """Describe what is excluded from the training and test sets, and what will limit the result."""
     said = []
     for dataset, part in zip(datasets, parts, strict=True):
-        said += _left_out(kind, dataset, part)
+        said += _left_out(choice, dataset, part)
     names = labels["label"].tolist()
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
@@ -236,11 +249,11 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
     if untested:
         said.append(f"No test image has {_listed(untested)}, so the averaged metrics do not include it.")
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
-    if few and kind != BRANDS:
+    if few and choice.recipe != BRANDS:
         said.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
-    if kind == SINGLE_LABEL and train.max() > _UNEVEN * train.sum():
+    if choice.task == SINGLE_LABEL and train.max() > _UNEVEN * train.sum():
         said.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
-    if kind == BRANDS and len(shapes := boxed(datasets[0])):
+    if choice.recipe == BRANDS and len(shapes := boxed(datasets[0])):
         said.append(
             f"{shapes['image'].nunique():,} training images have boxes, and the others show only a logo. Images "
             "with boxes are used as they are, in addition to scenes created from the logos."
@@ -248,8 +261,8 @@ def _notes(kind: str, datasets: Sequence[Dataset], parts: Sequence[UsableImages]
     return said
 
 
-def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
-    said = []
+def _left_out(choice: TaskChoice, dataset: Dataset, part: UsableImages) -> list[str]:
+    said, learns_boxes = [], choice.task in DRAWN_TASKS and choice.recipe != BRANDS
     images = dataset.images
     ready = images.loc[images["status"] == "labelled", "image"]
     if len(images) > len(ready):
@@ -262,9 +275,9 @@ def _left_out(kind: str, dataset: Dataset, part: UsableImages) -> list[str]:
         return said
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     reasons = (
-        ("boxes only", in_boxes - of_images if kind not in DETECTORS else set()),
-        ("image-level labels only", of_images - in_boxes if kind in DETECTORS else set()),
-        ("more than one label", of_images if kind == SINGLE_LABEL else set()),
+        ("boxes only", in_boxes - of_images if not learns_boxes else set()),
+        ("image-level labels only", of_images - in_boxes if learns_boxes else set()),
+        ("more than one label", of_images if choice.task == SINGLE_LABEL else set()),
     )
     for what, which in reasons:
         if unused & which:

@@ -1,4 +1,4 @@
-"""Input and output types of training recipes, shared by all kinds of models."""
+"""Input and output types of training recipes, shared by all tasks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
+from customlabels_nb.core.tables import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.training.budget import Budget, Clock
-from customlabels_nb.training.kinds import BRANDS
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan
+from customlabels_nb.training.tasks import BRANDS
 from customlabels_nb.workers.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class TrainingJob:
     @cached_property
     def clock(self) -> Clock:
         """Clock that tracks the time budget. It has no limit for a classifier without a time budget."""
-        timed = self.options.is_timed or self.plan.kind not in CLASSIFICATION_TASKS
-        parts = [self.plan.test] if self.plan.kind == BRANDS else [self.plan.train, self.plan.test]
+        timed = self.options.is_timed or self.plan.task not in CLASSIFICATION_TASKS
+        parts = [self.plan.test] if self.plan.recipe == BRANDS else [self.plan.train, self.plan.test]
         images = [image for part in parts for image in part.images["image"]]
         return Clock(self.options.time() if timed else Budget(), self.events, self.started, images)
 

@@ -22,13 +22,13 @@ from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb._utils.installing import installed_version
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.scores import CLASSIFICATION_TASKS
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
-from customlabels_nb.models.artifact import MASKS, save_artifact
+from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
@@ -46,12 +46,12 @@ from customlabels_nb.training.kept_files import (
     write_predictions,
     write_snapshots,
 )
-from customlabels_nb.training.kinds import KindChoice, choose_kind
 from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, resuming, this_process
 from customlabels_nb.training.stored import stored_evaluation
+from customlabels_nb.training.tasks import TaskChoice, choose_task
 from customlabels_nb.workers.ranks import Ranks
 
 COMPLETED = "The model is ready to run."
@@ -85,7 +85,7 @@ def train_version(
     """
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
-    plan = make_plan(train, test, kind=options.kind, task=store.project().task)
+    plan = make_plan(train, test, task=options.task, recipe=options.recipe, project_task=store.project().task)
     device = choose_device(options.device)
     options = with_weights(plan, options, device, events)
     if ranks is not None:
@@ -98,7 +98,7 @@ def train_version(
         folder=f"versions/{name}",
         created=now,
         updated=now,
-        kind=plan.kind,
+        task=plan.task,
         tags=tags or {},
         config=asdict(options),
         statistics=_statistics(plan),
@@ -136,11 +136,11 @@ def resume_version(
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
         train, test = with_current_hashes(store, (train, test), events)
         options = TrainingOptions(**record.config)
-        plan = make_plan(train, test, kind=options.kind or record.kind)
-        if options.kind is None:  # chosen automatically
-            choice = choose_kind(train, test, task=store.project().task)
-            began = KindChoice(plan.kind, "the interrupted run started with it")
-            plan = replace(plan, choice=choice if choice.kind == plan.kind else began)
+        plan = make_plan(train, test, task=options.task or record.task, recipe=options.recipe)
+        if options.task is None and options.recipe is None:  # chosen automatically
+            choice = choose_task(train, test, project_task=store.project().task)
+            began = TaskChoice(plan.task, "the interrupted run started with it", plan.recipe)
+            plan = replace(plan, choice=choice if choice.task == plan.task else began)
         device = choose_device(options.device)
         if ranks is not None:
             ranks.check(device, plan.train.images["image"], root)
@@ -162,9 +162,9 @@ def _in_order(first: Sequence[str], labels: pd.DataFrame) -> pd.DataFrame:
     return labels.set_index("label").reindex(list(order)).reset_index()
 
 
-def recipe_for(kind: str) -> Callable[[TrainingJob], TrainingResult]:
-    """Return the function that trains a kind of model, one of :data:`customlabels_nb.training.kinds.KINDS`."""
-    if kind in CLASSIFICATION_TASKS:
+def recipe_for(task: str) -> Callable[[TrainingJob], TrainingResult]:
+    """Return the function that trains a model for a task, one of :data:`customlabels_nb.core.tables.TASKS`."""
+    if task in CLASSIFICATION_TASKS:
         from customlabels_nb.training.classifier_recipe import train_classifier
 
         return train_classifier
@@ -189,9 +189,9 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
-    if plan.kind == MASKS:
+    if plan.task == POLYGONS:
         check_masks(options.detector)
-    detector = plan.kind not in CLASSIFICATION_TASKS
+    detector = plan.task not in CLASSIFICATION_TASKS
     if detector and options.detector != OWN:
         from customlabels_nb.models.detector_building import coco_weights
 
@@ -228,7 +228,7 @@ def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Data
     work = replace(work, base=_base(store, work.root, work.options.base))
     for note in (str(work.plan.choice), *work.plan.notes):
         work.events.message(note)
-    trained = recipe_for(work.plan.kind)(work)
+    trained = recipe_for(work.plan.task)(work)
     for split, part in (("train", trained.train), ("test", trained.test)):
         for issue in part.issues:
             work.events.message(f"Excluded: {issue.where}: {issue.message}")
@@ -262,7 +262,7 @@ def _write_version(
         "ended": datetime.now(UTC).isoformat(),
         "seconds": round(time.perf_counter() - work.started, 3),
         **trained.facts,
-        "kind": work.plan.kind,
+        "recipe": work.plan.recipe,
         "reason": work.plan.choice.reason,
         "notes": [*work.plan.notes, *trained.facts.get("notes", [])],
     }
@@ -285,7 +285,7 @@ def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> dict[str, float
     """Compute the metrics of a model that is not stored on its test images."""
     assert trained.test.table is not None
     truth = plan.test.marks[plan.test.marks["image"].isin(trained.test.images)]
-    result = evaluate(truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.kind)
+    result = evaluate(truth, trained.test.table, trained.test.images, labels=plan.labels, task=trained.config.task)
     return metrics_of(result)
 
 

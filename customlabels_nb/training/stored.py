@@ -8,10 +8,9 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from customlabels_nb.core.tables import IMAGE_COLUMNS
+from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training.kept_files import CROSS_FITTED, has_predictions, read_predictions, read_snapshot
@@ -55,7 +54,7 @@ def stored_evaluation(
         images = images.assign(**known).drop(columns="tags").merge(own, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
-    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.kind)
+    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task)
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
@@ -90,5 +89,5 @@ def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
     except (OSError, ValueError, KeyError, BadZipFile):  # damaged, or deleted just now
         return nothing
     best = found.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
-    sure = (newest.kind == SINGLE_LABEL) | (best["confidence"] >= 0.5)
+    sure = (newest.task == SINGLE_LABEL) | (best["confidence"] >= 0.5)
     return best[sure & best["label"].isin(store.labels()["label"])].reset_index(drop=True)

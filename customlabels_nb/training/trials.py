@@ -92,7 +92,7 @@ def run_trials(
     from customlabels_nb.training.plan import make_plan
 
     if folds is None:
-        make_plan(train, test, kind=options.kind, task=task)
+        make_plan(train, test, task=options.task, recipe=options.recipe, project_task=task)
     with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
         write_snapshots(Path(place), train, test if folds is None else train)
         files = {path.name: base64.b64encode(path.read_bytes()).decode("ascii") for path in Path(place).iterdir()}
@@ -161,11 +161,11 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
             own = train.images["image"].map(asked["folds"]) == task["fold"]
             part = train.filter(own)
             parts = train.filter(~own), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
-        plan = make_plan(*parts, kind=options.kind, task=asked["task"])
+        plan = make_plan(*parts, task=options.task, recipe=options.recipe, project_task=asked["task"])
         own_options = replace(with_weights(plan, options, device, events), random_state=task["random_state"])
         with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as place, torch_threads(device):
             work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
-            trained = recipe_for(plan.kind)(work)
+            trained = recipe_for(plan.task)(work)
         sizes = {"training_images": len(trained.train.images), "test_images": len(trained.test.images)}
         return {**sizes, **test_metrics(plan, trained)}
 

@@ -553,7 +553,7 @@ def test_several_labels_are_prelabelled_where_all_are_clear(tmp_path: Path, nois
         rows = [(name, given) for name in some for given in {truth(name), "01"}]
         project.update("train", pd.DataFrame(rows, columns=["image", "label"], dtype=object))
         run = train(project)
-    assert run["kind"] == "multi-label"
+    assert run["task"] == "multi-label"
     assert run["promise"]["shown"] >= 59
     assert project.assist.results is not None
     found = project.assist.results.prelabels.groupby("image")["label"].agg(set)

@@ -55,7 +55,7 @@ def detector(seed=1, **options):
     wrong = rng.random(len(said)) < 0.15
     said.loc[wrong, "label"] = LABELS[1]
     said["confidence"] = rng.uniform(0.05, 1, len(said)).round(2)
-    return cl.evaluate(truth, said, NAMES, task="detection", name=f"boxes.{seed}", **options)
+    return cl.evaluate(truth, said, NAMES, task="boxes", name=f"boxes.{seed}", **options)
 
 def expected(report, position):
     from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
@@ -64,10 +64,10 @@ def expected(report, position):
     table = there.per_label.set_index("label")
     if position["mode"] == "most confident":
         table["threshold"] = "–"
-    columns = ["f1", "precision", "recall", "threshold", *(["average_precision"] if report.task == "detection" else [])]
+    columns = ["f1", "precision", "recall", "threshold", *(["average_precision"] if report.task == "boxes" else [])]
     rows = {label: [value if value == "–" else f"{value:.3f}" for value in row[columns]] for label, row in table.iterrows()}
     shown = {"f1": "f1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
-    if report.task == "detection":
+    if report.task == "boxes":
         shown |= {"mAP": "mean_average_precision", "mAR": "mean_average_recall", "coco_map": "coco_map"}
     means = {name: f"{there.metrics[metric]:.3f}" for name, metric in shown.items() if metric in there.metrics}
     shown = [there.names[at] for at in there.choose(Filter("mistakes"))]

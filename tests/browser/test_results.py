@@ -559,7 +559,7 @@ def test_a_move_changes_texts_alone_and_what_is_out_of_view_waits_for_the_next_f
     truth["left"], truth["height"] = 25.0 * (np.arange(1200) // 300), 20.0
     said = truth.assign(label=np.where(rng.random(1200) < 0.3, rng.choice(labels, 1200), truth["label"]))
     said["confidence"] = rng.random(1200)
-    screen = _file_of(browser, cl.evaluate(truth, said, images, task="detection"), tmp_path)
+    screen = _file_of(browser, cl.evaluate(truth, said, images, task="boxes"), tmp_path)
     found = screen.root.evaluate(CHANGES, ["0.3", "0.6"])
     assert found["rows"] >= 10
     assert found["handled"]["numbers"] > 50

@@ -24,7 +24,7 @@ def boxes(
         [(image, label, *box, confidence) for image, label, box, confidence in predictions],
         columns=["image", "label", *BOX, "confidence"],
     )
-    return evaluate(true, said, task="detection", thresholds=0.5)
+    return evaluate(true, said, task="boxes", thresholds=0.5)
 
 
 def found(number: int, label: str = "cat", size: float = 120, confidence: float = 0.8) -> tuple[list[Row], list]:

@@ -25,7 +25,7 @@ def notes_of(*tables: Any, **options: Any) -> str:
 # -- manually computed case -----------------------------------------------------------------------------
 def test_counts_and_ratios_of_the_shop() -> None:
     found = evaluate(TRUTH, PREDICTIONS, thresholds=0.5)
-    assert found.task == "detection"
+    assert found.task == "boxes"
     table = found.per_label.set_index("label")
     assert table.loc["apple", ["tp", "fp", "fn", "test_images"]].tolist() == [1, 1, 1, 1]
     assert table.loc["pear", ["tp", "fp", "fn", "test_images"]].tolist() == [1, 2, 1, 2]
@@ -231,9 +231,9 @@ def test_task_is_inferred_from_the_tables() -> None:
     assert evaluate(whole, confident).task == "single-label"
     assert evaluate(normalise_annotations(whole), normalise_annotations(confident)).task == "single-label"
     assert evaluate(whole.assign(image="1.jpg"), confident).task == "multi-label"
-    assert evaluate(TRUTH, PREDICTIONS).task == "detection"
-    assert evaluate(TRUTH, PREDICTIONS[:0]).task == "detection"
-    assert evaluate(TRUTH[-1:], PREDICTIONS, TRUTH["image"].unique()).task == "detection"
+    assert evaluate(TRUTH, PREDICTIONS).task == "boxes"
+    assert evaluate(TRUTH, PREDICTIONS[:0]).task == "boxes"
+    assert evaluate(TRUTH[-1:], PREDICTIONS, TRUTH["image"].unique()).task == "boxes"
 
 
 def test_boxes_by_corners_and_full_tables_of_a_project_do() -> None:
@@ -315,7 +315,7 @@ def test_no_truth() -> None:
 )
 def test_nothing_to_evaluate(truth: pd.DataFrame, predictions: pd.DataFrame, images: list[str] | None) -> None:
     with pytest.raises(NotEnoughDataError):
-        evaluate(truth, predictions, images, task="detection")
+        evaluate(truth, predictions, images, task="boxes")
 
 
 def test_labels_of_one_table_only() -> None:

@@ -115,11 +115,11 @@ def test_a_summary_is_read_back(tmp_path: Path, case: Any) -> None:
         assert again.labels == found.outcomes.labels
     values = found.summary.set_index("figure")["value"]
     assert again.summary.set_index("figure")["value"].to_dict() == values[again.summary["figure"]].to_dict()
-    assert ("mean_average_precision" in set(again.summary["figure"])) == (found.task == "detection")
+    assert ("mean_average_precision" in set(again.summary["figure"])) == (found.task == "boxes")
     columns = list(again.per_label.columns)
     expected = found.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
     assert again.per_label.to_numpy().tolist() == expected.to_numpy().tolist()
-    if found.task == "detection":
+    if found.task == "boxes":
         assert again.confusion_matrix is None
     else:
         assert again.confusion_matrix is not None

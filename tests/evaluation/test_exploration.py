@@ -64,7 +64,7 @@ def boxes(random_state: int, **options: Any) -> Evaluation:
     truth, predictions, images = drawn(
         random_state, images=9, truths=40, predictions=70, coarse=random_state % 2 == 0, crowds=0.1
     )
-    return evaluate(truth, predictions, images, task="detection", **options)
+    return evaluate(truth, predictions, images, task="boxes", **options)
 
 
 # -- agreement of page and Python -------------------------------------------------------------------
@@ -130,7 +130,7 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     "boxes, nothing true": lambda: evaluate(shop()[0].tail(1), shop()[1], shop()[0]["image"].unique()),
     "shop": lambda: evaluate(*shop()),
     **{
-        f"masks {random_state}": lambda random_state=random_state: evaluate(*drawn_masks(random_state), task="masks")
+        f"masks {random_state}": lambda random_state=random_state: evaluate(*drawn_masks(random_state), task="polygons")
         for random_state in range(2)
     },  # type: ignore[misc]
 }
@@ -213,11 +213,11 @@ def test_an_exploration_begins_where_its_evaluation_stands() -> None:
 
 def test_moved_sliders_say_what_an_evaluation_there_says() -> None:
     truth, predictions, images = drawn(3, images=9, truths=40, predictions=70, coarse=False, crowds=0.1)
-    exploration = Exploration(evaluate(truth, predictions, images, task="detection"))
+    exploration = Exploration(evaluate(truth, predictions, images, task="boxes"))
     for thresholds, overlap in ((0.4, 0.5), (None, 0.7), ({"a": 0.8}, 0.3), ("cross-validated", 0.4)):
         exploration.set_thresholds(thresholds)
         exploration.set_iou_threshold(overlap)
-        there = evaluate(truth, predictions, images, task="detection", thresholds=thresholds, iou_threshold=overlap)
+        there = evaluate(truth, predictions, images, task="boxes", thresholds=thresholds, iou_threshold=overlap)
         pd.testing.assert_frame_equal(exploration.per_label.iloc[:, :11], there.per_label.iloc[:, :11])
         assert exploration.confusion_matrix.counts.tolist() == there.confusion_matrix.counts.tolist()
         assert exploration.intervals()["f1"] == pytest.approx((there.summary.low[0], there.summary.high[0]))

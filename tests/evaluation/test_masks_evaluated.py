@@ -62,14 +62,14 @@ def theirs(truth: pd.DataFrame, predictions: pd.DataFrame) -> np.ndarray[Any, An
 @pytest.mark.parametrize("random_state", range(8))
 def test_average_precision_is_that_of_pycocotools(random_state: int) -> None:
     truth, predictions, images = drawn_masks(random_state)
-    found, expected = evaluate(truth, predictions, images, task="masks"), theirs(truth, predictions)
+    found, expected = evaluate(truth, predictions, images, task="polygons"), theirs(truth, predictions)
     assert found.metric("coco_map") == pytest.approx(expected[0], abs=1e-6)
     assert found.metric("mean_average_precision") == pytest.approx(expected[1], abs=1e-6)
-    assert found.task == "masks"
+    assert found.task == "polygons"
     assert found.metric("coco_map") != pytest.approx(evaluate(truth, predictions, images).metric("coco_map"), abs=1e-3)
 
 
-@pytest.mark.parametrize("task", ["masks", None])
+@pytest.mark.parametrize("task", ["polygons", None])
 def test_tables_of_polygons_need_no_columns_of_boxes(task: str | None) -> None:
     truth, predictions, images = drawn_masks(0)
     tables = truth[truth["polygon"].notna()], predictions[predictions["polygon"].notna()]
@@ -105,7 +105,7 @@ def results(found: Evaluation) -> list[str]:
 
 def test_every_table_is_of_masks() -> None:
     truth, predictions = frames()
-    found = evaluate(truth, predictions, task="masks", thresholds=0.5)
+    found = evaluate(truth, predictions, task="polygons", thresholds=0.5)
     assert results(found) == [
         "1 frame false negative", "1 frame false positive", "2 frame true positive", "3 box false negative",
         "3 frame false positive",
@@ -117,10 +117,10 @@ def test_every_table_is_of_masks() -> None:
     assert "Compared as boxes because they have no polygon: 1 in truth, 0 in predictions." in found.notes
     sizes = found.by_box_size().set_index(["label", "size"])
     assert sizes.loc[("frame", "small"), ["tp", "fp", "fn"]].tolist() == [1, 2, 1]
-    loose = evaluate(truth, predictions, task="masks", thresholds=0.5, iou_threshold=0.3)
+    loose = evaluate(truth, predictions, task="polygons", thresholds=0.5, iou_threshold=0.3)
     assert loose.per_image["iou"].tolist() == pytest.approx([144 / 400, 1, 1, np.nan], nan_ok=True)
     assert evaluate(truth, predictions, thresholds=0.5).metric("coco_map") > found.metric("coco_map")
-    report = cl.evaluate(truth, predictions, task="masks", thresholds={"frame": 0.75})
+    report = cl.evaluate(truth, predictions, task="polygons", thresholds={"frame": 0.75})
     assert report.per_label.set_index("label").loc["frame", ["tp", "fp", "fn"]].tolist() == [1, 1, 1]
     assert "mAP" in repr(report)
     assert report.by("image").shape[0] > 0
@@ -129,7 +129,7 @@ def test_every_table_is_of_masks() -> None:
 
 def test_new_ground_truth_is_judged_by_masks() -> None:
     truth, predictions = frames()
-    found = evaluate(truth, predictions, task="masks", thresholds=0.5)
+    found = evaluate(truth, predictions, task="polygons", thresholds=0.5)
     before, said = tables_of(found.outcomes)
     assert before["polygon"].tolist() == [FRAME, FRAME, None]
     assert said["polygon"].tolist() == [SQUARE, FRAME, SQUARE]
@@ -140,19 +140,19 @@ def test_new_ground_truth_is_judged_by_masks() -> None:
 
 def test_polygons_that_cannot_be_masks_are_named() -> None:
     truth, predictions = frames()
-    flat = evaluate(truth.assign(polygon=[FRAME, [[1, 1], [9, 9], [1, 1]], None]), predictions, task="masks")
+    flat = evaluate(truth.assign(polygon=[FRAME, [[1, 1], [9, 9], [1, 1]], None]), predictions, task="polygons")
     assert any(note.startswith("True masks without a pixel: 1.") for note in flat.notes)
     vast = [[0, 0], [10**6, 0], [10**6, 10**6]]
     endless = [[1, 1], [9, 1], [9, float("nan")]]
     unusable = "A polygon of '2.jpg' in truth or predictions is not a list of finite points"
     for bad, message in (("round", unusable), (endless, unusable), (vast, "too many for masks")):
         with pytest.raises(TableError, match=re.escape(message)):
-            evaluate(truth.assign(polygon=[FRAME, bad, None]), predictions, task="masks")
+            evaluate(truth.assign(polygon=[FRAME, bad, None]), predictions, task="polygons")
 
 
 def test_masks_are_not_compared_with_boxes() -> None:
     truth, predictions, images = drawn_masks(0)
-    masks, boxes = (evaluate(truth, predictions, images, task=task) for task in ("masks", "detection"))
-    with pytest.raises(InputError, match=re.escape("cl.evaluate(truth, predictions, task='detection')")):
+    masks, boxes = (evaluate(truth, predictions, images, task=task) for task in ("polygons", "boxes"))
+    with pytest.raises(InputError, match=re.escape("cl.evaluate(truth, predictions, task='boxes')")):
         compare(masks, boxes)
     assert compare(boxes, boxes).metric("f1")["delta"] == 0

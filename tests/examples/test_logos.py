@@ -13,7 +13,7 @@ import customlabels_nb as cl
 from customlabels_nb import examples
 from customlabels_nb.examples import logos
 from customlabels_nb.examples._drawing import Box
-from customlabels_nb.training.kinds import choose_kind
+from customlabels_nb.training.tasks import choose_task
 from customlabels_nb.training.trimming import read_cutout
 
 SMALL = (160, 120)
@@ -97,4 +97,4 @@ def test_a_project_of_it_is_one_of_brands(tmp_path: Path) -> None:
     assert project.train_set.annotations["left"].isna().all()
     assert (project.test_set.images["status"] == "labelled").all()
     assert project.test_set.annotations["left"].notna().all()
-    assert choose_kind(project.train_set, project.test_set).kind == "brands"
+    assert choose_task(project.train_set, project.test_set).recipe == "brands"

@@ -7,7 +7,7 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import BACKBONES
 
 CONFIG = ModelConfig(
-    kind="multi-label",
+    task="multi-label",
     labels=("a", "b", "c", "d"),
     colors=("#c8553d", "#2f7fc1", "#d49b1a", "#3a9a5b"),
     backbone=PACKAGED,

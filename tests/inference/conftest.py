@@ -35,7 +35,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, blots: dict[str, list
     network.set_head(head.weight, head.bias)
     folder = tmp_path_factory.mktemp("model")
     config = ModelConfig(
-        kind="single-label",
+        task="single-label",
         labels=tuple(COLORS),
         colors=("#c8553d", "#3a9a5b", "#2f7fc1"),
         backbone=PACKAGED,
@@ -66,7 +66,7 @@ def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = build_detector(shape, 2, PACKAGED)
     mean, std = normalisation(OWN, PACKAGED)
     config = ModelConfig(
-        kind="detection",
+        task="boxes",
         labels=("red", "blue"),
         colors=("#c8553d", "#2f7fc1"),
         backbone=PACKAGED,

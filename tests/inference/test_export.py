@@ -213,7 +213,7 @@ def test_onnx_takes_any_number_of_images(classifiers: dict[str, Exported]) -> No
 @pytest.mark.parametrize("name", FORMATS)
 def test_exported_file_describes_itself(tiny_classifier: Path, tmp_path: Path, name: str) -> None:
     network, config = load_artifact(tiny_classifier)
-    named = replace(config, kind="multi-label", labels=HOSTILE, thresholds={HOSTILE[0]: 0.0, HOSTILE[2]: 1.0})
+    named = replace(config, task="multi-label", labels=HOSTILE, thresholds={HOSTILE[0]: 0.0, HOSTILE[2]: 1.0})
     save_artifact(tmp_path / "model", network, named)
     written = export(tmp_path / "model", "fruit.8", name, tmp_path / "out")
     assert written.photos == 0
@@ -223,7 +223,7 @@ def test_exported_file_describes_itself(tiny_classifier: Path, tmp_path: Path, n
     assert facts["labels"] == list(HOSTILE)
     assert facts["thresholds"] == dict(zip(HOSTILE, (0.0, 0.5, 1.0), strict=True))
     assert facts["colors"] == list(config.colors)
-    assert (facts["name"], facts["kind"], facts["activation"]) == ("fruit.8", "multi-label", "sigmoid")
+    assert (facts["name"], facts["task"], facts["activation"]) == ("fruit.8", "multi-label", "sigmoid")
     assert (facts["input_size"], tuple(facts["mean"]), tuple(facts["std"])) == (64, config.mean, config.std)
     found = model.detect(gradient(50, 40), threshold=0)
     assert {row["label"] for row in found} == set(HOSTILE)
@@ -417,7 +417,7 @@ def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path
     network = settled(architecture, fruit_test_photos[0])
     mean, std = normalisation(architecture, PACKAGED)
     config = ModelConfig(
-        kind="detection",
+        task="boxes",
         labels=("a", "b", "c"),
         colors=("#c8553d", "#2f7fc1", "#3a9a5b"),
         backbone=architecture,

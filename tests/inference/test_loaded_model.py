@@ -42,7 +42,7 @@ def zipped(archive: Path, **members: Path | bytes) -> Path:
 
 def test_a_copy_of_a_folder_runs_without_its_project(copied: Path, blots: dict[str, list[str]]) -> None:
     model = cl.load_model(copied)
-    assert (model.name, model.kind, model.labels) == ("fruit.2026-11-20", "single-label", ("red", "green", "blue"))
+    assert (model.name, model.task, model.labels) == ("fruit.2026-11-20", "single-label", ("red", "green", "blue"))
     assert model.thresholds == {"red": 0.4, "green": 0.5, "blue": 0.5}
     assert model.folder == copied
     assert repr(model) == "LoadedModel('fruit.2026-11-20', single-label, 3 labels, stopped)"

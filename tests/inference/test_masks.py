@@ -44,7 +44,7 @@ def folder(detector_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         assert network.masks is not None
         for parameter in network.masks.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
-    save_artifact(found, network, replace(config, kind="masks"))
+    save_artifact(found, network, replace(config, task="polygons"))
     return found
 
 

@@ -83,9 +83,9 @@ test("labels that an image rightly has together are no confusion, and each cell 
 });
 
 test("a cell of boxes says in how many images they are", () => {
-  assert.ok(cellText({ task: "detection" }, ["pear", "apple"], 12, 9).startsWith("12 boxes in 9 images"));
-  assert.ok(cellText({ task: "detection" }, ["pear", "pear"], 1, 1).startsWith("1 box in 1 image:"));
-  assert.ok(cellText({ task: "detection", masks: true }, ["pear", "pear"], 2, 1).startsWith("2 masks in 1 image:"));
+  assert.ok(cellText({ task: "boxes" }, ["pear", "apple"], 12, 9).startsWith("12 boxes in 9 images"));
+  assert.ok(cellText({ task: "boxes" }, ["pear", "pear"], 1, 1).startsWith("1 box in 1 image:"));
+  assert.ok(cellText({ task: "polygons" }, ["pear", "pear"], 2, 1).startsWith("2 masks in 1 image:"));
   assert.ok(cellText({ task: "multi-label" }, ["pear", "apple"], 1200, 1200).startsWith("1,200 images:"));
 });
 
@@ -251,7 +251,7 @@ test("the most confident label of each image is what counts without thresholds",
 });
 
 test("masks have their polygons, the IoU of the kernel, and a path of their own", () => {
-  const facts = { task: "detection", images: ["1.jpg"], labels, cells: ["apple", "pear", "background"], targets: [2, 0], test_images: [1, 0], slices: [], groups: {}, overlap: 0.5, least_overlap: 0.05, whole: 1, fallback: 0.5 };
+  const facts = { task: "polygons", images: ["1.jpg"], labels, cells: ["apple", "pear", "background"], targets: [2, 0], test_images: [1, 0], slices: [], groups: {}, overlap: 0.5, least_overlap: 0.05, whole: 1, fallback: 0.5 };
   const [boxes, square] = [Float32Array.of(0, 0, 9, 9, 20, 0, 9, 9), [0, 0, 9, 0, 9, 9, 0, 9]];
   const arrays = {
     rank: Int32Array.of(0), slices: new Int32Array(0), image: Int32Array.of(0, 0), label: Int32Array.of(0, 0), confidence: Float64Array.of(0.9, 0.8), box: boxes, on_crowd: new Float64Array(2), by_label: Int32Array.of(0, 1),

@@ -23,7 +23,7 @@ from tests.facts import facts
 
 FACTS = BACKBONES[PACKAGED]
 CONFIGURED = ModelConfig(
-    kind="single-label",
+    task="single-label",
     labels=("äpfel", "<b>", "\u202eevil"),
     colors=("#112233", "#445566", "#778899"),
     backbone=PACKAGED,
@@ -134,7 +134,7 @@ def change(folder: Path, **values: Any) -> None:
         ({"labels": "abc"}, "labels"),
         ({"colors": ["red;background:url(x)", "#445566", "#778899"]}, "colors"),
         ({"colors": ["#112233"]}, "colors"),
-        ({"kind": "boxes"}, "kind"),
+        ({"task": "detection"}, "task"),
         ({"backbone": "../../evil"}, "backbone"),
         ({"input_size": -1}, "input_size"),
         ({"std": [1, 0, 1]}, "std"),

@@ -63,7 +63,7 @@ def network() -> ImageDetector:
 def config(**changed: object) -> ModelConfig:
     """Return a detector's configuration with changes."""
     whole = ModelConfig(
-        kind="detection",
+        task="boxes",
         labels=("<b>apple", "pear"),
         colors=("#112233", "#445566"),
         backbone=PACKAGED,
@@ -430,7 +430,7 @@ def test_a_detector_of_an_earlier_version_keeps_its_format_and_identity(tmp_path
     network = build_detector(earlier.detector, 2, PACKAGED)
     save_artifact(tmp_path, network, earlier)
     assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == 2
-    facts = {key: getattr(earlier, key) for key in ("kind", "labels", "backbone", "input_size", "mean", "std")}
+    facts = {key: getattr(earlier, key) for key in ("task", "labels", "backbone", "input_size", "mean", "std")}
     known = json.dumps({**facts, "detector": shape}, sort_keys=True).encode()
     content = (tmp_path / WEIGHTS).read_bytes()
     assert model_identity(tmp_path, earlier) == hashlib.sha256(content + known).hexdigest()
@@ -448,7 +448,7 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
         save_artifact(tmp_path, network, config(labels=("a", "b", "c"), colors=("#112233",) * 3))
     with pytest.raises(InputError, match=r"DetectorShape.*DetectorShape"):
         save_artifact(tmp_path, network, config(detector=DetectorShape()))
-    for changed in ({"detector": None}, {"kind": "single-label"}, {"detector": {"architecture": OWN}}):
+    for changed in ({"detector": None}, {"task": "single-label"}, {"detector": {"architecture": OWN}}):
         with pytest.raises(InputError, match="detector"):
             config(**changed)
     name = "ssdlite320_mobilenet_v3_large"
@@ -463,7 +463,7 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "does not fit kind"),
+        (None, "does not fit task"),
         ({"architecture": "../evil"}, "must have the keys"),
         ({**SHAPE.to_dict(), "architecture": "../evil"}, "Unknown detector '../evil'"),
         ({**SHAPE.to_dict(), "channels": 16}, "wrong shapes"),
@@ -478,7 +478,7 @@ def test_a_damaged_shape_in_a_config(tmp_path: Path, network: ImageDetector, val
 
 
 def test_classifiers_of_the_first_release_are_still_read(tmp_path: Path) -> None:
-    classifier = config(kind="single-label", detector=None)
+    classifier = config(task="single-label", detector=None)
     (tmp_path / CONFIG).write_text(json.dumps(_as_first_release(classifier)))
     assert load_config(tmp_path) == classifier
     update_config(tmp_path, replace(classifier, thresholds={"pear": 0.75}))

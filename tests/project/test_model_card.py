@@ -204,7 +204,7 @@ def test_versions_of_early_releases_have_cards(model: Model) -> None:
     assert f"{model.record.metrics['f1']:.3f}" in without
     (model.folder / "images.json").write_text("[]")
     (model.folder / "train.manifest").unlink()
-    model._store.update_version("v1", metrics={}, statistics={}, config={}, kind=None)
+    model._store.update_version("v1", metrics={}, statistics={}, config={}, task=None)
     bare = model.card.text
     assert tells(bare, "No metrics")
     assert "not stored" in bare
@@ -232,9 +232,9 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     assert "<b>line" not in model._repr_html_()
     model.tag(stage="test")
     row = project.versions.iloc[0]
-    assert (row["description"], row["tags"], row["kind"]) == (model.description, {"stage": "test"}, "single-label")
+    assert (row["description"], row["tags"], row["task"]) == (model.description, {"stage": "test"}, "single-label")
     assert list(project.versions.columns) == [
-        "name", "created", "kind", "f1", "status", "message", "description", "alias", "tags",
+        "name", "created", "task", "f1", "status", "message", "description", "alias", "tags",
     ]  # fmt: skip
     assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
     model.tag(description="Other")
@@ -250,12 +250,12 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
 
 
 # -- kinds of models that are slow to train ---------------------------------------------------------------
-def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
-    """Return the facts for a model card of this kind."""
+def facts_of(task: str, train: Dataset, test: Dataset, predictions: pd.DataFrame, **training: Any) -> CardFacts:
+    """Return the facts for a model card of a model for this task."""
     labels = sorted(set(train.annotations["label"]))
-    detector = kind in ("detection", "brands")
+    detector = task == "boxes"
     config = ModelConfig(
-        kind="detection" if detector else kind,
+        task=task,
         labels=tuple(labels),
         colors=("#112233",) * len(labels),
         backbone="efficientnet_lite0",
@@ -267,8 +267,8 @@ def facts_of(kind: str, train: Dataset, test: Dataset, predictions: pd.DataFrame
         detector=DetectorShape() if detector else None,
     )
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    record = VersionRecord("v", "TRAINING_COMPLETED", "", "versions/v", now, now, kind=kind)
-    found = evaluate(test.annotations, predictions, test.images, task=config.kind, thresholds=0.5)
+    record = VersionRecord("v", "TRAINING_COMPLETED", "", "versions/v", now, now, task=task)
+    found = evaluate(test.annotations, predictions, test.images, task=config.task, thresholds=0.5)
     return CardFacts("p", record, config, {}, train, test, found, ())
 
 
@@ -288,9 +288,7 @@ def test_a_detector_says_which_sizes_it_saw_and_what_it_misses() -> None:
     said = said[~said["image"].isin(["t0.png", "t2.png"])]  # two of a are missed
     said.loc[said["image"] == "t1.png", "label"] = "a"  # one b is predicted as a
     said = pd.concat([said, said[said["image"] == "t3.png"].assign(left=65.0)])  # b on the background
-    facts = facts_of(
-        "detection", train, test, said, steps=90, planned_steps=100, best_step=80, seconds=3.0, notes=["N"]
-    )
+    facts = facts_of("boxes", train, test, said, steps=90, planned_steps=100, best_step=80, seconds=3.0, notes=["N"])
     found = limits_of(facts)
     assert any(tells(sentence, 4, "a", 2, "missed") for sentence in found)
     assert any(tells(sentence, 4, "b", 1, "a") for sentence in found)
@@ -311,7 +309,7 @@ def test_boxes_that_will_be_missed_and_equal_pictures_are_warned_of() -> None:
     train = boxes([(f"{i}.png", "a", 2.0 if i < 3 else 40.0) for i in range(12)], "train")
     test = boxes([(f"t{i}.png", "a", 40.0) for i in range(3)], "test")
     equal = [Dataset(own.images.assign(sha256="ab" * 32), own.annotations, name=own.name) for own in (train, test)]
-    facts = facts_of("detection", *equal, test.annotations.assign(confidence=1.0))
+    facts = facts_of("boxes", *equal, test.annotations.assign(confidence=1.0))
     assert any(sentence.startswith("3 boxes smaller than") for sentence in facts.warnings)
     assert any(tells(sentence, 1, "training", "test") for sentence in facts.warnings)
     assert not any(name in " ".join(facts.warnings) for name in train.images["image"])
@@ -335,7 +333,7 @@ def test_brands_say_that_they_learnt_from_logos() -> None:
         name="train",
     )
     test = boxes([("t0.png", "a", 30.0), ("t1.png", "b", 30.0)], "test")
-    facts = facts_of("brands", logos, test, test.annotations.assign(confidence=1.0))
+    facts = facts_of("boxes", logos, test, test.annotations.assign(confidence=1.0), recipe="brands")
     assert any("logo images pasted" in sentence for sentence in limits_of(facts))
     assert facts.reason.startswith("the training images have no boxes")
     assert "Brand detector" in to_markdown(sections(facts))

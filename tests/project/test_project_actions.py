@@ -122,7 +122,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
 
 
 def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
-    config: Any = SimpleNamespace(kind="detection", is_detector=True, training={"seconds": 300.0, "device": "cpu"})
+    config: Any = SimpleNamespace(task="boxes", is_detector=True, training={"seconds": 300.0, "device": "cpu"})
     actions = project.model("v1")._project_actions(config)
     names = project.test_set.images["image"].tolist()
     screen = actions.open_images([names[3], names[1]])

@@ -258,8 +258,8 @@ def test_progress_is_shown_before_torch_is_loaded(project: Project, monkeypatch:
     assert shown == ["v1"]
 
 
-@pytest.mark.parametrize(("kind", "changed"), [(None, None), ("single-label", None), (None, "boxes")])
-def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | None, changed: str | None) -> None:
+@pytest.mark.parametrize(("task", "changed"), [(None, None), ("single-label", None), (None, "boxes")])
+def test_events_tell_of_progress_and_can_stop_it(project: Project, task: str | None, changed: str | None) -> None:
     project.distribute()
     events, seen = Events(), []
 
@@ -269,7 +269,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | N
             events.cancel()
 
     events.subscribe(listener)
-    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(kind=kind))
+    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(task=task))
     with pytest.raises(Cancelled):
         train_version(*arguments, events)
     (said,) = [event.text for event in seen if isinstance(event, Message) and event.text.startswith("Training a")]
@@ -284,7 +284,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, kind: str | N
     model.resume(progress=False, callbacks=[lambda e: texts.append(e.text) if isinstance(e, Message) else None])
     assert model.status == "TRAINING_COMPLETED"
     (reason,) = [text for text in texts if text.startswith("Training a")]
-    assert ("you chose it" in reason) == (kind is not None)
+    assert ("you chose it" in reason) == (task is not None)
     assert (reason == said) == (changed is None)
     assert 0 <= model.evaluate().evaluation.figure("f1") <= 1
     with pytest.raises(NotAllowedError, match="Only a failed training"):
@@ -432,7 +432,7 @@ def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
-    failed = VersionRecord("v1", "TRAINING_FAILED", "Stopped by you.", "versions/v1", now, now, kind="single-label")
+    failed = VersionRecord("v1", "TRAINING_FAILED", "Stopped by you.", "versions/v1", now, now, task="single-label")
     project._store.add_version(failed, Action("begin training", "ann"))
     answers = []
 
@@ -550,7 +550,7 @@ def test_a_resumed_run_keeps_the_order_of_its_labels(project: Project, kept: boo
 def test_checkpoints_stay_until_the_version_is_complete(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def recipe(work: TrainingJob) -> TrainingResult:
         work.checkpoints.mkdir(exist_ok=True)
-        return recipe_for(work.plan.kind)(work)
+        return recipe_for(work.plan.task)(work)
 
     def update_version(*given: Any, **named: Any) -> None:
         if named.get("status") == "TRAINING_COMPLETED":
@@ -559,7 +559,7 @@ def test_checkpoints_stay_until_the_version_is_complete(project: Project, monkey
 
     original = SqlStore.update_version
     project.distribute()
-    monkeypatch.setattr(run, "recipe_for", lambda kind: recipe)
+    monkeypatch.setattr(run, "recipe_for", lambda task: recipe)
     with monkeypatch.context() as patch:
         patch.setattr(SqlStore, "update_version", update_version)
         with pytest.raises(StoreError, match="disk is full"):

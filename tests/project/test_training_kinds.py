@@ -1,4 +1,4 @@
-"""Tests of training each kind of model in a project, from labels to an evaluation."""
+"""Tests of training models for each task in a project, from labels to an evaluation."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
     model = boxed.train("one", events=events, **TINY)
     assert any(tells(sentence, "detector", "test", "boxes") for sentence in said)
     record = model.record
-    assert (record.status, record.kind) == ("TRAINING_COMPLETED", "detection")
+    assert (record.status, record.task) == ("TRAINING_COMPLETED", "boxes")
     assert record.statistics["training_images"] == 10
     assert record.statistics["test_images"] == 4
     report = model.evaluate()
-    assert report.evaluation.task == "detection"
+    assert report.evaluation.task == "boxes"
     assert set(report.per_label["label"]) == {"square", "disc"}
     assert record.metrics["coco_map"] == pytest.approx(report.evaluation.figure("coco_map"))
     assert json.loads((model.folder / "config.json").read_text())["training"]["steps"] == 2
@@ -137,7 +137,7 @@ def test_several_labels_an_image(tmp_path: Path) -> None:
     bare = [image for image, kind in zip(images, kinds, strict=True) if not kind]
     project.update("train", project.train_set.with_status("labelled", lambda frame: frame["image"].isin(bare)))
     model = project.train(progress=False)
-    assert model.record.kind == "multi-label"
+    assert model.record.task == "multi-label"
     assert model.evaluate().evaluation.task == "multi-label"
     assert model.record.metrics["f1"] > 0.9
     with model.started():
@@ -163,8 +163,8 @@ def test_brands_from_logos_alone(tmp_path: Path) -> None:
     events, said = heard()
     model = project.train(events=events, **TINY)
     assert any("a brand detector" in sentence for sentence in said)
-    assert model.record.kind == "brands"
-    assert model.evaluate().evaluation.task == "detection"
+    assert (model.record.task, load_config(model.folder).training["recipe"]) == ("boxes", "brands")
+    assert model.evaluate().evaluation.task == "boxes"
     assert len(model.evaluate().evaluation.images) == 3
 
 
@@ -209,7 +209,8 @@ def test_beginning_from_a_former_version(project: Project) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"kind": "boxes"}, "kind='boxes'"),
+        ({"task": "detection"}, "task='detection'"),
+        ({"recipe": "logos"}, "recipe='logos'"),
         ({"budget": "soon"}, "budget='soon'"),
         ({"budget": "90s", "steps": 4}, "only one of them"),
         ({"steps": 0}, "steps=0"),
@@ -246,16 +247,16 @@ def test_backbones_that_detectors_cannot_have_are_refused_before_the_download(
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "seconds"),
+    ("task", "given", "seconds"),
     [
         ("single-label", {}, None),
         ("single-label", {"budget": "90s"}, 90),
         ("single-label", {"steps": 5}, None),
-        ("detection", {}, 120),
+        ("boxes", {}, 120),
     ],
 )
 def test_the_time_for_a_backbone_is_that_of_the_training(
-    monkeypatch: pytest.MonkeyPatch, kind: str, given: dict, seconds: float | None
+    monkeypatch: pytest.MonkeyPatch, task: str, given: dict, seconds: float | None
 ) -> None:
     asked: list[float | None] = []
 
@@ -265,7 +266,7 @@ def test_the_time_for_a_backbone_is_that_of_the_training(
 
     monkeypatch.setattr(run, "choose_backbone", choose)
     part = SimpleNamespace(images=[])
-    plan: Any = SimpleNamespace(kind=kind, train=part, test=part)
+    plan: Any = SimpleNamespace(task=task, train=part, test=part)
     assert run.with_weights(plan, TrainingOptions(backbone="auto", **given), "cpu", Events()).backbone == PACKAGED
     assert asked == [seconds]
 

@@ -89,7 +89,7 @@ def test_a_copy_is_whole_and_can_be_used_at_once(project: Project, model: Model,
     assert b"It belongs to the project other" in after["card.md"]
 
     row = other.versions.iloc[0]
-    assert (row["name"], row["kind"], row["description"], row["alias"]) == ("v1", "single-label", "the first", None)
+    assert (row["name"], row["task"], row["description"], row["alias"]) == ("v1", "single-label", "the first", None)
     assert row["f1"] == model.record.metrics["f1"]
     assert other.model("latest").name == "v1"
     pd.testing.assert_frame_equal(copy.evaluate().summary, model.evaluate().summary)

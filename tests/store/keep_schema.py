@@ -34,7 +34,7 @@ def keep(path: Path) -> None:
         store.add_images("train", t.normalise_images(images), rows, KEPT)
         store.add_version(
             VersionRecord("kept.1", "TRAINING_COMPLETED", "The model is ready to run.", "versions/kept.1", now, now,
-                          kind="single-label", metrics={"f1": 1.0}),
+                          task="single-label", metrics={"f1": 1.0}),
             KEPT,
         )  # fmt: skip
         store.replace_predictions("kept.1", rows.assign(model="kept.1"), KEPT)

@@ -137,12 +137,12 @@ def test_invalid_requests_for_a_batch_are_refused(squares: Dataset, blots: Datas
             show_batch(squares, n=wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="random_state=-1"):
         show_batch(squares, random_state=-1)
-    with pytest.raises(InputError, match="kind='boxes'"):
-        show_batch(squares, kind="boxes")
+    with pytest.raises(InputError, match="task='detection'"):
+        show_batch(squares, task="detection")
     with pytest.raises(NotEnoughDataError, match="No image has a box"):
-        show_batch(blots, kind="detection")
+        show_batch(blots, task="boxes")
     with pytest.raises(NotEnoughDataError, match="No image is labelled"):
-        show_batch(squares, kind="single-label")
+        show_batch(squares, task="single-label")
     with pytest.raises(NotAllowedError, match="does not belong to a project"):
         squares.show_batch()
 

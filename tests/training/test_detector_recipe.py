@@ -85,7 +85,7 @@ def test_facts_of_a_training(trained: TrainedDetector, squares: list[Example], t
     assert [entry["step"] for entry in facts["history"]] == [4]
     assert trained.issues == []
     config = ModelConfig(
-        "detection", tuple(LABELS), ("#ff0000", "#0000ff"), PACKAGED, trained.input_size,
+        "boxes", tuple(LABELS), ("#ff0000", "#0000ff"), PACKAGED, trained.input_size,
         trained.mean, trained.std, training=facts, detector=trained.shape,
     )  # fmt: skip
     save_artifact(tmp_path, trained.network, config)

@@ -26,10 +26,10 @@ from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import mosaic, single
 from customlabels_nb.training.detector_recipe import predict_boxes, train_detector, usable_polygons
 from customlabels_nb.training.kept_files import read_predictions, read_snapshot, write_predictions, write_snapshots
-from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.mask_data import MOST_MASKS, mask_targets, rasterise
 from customlabels_nb.training.plan import make_plan
 from customlabels_nb.training.scene_sources import TrainingScene
+from customlabels_nb.training.tasks import choose_task
 from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import drawn_squares
 
@@ -178,14 +178,21 @@ def test_a_short_training_run_gives_boxes_and_masks(tmp_path: Path) -> None:
     both = trained.network.state_dict(), again.network.state_dict()
     assert all(torch.equal(both[0][key], both[1][key]) for key in both[0])
     config = ModelConfig(
-        "masks", tuple(LABELS), ("#ff0000", "#0000ff"), PACKAGED, 64, trained.mean, trained.std, detector=trained.shape
+        "polygons",
+        tuple(LABELS),
+        ("#ff0000", "#0000ff"),
+        PACKAGED,
+        64,
+        trained.mean,
+        trained.std,
+        detector=trained.shape,
     )
     save_artifact(tmp_path / "model", trained.network, config)
     assert '"format_version": 4' in (tmp_path / "model" / CONFIG).read_text()
     loaded, read = load_artifact(tmp_path / "model")
     assert read == config
     with pytest.raises(InputError, match="mask head"):
-        save_artifact(tmp_path / "other", trained.network, replace(config, kind="detection"))
+        save_artifact(tmp_path / "other", trained.network, replace(config, task="boxes"))
     images = [example.image for example in examples]
     table, readable, _ = predict_boxes(replace(trained, network=loaded), images, LABELS, root=None, events=Events())
     write_predictions(tmp_path, readable, LABELS, table)
@@ -218,12 +225,12 @@ def test_polygons_train_masks_and_keep_them_in_snapshots(tmp_path: Path) -> None
     images = pd.DataFrame({"image": [example.image for example in examples], "status": "labelled"})
     marks = pd.DataFrame({"image": images["image"], "label": [LABELS[at % 2] for at in range(8)], "polygon": polygons})
     train = Dataset(images, marks, name="train")
-    kinds = [choose_kind(train, train, task=task).kind for task in ("polygons", "boxes", None)]
-    assert kinds == ["masks", "detection", "detection"]
+    tasks = [choose_task(train, train, project_task=task).task for task in ("polygons", "boxes", None)]
+    assert tasks == ["polygons", "boxes", "boxes"]
     only_boxes = Dataset(images, train.annotations.assign(polygon=None), name="train")
-    assert choose_kind(only_boxes, only_boxes, task="polygons").kind == "detection"
+    assert choose_task(only_boxes, only_boxes, project_task="polygons").task == "boxes"
     with pytest.raises(NotEnoughDataError, match="no polygon is drawn"):
-        make_plan(only_boxes, only_boxes, kind="masks")
+        make_plan(only_boxes, only_boxes, task="polygons")
     write_snapshots(tmp_path, train, Dataset(images[:0], None, name="test"))
     kept = read_snapshot(tmp_path, "train", tmp_path).annotations
     assert kept["polygon"].tolist() == train.annotations["polygon"].tolist()

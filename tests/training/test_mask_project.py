@@ -24,13 +24,13 @@ def test_a_polygon_project_trains_and_evaluates_masks(tmp_path: Path, monkeypatc
         images = pd.DataFrame({"image": [one.image for one in part], "status": "labelled"})
         project.import_dataset(Dataset(images, pd.DataFrame(rows)), split=split, progress=False)
     options = {"steps": 1, "input_size": 64, "device": "cpu", "progress": False}
-    project.train("boxes", kind="detection", **options)
+    project.train("boxes", task="boxes", **options)
     model = project.train("masks", base="boxes", **options)
     config = load_config(tmp_path / "outlines" / "versions" / "masks")
-    assert config.kind == "masks"
+    assert config.task == "polygons"
     assert any("earlier detector, which knows 2 of 2" in note for note in config.training["notes"])
     report = model.evaluate()
-    assert report.task == "masks"
+    assert report.task == "polygons"
     assert set(report.per_label["label"]) == set(LABELS)
     with model.started():
         found = model.detect(examples[0].image, threshold=0, max_results=2)

@@ -8,8 +8,8 @@ import pytest
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.training.kinds import choose_kind
 from customlabels_nb.training.plan import make_plan, plan_in_words
+from customlabels_nb.training.tasks import choose_task
 from tests.facts import tells
 
 BOX = (1.0, 2.0, 30.0, 40.0)
@@ -35,40 +35,49 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "kind", "reason"),
+    ("train", "test", "expected", "reason"),
     [
         (TWO, {"d": ["x"], "e": ["y"]}, "single-label", "exactly one"),
         ({**TWO, "d": ["x", "y"]}, {"e": ["x"], "f": ["y"]}, "multi-label", "up to 2 labels"),
-        (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "detection", "test images have boxes"),
-        (TWO, {"d": [("box", "x"), ("box", "z")]}, "detection", "test images have boxes"),  # y is not a box label
+        (BOXES, {"c": [("box", "x")], "d": [("box", "y")]}, "boxes", "test images have boxes"),
+        (TWO, {"d": [("box", "x"), ("box", "z")]}, "boxes", "test images have boxes"),  # y is not a box label
         (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but all their labels"),
-        ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "detection", "2 training images have boxes, 1"),
-        ({"a": [("box", "x")], "b": ["y"]}, {}, "detection", "1 training images have boxes, 1"),  # a tie
+        ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "boxes", "2 training images have boxes, 1"),
+        ({"a": [("box", "x")], "b": ["y"]}, {}, "boxes", "1 training images have boxes, 1"),  # a tie
         ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
-        ({"a": [("box", "x"), "x", "y"]}, {}, "detection", "1 training images have boxes, 1"),
+        ({"a": [("box", "x"), "x", "y"]}, {}, "boxes", "1 training images have boxes, 1"),
     ],
 )
-def test_the_labels_decide(train: dict, test: dict, kind: str, reason: str) -> None:
-    choice = choose_kind(dataset("train", train), dataset("test", test))
-    assert (choice.kind, reason in choice.reason) == (kind, True), choice
+def test_the_labels_decide(train: dict, test: dict, expected: str, reason: str) -> None:
+    choice = choose_task(dataset("train", train), dataset("test", test))
+    assert (choice.recipe or choice.task, reason in choice.reason) == (expected, True), choice
     assert str(choice).startswith("Training a ")
 
 
 def test_who_names_it_goes_before_the_task_and_that_before_the_labels() -> None:
     train, test = dataset("train", TWO), dataset("test", {"d": [("box", "x")]})
-    assert choose_kind(train, test, named="multi-label", task="boxes").kind == "multi-label"
-    assert choose_kind(train, test, task="single-label").kind == "single-label"
-    assert choose_kind(dataset("train", BOXES), test, task="polygons").kind == "masks"
+    assert choose_task(train, test, named="multi-label", project_task="boxes").task == "multi-label"
+    assert choose_task(train, test, project_task="single-label").task == "single-label"
+    assert choose_task(dataset("train", BOXES), test, project_task="polygons").task == "polygons"
     brands = dataset("test", {"d": [("box", "x"), ("box", "y")]})
-    assert choose_kind(train, brands, task="boxes").kind == "brands"
-    with pytest.raises(InputError, match="'single-label', 'multi-label', 'detection', 'masks', 'brands'"):
-        choose_kind(train, test, named="boxes")
+    for given in ({"project_task": "boxes"}, {"named": "boxes"}, {"recipe": "brands"}):
+        choice = choose_task(train, brands, **given)
+        assert (choice.task, choice.recipe) == ("boxes", "brands")
+    assert choose_task(train, brands, named="polygons").task == "polygons"
+    outlined = dataset("test", {"d": [("polygon", "x"), ("polygon", "y")]})
+    assert (choose_task(train, outlined).task, choose_task(train, outlined).recipe) == ("polygons", "brands")
+    with pytest.raises(InputError, match=r"task='detection'.*'single-label', 'multi-label', 'boxes', 'polygons'"):
+        choose_task(train, test, named="detection")
+    with pytest.raises(InputError, match=r"recipe='logos'.*'brands'"):
+        choose_task(train, test, recipe="logos")
+    with pytest.raises(InputError, match=r"recipe='brands'.*task='single-label'"):
+        choose_task(train, test, named="single-label", recipe="brands")
 
 
 def test_images_that_are_not_through_do_not_count() -> None:
     train = dataset("train", {**TWO, "d": ["x", "y"], "e": [("box", "x")]}, d="needs_review", e="skipped")
     plan = make_plan(train, dataset("test", {"f": ["x"], "g": ["y"]}))
-    assert plan.kind == "single-label"
+    assert plan.task == "single-label"
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
     assert any(tells(note, 2, 5, "train") for note in plan.notes)
 
@@ -76,14 +85,14 @@ def test_images_that_are_not_through_do_not_count() -> None:
 def test_annotations_of_another_task_are_left_out_with_a_note() -> None:
     train = dataset("train", {**TWO, "d": [("box", "x")], "e": ["x", "y"], "f": []})
     test = dataset("test", {"g": ["x"], "h": ["y"], "i": ["x", "y"]})
-    plan = make_plan(train, test, kind="single-label")
+    plan = make_plan(train, test, task="single-label")
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
     assert plan.test.images["image"].tolist() == ["g", "h"]
     said = " ".join(plan.notes)
     for words in ("train images have boxes only", "train images have more than one label",
                   "train images were reviewed but have no labels", "test images have more than one label"):  # fmt: skip
         assert f"1 {words}" in said
-    several = make_plan(train, test, kind="multi-label")
+    several = make_plan(train, test, task="multi-label")
     assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # f has none of these labels
     assert several.test.images["image"].tolist() == ["g", "h", "i"]
 
@@ -101,31 +110,32 @@ def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
     train = dataset("train", {"a": ["x"], "b": ["y"], "c": []})
     test = dataset("test", {"d": [("box", "x"), ("box", "y")], "e": ["x"]})
     plan = make_plan(train, test)
-    assert plan.kind == "brands"
+    assert (plan.task, plan.recipe) == ("boxes", "brands")
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
     assert plan.test.images["image"].tolist() == ["d"]
-    mixed = make_plan(dataset("train", {"a": ["x"], "b": [("box", "y")], "c": ["y"]}), test, kind="brands")
+    mixed = make_plan(dataset("train", {"a": ["x"], "b": [("box", "y")], "c": ["y"]}), test, recipe="brands")
     assert mixed.train.marks["image"].tolist() == ["a", "c", "b"]
     assert any(tells(note, 1, "boxes", "logo") for note in mixed.notes)
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "kind", "words", "code"),
+    ("train", "test", "given", "words", "code"),
     [
-        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, None, "2 labels .*only 'x'", "ERROR_MANIFEST_TOO_FEW_LABELS"),
-        (TWO, {}, "detection", "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
-        (TWO, {"d": []}, None, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (BOXES, {"d": ["x"]}, "detection", "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["x"]}, "brands", "Add test images with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["x"], "e": ["x"]}, None, "only 1 label", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-        (TWO, {"d": ["u"], "e": ["v"]}, None, "no labels in common", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, {}, "2 labels .*only 'x'", "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        (TWO, {}, {"task": "boxes"}, "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        (TWO, {"d": []}, {}, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (BOXES, {"d": ["x"]}, {"task": "boxes"}, "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["x"]}, {"recipe": "brands"}, "Add test images with boxes",
+         "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["x"], "e": ["x"]}, {}, "only 1 label", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+        (TWO, {"d": ["u"], "e": ["v"]}, {}, "no labels in common", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
     ],
 )  # fmt: skip
-def test_reasons_not_to_begin(train: dict, test: dict, kind: str | None, words: str, code: str) -> None:
+def test_reasons_not_to_begin(train: dict, test: dict, given: dict, words: str, code: str) -> None:
     with pytest.raises(NotEnoughDataError, match=words) as caught:
-        make_plan(dataset("train", train), dataset("test", test), kind=kind)
+        make_plan(dataset("train", train), dataset("test", test), **given)
     assert caught.value.code == code
-    if kind is None:
+    if not given:
         assert plan_in_words(None, dataset("train", train), dataset("test", test)) == [str(caught.value)]
 
 

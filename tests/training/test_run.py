@@ -32,13 +32,13 @@ def test_the_memory_of_the_device_is_released_after_training(
             raise error
         return {}, "evaluation"
 
-    monkeypatch.setattr(run, "recipe_for", lambda kind: train)
+    monkeypatch.setattr(run, "recipe_for", lambda task: train)
     monkeypatch.setattr(run, "_write_version", write)
     monkeypatch.setattr(run, "release_memory", lambda device: released.append((device, networks[0]() is None)))
     monkeypatch.setattr(run, "honest_status", lambda store, name: nullcontext())
     for name in ("write_snapshots", "note_issues", "_statistics"):
         monkeypatch.setattr(run, name, lambda *arguments: None)
-    plan: Any = SimpleNamespace(kind="detection", choice="chosen", notes=[])
+    plan: Any = SimpleNamespace(task="boxes", choice="chosen", notes=[])
     options: Any = SimpleNamespace(base=None)
     store: Any = SimpleNamespace(update_version=lambda *arguments, **values: None, images=lambda name: None)
     record, datasets = SimpleNamespace(name="v1"), SimpleNamespace()

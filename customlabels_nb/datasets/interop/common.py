@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,6 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.images.reading import is_remote, to_path
 
-#: Kind of prediction target: one label per image, any number of labels, boxes, or boxes with masks.
-Target: TypeAlias = Literal["single-label", "multi-label", "boxes", "masks"]
-
-_TARGETS: tuple[Target, ...] = ("single-label", "multi-label", "boxes", "masks")
 _NAMED_IN_MESSAGES = 3
 
 
@@ -41,25 +37,24 @@ def imported(package: str, what: str) -> Any:
         raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error
 
 
-def chosen_target(target: str | None, annotations: pd.DataFrame, *, masks: bool = False) -> Target:
-    """Validate ``target``, or infer it from the annotations. "masks" is valid only with ``masks``.
+def chosen_task(task: str | None, annotations: pd.DataFrame, *, polygons: bool = False) -> str:
+    """Validate ``task``, or infer it from the annotations. "polygons" is valid only with ``polygons``.
 
     Raises
     ------
     InputError
-        If the target is unknown, or there are no annotations to infer it from.
+        If the task is unknown, or there are no annotations to infer it from.
     """
-    if target is None:
+    if task is None:
         if annotations.empty:
-            raise InputError("The dataset has no annotations. Label some images first, or pass target=.")
+            raise InputError("The dataset has no annotations. Label some images first, or pass task=.")
         if has_place(annotations).any():
-            return "boxes"
-        return "multi-label" if annotations["image"].duplicated().any() else "single-label"
-    targets = _TARGETS if masks else _TARGETS[:-1]
-    for known in targets:
-        if target == known:
-            return known
-    raise InputError(f"target={target!r} is unknown. Choose one of {list(targets)!r}.")
+            return t.BOXES
+        return t.MULTI_LABEL if annotations["image"].duplicated().any() else t.SINGLE_LABEL
+    tasks = [known for known in t.TASKS if polygons or known != t.POLYGONS]
+    if task not in tasks:
+        raise InputError(f"task={task!r} is unknown. Choose one of {tasks!r}.")
+    return task
 
 
 def has_place(annotations: pd.DataFrame) -> pd.Series:

@@ -18,7 +18,7 @@ from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.interop.common import boxes_of, chosen_target, has_place, imported, place_of
+from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, imported, place_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.decoding import file_suffix
 from customlabels_nb.images.reading import content_hash, is_remote, to_uri
@@ -29,10 +29,10 @@ _NOTATIONS = ("xywh", "xyxy")
 _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
 
 
-def to_huggingface(contents: Contents, *, root: Path | None, target: str | None) -> Any:
+def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -> Any:
     """Implement :meth:`customlabels_nb.datasets.dataset.Dataset.to_huggingface`."""
     hf = imported("datasets", "to_huggingface")
-    chosen = chosen_target(target, contents.annotations)
+    chosen = chosen_task(task, contents.annotations)
     places = has_place(contents.annotations)
     annotations = contents.annotations[places if chosen == "boxes" else ~places]
     images, label = contents.images, hf.ClassLabel(names=list(contents.labels))
@@ -111,8 +111,8 @@ def _per_image(
 def _only(own: list[int] | None, position: int, images: pd.DataFrame) -> int | None:
     if own and len(own) > 1:
         raise InputError(
-            f"target='single-label', but image {images['image'].iat[position]!r} has {len(own)} labels. "
-            "Use target='multi-label'."
+            f"task='single-label', but image {images['image'].iat[position]!r} has {len(own)} labels. "
+            "Use task='multi-label'."
         )
     return own[0] if own else None
 

@@ -28,7 +28,7 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.reading import is_remote, to_path, to_uri
 
 #: Kinds of data, one for each kind of ipyannotations widget.
-TARGETS = ("single-label", "multi-label", "boxes", "polygons", "points")
+TASKS = (*t.TASKS, "points")
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
@@ -125,9 +125,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
 }
 
 
-def to_ipyannotations(
-    contents: Contents, *, root: Path | None, target: str | None
-) -> tuple[dict[str, Any], list[Issue]]:
+def to_ipyannotations(contents: Contents, *, root: Path | None, task: str | None) -> tuple[dict[str, Any], list[Issue]]:
     """Convert the annotations to a dict of data by image, and return issues for the annotations that are dropped.
 
     See :meth:`customlabels_nb.datasets.dataset.Dataset.to_ipyannotations`.
@@ -136,15 +134,15 @@ def to_ipyannotations(
     placed = has_place(annotations).to_numpy()
     outlined = annotations["polygon"].notna().to_numpy()
     pointed = placed & ~outlined & (annotations[["width", "height"]] == 0).all(axis=1).to_numpy()
-    chosen = target or _kind(annotations, placed, outlined, pointed)
-    if chosen not in TARGETS:
-        raise InputError(f"target={target!r} is unknown. Choose one of {list(TARGETS)!r}.")
+    chosen = task or _task_of(annotations, placed, outlined, pointed)
+    if chosen not in TASKS:
+        raise InputError(f"task={task!r} is unknown. Choose one of {list(TASKS)!r}.")
     fits = {"boxes": placed & ~pointed, "polygons": outlined, "points": pointed}.get(chosen, ~placed)
     rows = annotations[fits]
     issues = left_out(annotations.loc[~fits, "image"].tolist(), f"annotations are not {chosen}")
     several = rows.loc[rows["image"].duplicated(), "image"]
     if chosen == "single-label" and len(several):
-        raise InputError(f"Image {several.iloc[0]!r} has several labels. Use target='multi-label'.")
+        raise InputError(f"Image {several.iloc[0]!r} has several labels. Use task='multi-label'.")
     shapes: dict[str, list[Any]] = {}
     for image, shape in zip(rows["image"].tolist(), _shapes(rows, chosen), strict=True):
         shapes.setdefault(image, []).append(shape)
@@ -159,26 +157,26 @@ def to_ipyannotations(
     return result, issues
 
 
-def _kind(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
+def _task_of(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
     if annotations.empty:
-        raise InputError("The dataset has no annotations. Label some images first, or pass target=.")
+        raise InputError("The dataset has no annotations. Label some images first, or pass task=.")
     if placed.any():
         return "polygons" if outlined.any() else "points" if pointed.sum() == placed.sum() else "boxes"
     return "multi-label" if annotations["image"].duplicated().any() else "single-label"
 
 
-def _shapes(rows: pd.DataFrame, target: str) -> list[Any]:
+def _shapes(rows: pd.DataFrame, task: str) -> list[Any]:
     labels: list[str] = rows["label"].tolist()
-    if target == "polygons":
+    if task == "polygons":
         outlines = [[(x, y) for x, y in to_one_ring(polygon)] for polygon in rows["polygon"]]
         return [
             {"type": "polygon", "label": label, "points": [*points, points[0]]}
             for label, points in zip(labels, outlines, strict=True)
         ]
-    if target == "boxes":
+    if task == "boxes":
         corners = map(tuple, ltwh_to_xyxy(boxes_of(rows)).tolist())
         return [{"type": "box", "label": label, "xyxy": xyxy} for label, xyxy in zip(labels, corners, strict=True)]
-    if target == "points":
+    if task == "points":
         places = map(tuple, rows[["left", "top"]].to_numpy(np.float64).tolist())
         return [{"type": "point", "label": label, "coordinates": xy} for label, xy in zip(labels, places, strict=True)]
     return labels

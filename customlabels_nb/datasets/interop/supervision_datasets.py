@@ -19,7 +19,7 @@ from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
     boxes_of,
-    chosen_target,
+    chosen_task,
     has_place,
     imported,
     place_of,
@@ -32,18 +32,18 @@ from customlabels_nb.images.reading import header_size, is_remote, to_uri
 _KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in Detections.data
 
 
-def to_supervision(contents: Contents, *, root: Path | None, target: str | None) -> Any:
+def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -> Any:
     """Implement :meth:`customlabels_nb.datasets.dataset.Dataset.to_supervision`."""
     sv = imported("supervision", "to_supervision")
-    chosen = chosen_target(target, contents.annotations, masks=True)
+    chosen = chosen_task(task, contents.annotations, polygons=True)
     places = has_place(contents.annotations)
-    drawn = chosen in ("boxes", "masks")
+    drawn = chosen in t.DRAWN_TASKS
     wanted = contents.annotations[places if drawn else ~places]
     images, issues = split_off_unlabelled(contents, wanted)
     other = len(contents.annotations) - len(wanted)
     if other:
         what = "image-level labels" if drawn else "boxes"
-        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit target={chosen!r} and were dropped."))
+        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit task={chosen!r} and were dropped."))
     remote = [image for image in images["image"] if is_remote(image)]
     if remote:
         raise InputError(f"supervision reads local files only, but {remote[0]!r} is remote. Copy the images first.")
@@ -53,7 +53,7 @@ def to_supervision(contents: Contents, *, root: Path | None, target: str | None)
     make = _detections if drawn else _classifications
     paths = {image: place_of(image, root) for image in images["image"]}
     annotations = {path: make(sv, groups.get(image, nothing), number) for image, path in paths.items()}
-    if chosen == "masks":
+    if chosen == t.POLYGONS:
         for image, path in paths.items():
             rows = groups.get(image, nothing)
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)

@@ -12,15 +12,15 @@ import torch
 from torch.utils.data import Dataset as _TorchDataset
 from torchvision.tv_tensors import BoundingBoxes, Mask
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.masks import masks_of
 from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import (
-    Target,
     boxes_of,
-    chosen_target,
+    chosen_task,
     has_place,
     left_out,
     split_off_unlabelled,
@@ -44,8 +44,8 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         Path or URL of the image of each item. Unlabelled images are excluded and listed in ``issues``.
     classes : list of str
         Class names. Targets refer to them by index.
-    target : str
-        "single-label", "multi-label", "boxes" or "masks".
+    task : str
+        "single-label", "multi-label", "boxes" or "polygons".
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         contents: Contents,
         *,
         root: Path | None,
-        target: str | None,
+        task: str | None,
         transform: Callable[[Any], Any] | None,
         transforms: Callable[[Any, Any], Any] | None,
     ) -> None:
         if transform is not None and transforms is not None:
             raise InputError("Pass either transform= (for the image) or transforms= (for image and target), not both.")
-        self.target: Target = chosen_target(target, contents.annotations, masks=True)
-        self._drawn = self.target in ("boxes", "masks")
+        self.task = chosen_task(task, contents.annotations, polygons=True)
+        self._drawn = self.task in t.DRAWN_TASKS
         self._root, self._transform, self._transforms = root, transform, transforms
         places = has_place(contents.annotations)
         wanted = contents.annotations[places if self._drawn else ~places]
         images, found = split_off_unlabelled(contents, wanted)
-        if self.target == "single-label":
+        if self.task == "single-label":
             _refuse_several(wanted)
             bare = images.loc[~images["image"].isin(wanted["image"]), "image"]
             found += left_out(bare.tolist(), "images are labelled as empty")
@@ -80,11 +80,11 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         if self._drawn:
             boxes = boxes_of(annotations)
             empty = (boxes[:, 2:] <= 0).any(axis=1)
-            if self.target == "masks":
+            if self.task == t.POLYGONS:
                 empty |= annotations["polygon"].map(_has_no_mask).to_numpy(dtype=bool)
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                what = "masks" if self.target == "masks" else "boxes"
+                what = "masks" if self.task == t.POLYGONS else "boxes"
                 message = f"{int(empty.sum()):,} {what} without an area were dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
@@ -119,9 +119,9 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     def _target(self, position: int, size: tuple[int, int]) -> Any:
         own = slice(int(self._first[position]), int(self._first[position + 1]))
         labels = self._labels[own]
-        if self.target == "single-label":
+        if self.task == "single-label":
             return int(labels[0])
-        if self.target == "multi-label":
+        if self.task == "multi-label":
             vector = torch.zeros(len(self.classes))
             vector[torch.from_numpy(labels.copy())] = 1.0
             return vector
@@ -133,7 +133,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
             "area": (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
             "iscrowd": torch.from_numpy(self._crowd[own].copy()),
         }
-        if self.target == "masks":
+        if self.task == t.POLYGONS:
             masks = masks_of(self._polygons[own], xyxy_to_ltwh(self._boxes[own]), size)
             area = torch.from_numpy(masks.sum(axis=(1, 2), dtype=np.float32))
             found |= {"masks": Mask(torch.from_numpy(masks)), "area": area}
@@ -150,7 +150,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         return list(images), list(targets)
 
     def __repr__(self) -> str:
-        return f"TorchDataset({len(self):,} images, {len(self.classes):,} classes, target={self.target!r})"
+        return f"TorchDataset({len(self):,} images, {len(self.classes):,} classes, task={self.task!r})"
 
 
 def _has_no_mask(polygon: Any) -> bool:
@@ -161,6 +161,6 @@ def _refuse_several(annotations: pd.DataFrame) -> None:
     several = annotations.loc[annotations["image"].duplicated(), "image"]
     if len(several):
         raise InputError(
-            f"target='single-label', but {several.nunique():,} images have several labels, such as "
-            f"{several.iloc[0]!r}. Use target='multi-label'."
+            f"task='single-label', but {several.nunique():,} images have several labels, such as "
+            f"{several.iloc[0]!r}. Use task='multi-label'."
         )

@@ -277,13 +277,13 @@ def advise(
         *interval_advice(case),
         *confidence_advice(case),
     ]
-    if case.detection:
+    if case.is_drawn:
         found += [*misplaced_advice(case, mistakes), *size_advice(case)]
     items, left = strongest(found)
     notes = []
     if left:
         notes.append(f"{left} less effective suggestion{' is' if left == 1 else 's are'} not shown.")
-    if case.features is None and not case.detection:
+    if case.features is None and not case.is_drawn:
         notes.append("Not checked: labels whose images vary in appearance. Pass features: report.advise(features=…).")
     return Advice(items, tuple(notes), name, labels, pictures)
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -21,16 +22,7 @@ from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import ratios
-from customlabels_nb.evaluation.outcomes import (
-    DRAWN_TASKS,
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    MASKS,
-    SINGLE_LABEL,
-    TRUE_POSITIVE,
-    Outcomes,
-    Steps,
-)
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -88,14 +80,14 @@ class Case:
         return self.outcomes.task == SINGLE_LABEL
 
     @property
-    def detection(self) -> bool:
-        """True if the task is detection, of boxes or masks."""
+    def is_drawn(self) -> bool:
+        """True if the task is "boxes" or "polygons"."""
         return self.outcomes.task in DRAWN_TASKS
 
     @property
     def shape(self) -> str:
         """Return what the model draws: "mask" or "box"."""
-        return "mask" if self.outcomes.task == MASKS else "box"
+        return "mask" if self.outcomes.task == POLYGONS else "box"
 
     @property
     def shapes(self) -> str:
@@ -140,7 +132,7 @@ class Case:
 
     def things(self, number: int) -> str:
         """Format a number of test images, such as ``1 test image``, or for detectors of boxes or masks."""
-        if self.detection:
+        if self.is_drawn:
             return f"{number:,} {self.shape if number == 1 else self.shapes}"
         return f"{number:,} test image{'' if number == 1 else 's'}"
 
@@ -158,7 +150,7 @@ class Case:
             return f"{names}\nnames" if every else ""
         return self.code(
             names,
-            f'screen = {self.project}.{"annotate" if self.detection else "label"}("{self.split}")',
+            f'screen = {self.project}.{"annotate" if self.is_drawn else "label"}("{self.split}")',
             'screen.set_filter(lambda images: images["image"].isin(names))',
             "screen",
         )
@@ -168,7 +160,7 @@ class Case:
         if not self.project:
             return self.look(images)
         to = "" if split == "train" else f', split="{split}"'
-        if self.detection:
+        if self.is_drawn:
             return self.code(f"{self.project}.add_images({NEW!r}{to})", f'{self.project}.annotate("{split}")')
         return self.code(f"{self.project}.add_images({NEW!r}, label={label!r}{to})")
 
@@ -236,7 +228,7 @@ class Mistakes:
 
 def find_mistakes(case: Case) -> Mistakes:
     """Group the mistakes of an evaluation by kind."""
-    if case.detection:
+    if case.is_drawn:
         taken, missed, alarms, misplaced = _boxes(case)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
     elif isinstance(case.outcomes, Scores) and case.single_label:
@@ -261,7 +253,7 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     if case.single_label:
         start = "1 test image may have the wrong label" if one else f"{len(found):,} test images may have wrong labels"
     else:
-        what, several = (case.shape, case.shapes) if case.detection else ("label", "labels")
+        what, several = (case.shape, case.shapes) if case.is_drawn else ("label", "labels")
         parts = [
             f"{number:,} {what if number == 1 else several} {words}"
             for number, words in ((int((~replaced).sum()), "may be missing"), (int(replaced.sum()), "may be wrong"))
@@ -322,8 +314,8 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         where = f"{len(images):,} of {case.things(targets)}"
         seen = int((images["confidence"] > 0).sum())
         text = (
-            f"{f'{where} of {label} are' if case.detection else f'{label} is'} missed"
-            f"{'' if case.detection else f' in {where}'}, with no other prediction instead. Add training images that "
+            f"{f'{where} of {label} are' if case.is_drawn else f'{label} is'} missed"
+            f"{'' if case.is_drawn else f' in {where}'}, with no other prediction instead. Add training images that "
             f"look like these. {'A lower threshold finds some of them' if seen else 'No threshold finds them'}"
             f"{', but adds false positives' if seen else ''}."
         )
@@ -340,7 +332,7 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         accepted = int(tp[position] + fp[position])
         if len(images) < ALONE_TIMES or len(images) < ALONE_SHARE * accepted:
             continue
-        if case.detection:
+        if case.is_drawn:
             text = (
                 f"{label} is predicted where nothing is labelled: {len(images):,} of its {accepted:,} accepted "
                 f"{case.shapes}. Draw the {case.shapes} that are missing in the test images, or add training images of "
@@ -672,7 +664,7 @@ RECALL_GAP, CHANCE = 0.3, 0.01
 
 def looks_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest improvements for labels with two visually distinct groups of images, one of which is often missed."""
-    if case.features is None or case.detection:
+    if case.features is None or case.is_drawn:
         return
     for position, label in enumerate(case.labels):
         if case.counts[2][position] >= LEAST_OF_A_LOOK * RECALL_GAP:

@@ -12,6 +12,7 @@ from scipy.sparse import hstack
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
+from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
@@ -22,14 +23,7 @@ from customlabels_nb.evaluation.metrics import (
     per_label_table,
     resampled_metrics,
 )
-from customlabels_nb.evaluation.outcomes import (
-    DRAWN_TASKS,
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    SINGLE_LABEL,
-    TRUE_POSITIVE,
-    Outcomes,
-)
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -223,9 +217,9 @@ def compare(
 
 def _check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
-        boxes = " Evaluate both by their boxes: cl.evaluate(truth, predictions, task='detection')."
+        boxes = " Evaluate both by their boxes: cl.evaluate(truth, predictions, task='boxes')."
         raise InputError(
-            f"A {before.task} and a {after.task} evaluation cannot be compared. The tasks must match."
+            f"The task of one evaluation is {before.task!r}, of the other {after.task!r}. They cannot be compared."
             f"{boxes if {before.task, after.task} <= set(DRAWN_TASKS) else ''}"
         )
     iou_thresholds = [getattr(evaluation.outcomes, "iou_threshold", None) for evaluation in (before, after)]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
@@ -31,7 +31,7 @@ from customlabels_nb.evaluation.exploring.position import (
 from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, MASKS, TRUE_POSITIVE, Outcomes
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
@@ -376,7 +376,7 @@ def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.Data
     """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
-    masks = evaluation.task == MASKS
+    masks = evaluation.task == POLYGONS
     said = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
     names: list[str] = evaluation.outcomes.images.tolist()
     return [name for name in names if said[0].get(name) != said[1].get(name)]

@@ -18,13 +18,13 @@ import pandas as pd
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.polygons import rings_of
+from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE
-from customlabels_nb.evaluation.outcomes import DETECTION, MASKS, SINGLE_LABEL
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
 from customlabels_nb.images.reading import is_remote, read_header
@@ -39,8 +39,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
     outcomes = exploration.evaluation.outcomes
     arrays: Arrays = {"rank": exploration.ranks.astype(np.int32), **_folds(exploration)}
     facts: dict[str, Any] = {
-        "task": DETECTION if isinstance(outcomes, Boxes) else outcomes.task,
-        "masks": outcomes.task == MASKS,
+        "task": outcomes.task,
         "images": exploration.names,
         "labels": [{"label": n, "color": c} for n, c in zip(outcomes.labels, outcomes.colors, strict=True)],
         "cells": list(exploration.evaluation.confusion_matrix.labels),

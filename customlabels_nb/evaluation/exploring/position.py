@@ -8,12 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
 from customlabels_nb.evaluation.matching import check_iou_threshold
-from customlabels_nb.evaluation.outcomes import SINGLE_LABEL, Outcomes
+from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded

@@ -150,7 +150,7 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
     Raises
     ------
     InputError
-        If the evaluated task is not detection.
+        If the evaluated task is neither "boxes" nor "polygons".
     LabelError
         If the label does not exist.
     """

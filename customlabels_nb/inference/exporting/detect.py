@@ -81,7 +81,7 @@ class ExportedModel:
             label = self.labels[number]
             if confidence >= limits[label]:
                 shape = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
-                if self.facts["kind"] == "masks":
+                if self.facts["task"] == "polygons":
                     region = outputs[0][at] * np.tile(scale, 2)
                     shape["polygon"] = polygon_of(outputs[3][at], region, size, 0.5 * float(scale.max()))
                 rows.append({"label": label, "confidence": confidence, **shape})

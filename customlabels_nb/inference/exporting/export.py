@@ -25,12 +25,13 @@ from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
+from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import ImageError, InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.images.reading import local_path, open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.detect import FACTS
 from customlabels_nb.inference.exporting.networks import Boxed, exportable, rules_of
-from customlabels_nb.models.artifact import DETECTION, MASKS, ModelConfig, load_artifact
+from customlabels_nb.models.artifact import ModelConfig, load_artifact
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
@@ -56,7 +57,7 @@ _MASKED = {
 
 _LARGEST_SIDE = 8192
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-_OUTPUTS = {DETECTION: ["corners", "confidences", "labels"], MASKS: ["corners", "confidences", "labels", "masks"]}
+_OUTPUTS = {BOXES: ["corners", "confidences", "labels"], POLYGONS: ["corners", "confidences", "labels", "masks"]}
 
 #: Largest accepted difference in confidence, and in box position as a fraction of the image size.
 TOLERANCE = 1e-4
@@ -199,7 +200,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
     detector = isinstance(network, ImageDetector)
     return {
         "name": name,
-        "kind": config.kind,
+        "task": config.task,
         "labels": list(config.labels),
         "colors": list(config.colors),
         "thresholds": {label: config.threshold_of(label) for label in config.labels},
@@ -211,7 +212,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
         "stride": STRIDE if detector else None,
         "boxes": rules_of(network) if isinstance(network, ImageDetector) else None,
         "backbone": config.backbone,
-        "inputs and outputs": _MASKED if config.kind == MASKS else _DETECTOR if detector else _CLASSIFIER,
+        "inputs and outputs": _MASKED if config.task == POLYGONS else _DETECTOR if detector else _CLASSIFIER,
         "made with": f"torch {torch.__version__}",
     }
 
@@ -230,7 +231,7 @@ def write_onnx(graph: nn.Module, config: ModelConfig, facts: str, path: Path) ->
             verbose=False,
             external_data=False,
             input_names=["images"],
-            output_names=_OUTPUTS.get(config.kind, ["logits"]),
+            output_names=_OUTPUTS.get(config.task, ["logits"]),
         )
         assert written is not None
         written.model.metadata_props[FACTS] = facts

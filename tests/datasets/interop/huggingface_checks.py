@@ -53,8 +53,8 @@ def test_several_labels(tmp_path: Path) -> None:
     back = cl.from_huggingface(made)
     assert back.labels_of_images() == dataset.labels_of_images()
     assert back.images["status"].tolist() == dataset.images["status"].tolist()
-    with pytest.raises(InputError, match=r"0\.jpg.*has 2 labels.*target='multi-label'"):
-        dataset.to_huggingface(target="single-label")
+    with pytest.raises(InputError, match=r"0\.jpg.*has 2 labels.*task='multi-label'"):
+        dataset.to_huggingface(task="single-label")
 
 
 def test_boxes(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def test_annotations_survive_a_round_trip(tmp_path: Path, annotator: Any, data: 
     assert dataset.issues.empty
     assert dataset.images["status"].tolist() == ["labelled", "unlabelled"]
     assert len(dataset.annotations) == len(data)
-    target = None if data else "boxes"
-    again = dataset.to_ipyannotations(target=target)
+    task = None if data else "boxes"
+    again = dataset.to_ipyannotations(task=task)
     assert again == {"/photos/a.jpg": data}
     shown.data = again["/photos/a.jpg"]
     assert shown.data == drawn.data == data  # converting it did not change it
@@ -60,8 +60,8 @@ def test_classes_are_texts_and_lists_of_them() -> None:
     many = cl.from_ipyannotations({"/a.jpg": several.data, "/b.jpg": ["red"], "/c.jpg": []})
     assert many.images["status"].tolist() == ["labelled"] * 3
     assert many.to_ipyannotations() == {"/a.jpg": ["red", "ripe"], "/b.jpg": ["red"], "/c.jpg": []}
-    with pytest.raises(InputError, match=r"/a\.jpg' has several labels.*target='multi-label'"):
-        many.to_ipyannotations(target="single-label")
+    with pytest.raises(InputError, match=r"/a\.jpg' has several labels.*task='multi-label'"):
+        many.to_ipyannotations(task="single-label")
 
 
 def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
@@ -86,7 +86,7 @@ def test_unsupported_annotations_are_left_out_with_a_warning(tmp_path: Path) -> 
     assert outlines.keys() == {paths[1], paths[2]}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        boxes = dataset.to_ipyannotations(target="boxes")
+        boxes = dataset.to_ipyannotations(task="boxes")
     assert boxes[paths[0]][0] == {"type": "box", "label": "cup", "xyxy": (1.0, 2.0, 21.0, 12.0)}
     assert boxes[paths[1]] == [{"type": "box", "label": "plate", "xyxy": (2.0, 2.0, 12.0, 22.0)}]
     assert boxes[paths[2]] == []
@@ -149,12 +149,12 @@ def test_invalid_data_is_refused(data: Any, words: str) -> None:
     assert words in str(raised.value)
 
 
-def test_unknown_or_undetermined_target_is_refused() -> None:
+def test_unknown_or_undetermined_task_is_refused() -> None:
     empty = cl.Dataset(pd.DataFrame({"image": ["/a.jpg"]}))
     with pytest.raises(InputError, match="no annotations"):
         empty.to_ipyannotations()
-    with pytest.raises(InputError, match="target='circles'"):
-        empty.to_ipyannotations(target="circles")
+    with pytest.raises(InputError, match="task='circles'"):
+        empty.to_ipyannotations(task="circles")
     assert len(cl.from_ipyannotations({})) == 0
 
 

@@ -65,10 +65,10 @@ def test_losses_of_a_conversion_are_reported(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     whole = pd.DataFrame({"image": dataset.images["image"][:1], "label": "kitchen"})
     both = cl.Dataset(dataset.images, pd.concat([dataset.annotations, whole]))
-    with pytest.warns(UserWarning, match="1 image-level labels do not fit target='boxes'"):
+    with pytest.warns(UserWarning, match="1 image-level labels do not fit task='boxes'"):
         both.to_supervision()
-    with pytest.warns(UserWarning, match="3 boxes do not fit target='single-label'"):
-        assert len(both.to_supervision(target="single-label")[0][2]) == 1
+    with pytest.warns(UserWarning, match="3 boxes do not fit task='single-label'"):
+        assert len(both.to_supervision(task="single-label")[0][2]) == 1
 
 
 def test_lossless_conversion_reports_nothing(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_masks_become_polygons(tmp_path: Path) -> None:
 
 def test_polygons_become_masks(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="not labelled"):
-        made = boxes(tmp_path).to_supervision(target="masks")
+        made = boxes(tmp_path).to_supervision(task="polygons")
     masks = [made[at][2].mask for at in range(3)]
     assert [mask.shape for mask in masks] == [(2, 32, 48), (1, 32, 48), (0, 32, 48)]
     assert masks[0][0].sum() == 200  # a box

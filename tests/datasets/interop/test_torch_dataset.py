@@ -25,7 +25,7 @@ from tests.facts import tells
 def test_one_label_is_its_number(tmp_path: Path) -> None:
     dataset = one_label(tmp_path)
     made = dataset.to_torch()
-    assert (made.target, made.classes, len(made)) == ("single-label", ["pear", "apple", "quince"], 4)
+    assert (made.task, made.classes, len(made)) == ("single-label", ["pear", "apple", "quince"], 4)
     assert [made[index][1] for index in range(4)] == [0, 1, 0, 1]
     image, target = made[-1]
     assert isinstance(target, int)
@@ -45,17 +45,17 @@ def test_left_out_images_are_reported(tmp_path: Path) -> None:
 
 def test_several_labels_are_a_vector(tmp_path: Path) -> None:
     made = many_labels(tmp_path).to_torch()
-    assert made.target == "multi-label"
+    assert made.task == "multi-label"
     vectors = torch.stack([target for _, target in made])  # type: ignore[attr-defined]
     assert vectors.dtype == torch.float32
     assert vectors.tolist() == [[1, 1], [1, 0], [0, 0]]
-    with pytest.raises(InputError, match=r"0\.jpg.*target='multi-label'"):
-        many_labels(tmp_path).to_torch(target="single-label")
+    with pytest.raises(InputError, match=r"0\.jpg.*task='multi-label'"):
+        many_labels(tmp_path).to_torch(task="single-label")
 
 
 def test_boxes_are_what_torchvision_takes(tmp_path: Path) -> None:
     made = boxes(tmp_path).to_torch(pil_to_tensor)
-    assert made.target == "boxes"
+    assert made.task == "boxes"
     assert made.classes == ["__background__", "plate", "cup"]
     assert len(made) == 3
     target = made[0][1]
@@ -84,8 +84,8 @@ def test_masks_are_what_torchvision_takes_and_follow_the_transforms(tmp_path: Pa
     start = boxes(tmp_path)
     flat = start.annotations.iloc[[1]].assign(polygon=[[[2, 2], [12, 2], [2, 2]]])
     start = cl.Dataset(start.images, pd.concat([start.annotations, flat]), ["plate", "cup"])
-    made = start.to_torch(target="masks")
-    assert made.target == "masks"
+    made = start.to_torch(task="polygons")
+    assert made.task == "polygons"
     target = made[1][1]
     assert target["masks"].dtype == torch.uint8
     assert target["masks"].shape == (1, 32, 48)
@@ -95,7 +95,7 @@ def test_masks_are_what_torchvision_takes_and_follow_the_transforms(tmp_path: Pa
     assert made[2][1]["masks"].shape == (0, 32, 48)
     assert "1 masks without an area were dropped" in made.issues["message"].iloc[-1]
     scaled = v2.Compose([v2.RandomHorizontalFlip(1.0), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
-    made = start.to_torch(target="masks", transforms=scaled)
+    made = start.to_torch(task="polygons", transforms=scaled)
     np.testing.assert_array_equal(made[1][1]["masks"][0].flip(1), target["masks"][0])
     torch.manual_seed(0)
     model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3, min_size=32, max_size=48)
@@ -142,12 +142,12 @@ def test_a_missing_and_a_broken_image_are_named(tmp_path: Path) -> None:
             made[index]
 
 
-def test_a_dataset_without_labels_has_no_target(tmp_path: Path) -> None:
+def test_a_dataset_without_labels_has_no_task(tmp_path: Path) -> None:
     bare = cl.Dataset(pd.DataFrame({"image": drawn(tmp_path)}))
     with pytest.raises(InputError, match="no annotations"):
         bare.to_torch()
-    with pytest.raises(InputError, match="target='points'"):
-        one_label(tmp_path).to_torch(target="points")
+    with pytest.raises(InputError, match="task='points'"):
+        one_label(tmp_path).to_torch(task="points")
 
 
 def test_the_dataset_itself_is_not_changed(tmp_path: Path) -> None:
@@ -187,4 +187,4 @@ def test_it_can_be_pickled(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(made))  # noqa: S301
     assert again.classes == made.classes
     assert torch.equal(again[0][1]["boxes"], made[0][1]["boxes"])
-    assert repr(again) == "TorchDataset(3 images, 3 classes, target='boxes')"
+    assert repr(again) == "TorchDataset(3 images, 3 classes, task='boxes')"

@@ -32,7 +32,7 @@ class Fake:
     """Predictor that finds a label in each image. ``batches`` has the numbers of images of the passes."""
 
     config = SimpleNamespace(
-        kind="detection",
+        task="boxes",
         is_detector=True,
         labels=("a",),
         colors=("#000000",),

@@ -40,7 +40,7 @@ export class Engine {
   constructor(facts, arrays) {
     this.facts = facts;
     this.arrays = arrays;
-    this.isDetection = facts.task === "detection";
+    this.isDetection = facts.task === "boxes" || facts.task === "polygons";
     this.isSingle = facts.task === "single-label";
     this.n = facts.images.length;
     this.k = facts.labels.length;

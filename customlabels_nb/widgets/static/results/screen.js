@@ -32,12 +32,14 @@ const MOST_FIXED = 500;
 const TABLE_SHARE = 0.405; // of the screen's width, for the table of labels beside matrix and curves
 
 const FIGURES = [["f1", "F1"], ["precision", "precision"], ["recall", "recall"]];
+const DRAWN_FIGURES = [
+  ["mAP", "mAP", "Mean of the labels' average precision at this IoU threshold"], ["mAR", "mAR", "Mean of the labels' highest recall at this IoU threshold"],
+  ["coco_map", "COCO mAP", "Mean of mAP at the IoU thresholds 0.50, 0.55, … 0.95"],
+];
 const TASK_FIGURES = {
   "single-label": [["accuracy", "accuracy", "Share of images whose most confident label is correct"]],
-  detection: [
-    ["mAP", "mAP", "Mean of the labels' average precision at this IoU threshold"], ["mAR", "mAR", "Mean of the labels' highest recall at this IoU threshold"],
-    ["coco_map", "COCO mAP", "Mean of mAP at the IoU thresholds 0.50, 0.55, … 0.95"],
-  ],
+  boxes: DRAWN_FIGURES,
+  polygons: DRAWN_FIGURES,
 };
 
 const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });

@@ -51,8 +51,8 @@ export class LabelTable {
     this.facts = facts;
     this.training = training;
     this.comparison = comparison;
-    const isBoxes = facts.task === "detection";
-    const shapes = facts.masks ? "masks" : "boxes";
+    const shapes = { boxes: "boxes", polygons: "masks" }[facts.task];
+    const isBoxes = Boolean(shapes);
     this.columns = [
       ["label", "label", ""], ["f1", "F1", "Harmonic mean of precision and recall"],
       ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`]] : []),

@@ -30,8 +30,9 @@ export function imagesText(count) {
 }
 
 // Describe a cell of the matrix, for boxes with the number of shown images.
-export function cellText({ task, masks }, [predicted, truth], count, images) {
-  const what = task === "detection" ? `${numberText(count)} ${masks ? (count === 1 ? "mask" : "masks") : count === 1 ? "box" : "boxes"} in ${imagesText(images)}` : imagesText(count);
+export function cellText({ task }, [predicted, truth], count, images) {
+  const words = { boxes: ["box", "boxes"], polygons: ["mask", "masks"] }[task];
+  const what = words ? `${numberText(count)} ${words[count === 1 ? 0 : 1]} in ${imagesText(images)}` : imagesText(count);
   return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
 }
 

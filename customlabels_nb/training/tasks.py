@@ -1,0 +1,132 @@
+"""Choose the task of a model and its training recipe from the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from customlabels_nb.core.tables import (
+    BOXES,
+    CLASSIFICATION_TASKS,
+    DRAWN_TASKS,
+    MULTI_LABEL,
+    POLYGONS,
+    SINGLE_LABEL,
+    TASKS,
+)
+from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.errors import InputError
+
+#: Recipe for a detector whose training images each show nothing but the logo of one brand.
+BRANDS = "brands"
+RECIPES = (BRANDS,)
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """Task of a model, its recipe, and the reason for choosing them, as the end of a sentence.
+
+    ``task`` is one of :data:`customlabels_nb.core.tables.TASKS`. ``recipe`` is one of :data:`RECIPES`, or None for the
+    usual way to train a model for the task.
+    """
+
+    task: str
+    reason: str
+    recipe: str | None = None
+
+    def __str__(self) -> str:
+        return f"Training {_IN_WORDS[self.recipe or self.task]}: {self.reason}."
+
+
+_IN_WORDS = {
+    SINGLE_LABEL: "a single-label classifier",
+    MULTI_LABEL: "a multi-label classifier",
+    BOXES: "a detector",
+    POLYGONS: "a detector with masks",
+    BRANDS: "a brand detector from images of logos",
+}
+
+
+def choose_task(
+    train: Dataset,
+    test: Dataset,
+    *,
+    named: str | None = None,
+    recipe: str | None = None,
+    project_task: str | None = None,
+) -> TaskChoice:
+    """Choose the task that fits the labels of both datasets, and the recipe.
+
+    The first rule that applies decides:
+
+    - ``recipe``, ``named``, or the project's task, if given. For the project's task "polygons", this is "boxes" if the
+      training images have only boxes.
+    - The recipe "brands", if the training images have no boxes, but all of their labels have boxes in the test images.
+    - "boxes", if the test images have boxes.
+    - Classification or "boxes", whichever has more usable training images. "boxes" wins a tie.
+
+    A classifier is single-label if each labelled training image has exactly one label. The recipe "brands" also applies
+    to a given task with drawn objects, if the training images have no boxes as above. Unless ``named``, its task is
+    "polygons" if all objects in the test images are polygons, and otherwise "boxes".
+
+    Raises
+    ------
+    InputError
+        If ``named`` or ``recipe`` is unknown, or they do not fit each other.
+    """
+    if named is not None and named not in TASKS:
+        raise InputError(f"task={named!r} is unknown. Choose one of {', '.join(map(repr, TASKS))}.")
+    if recipe is not None and recipe not in RECIPES:
+        raise InputError(f"recipe={recipe!r} is unknown. Use {BRANDS!r}, or None to choose it from the labels.")
+    if recipe == BRANDS and named in CLASSIFICATION_TASKS:
+        raise InputError(f"recipe={recipe!r} trains a detector, which does not fit task={named!r}. Use task='boxes'.")
+    if named in CLASSIFICATION_TASKS:
+        return TaskChoice(named, "you chose it")
+    boxes, test_boxes = boxed(train), boxed(test)
+    whole = whole_labels(train)
+    shown = set(whole["label"])
+    are_brands = bool(boxes.empty and len(test_boxes) and shown and shown <= set(test_boxes["label"]))
+    of_brands = named or (POLYGONS if len(test_boxes) and test_boxes["polygon"].notna().all() else BOXES)
+    if recipe == BRANDS:
+        return TaskChoice(of_brands, "you chose it", BRANDS)
+    if named is not None:
+        if are_brands:
+            return TaskChoice(of_brands, f"you chose task={named!r}, and the training images have no boxes", BRANDS)
+        return TaskChoice(named, "you chose it")
+    if project_task is not None:
+        if project_task in DRAWN_TASKS and are_brands:
+            reason = f"the project's task is {project_task!r}, and the training images have no boxes"
+            return TaskChoice(of_brands, reason, BRANDS)
+        if project_task == POLYGONS and boxes["polygon"].isna().all():
+            return TaskChoice(BOXES, f"the project's task is {project_task!r}, but training images have only boxes")
+        return TaskChoice(project_task, f"the project's task is {project_task!r}")
+    if are_brands:
+        reason = "the training images have no boxes, but all their labels have boxes in the test images"
+        return TaskChoice(of_brands, reason, BRANDS)
+    if len(test_boxes):
+        return TaskChoice(BOXES, "the test images have boxes")
+    in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
+    if in_boxes and in_boxes >= in_whole:
+        return TaskChoice(BOXES, f"{in_boxes:,} training images have boxes, {in_whole:,} image-level labels")
+    most = int(whole.groupby("image").size().max()) if len(whole) else 0
+    if most > 1:
+        return TaskChoice(MULTI_LABEL, f"training images have up to {most} labels")
+    return TaskChoice(SINGLE_LABEL, "each labelled training image has exactly one label")
+
+
+def boxed(dataset: Dataset) -> pd.DataFrame:
+    """Select the boxes and polygons of fully labelled images."""
+    return _of_labelled(dataset, shapes=True)
+
+
+def whole_labels(dataset: Dataset) -> pd.DataFrame:
+    """Select the image-level labels of fully labelled images, as unique pairs of image and label."""
+    return _of_labelled(dataset, shapes=False)[["image", "label"]].drop_duplicates()
+
+
+def _of_labelled(dataset: Dataset, *, shapes: bool) -> pd.DataFrame:
+    images, marks = dataset.images, dataset.annotations
+    ready = images.loc[images["status"] == "labelled", "image"]
+    is_shape = marks["left"].notna() | marks["polygon"].notna()
+    return marks[marks["image"].isin(ready) & (is_shape if shapes else ~is_shape)]
