@@ -23,6 +23,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     ├── StoreError                       the project's database cannot do what was requested
     │   ├── DamagedError                 the database contains unreadable data
     │   ├── SchemaTooNewError            written by a newer release
+    │   ├── SchemaTooOldError            written before 1.0: names the commit that reads it
     │   ├── StaleEditError               someone else has changed these images: carries both versions
     │   └── OutdatedError                images have been added or removed since they were listed: list them again
     ├── NotEnoughDataError               too few labels or images: the message gives the numbers (has a code)
@@ -222,6 +223,10 @@ class DamagedError(StoreError):
 
 class SchemaTooNewError(StoreError):
     """The database was written by a newer release of this package."""
+
+
+class SchemaTooOldError(StoreError):
+    """The database was written before version 1.0 of this package."""
 
 
 class StaleEditError(StoreError):

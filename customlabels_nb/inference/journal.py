@@ -33,7 +33,7 @@ Images: TypeAlias = Sequence[str] | tuple[int, int]
 
 #: Key of the engine. The engine was chosen by timing, so a resumed run adopts it instead of requiring the same choice.
 ENGINE = "engine"
-#: Key of the table's columns. Journals of release 0.1.0 do not have it.
+#: Key of the table's columns.
 COLUMNS = "columns"
 #: File name of the journal in a local folder. Parquet readers skip names that start with an underscore.
 JOURNAL = "_journal.jsonl"

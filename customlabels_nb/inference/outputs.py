@@ -297,8 +297,7 @@ class ParquetParts:
     """Folder of Parquet files, see :class:`customlabels_nb.inference.outputs.Output`. A mark is the name of a file.
 
     The name of a file contains the number of its first image and the number after its last, so that no two chunks share
-    a file, not even if they begin with the same image. In folders of release 0.1.0, it is a serial number with six
-    digits.
+    a file, not even if they begin with the same image.
 
     Raises
     ------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -186,7 +185,6 @@ class FeatureCache:
         """Return the file with the features of a backbone."""
         name = content_key(backbone.name, backbone.input_size, TRANSFORM_VERSION)
         if name not in self._files:
-            _remove_old_caches(self.folder)
             path = self.folder / f"{name[:32]}{SUFFIX}"
             self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
         return self._files[name]
@@ -201,12 +199,6 @@ def project_features(root: Path | None) -> FeatureCache:
 def _cache(folder: Path, limit_bytes: int) -> FeatureCache:
     # one object per folder, because it keeps the index of its files
     return FeatureCache(folder, limit_bytes)
-
-
-def _remove_old_caches(folder: Path) -> None:
-    """Delete the folders of earlier releases, which stored one file per image."""
-    for old in folder.glob("[0-9a-f][0-9a-f]"):
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _checksums(packed: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:

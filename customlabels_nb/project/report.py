@@ -78,8 +78,6 @@ class Report(Evaluation):
     actions : callable, optional
         Function that returns the project actions of the results screen, see
         :class:`customlabels_nb.labeling.project_actions.ProjectActions`.
-    hands : callable, optional
-        Alias of ``actions``.
     access : tuple of str
         Two expressions that evaluate to the project and the model, for the code of the advice.
 
@@ -102,7 +100,6 @@ class Report(Evaluation):
         training: Training | Callable[[], Training] | None = None,
         root: Path | None = None,
         actions: Callable[[], ProjectActions] | None = None,
-        hands: Callable[[], ProjectActions] | None = None,
         access: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(
@@ -115,7 +112,7 @@ class Report(Evaluation):
             evaluation.labels,
             evaluation.notes,
         )
-        self._actions = actions or hands
+        self._actions = actions
         self._access = access
         self.root = root
         self.project = project
@@ -615,8 +612,6 @@ def evaluate(
         Title shown above the metrics, and a dict of facts shown below them.
     training : Dataset or Evaluation, or a function that returns one, optional
         Training images, for their counts and for the training snapshot that ``report.to`` writes.
-    overlap : float, optional
-        Alias of ``iou_threshold``.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import time
 import weakref
@@ -30,6 +31,7 @@ from customlabels_nb.errors import (
     InputError,
     MissingDependencyError,
     SchemaTooNewError,
+    SchemaTooOldError,
     StoreError,
 )
 from customlabels_nb.store import schema as tables
@@ -120,7 +122,7 @@ class Database:
                 connection.execute(CreateSchema(self.schema))
             tables.metadata.create_all(connection, checkfirst=False)
             now = now_us()
-            insert_rows(connection, tables.meta, ("key", "value"), [("schema_version", str(tables.SCHEMA_VERSION))])
+            insert_rows(connection, tables.meta, ("key", "value"), [(tables.FORMAT_KEY, tables.FORMAT)])
             insert_rows(
                 connection,
                 tables.project,
@@ -128,36 +130,47 @@ class Database:
                 [(1, name, task, "CREATED", "", now, now)],
             )
 
-    def check_version(self) -> None:
-        """Migrate an older schema to the current version. Raise SchemaTooNewError if the schema is newer."""
-        if self._version() == tables.SCHEMA_VERSION:
+    def check_format(self) -> None:
+        """Migrate a database of an earlier release to the current format.
+
+        Raises
+        ------
+        SchemaTooOldError, SchemaTooNewError
+            If the database was written before 1.0, or by a newer release.
+        """
+        if self._format() == tables.FORMAT:
             return
         with self.write() as connection:
-            found = self._version(connection)  # again: another process may have migrated it
-            if found > tables.SCHEMA_VERSION:
+            current = self._format(connection)  # again: another process may have migrated it
+            if not re.fullmatch(r"\d{1,4}\.\d{1,4}", current):
+                raise UnreadableValueError(f"format {current!r}")
+            while current in tables.MIGRATIONS:
+                current, migrate = tables.MIGRATIONS[current]
+                migrate(connection)
+            if current != tables.FORMAT:
                 raise SchemaTooNewError(
-                    f"The project's database {self.shown} has schema version {found}, but this release of "
-                    f"customlabels_nb supports at most {tables.SCHEMA_VERSION}. Upgrade customlabels_nb to open it. "
-                    "Nothing was changed."
+                    f"The project's database {self.shown} has format {current}, but this release of customlabels_nb "
+                    f"reads formats up to {tables.FORMAT}. Upgrade customlabels_nb to open it. Nothing was changed."
                 )
-            if found < min(tables.MIGRATIONS):
-                raise UnreadableValueError(f"schema version {found}")
-            for version in range(found, tables.SCHEMA_VERSION):
-                tables.MIGRATIONS[version](connection)
             connection.execute(
-                update(tables.meta)
-                .where(tables.meta.c.key == "schema_version")
-                .values(value=str(tables.SCHEMA_VERSION))
+                update(tables.meta).where(tables.meta.c.key == tables.FORMAT_KEY).values(value=tables.FORMAT)
             )
 
-    def _version(self, connection: Connection | None = None) -> int:
+    def _format(self, connection: Connection | None = None) -> str:
         if connection is None:
             with self.read() as opened:
-                return self._version(opened)
+                return self._format(opened)
         if not inspect(connection).has_table("meta", schema=self.schema):
             raise StoreError(f"{self.shown} is not a project's database: the table 'meta' is missing.")
-        found = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.key == "schema_version"))
-        return int(found) if found and found.isdecimal() else 0
+        keys = (tables.FORMAT_KEY, tables.EARLY_KEY)
+        rows = connection.execute(select(tables.meta).where(tables.meta.c.key.in_(keys)))
+        values: dict[str, str] = {row.key: row.value for row in rows}
+        if tables.FORMAT_KEY not in values and tables.EARLY_KEY in values:
+            raise SchemaTooOldError(
+                f"The project's database {self.shown} was written before customlabels_nb 1.0. Open the project with "
+                f"commit {tables.EARLY_COMMIT} of customlabels_nb, and export its datasets to import them here."
+            )
+        return values.get(tables.FORMAT_KEY, "")
 
     @property
     def shown(self) -> str:

@@ -1,4 +1,4 @@
-"""Database schema: tables, schema version and migrations.
+"""Database schema: tables, format and migrations.
 
 Ids are taken from ``counters`` within the write transaction and are never reused. Times are microseconds since 1970 in
 UTC, structured values are JSON text, and history payloads are zlib-compressed JSON. SQLite and PostgreSQL store the
@@ -27,8 +27,10 @@ from sqlalchemy import (
     text,
 )
 
-#: Incremented with each released change. :data:`MIGRATIONS` convert each version to the next.
-SCHEMA_VERSION = 3
+#: Key in ``meta`` of the database's format, and the format of this release. :data:`MIGRATIONS` convert older ones.
+FORMAT_KEY, FORMAT = "format", "1.0"
+#: Key of databases from before 1.0, and the last commit of this repository that reads them.
+EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
 #: Start of the keys in ``meta`` that give the id of the label that a removed label was merged into.
 MERGED = "merged label:"
@@ -219,7 +221,7 @@ import_lines = Table(
 )
 
 
-def _job_tables(metadata: MetaData) -> list[Table]:
+def _job_tables() -> list[Table]:
     """Define the tables of labelling jobs, with the constraints that keep an answer from counting twice.
 
     An answer counts if and only if it has a slot, and each slot of a task has at most one answer. A person has at most
@@ -327,10 +329,10 @@ def _job_tables(metadata: MetaData) -> list[Table]:
     ]
 
 
-jobs, job_members, job_tasks, job_skips, job_slots, job_answers = _job_tables(metadata)
+jobs, job_members, job_tasks, job_skips, job_slots, job_answers = _job_tables()
 
 
-def _count_tables(metadata: MetaData) -> list[Table]:
+def _count_tables() -> list[Table]:
     """Define the tables of counts, which :mod:`.counts` keeps up to date. Rows whose numbers are all 0 may be missing.
 
     ``annotated`` counts the images of a status that have any annotation, and ``boxes`` includes polygons.
@@ -350,7 +352,7 @@ def _count_tables(metadata: MetaData) -> list[Table]:
     ]
 
 
-image_counts, label_counts = _count_tables(metadata)
+image_counts, label_counts = _count_tables()
 
 #: SQL that counts images for ``image_counts``, and annotations for ``label_counts``. ``{}`` is a condition on ids.
 COUNT_IMAGES = """SELECT i.split, i.status, count(*) AS images, count(CASE WHEN EXISTS
@@ -368,40 +370,8 @@ def count_all(connection: Connection) -> None:
         connection.exec_driver_sql(f"INSERT INTO {table} {counted.format('1 = 1')}")
 
 
-def _from_1_to_2(connection: Connection) -> None:
-    """Add undo of actions, snapshots of datasets, and instructions for annotators."""
-    blob = LargeBinary().compile(dialect=connection.dialect)
-    connection.exec_driver_sql(f"ALTER TABLE history ADD COLUMN undo {blob}")
-    connection.exec_driver_sql("ALTER TABLE history ADD COLUMN undoes BIGINT")
-    connection.exec_driver_sql("ALTER TABLE project ADD COLUMN instructions TEXT")
-    connection.exec_driver_sql("CREATE INDEX history_by_undone ON history (undoes)")
-    for index in ("annotations_by_label", "predictions_by_label", "images_by_content"):
-        connection.exec_driver_sql(f"DROP INDEX {index}")  # slowed down each import, and hardly any query used them
-    Table(
-        "snapshots",
-        MetaData(),
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column("name", Text, nullable=False, unique=True),
-        Column("created", BigInteger, nullable=False),
-        Column("who", Text, nullable=False),
-        Column("split", Text),
-        Column("images", BigInteger, nullable=False),
-        Column("annotations", BigInteger, nullable=False),
-        Column("content", LargeBinary, nullable=False),
-    ).create(connection)
-
-
-def _from_2_to_3(connection: Connection) -> None:
-    """Add the tables of labelling jobs and of counts."""
-    found = MetaData()
-    _job_tables(found)
-    _count_tables(found)
-    found.create_all(connection, checkfirst=False)
-    count_all(connection)
-
-
-#: Migration from each released version ``n`` to ``n + 1``, as a function of a connection in the write transaction. All
-#: required migrations run in the same transaction, so that an interrupted migration leaves the old version intact. A
-#: migration defines its tables explicitly, because the definitions above will change. The tests include a small
-#: database from every released version.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
+#: For each earlier released format, the next one, and a function of a connection in the write transaction that converts
+#: the database to it. All required migrations run in the same transaction, so that an interrupted migration leaves the
+#: old format intact. A migration defines its tables explicitly, because the definitions above will change. From 1.0.0
+#: on, the tests keep a small database of every released format.
+MIGRATIONS: dict[str, tuple[str, Callable[[Connection], None]]] = {}

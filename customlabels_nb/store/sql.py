@@ -153,7 +153,7 @@ def open_store(location: str, *, schema: str | None = None) -> SqlStore:
     database = Database(location, schema)
     if database.is_sqlite and not Path(location).is_file():
         raise ProjectNotFoundError(f"There is no project database at {location!r}.")
-    database.check_version()
+    database.check_format()
     return SqlStore(database)
 
 

@@ -160,8 +160,7 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
         )
     if payload is None:
         raise NotAllowedError(
-            f"{what!r} (action {id_}) cannot be undone. Only changes to images, annotations and labels can be "
-            "undone, unless an older release recorded them."
+            f"{what!r} (action {id_}) cannot be undone. Only changes to images, annotations and labels can be undone."
         )
     return _Done(int(id_), what, split, unpack(payload))
 

@@ -209,8 +209,6 @@ def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], p
     """Return the predicted images and the table of predictions that :func:`write_predictions` stored."""
     with np.load(folder / _PREDICTIONS[split], allow_pickle=False) as kept:
         images, labels = kept["images"].tolist(), kept["labels"].tolist()
-        if "confidences" in kept:  # early releases stored one confidence per image and label
-            return images, prediction_frame(images, labels, kept["confidences"])
         names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
                  "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip
         numbers = {name: kept[name] for name in ("confidence", *BOX_COLUMNS) if name in kept}

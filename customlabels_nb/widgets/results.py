@@ -248,18 +248,6 @@ class Results(MessageHandler, anywidget.AnyWidget):
         with self._lock:
             self._tell_position(self.exploration.set_iou_threshold(iou_threshold))
 
-    def set_overlap(self, overlap: float) -> None:
-        """Set the IoU threshold. Alias of :meth:`set_iou_threshold`.
-
-        Examples
-        --------
-        >>> widget = cl.evaluate(boxes.test_set, boxes.test_set).show()
-        >>> widget.set_overlap(0.75)
-        >>> widget.position["overlap"]
-        0.75
-        """
-        self.set_iou_threshold(overlap)
-
     def set_filter(self, **change: Any) -> None:
         """Filter the images that are shown. Without arguments, all mistakes are shown.
 

@@ -257,9 +257,6 @@ def test_images_without_features_come_last() -> None:
 
 
 def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) -> None:
-    old = tmp_path / "cache" / "features" / "ab" / "abcd"  # of an earlier release
-    old.parent.mkdir(parents=True)
-    old.write_bytes(b"features")
     cache = project_features(tmp_path)
     first = embed(blots, keys=[None, *keys_of(blots)[1:]], root=tmp_path, cache=cache)
     again = embed(["gone"] * len(blots), keys=keys_of(blots), root=tmp_path, cache=cache)

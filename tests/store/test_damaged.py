@@ -60,7 +60,7 @@ def change_schema(data: bytearray, rng: random.Random) -> None:
 
 def change_text(data: bytearray, rng: random.Random) -> None:
     """Insert invalid UTF-8, broken JSON or a wrong type into strings, JSON and packed values."""
-    word = rng.choice([b"fruit", b"label", b"look ", b"apple", b'"team"', b'{"', b"[", b"\x78\x9c", b"schema_version"])
+    word = rng.choice([b"fruit", b"label", b"look ", b"apple", b'"team"', b'{"', b"[", b"\x78\x9c", b"format"])
     places = [at for at in range(2 * PAGE, len(data)) if data.startswith(word, at)] or [len(data) // 2]
     at = rng.choice(places)
     data[at : at + 2] = rng.choice([b"\xff\xfe", b"][", b"12"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, SqlStore, WriteResult, create_store, open_store
+from customlabels_nb.store import Action, SqlStore, WriteResult, create_store
 from tests.store.test_contract import images, labels_of, version
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
@@ -314,18 +313,6 @@ def test_others_are_followed_by_their_actions(store: SqlStore, reopen: Callable[
     assert news["id"].tolist() == list(range(seen + 1, seen + 7))
     assert store.actions_since(seen, limit=2)["id"].tolist() == [seen + 1, seen + 2]
     assert store.last_action() == seen + 6
-
-
-def test_actions_of_an_older_release_can_not_be_taken_back(tmp_path: Path) -> None:
-    kept = Path(__file__).parent / "released" / "schema-1.db"
-    (tmp_path / "p.db").write_bytes(kept.read_bytes())
-    store = open_store(str(tmp_path / "p.db"))
-    assert not store.history()["undoable"].any()
-    with pytest.raises(NotAllowedError, match="older release"):
-        store.undo(int(store.history()["id"].iloc[0]), ANN)
-    store.add_labels([("new", None)], ANN)
-    store.undo(None, ANN)
-    store.close()
 
 
 STEPS = st.sampled_from(list(ACTIONS))

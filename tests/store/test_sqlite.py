@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,18 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import Mock
 
-import pandas as pd
 import pytest
 from sqlalchemy import Connection
 
-from customlabels_nb.core import tables as t
-from customlabels_nb.errors import InputError, ProjectExistsError, ProjectNotFoundError, SchemaTooNewError, StoreError
-from customlabels_nb.jobs.job_list import LabellingJobs
-from customlabels_nb.project.location import ProjectLocation
-from customlabels_nb.settings import settings
+from customlabels_nb.errors import (
+    DamagedError,
+    InputError,
+    ProjectExistsError,
+    ProjectNotFoundError,
+    SchemaTooNewError,
+    SchemaTooOldError,
+    StoreError,
+)
 from customlabels_nb.store import Action, create_store, open_store, schema
-
-RELEASED = sorted((Path(__file__).parent / "released").glob("schema-*.db"))
 
 
 def test_the_file_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
@@ -48,12 +48,22 @@ def test_nothing_is_overwritten_or_invented(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "error", "message"),
+    [
+        ("format", "1.999", SchemaTooNewError, r"p\.db.* 1\.999.*Upgrade"),
+        ("schema_version", "3", SchemaTooOldError, rf"p\.db.* before customlabels_nb 1\.0.*{schema.EARLY_COMMIT}"),
+        ("format", "x", DamagedError, "p.db"),
+    ],
+)
+def test_other_formats_are_refused_untouched(
+    tmp_path: Path, key: str, value: str, error: type[Exception], message: str
+) -> None:
     create_store(str(tmp_path / "p.db"), "p").close()
     with sqlite3.connect(tmp_path / "p.db") as direct:
-        direct.execute("UPDATE meta SET value = '999' WHERE key = 'schema_version'")
+        direct.execute("UPDATE meta SET key = ?, value = ?", (key, value))
     before = (tmp_path / "p.db").read_bytes()
-    with pytest.raises(SchemaTooNewError, match=r"999.*Upgrade"):
+    with pytest.raises(error, match=message):
         open_store(str(tmp_path / "p.db"))
     assert (tmp_path / "p.db").read_bytes() == before
 
@@ -188,13 +198,13 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("CREATE TABLE half_done (id INTEGER)")
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, broken)
+    monkeypatch.setattr(schema, "FORMAT", "1.1")
+    monkeypatch.setitem(schema.MIGRATIONS, "1.0", ("1.1", broken))
     with pytest.raises(RuntimeError, match="power cut"):
         open_store(path)
     with sqlite3.connect(path) as direct:
         assert direct.execute("SELECT name FROM sqlite_master WHERE name = 'half_done'").fetchall() == []
-        assert direct.execute("SELECT value FROM meta").fetchall() == [(str(schema.SCHEMA_VERSION - 1),)]
+        assert direct.execute("SELECT value FROM meta").fetchall() == [("1.0",)]
 
     ran = []
 
@@ -202,96 +212,9 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
         ran.append(1)
 
-    monkeypatch.setitem(schema.MIGRATIONS, schema.SCHEMA_VERSION - 1, works)
+    monkeypatch.setitem(schema.MIGRATIONS, "1.0", ("1.1", works))
     for _ in range(2):
         open_store(path).close()
     assert ran == [1]
     with sqlite3.connect(path) as direct:
-        assert direct.execute("SELECT value FROM meta").fetchall() == [(str(schema.SCHEMA_VERSION),)]
-
-
-def test_there_is_a_kept_database_of_every_released_schema() -> None:
-    assert [path.name for path in RELEASED] == [f"schema-{n}.db" for n in range(1, schema.SCHEMA_VERSION + 1)]
-
-
-@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
-def test_every_released_schema_opens(tmp_path: Path, kept: Path) -> None:
-    path = tmp_path / "project.db"
-    shutil.copy(kept, path)
-    store = open_store(str(path))
-    assert store.project().name == "kept"
-    assert store.images()["image"].tolist() == ["photos/a.jpg", "photos/b.jpg"]
-    assert store.annotations()[["image", "label", "left"]].fillna(-1).to_numpy().tolist() == [
-        ["photos/a.jpg", "apple", -1.0],
-        ["photos/b.jpg", "banana", 1.5],
-    ]
-    assert store.versions()[0].status == "TRAINING_COMPLETED"
-    more = t.normalise_images(pd.DataFrame({"image": ["c"]}))
-    store.add_images("test", more, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
-    assert len(store.images()) == 3
-    store.close()
-
-
-@pytest.mark.parametrize("kept", RELEASED[1:], ids=lambda path: path.stem)
-def test_snapshots_and_undone_actions_of_a_release_are_still_read(tmp_path: Path, kept: Path) -> None:
-    path = tmp_path / "project.db"
-    shutil.copy(kept, path)
-    store = open_store(str(path))
-    assert store.compare_snapshots("kept", None).empty
-    undone = store.history().query("undone_by.notna()")
-    assert undone["what"].tolist() == ["import", "import"]
-    store.undo(int(undone["undone_by"].iloc[1]), Action("undo", "me"))
-    assert store.labels()["label"].tolist() == ["pomme", "banana"]
-    assert store.restore_snapshot("kept", Action("restore", "me")).count == 1
-    assert store.annotations()["label"].tolist() == ["apple", "banana"]
-    store.close()
-
-
-@pytest.mark.parametrize("kept", RELEASED[2:], ids=lambda path: path.stem)
-def test_jobs_of_a_release_go_on(tmp_path: Path, kept: Path) -> None:
-    shutil.copy(kept, tmp_path / "project.db")
-    settings.user = "meg"
-    store = open_store(str(tmp_path / "project.db"))
-    with store.writing() as connection:  # one task was held when the database was kept
-        connection.exec_driver_sql("UPDATE job_slots SET until = 1 WHERE state = 'held'")
-    job = LabellingJobs(ProjectLocation(tmp_path, store))["kept-1"]
-    answers = job.answers.sort_values("image")
-    assert answers[["image", "person", "label", "counted", "gold"]].to_numpy().tolist() == [
-        ["photos/a.jpg", "ann", "apple", True, False],
-        ["photos/b.jpg", "ann", "apple", True, True],
-    ]
-    cem = job.worker("cem")
-    for task in cem.lease(3):
-        assert cem.submit(task, "banana").counted
-    assert (job.state, len(job.gold), job.progress.done) == ("completed", 1, 1)
-    store.close()
-
-
-@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
-def test_a_database_that_was_just_migrated_has_jobs(tmp_path: Path, kept: Path) -> None:
-    shutil.copy(kept, tmp_path / "project.db")
-    store = open_store(str(tmp_path / "project.db"))
-    ann = LabellingJobs(ProjectLocation(tmp_path, store)).create("new-1", "train").worker("ann")
-    assert [ann.submit(task, "apple").counted for task in ann.lease(3)] == [True, True]
-    store.close()
-
-
-@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
-def test_a_migrated_database_has_the_tables_of_a_new_one(tmp_path: Path, kept: Path) -> None:
-    create_store(str(tmp_path / "new.db"), "p").close()
-    shutil.copy(kept, tmp_path / "old.db")
-    open_store(str(tmp_path / "old.db")).close()
-
-    def columns(path: Path) -> dict[str, set[str]]:
-        with sqlite3.connect(path) as direct:
-            names = [row[0] for row in direct.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: {row[1] for row in direct.execute(f"PRAGMA table_info({name})")} for name in names}
-
-    def indexes(path: Path) -> set[str]:
-        with sqlite3.connect(path) as direct:
-            return {
-                row[0] for row in direct.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql > ''")
-            }
-
-    assert columns(tmp_path / "old.db") == columns(tmp_path / "new.db")
-    assert indexes(tmp_path / "old.db") == indexes(tmp_path / "new.db")
+        assert direct.execute("SELECT value FROM meta").fetchall() == [("1.1",)]

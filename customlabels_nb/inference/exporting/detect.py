@@ -110,9 +110,6 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
     return image.convert("RGB"), size
 
 
-Model = ExportedModel  # name in release 0.1.0
-
-
 def square(image: Image.Image, facts: dict[str, Any]) -> Any:
     """Resize the entire image to a square: uint8 (3, side, side)."""
     side = facts["input_size"]
