@@ -18,6 +18,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 
@@ -569,12 +570,11 @@ def evaluate(
     labels: Iterable[str] | pd.DataFrame | None = None,
     thresholds: float | Mapping[str, float] | str | None = None,
     task: str | None = None,
-    iou_threshold: float = 0.5,
+    iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
     name: str = "",
     details: Mapping[str, Any] | None = None,
     training: Training | Callable[[], Training] | None = None,
-    overlap: float | None = None,
 ) -> Report:
     """Evaluate predictions against the ground truth, without a project.
 
@@ -653,7 +653,7 @@ def evaluate(
         labels=labels,
         thresholds=thresholds,
         task=task,
-        iou_threshold=iou_threshold if overlap is None else overlap,
+        iou_threshold=iou_threshold,
         random_state=random_state,
     )
     return Report(found, name=name, details=details, training=training)
