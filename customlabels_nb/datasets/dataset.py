@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -144,6 +144,26 @@ class Dataset:
         dataset._is_origin = True
         dataset._project = project
         return dataset
+
+    @property
+    def tags(self) -> MutableMapping[str, str]:
+        """Tags of the project's dataset that this one was read from, a mapping. Changes are stored at once.
+
+        Raises
+        ------
+        NotAllowedError
+            If the dataset was not read from a project.
+
+        Examples
+        --------
+        >>> project.train_set.tags["camera"] = "left"
+        >>> project.datasets["tags"].iloc[0]
+        {'camera': 'left'}
+        """
+        if self.origin is None or self.origin._project is None:
+            raise NotAllowedError(f"Dataset {self.name!r} does not belong to a project, so it has no tags.")
+        tags: MutableMapping[str, str] = self.origin._project._dataset_tags(self.origin.name)
+        return tags
 
     @property
     def origin(self) -> Dataset | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,9 +28,10 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener, Result
 from customlabels_nb.images.reading import is_remote, to_path
-from customlabels_nb.project.location import ProjectLocation, check_description, check_name, check_tags
+from customlabels_nb.project.location import ProjectLocation, check_description, check_name
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.runnable import Runnable
+from customlabels_nb.project.tags import Tags
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
@@ -167,18 +168,28 @@ class Model(Runnable):
         self._require_ready()
         self._store.update_version(self.name, Action("publish version", settings.user, self.name), alias=alias)
 
-    def tag(self, **tags: str) -> None:
-        """Add tags to the version. Existing tags with other keys are not changed.
+    @property
+    def tags(self) -> Tags:
+        """Tags of the version, a mapping of str to str. Changes are stored at once.
 
         Examples
         --------
-        >>> model.tag(stage="test", customer="Smith")
-        >>> model.record.tags
-        {'stage': 'test', 'customer': 'Smith'}
+        >>> model.tags.update(stage="test", customer="Smith")
+        >>> model.tags["stage"]
+        'test'
         """
-        added = check_tags(tags)
-        action = Action("tag version", settings.user, self.name)
-        self._store.change_version(self.name, lambda now: {"tags": {**now.tags, **added}}, action)
+
+        def shown(tags: Mapping[str, str]) -> dict[str, str]:
+            return {key: text for key, text in tags.items() if key != DESCRIPTION}
+
+        def change(changed: Callable[[dict[str, str]], dict[str, str]]) -> None:
+            def tagged(now: VersionRecord) -> dict[str, Any]:
+                kept = {key: text for key, text in now.tags.items() if key == DESCRIPTION}
+                return {"tags": {**changed(shown(now.tags)), **kept}}
+
+            self._store.change_version(self.name, tagged, Action("tag version", settings.user, self.name))
+
+        return Tags(lambda: shown(self.record.tags), change)
 
     @property
     def description(self) -> str:

@@ -49,6 +49,7 @@ from customlabels_nb.project.location import ProjectLocation, check_tags, check_
 from customlabels_nb.project.model import Model, require_confirmation
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
+from customlabels_nb.project.tags import Tags
 from customlabels_nb.remote.download_cache import CONNECTIONS, fetch_all
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics
@@ -153,13 +154,9 @@ class Project:
         return Labels(self._place)
 
     @property
-    def tags(self) -> dict[str, str]:
-        """Tags of the project, a dict of str to str. Can be set."""
-        return self._record.tags
-
-    @tags.setter
-    def tags(self, tags: dict[str, str]) -> None:
-        self._store.set_project(self._action("tag project"), tags=check_tags(tags))
+    def tags(self) -> Tags:
+        """Tags of the project, a mapping of str to str. Changes are stored at once."""
+        return Tags(lambda: self._record.tags, partial(self._store.change_tags, self._action("tag project")))
 
     @property
     def assist(self) -> Assist:
@@ -194,28 +191,6 @@ class Project:
     def statistics(self) -> dict[str, Statistics]:
         """Numbers of entries, labelled entries, labels and boxes, by split. The store counts them as they change."""
         return {split: self._store.statistics(split) for split in t.SPLITS}
-
-    def tag_dataset(self, split: str, **tags: str | None) -> None:
-        """Add tags to the training or test set. Other tags are not changed, and None removes a tag.
-
-        Raises
-        ------
-        InputError
-            If the dataset does not exist.
-
-        Examples
-        --------
-        >>> project.tag_dataset("train", site="north", camera="left")
-        >>> project.tag_dataset("train", camera=None)
-        >>> project.datasets["tags"].iloc[0]
-        {'site': 'north'}
-        """
-        given = check_tags({key: text for key, text in tags.items() if text is not None})
-
-        def tagged(now: dict[str, str]) -> dict[str, str]:
-            return {**{key: text for key, text in now.items() if key not in tags}, **given}
-
-        self._store.tag_dataset(t.check_split(split), tagged, self._action("tag dataset"))
 
     @property
     def datasets(self) -> pd.DataFrame:
@@ -1440,6 +1415,13 @@ class Project:
 
     def _action(self, what: str, note: str = "") -> Action:
         return Action(what, settings.user, note)
+
+    def _dataset_tags(self, split: str) -> Tags:
+        def read() -> dict[str, str]:
+            record = self._store.dataset(split)
+            return {} if record is None else record.tags
+
+        return Tags(read, lambda change: self._store.tag_dataset(split, change, self._action("tag dataset")))
 
     def _show_batch(self, dataset: Dataset, **options: Any) -> ContactSheet:
         from customlabels_nb.training.batch_view import show_batch

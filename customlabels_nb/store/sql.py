@@ -308,6 +308,14 @@ class SqlStore:
             connection.execute(update(schema.project).values(**values, updated=now_us()))
             return record(connection, action, before=dict(zip(changes, before, strict=True)), after=changes)
 
+    def change_tags(self, action: Action, change: Callable[[dict[str, str]], dict[str, str]]) -> WriteResult:
+        """Replace the tags of the project by ``change(tags)`` in one transaction."""
+        with self._database.write() as connection:
+            old = load_json(fetch(connection, select(schema.project.c.tags))[0][0], {})
+            new = change(dict(old))
+            connection.execute(update(schema.project).values(tags=dump_json(new), updated=now_us()))
+            return record(connection, action, before={"tags": old}, after={"tags": new})
+
     # -- datasets: read -----------------------------------------------------------------------------
     def dataset(self, split: str) -> DatasetRecord | None:
         """Return the record of the train or test dataset, or None if it does not exist."""

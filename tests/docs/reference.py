@@ -196,12 +196,17 @@ def markdown() -> str:
 
 
 def _class_lines(owner: type) -> list[str]:
-    """Return the Markdown section of a class."""
+    """Return the Markdown section of a class. Members of a base class that has its own section are in that one only."""
     exported = f"`cl.{owner.__name__}`. " if getattr(cl, owner.__name__, None) is owner else ""
     text = _text(inspect.getdoc(owner) or "")
     text[0] = exported + text[0]
     lines = ["", f"### {owner.__name__}", "", *text]
+    bases = [base for base in inspect.getmro(owner)[1:] if base in set(classes())]
+    lines += [f"Has all members of [{base.__name__}](#{base.__name__.lower()}) as well." for base in bases]
+    inherited = [member for base in bases for member in members(base)]
     for name, value in members(owner):
+        if (name, value) in inherited:
+            continue
         function = function_of(value)
         title = f"{owner.__name__}.{name}"
         lines += ["", f"#### {title}", ""]

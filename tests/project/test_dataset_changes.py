@@ -44,8 +44,8 @@ def labels(dataset: cl.Dataset) -> dict[str, list[str]]:
 def test_tags_of_a_dataset_from_two_kernels_are_merged(project: cl.Project, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(project, {"apple": 1})
     other = cl.load_project(project.root)
-    before_next_write(monkeypatch, project._store, lambda: other.tag_dataset("train", site="north"))
-    project.tag_dataset("train", camera="left")
+    before_next_write(monkeypatch, project._store, lambda: other.train_set.tags.update(site="north"))
+    project.train_set.tags["camera"] = "left"
     assert project.datasets["tags"].iloc[0] == {"site": "north", "camera": "left"}
     other.close()
 

@@ -90,7 +90,7 @@ def test_somebody_elses_later_edit_is_in_the_way(project: Project) -> None:
 
 
 def test_undo_of_an_irreversible_action_is_refused(project: Project) -> None:
-    project.tags = {"stage": "test"}
+    project.tags["stage"] = "test"
     with pytest.raises(NotAllowedError, match="'tag project'"):
         project.undo(int(project.history["id"].iloc[0]))
     assert project.undo() == 24  # the import before it

@@ -158,16 +158,16 @@ def test_thresholds_that_are_set_are_used_and_can_be_taken_back(model: Model, sh
 
 
 def test_tags_are_added(model: Model) -> None:
-    model.tag(stage="test")
-    model.tag(owner="ann")
+    model.tags["stage"] = "test"
+    model.tags["owner"] = "ann"
     assert model.record.tags == {"stage": "test", "owner": "ann"}
 
 
 def test_changes_of_two_kernels_are_merged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     other = load_project(model.folder.parent.parent).model("v1")
-    before_next_write(monkeypatch, model._store, lambda: other.tag(owner="ann"))
-    model.tag(stage="test")
-    before_next_write(monkeypatch, model._store, lambda: other.tag(room="3"))
+    before_next_write(monkeypatch, model._store, lambda: other.tags.update(owner="ann"))
+    model.tags["stage"] = "test"
+    before_next_write(monkeypatch, model._store, lambda: other.tags.update(room="3"))
     model.describe("Shapes on paper")
     assert model.record.tags == {"owner": "ann", "stage": "test", "room": "3", DESCRIPTION: "Shapes on paper"}
     before_next_write(monkeypatch, model._store, lambda: other.set_thresholds({"stripes": 0.75}))

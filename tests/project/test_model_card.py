@@ -230,14 +230,14 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     assert model.description == "For the <b>line</b>\nin hall 2"
     assert tells(repr(model), "Model('v1', TRAINING_COMPLETED", "'For the <b>line</b> in hall 2')")
     assert "<b>line" not in model._repr_html_()
-    model.tag(stage="test")
+    model.tags["stage"] = "test"
     row = project.versions.iloc[0]
     assert (row["description"], row["tags"], row["task"]) == (model.description, {"stage": "test"}, "single-label")
     assert list(project.versions.columns) == [
         "name", "created", "task", "f1", "status", "message", "description", "alias", "tags",
     ]  # fmt: skip
     assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
-    model.tag(description="Other")
+    model.tags["description"] = "Other"
     assert model.description == "For the <b>line</b>\nin hall 2"
     model.describe("")
     assert project.versions["description"].tolist() == [""]

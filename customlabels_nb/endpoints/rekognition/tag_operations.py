@@ -61,10 +61,9 @@ def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> 
             served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
         return found
     project = call.workspace.find_project(name).project
-    found = _changed(project.tags, changes)
     if changes:
-        project._store.set_project(action, tags=found)
-    return found
+        project._store.change_tags(action, lambda tags: _changed(tags, changes))
+    return dict(project.tags)
 
 
 def _changed(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

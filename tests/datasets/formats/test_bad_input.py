@@ -328,7 +328,7 @@ def test_impossible_texts_and_folders_are_refused_by_type(tmp_path: Path) -> Non
         with pytest.raises(InputError, match="surrogate"):
             project.instructions = text
         with pytest.raises(InputError, match="surrogate"):
-            project.tags = {"stage": text}
+            project.tags["stage"] = text
         assert not project.instructions
     with pytest.raises(InputError, match="surrogate"):
         project.add_images([tmp_path / "\ud800.jpg"], progress=False)

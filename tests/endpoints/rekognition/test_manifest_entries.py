@@ -133,7 +133,7 @@ def test_work_on_versions_reads_no_images_again(
     service: Service, train: str, project: cl.Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.entries(train)
-    project.tags = {"a": "b"}
+    project.tags["a"] = "b"
     from customlabels_nb.endpoints.rekognition import manifest_entries
 
     monkeypatch.setattr(manifest_entries, "_refresh_dataset", None)

@@ -98,7 +98,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
         service.call("tag_resource", ResourceArn=str(served.arn), Tags={"client": "2", "late": "1"})
         service.call("untag_resource", ResourceArn=str(served.arn), TagKeys=["gone"])
         python._store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
-        python.model("v").tag(notebook="1")
+        python.model("v").tags["notebook"] = "1"
         end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
         python.close()
 
@@ -115,11 +115,15 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
 def test_python_tags_datasets(service: Service) -> None:
     dataset = service.dataset(service.project(), [classified("1.jpg", "a")])
     python = cl.load_project(service.root / "rooms")
-    python.tag_dataset("train", site="north", camera="left")
-    python.tag_dataset("train", camera=None, team="a")
-    assert tags(service, dataset) == {"site": "north", "team": "a"}
+    stored = python.train_set.tags
+    stored.update(site="north", camera="left")
+    del stored["camera"]
+    stored["team"] = "a"
+    assert stored == tags(service, dataset) == {"site": "north", "team": "a"}
     with pytest.raises(InputError, match="has no test set"):
-        python.tag_dataset("test", a="b")
-    with pytest.raises(InputError, match="unknown"):
-        python.tag_dataset("other", a="b")
+        python.test_set.tags["a"] = "b"
+    with pytest.raises(InputError, match="tags="):
+        stored["a"] = 1  # type: ignore[assignment]
+    with pytest.raises(KeyError):
+        del stored["camera"]
     python.close()
