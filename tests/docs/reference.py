@@ -149,6 +149,17 @@ def members(owner: type) -> Iterator[tuple[str, Any]]:
     yield from sorted(found.items())
 
 
+def listed_bases(owner: type) -> list[type]:
+    """Return the base classes that have a section of their own."""
+    return [base for base in inspect.getmro(owner)[1:] if base in set(classes())]
+
+
+def own_members(owner: type) -> Iterator[tuple[str, Any]]:
+    """Yield the members of a class that are not documented with a base class."""
+    inherited = [member for base in listed_bases(owner) for member in members(base)]
+    yield from (member for member in members(owner) if member not in inherited)
+
+
 def docstring(owner: type | None, name: str, value: Any) -> str:
     """Return the cleaned docstring, inherited from a base class if the member has none."""
     text = inspect.getdoc(getattr(owner, name) if owner is not None and inspect.isfunction(value) else value) or ""
@@ -201,12 +212,10 @@ def _class_lines(owner: type) -> list[str]:
     text = _text(inspect.getdoc(owner) or "")
     text[0] = exported + text[0]
     lines = ["", f"### {owner.__name__}", "", *text]
-    bases = [base for base in inspect.getmro(owner)[1:] if base in set(classes())]
-    lines += [f"Has all members of [{base.__name__}](#{base.__name__.lower()}) as well." for base in bases]
-    inherited = [member for base in bases for member in members(base)]
-    for name, value in members(owner):
-        if (name, value) in inherited:
-            continue
+    lines += [
+        f"Has all members of [{base.__name__}](#{base.__name__.lower()}) as well." for base in listed_bases(owner)
+    ]
+    for name, value in own_members(owner):
         function = function_of(value)
         title = f"{owner.__name__}.{name}"
         lines += ["", f"#### {title}", ""]

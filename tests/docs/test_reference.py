@@ -16,7 +16,17 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation.exploring.filtering import GROUPS, SHOWN, SORTS, Filter
-from tests.docs.reference import COMMAND, REFERENCE, classes, docstring, function_of, functions, markdown, members
+from tests.docs.reference import (
+    COMMAND,
+    REFERENCE,
+    classes,
+    docstring,
+    function_of,
+    functions,
+    markdown,
+    members,
+    own_members,
+)
 
 #: Parameters with the same meaning everywhere, described at the top of the reference or by their names.
 _OBVIOUS = {
@@ -163,7 +173,9 @@ def test_the_reference_has_each_name_once_and_its_links_lead_somewhere() -> None
     text = REFERENCE.read_text("utf-8")
     headings = re.findall(r"^#{2,4} (.+)$", text, re.MULTILINE)
     assert len(headings) == len(set(headings))
-    assert {name for name, _, _ in EVERYTHING} <= set(headings)
+    assert {name for name, function in functions()} <= set(headings)
+    for owner in classes():
+        assert {owner.__name__, *(f"{owner.__name__}.{name}" for name, _ in own_members(owner))} <= set(headings)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
     assert " at 0x" not in text
