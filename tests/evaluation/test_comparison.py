@@ -213,7 +213,7 @@ def test_images_are_the_same_by_content_where_it_is_known() -> None:
 def test_other_tasks_and_overlaps_are_refused() -> None:
     before, _ = two()
     case = random_tables(60, FRUIT)
-    with pytest.raises(InputError, match="single-label and a multi-label"):
+    with pytest.raises(InputError, match="'single-label', of the other 'multi-label'"):
         compare(before, evaluate(*case, task="multi-label"))
     truth = boxes([("a", "cat", 0)])
     one, other = (evaluate(truth, truth.assign(confidence=0.5), iou_threshold=at) for at in (0.5, 0.75))

@@ -411,7 +411,7 @@ def test_confidences_outside_0_to_1(confidence: object) -> None:
         ({"truth": TRUTH.assign(crowd="many")}, TableError, "'crowd' of truth"),
         ({"iou_threshold": 0}, InputError, "iou_threshold=0"),
         ({"iou_threshold": 75}, InputError, "iou_threshold=75"),
-        ({"task": "boxes"}, InputError, "task='boxes'"),
+        ({"task": "detection"}, InputError, "task='detection'"),
         ({"images": ["1.jpg", "1.jpg"]}, TableError, "contains '1.jpg' twice"),
     ],
 )

@@ -151,7 +151,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
         ),
         ({"images": ["a", "a"]}, TableError, "contains 'a' twice"),
         ({"images": ["a", None]}, TableError, "missing values"),
-        ({"task": "boxes"}, InputError, "task='boxes'"),
+        ({"task": "detection"}, InputError, "task='detection'"),
         ({"random_state": -1}, InputError, "random_state=-1"),
         ({"labels": ["apple", "apple"]}, LabelError, "apple"),
         (

@@ -93,7 +93,7 @@ def test_a_project_is_found_again_with_what_it_holds(tmp_path: Path, monkeypatch
     project.close()
     for path in ("fruit", tmp_path / "fruit", "./fruit/"):
         loaded = cl.load_project(path)
-        assert (loaded.name, loaded.task, loaded.record.tags) == ("fruit", "single-label", {"team": "<b>"})
+        assert (loaded.name, loaded.task, loaded.tags) == ("fruit", "single-label", {"team": "<b>"})
         assert loaded.train_set.labels_of_images() == [["apple"], ["apple"]]
         assert repr(loaded) == "Project('fruit': train 2, test 0 images; 1 labels; 0 versions)"
         loaded.close()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from pathlib import Path
-
 import pytest
 
-from customlabels_nb.store import SqlStore, open_store
+from customlabels_nb.store import SqlStore
 from tests.store.test_history import ACTIONS, ANN, BOB, check_counts, fill
-from tests.store.test_sqlite import RELEASED
 
 
 def test_an_action_that_fails_changes_no_counts(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +30,3 @@ def test_restoring_a_snapshot_repairs_counts(store: SqlStore) -> None:
     assert store.statistics("train").total_entries != 3
     assert store.restore_snapshot("first", BOB).count == 0
     check_counts(store)
-
-
-@pytest.mark.parametrize("kept", RELEASED, ids=lambda path: path.stem)
-def test_a_database_of_a_release_is_counted(tmp_path: Path, kept: Path) -> None:
-    shutil.copy(kept, tmp_path / "project.db")
-    with contextlib.closing(open_store(str(tmp_path / "project.db"))) as store:
-        assert store.statistics("train").labelled_entries == 2
-        check_counts(store)
-        store.remove_images("train", store.images("train").head(1), ANN)
-        check_counts(store)
