@@ -37,7 +37,7 @@ ENGINE = "engine"
 COLUMNS = "columns"
 #: File name of the journal in a local folder. Parquet readers skip names that start with an underscore.
 JOURNAL = "_journal.jsonl"
-_VERSIONS = (1, 2)  # the first version, of release 0.1.0, had no ranges
+_FORMAT = "1.0"
 #: File name of the journal's first line behind a URL.
 RUN = "_run.json"
 _STEP = re.compile(r"_journal/(\d{9,})-(\d{9,})-(\d+)\.json")
@@ -219,7 +219,7 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Completed
 
 
 def _head(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"journal": _VERSIONS[COLUMNS in facts], **facts}
+    return {"journal": _FORMAT, **facts}
 
 
 def _encoded(record: Mapping[str, Any]) -> bytes:
@@ -238,7 +238,7 @@ def _parsed(
         record = _json(line, place, number)
         if facts is not None:
             _take(record, done, place, number, files)
-        elif record.get("journal") in _VERSIONS:
+        elif record.get("journal") == _FORMAT:
             facts = record
         else:
             raise _damaged(place, number)

@@ -37,11 +37,8 @@ MOST_HEADER_BYTES = 1 << 23
 _ADVICE = "Train the version again, or restore its folder from an intact copy."
 _LENGTH_BYTES = 8
 
-#: Version 1 supported only classifiers and had no key ``detector``, version 2 no masks, and version 3 no ``votes`` and
-#: ``cascade`` of a detector. A model is written as the lowest version that describes it, so that earlier releases can
-#: read it.
-FORMAT_VERSION = 4
-_WITHOUT_MASKS, _WITHOUT_VOTES = 2, 3
+#: Format of the two files. A changed format gets a new number.
+FORMAT = "1.0"
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 #: Activation that turns logits into confidences, by task. A detector's outputs are already confidences.
@@ -79,8 +76,8 @@ class ModelConfig:
         Facts about the training run, as JSON values.
     detector : DetectorShape or None
         Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
-    format_version : int
-        Version of the file format that this model requires.
+    format : str
+        Format of the files.
 
     Raises
     ------
@@ -98,7 +95,7 @@ class ModelConfig:
     thresholds: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     detector: DetectorShape | None = None
-    format_version: int = FORMAT_VERSION
+    format: str = FORMAT
 
     def __post_init__(self) -> None:
         for name in ("labels", "colors", "mean", "std"):
@@ -129,9 +126,6 @@ class ModelConfig:
         for label, value in self.thresholds.items():
             _require(label in self.labels, "thresholds key", label, f"must be one of the labels {list(self.labels)}")
             _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
-        least = _WITHOUT_VOTES if self.task == POLYGONS else _WITHOUT_MASKS
-        votes = self.detector is not None and self.detector.votes
-        object.__setattr__(self, "format_version", FORMAT_VERSION if votes else least)
 
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
@@ -220,11 +214,8 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights and of the settings that affect its predictions."""
     facts = asdict(config)
-    for name in ("thresholds", "training", "colors", "format_version"):
+    for name in ("thresholds", "training", "colors", "format"):
         del facts[name]
-    for name in ("votes", "cascade"):  # a model that was saved before they were added keeps its identity
-        if facts["detector"] and not facts["detector"][name]:
-            del facts["detector"][name]
     try:
         with (folder / WEIGHTS).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
@@ -265,17 +256,16 @@ def load_config(folder: Path) -> ModelConfig:
         raise ArtifactError(f"{str(folder)!r} contains no model ({CONFIG} is missing). {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"Cannot read {str(path)!r} ({error}). {_ADVICE}") from error
-    if not isinstance(content, dict) or "format_version" not in content:
-        raise ArtifactError(f"{str(path)!r} was not created by this package: it has no format_version.")
-    version = content["format_version"]
-    if _is_size(version) and version > FORMAT_VERSION:
+    if isinstance(content, dict) and "format_version" in content:
+        raise ArtifactError(f"{str(path)!r} was written before customlabels_nb 1.0. Train the version again.")
+    if not isinstance(content, dict) or "format" not in content:
+        raise ArtifactError(f"{str(path)!r} was not created by this package: it has no format.")
+    if content["format"] != FORMAT:
         raise ArtifactError(
-            f"{str(path)!r} has format_version {version}, written by a newer release. "
-            f"This release reads versions up to {FORMAT_VERSION}. Update customlabels_nb."
+            f"{str(path)!r} has the format {content['format']!r}, but this release reads {FORMAT!r}. "
+            "Update customlabels_nb."
         )
-    if not _is_size(version):
-        raise ArtifactError(f"{str(path)!r} has the invalid format_version {version!r}. {_ADVICE}")
-    known = {entry.name for entry in fields(ModelConfig)} - ({"detector"} if version == 1 else set())
+    known = {entry.name for entry in fields(ModelConfig)}
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")

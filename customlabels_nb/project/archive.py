@@ -35,7 +35,7 @@ from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training.kept_files import relocated_files
 
 _ABOUT = "customlabels.json"
-_FORMAT = 1
+_FORMAT = "1.0"
 _WORKING = ("TRAINING_IN_PROGRESS", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _RUNNING = ("STARTING", "RUNNING", "STOPPING")
 _MOST_ABOUT_BYTES = 10_000
@@ -210,14 +210,17 @@ def _about(archive: str) -> str:
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(_ABOUT) as file:
             about = json.loads(file.read(_MOST_ABOUT_BYTES))
-            version, name = about["format"], about["name"]
+            format_, name = about["format"], about["name"]
             opened.getinfo(DATABASE)
     except Exception as error:  # zipfile raises all kinds of errors for damaged archives
         raise ArchiveError(
             f"The archive {archive!r} is not a packed project ({error}). To add images from a zip file, use add_images."
         ) from error
-    if not isinstance(name, str) or not isinstance(version, int) or version > _FORMAT:
-        raise ArchiveError(f"The archive {archive!r} was packed by a newer release. Upgrade customlabels_nb.")
+    if not isinstance(name, str) or format_ != _FORMAT:
+        raise ArchiveError(
+            f"The archive {archive!r} has the format {format_!r}, but this release reads {_FORMAT!r}. Use the release "
+            "that packed it."
+        )
     return name
 
 

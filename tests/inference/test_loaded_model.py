@@ -226,7 +226,6 @@ def test_no_wrong_type_anywhere_in_the_config_gets_through(copied: Path, detecto
                 assert (place, value) in [
                     *((("training",), fine) for fine in ({}, {"a": {}})),
                     (("thresholds",), {}),
-                    (("format_version",), True),
                     (("detector", "votes"), True),
                     (("detector", "cascade"), True),
                 ], (place, value)

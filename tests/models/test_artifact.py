@@ -124,9 +124,10 @@ def change(folder: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format_version": 5}, "newer release"),
-        ({"format_version": "1"}, "invalid format_version"),
-        ({"format_version": "absent"}, "no format_version"),
+        ({"format": "1.1"}, r"format '1\.1', but this release reads '1\.0'"),
+        ({"format": True}, "format True"),
+        ({"format": "absent"}, "no format"),
+        ({"format_version": 4}, r"before customlabels_nb 1\.0"),
         ({"extra": 1, "more": 2}, "unknown keys: 'extra', 'more'"),
         ({"labels": "absent"}, "missing keys: 'labels'"),
         ({"labels": ["a", "b"], "colors": ["#000000", "#ffffff"], "thresholds": {}}, r"wrong shapes: head"),

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import pickle
 from copy import deepcopy
@@ -16,11 +15,9 @@ from customlabels_nb.errors import ArtifactError, InputError, ModelError, Weight
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import (
     CONFIG,
-    WEIGHTS,
     ModelConfig,
     load_artifact,
     load_config,
-    model_identity,
     save_artifact,
     update_config,
 )
@@ -424,20 +421,6 @@ def test_a_detector_that_was_saved_comes_back_equal(tmp_path: Path, network: Ima
         update_config(tmp_path, config(detector=DetectorShape()))
 
 
-def test_a_detector_of_an_earlier_version_keeps_its_format_and_identity(tmp_path: Path) -> None:
-    shape = {key: value for key, value in SHAPE.to_dict().items() if key not in ("votes", "cascade")}
-    earlier = config(detector=shape)
-    network = build_detector(earlier.detector, 2, PACKAGED)
-    save_artifact(tmp_path, network, earlier)
-    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == 2
-    facts = {key: getattr(earlier, key) for key in ("task", "labels", "backbone", "input_size", "mean", "std")}
-    known = json.dumps({**facts, "detector": shape}, sort_keys=True).encode()
-    content = (tmp_path / WEIGHTS).read_bytes()
-    assert model_identity(tmp_path, earlier) == hashlib.sha256(content + known).hexdigest()
-    assert model_identity(tmp_path, config()) != model_identity(tmp_path, earlier)
-    assert config().format_version == 4  # which earlier versions do not read
-
-
 def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:
     save_artifact(tmp_path, build_detector(SHAPE, 1, PACKAGED), config(labels=("one",), colors=("#112233",)))
     assert load_config(tmp_path).labels == ("one",)
@@ -475,20 +458,6 @@ def test_a_damaged_shape_in_a_config(tmp_path: Path, network: ImageDetector, val
     (tmp_path / CONFIG).write_text(json.dumps({**content, "detector": value}))
     with pytest.raises(ArtifactError, match=words):
         load_artifact(tmp_path)
-
-
-def test_classifiers_of_the_first_release_are_still_read(tmp_path: Path) -> None:
-    classifier = config(task="single-label", detector=None)
-    (tmp_path / CONFIG).write_text(json.dumps(_as_first_release(classifier)))
-    assert load_config(tmp_path) == classifier
-    update_config(tmp_path, replace(classifier, thresholds={"pear": 0.75}))
-    assert json.loads((tmp_path / CONFIG).read_text())["format_version"] == 2
-    assert load_config(tmp_path).threshold_of("pear") == 0.75
-
-
-def _as_first_release(whole: ModelConfig) -> dict[str, object]:
-    content = {key: value for key, value in vars(whole).items() if key != "detector"}
-    return {**content, "format_version": 1}
 
 
 # -- predicting ------------------------------------------------------------------------------------------

@@ -223,8 +223,10 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], object]] = {
     "no about": lambda m: m.pop("customlabels.json"),
     "about is no JSON": lambda m: m.update({"customlabels.json": b"{"}),
     "about is a list": lambda m: m.update({"customlabels.json": b"[]"}),
-    "about names a path": lambda m: m.update({"customlabels.json": json.dumps({"format": 1, "name": "../x"}).encode()}),
-    "newer format": lambda m: m.update({"customlabels.json": json.dumps({"format": 2, "name": "x"}).encode()}),
+    "about names a path": lambda m: m.update(
+        {"customlabels.json": json.dumps({"format": "1.0", "name": "../x"}).encode()}
+    ),
+    "newer format": lambda m: m.update({"customlabels.json": json.dumps({"format": "1.1", "name": "x"}).encode()}),
 }
 
 
