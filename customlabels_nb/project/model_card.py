@@ -1,7 +1,7 @@
 """Model card: description, training data, metrics and limits of a model version.
 
 A card is built from the version's record and the files in its folder. No image is opened, so the card only changes if
-the version does. Facts that early releases did not store are None or empty.
+the version does. Facts that a version does not have are None or empty.
 """
 
 from __future__ import annotations

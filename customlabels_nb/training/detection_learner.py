@@ -77,12 +77,8 @@ class DetectionLearner:
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,
-            # "votes" does not affect training, and checkpoints of earlier versions lack both keys
-            "shape": {
-                key: value
-                for key, value in network.shape.to_dict().items()
-                if key != "votes" and (value or key != "cascade")
-            },
+            # "votes" does not affect training
+            "shape": {key: value for key, value in network.shape.to_dict().items() if key != "votes"},
             "backbone": options.backbone,
             "batch": options.batch,
             "random_state": options.random_state,

@@ -35,7 +35,7 @@ from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
-from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, OtherRank, train
+from customlabels_nb.training.loop import LoopOptions, LoopState, OtherRank, train
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource
@@ -255,10 +255,7 @@ def train_detector(
     prepared = prepare(examples, labels, options, events, root, validation, clock)
     size, notes = prepared.size, prepared.notes
     own = options.detector == OWN
-    kept = Checkpoints(checkpoints).load() if checkpoints is not None else None
-    # a run that an earlier version began continues without a second pass
-    cascade = kept is None or "cascade" in kept.facts["identity"].get("shape", {})
-    shape = DetectorShape(options.detector, cascade=cascade)
+    shape = DetectorShape(options.detector)
     if own:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
     network = _network(prepared, shape, labels, options, device)

@@ -89,7 +89,7 @@ def test_files_of_chunks_that_begin_alike_stay_apart(
     monkeypatch.setattr(ParquetParts, "images_a_step", 4)
     to, images = tmp_path / "parts", [path for paths in blots.values() for path in paths]
     detect_many(predictor, images[:8], to=to, threshold=0, batch_size=4)
-    # the first file as release 0.1.0 named it
+    # a step that lists its images, with a file of another name
     journal = to / "_journal.jsonl"
     (to / "part-000000000-000000004.parquet").rename(to / "part-000000.parquet")
     head, first, *rest = journal.read_text().splitlines()
