@@ -146,8 +146,8 @@ class Assist:
     False
     """
 
-    def __init__(self, place: _Place, train_version: Callable[[str], Any]) -> None:
-        self._place, self._train_version = place, train_version
+    def __init__(self, location: _Place, train_version: Callable[[str], Any]) -> None:
+        self._location, self._train_version = location, train_version
         self._turn, self._wake = threading.Lock(), threading.Event()
         self._runner_of: tuple[SqlStore, BackgroundRunner] | None = None
         self._thread: threading.Thread | None = None
@@ -334,7 +334,7 @@ class Assist:
 
     @property
     def _store(self) -> SqlStore:
-        return self._place.store
+        return self._location.store
 
     @property
     def _runner(self) -> BackgroundRunner:
@@ -362,8 +362,9 @@ class Assist:
                 "learnt": last["learnt"], "steps": [], "promise": None, "needed": None, "missing": [], "advice": None,
             }  # fmt: skip
             arguments = {
-                "root": str(self._place.root), "run": run["run"], "target": run["target"], "budget": chosen["budget"],
-                "test": chosen["test"] and target is None, "keep": target is None, **self._checks(),
+                "root": str(self._location.root), "run": run["run"], "target": run["target"],
+                "budget": chosen["budget"], "test": chosen["test"] and target is None, "keep": target is None,
+                **self._checks(),
             }  # fmt: skip
             self._store.change_setting(_RUNS, lambda old: [*(old or []), run][-_KEPT_RUNS:])
             unsubscribe = events.subscribe(self._listen)
@@ -381,7 +382,7 @@ class Assist:
                 run["ended"] = _now()
                 kept = [] if run["state"] == "running" or (self._closed and run["state"] != "done") else [run]
                 self._store.change_setting(_RUNS, lambda old: [*(one for one in old if one["ended"]), *kept])
-                change_signal.notify(self._place.root)
+                change_signal.notify(self._location.root)
             return {**run, "found": found}
 
     def _listen(self, event: Event) -> None:
@@ -431,9 +432,9 @@ class Assist:
         """Results of the latest training, or None. They leave out labels that no longer exist."""
         from customlabels_nb.assist.stored_results import read_results, stamp
 
-        file, action = stamp(self._place.root), self._store.last_action()
+        file, action = stamp(self._location.root), self._store.last_action()
         if self._stored is None or self._stored[0] != file:
-            self._stored = file, read_results(self._place.root)
+            self._stored = file, read_results(self._location.root)
         found = self._stored[1]
         if found is not None and (file, action) != self._read[0]:
             names = self._store.labels()["label"]
@@ -615,7 +616,7 @@ class Assist:
             if not attempts:
                 raise
             return self._label(frame, revisions, annotator, attempts - 1)
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
         return done.count
 
     # -- in the background --------------------------------------------------------------------------
@@ -639,7 +640,7 @@ class Assist:
         done, latest, basis = self._latest("done"), self._latest(), self._basis()
         known = latest and (latest["state"], latest["basis"], latest["labels"], latest["boxes"])
         failed = known == ("failed", basis, *self._store.labelled_by_people(t.TRAIN))  # it would fail again
-        missing = done is None or done["basis"] != basis or stamp(self._place.root) is None
+        missing = done is None or done["basis"] != basis or stamp(self._location.root) is None
         if not failed and (missing or self._left()[0] == 0):
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason
                 self._run(Events())

@@ -90,11 +90,11 @@ class LabellingJob:
     """
 
     def __init__(self, place: job_tasks.ProjectPlace, job: int, open_screen: Callable[..., Any] | None = None) -> None:
-        self._place, self._id, self._open_screen = place, job, open_screen or _refuse_screens
+        self._location, self._id, self._open_screen = place, job, open_screen or _refuse_screens
 
     @property
     def _store(self) -> SqlStore:
-        return self._place.store
+        return self._location.store
 
     # -- properties ---------------------------------------------------------------------------------
     @property
@@ -382,8 +382,8 @@ class LabellingJob:
         >>> job.add_images("test")
         6
         """
-        names = [] if images is None and gold is not None else job_tasks.images_of(self._place, images)
-        known = job_tasks.gold_of(self._place, gold, self.task)
+        names = [] if images is None and gold is not None else job_tasks.images_of(self._location, images)
+        known = job_tasks.gold_of(self._location, gold, self.task)
         with self._acting("manager", "add images to") as (connection, person):
             row = read_job(connection, self._id)
             answers = encoded_gold(connection, self._id, known, row.task)

@@ -40,8 +40,8 @@ class LabellingJobs:
     3
     """
 
-    def __init__(self, place: ProjectPlace, open_screen: Callable[..., Any] | None = None) -> None:
-        self._place, self._open_screen = place, open_screen
+    def __init__(self, location: ProjectPlace, open_screen: Callable[..., Any] | None = None) -> None:
+        self._location, self._open_screen = location, open_screen
 
     def create(
         self,
@@ -102,7 +102,7 @@ class LabellingJobs:
         >>> job.progress.left
         36
         """
-        store = self._place.store
+        store = self._location.store
         check_job_name(name)
         refuse_network_disk(store)
         project = store.project()
@@ -115,8 +115,8 @@ class LabellingJobs:
              "instructions": project.instructions if instructions is None else instructions}
         )  # fmt: skip
         people = [] if isinstance(members, str) else [check_person(person) for person in members]
-        known = gold_of(self._place, gold, task)
-        names = images_of(self._place, images)
+        known = gold_of(self._location, gold, task)
+        names = images_of(self._location, images)
         manager = check_person(current_person(store)[0])
         with store.writing() as connection:
             there = one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
@@ -137,7 +137,7 @@ class LabellingJobs:
             after = {"job": name, **values}
             record(connection, Action("create labelling job", manager, name), count=count, after=after)
         follow_images(store, id_, images)
-        return LabellingJob(self._place, id_, self._open_screen)
+        return LabellingJob(self._location, id_, self._open_screen)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the jobs as a table: name, state, task, images, done, answers, annotators, created.
@@ -151,14 +151,14 @@ class LabellingJobs:
         return found.rename(columns=_COLUMNS)
 
     def __getitem__(self, name: str) -> LabellingJob:
-        with self._place.store.reading() as connection:
+        with self._location.store.reading() as connection:
             found = one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
         if found is None:
             raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
-        return LabellingJob(self._place, found.id, self._open_screen)
+        return LabellingJob(self._location, found.id, self._open_screen)
 
     def __iter__(self) -> Iterator[str]:
-        with self._place.store.reading() as connection:
+        with self._location.store.reading() as connection:
             return iter([row.name for row in run(connection, "SELECT name FROM jobs ORDER BY id")])
 
     def __len__(self) -> int:
@@ -171,17 +171,17 @@ class LabellingJobs:
         return str(self.to_frame().to_html(index=False)) if len(self) else repr(self)
 
 
-def take_new_images(place: ProjectPlace) -> None:
+def take_new_images(location: ProjectPlace) -> None:
     """Add the new images of their dataset or query to all running jobs, and print which cannot get them."""
-    with place.store.reading() as connection:
+    with location.store.reading() as connection:
         running = run(connection, "SELECT id, name FROM jobs WHERE state = 'running' ORDER BY id")
     for job in running:
         try:
-            names = followed_images(place, job.id)
+            names = followed_images(location, job.id)
         except InputError as error:
             say(f"The labelling job {job.name!r} does not get new images: {error}")
             continue
-        with place.store.writing() as connection:
+        with location.store.writing() as connection:
             annotators = read_job(connection, job.id).annotators
             if count := add_tasks(connection, job.id, names, {}, annotators):
                 action = Action("add images to labelling job", PROGRAM, job.name)

@@ -48,30 +48,30 @@ def interval(store: SqlStore) -> float | None:
 
 
 def refresh_sources(
-    place: ProjectLocation,
+    location: ProjectLocation,
     splits: Sequence[str] = t.SPLITS,
     *,
     events: Events | None = None,
     clock: Callable[[], int] = now_us,
 ) -> RefreshReport:
     """Refresh datasets from their sources. With automatic refreshes, running labelling jobs take the new images."""
-    store = place.store
-    report = sum([refresh_dataset(store, place.root, split, events=events) for split in splits], RefreshReport())
+    store = location.store
+    report = sum([refresh_dataset(store, location.root, split, events=events) for split in splits], RefreshReport())
     if interval(store) is not None:
         from customlabels_nb.jobs.job_list import take_new_images  # imports scipy
 
         store.change_setting(_SETTING, lambda old: {**old, "looked": clock()})
-        take_new_images(place)
+        take_new_images(location)
     return report
 
 
-def refresh_if_due(place: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
+def refresh_if_due(location: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
     """Look at the sources again if the last look is too long ago, and print what was found.
 
     A screen that opens calls this. It waits for at most two seconds. Then the look goes on in the background, and the
     screen shows the new images when they are found. ``clock`` returns microseconds since 1970.
     """
-    store, now = place.store, clock()
+    store, now = location.store, clock()
 
     def is_due(known: dict[str, Any]) -> bool:
         return known["every"] is not None and abs(now - known["looked"]) >= known["every"] * 1e6
@@ -81,16 +81,16 @@ def refresh_if_due(place: ProjectLocation, *, clock: Callable[[], int] = now_us)
     claimed = store.change_setting(_SETTING, lambda old: {**old, "looked": now} if is_due(old) else old)
     if claimed["looked"] != now:  # another kernel looks
         return
-    thread = Thread(target=_look, args=(place, clock), name="customlabels_nb auto refresh", daemon=True)
+    thread = Thread(target=_look, args=(location, clock), name="customlabels_nb auto refresh", daemon=True)
     thread.start()
     thread.join(_PATIENCE_SECONDS)
     if thread.is_alive():
         say("The sources of the project are looked at in the background. New images appear when they are found.")
 
 
-def _look(place: ProjectLocation, clock: Callable[[], int]) -> None:
+def _look(location: ProjectLocation, clock: Callable[[], int]) -> None:
     try:
-        report = refresh_sources(place, [split for split in t.SPLITS if place.store.dataset(split)], clock=clock)
+        report = refresh_sources(location, [split for split in t.SPLITS if location.store.dataset(split)], clock=clock)
     except CustomLabelsError as error:
         say(f"The sources of the project could not be looked at, and its images are shown as they were: {error}")
         return

@@ -38,12 +38,12 @@ class Labels:
     True
     """
 
-    def __init__(self, place: ProjectLocation) -> None:
-        self._place = place
+    def __init__(self, location: ProjectLocation) -> None:
+        self._location = location
 
     @property
     def _store(self) -> SqlStore:
-        return self._place.store
+        return self._location.store
 
     def edit(self) -> LabelManager:
         """Open the label manager to add, import, rename, recolor, reorder, merge and remove labels, and to undo.
@@ -52,7 +52,7 @@ class Labels:
         --------
         >>> manager = project.labels.edit()
         """
-        return screens.open_label_manager(self._place)
+        return screens.open_label_manager(self._location)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the labels as a table with columns label and color.
@@ -92,7 +92,7 @@ class Labels:
         ['bathroom', 'bedroom', 'garden', 'kitchen']
         """
         self._store.add_labels([(label, color)], Action("add label", settings.user), review=review)
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:
         """Add all new labels from another project, a dataset or a file as one action, and return the names added.
@@ -117,7 +117,7 @@ class Labels:
         known = set(self)
         new = [(label, color) for label, color in found if label not in known]
         self._store.add_labels(new, Action("add labels", settings.user), review=review)
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
         return [label for label, _ in new]
 
     def rename(self, label: str, new: str) -> int:
@@ -133,7 +133,7 @@ class Labels:
         ['bathroom', 'bedroom', 'yard']
         """
         count = self._store.rename_label(label, new, Action("rename label", settings.user)).count
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
         return count
 
     def merge(self, label: str, *, into: str) -> int:
@@ -147,7 +147,7 @@ class Labels:
         Labels('bedroom', 'garden')
         """
         count = self._store.merge_labels(label, into, Action("merge labels", settings.user)).count
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
         return count
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
@@ -163,7 +163,7 @@ class Labels:
         written = self._store.remove_label(
             label, Action("remove label", settings.user), with_annotations=with_annotations
         )
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
         return written.count
 
     def reorder(self, labels: Sequence[str]) -> None:
@@ -183,7 +183,7 @@ class Labels:
         if isinstance(labels, str | bytes):
             raise LabelError(f"labels={labels!r} must be a list of names, not a single name.")
         self._store.reorder_labels(list(labels), Action("reorder labels", settings.user))
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
 
     def recolor(self, label: str, color: str) -> None:
         """Change the color of a label, such as ``"#2f7fc1"``.
@@ -195,7 +195,7 @@ class Labels:
         '#2f7fc1'
         """
         self._store.recolor_label(label, color, Action("recolor label", settings.user))
-        change_signal.notify(self._place.root)
+        change_signal.notify(self._location.root)
 
     def __repr__(self) -> str:
         names = list(self)

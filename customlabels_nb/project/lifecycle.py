@@ -76,48 +76,48 @@ def _names(root: Path) -> tuple[str, ...]:
         return ()
 
 
-def rename_project(place: ProjectLocation, name: str, action: Action) -> None:
+def rename_project(location: ProjectLocation, name: str, action: Action) -> None:
     """Rename the project and its folder, see :meth:`customlabels_nb.project.project.Project.rename`."""
-    target = place.root.parent / check_name(name)
-    refuse_if_busy(place.store, "renamed")
-    _refuse_if_trained(place.store, "renamed")
+    target = location.root.parent / check_name(name)
+    refuse_if_busy(location.store, "renamed")
+    _refuse_if_trained(location.store, "renamed")
     if os.path.lexists(target):
         raise ProjectExistsError(f"{str(target)!r} already exists. Nothing was renamed.")
-    before = place.store.project().name
+    before = location.store.project().name
     try:
-        write_whole(place.root / _RENAMING, os.fsencode(f"{place.root.name}\0{name}"))
-        place.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
+        write_whole(location.root / _RENAMING, os.fsencode(f"{location.root.name}\0{name}"))
+        location.store.set_project(action, name=name)  # from here on, opening the project finishes the rename
     except OSError as error:
         raise ProjectError(
-            f"Cannot rename {str(place.root)!r}: {why_not_written(error)}. Nothing was changed."
+            f"Cannot rename {str(location.root)!r}: {why_not_written(error)}. Nothing was changed."
         ) from error
     except StoreError:  # the old name is still stored
-        (place.root / _RENAMING).unlink(missing_ok=True)
+        (location.root / _RENAMING).unlink(missing_ok=True)
         raise
     finally:
-        place.store.close()
-        opened = open_project(target if is_project(target) else place.root, place.url)
-        place.root, place.store = opened.root, opened.store
-    if place.root != target:
-        place.store.set_project(action, name=before)
-        raise ProjectError(f"Cannot move {str(place.root)!r} to {str(target)!r}. Nothing was renamed.")
+        location.store.close()
+        opened = open_project(target if is_project(target) else location.root, location.url)
+        location.root, location.store = opened.root, opened.store
+    if location.root != target:
+        location.store.set_project(action, name=before)
+        raise ProjectError(f"Cannot move {str(location.root)!r} to {str(target)!r}. Nothing was renamed.")
 
 
-def delete_project(place: ProjectLocation) -> None:
+def delete_project(location: ProjectLocation) -> None:
     """Delete the database and this package's files in the project's folder, see ``Project.delete``."""
-    refuse_if_busy(place.store, "deleted")  # here too: a kernel may have started one while the user was asked
-    _refuse_if_trained(place.store, "deleted")
+    refuse_if_busy(location.store, "deleted")  # here too: a kernel may have started one while the user was asked
+    _refuse_if_trained(location.store, "deleted")
     try:
-        place.store.destroy()
+        location.store.destroy()
         for part in ("versions", "cache", "feedback", "images"):
-            if (place.root / part).is_symlink():
-                (place.root / part).unlink()
-            elif (place.root / part).is_dir():
-                shutil.rmtree(place.root / part)
+            if (location.root / part).is_symlink():
+                (location.root / part).unlink()
+            elif (location.root / part).is_dir():
+                shutil.rmtree(location.root / part)
         for file in (POINTER, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
-            (place.root / file).unlink(missing_ok=True)
-        if place.root.is_dir() and not any(place.root.iterdir()):
-            place.root.rmdir()
+            (location.root / file).unlink(missing_ok=True)
+        if location.root.is_dir() and not any(location.root.iterdir()):
+            location.root.rmdir()
     except OSError as error:
         what = f"Cannot delete {error.filename!r}: {error.strerror}."
-        raise ProjectError(f"{what} Check its permissions, then delete {str(place.root)!r} by hand.") from error
+        raise ProjectError(f"{what} Check its permissions, then delete {str(location.root)!r} by hand.") from error

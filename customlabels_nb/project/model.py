@@ -88,17 +88,17 @@ class Model(Runnable):
     ['bathroom', 'bedroom', 'garden']
     """
 
-    def __init__(self, place: ProjectLocation, name: str) -> None:
-        self._place = place
+    def __init__(self, location: ProjectLocation, name: str) -> None:
+        self._location = location
         self.name = name
 
     @property
     def _root(self) -> Path:
-        return self._place.root
+        return self._location.root
 
     @property
     def _store(self) -> SqlStore:
-        return self._place.store
+        return self._location.store
 
     # -- properties ---------------------------------------------------------------------------------
     @property
@@ -478,21 +478,21 @@ class Model(Runnable):
         'COPYING_COMPLETED'
         """
         from customlabels_nb.project.copy_policies import require_permission
-        from customlabels_nb.project.version_copying import place_of
+        from customlabels_nb.project.version_copying import location_of
 
         self._require_ready()
-        place = place_of(target)
-        require_permission(self._root, self.name, place.root)
-        return self._copy_to(place, name, progress=progress, events=events)
+        location = location_of(target)
+        require_permission(self._root, self.name, location.root)
+        return self._copy_to(location, name, progress=progress, events=events)
 
     def _copy_to(
-        self, place: ProjectLocation, name: str | None, *, progress: bool = True, events: Events | None = None
+        self, location: ProjectLocation, name: str | None, *, progress: bool = True, events: Events | None = None
     ) -> Model:
         """Copy the version without asking the policies of the project."""
         from customlabels_nb.project.version_copying import copy_version
 
         with progress_bars(events or Events(), show=progress) as stream:
-            copy = Model(place, copy_version(self._place, self.record, place, name, stream))
+            copy = Model(location, copy_version(self._location, self.record, location, name, stream))
         copy.write_results()
         return copy
 
@@ -598,7 +598,7 @@ class Model(Runnable):
             self.name,
             config,
             keep_thresholds=self.set_thresholds,
-            open_images=partial(open_test_images, self._place, boxes=config.is_detector),
+            open_images=partial(open_test_images, self._location, boxes=config.is_detector),
         )
 
     def _photos(self) -> list[str]:
@@ -617,7 +617,7 @@ class Model(Runnable):
         versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
         scores = {version.name: version.metrics.get("f1") for version in versions}
         words = {name: f"F1 {f1:.3f}" if isinstance(f1, float) else "" for name, f1 in scores.items()}
-        return [Model(self._place, name)._as_candidate(about) for name, about in words.items()]
+        return [Model(self._location, name)._as_candidate(about) for name, about in words.items()]
 
     @property
     def _predictor(self) -> Predictor | None:

@@ -98,8 +98,8 @@ class Project:
     ['bathroom', 'bedroom', 'garden']
     """
 
-    def __init__(self, place: ProjectLocation) -> None:
-        self._place = place
+    def __init__(self, location: ProjectLocation) -> None:
+        self._location = location
         self._models: dict[str, Model] = {}
         self._assist: Assist | None = None
 
@@ -107,11 +107,11 @@ class Project:
     @property
     def root(self) -> Path:
         """Folder of the project."""
-        return self._place.root
+        return self._location.root
 
     @property
     def _store(self) -> SqlStore:
-        return self._place.store
+        return self._location.store
 
     @property
     def _record(self) -> ProjectRecord:
@@ -151,7 +151,7 @@ class Project:
 
         ``project.labels.edit()`` opens the label manager.
         """
-        return Labels(self._place)
+        return Labels(self._location)
 
     @property
     def tags(self) -> Tags:
@@ -162,7 +162,7 @@ class Project:
     def assist(self) -> Assist:
         """Help with labelling by models that are trained in the background. Nothing runs until ``assist.start()``."""
         if self._assist is None:
-            self._assist = Assist(self._place, self.train)
+            self._assist = Assist(self._location, self.train)
         return self._assist
 
     @property
@@ -170,7 +170,7 @@ class Project:
         """Labelling jobs, in which several people label the same images independently of each other."""
         from customlabels_nb.jobs.job_list import LabellingJobs
 
-        return LabellingJobs(self._place, partial(screens.open_job, self._place))
+        return LabellingJobs(self._location, partial(screens.open_job, self._location))
 
     @property
     def snapshots(self) -> Snapshots:
@@ -180,12 +180,12 @@ class Project:
     @property
     def train_set(self) -> Dataset:
         """Current training set, as an immutable dataset."""
-        return self._place.dataset(t.TRAIN, project=self)
+        return self._location.dataset(t.TRAIN, project=self)
 
     @property
     def test_set(self) -> Dataset:
         """Current test set, as an immutable dataset."""
-        return self._place.dataset(t.TEST, project=self)
+        return self._location.dataset(t.TEST, project=self)
 
     @property
     def statistics(self) -> dict[str, Statistics]:
@@ -346,7 +346,7 @@ class Project:
         """
         splits = [name for name in t.SPLITS if self._store.dataset(name)] if split is None else [t.check_split(split)]
         with progress_bars(events or Events(), show=progress) as stream:
-            return refresh_sources(self._place, splits, events=stream)
+            return refresh_sources(self._location, splits, events=stream)
 
     def auto_refresh(self, every: str | float | EllipsisType | None = ...) -> float | None:
         """Look at the sources again when a labelling screen opens and the last look is older than ``every``.
@@ -688,7 +688,7 @@ class Project:
         >>> pairs.columns.tolist()
         ['image', 'other', 'similarity', 'split', 'other_split', 'labels', 'other_labels']
         """
-        chosen = [self._place.dataset(name) for name in (t.SPLITS if split is None else [t.check_split(split)])]
+        chosen = [self._location.dataset(name) for name in (t.SPLITS if split is None else [t.check_split(split)])]
         with progress_bars(events or Events(), show=progress) as stream:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
 
@@ -787,11 +787,11 @@ class Project:
         >>> len(gallery.selected)
         0
         """
-        query, place = Query(sort=sort, random_state=random_state, queue=queue), self._place
+        query, location = Query(sort=sort, random_state=random_state, queue=queue), self._location
         if widget is not None:
-            return screens.plug_in(place, t.check_split(split), query, widget, assist=self.assist)
+            return screens.plug_in(location, t.check_split(split), query, widget, assist=self.assist)
         return screens.open_gallery(
-            place, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
+            location, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
     def annotate(
@@ -822,7 +822,7 @@ class Project:
         >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
         query = Query(sort=sort, random_state=random_state, queue=queue)
-        return screens.open_annotator(self._place, t.check_split(split), query, assist=self.assist)
+        return screens.open_annotator(self._location, t.check_split(split), query, assist=self.assist)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
@@ -842,7 +842,7 @@ class Project:
         >>> gallery = dashboard.show_images("train", label="bedroom")
         """
         return screens.open_dashboard(
-            self._place, check=lambda events: self.check(progress=False, events=events), assist=self.assist
+            self._location, check=lambda events: self.check(progress=False, events=events), assist=self.assist
         )
 
     def history_panel(self) -> Any:
@@ -854,7 +854,7 @@ class Project:
         --------
         >>> panel = project.history_panel()
         """
-        return screens.open_history_panel(self._place)
+        return screens.open_history_panel(self._location)
 
     def review(
         self,
@@ -901,7 +901,7 @@ class Project:
         >>> review = project.review("train", label="bedroom", sort="name")
         """
         query = ReviewQuery(label=label, show=show, sort=sort, queue=queue)
-        return screens.open_review(self._place, t.check_split(split), query, page_size=page_size, assist=self.assist)
+        return screens.open_review(self._location, t.check_split(split), query, page_size=page_size, assist=self.assist)
 
     def verify(
         self,
@@ -969,7 +969,7 @@ class Project:
         version = self.model(model) if isinstance(model, str) else model
         tested = version._test_precision if isinstance(version, Model) else lambda: None
         return screens.open_verification(
-            self._place, found, version, sample=sample, test_share=test_share, random_state=random_state,
+            self._location, found, version, sample=sample, test_share=test_share, random_state=random_state,
             page_size=page_size, test_precision=tested,
         )  # fmt: skip
 
@@ -1079,8 +1079,8 @@ class Project:
         if launched_rank(workers):
             return self.model(follow())
         started = time.perf_counter()
-        version = new_version_name(self._place, name)
-        model = Model(self._place, version)
+        version = new_version_name(self._location, name)
+        model = Model(self._location, version)
         with model._stoppable():
             from customlabels_nb.training.options import options_from
             from customlabels_nb.training.plan import make_plan, set_aside, without_machine_labels
@@ -1248,7 +1248,7 @@ class Project:
         True
         """
         found = self._version_named(name)
-        return self._models.setdefault(found, Model(self._place, found))
+        return self._models.setdefault(found, Model(self._location, found))
 
     @overload
     def compare(self, before: str | Model, after: str | Model = "latest", *, common: bool = False) -> Comparison: ...
@@ -1336,7 +1336,7 @@ class Project:
         """
         target = local_path(path, "path").absolute()
         with progress_bars(events or Events(), show=progress) as stream:
-            return pack(self._place, target, images=images, versions=versions, events=stream)
+            return pack(self._location, target, images=images, versions=versions, events=stream)
 
     def rename(self, name: str) -> None:
         """Rename the project and its folder, including the models.
@@ -1352,7 +1352,7 @@ class Project:
         if self._assist is not None:
             self._assist.close()
         try:
-            rename_project(self._place, name, self._action("rename project"))
+            rename_project(self._location, name, self._action("rename project"))
         finally:
             if self._assist is not None and self._assist.on:  # screens keep this object
                 self._assist._watch()
@@ -1375,7 +1375,7 @@ class Project:
             f"Delete the project {self.name!r} and its {len(self._store.versions())} versions?", confirm
         )
         self._close_assist()
-        delete_project(self._place)
+        delete_project(self._location)
 
     def close(self) -> None:
         """Stop the models that run in this kernel, and close the database.

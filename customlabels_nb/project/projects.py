@@ -141,14 +141,14 @@ def load_project(
     if root.name == DATABASE and os.path.isfile(root):
         root = root.parent
     try:
-        place = open_project(root, store)
+        location = open_project(root, store)
     except OSError as error:
         raise ProjectError(f"Cannot read the folder {str(root)!r}: {error.strerror}.") from error
-    for folder in (place.root, place.root / "images", place.root.parent):
+    for folder in (location.root, location.root / "images", location.root.parent):
         remove_abandoned(folder)
-    settle_orphans(place.store)
-    _warn_of_network_disk(place.root, place.store)
-    return Project(place)
+    settle_orphans(location.store)
+    _warn_of_network_disk(location.root, location.store)
+    return Project(location)
 
 
 def _warn_of_network_disk(root: Path, store: SqlStore) -> None:
@@ -218,10 +218,10 @@ def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
         try:
             if not is_project(path):
                 continue
-            place = open_project(path)
-            record = place.store.project()
-            place.store.close()
-            rows.append({"name": record.name, "path": str(place.root), "status": record.status, "task": record.task,
+            location = open_project(path)
+            record = location.store.project()
+            location.store.close()
+            rows.append({"name": record.name, "path": str(location.root), "status": record.status, "task": record.task,
                          "created": record.created, "updated": record.updated})  # fmt: skip
         except Exception as error:  # a broken project must not hide the others
             rows.append({"name": path.name, "path": str(path), "status": str(error)})

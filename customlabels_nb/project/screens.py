@@ -50,13 +50,13 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.verify import Verify
 
 
-def open_session(place: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
+def open_session(location: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
     """Create a labelling session for a dataset of the project, without a widget."""
-    return LabellingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
+    return LabellingSession(location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist)
 
 
 def open_gallery(
-    place: ProjectLocation,
+    location: ProjectLocation,
     split: str,
     query: Query,
     *,
@@ -67,31 +67,33 @@ def open_gallery(
     """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
-    refresh_if_due(place)
-    session, shared = open_session(place, split, assist), {**_shared(place), **_label_handlers(place)}
+    refresh_if_due(location)
+    session, shared = open_session(location, split, assist), {**_shared(location), **_label_handlers(location)}
     return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
 
 
-def open_annotator(place: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:
+def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:
     """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
-    refresh_if_due(place)
-    session = DrawingSession(place.store, place.root, split, similar=SimilarityOrder(place.root), assist=assist)
-    return Annotator(session, query=query, **_shared(place), **_label_handlers(place))
+    refresh_if_due(location)
+    session = DrawingSession(
+        location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist
+    )
+    return Annotator(session, query=query, **_shared(location), **_label_handlers(location))
 
 
-def open_test_images(place: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
+def open_test_images(location: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
     """Open these test images in the gallery, or in the annotator if ``boxes`` is true, starting with the first one."""
     query = Query(images=frozenset(images), sort="added")
-    screen = open_annotator(place, t.TEST, query) if boxes else open_gallery(place, t.TEST, query)
+    screen = open_annotator(location, t.TEST, query) if boxes else open_gallery(location, t.TEST, query)
     if images and screen.session.place_of(images[0]) is not None:
         screen.display(images[0])
     return screen
 
 
 def open_job(
-    place: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int, ask: bool | None = None
+    location: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int, ask: bool | None = None
 ) -> JobGallery | JobAnnotator | JobReview | JobDashboard | NameQuestion:
     """Open a screen of a labelling job: "review", "dashboard", or the view of the current person for other modes.
 
@@ -102,16 +104,16 @@ def open_job(
     from customlabels_nb.widgets.name_question import NameQuestion
 
     check_page_size("page_size", page_size)
-    build = partial(_open_job, place, job, mode=mode, page_size=page_size)
+    build = partial(_open_job, location, job, mode=mode, page_size=page_size)
     if ask is None:
         ask = mode != "dashboard" and can_show_widgets() and is_nobody(settings.user)
-    if ask and place.store.own_role() is None:
+    if ask and location.store.own_role() is None:
         return NameQuestion(build, job=job.name)
     return build()
 
 
 def _open_job(
-    place: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int
+    location: ProjectLocation, job: LabellingJob, *, mode: str, page_size: int
 ) -> JobGallery | JobAnnotator | JobReview | JobDashboard:
     from customlabels_nb.jobs.labeler_session import LabelerSession
     from customlabels_nb.jobs.manager_session import ManagerSession
@@ -120,19 +122,19 @@ def _open_job(
     from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
     from customlabels_nb.widgets.job_review import JobReview
 
-    refresh_if_due(place)
+    refresh_if_due(location)
     if mode == "dashboard":
-        review = partial(_open_job, place, job, mode="review", page_size=page_size)
-        return JobDashboard(ManagerSession(place.store, place.root, job), partial(open_gallery, place), review)
-    shared = _shared(place)
+        review = partial(_open_job, location, job, mode="review", page_size=page_size)
+        return JobDashboard(ManagerSession(location.store, location.root, job), partial(open_gallery, location), review)
+    shared = _shared(location)
     draws = job.task in ("boxes", "polygons")
     session: ReviewerSession | LabelerSession
     if mode == "review":
-        session = reviewer = ReviewerSession(place.store, place.root, job)
+        session = reviewer = ReviewerSession(location.store, location.root, job)
         build = partial(JobReview, reviewer, shared["files"], key=f"{shared['key']} {job.name}", page_size=page_size)
     else:
         session = labeler = LabelerSession(
-            place.store, place.root, job, batch=page_size if mode == "grid" and not draws else 10
+            location.store, location.root, job, batch=page_size if mode == "grid" and not draws else 10
         )
         key = hashlib.sha256(f"{shared['key']}\n{job.name}\n{session.user}".encode()).hexdigest()[:32]
         build = partial(JobAnnotator, labeler, key=key)
@@ -146,22 +148,22 @@ def _open_job(
 
 
 def open_review(
-    place: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
+    location: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
 ) -> Review:
     """Open the review widget for a dataset of the project."""
     from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
-    refresh_if_due(place)
-    cross_fitted = partial(cross_fitted_predictions, place.store, place.root)
-    session = ReviewSession(place.store, place.root, split, cross_fitted=cross_fitted, assist=assist)
+    refresh_if_due(location)
+    cross_fitted = partial(cross_fitted_predictions, location.store, location.root)
+    session = ReviewSession(location.store, location.root, split, cross_fitted=cross_fitted, assist=assist)
     if query.label:
         session.check_known(query.label)
-    return Review(session, query=query, page_size=page_size, **_shared(place))
+    return Review(session, query=query, page_size=page_size, **_shared(location))
 
 
 def open_verification(
-    place: ProjectLocation,
+    location: ProjectLocation,
     found: Any,
     model: Any,
     *,
@@ -178,21 +180,21 @@ def open_verification(
 
     if isinstance(test_share, bool) or not isinstance(test_share, int | float) or not 0 <= test_share <= 1:
         raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
-    images, predict, key = _predictions_in(found, model, place.root)
+    images, predict, key = _predictions_in(found, model, location.root)
     name = "predictions" if model is None else model.name
     path = draw_sample(
-        place.store, place.root, images, predict, model=name, key=key, sample=sample, random_state=random_state
+        location.store, location.root, images, predict, model=name, key=key, sample=sample, random_state=random_state
     )
 
     def session() -> Verification:
-        return Verification(place.store, place.root, path, test_share=test_share, test_precision=test_precision)
+        return Verification(location.store, location.root, path, test_share=test_share, test_precision=test_precision)
 
     def refuse(files: list[str], split: str, label: str | None) -> ImportReport:
         raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")
 
-    first, shared = session(), _shared(place)
-    own = ProjectLocation(place.root, first.store)
-    shared |= {"files": SessionFiles(place.root, dataset=own.dataset, add_images=refuse)}
+    first, shared = session(), _shared(location)
+    own = ProjectLocation(location.root, first.store)
+    shared |= {"files": SessionFiles(location.root, dataset=own.dataset, add_images=refuse)}
     shared |= {"key": f"{shared['key']} {path.stem}"}
     return Verify(
         first,
@@ -226,64 +228,66 @@ def _predictions_in(found: Any, model: Any, root: Path) -> tuple[list[str], Call
     return images, lambda: table, "\n".join([*images, table.to_csv(index=False)])
 
 
-def open_label_manager(place: ProjectLocation) -> LabelManager:
+def open_label_manager(location: ProjectLocation) -> LabelManager:
     """Open the label manager of the project."""
     from customlabels_nb.widgets.label_manager import LabelManager
 
-    return LabelManager(LabelEditing(place.store, place.root), labels_in)
+    return LabelManager(LabelEditing(location.store, location.root), labels_in)
 
 
-def open_dashboard(place: ProjectLocation, *, check: Callable[[Events], CheckReport], assist: Assist) -> Dashboard:
+def open_dashboard(location: ProjectLocation, *, check: Callable[[Events], CheckReport], assist: Assist) -> Dashboard:
     """Open the labelling dashboard of the project."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
-        return plan_in_words(place.store.project().task, place.dataset(t.TRAIN), place.dataset(t.TEST))
+        return plan_in_words(location.store.project().task, location.dataset(t.TRAIN), location.dataset(t.TEST))
 
-    session = DashboardSession(place.store, place.root, dataset=place.dataset, check=check, plan=plan, assist=assist)
-    return Dashboard(session, partial(_open_counted, place, assist))
+    session = DashboardSession(
+        location.store, location.root, dataset=location.dataset, check=check, plan=plan, assist=assist
+    )
+    return Dashboard(session, partial(_open_counted, location, assist))
 
 
-def _open_counted(place: ProjectLocation, assist: Assist, split: str, query: Query) -> Gallery | Annotator | Review:
+def _open_counted(location: ProjectLocation, assist: Assist, split: str, query: Query) -> Gallery | Annotator | Review:
     """Open the images behind a number of the dashboard: suspects in the review, queues of boxes in the annotator."""
     if isinstance(query, ReviewQuery):
-        return open_review(place, split, query, page_size=24, assist=assist)
-    if query.queue is not None and place.store.project().task in ("boxes", "polygons"):
-        return open_annotator(place, split, query, assist=assist)
-    return open_gallery(place, split, query, assist=assist)
+        return open_review(location, split, query, page_size=24, assist=assist)
+    if query.queue is not None and location.store.project().task in ("boxes", "polygons"):
+        return open_annotator(location, split, query, assist=assist)
+    return open_gallery(location, split, query, assist=assist)
 
 
-def open_history_panel(place: ProjectLocation) -> HistoryPanel:
+def open_history_panel(location: ProjectLocation) -> HistoryPanel:
     """Open the history panel of the project."""
     from customlabels_nb.widgets.history import HistoryPanel
 
-    return HistoryPanel(ActionList(place.store, place.root))
+    return HistoryPanel(ActionList(location.store, location.root))
 
 
-def plug_in(place: ProjectLocation, split: str, query: Query, labeller: Any, *, assist: Assist | None = None) -> Any:
+def plug_in(location: ProjectLocation, split: str, query: Query, labeller: Any, *, assist: Assist | None = None) -> Any:
     """Connect an ipyannotations labeller (or one with the same interface) to the images of a dataset."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
-    return plug_into(open_session(place, split, assist), labeller, query)
+    return plug_into(open_session(location, split, assist), labeller, query)
 
 
-def session_files(place: ProjectLocation) -> SessionFiles:
+def session_files(location: ProjectLocation) -> SessionFiles:
     """Create the object through which widgets access the project's images and uploads."""
 
     def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
-        return import_images(place.store, place.root, files, ImportOptions(split, label=label))
+        return import_images(location.store, location.root, files, ImportOptions(split, label=label))
 
-    return SessionFiles(place.root, dataset=place.dataset, add_images=add_images)
+    return SessionFiles(location.root, dataset=location.dataset, add_images=add_images)
 
 
-def _shared(place: ProjectLocation) -> dict[str, Any]:
+def _shared(location: ProjectLocation) -> dict[str, Any]:
     """Return the arguments shared by all image widgets: files, project name, and a key that all kernels share."""
-    project = place.store.project()
-    key = hashlib.sha256(f"{place.root}\n{project.created.isoformat()}".encode()).hexdigest()[:32]
-    return {"files": session_files(place), "project": project.name, "key": key}
+    project = location.store.project()
+    key = hashlib.sha256(f"{location.root}\n{project.created.isoformat()}".encode()).hexdigest()[:32]
+    return {"files": session_files(location), "project": project.name, "key": key}
 
 
-def _label_handlers(place: ProjectLocation) -> dict[str, Any]:
+def _label_handlers(location: ProjectLocation) -> dict[str, Any]:
     from customlabels_nb.widgets.label_manager import label_handlers
 
-    return {"label_handlers": label_handlers(LabelEditing(place.store, place.root), labels_in)}
+    return {"label_handlers": label_handlers(LabelEditing(location.store, location.root), labels_in)}

@@ -28,7 +28,7 @@ EVALUATION = "evaluation"
 _CHUNK = 1 << 20
 
 
-def place_of(target: object) -> ProjectLocation:
+def location_of(target: object) -> ProjectLocation:
     """Return the location of a project, given the project or its folder.
 
     Raises
@@ -36,9 +36,9 @@ def place_of(target: object) -> ProjectLocation:
     InputError, ProjectNotFoundError
         If ``target`` is neither a project nor a project folder.
     """
-    place = getattr(target, "_place", None)
-    if isinstance(place, ProjectLocation):
-        return place
+    location = getattr(target, "_location", None)
+    if isinstance(location, ProjectLocation):
+        return location
     if not isinstance(target, str | os.PathLike):
         raise InputError(f"target={target!r} is not a project. Pass a project or its folder.")
     root = local_path(target, "target").absolute()

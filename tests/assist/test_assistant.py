@@ -368,7 +368,7 @@ def test_the_background_trains_when_it_is_time(project: Project) -> None:
     label(project, names_in_order(project)[12:40])
     time.sleep(1.5)
     assert len(assist.runs) == 2
-    assert Project(project._place).assist.summary()["on"] is False
+    assert Project(project._location).assist.summary()["on"] is False
 
 
 def test_another_kernel_trains_until_it_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, NotAllowedErro
 from customlabels_nb.events import Events
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.dashboard import ChangePoller, DashboardSession
-from customlabels_nb.labeling.exporting import export, place_of
+from customlabels_nb.labeling.exporting import export, location_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.project.project import Project
@@ -37,7 +37,7 @@ def dashboard(project: Project) -> DashboardSession:
     return DashboardSession(
         project._store,
         project.root,
-        dataset=project._place.dataset,
+        dataset=project._location.dataset,
         check=lambda events: project.check(progress=False, events=events),
         plan=plan,
         user="anna",
@@ -287,13 +287,13 @@ def test_actions_name_their_labels_once(project: Project) -> None:
 
 def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tmp_path: Path) -> None:
     label_some(project)
-    done = export(project._place.dataset, "out", "coco", base=tmp_path)
+    done = export(project._location.dataset, "out", "coco", base=tmp_path)
     assert done.images == {"train": 11, "test": 4}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json"]
     assert len(cl.read_dataset(tmp_path / "out" / "train.json")) == 11
     assert done.issues["message"].str.contains("annotator").any()
     more = export(
-        project._place.dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"]
+        project._location.dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"]
     )
     assert more.images == {"train": 24, "test": 6}
     back = cl.read_dataset(tmp_path / "all" / "labels.csv")
@@ -309,11 +309,11 @@ def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tm
 )
 def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: str) -> None:
     label_some(project)
-    done = export(project._place.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    done = export(project._location.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
     assert done.images == {"train": 11}
     assert all(tmp_path / "out" in file.parents for file in done.files)
     assert len([file for file in done.files if file.suffix == ".png"]) == 11
-    again = export(project._place.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    again = export(project._location.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
     assert again.images == {"train": 11}
 
 
@@ -321,23 +321,23 @@ def test_an_export_counts_what_was_written(project: Project, tmp_path: Path) -> 
     label_some(project)
     gone = project.train_set.filter("status == 'labelled'").images["image"].iloc[0]
     (project.root / gone).unlink()
-    done = export(project._place.dataset, tmp_path / "out", "coco", splits=["train"], copy_images=True)
+    done = export(project._location.dataset, tmp_path / "out", "coco", splits=["train"], copy_images=True)
     assert done.images == {"train": 10}
     assert done.issues.query("code == 'IMAGE_NOT_FOUND'")["where"].tolist() == [gone]
 
 
 def test_export_refuses_what_it_must(project: Project, tmp_path: Path) -> None:
     with pytest.raises(NotEnoughDataError, match="Label some"):
-        export(project._place.dataset, "out", "coco", base=tmp_path)
+        export(project._location.dataset, "out", "coco", base=tmp_path)
     for folder in ("", "  ", "..", "../out", "a/../..", ".", "nul\0"):
         with pytest.raises(InputError, match="folder="):
-            place_of(folder, tmp_path)
-    assert place_of("a/../b", tmp_path) == tmp_path / "b"
-    assert place_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
+            location_of(folder, tmp_path)
+    assert location_of("a/../b", tmp_path) == tmp_path / "b"
+    assert location_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
     with pytest.raises(InputError, match="format='docx'"):
-        export(project._place.dataset, "out", "docx", base=tmp_path)
+        export(project._location.dataset, "out", "docx", base=tmp_path)
     with pytest.raises(InputError, match="include='deleted'"):
-        export(project._place.dataset, "out", "coco", base=tmp_path, include=["deleted"])
+        export(project._location.dataset, "out", "coco", base=tmp_path, include=["deleted"])
     with pytest.raises(InputError, match="split="):
-        export(project._place.dataset, "out", "coco", base=tmp_path, splits=["dev"])
+        export(project._location.dataset, "out", "coco", base=tmp_path, splits=["dev"])
     assert not (tmp_path / "out").exists()

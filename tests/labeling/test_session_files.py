@@ -19,7 +19,7 @@ from tests.facts import facts
 
 @pytest.fixture
 def files(project: Project) -> SessionFiles:
-    return screens.session_files(project._place)
+    return screens.session_files(project._location)
 
 
 def png(color: str, size: tuple[int, int] = (30, 20)) -> bytes:
@@ -97,7 +97,7 @@ def test_uploads_of_two_people_at_once_do_not_overwrite(
     def free_name(name: str, taken: set[str]) -> str:
         """Let another person upload a file of this name after the names in use were read."""
         monkeypatch.setattr(session_files, "free_name", real)
-        upload(screens.session_files(project._place), "plum", **{"a.png": png("blue")})
+        upload(screens.session_files(project._location), "plum", **{"a.png": png("blue")})
         return real(name, taken)
 
     monkeypatch.setattr(session_files, "free_name", free_name)

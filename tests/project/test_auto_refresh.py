@@ -73,7 +73,7 @@ def test_sources_are_looked_at_when_the_last_look_is_older(project: cl.Project, 
 
     def images_after(seconds: int) -> int:
         clock.advance(seconds)
-        refresh_if_due(project._place, clock=lambda: int(clock()) * 10**6)
+        refresh_if_due(project._location, clock=lambda: int(clock()) * 10**6)
         return len(project.train_set)
 
     add_photo(photos, 1)
@@ -168,7 +168,7 @@ def test_of_many_kernels_one_looks(project: cl.Project, photos: Path, monkeypatc
     project.auto_refresh("1h")
     looks: list[Any] = []
     monkeypatch.setattr(auto_refresh, "_look", lambda place, clock: looks.append(place))
-    kernels = [Thread(target=auto_refresh.refresh_if_due, args=(project._place,)) for _ in range(8)]
+    kernels = [Thread(target=auto_refresh.refresh_if_due, args=(project._location,)) for _ in range(8)]
     for kernel in kernels:
         kernel.start()
     for kernel in kernels:

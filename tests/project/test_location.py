@@ -63,12 +63,12 @@ def test_good_names_are_kept(tmp_path: Path, name: str) -> None:
 def test_versions_named_in_the_same_second_have_different_names(tmp_path: Path) -> None:
     project = cl.create_project("fruit", tmp_path)
     other, noon = cl.load_project(project.root), datetime(2026, 1, 2, 12)
-    places = (project._place, other._place, project._place)
+    places = (project._location, other._location, project._location)
     names = [new_version_name(place, clock=lambda: noon) for place in places]
     assert names == ["fruit.2026-01-02T12.00.00", "fruit.2026-01-02T12.00.00-2", "fruit.2026-01-02T12.00.00-3"]
     (project.root / "versions" / "fruit.2026-01-02T12.00.01").mkdir(parents=True)
-    assert new_version_name(other._place, clock=lambda: noon.replace(second=1)) == "fruit.2026-01-02T12.00.01-2"
-    assert new_version_name(project._place, "mine") == "mine"
+    assert new_version_name(other._location, clock=lambda: noon.replace(second=1)) == "fruit.2026-01-02T12.00.01-2"
+    assert new_version_name(project._location, "mine") == "mine"
     project.close()
     other.close()
 

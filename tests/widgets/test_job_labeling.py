@@ -214,7 +214,7 @@ def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -
         job.label(mode="list")
     assert job.progress.held == 0
     with pytest.raises(NotAllowedError, match="no screens"):
-        LabellingJob(project._place, job._id).label()
+        LabellingJob(project._location, job._id).label()
     settings.user = "dora"
     screen = job.label()
     assert isinstance(screen, JobGallery)

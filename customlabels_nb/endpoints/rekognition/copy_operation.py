@@ -52,7 +52,7 @@ def _copy(source: ServedVersion, copy: ServedVersion) -> None:
     try:
         outputs.write(PROBE, b"")
         change_facts(ledger, name, first_tags=source.model.record.tags)
-        model = source.model._copy_to(served.project._place, name, progress=False)
+        model = source.model._copy_to(served.project._location, name, progress=False)
         outputs.write_evaluation(model, str(source.arn))
         record = model.record
         end_job(store, ledger, name, record.status, record.status_message, files=outputs.files)

@@ -99,7 +99,7 @@ class ServedVersion:
     @property
     def model(self) -> Model:
         """Version as an object of the project."""
-        return Model(self.served.project._place, self.local)
+        return Model(self.served.project._location, self.local)
 
 
 def versions_of(served: ServedProject) -> list[ServedVersion]:
