@@ -16,7 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, NotAllowedErro
 from customlabels_nb.events import Events
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.dashboard import ChangePoller, DashboardSession
-from customlabels_nb.labeling.exporting import export, location_of
+from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.project.project import Project
@@ -331,9 +331,9 @@ def test_export_refuses_what_it_must(project: Project, tmp_path: Path) -> None:
         export(project._location.dataset, "out", "coco", base=tmp_path)
     for folder in ("", "  ", "..", "../out", "a/../..", ".", "nul\0"):
         with pytest.raises(InputError, match="folder="):
-            location_of(folder, tmp_path)
-    assert location_of("a/../b", tmp_path) == tmp_path / "b"
-    assert location_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
+            place_of(folder, tmp_path)
+    assert place_of("a/../b", tmp_path) == tmp_path / "b"
+    assert place_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
     with pytest.raises(InputError, match="format='docx'"):
         export(project._location.dataset, "out", "docx", base=tmp_path)
     with pytest.raises(InputError, match="include='deleted'"):
