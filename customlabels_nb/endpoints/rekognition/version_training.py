@@ -101,9 +101,9 @@ def train_served_version(task: Mapping[str, Any]) -> None:
     ledger = Ledger(project.root / LEDGER)
     try:
         with ledger.writing():
-            known = change_facts(ledger, task["name"]).get("process")
-            if known is not None and is_alive(*known):
-                return
+            facts = change_facts(ledger, task["name"])
+            if "status" not in facts or is_alive(*facts.get("process", (0, 0))):
+                return  # another process has trained it, or does: a server was killed right after it had started one
             change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
         _Training(task, project, ledger).run()
     except CustomLabelsError as error:

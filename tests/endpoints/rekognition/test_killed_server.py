@@ -44,11 +44,11 @@ def test_the_server_is_killed_in_everything_that_it_does(tmp_path: Path) -> None
 
         # in a training whose process is killed as well, and while a model starts
         server.client.create_project_version(**request, VersionName="v2")
-        wait_until(lambda: len(psutil.Process(server.process.pid).children()) == 1)
+        wait_until(lambda: (server.photos / "out" / "rooms-v2").exists())  # the training has begun
+        wait_until(lambda: len(psutil.Process(server.process.pid).children()) == 1)  # one of v1 may still be there
         (child,) = psutil.Process(server.process.pid).children()
-        wait_until(lambda: (server.root / "rooms" / "versions" / "v2").exists())  # it is at work
-        child.suspend()  # or it would be done before the server is killed
         server.client.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)
+        child.suspend()  # or it would be done before the server is killed
         server.kill()
         child.kill()
         wait_until(lambda: not psutil.pid_exists(child.pid) or child.status() == psutil.STATUS_ZOMBIE)

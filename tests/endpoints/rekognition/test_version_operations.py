@@ -559,6 +559,15 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
     assert (found["Status"], found["StatusMessage"]) == ("TRAINING_FAILED", message)
 
 
+def test_a_second_process_leaves_a_trained_version_alone(trained: tuple[Service, str, str]) -> None:
+    service, project, arn = trained
+    before = described(service, arn)
+    (workspace, *_) = service.server.endpoint._workspaces.values()
+    (version,) = (one for one in versions_of(workspace.find_project(parse_arn(project))) if one.name == "v1")
+    version_training.train_served_version(version_training.training_task(version))
+    assert described(service, arn) == before
+
+
 def test_a_training_process_that_dies_is_a_service_issue(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detached_process, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
     project = service.project()
