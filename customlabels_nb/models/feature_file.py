@@ -56,7 +56,7 @@ class FeatureFile:
     def __init__(self, path: Path, name: str, width: int, limit_bytes: int) -> None:
         self.path, self.width, self.limit_bytes = path, width, limit_bytes
         self._record = np.dtype([("key", f"V{_KEY_BYTES}"), ("check", "<u4"), ("row", "<f2", (width,))])
-        text = f"customlabels_nb features 1\n{hashlib.sha256(name.encode()).hexdigest()} {width}\n"
+        text = f"customlabels_nb features 1.0\n{hashlib.sha256(name.encode()).hexdigest()} {width}\n"
         self._header = text.encode().ljust(_HEADER_BYTES)
         self._lock = threading.Lock()
         self._forget()

@@ -144,7 +144,7 @@ versions = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("status", Text, nullable=False),
     Column("status_message", Text, nullable=False),
-    Column("kind", Text, key="task"),
+    Column("task", Text),
     Column("folder", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),

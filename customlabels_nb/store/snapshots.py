@@ -25,7 +25,7 @@ from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import Trace, delete_with
 from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
-_FORMAT = 1
+_FORMAT = "1.0"
 _LEVEL = 3  # a third of the default level's time for 10 % more bytes
 _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
 #: Fields that are restored for an image that still exists. Its size and content still describe the current file.

@@ -1127,8 +1127,7 @@ class SqlStore:
             if _has_version(connection, version.name):
                 raise NotAllowedError(f"Version {version.name!r} already exists. Choose another name.")
             id_ = take_ids(connection, schema.versions, 1)[0]
-            columns = [schema.versions.c[name].name for name in ("id", *_VERSION_FIELDS)]
-            insert_rows(connection, schema.versions, columns, [(id_, *values)])
+            insert_rows(connection, schema.versions, ("id", *_VERSION_FIELDS), [(id_, *values)])
             return record(connection, action, after={"version": version.name, "status": version.status})
 
     def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:

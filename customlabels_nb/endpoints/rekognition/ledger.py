@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.errors import StoreError
+
+_FORMAT = "1.0"
 _WAIT_SECONDS = 30
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -101,8 +104,16 @@ class Ledger:
         self._connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
         self._connection.execute("PRAGMA foreign_keys = ON")
         with self.writing() as connection:
+            is_new = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             for statement in _TABLES:
                 connection.execute(statement)
+            if is_new:
+                self.set_facts(format=_FORMAT)
+            if (given := self.fact("format")) != _FORMAT:
+                raise StoreError(
+                    f"{str(path)!r} has the format {given!r}, but this release reads {_FORMAT!r}. Use the release that "
+                    "wrote it, or delete it: images and models stay, with new ARNs and without policies."
+                )
 
     def close(self) -> None:
         """Close the file."""

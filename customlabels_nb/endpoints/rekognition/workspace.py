@@ -258,7 +258,12 @@ class Workspace:
 
     def _try_to_open(self, folder: Path, mark: tuple[int, int]) -> None:
         try:
-            self.adopt(load_project(folder))
+            project = load_project(folder)
+            try:
+                self.adopt(project)
+            except BaseException:
+                project.close()
+                raise
             self._broken.discard(folder)
         except Exception as error:  # a broken project must not hide the others
             if folder not in self._broken:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -206,3 +208,17 @@ def test_a_damaged_project_hides_no_others(service: Service, caplog: pytest.LogC
     (service.root / "notes.txt").write_text("")
     assert names(service) == ["rooms"] == names(service)
     assert caplog.text.count("broken") >= 1
+
+
+def test_a_ledger_of_another_format_is_left_as_it_is(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.project()
+    cl.create_project("early", service.root).close()
+    path = service.root / "early" / "rekognition.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.commit()
+    before = path.read_bytes()
+    assert names(service) == ["rooms"]
+    assert "has the format None, but this release reads '1.0'" in caplog.text
+    assert path.read_bytes() == before
