@@ -1,4 +1,4 @@
-"""Events of long-running work: progress, messages, metrics, callbacks and cancellation.
+"""Events of long-running work: progress, messages, metrics and cancellation.
 
 A worker receives an :class:`Events` and calls :meth:`Events.progress`. A progress bar, widget or log subscribes to it.
 Calling :meth:`Events.cancel` from any thread makes the worker's next event raise
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from customlabels_nb.errors import Cancelled
+from customlabels_nb.errors import Cancelled, InputError
 
 #: Sets of images that samples are taken from.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
@@ -115,10 +115,14 @@ Listener = Callable[[Event], None]
 class Events:
     """Thread-safe stream of events from one task to any number of listeners.
 
+    Parameters
+    ----------
+    *listeners : callable
+        Functions called with each event, in the thread of the task. An exception in a listener ends the task.
+
     Examples
     --------
-    >>> events = cl.Events()
-    >>> unsubscribe = events.subscribe(print)
+    >>> events = cl.Events(print)
     >>> events.progress("training", 1, 10)
     Progress(phase='training', done=1, total=10, unit='images')
     >>> events.cancel()
@@ -127,13 +131,20 @@ class Events:
     customlabels_nb.errors.Cancelled: ...
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *listeners: Listener) -> None:
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
+        for listener in listeners:
+            self.subscribe(listener)
         self._cancelled = threading.Event()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with each event from now on, and return a function that unsubscribes it.
+
+        Raises
+        ------
+        InputError
+            If ``listener`` is not callable.
 
         Examples
         --------
@@ -143,6 +154,8 @@ class Events:
         Message(text='Loading images')
         >>> unsubscribe()
         """
+        if not callable(listener):
+            raise InputError(f"listener={listener!r} is not callable. A listener is a function of one event.")
         with self._lock:
             self._listeners.append(listener)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from customlabels_nb.errors import Cancelled
+from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 
 
@@ -21,6 +21,14 @@ def test_every_listener_hears_everything_in_order_until_it_unsubscribes() -> Non
     events.metrics(3, loss=0.5)
     assert first == [Progress("reading", 1, 2), Message("half way")]
     assert second == [*first, Metrics(3, {"loss": 0.5})]
+
+
+def test_listeners_may_be_given_at_once() -> None:
+    heard: list[Event] = []
+    Events(heard.append).message("half way")
+    assert heard == [Message("half way")]
+    with pytest.raises(InputError, match=r"listener=\[3\] is not callable"):
+        Events([3])  # type: ignore[arg-type]
 
 
 def test_a_listener_may_unsubscribe_while_it_is_called() -> None:

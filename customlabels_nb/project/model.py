@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
     StoreError,
     show_in_one_line,
 )
-from customlabels_nb.events import Events, Listener, Result
+from customlabels_nb.events import Events, Result
 from customlabels_nb.images.reading import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name
 from customlabels_nb.project.progress_display import watch
@@ -408,13 +408,10 @@ class Model(Runnable):
         return project, f"{project}.model({self.name!r})"
 
     # -- resuming, copying and deleting -------------------------------------------------------------
-    def resume(
-        self, *, progress: bool | str = True, events: Events | None = None, callbacks: Sequence[Listener] = ()
-    ) -> Model:
+    def resume(self, *, progress: bool | str = True, events: Events | None = None) -> Model:
         """Resume a training run that was stopped or killed, with its original images and options.
 
-        ``progress``, ``events`` and ``callbacks`` are described in
-        :meth:`customlabels_nb.project.project.Project.train`.
+        ``progress`` and ``events`` are described in :meth:`customlabels_nb.project.project.Project.train`.
 
         Examples
         --------
@@ -430,7 +427,7 @@ class Model(Runnable):
         check_resumable(record)
         labels = self._store.labels()
         colors = dict(zip(labels["label"], labels["color"], strict=True))
-        display = watch(events, show=progress, title=self.name, colors=colors, callbacks=callbacks)
+        display = watch(events, show=progress, title=self.name, colors=colors)
         with self._stoppable(), display as stream:
             from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
 

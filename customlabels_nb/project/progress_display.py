@@ -1,16 +1,16 @@
-"""Progress display: a live view in notebooks, progress bars elsewhere, and callbacks."""
+"""Progress display: a live view in notebooks, progress bars elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events, Listener
+from customlabels_nb.events import Events
 from customlabels_nb.widgets import training_state as p
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def watch(
     show: bool | str = True,
     title: str = "",
     colors: Mapping[str, str] | None = None,
-    callbacks: Sequence[Listener] = (),
 ) -> Iterator[Events]:
     """Show the progress of a run during the ``with`` block, and how the run ended.
 
@@ -40,20 +39,16 @@ def watch(
         Title of the view, such as the name of the version.
     colors : mapping, optional
         Color (#rrggbb) of each label.
-    callbacks : sequence of callables
-        Functions called with each event, in the thread of the run. An exception in a callback ends the run.
 
     Raises
     ------
     InputError
-        If ``show`` or a callback is invalid.
+        If ``show`` is invalid.
     """
     if not isinstance(show, bool) and show != BARS:
         raise InputError(f"progress={show!r} is not valid. Use True, False or 'bars'.")
     stream = events or Events()
     with ExitStack() as stack:
-        for callback in _checked(callbacks):
-            stack.callback(stream.subscribe(callback))
         view = _shown_view(stream, title, colors) if show is True and can_show_widgets() else None
         if view is None:
             stack.enter_context(progress_bars(stream, show=bool(show)))
@@ -68,15 +63,6 @@ def can_show_widgets() -> bool:
     """Check whether this process is a notebook kernel, not a script or a terminal."""
     ipython = sys.modules.get("IPython")  # never imported outside a notebook
     return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
-
-
-def _checked(callbacks: Sequence[Listener]) -> list[Listener]:
-    if callable(callbacks):
-        raise InputError("callbacks must be a list of functions, such as callbacks=[function].")
-    for callback in callbacks:
-        if not callable(callback):
-            raise InputError(f"callbacks contains {callback!r}, which is not callable. A callback takes one event.")
-    return list(callbacks)
 
 
 def _shown_view(events: Events, title: str, colors: Mapping[str, str] | None) -> TrainingView | None:

@@ -33,7 +33,7 @@ from customlabels_nb.errors import (
     NotEnoughDataError,
     StoreError,
 )
-from customlabels_nb.events import Events, Listener
+from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
@@ -45,7 +45,7 @@ from customlabels_nb.project.archive import PackReport, pack
 from customlabels_nb.project.auto_refresh import interval, refresh_sources, set_interval
 from customlabels_nb.project.labels import Labels
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
-from customlabels_nb.project.location import ProjectLocation, check_tags, check_task, new_version_name
+from customlabels_nb.project.location import ProjectLocation, check_task, new_version_name
 from customlabels_nb.project.model import Model, require_confirmation
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
@@ -992,10 +992,8 @@ class Project:
         workers: int | None = None,
         backend: str | None = None,
         shared_filesystem: bool = False,
-        tags: dict[str, str] | None = None,
         progress: bool | str = True,
         events: Events | None = None,
-        callbacks: Sequence[Listener] = (),
     ) -> Model:
         """Train a model version on the training set and evaluate it on the test set.
 
@@ -1054,14 +1052,11 @@ class Project:
         shared_filesystem : bool
             With ``backend``, whether all machines have the same files at the same paths. Otherwise, images must be
             URLs.
-        tags : dict, optional
-            Tags of the version, a dict of str to str.
         progress : bool or "bars"
             Show progress: a live view in notebooks and progress bars elsewhere. "bars" shows progress bars everywhere.
         events : Events, optional
-            Stream that receives the progress. ``events.cancel()`` from another thread stops the run.
-        callbacks : sequence of callables
-            Functions called with each event, see :mod:`customlabels_nb.events`.
+            Stream that receives the progress, see :mod:`customlabels_nb.events`. ``cl.Events(function)`` calls a
+            function with each event. ``events.cancel()`` from another thread stops the run.
 
         Raises
         ------
@@ -1091,13 +1086,12 @@ class Project:
                 base=None if base is None else self._version_named(base), random_state=random_state, device=device,
                 workers=workers, backend=backend, shared_filesystem=shared_filesystem,
             )  # fmt: skip
-            tags = check_tags(tags or {})
             if not self._store.statistics(t.TEST).total_entries:
                 parts = set_aside(without_machine_labels(self.train_set))
                 make_plan(*parts, task=task, recipe=recipe, project_task=self.task)
                 say(f"The project has no test set yet. Images were split: {self.distribute(exist_ok=True)}")
             colors = self.labels.colors
-            with watch(events, show=progress, title=version, colors=colors, callbacks=callbacks) as stream:
+            with watch(events, show=progress, title=version, colors=colors) as stream:
                 from customlabels_nb.training.run import train_version  # loads torch, which takes seconds
 
                 train, test = self.train_set, self.test_set
@@ -1111,9 +1105,8 @@ class Project:
                         say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
                 with ranks(options.workers, options.backend, options.shared_filesystem, version=version) as found:
                     result = train_version(
-                        self._store, self.root, version, *datasets, options, stream,
-                        tags=tags, started=started, ranks=found,
-                    )  # fmt: skip
+                        self._store, self.root, version, *datasets, options, stream, started=started, ranks=found
+                    )
                 model = self._models.setdefault(version, model)
                 model._finish(result, stream)
         return model

@@ -69,7 +69,6 @@ def train_version(
     options: TrainingOptions,
     events: Events,
     *,
-    tags: dict[str, str] | None = None,
     started: float | None = None,
     ranks: Ranks | None = None,
 ) -> Evaluation:
@@ -99,7 +98,6 @@ def train_version(
         created=now,
         updated=now,
         task=plan.task,
-        tags=tags or {},
         config=asdict(options),
         statistics=_statistics(plan),
         **this_process(),

@@ -20,7 +20,7 @@ _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 
 
 class TensorBoardListener:
-    """Callback that writes training events to TensorBoard event files.
+    """Listener that writes training events to TensorBoard event files.
 
     Metrics are logged as scalars, messages as text, and samples as images with the ground truth in green and
     predictions in red.
@@ -38,7 +38,7 @@ class TensorBoardListener:
     Examples
     --------
     >>> with cl.TensorBoardListener("runs/first") as listener:  # doctest: +SKIP
-    ...     project.train(callbacks=[listener])
+    ...     project.train(events=cl.Events(listener))
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -33,7 +33,7 @@ def wait_for(name):
         time.sleep(0.02)
 
 def run(title, events=None, files=()):
-    with watch(events or Events(), title=title, colors={"pear": "#3a9a5b"}, callbacks=[heard.append]) as stream:
+    with watch(events or Events(heard.append), title=title, colors={"pear": "#3a9a5b"}) as stream:
         if files:
             wait_for("begin")
         stream.message(f"The label {HOSTILE} has few images.")

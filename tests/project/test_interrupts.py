@@ -32,7 +32,7 @@ events = cl.Events()
 events.subscribe(wait)
 project = cl.load_project({root!r})
 """
-TRAIN = 'project.train("v1", callbacks=[wait], progress=False)'
+TRAIN = 'project.train("v1", events=events, progress=False)'
 
 
 class Kernel:
@@ -78,7 +78,7 @@ def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
     assert "project.model('v1').resume()" in lines[0]
     assert "Traceback" not in printed
     assert project.model("v1").status == "TRAINING_FAILED"
-    _, lines = kernel.run("project.model('v1').resume(callbacks=[wait])", interrupt_at="waiting")
+    _, lines = kernel.run("project.model('v1').resume(events=events)", interrupt_at="waiting")
     assert len(lines) == 1
     assert "project.model('v1').resume()" in lines[0]
     assert kernel.run("project.model('v1').resume(progress=False)")[1] == []

@@ -73,7 +73,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(result_module, "make_outcomes", counted)
-        model = project.train(random_state=3, tags={"try": "first"}, progress=False, callbacks=[seen.append])
+        model = project.train(random_state=3, progress=False, events=cl.Events(seen.append))
     assert evaluated.count(set(project.test_set.annotations["image"])) == 1
     assert isinstance(seen[-1], Result)
     assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
@@ -91,7 +91,6 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
     }  # fmt: skip
     assert not any(name.endswith((".part", ".pkl", ".pt", ".pth")) for name in files(model.folder))
     record = model.record
-    assert record.tags == {"try": "first"}
     assert record.config["random_state"] == 3
     assert record.statistics["training_images"] == 18
     assert record.metrics["f1"] == pytest.approx(model.evaluate().evaluation.figure("f1"))
@@ -281,7 +280,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, task: str | N
     if changed is not None:
         project.task = changed
     texts: list[str] = []
-    model.resume(progress=False, callbacks=[lambda e: texts.append(e.text) if isinstance(e, Message) else None])
+    model.resume(progress=False, events=cl.Events(lambda e: texts.append(e.text) if isinstance(e, Message) else None))
     assert model.status == "TRAINING_COMPLETED"
     (reason,) = [text for text in texts if text.startswith("Training a")]
     assert ("you chose it" in reason) == (task is not None)
@@ -595,8 +594,6 @@ def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
         {"random_state": "a"},
         {"random_state": -1},
         {"device": "gpu"},
-        {"tags": ["x"]},
-        {"tags": {"a": 1}},
         {"name": "../x"},
     ],
 )

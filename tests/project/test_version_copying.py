@@ -27,7 +27,7 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
-from customlabels_nb.store.records import DESCRIPTION, VERSION_STATUSES
+from customlabels_nb.store.records import VERSION_STATUSES
 from tests.facts import tells
 from tests.project.conftest import train_project
 
@@ -51,8 +51,10 @@ RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     """Return a project with copies of images in its own folder, and one version."""
-    tags = {DESCRIPTION: "the first"}
-    return train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True, tags=tags)
+    project = train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True)
+    project.model("v1").describe("the first")
+    project.close()
+    return project
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ class ServedVersion:
         End of its ARN.
     facts : dict
         What only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units. ``status`` and
-        ``tags`` are there until the endpoint has finished to train or copy it, and ``first_tags``, those that its
-        record in the store begins with.
+        ``tags`` are there until the endpoint has finished to train or copy it. A copy has ``first_tags`` until then,
+        those that its record in the store begins with.
     record : VersionRecord, optional
         Record in the project's store, which a version has once its training or copying has begun.
     """

@@ -51,7 +51,6 @@ def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any
     if "FeatureConfig" in request:
         raise ServiceError(INVALID, "FeatureConfig is only for CONTENT_MODERATION.")
     facts = {"status": TRAINING, **output_facts(request), **_manifests(request)}
-    facts["first_tags"] = facts["tags"]
     refresh_entries(served)
     quotas = call.workspace.options.quotas
     with call.workspace.counting, served.version_lock:

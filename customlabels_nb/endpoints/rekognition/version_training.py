@@ -136,7 +136,6 @@ class _Training:
         with self._trainable(data) as project:
             model = project.train(
                 name=self.name,
-                tags=self.facts["first_tags"],
                 budget=self.task["budget"],
                 machine_labels=True,
                 progress=False,

@@ -91,9 +91,12 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
 
+    given: dict[str, str] = {}
+
     def trained(served: ServedVersion) -> None:
         python = cl.load_project(service.root / "rooms")
-        record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=served.facts["first_tags"], **this_process())
+        change_facts(served.served.ledger, "v", first_tags=given)  # as in a copy
+        record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=given, **this_process())
         python._store.add_version(record, Action("add", "test"))
         service.call("tag_resource", ResourceArn=str(served.arn), Tags={"client": "2", "late": "1"})
         service.call("untag_resource", ResourceArn=str(served.arn), TagKeys=["gone"])
@@ -104,7 +107,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
 
     replace_process(monkeypatch, trained)
     request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": OUTPUT}
-    given = dict.fromkeys(("kept", "client", "gone", "removed"), "1")
+    given |= dict.fromkeys(("kept", "client", "gone", "removed"), "1")
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
     assert settle(service, arn)["StatusMessage"] == "It failed."
     assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
