@@ -22,9 +22,9 @@ def read_seconds(text: str) -> float | None:
     total, end = 0.0, 0
     lower = text.strip().lower()
     while end < len(lower):
-        found = _PART.match(lower, end)
-        if found is None or found[2] not in _UNITS:
+        part = _PART.match(lower, end)
+        if part is None or part[2] not in _UNITS:
             return None
-        total += float(found[1]) * _UNITS[found[2]]
-        end = found.end()
+        total += float(part[1]) * _UNITS[part[2]]
+        end = part.end()
     return total if lower else None

@@ -31,8 +31,8 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
     """
     if has_pip is None:
         has_pip = find_spec("pip") is not None
-    place = os.fspath(python or sys.executable or "python")
-    start = [place, "-m", "pip", "install"] if has_pip else ["uv", "pip", "install", "--python", place]
+    program = os.fspath(python or sys.executable or "python")
+    start = [program, "-m", "pip", "install"] if has_pip else ["uv", "pip", "install", "--python", program]
     return " ".join(word if _PLAIN.fullmatch(word) else f'"{word}"' for word in (*start, *what))
 
 
@@ -49,9 +49,9 @@ def extra_command(extra: str, names: Sequence[str] = ()) -> str:
     except PackageNotFoundError:
         ours = []
     brought = {
-        one.name: f"{one.name}{''.join(f'[{part}]' for part in sorted(one.extras))}{one.specifier}"
-        for one in ours
-        if one.marker is not None and one.marker.evaluate({"extra": extra})
+        need.name: f"{need.name}{''.join(f'[{part}]' for part in sorted(need.extras))}{need.specifier}"
+        for need in ours
+        if need.marker is not None and need.marker.evaluate({"extra": extra})
     }
     return install_command(*(brought.get(name, name) for name in names or [*brought] or [f"{OURS}[{extra}]"]))
 

@@ -30,10 +30,10 @@ def plain_url(name: str) -> str:
     return plain
 
 
-def _without_login(found: re.Match[str]) -> str:
-    protocol, (user, colon, _) = found[1], found[2].partition(":")
+def _without_login(match: re.Match[str]) -> str:
+    protocol, (user, colon, _) = match[1], match[2].partition(":")
     if not colon and protocol.lower() not in ("http", "https"):
-        return found[0]  # only a user name, or the container in an abfs:// URL
+        return match[0]  # only a user name, or the container in an abfs:// URL
     kept = "" if protocol.lower() in ("http", "https", "s3", "s3a") else f"{user}@"
     return f"{protocol}://{kept}"
 

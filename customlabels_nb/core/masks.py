@@ -49,8 +49,8 @@ def polygon_to_rle(polygon: Any, size: tuple[int, int]) -> Rle:
     ends = [np.cumsum(_runs(part["counts"]) or [])[:-1] for part in parts]  # where the pixels of a part change
     changes, times = np.unique(np.concatenate(ends), return_counts=True)
     counts = np.diff(changes[times % 2 == 1], prepend=0, append=width * height).astype(np.int64).tolist()
-    found: Rle = mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return found
+    rle: Rle = mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return rle
 
 
 def parts_overlap(polygon: Any) -> bool:
@@ -64,7 +64,7 @@ def parts_overlap(polygon: Any) -> bool:
     width, height = (np.ceil((points.max(axis=0) - low) * scale).astype(int) + 1).tolist()
     parts = [polygon_to_rle((ring - low) * scale, (width, height)) for ring in rings]
     ends = [np.cumsum(_runs(part["counts"]) or [0]) for part in parts]
-    starts, stops = (np.concatenate([end[at : len(end) - 1 + at : 2] for end in ends]) for at in (0, 1))
+    starts, stops = (np.concatenate([end[offset : len(end) - 1 + offset : 2] for end in ends]) for offset in (0, 1))
     order = np.argsort(starts, kind="stable")
     return bool((starts[order][1:] < stops[order][:-1]).any())
 
@@ -91,18 +91,18 @@ def masks_of(polygons: Sequence[Any], boxes: npt.ArrayLike, size: tuple[int, int
 
     ``boxes`` has shape (n, 4) as ``left, top, width, height``, ``size`` is (width, height).
     """
-    found = np.zeros((len(polygons), size[1], size[0]), dtype=np.uint8)
+    filled = np.zeros((len(polygons), size[1], size[0]), dtype=np.uint8)
     for number, (polygon, box) in enumerate(zip(polygons, np.asarray(boxes).tolist(), strict=True)):
-        found[number] = polygon_to_mask(box_polygon(box) if polygon is None else polygon, size)
-    return found
+        filled[number] = polygon_to_mask(box_polygon(box) if polygon is None else polygon, size)
+    return filled
 
 
 def encode(mask: npt.ArrayLike) -> Rle:
     """Encode a mask of shape (height, width) as a compressed RLE."""
     from pycocotools import mask as coco
 
-    found: Rle = coco.encode(np.asfortranarray(np.asarray(mask, dtype=bool).astype(np.uint8)))
-    return found
+    rle: Rle = coco.encode(np.asfortranarray(np.asarray(mask, dtype=bool).astype(np.uint8)))
+    return rle
 
 
 def decode(rle: Mapping[str, Any]) -> Mask:
@@ -134,8 +134,8 @@ def as_rle(given: object) -> Rle:
         raise ValueError(f"The counts of the mask add up to {sum(runs)}, not to its {size[0] * size[1]} pixels.")
     from pycocotools import mask
 
-    found: Rle = mask.frPyObjects({"size": list(size), "counts": runs}, *size)
-    return found
+    rle: Rle = mask.frPyObjects({"size": list(size), "counts": runs}, *size)
+    return rle
 
 
 def _runs(counts: str | bytes) -> list[int] | None:
@@ -188,23 +188,23 @@ def _traced(filled: npt.NDArray[np.bool_]) -> list[FloatArray]:
     )  # fmt: skip
     if (count := sum(map(np.count_nonzero, starts))) > MOST_EDGES:
         raise OutlineTooLongError(f"The outline of the mask has {count:,} pixel edges, more than {MOST_EDGES:,}.")
-    edges = [frozenset(np.flatnonzero(one).tolist()) for one in starts]
+    edges = [frozenset(np.flatnonzero(members).tolist()) for members in starts]
     wide = filled.shape[1]
     steps = (1, wide, -1, -wide)
     rings: list[FloatArray] = []
     waiting = dict.fromkeys(sorted(edges[0]))
     while waiting:
-        first = at = next(iter(waiting))
+        first = corner = next(iter(waiting))
         direction, corners = 0, [first]
         while True:
             if direction == 0:
-                del waiting[at]
-            at += steps[direction]
-            following = next(d for turn in (1, 0, 3) if at in edges[d := (direction + turn) % 4])
-            if (at, following) == (first, 0):
+                del waiting[corner]
+            corner += steps[direction]
+            following = next(d for turn in (1, 0, 3) if corner in edges[d := (direction + turn) % 4])
+            if (corner, following) == (first, 0):
                 break
             if following != direction:
-                corners.append(at)
+                corners.append(corner)
                 direction = following
         places = np.array(corners, dtype=np.int64)
         rings.append(np.stack([places % wide, places // wide], axis=1).astype(np.float64))
@@ -228,7 +228,7 @@ def areas_of_masks(masks: Sequence[Rle]) -> FloatArray:
     from pycocotools import mask
 
     # pycocotools stores the number of masks in a byte, and fails from 256 on
-    parts = [mask.area(list(masks[at : at + 255])) for at in range(0, len(masks), 255)]
+    parts = [mask.area(list(masks[start : start + 255])) for start in range(0, len(masks), 255)]
     return np.concatenate([np.empty(0), *parts]).astype(np.float64)
 
 
@@ -241,5 +241,5 @@ def mask_iou(first: Sequence[Rle], second: Sequence[Rle], *, crowd: Sequence[boo
 
     if not len(first) or not len(second):
         return np.zeros((len(first), len(second)))
-    crowds = [0] * len(second) if crowd is None else [int(one) for one in crowd]
+    crowds = [0] * len(second) if crowd is None else [int(flag) for flag in crowd]
     return np.asarray(mask.iou(list(first), list(second), crowds), dtype=np.float64)

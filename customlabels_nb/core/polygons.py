@@ -60,8 +60,8 @@ def readable_rings(polygon: Any) -> list[FloatArray]:
 
 def polygon_of(rings: Iterable[npt.ArrayLike]) -> Polygon | None:
     """Return rings as a polygon: one ring as a list of points, several as a list of rings, None without rings."""
-    found: list[Ring] = [ring for each in rings if (ring := np.asarray(each, dtype=np.float64).tolist())]
-    return (found[0] if len(found) == 1 else found) or None
+    parts: list[Ring] = [ring for each in rings if (ring := np.asarray(each, dtype=np.float64).tolist())]
+    return (parts[0] if len(parts) == 1 else parts) or None
 
 
 def box_polygon(box: Sequence[float]) -> Ring:
@@ -98,8 +98,8 @@ def contains(ring: FloatArray, point: npt.ArrayLike) -> bool:
     following = np.roll(ring, -1, axis=0)
     across = (ring[:, 1] > y) != (following[:, 1] > y)
     start, end = ring[across], following[across]
-    at = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
-    return bool((at > x).sum() % 2)
+    crossings = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
+    return bool((crossings > x).sum() % 2)
 
 
 def to_one_ring(polygon: Any) -> Ring:
@@ -120,20 +120,20 @@ def from_one_ring(points: Ring) -> Polygon:
         return points
     edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
     starts: dict[tuple[Any, Any], list[int]] = {}
-    for at, edge in enumerate(edges):
-        starts.setdefault(edge, []).append(at)
+    for position, edge in enumerate(edges):
+        starts.setdefault(edge, []).append(position)
     rest, rings = points[:1], []
-    at, before = 1, corners[0]
-    while at + 2 < len(points):
-        turns = starts.get((corners[at], before), [])
-        turn = bisect_left(turns, at + 3)
+    position, before = 1, corners[0]
+    while position + 2 < len(points):
+        turns = starts.get((corners[position], before), [])
+        turn = bisect_left(turns, position + 3)
         if turn == len(turns):
-            rest.append(points[at])
-            at, before = at + 1, corners[at]
+            rest.append(points[position])
+            position, before = position + 1, corners[position]
         else:
-            rings.append(points[at : turns[turn]])
-            at = turns[turn] + 2
-    return [rest + points[at:], *rings] if rings else points
+            rings.append(points[position : turns[turn]])
+            position = turns[turn] + 2
+    return [rest + points[position:], *rings] if rings else points
 
 
 # -- problems and repairs ---------------------------------------------------------------------------
@@ -151,18 +151,18 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     size : (float, float), optional
         Width and height of the image.
     """
-    found = [code] if (code := emptiness(polygon)) else []
-    if TOO_FEW_POINTS in found:
-        return found
+    codes = [code] if (code := emptiness(polygon)) else []
+    if TOO_FEW_POINTS in codes:
+        return codes
     rings = rings_of(polygon)
-    found += (
+    codes += (
         [SELF_INTERSECTING] if any(np.isfinite(ring).all() and crossing(ring) is not None for ring in rings) else []
     )
     if size is not None:
         points = np.concatenate(rings)
         if (points < -_OFF).any() or (points > np.asarray(size) + _OFF).any():
-            found.append(OFF_FRAME)
-    return found
+            codes.append(OFF_FRAME)
+    return codes
 
 
 def emptiness(polygon: Any) -> str | None:
@@ -196,9 +196,9 @@ def crossing(ring: FloatArray) -> tuple[int, int, FloatArray] | None:
     along = following - ring
     (left, top), (right, bottom) = np.minimum(ring, following).T, np.maximum(ring, following).T
     for begin in range(0, n if n > 3 else 0, block := max(1, _PAIRS_AT_ONCE // max(n, 1))):
-        own = np.arange(begin, min(begin + block, n))[:, None]
-        near = (left[own] <= right[begin:]) & (left[begin:] <= right[own])
-        near &= (top[own] <= bottom[begin:]) & (top[begin:] <= bottom[own])
+        block_rows = np.arange(begin, min(begin + block, n))[:, None]
+        near = (left[block_rows] <= right[begin:]) & (left[begin:] <= right[block_rows])
+        near &= (top[block_rows] <= bottom[begin:]) & (top[begin:] <= bottom[block_rows])
         i, j = np.nonzero(near)
         i, j = i + begin, j + begin
         later = (j > i + 1) & ((i > 0) | (j < n - 1))
@@ -221,11 +221,11 @@ def without_crossings(ring: FloatArray) -> list[FloatArray]:
     waiting = [ring]
     while waiting:
         part = waiting.pop()
-        found = crossing(part) if len(done) + len(waiting) < _MOST_CROSSINGS else None
-        if found is None:
+        crossed = crossing(part) if len(done) + len(waiting) < _MOST_CROSSINGS else None
+        if crossed is None:
             done.append(part)
             continue
-        i, j, point = found
+        i, j, point = crossed
         waiting += [np.vstack([part[: i + 1], point, part[j + 1 :]]), np.vstack([point, part[i + 1 : j + 1]])]
     return done
 
@@ -238,14 +238,14 @@ def clipped(ring: FloatArray, size: npt.ArrayLike) -> FloatArray:
         if inside.all():
             continue
         parts: list[FloatArray] = []
-        for at in range(len(ring)):
-            point, before = ring[at], ring[at - 1]
-            if inside[at] != inside[at - 1]:
+        for index in range(len(ring)):
+            point, before = ring[index], ring[index - 1]
+            if inside[index] != inside[index - 1]:
                 share = (edge - before[axis]) / (point[axis] - before[axis])
                 where = before + share * (point - before)
                 where[axis] = edge
                 parts.append(where)
-            if inside[at]:
+            if inside[index]:
                 parts.append(point)
         ring = np.array(parts, dtype=np.float64).reshape(-1, 2)
     return ring
@@ -269,9 +269,9 @@ def simplified(polygon: Any, tolerance: float) -> Polygon | None:
                 continue
             far = _distances(closed[first + 1 : last], closed[first], closed[last])
             if far.max() > tolerance:
-                at = first + 1 + int(far.argmax())
-                kept[at] = True
-                waiting += [(first, at), (at, last)]
+                farthest = first + 1 + int(far.argmax())
+                kept[farthest] = True
+                waiting += [(first, farthest), (farthest, last)]
         fewer = ring[kept[:-1]]
         broken = len(fewer) < 3 or (crossing(fewer) is not None and crossing(ring) is None)
         result.append(ring if broken else fewer)

@@ -166,11 +166,11 @@ class Boxes(Outcomes):
 
     @cached_property
     def _steps(self) -> list[Steps]:
-        found = []
+        steps = []
         for position in range(len(self.labels)):
             _, confidence, hit = self.predictions(position)
-            found.append(Steps.of(hit, confidence, int(self.targets[position])))
-        return found
+            steps.append(Steps.of(hit, confidence, int(self.targets[position])))
+        return steps
 
     @cached_property
     def counted(self) -> BoolArray:
@@ -202,8 +202,8 @@ class Boxes(Outcomes):
         A prediction is accepted if its confidence reaches its label's threshold and it is not on a crowd. Thresholds of
         shape (n, k) apply per image.
         """
-        own = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
-        return (self.confidence >= own) & ~self.ignored
+        limits = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
+        return (self.confidence >= limits) & ~self.ignored
 
     def missed(self, accepted: BoolArray) -> BoolArray:
         """Return a mask of the true boxes, excluding crowds, that no accepted prediction matches, shape (t,)."""
@@ -241,9 +241,9 @@ class Boxes(Outcomes):
         """
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
-        found, found_iou, _ = self.candidates_of_any_label(wrong, missed).match(self.iou_threshold)
+        taken, found_iou, _ = self.candidates_of_any_label(wrong, missed).match(self.iou_threshold)
         match, iou = np.full(self.match.shape, -1, dtype=np.int64), np.full(self.match.shape, np.nan)
-        match[wrong], iou[wrong] = np.append(missed, -1)[found], found_iou
+        match[wrong], iou[wrong] = np.append(missed, -1)[taken], found_iou
         return match, iou
 
     def image_counts(self, thresholds: FloatArray) -> csr_array:
@@ -291,9 +291,9 @@ class Boxes(Outcomes):
         accepted = self.accepted(thresholds)
         other, other_iou = self.taken_for(accepted)
         shown, missed, image, confidence, order = self._listed(accepted)
-        found = self.match[shown]
+        matches = self.match[shown]
         label = np.concatenate([self.label[shown], self.truth_label[missed]])[order]
-        result = np.concatenate([np.where(found >= 0, 0, 1), np.full(len(missed), 2)])[order]
+        result = np.concatenate([np.where(matches >= 0, 0, 1), np.full(len(missed), 2)])[order]
         nothing = np.full((1, 4), np.nan)
         columns = {
             "image": _text(self.images, image[order]),
@@ -303,18 +303,18 @@ class Boxes(Outcomes):
             "threshold": thresholds[label],
         }
         box = np.concatenate([self.box[shown], self.truth_box[missed]])[order]
-        true = np.concatenate([self.truth_box, nothing])[np.concatenate([found, missed])[order]]
+        true = np.concatenate([self.truth_box, nothing])[np.concatenate([matches, missed])[order]]
         columns |= dict(zip(("left", "top", "width", "height"), box.T, strict=True))
         columns |= dict(zip(("truth_left", "truth_top", "truth_width", "truth_height"), true.T, strict=True))
-        iou = np.where(found >= 0, self.match_iou[shown], other_iou[shown])
+        iou = np.where(matches >= 0, self.match_iou[shown], other_iou[shown])
         columns["iou"] = np.concatenate([iou, np.full(len(missed), np.nan)])[order]
         taken = np.append(self.truth_label, -1)[other[shown]]
         columns["taken_for"] = _text(self.labels, np.concatenate([taken, np.full(len(missed), -1)])[order])
         if self.masks is not None:
-            own, of_truth = self.masks.polygon, self.masks.truth_polygon
-            columns["polygon"] = np.concatenate([own[shown], of_truth[missed]])[order]
+            polygons, of_truth = self.masks.polygon, self.masks.truth_polygon
+            columns["polygon"] = np.concatenate([polygons[shown], of_truth[missed]])[order]
             of_truth = np.concatenate([of_truth, np.full(1, None, dtype=object)])
-            columns["truth_polygon"] = of_truth[np.concatenate([found, missed])[order]]
+            columns["truth_polygon"] = of_truth[np.concatenate([matches, missed])[order]]
         return pd.DataFrame(columns)
 
     def _listed(self, accepted: BoolArray) -> tuple[IntArray, IntArray, IntArray, FloatArray, IntArray]:
@@ -414,24 +414,24 @@ def make_boxes(
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
     names, colors = labels_and_colors(true.rows, predicted.rows, labels)
-    place = pd.Index(test_images), pd.Index(names)
-    truth_image, truth_label, truth_rows = true.sorted_positions(*place)
-    image, label, rows = predicted.sorted_positions(*place)
+    axes = pd.Index(test_images), pd.Index(names)
+    truth_image, truth_label, truth_rows = true.sorted_positions(*axes)
+    image, label, rows = predicted.sorted_positions(*axes)
     group, truth_group, crowd = (
         image * len(names) + label,
         truth_image * len(names) + truth_label,
         true.crowd[truth_rows],
     )
-    found = None
+    object_masks = None
     if masks:
         sizes = canvas_sizes(test_images, images, true, predicted)
-        found = Masks(
+        object_masks = Masks(
             rasterised(true, "truth", truth_image, truth_rows, sizes),
             true.polygon[truth_rows],
             rasterised(predicted, "predictions", image, rows, sizes),
             predicted.polygon[rows],
         )
-        candidates = found.find_candidates(group, truth_group, crowd)
+        candidates = object_masks.find_candidates(group, truth_group, crowd)
     else:
         candidates = find_candidates(group, predicted.box[rows], truth_group, true.box[truth_rows], crowd)
     match, iou, ignored = candidates.match(iou_threshold)
@@ -455,7 +455,7 @@ def make_boxes(
         ignored,
         left_out=left_out,
         left_out_rows={"truth": true.without_box, "predictions": predicted.without_box},
-        masks=found,
+        masks=object_masks,
     )
 
 

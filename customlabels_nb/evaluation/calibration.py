@@ -25,11 +25,11 @@ def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | Non
         raise InputError(f"bins={bins!r} must be an integer between 1 and {MOST_BINS}.")
     confidence, right = answers(outcomes, position)
     edges = np.linspace(0, 1, int(bins) + 1)
-    place = np.searchsorted(edges[1:-1], confidence)
-    count = np.bincount(place, minlength=len(edges) - 1)
+    bin_index = np.searchsorted(edges[1:-1], confidence)
+    count = np.bincount(bin_index, minlength=len(edges) - 1)
     several = np.where(count > 0, count, np.nan)
-    mean = np.bincount(place, weights=confidence, minlength=len(count)) / several
-    share = np.bincount(place, weights=right, minlength=len(count)) / several
+    mean = np.bincount(bin_index, weights=confidence, minlength=len(count)) / several
+    share = np.bincount(bin_index, weights=right, minlength=len(count)) / several
     table = pd.DataFrame(
         {"low": edges[:-1], "high": edges[1:], "count": count, "mean_confidence": mean, "share_right": share}
     )
@@ -48,4 +48,4 @@ def answers(outcomes: Outcomes, position: int | None) -> tuple[FloatArray, BoolA
         predicted = outcomes.predicted_label[image]
         return outcomes.confidence[image, predicted], outcomes.truth[image, predicted]
     all_of = [outcomes.predictions(label) for label in range(len(outcomes.labels))]
-    return np.concatenate([one for _, one, _ in all_of]), np.concatenate([right for _, _, right in all_of])
+    return np.concatenate([of_part for _, of_part, _ in all_of]), np.concatenate([right for _, _, right in all_of])

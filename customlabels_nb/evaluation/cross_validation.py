@@ -48,8 +48,8 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
 def chosen_on_folds(outcomes: Outcomes, folds: Sequence[IntArray]) -> Thresholded:
     """Choose the thresholds for each fold (an array of image positions) on the images of the other folds."""
     every = np.arange(len(outcomes.images))
-    at = [assumed_thresholds(outcomes.only(np.setdiff1d(every, images))) for images in folds]
-    return Thresholded(outcomes, np.mean(at, axis=0), tuple(zip(folds, at, strict=True)))
+    thresholds = [assumed_thresholds(outcomes.only(np.setdiff1d(every, images))) for images in folds]
+    return Thresholded(outcomes, np.mean(thresholds, axis=0), tuple(zip(folds, thresholds, strict=True)))
 
 
 def deal(outcomes: Outcomes, *, random_state: int = 0) -> IntArray:

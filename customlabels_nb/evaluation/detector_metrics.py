@@ -28,7 +28,7 @@ def coco_map(boxes: Boxes) -> float:
     if not here:
         return 0.0
     every = [boxes.at_iou_threshold(iou_threshold) for iou_threshold in IOU_THRESHOLDS.tolist()]
-    return float(np.mean([one.average_precision(position) for one in every for position in here]))
+    return float(np.mean([matched.average_precision(position) for matched in every for position in here]))
 
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:

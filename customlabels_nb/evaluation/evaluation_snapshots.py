@@ -126,23 +126,25 @@ def truth_snapshot(
     date = _date(created)
     usable = annotations[annotations["left"].notna() == boxes]
     chosen = images[images["image"].isin(usable["image"])]
-    at, labels = pd.factorize(usable["label"], sort=True)
+    code, labels = pd.factorize(usable["label"], sort=True)
     row = pd.Index(chosen["image"]).get_indexer(usable["image"])
     order = np.argsort(row, kind="stable")
-    row, at = row[order].astype(np.int64), at[order].astype(np.int64)
+    row, code = row[order].astype(np.int64), code[order].astype(np.int64)
     names, texts = chosen["image"].tolist(), [_text(str(label)) for label in labels]
     ends = _ends(row, len(names))
     machine = set(usable.loc[by_machine(usable), "image"])
     by = ["no" if name in machine else "yes" for name in names]
     if not boxes:
-        own = (at[start:end].tolist() for start, end in pairwise(ends))
-        parts = zip(names, zip(own, by, strict=True), strict=True)
-        return Snapshot(orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, date, *one)) for name, one in parts)
+        arguments = (code[start:end].tolist() for start, end in pairwise(ends))
+        parts = zip(names, zip(arguments, by, strict=True), strict=True)
+        return Snapshot(
+            orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, date, *values)) for name, values in parts
+        )
     frame = usable[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)[order]
     crowd = usable["crowd"].fillna(False).to_numpy(dtype=bool)[order]
     sizes, estimated = image_sizes(chosen, row, frame)
-    found = zip(names, zip(sizes, _boxes_in_lines(at, frame, crowd, ends), by, strict=True), strict=True)
-    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(texts, date, *own)) for name, own in found)
+    entries = zip(names, zip(sizes, _boxes_in_lines(code, frame, crowd, ends), by, strict=True), strict=True)
+    lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(texts, date, *arguments)) for name, arguments in entries)
     return Snapshot(lines, estimated)
 
 
@@ -166,8 +168,8 @@ class _ScoreLines:
         """Yield the lines, leaving out true negatives from lines of more than ``longest`` bytes."""
         for row, image in enumerate(self._scores.images):
             confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
-            own = np.flatnonzero(self._scores.truth[row]).tolist()
-            head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, own)
+            true = np.flatnonzero(self._scores.truth[row]).tolist()
+            head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, true)
             listed = np.flatnonzero(self._listed[row]).tolist()
             negatives = [(confidences[n], n) for n in listed if not kinds[n]]
             line = partial(self._line, head, confidences, kinds)
@@ -254,14 +256,14 @@ def _boxes_in_lines(
 
 
 def _true_boxes(
-    texts: list[Any], date: str, size: Size, found: list[tuple[int, list[float], bool]], human: str = "yes"
+    texts: list[Any], date: str, size: Size, boxes: list[tuple[int, list[float], bool]], human: str = "yes"
 ) -> dict[str, Any]:
-    annotations = [_annotation(label, sides) | ({"iscrowd": 1} if crowd else {}) for label, sides, crowd in found]
+    annotations = [_annotation(label, sides) | ({"iscrowd": 1} if crowd else {}) for label, sides, crowd in boxes]
     facts = _metadata(BOXES, human, f"{TRAINING}-job", date)
-    classes = _class_map({label for label, _, _ in found}, texts)
+    classes = _class_map({label for label, _, _ in boxes}, texts)
     return {
         f"{TRAINING}-0": {"image_size": [size], "annotations": annotations},
-        f"{TRAINING}-0{METADATA}": {"objects": [{"confidence": 1}] * len(found), "class-map": classes, **facts},
+        f"{TRAINING}-0{METADATA}": {"objects": [{"confidence": 1}] * len(boxes), "class-map": classes, **facts},
     }
 
 
@@ -362,11 +364,11 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
         np.maximum.at(ends, image, np.ceil(box[:, :2] + box[:, 2:]))
         sides = np.where(estimated[:, None], np.minimum(ends, LARGEST_SIZE), sides)
     known: list[list[int]] = sides.astype(np.int64).tolist()
-    found: list[Size] = [
+    manifest_sizes: list[Size] = [
         {"width": width, "height": height, "depth": 3, **({ESTIMATED: True} if guess else {})}
         for (width, height), guess in zip(known, estimated.tolist(), strict=True)
     ]
-    return found, int(estimated.sum())
+    return manifest_sizes, int(estimated.sum())
 
 
 #: Label, confidence, and left, top, width, height of the box (NaN without a box).
@@ -422,16 +424,16 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
     file = local_path(path, "path")
     source = ManifestFile(file)
     truth: list[bytes] = []
-    found: list[tuple[Any, list[Prediction]]] = []
+    entries: list[tuple[Any, list[Prediction]]] = []
     with collection_paused():
         for number, raw in enumerate(source, 1):
             line = _object(raw)
-            found += _taken(line, f"{str(file)!r}, line {number}")
+            entries += _taken(line, f"{str(file)!r}, line {number}")
             truth.append(raw if line is None else orjson.dumps(line))
         manifest = manifest_of(ManifestLines(source.name, truth), str(file))
         known = set(manifest.images["image"])
-        rows = [(image, *row) for image, predictions in found if image in known for row in predictions]
-    if not found:
+        rows = [(image, *row) for image, predictions in entries if image in known for row in predictions]
+    if not entries:
         raise InputError(f"path={str(file)!r} contains no predictions (rekognition-custom-labels-evaluation-0, …).")
     columns = ["image", "label", "confidence", *BOX_COLUMNS]
     predictions = pd.DataFrame(rows, columns=columns).astype(
@@ -470,9 +472,9 @@ def _predictions(value: Any, facts: dict[str, Any]) -> Iterator[Prediction]:
         raise ValueError(kind)
     boxes = value["annotations"]
     objects = facts.get("objects", [{}] * len(boxes))
-    for box, found in zip(boxes, objects, strict=True):
+    for box, details in zip(boxes, objects, strict=True):
         # details and confidence can be stored once for all objects, next to the list of objects
-        merged = {**facts, **found}
+        merged = {**facts, **details}
         if not is_box(box):
             raise ValueError(box)
         confidence = _confidence(merged)

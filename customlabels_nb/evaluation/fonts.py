@@ -43,9 +43,9 @@ def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Argument
     def drawing(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Axes:
         axes = function(*args, **kwargs)
         for text in axes.findobj(Text):
-            own = text.get_fontfamily()
-            if further := _further_for(text.get_text(), own)[0]:
-                text.set_fontfamily([*own, *(_family_of_weight(name, text.get_fontweight()) for name in further)])
+            families = text.get_fontfamily()
+            if further := _further_for(text.get_text(), families)[0]:
+                text.set_fontfamily([*families, *(_family_of_weight(name, text.get_fontweight()) for name in further)])
         return axes
 
     return drawing
@@ -59,12 +59,12 @@ def drawable(text: str) -> str:
     )
 
 
-def _further_for(text: str, own: Sequence[str]) -> tuple[list[str], set[int]]:
+def _further_for(text: str, families: Sequence[str]) -> tuple[list[str], set[int]]:
     """Find the fallback fonts that ``text`` needs, and the characters in it that no font has."""
     chosen: list[str] = []
     missing = {ord(c) for c in text if not c.isascii()}
     if missing:
-        missing -= _own_characters(tuple(own))
+        missing -= _own_characters(tuple(families))
     for name, characters in _further_fonts(FURTHER_FONTS).items() if missing else ():
         if missing & characters:
             chosen.append(name)
@@ -99,8 +99,8 @@ def _number(weight: str | int) -> int:
 def _further_fonts(names: tuple[str, ...]) -> dict[str, frozenset[int]]:
     """Map matplotlib's default font and each installed fallback font to the characters it has."""
     here = {face.name for face in font_manager.fontManager.ttflist}
-    found = {name: _in_font(_nearest_face(name, "normal").fname) for name in (_OWN, *names) if name in here}
-    return {name: characters for name, characters in found.items() if characters}
+    fonts = {name: _in_font(_nearest_face(name, "normal").fname) for name in (_OWN, *names) if name in here}
+    return {name: characters for name, characters in fonts.items() if characters}
 
 
 @cache

@@ -81,8 +81,8 @@ def choose_test_images(
         _require_common("truth", named[0], "predictions", named[1])
         return _some_image(seen.to_numpy(dtype=object)), 0
     given = _given_images(images)
-    for name, own in zip(("truth", "predictions"), named, strict=True):
-        _require_common(name, own, "images", pd.Index(given))
+    for name, mentioned in zip(("truth", "predictions"), named, strict=True):
+        _require_common(name, mentioned, "images", pd.Index(given))
     return _some_image(given.to_numpy(dtype=object)), int((~seen.isin(given)).sum())
 
 
@@ -127,7 +127,7 @@ def _values(column: pd.Series) -> pd.Index:
     return categories[used_codes(column.cat.codes.to_numpy(), len(categories))]
 
 
-def _require_common(one: str, names: pd.Index, other: str, others: pd.Index) -> None:
+def _require_common(table: str, names: pd.Index, other: str, others: pd.Index) -> None:
     if not len(names) or not len(others) or names.isin(others).any():
         return
     files = {re.split(r"[/\\]", str(name))[-1]: str(name) for name in others}
@@ -135,7 +135,7 @@ def _require_common(one: str, names: pd.Index, other: str, others: pd.Index) -> 
     mine, theirs = next((pair for pair in pairs if pair[1]), (str(names[0]), None))
     hint = "Only the folders differ. Use the same paths in both." if theirs else "The file names differ."
     raise NotEnoughDataError(
-        f"{one} and {other} have no images in common: {one} contains {mine!r}, but {other} contains "
+        f"{table} and {other} have no images in common: {table} contains {mine!r}, but {other} contains "
         f"{theirs or str(others[0])!r}. {hint}"
     )
 
@@ -214,8 +214,8 @@ def _factorized(column: pd.Series) -> tuple[IntArray, ObjectArray]:
     short = None if texts is None else _by_blocks(texts)
     if short is not None:
         return short
-    codes, found = pd.factorize(column if texts is None else texts)
-    return codes, np.asarray(found, dtype=object)
+    codes, distinct = pd.factorize(column if texts is None else texts)
+    return codes, np.asarray(distinct, dtype=object)
 
 
 def _plain_texts(column: pd.Series) -> ObjectArray | None:
@@ -238,15 +238,15 @@ def _by_blocks(texts: ObjectArray) -> tuple[IntArray, ObjectArray] | None:
     head = texts[:_HEAD]
     if np.count_nonzero(head[1:] == head[:-1]) > len(head) / 2:
         starts = np.append(0, np.flatnonzero(texts[1:] != texts[:-1]) + 1)
-        codes, found = pd.factorize(texts[starts])
+        codes, values = pd.factorize(texts[starts])
         lengths = np.diff(np.append(starts, len(texts)))
-        return np.repeat(codes.astype(np.int32), lengths), np.asarray(found, dtype=object)
+        return np.repeat(codes.astype(np.int32), lengths), np.asarray(values, dtype=object)
     period = _period(texts)
     ends = min(period + _HEAD, len(texts)), len(texts)
     if period and all((texts[period:end] == texts[: end - period]).all() for end in ends):
-        codes, found = pd.factorize(texts[:period])
+        codes, values = pd.factorize(texts[:period])
         repeats = -(-len(texts) // period)
-        return np.tile(codes.astype(np.int32), repeats)[: len(texts)], np.asarray(found, dtype=object)
+        return np.tile(codes.astype(np.int32), repeats)[: len(texts)], np.asarray(values, dtype=object)
     return None
 
 
@@ -403,13 +403,13 @@ def rasterised(
         Width and height of each image.
     """
     masks = np.empty(len(positions), dtype=object)
-    for number, (at, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):
+    for number, (index, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):
         polygon = rows.polygon[row]
         if polygon is None:
             polygon = box_polygon(rows.box[row].tolist())
         else:
             _around(polygon, name, rows.rows["image"].iat[row])
-        width, height = sizes[at].tolist()
+        width, height = sizes[index].tolist()
         masks[number] = polygon_to_rle(polygon, (width, height))
     return masks
 
@@ -422,27 +422,27 @@ def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: 
     TableError
         If an image is too large for masks.
     """
-    place = pd.Index(test_images)
-    sizes = np.full((len(place), 2), np.nan)
+    index = pd.Index(test_images)
+    sizes = np.full((len(index), 2), np.nan)
     if isinstance(images, pd.DataFrame) and {"width", "height"} <= set(images.columns):
-        known = images.drop_duplicates("image").set_index("image")[["width", "height"]].reindex(place)
+        known = images.drop_duplicates("image").set_index("image")[["width", "height"]].reindex(index)
         sizes = known.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    needed = np.ones((len(place), 2))
+    needed = np.ones((len(index), 2))
     for table in tables:
-        at = _positions(table.rows["image"], place)
+        indices = _positions(table.rows["image"], index)
         corner = np.ceil(table.box[:, :2] + table.box[:, 2:])
         for row in [row for row, polygon in enumerate(table.polygon) if polygon is not None]:
             left, top, width, height = _around(table.polygon[row], "truth or predictions", table.rows["image"].iat[row])
             corner[row] = np.maximum(corner[row], np.ceil([left + width, top + height]))
-        np.maximum.at(needed, at[at >= 0], corner[at >= 0])
-    found = np.where((sizes >= 1).all(axis=1, keepdims=True), sizes, needed)
-    if (found.prod(axis=1) > MOST_PIXELS).any():
-        most = int(found.prod(axis=1).argmax())
+        np.maximum.at(needed, indices[indices >= 0], corner[indices >= 0])
+    result = np.where((sizes >= 1).all(axis=1, keepdims=True), sizes, needed)
+    if (result.prod(axis=1) > MOST_PIXELS).any():
+        most = int(result.prod(axis=1).argmax())
         raise TableError(
-            f"Image {test_images[most]!r} has {found[most, 0]:.0f} × {found[most, 1]:.0f} pixels, too many for masks. "
-            "Check its polygons, or scale it down."
+            f"Image {test_images[most]!r} has {result[most, 0]:.0f} × {result[most, 1]:.0f} pixels, too many for "
+            "masks. Check its polygons, or scale it down."
         )
-    return found.astype(np.int64)
+    return result.astype(np.int64)
 
 
 def _crowds(column: pd.Series) -> BoolArray:

@@ -116,16 +116,16 @@ def find_candidates(
     """
     start = np.searchsorted(truth_group, group, side="left")
     count = np.searchsorted(truth_group, group, side="right") - start
-    place = np.arange(len(truth_group))
+    by_left = np.arange(len(truth_group))
     many = np.flatnonzero(count > _MANY_BOXES)
     if many.size:
-        place = np.lexsort((truth_box[:, 0], truth_group))
-        start[many], count[many] = _near(group[many], box[many], truth_group, truth_box[place])
+        by_left = np.lexsort((truth_box[:, 0], truth_group))
+        start[many], count[many] = _near(group[many], box[many], truth_group, truth_box[by_left])
     on_crowd = np.zeros(len(group))
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []
     for some in _blocks(count):
         near, owner = ranges(start[some], count[some])
-        truth = place[near]
+        truth = by_left[near]
         prediction = owner + (some.start or 0)
         crowd = truth_crowd[truth]
         iou = iou_of_pairs(box[prediction], truth_box[truth], crowd=crowd)
@@ -190,9 +190,9 @@ def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: Fl
 def _before(group: IntArray, value: FloatArray, in_group: IntArray, values: FloatArray) -> IntArray:
     """Count, for each query ``(group, value)``, the sorted ``(in_group, values)`` pairs that precede it."""
     order = np.lexsort((np.concatenate([value, values]), np.concatenate([group, in_group])))
-    asked = order < len(group)
+    is_query = order < len(group)
     result = np.empty(len(group), dtype=np.int64)
-    result[order[asked]] = np.cumsum(~asked)[asked]
+    result[order[is_query]] = np.cumsum(~is_query)[is_query]
     return result
 
 
@@ -212,11 +212,11 @@ def _stable(prediction: IntArray, truth: IntArray, truths: int) -> IntArray:
     held = np.full(truths, none, dtype=np.int64)  # current pair of each true box. Earlier pairs are preferred.
     asking = np.flatnonzero(np.diff(prediction, prepend=-1))
     while asking.size:
-        asked = truth[asking]
-        before = held[asked]
-        np.minimum.at(held, asked, asking)
-        won = held[asked] == asking
-        left = np.concatenate([asking[~won], before[won & (before < none)]])
-        following = left[left + 1 < none] + 1
+        wanted = truth[asking]
+        before = held[wanted]
+        np.minimum.at(held, wanted, asking)
+        won = held[wanted] == asking
+        rejected = np.concatenate([asking[~won], before[won & (before < none)]])
+        following = rejected[rejected + 1 < none] + 1
         asking = following[prediction[following] == prediction[following - 1]]
     return held[held < none]

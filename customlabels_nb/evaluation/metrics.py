@@ -142,11 +142,11 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
     rows = counted_rows(applied) if single else applied.image_counts()
     sums = resampled_sums(rows, resamples=resamples, random_state=random_state)
     metrics, label_f1 = (
-        np.concatenate(parts) for parts in zip(*(resampled_metrics(one, k) for one in sums), strict=True)
+        np.concatenate(parts) for parts in zip(*(resampled_metrics(part, k) for part in sums), strict=True)
     )
     low, high = (ends.tolist() for ends in middle_95(metrics))
     names = COUNTED if single else COUNTED[:-1]
-    return Intervals({name: (low[at], high[at]) for at, name in enumerate(names)}, middle_95(label_f1))
+    return Intervals({name: (low[column], high[column]) for column, name in enumerate(names)}, middle_95(label_f1))
 
 
 def counted_rows(applied: Thresholded) -> csr_array:

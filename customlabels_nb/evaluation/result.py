@@ -450,20 +450,20 @@ def evaluation_notes(
     given : number, dict, str or None
         Thresholds passed to ``evaluate``.
     """
-    found = [*_about_thresholds(outcomes, given)]
+    notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
-        found += _about_matching(outcomes)
-    found += [sentence[0].upper() + sentence[1:] for sentence in _about_labels(outcomes, per_label)]
-    found += _about_images(outcomes)
+        notes += _about_matching(outcomes)
+    notes += [sentence[0].upper() + sentence[1:] for sentence in _about_labels(outcomes, per_label)]
+    notes += _about_images(outcomes)
     tested = outcomes.in_test_set
     mistakes = per_label["fp"].to_numpy()[tested].any() or per_label["fn"].any()
     if len(outcomes.images) <= 300 and tested.any() and not mistakes:
         most = min(99, round(300 / len(outcomes.images)))  # the rule of three
-        found.append(
+        notes.append(
             "The model made no mistakes, so the confidence intervals have zero width. With so few test images, "
             f"however, it could still be wrong on up to about {most}% of new images."
         )
-    return found
+    return notes
 
 
 def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str | None) -> Iterator[str]:
@@ -515,12 +515,12 @@ def _about_help(images: pd.DataFrame) -> Iterator[str]:
 
 
 def _about_images(outcomes: Outcomes) -> Iterator[str]:
-    silent, one, all_of_it = ~outcomes.answered, "label", "labels"
+    silent, noun, all_of_it = ~outcomes.answered, "label", "labels"
     if isinstance(outcomes, Boxes):
-        silent, one, all_of_it = silent & outcomes.with_targets, "box", "boxes"
+        silent, noun, all_of_it = silent & outcomes.with_targets, "box", "boxes"
     for number, text in (
         (int(silent.sum()), f"test images have no predictions. Their {all_of_it} count as missed."),
-        (int(outcomes.bare.sum()), f"test images have no {one}. Any prediction there is a false positive."),
+        (int(outcomes.bare.sum()), f"test images have no {noun}. Any prediction there is a false positive."),
     ):
         if number:
             yield f"{number} of {len(outcomes.images)} {text}"
@@ -550,7 +550,9 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         what = "masks without a pixel" if boxes.masks else "boxes of zero width or height"
         yield f"True {what}: {flat}. No prediction can match them, so they count as missed."
     if boxes.masks:
-        bare = [sum(one is None for one in column) for column in (boxes.masks.truth_polygon, boxes.masks.polygon)]
+        bare = [
+            sum(polygon is None for polygon in column) for column in (boxes.masks.truth_polygon, boxes.masks.polygon)
+        ]
         if any(bare):
             yield f"Compared as boxes because they have no polygon: {bare[0]} in truth, {bare[1]} in predictions."
 

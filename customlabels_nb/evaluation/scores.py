@@ -81,7 +81,7 @@ class Scores(Outcomes):
     def _steps(self) -> list[Steps]:
         def some(start: int) -> list[Steps]:
             part = slice(start, start + _LABELS_AT_ONCE)
-            by_label = (np.ascontiguousarray(one[:, part].T) for one in (self.truth, self.confidence, self.given))
+            by_label = (np.ascontiguousarray(matrix[:, part].T) for matrix in (self.truth, self.confidence, self.given))
             return [
                 Steps.of(*((truth, confidence) if given.all() else (truth[given], confidence[given])), targets)
                 for truth, confidence, given, targets in zip(*by_label, self.test_images[part].tolist(), strict=True)
@@ -238,11 +238,11 @@ def make_scores(
     test_images, left_out = choose_test_images(truth, predictions, images)
     names, colors = labels_and_colors(truth, predictions, labels)
 
-    place = pd.Index(test_images), pd.Index(names)
-    is_true = find_pairs(truth, "truth", *place).has
+    axes = pd.Index(test_images), pd.Index(names)
+    is_true = find_pairs(truth, "truth", *axes).has
     if task == SINGLE_LABEL:
         _check_one_label_each(is_true, test_images, names)
-    given = find_pairs(predictions, "predictions", *place)
+    given = find_pairs(predictions, "predictions", *axes)
     return Scores(
         task,
         test_images,
@@ -258,10 +258,10 @@ def make_scores(
 def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], names: list[str]) -> None:
     many = np.flatnonzero(truth.sum(axis=1) > 1)
     if many.size:
-        found = [names[column] for column in np.flatnonzero(truth[many[0]])]
+        several = [names[column] for column in np.flatnonzero(truth[many[0]])]
         raise TableError(
-            f"Image {images[many[0]]!r} has the labels {found!r} in truth, but task='single-label' allows only one per "
-            "image. Keep one of them, or pass task='multi-label'."
+            f"Image {images[many[0]]!r} has the labels {several!r} in truth, but task='single-label' allows only one "
+            "per image. Keep one of them, or pass task='multi-label'."
         )
 
 
@@ -296,18 +296,18 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
     TableError
         If the table contains a duplicate pair.
     """
-    own = [(images, frame["image"].cat), (labels, frame["label"].cat)]
-    places = [place.get_indexer(column.categories) for place, column in own]
-    codes = [column.codes.to_numpy() for _, column in own]
+    columns = [(images, frame["image"].cat), (labels, frame["label"].cat)]
+    places = [index.get_indexer(column.categories) for index, column in columns]
+    codes = [column.codes.to_numpy() for _, column in columns]
     has = np.zeros((len(images), len(labels)), dtype=bool)
     block = _block(*codes)
     if block is not None:
-        row, column = (place[of] for place, of in zip(places, block, strict=True))
+        row, column = (index[of] for index, of in zip(places, block, strict=True))
         if (row >= 0).all() and (column >= 0).all():
             where = _as_slice(row, len(images)), _as_slice(column, len(labels))
             _assign(has, where, True)
             return ImageLabelPairs(has, where, slice(None))
-    row, column = (np.append(place, -1)[of] for place, of in zip(places, codes, strict=True))
+    row, column = (np.append(index, -1)[of] for index, of in zip(places, codes, strict=True))
     kept = (row >= 0) & (column >= 0)
     cells = row[kept] * len(labels) + column[kept]
     has.ravel()[cells] = True

@@ -191,11 +191,11 @@ def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
 def _summary_file(path: Path) -> Path:
     if not path.is_dir():
         return path
-    found = sorted({file for name in _NAMES for file in path.glob(name)})
-    if len(found) != 1:
-        what = f"{len(found)} evaluation summaries" if found else f"no {' or '.join(_NAMES)}"
+    files = sorted({file for name in _NAMES for file in path.glob(name)})
+    if len(files) != 1:
+        what = f"{len(files)} evaluation summaries" if files else f"no {' or '.join(_NAMES)}"
         raise InputError(f"path={str(path)!r} is a folder with {what}. Pass the path of the file.")
-    return found[0]
+    return files[0]
 
 
 class _Reading:
@@ -246,13 +246,13 @@ class _Reading:
     def _matrix(self, cells: Any, labels: tuple[str, ...]) -> pd.DataFrame:
         index, columns = pd.Index(labels, name="predicted"), pd.Index(labels, name="ground truth")
         matrix = pd.DataFrame(0.0, index=index, columns=columns)
-        place = {label: number for number, label in enumerate(labels)}
+        position = {label: number for number, label in enumerate(labels)}
         for number, given in enumerate(self._list(cells, "ConfusionMatrix")):
             cell = self._object(given, f"ConfusionMatrix[{number}]")
             row, column = (self._label(cell.get(key)) for key in ("PredictedLabel", "GroundTruthLabel"))
-            if row not in place or column not in place:
+            if row not in position or column not in position:
                 raise self._wrong(f"ConfusionMatrix[{number}] has a label that is not in EvaluationDetails.Labels")
-            matrix.iloc[place[row], place[column]] = self._number(cell, "Value", f"ConfusionMatrix[{number}]")
+            matrix.iloc[position[row], position[column]] = self._number(cell, "Value", f"ConfusionMatrix[{number}]")
         return matrix
 
     def _object(self, value: Any, where: str) -> dict[str, Any]:

@@ -35,7 +35,10 @@ class Thresholded:
 
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
         """Count the true positives, false positives and false negatives of each label, each of shape (k,)."""
-        tp, fp, fn = (sum(parts) for parts in zip(*(one.counts(at) for one, at in self._parts()), strict=True))
+        tp, fp, fn = (
+            sum(parts)
+            for parts in zip(*(outcomes.counts(thresholds) for outcomes, thresholds in self._parts()), strict=True)
+        )
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
@@ -50,34 +53,37 @@ class Thresholded:
         if not self.folds:
             return np.broadcast_to(self.thresholds, shape)
         result = np.empty(shape)
-        for images, at in self.folds:
-            result[images] = at
+        for images, thresholds in self.folds:
+            result[images] = thresholds
         return result
 
     def image_counts(self) -> csr_array:
         """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
-        parts = [one.image_counts(at) for one, at in self._parts()]
+        parts = [outcomes.image_counts(thresholds) for outcomes, thresholds in self._parts()]
         return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
 
     def confusion(self) -> ConfusionMatrix:
         """Compute the confusion matrix."""
-        return reduce(_added, (one.confusion(at) for one, at in self._parts()))
+        return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
 
     def per_image(self) -> pd.DataFrame:
         """Build the ``per_image`` table, as in :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
-        tables = [one.per_image(at) for one, at in self._parts()]
+        tables = [outcomes.per_image(thresholds) for outcomes, thresholds in self._parts()]
         if not self.folds:
             return tables[0]
         table = pd.concat(tables, ignore_index=True)
-        place = pd.Index(self.outcomes.images).get_indexer(pd.Index(table["image"].to_numpy(dtype=object)))
-        return table.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+        position = pd.Index(self.outcomes.images).get_indexer(pd.Index(table["image"].to_numpy(dtype=object)))
+        return table.iloc[np.argsort(position, kind="stable")].reset_index(drop=True)
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Thresholded:
         """Select images by a mask of shape (n,) or by their positions."""
         positions = np.arange(len(self.outcomes.images))[chosen]
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
-        folds = tuple((place[place >= 0], at) for place, at in ((new[images], at) for images, at in self.folds))
+        folds = tuple(
+            (place[place >= 0], thresholds)
+            for place, thresholds in ((new[images], thresholds) for images, thresholds in self.folds)
+        )
         return Thresholded(
             self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size)
         )
@@ -85,18 +91,18 @@ class Thresholded:
     def _parts(self) -> list[tuple[Outcomes, FloatArray]]:
         if not self.folds:
             return [(self.outcomes, self.thresholds)]
-        return [(self.outcomes.only(images), at) for images, at in self.folds]
+        return [(self.outcomes.only(images), thresholds) for images, thresholds in self.folds]
 
     def _back(self) -> IntArray:
         """Return the index of each image in the concatenated folds."""
         return np.argsort(np.concatenate([images for images, _ in self.folds]))
 
 
-def _added(one: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:
+def _added(first: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:
     return replace(
-        one,
-        counts=one.counts + other.counts,
-        truth_counts=one.truth_counts + other.truth_counts,
-        predicted_counts=one.predicted_counts + other.predicted_counts,
-        images=one.images + other.images,
+        first,
+        counts=first.counts + other.counts,
+        truth_counts=first.truth_counts + other.truth_counts,
+        predicted_counts=first.predicted_counts + other.predicted_counts,
+        images=first.images + other.images,
     )

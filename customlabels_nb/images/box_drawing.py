@@ -120,7 +120,7 @@ class BoxPicture:
 
     def to_svg(self) -> str:
         """Render an SVG with the image embedded."""
-        rings = [[ring.tolist() for ring in own] for own in self.rings[::-1]]
+        rings = [[ring.tolist() for ring in polygon] for polygon in self.rings[::-1]]
         colors = [_checked(mark.color) for mark in self.marks[::-1]]
         boxes = zip(self.corners[::-1].tolist(), rings, colors, strict=True)
         return render(
@@ -161,14 +161,14 @@ class BoxPicture:
             left, top, right = tag.left * scale, tag.top * scale, (tag.left + tag.width) * scale
             pen.rectangle((left, top, right - 1, top + _TAG_HEIGHT * scale - 1), fill=_checked(tag.color))
             words, ink = f"{tag.label} {tag.value}".strip(), ink_on(tag.color)
-            place = (left + _PADDING * scale, top + _TAG_HEIGHT * scale / 2)
-            pen.text(place, words, fill=ink, font=font, anchor="lm")
+            position = (left + _PADDING * scale, top + _TAG_HEIGHT * scale / 2)
+            pen.text(position, words, fill=ink, font=font, anchor="lm")
         return page
 
 
 def ink_on(color: str) -> str:
     """Choose black or white as the text color on a background color #rrggbb, for a contrast of at least 4.5 to 1."""
-    channels = [int(_checked(color)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    channels = [int(_checked(color)[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in channels)
     return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
 
@@ -179,9 +179,9 @@ def plain_font(size: int) -> ImageFont.FreeTypeFont:
 
     DejaVu Sans has far more glyphs than Pillow's default font, which is the fallback.
     """
-    found = importlib.util.find_spec("matplotlib")
-    if found is not None and found.origin is not None:
-        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if path.is_file():
             return ImageFont.truetype(str(path), size)
     default = ImageFont.load_default(size)
@@ -192,17 +192,17 @@ def plain_font(size: int) -> ImageFont.FreeTypeFont:
 def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int, int]) -> Iterator[Tag | None]:
     taken = np.empty((0, 4))
     for position, mark in enumerate(marks):
-        found = None
+        tag = None
         for label in (_shortened(one_line(mark.label)), ""):
             if not (label or mark.value):
                 continue
             width = _text_width(f"{label} {mark.value}".strip()) + 2 * _PADDING
-            place = _free_place(corners, position, width, size, taken)
-            if place is not None:
-                found = Tag(label, mark.value, mark.color, *place, width)
-                taken = np.vstack([taken, [*place, place[0] + width, place[1] + _TAG_HEIGHT]])
+            spot = _free_place(corners, position, width, size, taken)
+            if spot is not None:
+                tag = Tag(label, mark.value, mark.color, *spot, width)
+                taken = np.vstack([taken, [*spot, spot[0] + width, spot[1] + _TAG_HEIGHT]])
                 break
-        yield found
+        yield tag
 
 
 def _free_place(
@@ -228,9 +228,9 @@ def _free_place(
         return None
     area = np.maximum(_areas(corners), 1.0)
     covered = _shared(rectangles, corners) / area
-    own = covered[:, position].copy()
+    own_cover = covered[:, position].copy()
     covered[:, position] = 0
-    costs = _OWN_BOX * own + _OTHER_BOX * covered.sum(axis=1) + _NEXT_PLACE * np.arange(len(places))
+    costs = _OWN_BOX * own_cover + _OTHER_BOX * covered.sum(axis=1) + _NEXT_PLACE * np.arange(len(places))
     best = int(np.where(free, costs, np.inf).argmin())
     return float(places[best, 0]), float(places[best, 1])
 

@@ -186,10 +186,10 @@ def orientation(image: Image.Image, data: bytes | None = None) -> int:
     if image.format == "PNG" and data is not None and not any(key in data for key in _PNG_METADATA):
         return 1
     try:
-        found = image.getexif().get(_EXIF_ORIENTATION, 1)
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # Pillow's parser may raise anything on a damaged EXIF block
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def decode(image: Image.Image, name: str) -> None:

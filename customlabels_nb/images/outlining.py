@@ -89,15 +89,15 @@ def find_outline(
     cv2 = import_opencv()
     if box is not None:
         crop = _Crop(image, _around(box), clicks, _SIDE)
-        found = crop.segment(cv2, crop.from_box(cv2, box))
+        mask = crop.segment(cv2, crop.from_box(cv2, box))
     else:
         crop = _Crop(image, view or (0.0, 0.0, float(image.width), float(image.height)), clicks, _COARSE)
-        found = crop.segment(cv2, crop.from_colors(cv2))
-        if (inner := crop.bounds(found)) is not None:  # once more, in the object's own crop
-            rough, view_crop = found, crop
+        mask = crop.segment(cv2, crop.from_colors(cv2))
+        if (inner := crop.bounds(mask)) is not None:  # once more, in the object's own crop
+            rough, view_crop = mask, crop
             crop = _Crop(image, _around(inner), clicks, _FOUND)
-            found = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop), _FEWEST)
-    return crop.traced(cv2, found), 1 / crop.scale
+            mask = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop), _FEWEST)
+    return crop.traced(cv2, mask), 1 / crop.scale
 
 
 def _around(box: Box) -> Box:
@@ -111,7 +111,10 @@ class _Crop:
 
     def __init__(self, image: Image.Image, region: Box, clicks: Sequence[Click], side: int) -> None:
         left, top, width, height = region
-        xs, ys = [left, left + width, *(one.x for one in clicks)], [top, top + height, *(one.y for one in clicks)]
+        xs, ys = (
+            [left, left + width, *(point.x for point in clicks)],
+            [top, top + height, *(point.y for point in clicks)],
+        )
         self.size = image.size
         self.left, self.top = max(0, int(min(xs))), max(0, int(min(ys)))
         right, bottom = min(image.width, int(np.ceil(max(xs)))), min(image.height, int(np.ceil(max(ys))))
@@ -138,8 +141,8 @@ class _Crop:
         marked = np.zeros((height, width), dtype=bool)
         for click in clicks:
             if click.inside == inside:
-                at = self._place(click)
-                marked |= np.hypot(x - at[0], y - at[1]) <= radius
+                center = self._place(click)
+                marked |= np.hypot(x - center[0], y - center[1]) <= radius
         return marked
 
     def from_box(self, cv2: Any, box: Box) -> Mask:
@@ -170,12 +173,12 @@ class _Crop:
         squares = (flat**2).sum(1)[:, None] - 2 * flat @ chosen.T + (chosen**2).sum(1)
         return np.asarray(squares.min(1).reshape(lab.shape[:2]))
 
-    def from_mask(self, cv2: Any, found: Mask, other: _Crop) -> Mask:
+    def from_mask(self, cv2: Any, mask: Mask, other: _Crop) -> Mask:
         """Start with the result of another crop."""
         height, width = self.pixels.shape[:2]
         x = ((np.arange(width) / self.scale + self.left - other.left) * other.scale).astype(int)
         y = ((np.arange(height) / self.scale + self.top - other.top) * other.scale).astype(int)
-        inner = found[np.clip(y, 0, found.shape[0] - 1)[:, None], np.clip(x, 0, found.shape[1] - 1)]
+        inner = mask[np.clip(y, 0, mask.shape[0] - 1)[:, None], np.clip(x, 0, mask.shape[1] - 1)]
         state = np.where(inner, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         state[self.frame] = cv2.GC_BGD
         return np.asarray(state)
@@ -196,12 +199,12 @@ class _Crop:
         reduced = cv2.resize(calm, size, interpolation=cv2.INTER_AREA)
         models = np.zeros((1, 65)), np.zeros((1, 65))
         cv2.setRNGSeed(0)
-        found = _cut(cv2, reduced, start.copy(), models, cv2.GC_INIT_WITH_MASK)
-        found = _cut(cv2, reduced, _near(cv2, found, start, holes=size == (width, height)), models, cv2.GC_EVAL)
+        mask = _cut(cv2, reduced, start.copy(), models, cv2.GC_INIT_WITH_MASK)
+        mask = _cut(cv2, reduced, _near(cv2, mask, start, holes=size == (width, height)), models, cv2.GC_EVAL)
         if size != (width, height):
-            found = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
-            found = _cut(cv2, self.pixels, _near(cv2, found, state, holes=True), models, cv2.GC_EVAL)
-        return self._touching(cv2, found) if self.inside.any() else _large_parts(cv2, found)
+            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+            mask = _cut(cv2, self.pixels, _near(cv2, mask, state, holes=True), models, cv2.GC_EVAL)
+        return self._touching(cv2, mask) if self.inside.any() else _large_parts(cv2, mask)
 
     def _alike(self, cv2: Any) -> Mask:
         """Return the pixels around outer clicks that have their colors, so that a click takes away more than a dot."""
@@ -214,24 +217,24 @@ class _Crop:
             cv2.floodFill(lab, filled, (x, y), 0, (_ALIKE,) * 3, (_ALIKE,) * 3, flags)
         return np.asarray(filled[1:-1, 1:-1] == 2)
 
-    def _touching(self, cv2: Any, found: Mask) -> Mask:
+    def _touching(self, cv2: Any, mask: Mask) -> Mask:
         """Return the parts that an inner click touches."""
-        _, parts = cv2.connectedComponents(found.astype(np.uint8))
-        return (np.isin(parts, np.unique(parts[self.inside])) & (found > 0)).astype(np.uint8)
+        _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+        return (np.isin(parts, np.unique(parts[self.inside])) & (mask > 0)).astype(np.uint8)
 
-    def bounds(self, found: Mask) -> Box | None:
+    def bounds(self, mask: Mask) -> Box | None:
         """Return the bounding box of a mask in pixels of the image, or None if it is empty."""
-        y, x = np.nonzero(found)
+        y, x = np.nonzero(mask)
         if not len(x):
             return None
         left, top = x.min() / self.scale + self.left, y.min() / self.scale + self.top
         return left, top, (np.ptp(x) + 1) / self.scale, (np.ptp(y) + 1) / self.scale
 
-    def traced(self, cv2: Any, found: Mask) -> Polygon | None:
+    def traced(self, cv2: Any, mask: Mask) -> Polygon | None:
         """Trace a mask smoothly, and return its rings in pixels of the image."""
-        if not found.any():
+        if not mask.any():
             return None
-        fine = cv2.resize(np.pad(found, 1) * 255, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
+        fine = cv2.resize(np.pad(mask, 1) * 255, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
         smooth = cv2.GaussianBlur(fine, (0, 0), 0.8 * _FINE)
         contours, nesting = cv2.findContours((smooth > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         largest = max((cv2.contourArea(contour) for contour in contours), default=0)
@@ -259,21 +262,21 @@ def _cut(cv2: Any, pixels: Mask, state: Mask, models: tuple[Any, Any], mode: int
     return state & 1
 
 
-def _near(cv2: Any, found: Mask, state: Mask, *, holes: bool) -> Mask:
+def _near(cv2: Any, mask: Mask, state: Mask, *, holes: bool) -> Mask:
     """Return a state that can change near the outline of a mask, with ``holes`` also inside of it.
 
     It cannot change where ``state`` is certain.
     """
     around = np.ones((2 * _BAND + 1, 2 * _BAND + 1), dtype=np.uint8)
-    near = np.where(found, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    near[cv2.dilate(found, around) == 0] = cv2.GC_BGD
+    near = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    near[cv2.dilate(mask, around) == 0] = cv2.GC_BGD
     if not holes:
-        near[cv2.erode(found, around) > 0] = cv2.GC_FGD
+        near[cv2.erode(mask, around) > 0] = cv2.GC_FGD
     return np.where(state & 2, near, state).astype(np.uint8)
 
 
-def _large_parts(cv2: Any, found: Mask) -> Mask:
-    count, parts, sizes, _ = cv2.connectedComponentsWithStats(found)
+def _large_parts(cv2: Any, mask: Mask) -> Mask:
+    count, parts, sizes, _ = cv2.connectedComponentsWithStats(mask)
     areas = sizes[1:, cv2.CC_STAT_AREA]
     kept = [0, *(areas >= _SMALL_PART * areas.max())] if count > 1 else [0]
     return np.asarray(np.array(kept, dtype=np.uint8)[parts])

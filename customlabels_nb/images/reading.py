@@ -92,8 +92,8 @@ def _encodable(path: str) -> str:
 
 def is_remote(uri: str) -> bool:
     """Check whether ``uri`` refers to a remote file, which is read through fsspec, rather than to a local file."""
-    found = _PROTOCOL.match(uri)
-    return found is not None and found[1].lower() not in ("file", "local")
+    match = _PROTOCOL.match(uri)
+    return match is not None and match[1].lower() not in ("file", "local")
 
 
 def to_path(uri: str, root: Path | None = None) -> Path:

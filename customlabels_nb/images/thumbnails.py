@@ -103,8 +103,8 @@ def kept_view(data: bytes) -> BrowserImage | None:
     """Restore a view from JPEG ``data`` that :func:`full_view` created, or return None for other data."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            said = _NOTE.fullmatch(image.info.get("comment", b""))
-            return BrowserImage(data, "image/jpeg", *image.size, scale=image.width / int(said[1])) if said else None
+            note = _NOTE.fullmatch(image.info.get("comment", b""))
+            return BrowserImage(data, "image/jpeg", *image.size, scale=image.width / int(note[1])) if note else None
     except OSError:
         return None
 

@@ -173,13 +173,13 @@ def look_up_all(
         except ImageError as error:
             return error
 
-    found: dict[str, RemoteFile | ImageError] = {}
+    entries: dict[str, RemoteFile | ImageError] = {}
     with closing(map_bounded(ask, wanted, workers=CONNECTIONS)) as answers:
         for url, answer in zip(wanted, answers, strict=True):
-            found[url] = answer
+            entries[url] = answer
             if events is not None:
-                events.progress(phase, len(found), len(wanted))
-    return found
+                events.progress(phase, len(entries), len(wanted))
+    return entries
 
 
 def _look_up(url: str) -> RemoteFile:
@@ -216,13 +216,13 @@ def _read(
             data = b""  # the known identity may be outdated
         if identity is None:
             return data, None
-        told = tells(identity, data)
-        if told is None and just_asked:
-            told = True
-        if not told:
+        is_current = tells(identity, data)
+        if is_current is None and just_asked:
+            is_current = True
+        if not is_current:
             now = _look_up(url).identity
-            told = told is None and now == identity
-            if not told:
+            is_current = is_current is None and now == identity
+            if not is_current:
                 identity, just_asked = now, True
                 continue
         cache.put(content_key(url, identity), data)

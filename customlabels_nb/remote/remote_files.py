@@ -292,10 +292,10 @@ def open_system(url: str) -> tuple[Any, str]:
     FileNotFoundError
         If the URL leads out of the folder of its bucket.
     """
-    if (place := path_in_bucket(url)) is not None:
+    if (local := path_in_bucket(url)) is not None:
         from fsspec.implementations.local import LocalFileSystem
 
-        return LocalFileSystem(), str(place)
+        return LocalFileSystem(), str(local)
     if not settings.network:
         raise InputError("settings.network is off.")
     import fsspec
@@ -399,10 +399,10 @@ def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
     if max_bytes is None:
         return bytes(file.read())
     parts: list[bytes] = []
-    left = max_bytes + 1
-    while left > 0 and (part := file.read(left)):  # a stream may return fewer bytes than requested
+    remaining = max_bytes + 1
+    while remaining > 0 and (part := file.read(remaining)):  # a stream may return fewer bytes than requested
         parts.append(part)
-        left -= len(part)
+        remaining -= len(part)
     return b"".join(parts)
 
 
@@ -420,7 +420,7 @@ def _file(url: str, entry: Mapping[str, Any]) -> RemoteFile:
 def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None) -> str | None:
     protocol = protocol_of(url)
     # only S3 ETags and checksums are equal for identical content at different URLs, so all others include the URL
-    place = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     etag = next((str(entry[name]).strip('"') for name in ("ETag", "etag") if entry.get(name)), "")
     etag = (
         etag
@@ -431,8 +431,8 @@ def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None)
     if isinstance(checksum, str) and _PLAIN.fullmatch(checksum):
         return f"md5:{checksum}:{size}"
     if etag:
-        return f"etag:{etag}:{size}" if protocol in _S3 else f"etag:{place}/{etag}:{size}"
-    return None if moment is None else f"changed:{place}/{moment}:{size}"
+        return f"etag:{etag}:{size}" if protocol in _S3 else f"etag:{digest}/{etag}:{size}"
+    return None if moment is None else f"changed:{digest}/{moment}:{size}"
 
 
 def _moment(entry: Mapping[str, Any]) -> int | None:
@@ -507,10 +507,10 @@ async def _is_public(host: str, port: int | None) -> bool:
     Without a proxy, a host that cannot be resolved counts as public, because the request to it fails anyway.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         return not getproxies()  # a proxy may resolve the host
-    return all(_is_global(str(entry[4][0])) for entry in found)
+    return all(_is_global(str(entry[4][0])) for entry in entries)
 
 
 def _is_global(address: str) -> bool:

@@ -51,6 +51,6 @@ class CountChanges:
     def _add(self, images: Sequence[Sequence[int]], sign: int) -> None:
         for where in conditions("i.id", images):
             for split, status, label, *numbers in self._connection.exec_driver_sql(_COUNT.format(where, where)):
-                at = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
-                change = self._changes.setdefault(at, [0] * 3)
+                key = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
+                change = self._changes.setdefault(key, [0] * 3)
                 change[:] = [old + sign * int(number) for old, number in zip(change, numbers, strict=True)]

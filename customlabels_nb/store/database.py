@@ -66,10 +66,10 @@ def dump_json(value: Any) -> str | None:
 
 def load_json(value: str | None, empty: Any) -> Any:
     """Parse the value of a JSON column. Return ``empty`` if it is null."""
-    found = json.loads(value) if value else empty
-    if empty is not None and type(found) is not type(empty):
-        raise UnreadableValueError(f"a {type(found).__name__} is stored instead of a {type(empty).__name__}")
-    return found
+    parsed = json.loads(value) if value else empty
+    if empty is not None and type(parsed) is not type(empty):
+        raise UnreadableValueError(f"a {type(parsed).__name__} is stored instead of a {type(empty).__name__}")
+    return parsed
 
 
 def pack(value: Any) -> bytes | None:
@@ -184,7 +184,7 @@ class Database:
             for suffix in ("", "-wal", "-shm"):
                 Path(self.location + suffix).unlink(missing_ok=True)
             return
-        for left in reversed(range(_DROP_ATTEMPTS)):
+        for remaining in reversed(range(_DROP_ATTEMPTS)):
             try:
                 with self.write(lock=False) as connection:
                     if self.schema:
@@ -193,7 +193,7 @@ class Database:
                         tables.metadata.drop_all(connection)
                 break
             except StoreError as error:  # programs that read several tables can cause a deadlock
-                if not left or getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _DEADLOCK:
+                if not remaining or getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _DEADLOCK:
                     raise
         self.close()
 
@@ -225,7 +225,7 @@ class Database:
         """Raise StoreError if the file is no longer the one that was opened, because changes would be lost."""
         now = None
         with suppress(OSError):
-            now = (found := os.stat(self.location)).st_dev, found.st_ino
+            now = (status := os.stat(self.location)).st_dev, status.st_ino
         self._file = self._file or now
         if self._file != now:
             text = f"The project's database {self.shown} was moved, replaced or deleted. Nothing was written."
@@ -239,25 +239,25 @@ class Database:
         SQLite itself protects the data: if such locks are not supported, or the queue does not advance, the transaction
         starts without it.
         """
-        place = None
+        folder = None
         try:
             with suppress(ImportError, OSError):
                 import fcntl
 
                 if self.is_sqlite:
-                    place = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
+                    folder = os.open(os.path.dirname(os.path.abspath(str(self.url.database))), os.O_RDONLY)
                     try:
-                        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:  # wait in a thread, because flock has no timeout
-                        waiting = Thread(target=fcntl.flock, args=(place, fcntl.LOCK_EX), daemon=True)
+                        waiting = Thread(target=fcntl.flock, args=(folder, fcntl.LOCK_EX), daemon=True)
                         waiting.start()
                         waiting.join(_QUEUE_SECONDS)
             yield
         finally:
-            if place is not None:
+            if folder is not None:
                 with suppress(OSError):
-                    fcntl.flock(place, fcntl.LOCK_UN)  # a forked child process may still have it open
-                os.close(place)
+                    fcntl.flock(folder, fcntl.LOCK_UN)  # a forked child process may still have it open
+                os.close(folder)
 
     @contextmanager
     def _keys_unchecked(self, connection: Connection, wanted: bool) -> Iterator[None]:
@@ -350,14 +350,14 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
             # keep only one connection open: many kernels share the server's limited connections
             pool = {"pool_size": 1, "max_overflow": 9, "pool_pre_ping": True}
             engine = create_engine(url, connect_args={"options": options}, **pool)
-            ping, asked = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
+            ping, pinged = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
 
             def ping_unless_fresh(connection: Any) -> bool:
                 with DefaultSelector() as news:  # before closing a connection, a server sends something
                     news.register(connection, EVENT_READ)
-                    if asked.get(connection, 0) < time.monotonic() - 1 or news.select(0):
+                    if pinged.get(connection, 0) < time.monotonic() - 1 or news.select(0):
                         ping(connection)
-                        asked[connection] = time.monotonic()
+                        pinged[connection] = time.monotonic()
                 return True
 
             engine.dialect.do_ping = ping_unless_fresh  # type: ignore[method-assign, assignment]

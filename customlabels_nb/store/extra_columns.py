@@ -43,8 +43,8 @@ def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: b
 def dtypes(connection: Connection) -> dict[str, Any]:
     """Return the stored dtypes of the user-defined columns by name, for :func:`restored`."""
     rows = fetch(connection, select(schema.meta.c.value).where(schema.meta.c.key == _KEY))
-    found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
-    return found
+    stored: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
+    return stored
 
 
 def _spec(column: pd.Series) -> Any:

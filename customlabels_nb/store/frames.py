@@ -67,22 +67,22 @@ def read_tables(
     connection: Connection, split: str, images: Sequence[str] | None = None
 ) -> tuple[dict[str, int], pd.DataFrame, pd.DataFrame]:
     """Read a dataset's image ids by name, its images and its annotations, or only those for ``images``."""
-    ids, found = read_images_and_ids(connection, split, images)
-    names = found["image"].array
+    ids, table = read_images_and_ids(connection, split, images)
+    names = table["image"].array
     if images is None:
         marks = read_marks_of(connection, split, ids, names)
     else:
         where = among(connection, schema.annotations.c.image_id, ids.tolist())
         marks = _read_marks(connection, schema.annotations, [where], ids, names)
-    return dict(zip(names.to_numpy(dtype=object), ids.tolist(), strict=True)), found, marks
+    return dict(zip(names.to_numpy(dtype=object), ids.tolist(), strict=True)), table, marks
 
 
 def read_marks_of(
     connection: Connection, split: str, ids: Array, names: Any, go_on: Callable[[], None] | None = None
 ) -> pd.DataFrame:
     """Read a dataset's annotations, given its image ids and names. ``go_on`` may raise to stop reading."""
-    own = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
-    where = [false() if _is_empty(connection, schema.annotations) else own]
+    in_split = schema.annotations.c.image_id.in_(select(schema.images.c.id).where(schema.images.c.split == split))
+    where = [false() if _is_empty(connection, schema.annotations) else in_split]
     return _read_marks(connection, schema.annotations, where, ids, names, go_on)
 
 
@@ -104,11 +104,11 @@ def read_images_and_ids(
         {name: _image_column(name, column) for name, column in zip(t.IMAGE_COLUMNS, values, strict=True)}
     )
     if extras.any():
-        own = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
+        user_columns = pd.DataFrame([load_json(extra, {}) for extra in extras], dtype=object)
         dtypes = extra_columns.dtypes(connection)
-        for name in own:
+        for name in user_columns:
             if name not in result:
-                result[name] = extra_columns.restored(own[name], dtypes.get(name))
+                result[name] = extra_columns.restored(user_columns[name], dtypes.get(name))
     return ids, result
 
 
@@ -173,9 +173,9 @@ def _read_marks(
     fields = [name for name in columns if name not in ("image", "label")]
     kinds = "ii" + "".join(_MARK_KINDS.get(columns[name], "s") for name in fields)
     statement = select(c.image_id, c.label_id, *(c[name] for name in fields)).where(*where)
-    own, label_ids, *values = fetch_columns(connection, statement.order_by(c.image_id, c.id), kinds, go_on)
+    image_ids, label_ids, *values = fetch_columns(connection, statement.order_by(c.image_id, c.id), kinds, go_on)
     known, labels = fetch_columns(connection, _LABELS, "io")
-    data = {"image": named(own, ids, images), "label": named(label_ids, known, labels)}
+    data = {"image": named(image_ids, ids, images), "label": named(label_ids, known, labels)}
     for name, column in zip(fields, values, strict=True):
         data[name] = _mark_column(columns[name], column)
     return pd.DataFrame(data)
@@ -199,14 +199,14 @@ def named(ids: Array, known: Array, names: Any) -> Any:
 def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFrame | None) -> dict[str, Column]:
     """Return the columns to insert for new images. ``files`` may provide ``bytes`` and ``mtime_ns``."""
     extras = extra_json(images)
-    own = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
+    columns = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
     if files is not None:
         facts = files.set_index("image")[["bytes", "mtime_ns"]].reindex(images["image"])
-        own |= {name: plain(facts[name]) for name in facts}
+        columns |= {name: plain(facts[name]) for name in facts}
     return {
         "id": ids,
         "split": images["split"].iloc[0],
-        **own,
+        **columns,
         "tags": _texts(images["tags"]),
         "extra": extras if any(extras) else None,
         "revision": 1,

@@ -38,16 +38,16 @@ def network_file_system(path: str | os.PathLike[str], mounts: str | None = None)
             mounts = Path("/proc/mounts").read_text("utf-8", "surrogateescape")
         except OSError:
             return None
-    place, longest, found = os.path.realpath(path), "", ""
+    real, longest, name = os.path.realpath(path), "", ""
     for line in mounts.splitlines():
         fields = line.split(" ")
         if len(fields) < 3:
             continue
         folder = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), fields[1])
-        inside = place == folder or place.startswith(folder.rstrip("/") + "/")
+        inside = real == folder or real.startswith(folder.rstrip("/") + "/")
         if inside and len(folder) >= len(longest):  # a later mount on the same folder hides an earlier one
-            longest, found = folder, fields[2]
-    return found if _NETWORK.fullmatch(found) and found not in _LOCAL else None
+            longest, name = folder, fields[2]
+    return name if _NETWORK.fullmatch(name) and name not in _LOCAL else None
 
 
 def warning_for(path: str | os.PathLike[str], mounts: str | None = None) -> str | None:
@@ -75,15 +75,15 @@ def refuse_network_disk(store: SqlStore, mounts: str | None = None) -> None:
             f"Labelling jobs cannot run here: {location!r} is on a network disk ({kind}), where several computers "
             f"would damage an SQLite database. {advice}"
         )
-    own, now = _computer(), time.time_ns() // 1000
+    computer, now = _computer(), time.time_ns() // 1000
     noted: Any = store.setting(_COMPUTER)
-    if noted is not None and noted["id"] != own and abs(now - noted["seen"]) < _SILENT_US:
+    if noted is not None and noted["id"] != computer and abs(now - noted["seen"]) < _SILENT_US:
         raise StoreError(
             f"Labelling jobs cannot run here: another computer ({noted['name']}) has just written to {location!r}, "
             f"and several computers would damage an SQLite database. {advice}"
         )
-    if noted is None or noted["id"] != own or now - noted["seen"] > _NOTED_US:
-        seen = {"id": own, "name": socket.gethostname(), "seen": now}
+    if noted is None or noted["id"] != computer or now - noted["seen"] > _NOTED_US:
+        seen = {"id": computer, "name": socket.gethostname(), "seen": now}
         store.change_setting(_COMPUTER, lambda old: seen)
 
 

@@ -91,8 +91,8 @@ def _json_parts(content: Content) -> Iterator[str]:
     yield json.dumps(head, ensure_ascii=False)[:-1]
     tables: dict[str, Mapping[str, Any]] = {"images": content.images, "annotations": content.annotations}
     for key, columns in tables.items():
-        for at, (name, column) in enumerate(columns.items()):
-            yield f"{',' if at else f', {json.dumps(key)}: {{'}{json.dumps(name)}:"
+        for position, (name, column) in enumerate(columns.items()):
+            yield f"{',' if position else f', {json.dumps(key)}: {{'}{json.dumps(name)}:"
             yield json.dumps(_listed_values(column), ensure_ascii=False, separators=(",", ":"))
         yield "}"
     yield "}"
@@ -109,8 +109,8 @@ def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
     first = values[0] if len(values) else None
     if len(values) and (values == first).all():
         return {"count": len(values), "value": values[:1].tolist()[0]}
-    found: list[Any] = values.tolist()
-    return found
+    listed: list[Any] = values.tolist()
+    return listed
 
 
 def decode(data: bytes) -> Content:
@@ -153,11 +153,11 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
 def load(connection: Connection, name: str) -> bytes:
     """Load the stored bytes of a snapshot."""
     c = schema.snapshots.c
-    found = fetch(connection, select(c.content).where(c.name == name))
-    if not found:
+    rows = fetch(connection, select(c.content).where(c.name == name))
+    if not rows:
         names = [row[0] for row in fetch(connection, select(c.name).order_by(c.id))]
         raise InputError(f"Snapshot {name!r} does not exist. Existing snapshots: {names[-20:]!r}.")
-    return bytes(found[0][0])
+    return bytes(rows[0][0])
 
 
 def restore(connection: Connection, name: str, content: Content, action: Action) -> WriteResult:
@@ -226,7 +226,7 @@ def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, in
     labels = [known.get(label) for label, _ in content.labels]
     columns: dict[str, Any] = {
         "id": take_ids(connection, schema.annotations, len(chosen)),
-        "image_id": [ids[place] for place in content.annotations["image"][chosen].tolist()],
+        "image_id": [ids[position] for position in content.annotations["image"][chosen].tolist()],
         "label_id": [labels[number] for number in content.annotations["label"][chosen].tolist()],
         **{name: plain(pd.Series(content.annotations[name][chosen])) for name in _MARKS},
     }
@@ -295,9 +295,9 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
     rows: list[tuple[str, str, str, Any, Any]] = []
     for i, j in pairs:
         if i is None or j is None:
-            content, side, at = (before, 0, i) if i is not None else (after, 1, j or 0)
-            labels = [label for label, *_ in marks[side].get(at, [])]
-            head = content.images["image"][at], content.images["split"][at]
+            content, side, position = (before, 0, i) if i is not None else (after, 1, j or 0)
+            labels = [label for label, *_ in marks[side].get(position, [])]
+            head = content.images["image"][position], content.images["split"][position]
             rows.append((*head, "removed", labels, None) if side == 0 else (*head, "added", None, labels))
             continue
         head = after.images["image"][j], after.images["split"][j]
@@ -317,9 +317,9 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
                 rows.append((*head, "redrawn", was, is_))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 5
     names = ("image", "split", "change")
-    found = {name: pd.Series(columns[at], dtype="str") for at, name in enumerate(names)}
+    frame = {name: pd.Series(columns[position], dtype="str") for position, name in enumerate(names)}
     return pd.DataFrame(
-        {**found, "before": pd.Series(columns[3], dtype=object), "after": pd.Series(columns[4], dtype=object)}
+        {**frame, "before": pd.Series(columns[3], dtype=object), "after": pd.Series(columns[4], dtype=object)}
     )
 
 
@@ -333,14 +333,14 @@ def _details(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
     """Map each of these images to its annotations as sorted tuples (label, left, top, width, height, polygon, …)."""
-    found: dict[int, list[tuple[Any, ...]]] = {}
+    result: dict[int, list[tuple[Any, ...]]] = {}
     names = [name for name in _MARKS if name != "created"]
     chosen = _positions(content, places)
     columns = [plain(pd.Series(content.annotations[name][chosen])) for name in names]
     values = [[None] * len(chosen) if column is None else column.tolist() for column in columns]
     heads = (content.annotations[name][chosen].tolist() for name in ("image", "label"))
-    for place, number, *row in zip(*heads, *values, strict=True):
-        found.setdefault(place, []).append((content.labels[number][0], *row))
-    for rows in found.values():
+    for position, number, *row in zip(*heads, *values, strict=True):
+        result.setdefault(position, []).append((content.labels[number][0], *row))
+    for rows in result.values():
         rows.sort(key=lambda row: tuple((value is not None, value) for value in row))
-    return found
+    return result

@@ -365,11 +365,11 @@ class SqlStore:
         """Count the labelled images without any label by a model, and the boxes and polygons on them."""
         i, a = schema.images.c, schema.annotations.c
         by_model = select(a.image_id).where(func.substr(a.annotator, 1, len(t.MACHINE)) == t.MACHINE)
-        own = select(i.id).where(i.split == split, i.status == "labelled", i.id.not_in(by_model))
+        by_hand = select(i.id).where(i.split == split, i.status == "labelled", i.id.not_in(by_model))
         shape = a.left.is_not(None) | a.polygon.is_not(None)
         with self._database.read(once=True) as connection:
-            images = connection.scalar(select(func.count()).select_from(own.subquery()))
-            boxes = connection.scalar(select(func.count()).where(a.image_id.in_(own), shape))
+            images = connection.scalar(select(func.count()).select_from(by_hand.subquery()))
+            boxes = connection.scalar(select(func.count()).where(a.image_id.in_(by_hand), shape))
         return int(images or 0), int(boxes or 0)
 
     def images(self, split: str | None = None) -> pd.DataFrame:
@@ -391,8 +391,8 @@ class SqlStore:
         the number of other images.
         """
         with self._database.read() as connection:
-            _, found, annotations = frames.read_tables(connection, split, images)
-            return found, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
+            _, table, annotations = frames.read_tables(connection, split, images)
+            return table, annotations, frames.read_labels(connection) if images is None else frames.NO_LABELS
 
     def tables_later(self, split: str) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame], pd.DataFrame]:
         """Return :meth:`tables`, with the annotations replaced by a function that waits until they are read.
@@ -421,10 +421,10 @@ class SqlStore:
         pairs = select(a.image_id, a.label_id).where(a.image_id.in_(select(i.id).where(i.split == split)))
         with self._database.read() as connection:
             ids, images = fetch_columns(connection, own_images, "io")
-            own, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "ii")
+            image_ids, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "ii")
             known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
-        first = ~pd.DataFrame({"image": own, "label": label_ids}).duplicated().to_numpy()
-        image, label = frames.named(own[first], ids, images), frames.named(label_ids[first], known, labels)
+        first = ~pd.DataFrame({"image": image_ids, "label": label_ids}).duplicated().to_numpy()
+        image, label = frames.named(image_ids[first], ids, images), frames.named(label_ids[first], known, labels)
         return pd.DataFrame({"image": image, "label": label})
 
     def files(self) -> tuple[pd.DataFrame, int]:
@@ -475,12 +475,12 @@ class SqlStore:
             predicted (bool, True if any model has predictions for the image).
         """
         c, p = schema.images.c, schema.predictions.c
-        own = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
+        query = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
         predicted = select(p.image_id).distinct()
         with self._database.read() as connection:
             if images is not None:  # the index begins with the split
-                own = own.where(c.split.in_(t.SPLITS), among(connection, c.image, images))
-            numbers, splits, statuses, added = fetch_columns(connection, own, "iiii")
+                query = query.where(c.split.in_(t.SPLITS), among(connection, c.image, images))
+            numbers, splits, statuses, added = fetch_columns(connection, query, "iiii")
             if images is not None:
                 predicted = predicted.where(among(connection, p.image_id, numbers.tolist()))
             (with_predictions,) = fetch_columns(connection, predicted, "i")
@@ -561,10 +561,12 @@ class SqlStore:
         dtypes = {**_ACTION_DTYPES, "before": "object", "after": "object"}
         chosen = select(*(c[name] for name in dtypes)).where(c.id > history_id).order_by(c.id).limit(limit)
         with self._database.read() as connection:
-            found = frames.frame(fetch(connection, chosen), dtypes)
-            pairs = zip(found.pop("before"), found.pop("after"), strict=True)
+            actions = frames.frame(fetch(connection, chosen), dtypes)
+            pairs = zip(actions.pop("before"), actions.pop("after"), strict=True)
             touched = [touched_images(unpack(before), unpack(after)) for before, after in pairs]
-        return found.assign(created=frames.times(found["created"].to_numpy()), images=pd.Series(touched, dtype=object))
+        return actions.assign(
+            created=frames.times(actions["created"].to_numpy()), images=pd.Series(touched, dtype=object)
+        )
 
     def labels_of_actions(self, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
         """Map actions to the labels they name or change, before and after, without those of very large edits."""
@@ -777,9 +779,9 @@ class SqlStore:
                 return WriteResult()
             refuse_stale(gone, images, stored["revision"].to_dict(), marks, marks.head(0))
             trace = Trace(connection)
-            own = [ids[name] for name in gone]
-            keep_images(trace, own)
-            delete_with(connection, schema.images, own)
+            removed = [ids[name] for name in gone]
+            keep_images(trace, removed)
+            delete_with(connection, schema.images, removed)
             note_image_change(connection)
             touch_dataset(connection, split)
             before = states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
@@ -845,8 +847,8 @@ class SqlStore:
             trace = Trace(connection)
             keep_images(trace, ids)
             for table in (schema.issues, schema.import_lines):
-                own = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
-                trace.keep(table, own, gone=True)
+                row_ids = [int(row[0]) for row in fetch(connection, select(table.c.id).where(table.c.split == split))]
+                trace.keep(table, row_ids, gone=True)
             trace.note("datasets_gone", dataset_rows(connection, split))
             for table in (schema.images, schema.issues, schema.import_lines, schema.datasets):
                 connection.execute(delete(table).where(table.c.split == split))
@@ -870,8 +872,8 @@ class SqlStore:
         """
         dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
                   "annotations": "int64"}  # fmt: skip
-        found = self._read_whole(schema.snapshots, dtypes)
-        return found.assign(created=frames.times(found["created"].to_numpy()))
+        table = self._read_whole(schema.snapshots, dtypes)
+        return table.assign(created=frames.times(table["created"].to_numpy()))
 
     def compare_snapshots(self, before: str, after: str | None) -> pd.DataFrame:
         """Compare a snapshot with another snapshot or the current state: image, split, change, before, after.
@@ -920,9 +922,9 @@ class SqlStore:
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""
         names, n = schema.labels.c, schema.label_counts.c
-        own = [func.coalesce(func.sum(case((n.split == split, n.images), else_=0)), 0) for split in t.SPLITS]
+        sums = [func.coalesce(func.sum(case((n.split == split, n.images), else_=0)), 0) for split in t.SPLITS]
         joined = schema.labels.outerjoin(schema.label_counts, n.label_id == names.id)
-        uses = select(names.label, *own, func.coalesce(func.sum(n.annotations), 0)).select_from(joined)
+        uses = select(names.label, *sums, func.coalesce(func.sum(n.annotations), 0)).select_from(joined)
         uses = uses.group_by(names.id, names.label, names.position).order_by(names.position)
         if label is not None:
             uses = uses.where(names.label == label)
@@ -1014,15 +1016,15 @@ class SqlStore:
             before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
             count, carriers = 0, set()
             for table in MARKS:
-                own = _marks_with(connection, table, id_)
+                marks = _marks_with(connection, table, id_)
                 if table is schema.annotations:
-                    count, carriers = len(own), {row[1] for row in own}
-                doubled = _doubled(connection, table, own, target)
+                    count, carriers = len(marks), {row[1] for row in marks}
+                doubled = _doubled(connection, table, marks, target)
                 trace.keep(table, doubled, gone=True)
                 delete_with(connection, table, doubled)
                 # for annotations whose label is all that changes, store only the label
                 columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
-                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in own if row[0] not in doubled]
+                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in marks if row[0] not in doubled]
                 trace.keep_known(table, columns, rows)
                 connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
@@ -1057,8 +1059,8 @@ class SqlStore:
             _, _, color, position = trace.keep(schema.labels, [id_], gone=True)[0]
             marks = fetch(connection, select(a).where(a.c.label_id == id_))
             for table in MARKS:
-                own = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
-                trace.keep(table, [int(row[0]) for row in own], gone=True)
+                rows = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
+                trace.keep(table, [int(row[0]) for row in rows], gone=True)
                 connection.execute(delete(table).where(table.c.label_id == id_))
             carriers = {int(row[1]) for row in marks}
             images = trace.keep(schema.images, carriers, ("image", "status", "revision"))
@@ -1283,7 +1285,7 @@ def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes 
 
 def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
     """Map a text column to its position in ``values``, because drivers return numbers faster than strings."""
-    return case({value: at for at, value in enumerate(values)}, value=column)
+    return case({value: index for index, value in enumerate(values)}, value=column)
 
 
 def _categories(codes: Array, names: Array) -> pd.Categorical:
@@ -1298,14 +1300,14 @@ def _read_actions(
     dtypes = {**_ACTION_DTYPES, **dict.fromkeys(payloads, "object"), "undoes": "Int64"}
     undoable = (func.coalesce(func.length(c.undo), 0) > 0).label("undoable")
     chosen = select(*(c[name] for name in dtypes), undoable).where(*where).order_by(c.id.desc()).limit(limit)
-    found = frames.frame(fetch(connection, chosen), {**dtypes, "undoable": "bool"})
+    actions = frames.frame(fetch(connection, chosen), {**dtypes, "undoable": "bool"})
     undone = undone_by(connection)
-    by = pd.array([undone.get(id_) for id_ in found["id"]], dtype="Int64")
-    found.insert(found.columns.get_loc("undoable"), "undone_by", by)
-    return found.assign(
-        created=frames.times(found["created"].to_numpy()),
-        undoable=found["undoable"] & found["undone_by"].isna(),
-        **{name: pd.Series([unpack(value) for value in found[name]], dtype=object) for name in payloads},
+    by = pd.array([undone.get(id_) for id_ in actions["id"]], dtype="Int64")
+    actions.insert(actions.columns.get_loc("undoable"), "undone_by", by)
+    return actions.assign(
+        created=frames.times(actions["created"].to_numpy()),
+        undoable=actions["undoable"] & actions["undone_by"].isna(),
+        **{name: pd.Series([unpack(value) for value in actions[name]], dtype=object) for name in payloads},
     )
 
 
@@ -1323,17 +1325,17 @@ def _send_to_review(connection: Connection, trace: Trace, *, without: int | None
 
 
 def _find_label(connection: Connection, label: str) -> int | None:
-    found = connection.scalar(select(schema.labels.c.id).where(schema.labels.c.label == label))
-    return None if found is None else int(found)
+    id_ = connection.scalar(select(schema.labels.c.id).where(schema.labels.c.label == label))
+    return None if id_ is None else int(id_)
 
 
 def _require_label(connection: Connection, label: str) -> int:
-    found = _find_label(connection, label)
-    if found is None:
+    id_ = _find_label(connection, label)
+    if id_ is None:
         c = schema.labels.c
         names = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
         raise LabelError(f"Label {label!r} does not exist. Existing labels: {names[:20]!r}.")
-    return found
+    return id_
 
 
 def _forget_merge(connection: Connection, label_id: int) -> None:
@@ -1353,9 +1355,9 @@ def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
     return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))
 
 
-def _doubled(connection: Connection, table: Table, own: Rows, target: int) -> set[int]:
+def _doubled(connection: Connection, table: Table, marks: Rows, target: int) -> set[int]:
     """Return the ids of image-level labels in ``own`` whose image already has the label ``target``."""
-    whole = [row for row in own if row[2]]
+    whole = [row for row in marks if row[2]]
     if not whole:
         return set()
     there = {(row[1], row[3]) for row in _marks_with(connection, table, target) if row[2]}

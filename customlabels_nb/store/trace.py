@@ -65,8 +65,8 @@ class Trace:
     def keep_known(self, table: Table, columns: Sequence[str], rows: Rows, *, gone: bool = False) -> None:
         """Store rows that have already been read and not yet changed. The first of ``columns`` must be the id."""
         if table is schema.images or table is schema.annotations:
-            at = columns.index("id" if table is schema.images else "image_id")
-            self._counts.leave(row[at] for row in rows)
+            position = columns.index("id" if table is schema.images else "image_id")
+            self._counts.leave(row[position] for row in rows)
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
@@ -106,12 +106,12 @@ class Trace:
 
     def _labels_in_use(self) -> list[list[Any]]:
         """Return the labels of the stored annotations, because labels may be deleted before these are restored."""
-        used = {row[at] for rows, at in self._columns(MARKS, "label_id") for row in rows}
+        used = {row[position] for rows, position in self._columns(MARKS, "label_id") for row in rows}
         return [list(row) for row in rows_with(self._connection, schema.labels, LABEL_FIELDS, used)]
 
     def _models(self) -> dict[str, int]:
         """Return the change number of each model with stored predictions."""
-        names = {row[at] for rows, at in self._columns([schema.predictions], "model") for row in rows}
+        names = {row[position] for rows, position in self._columns([schema.predictions], "model") for row in rows}
         return {name: prediction_changes(self._connection, name) for name in sorted(names)}
 
     def _columns(self, tables: Iterable[Table], column: str) -> Iterable[tuple[Rows, int]]:

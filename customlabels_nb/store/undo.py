@@ -67,32 +67,34 @@ class _Done:
 
 def touched_images(before: Any, after: Any) -> list[str]:
     """Collect the images named in an entry of the history."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for side in (before, after):
         for key, value in side.items() if isinstance(side, dict) else ():
             if isinstance(value, list) and key in ("images", "train", "test"):
-                found |= dict.fromkeys(value)
+                names |= dict.fromkeys(value)
             elif isinstance(value, dict) and "annotations" in value:
-                found[key] = None
-    return list(found)
+                names[key] = None
+    return list(names)
 
 
 def touched_labels(before: Any, after: Any) -> tuple[list[str], list[str]]:
     """Collect the labels that an entry of the history names or changes before and after it, most frequent first."""
     before, after = (side if isinstance(side, dict) else {} for side in (before, after))
-    found: tuple[Counter[str], Counter[str]] = Counter(), Counter()
-    for counts, side in zip(found, (before, after), strict=True):
+    result: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+    for counts, side in zip(result, (before, after), strict=True):
         named = [side.get("label"), *(side["labels"] if isinstance(side.get("labels"), list) else [])]
         counts.update(name for name in named if isinstance(name, str))  # an image may be called "label"
     for image in {**before, **after}:
         keys = [side.get(image) for side in (before, after)]
         old, new = (
-            {tuple(key) for key in own["annotations"]} if isinstance(own, dict) and "annotations" in own else set()
-            for own in keys
+            {tuple(key) for key in change["annotations"]}
+            if isinstance(change, dict) and "annotations" in change
+            else set()
+            for change in keys
         )
-        for counts, changed in zip(found, (old - new, new - old), strict=True):
+        for counts, changed in zip(result, (old - new, new - old), strict=True):
             counts.update(str(key[0]) for key in changed)
-    return [name for name, _ in found[0].most_common()], [name for name, _ in found[1].most_common()]
+    return [name for name, _ in result[0].most_common()], [name for name, _ in result[1].most_common()]
 
 
 def labels_of_actions(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
@@ -111,18 +113,18 @@ def labels_of_actions(connection: Connection, ids: Sequence[int]) -> dict[int, t
     size = func.coalesce(func.length(c.before), 0) + func.coalesce(func.length(c.after), 0)
     wanted = among(connection, c.id, set(originals.values()))
     rows = fetch(connection, select(c.id, c.before, c.after).where(wanted, size <= _LARGEST_NAMED))
-    found = {id_: touched_labels(unpack(before), unpack(after)) for id_, before, after in rows}
-    return {id_: found[original] for id_, original in originals.items() if original in found}
+    labels = {id_: touched_labels(unpack(before), unpack(after)) for id_, before, after in rows}
+    return {id_: labels[original] for id_, original in originals.items() if original in labels}
 
 
 def undone_by(connection: Connection) -> dict[int, int]:
     """Map each undone action to the action that undid it, unless that was itself undone."""
     c = schema.history.c
-    found: dict[int, int] = {}
+    result: dict[int, int] = {}
     for id_, undoes in fetch(connection, select(c.id, c.undoes).where(c.undoes.is_not(None)).order_by(c.id.desc())):
-        if id_ not in found:
-            found.setdefault(undoes, id_)
-    return found
+        if id_ not in result:
+            result.setdefault(undoes, id_)
+    return result
 
 
 def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_Done, dict[int, int]]:
@@ -149,10 +151,10 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
         action_id = index(action_id)
     except TypeError as error:
         raise InputError(f"action_id={action_id!r} must be the id of an action in project.history.") from error
-    found = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
-    if not found:
+    rows = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
+    if not rows:
         raise NotAllowedError(f"Action {action_id!r} does not exist. See project.history for the ids.")
-    id_, what, split, payload = found[0]
+    id_, what, split, payload = rows[0]
     if id_ in undone:
         raise NotAllowedError(
             f"{what!r} (action {id_}) has already been undone by action {undone[id_]}. To redo it, "
@@ -173,8 +175,8 @@ def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) ->
     result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
     for part in done.payload["parts"].get(schema.images.name, ()):
-        at = part["columns"].index("revision")
-        result |= {row[0]: row[at] + 1 for row in part["rows"]}
+        position = part["columns"].index("revision")
+        result |= {row[0]: row[position] + 1 for row in part["rows"]}
     pairs = {id_ for target, by in undone.items() if target > done.id for id_ in (target, by)}
     for payload in _payloads(connection, sorted(pairs)):
         for id_ in _touched_ids(payload):
@@ -223,13 +225,13 @@ def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequ
     who = _who_changed(connection, done.id, ids[0], shown)
     parts = done.payload["parts"].get(schema.annotations.name, ())
     columns = [column.name for column in schema.annotations.columns]
-    yours = [found for part in parts if "image_id" in part["columns"] for found in _whole(connection, part, columns)]
-    names_of, at = dict(zip(ids, names, strict=True)), columns.index("image_id")
+    yours = [mark for part in parts if "image_id" in part["columns"] for mark in _whole(connection, part, columns)]
+    names_of, position = dict(zip(ids, names, strict=True)), columns.index("image_id")
     theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
-    yours = [found for found in yours if found[1][found[0].index("image_id")] in names_of]
+    yours = [mark for mark in yours if mark[1][mark[0].index("image_id")] in names_of]
     if not made_ids(done.payload, schema.annotations):  # the action did not change other images' annotations
         changed = {row[fields.index("image_id")] for fields, row in yours}
-        yours += [found for found in theirs if found[1][at] not in changed]
+        yours += [mark for mark in theirs if mark[1][position] not in changed]
     labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
     for part in done.payload["parts"].get(schema.labels.name, ()):
         if "label" in part["columns"]:  # a label that the action removed is only stored here
@@ -250,8 +252,8 @@ def _whole(
     """Return complete annotation rows with their column names, taking fields that were not stored from the database."""
     if "created" in part["columns"]:
         return [(part["columns"], row) for row in part["rows"]]
-    at, to = part["columns"].index("label_id"), columns.index("label_id")
-    labels = {row[0]: row[at] for row in part["rows"]}
+    position, to = part["columns"].index("label_id"), columns.index("label_id")
+    labels = {row[0]: row[position] for row in part["rows"]}
     rows = rows_with(connection, schema.annotations, columns, labels)
     return [(columns, (*row[:to], labels[row[0]], *row[to + 1 :])) for row in rows]
 
@@ -276,14 +278,14 @@ def _annotations(
     rows: Sequence[tuple[Sequence[str], Sequence[Any]]], images: Mapping[int, str], labels: Mapping[int, str]
 ) -> pd.DataFrame:
     """Convert database rows, each with its column names, to an annotations table."""
-    found = [dict(zip(columns, row, strict=True)) for columns, row in rows]
-    if not found:
+    records = [dict(zip(columns, row, strict=True)) for columns, row in rows]
+    if not records:
         return t.empty(t.ANNOTATION_COLUMNS)
-    data = pd.DataFrame(found).assign(
-        image=[images[row["image_id"]] for row in found],
-        label=[labels.get(row["label_id"], "") for row in found],
-        polygon=[load_json(row["polygon"], None) for row in found],
-        created=frames.times([row["created"] for row in found]),
+    data = pd.DataFrame(records).assign(
+        image=[images[row["image_id"]] for row in records],
+        label=[labels.get(row["label_id"], "") for row in records],
+        polygon=[load_json(row["polygon"], None) for row in records],
+        created=frames.times([row["created"] for row in records]),
     )
     return t.normalise_annotations(data)
 
@@ -334,12 +336,12 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
                 name = after[id_][0] if id_ in after else there[id_][0]
                 raise NotAllowedError(f"{what} cannot be undone: label {name!r} has been changed since then.")
         if "label" in part["columns"]:
-            at = part["columns"].index("label")
+            position = part["columns"].index("label")
             for row in part["rows"]:
-                taken = [id_ for id_, (label, *_) in there.items() if label == row[at] and id_ != row[0]]
+                taken = [id_ for id_, (label, *_) in there.items() if label == row[position] and id_ != row[0]]
                 if taken and row[0] in there:
                     raise NotAllowedError(
-                        f"{what} cannot be undone: another label {row[at]!r} has been added since then."
+                        f"{what} cannot be undone: another label {row[position]!r} has been added since then."
                     )
     if payload.get("explicit"):
         for id_ in made_ids(payload, schema.labels):
@@ -402,8 +404,8 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
 def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
     """Delete the rows that the action created, except labels, and all annotations and predictions of new images."""
     for table in MARKS:
-        own = {int(row[0]) for row in rows_with(connection, table, ("id",), images, key="image_id")}
-        made = own.union(made_ids(payload, table))
+        annotated = {int(row[0]) for row in rows_with(connection, table, ("id",), images, key="image_id")}
+        made = annotated.union(made_ids(payload, table))
         trace.keep(table, made, gone=True)
         delete_with(connection, table, made)
     for table in (schema.images, schema.issues, schema.import_lines):
@@ -434,7 +436,7 @@ def _images_back(
             connection,
             schema.images,
             (*names, "revision"),
-            [(*(row[place] for place in places), expected[row[0]] + 1, row[0]) for row in rows],
+            [(*(row[position] for position in places), expected[row[0]] + 1, row[0]) for row in rows],
         )
     trace.returned(schema.images, (id_ for id_, _ in returned))
     trace.note("revisions", returned)

@@ -41,8 +41,8 @@ _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 # -- settings ---------------------------------------------------------------------------------------
 def read_setting(connection: Connection, name: str) -> Any:
     """Return the JSON value of a setting, or None if it was never set."""
-    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == SETTING + name))
-    return None if found is None else json.loads(found)
+    text = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == SETTING + name))
+    return None if text is None else json.loads(text)
 
 
 def write_setting(connection: Connection, name: str, value: Any) -> None:
@@ -77,13 +77,13 @@ def ensure_dataset(
     t.check_split(split)
     c = schema.datasets.c
     now = now_us()
-    found = fetch(connection, select(c.sources).where(c.split == split))
-    before = load_json(found[0][0], []) if found else []
+    rows = fetch(connection, select(c.sources).where(c.split == split))
+    before = load_json(rows[0][0], []) if rows else []
     sources = [*before, dict(source)] if source and dict(source) not in before else before
     if trace is not None:
-        trace.note("datasets_made", [] if found else [split])
+        trace.note("datasets_made", [] if rows else [split])
         trace.note("sources", {split: [before, sources]} if sources != before else {})
-    if found:
+    if rows:
         touch_dataset(connection, split, sources=dump_json(sources))
     else:
         insert_rows(
@@ -157,21 +157,21 @@ def insert_images(
     ensure_labels(connection, given)
     is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
     for images, marks, files in parts:
-        own = images["image"].tolist()
-        taken = image_ids(connection, own, split) if own and not is_empty else {}
+        image_names = images["image"].tolist()
+        taken = image_ids(connection, image_names, split) if image_names and not is_empty else {}
         if taken:
             raise TableError(
                 f"{len(taken)} of these images are already in the {split} set, for example {min(taken)!r}."
             )
         ids = range(0)
-        if own:
-            ids, is_empty = take_ids(connection, schema.images, len(own)), False
+        if image_names:
+            ids, is_empty = take_ids(connection, schema.images, len(image_names)), False
             columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
             insert_columns(connection, schema.images, columns)
             extra_columns.remember_dtypes(connection, images)
-        _insert_annotations(connection, marks, dict(zip(own, ids, strict=True)))
+        _insert_annotations(connection, marks, dict(zip(image_names, ids, strict=True)))
         used.update(marks["label"].unique())
-        names.add(own)
+        names.add(image_names)
     if names.count:
         note_image_change(connection)
     if unused := given - used:
@@ -188,8 +188,8 @@ def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: 
         columns = frames.mark_columns(annotations, ids, labels)
     except KeyError as error:
         raise TableError(f"The annotations refer to {error.args[0]!r}, which is not among the images.") from error
-    own = take_ids(connection, schema.annotations, len(annotations))
-    insert_columns(connection, schema.annotations, {"id": own, **columns})
+    new_ids = take_ids(connection, schema.annotations, len(annotations))
+    insert_columns(connection, schema.annotations, {"id": new_ids, **columns})
 
 
 def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
@@ -198,11 +198,11 @@ def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, in
         return 0
     c = schema.import_lines.c
     known = set(fetch(connection, select(c.source, c.line, c.raw).where(c.split == split)))
-    found = [line for line in dict.fromkeys(lines) if line not in known]
-    ids = take_ids(connection, schema.import_lines, len(found)) if found else range(0)
-    rows = [(id_, split, *line) for id_, line in zip(ids, found, strict=True)]
+    fresh = [line for line in dict.fromkeys(lines) if line not in known]
+    ids = take_ids(connection, schema.import_lines, len(fresh)) if fresh else range(0)
+    rows = [(id_, split, *line) for id_, line in zip(ids, fresh, strict=True)]
     insert_rows(connection, schema.import_lines, ("id", "split", "source", "line", "raw"), rows)
-    return len(found)
+    return len(fresh)
 
 
 def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
@@ -213,12 +213,12 @@ def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> 
     if not given:
         return 0
     known = set(fetch(connection, select(*(c[name] for name in names)).where(c.split == split)))
-    found = [row for row in given if row not in known]
-    if found:
-        now, ids = now_us(), take_ids(connection, schema.issues, len(found))
-        rows = [(id_, now, split, *row) for id_, row in zip(ids, found, strict=True)]
+    fresh = [row for row in given if row not in known]
+    if fresh:
+        now, ids = now_us(), take_ids(connection, schema.issues, len(fresh))
+        rows = [(id_, now, split, *row) for id_, row in zip(ids, fresh, strict=True)]
         insert_rows(connection, schema.issues, ("id", "created", "split", *names), rows)
-    return len(found)
+    return len(fresh)
 
 
 class Edit:

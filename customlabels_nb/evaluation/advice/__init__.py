@@ -159,11 +159,11 @@ class Advice(Sequence[AdviceItem]):
 
     def _repr_html_(self) -> str:
         colors = dict(zip(self.labels["label"], self.labels["color"], strict=True))
-        left = SHOWN_PICTURES
+        remaining = SHOWN_PICTURES
         cards = []
         for item in self.items:
-            images = _images(item, colors, self.pictures, left)
-            left -= sum(image["source"] is not None for image in images)
+            images = _images(item, colors, self.pictures, remaining)
+            remaining -= sum(image["source"] is not None for image in images)
             cards.append(
                 {
                     "item": item,
@@ -202,16 +202,16 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
     return AdviceImage(data, header.width, header.height)
 
 
-def strongest(found: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
+def strongest(items: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
     """Select the suggestions to show, and count the suggestions not shown.
 
     Suspected label errors come first, because they make all other suggestions unreliable.
     """
     kept: list[AdviceItem] = []
-    for item in sorted(found, key=lambda item: (item.kind != "label_error", -item.weight)):
+    for item in sorted(items, key=lambda item: (item.kind != "label_error", -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
             kept.append(item)
-    return tuple(kept), len(found) - len(kept)
+    return tuple(kept), len(items) - len(kept)
 
 
 __all__ = ["Advice", "AdviceItem", "AdviceImage", "Pictures", "advise", "picture_of"]
@@ -264,7 +264,7 @@ def advise(
     features = checked_features(features, applied.outcomes)
     case = Case(applied, summary, per_label, per_image, training, features, *access, split, curve)
     mistakes = find_mistakes(case)
-    found = [
+    candidates = [
         *truth_advice(case, mistakes),
         *never_found_advice(case),
         *confusion_advice(case, mistakes),
@@ -278,11 +278,11 @@ def advise(
         *confidence_advice(case),
     ]
     if case.is_drawn:
-        found += [*misplaced_advice(case, mistakes), *size_advice(case)]
-    items, left = strongest(found)
+        candidates += [*misplaced_advice(case, mistakes), *size_advice(case)]
+    items, omitted = strongest(candidates)
     notes = []
-    if left:
-        notes.append(f"{left} less effective suggestion{' is' if left == 1 else 's are'} not shown.")
+    if omitted:
+        notes.append(f"{omitted} less effective suggestion{' is' if omitted == 1 else 's are'} not shown.")
     if case.features is None and not case.is_drawn:
         notes.append("Not checked: labels whose images vary in appearance. Pass features: report.advise(features=…).")
     return Advice(items, tuple(notes), name, labels, pictures)

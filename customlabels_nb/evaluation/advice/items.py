@@ -86,12 +86,12 @@ class AdviceItem:
 def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
     """Format a suggestion as lines of text: observation and advice, images, and code."""
     indent = " " * len(mark)
-    said = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
+    lines = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
     names = item.images["image"].drop_duplicates()
     shown = ", ".join(short_name(name) for name in names.head(SHOWN_IMAGES))
     more = f" and {len(names) - SHOWN_IMAGES:,} more" if len(names) > SHOWN_IMAGES else ""
     code = [f"{indent}    {line}" for line in item.call.splitlines()]
-    return [*said, *([f"{indent}{shown}{more}"] if shown else []), *code]
+    return [*lines, *([f"{indent}{shown}{more}"] if shown else []), *code]
 
 
 def short_name(image: str) -> str:

@@ -246,12 +246,16 @@ def find_mistakes(case: Case) -> Mistakes:
 
 def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Suggest checking ground-truth labels that are probably wrong."""
-    found = mistakes.suspects
-    if found.empty:
+    suspects = mistakes.suspects
+    if suspects.empty:
         return
-    one, replaced = len(found) == 1, found["truth"].notna()
+    is_single, replaced = len(suspects) == 1, suspects["truth"].notna()
     if case.single_label:
-        start = "1 test image may have the wrong label" if one else f"{len(found):,} test images may have wrong labels"
+        start = (
+            "1 test image may have the wrong label"
+            if is_single
+            else f"{len(suspects):,} test images may have wrong labels"
+        )
     else:
         what, several = (case.shape, case.shapes) if case.is_drawn else ("label", "labels")
         parts = [
@@ -264,9 +268,11 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         f"{start}: the model disagrees at a confidence where it is usually right. "
         "Check these first, because wrong labels in the test set make every metric wrong."
     )
-    right, wrong = case.each(found["predicted"]), case.each(found.loc[replaced, "truth"])
-    labels = tuple(label for label in case.labels if label in {*found["predicted"], *found["truth"].dropna()})
-    yield AdviceItem("label_error", text, labels, found, case.look(found), case.gain(tp=right, fp=-right, fn=-wrong))
+    right, wrong = case.each(suspects["predicted"]), case.each(suspects.loc[replaced, "truth"])
+    labels = tuple(label for label in case.labels if label in {*suspects["predicted"], *suspects["truth"].dropna()})
+    yield AdviceItem(
+        "label_error", text, labels, suspects, case.look(suspects), case.gain(tp=right, fp=-right, fn=-wrong)
+    )
 
 
 def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -305,8 +311,8 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Suggest improvements for labels that are often missed without another prediction."""
-    found = case.counts[0]
-    for position in np.flatnonzero(found > 0).tolist():
+    missed = case.counts[0]
+    for position in np.flatnonzero(missed > 0).tolist():
         label, targets = case.labels[position], int(case.outcomes.targets[position])
         images = mistakes.missed[mistakes.missed["truth"] == label]
         if len(images) < ALONE_TIMES or len(images) < ALONE_SHARE * targets:
@@ -351,10 +357,15 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 # -- mistakes by task -----------------------------------------------------------------------------------
 def _other_labels(scores: Scores) -> pd.DataFrame:
     """List the single-label images whose most confident label differs from their true label."""
-    true, said = scores.true_label, scores.predicted_label
-    at = np.flatnonzero((true >= 0) & (said >= 0) & (true != said))
+    true, predicted = scores.true_label, scores.predicted_label
+    positions = np.flatnonzero((true >= 0) & (predicted >= 0) & (true != predicted))
     names = np.array(scores.labels, dtype=object)
-    rows = (scores.images[at], names[true[at]], names[said[at]], scores.confidence[at, said[at]])
+    rows = (
+        scores.images[positions],
+        names[true[positions]],
+        names[predicted[positions]],
+        scores.confidence[positions, predicted[positions]],
+    )
     return _table(dict(zip(_COLUMNS, rows, strict=True)))
 
 
@@ -407,10 +418,10 @@ def _iou_with_own(case: Case) -> FloatArray:
     return case.outcomes.highest_ious(case.applied.accepted())[wrong]
 
 
-def _doubted(case: Case, found: pd.DataFrame) -> pd.DataFrame:
+def _doubted(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
     """Select the predictions whose confidence is so high that the ground truth is doubtful, see :func:`_least_sure`."""
     least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
-    return found[found["confidence"] >= found["predicted"].map(least).astype("float64")]
+    return rows[rows["confidence"] >= rows["predicted"].map(least).astype("float64")]
 
 
 def _least_sure(case: Case) -> FloatArray:
@@ -427,18 +438,18 @@ def _least_sure(case: Case) -> FloatArray:
     return result
 
 
-def _without(found: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
-    keys = ["image", "predicted", *_box(found)]
+def _without(table: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
+    keys = ["image", "predicted", *_box(table)]
     other = pd.MultiIndex.from_frame(suspects[keys])
-    return found[~pd.MultiIndex.from_frame(found[keys]).isin(other)].reset_index(drop=True)
+    return table[~pd.MultiIndex.from_frame(table[keys]).isin(other)].reset_index(drop=True)
 
 
-def _of(found: pd.DataFrame, truth: str, predicted: str) -> pd.DataFrame:
-    return found[(found["truth"] == truth) & (found["predicted"] == predicted)]
+def _of(rows: pd.DataFrame, truth: str, predicted: str) -> pd.DataFrame:
+    return rows[(rows["truth"] == truth) & (rows["predicted"] == predicted)]
 
 
-def _box(found: pd.DataFrame) -> list[str]:
-    return [name for name in _BOX if name in found.columns]
+def _box(table: pd.DataFrame) -> list[str]:
+    return [name for name in _BOX if name in table.columns]
 
 
 def _confidence(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -597,45 +608,45 @@ _IN_WORDS = {
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Suggest checking labels that are found, but whose boxes have too low an IoU with the true boxes."""
     needed = getattr(case.outcomes, "iou_threshold", IOU_THRESHOLD)
-    found = mistakes.misplaced
-    if found.empty:
+    misplaced = mistakes.misplaced
+    if misplaced.empty:
         return
     missed = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
-    lacking = pd.MultiIndex.from_frame(found[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
-    found = found[lacking & found["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
-    targets = found["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
-    times = found.groupby("predicted")["predicted"].transform("size")
-    found = found[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
-    if found.empty:
+    lacking = pd.MultiIndex.from_frame(misplaced[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
+    misplaced = misplaced[lacking & misplaced["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
+    targets = misplaced["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
+    times = misplaced.groupby("predicted")["predicted"].transform("size")
+    misplaced = misplaced[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
+    if misplaced.empty:
         return
-    labels = tuple(found["predicted"].value_counts().index)
+    labels = tuple(misplaced["predicted"].value_counts().index)
     which = listed(labels) + (" is found, but its" if len(labels) == 1 else " are found, but their")
     text = (
-        f"{which} {case.shapes} are imprecise {len(found):,} times: their IoU with the true {case.shapes} is "
-        f"{found['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all {case.shapes} are drawn "
-        "tightly and consistently, in the training and test images."
+        f"{which} {case.shapes} are imprecise {len(misplaced):,} times: their IoU with the true {case.shapes} is "
+        f"{misplaced['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all {case.shapes} are "
+        "drawn tightly and consistently, in the training and test images."
     )
-    by = case.each(found["predicted"])
-    images = found.sort_values("overlap", kind="stable", ignore_index=True)
+    by = case.each(misplaced["predicted"])
+    images = misplaced.sort_values("overlap", kind="stable", ignore_index=True)
     yield AdviceItem("misplaced", text, labels, images, case.look(images), case.gain(tp=by, fp=-by, fn=-by))
 
 
 def size_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest improvements for box sizes that are missed more often than other sizes."""
-    found, missed = _sizes_of(case.hits), _sizes_of(case.misses)
+    matched, missed = _sizes_of(case.hits), _sizes_of(case.misses)
     for size, (extent, otherwise) in _IN_WORDS.items():
-        lacking, here = int((missed == size).sum()), int((found == size).sum())
+        lacking, here = int((missed == size).sum()), int((matched == size).sum())
         targets = lacking + here
-        others = len(found) + len(missed) - targets
+        others = len(matched) + len(missed) - targets
         if lacking < SIZE_MISSED or targets < SIZE_BOXES or others < SIZE_BOXES:
             continue
-        recall, elsewhere = here / targets, (len(found) - here) / others
+        recall, elsewhere = here / targets, (len(matched) - here) / others
         if elsewhere - recall < SIZE_GAP:
             continue
         rows = case.misses[(missed == size).to_numpy()]
         text = (
             f"{size.capitalize()} {case.shapes} ({extent}) are often missed: {here:,} of {targets:,} are found, "
-            f"compared with {len(found) - here:,} of {others:,} of other sizes. Add training images with such "
+            f"compared with {len(matched) - here:,} of {others:,} of other sizes. Add training images with such "
             f"{case.shapes}, or {otherwise}."
         )
         labels = tuple(label for label in case.labels if label in set(rows["label"]))
@@ -686,11 +697,11 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
     group = _halves(vectors)
     if group is None:
         return None
-    found = rows["found"].to_numpy(dtype=bool)
-    recall = [float(found[group == which].mean()) for which in (0, 1)]
+    is_found = rows["found"].to_numpy(dtype=bool)
+    recall = [float(is_found[group == which].mean()) for which in (0, 1)]
     worse = int(recall[1] < recall[0])
     sizes = [int((group == which).sum()) for which in (worse, 1 - worse)]
-    hits = [int(found[group == which].sum()) for which in (worse, 1 - worse)]
+    hits = [int(is_found[group == which].sum()) for which in (worse, 1 - worse)]
     missed = [size - hit for size, hit in zip(sizes, hits, strict=True)]
     if recall[1 - worse] - recall[worse] < RECALL_GAP or fisher_exact([hits, missed]).pvalue > CHANCE:
         return None
@@ -744,15 +755,15 @@ def checked_features(
             features = pd.DataFrame.from_dict(rows, orient="index")
         if isinstance(features, pd.DataFrame):
             features = features[~features.index.duplicated()].reindex(list(outcomes.images))
-        found = np.asarray(features, dtype=np.float64)
+        checked = np.asarray(features, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"features cannot be read as numbers: {error}.") from error
-    if found.ndim != 2 or len(found) != number or not found.shape[1]:
+    if checked.ndim != 2 or len(checked) != number or not checked.shape[1]:
         raise InputError(
-            f"features has the shape {found.shape}. Pass one row for each of the {number} test images, in the order of "
-            "the images table, or a dict that maps each image to its features."
+            f"features has the shape {checked.shape}. Pass one row for each of the {number} test images, in the order "
+            "of the images table, or a dict that maps each image to its features."
         )
-    return found
+    return checked
 
 
 # -- rare labels, few test images, overconfidence ------------------------------------------------------------
@@ -777,10 +788,10 @@ def never_found_advice(case: Case) -> Iterator[AdviceItem]:
     tp, _, _ = case.counts
     tested = case.outcomes.in_test_set
     for known in (False, True):
-        at = np.flatnonzero(tested & (tp == 0) & (case.outcomes.known == known))
-        if not at.size:
+        unfound = np.flatnonzero(tested & (tp == 0) & (case.outcomes.known == known))
+        if not unfound.size:
             continue
-        labels = tuple(case.labels[position] for position in at)
+        labels = tuple(case.labels[position] for position in unfound)
         images = _images_with(case, labels)
         several = len(labels) > 1
         if known:
@@ -909,15 +920,15 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
     """Return the confidence and correctness of each most confident label (single-label) or accepted prediction."""
     if isinstance(case.outcomes, Scores) and case.single_label:
-        true, said = case.outcomes.true_label, case.outcomes.predicted_label
-        at = np.flatnonzero((true >= 0) & (said >= 0))
-        return case.outcomes.confidence[at, said[at]], true[at] == said[at]
-    found = pd.concat([case.hits.assign(right=True), case.alarms.assign(right=False)])
-    return found["confidence"].to_numpy(dtype=np.float64), found["right"].to_numpy(dtype=bool)
+        true, predicted = case.outcomes.true_label, case.outcomes.predicted_label
+        positions = np.flatnonzero((true >= 0) & (predicted >= 0))
+        return case.outcomes.confidence[positions, predicted[positions]], true[positions] == predicted[positions]
+    answers = pd.concat([case.hits.assign(right=True), case.alarms.assign(right=False)])
+    return answers["confidence"].to_numpy(dtype=np.float64), answers["right"].to_numpy(dtype=bool)
 
 
 def _images_with(case: Case, labels: tuple[str, ...]) -> pd.DataFrame:
     """List the test images with the given labels, lowest confidence first."""
-    found = pd.concat([case.misses, case.hits])
-    found = found[found["label"].isin(labels)][["image", "label", "confidence"]]
-    return found.sort_values("confidence", kind="stable").drop_duplicates(["image", "label"], ignore_index=True)
+    rows = pd.concat([case.misses, case.hits])
+    rows = rows[rows["label"].isin(labels)][["image", "label", "confidence"]]
+    return rows.sort_values("confidence", kind="stable").drop_duplicates(["image", "label"], ignore_index=True)

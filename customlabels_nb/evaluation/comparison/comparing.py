@@ -195,14 +195,14 @@ def compare(
     _check_alike(before, after)
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
-    one, other = before.applied.only(here), after.applied.only(there)
-    deltas, label_deltas = _intervals(one, other, random_state=random_state, resamples=resamples)
-    tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, one), (after, other))]
+    before_here, other = before.applied.only(here), after.applied.only(there)
+    deltas, label_deltas = _intervals(before_here, other, random_state=random_state, resamples=resamples)
+    tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, before_here), (after, other))]
     labels = _labels(before, after)
-    sides = [ComparedSide.of(applied, one.outcomes.images) for applied in (one, other)]
+    sides = [ComparedSide.of(applied, before_here.outcomes.images) for applied in (before_here, other)]
     (fixed, broken), truth = changed_images(*sides), changed_truth(*sides)
     return Comparison(
-        summary=_summary(one, other, tables, deltas),
+        summary=_summary(before_here, other, tables, deltas),
         per_label=_per_label(labels, tables, label_deltas),
         fixed=fixed,
         broken=broken,
@@ -233,14 +233,16 @@ def _check_alike(before: Evaluation, after: Evaluation) -> None:
 def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple[IntArray, IntArray]:
     """Return the positions in each evaluation of the images that both share, in the order of ``before``."""
     names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
-    place = names[1].get_indexer(names[0]).astype(np.int64)
+    matches = names[1].get_indexer(names[0]).astype(np.int64)
     contents = [_contents(evaluation) for evaluation in (before, after)]
-    free = ~np.isin(np.arange(len(names[1])), place)
-    by_content = {str(contents[1][at]): at for at in np.flatnonzero(free & contents[1].notna().to_numpy())[::-1]}
-    for at in np.flatnonzero((place < 0) & contents[0].notna().to_numpy()).tolist():
-        place[at] = by_content.pop(str(contents[0][at]), -1)
-    alone = [names[0][place < 0].tolist(), names[1][~np.isin(np.arange(len(names[1])), place)].tolist()]
-    here = np.flatnonzero(place >= 0)
+    free = ~np.isin(np.arange(len(names[1])), matches)
+    by_content = {
+        str(contents[1][index]): index for index in np.flatnonzero(free & contents[1].notna().to_numpy())[::-1]
+    }
+    for index in np.flatnonzero((matches < 0) & contents[0].notna().to_numpy()).tolist():
+        matches[index] = by_content.pop(str(contents[0][index]), -1)
+    alone = [names[0][matches < 0].tolist(), names[1][~np.isin(np.arange(len(names[1])), matches)].tolist()]
+    here = np.flatnonzero(matches >= 0)
     if not here.size:
         raise NotEnoughDataError("The two evaluations have no test images in common. Evaluate both on the same images.")
     if any(alone) and not common:
@@ -251,7 +253,7 @@ def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple
             f"The two evaluations have different test images: {' and '.join(parts)}. Pass common=True to compare the "
             f"{here.size:,} images they share."
         )
-    return here.astype(np.int64), place[here]
+    return here.astype(np.int64), matches[here]
 
 
 def _contents(evaluation: Evaluation) -> pd.Series:
@@ -267,14 +269,14 @@ def _some(names: list[str]) -> str:
 
 
 def _intervals(
-    one: Thresholded, other: Thresholded, *, random_state: int, resamples: int
+    first: Thresholded, other: Thresholded, *, random_state: int, resamples: int
 ) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]:
     """Compute 95% confidence intervals of the differences in each metric, and in F1 of each label that both have."""
-    rows = [counted_rows(applied) for applied in (one, other)]
+    rows = [counted_rows(applied) for applied in (first, other)]
     width = rows[0].shape[1]
-    labels = [applied.outcomes.labels for applied in (one, other)]
+    labels = [applied.outcomes.labels for applied in (first, other)]
     both = [label for label in labels[0] if label in labels[1]]
-    at = [[own.index(label) for label in both] for own in labels]
+    columns = [[names.index(label) for label in both] for names in labels]
     drawn: list[FloatArray] = []
     label_drawn: list[FloatArray] = []
     for sums in resampled_sums(hstack(rows, format="csr"), random_state=random_state, resamples=resamples):
@@ -284,7 +286,7 @@ def _intervals(
             strict=True,
         )
         drawn.append(metric[1] - metric[0])
-        label_drawn.append(label_f1[1][:, at[1]] - label_f1[0][:, at[0]])
+        label_drawn.append(label_f1[1][:, columns[1]] - label_f1[0][:, columns[0]])
     return _ends(list(COUNTED), np.concatenate(drawn)), _ends(both, np.concatenate(label_drawn))
 
 
@@ -294,9 +296,9 @@ def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]
 
 
 def _summary(
-    one: Thresholded, other: Thresholded, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
+    first: Thresholded, other: Thresholded, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    before, after = (overall_metrics(a.outcomes, table) for a, table in zip((one, other), tables, strict=True))
+    before, after = (overall_metrics(a.outcomes, table) for a, table in zip((first, other), tables, strict=True))
     rows = [
         (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
         for name, value in before.items()
@@ -342,22 +344,24 @@ def _notes(
     truth: pd.DataFrame,
     names: tuple[str, str],
 ) -> list[str]:
-    found = []
+    notes = []
     for evaluation, name in zip((before, after), names, strict=True):
-        left = len(evaluation.outcomes.images) - compared
-        if left:
-            found.append(f"{left:,} test image{' is' if left == 1 else 's are'} only in {name} and therefore ignored.")
+        ignored = len(evaluation.outcomes.images) - compared
+        if ignored:
+            notes.append(
+                f"{ignored:,} test image{' is' if ignored == 1 else 's are'} only in {name} and therefore ignored."
+            )
     for column, name in (("in_after", names[0]), ("in_before", names[1])):
         alone = labels.loc[~labels[column], "label"].tolist()
         if alone:
-            found.append(f"Only {name} has the label{'' if len(alone) == 1 else 's'} {_some(alone)}.")
+            notes.append(f"Only {name} has the label{'' if len(alone) == 1 else 's'} {_some(alone)}.")
     if len(truth):
         number = truth["image"].nunique()
-        found.append(
+        notes.append(
             f"The ground truth of {number:,} image{'' if number == 1 else 's'} differs between the evaluations, so "
             "some changes are not due to the models. See truth_changed."
         )
-    return found
+    return notes
 
 
 _KEYS = ["image", "label"]
@@ -382,8 +386,8 @@ class ComparedSide:
     def of(cls, applied: Thresholded, names: npt.NDArray[np.object_]) -> ComparedSide:
         """Create a side, replacing the names of its images by ``names``, in the same order."""
         rows = applied.per_image()
-        at = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
-        return cls(applied, rows.assign(image=pd.array(names[at], dtype="str")))
+        positions = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
+        return cls(applied, rows.assign(image=pd.array(names[positions], dtype="str")))
 
     @property
     def outcomes(self) -> Outcomes:
@@ -401,13 +405,13 @@ def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFr
     Both sides must have the same image order. For single-label tasks the most confident label counts, as in the
     confusion matrix. Otherwise, a label of an image is fixed if it has fewer false positives and misses than before.
     """
-    one, other = before.outcomes, after.outcomes
-    if isinstance(one, Scores) and isinstance(other, Scores) and one.task == SINGLE_LABEL:
-        return _other_answers(one, other)
+    first, other = before.outcomes, after.outcomes
+    if isinstance(first, Scores) and isinstance(other, Scores) and first.task == SINGLE_LABEL:
+        return _other_answers(first, other)
     table = _mistakes(before, after)
-    if isinstance(one, Scores) and isinstance(other, Scores):
+    if isinstance(first, Scores) and isinstance(other, Scores):
         table = table.assign(
-            confidence_before=_confidences(one, table["at"], table["label"]),
+            confidence_before=_confidences(first, table["at"], table["label"]),
             confidence_after=_confidences(other, table["at"], table["label"]),
         )
     wrong = table["wrong_after"] - table["wrong_before"]
@@ -427,18 +431,18 @@ def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     return differ.index.to_frame(index=False).astype("str")
 
 
-def _other_answers(one: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _other_answers(first: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find fixed and broken single-label images by their most confident label."""
     parts = []
-    for scores in (one, other):
-        true, said, at = scores.true_label, scores.predicted_label, np.arange(len(scores.images))
+    for scores in (first, other):
+        true, predicted, rows = scores.true_label, scores.predicted_label, np.arange(len(scores.images))
         names = np.array([*scores.labels, None], dtype=object)
-        confidence = np.where(said >= 0, scores.confidence[at, said], np.nan)
-        parts.append((names[true], names[said], confidence, (true >= 0) & (true == said)))
-    labelled = (one.truth.any(axis=1)) & (other.truth.any(axis=1))
+        confidence = np.where(predicted >= 0, scores.confidence[rows, predicted], np.nan)
+        parts.append((names[true], names[predicted], confidence, (true >= 0) & (true == predicted)))
+    labelled = (first.truth.any(axis=1)) & (other.truth.any(axis=1))
     table = pd.DataFrame(
         {
-            "image": one.images,
+            "image": first.images,
             "label": parts[1][0],
             "before": parts[0][1],
             "after": parts[1][1],
@@ -494,11 +498,11 @@ def _in_words(missed: int, false: int, several: bool) -> str:
     return ", ".join(part for part, number in ((f"{missed} missed", missed), (alarms, false)) if number)
 
 
-def _confidences(scores: Scores, at: pd.Series, label: pd.Series) -> list[float]:
+def _confidences(scores: Scores, rows: pd.Series, label: pd.Series) -> list[float]:
     """Look up the confidence of each image/label pair, NaN if the pair has no prediction."""
     column = pd.Index(scores.labels).get_indexer(label.astype("object"))
-    found = np.where((column >= 0) & scores.given[at, column], scores.confidence[at, column], np.nan)
-    return [float(value) for value in found]
+    confidences = np.where((column >= 0) & scores.given[rows, column], scores.confidence[rows, column], np.nan)
+    return [float(value) for value in confidences]
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -521,8 +525,8 @@ def _of_f1(row: pd.Series) -> str:
         move = f"F1 {'rises' if row['delta'] > 0 else 'falls'} from {row['before']:.3f} to {row['after']:.3f}"
     if pd.isna(row["low"]) or row["low"] == row["high"] == 0:
         return f"{move}."
-    said = f"{move} ({signed(row['delta'])}, 95% confidence interval {signed(row['low'])} to {signed(row['high'])})"
-    return f"{said}." if certain(row) else f"{said}, which is not significant."
+    sentence = f"{move} ({signed(row['delta'])}, 95% confidence interval {signed(row['low'])} to {signed(row['high'])})"
+    return f"{sentence}." if certain(row) else f"{sentence}, which is not significant."
 
 
 def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
@@ -542,11 +546,11 @@ def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
 def _of_labels(per_label: pd.DataFrame) -> list[str]:
     table = per_label.dropna(subset="delta")
     table = table[(table["low"] > 0) | (table["high"] < 0)]
-    found = []
+    sentences = []
     for rows, what in ((table[table["delta"] > 0], "better"), (table[table["delta"] < 0], "worse")):
         if len(rows):
             rows = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
             named = [f"{row['label']} {signed(row['delta'], 2)}" for _, row in rows.head(NAMED).iterrows()]
             more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
-            found.append(f"Significantly {what} (F1): {', '.join(named)}{more}.")
-    return found
+            sentences.append(f"Significantly {what} (F1): {', '.join(named)}{more}.")
+    return sentences

@@ -143,10 +143,10 @@ def compare_versions(
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])
     if not here.size:
         raise NotEnoughDataError("The evaluations have no test images in common. Evaluate all on the same images.")
-    positions = [here, *(there[np.isin(own, here)] for own, there in pairs)]
+    positions = [here, *(there[np.isin(chosen, here)] for chosen, there in pairs)]
     images = first.images.iloc[here].reset_index(drop=True)
-    parts = [_part(one, own, images) for one, own in zip(evaluations, positions, strict=True)]
-    unique = tuple(f"{name} ({at + 1})" if name in names[:at] else name for at, name in enumerate(names))
+    parts = [_part(evaluation, chosen, images) for evaluation, chosen in zip(evaluations, positions, strict=True)]
+    unique = tuple(f"{name} ({number + 1})" if name in names[:number] else name for number, name in enumerate(names))
     rows: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     for version, part in zip(unique, parts, strict=True):
@@ -167,9 +167,9 @@ def compare_versions(
     return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts))
 
 
-def _part(whole: Evaluation, own: IntArray, images: pd.DataFrame) -> Evaluation:
+def _part(whole: Evaluation, positions: IntArray, images: pd.DataFrame) -> Evaluation:
     """Evaluate the images at some positions. If these are all, the metrics are known, with their intervals."""
-    if not np.array_equal(own, np.arange(len(whole.images))):
-        return evaluation_of(whole.applied.only(own), images)
+    if not np.array_equal(positions, np.arange(len(whole.images))):
+        return evaluation_of(whole.applied.only(positions), images)
     known = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
     return Evaluation(whole.applied, images, *known, whole.labels, whole.notes)

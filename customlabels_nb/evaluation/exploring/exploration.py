@@ -113,9 +113,9 @@ class Exploration:
     @cached_property
     def folds(self) -> tuple[IntArray, ...]:
         """Positions of the images in each fold for cross-validated thresholds, empty if there is only one image."""
-        own = self.evaluation.applied.folds
-        if own or len(self.names) < 2:
-            return tuple(images for images, _ in own)
+        folds = self.evaluation.applied.folds
+        if folds or len(self.names) < 2:
+            return tuple(images for images, _ in folds)
         fold = deal(self.evaluation.outcomes)
         return tuple(np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1))
 
@@ -151,13 +151,13 @@ class Exploration:
     @property
     def names(self) -> list[str]:
         """Names of the test images."""
-        found: list[str] = self.evaluation.outcomes.images.tolist()
-        return found
+        names: list[str] = self.evaluation.outcomes.images.tolist()
+        return names
 
     @cached_property
     def place(self) -> dict[str, int]:
         """Position of each image by name."""
-        return {name: at for at, name in enumerate(self.names)}
+        return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
     def ranks(self) -> IntArray:
@@ -167,7 +167,7 @@ class Exploration:
     @cached_property
     def slices(self) -> dict[str, dict[str, IntArray]]:
         """Image positions by slice name, for each column with a moderate number of values."""
-        found = {}
+        slices = {}
         for column in self.evaluation.images.columns:
             if column in _TECHNICAL:
                 continue
@@ -176,8 +176,8 @@ class Exploration:
             except (InputError, TypeError, ValueError):  # too many values, or values that cannot be grouped
                 continue
             if 1 < len(parts) <= MOST_SLICES:
-                found[str(column)] = parts
-        return found
+                slices[str(column)] = parts
+        return slices
 
     @property
     def groups(self) -> dict[str, BoolArray]:
@@ -187,11 +187,11 @@ class Exploration:
     @property
     def compared(self) -> dict[str, BoolArray]:
         """Groups "fixed" and "broken" of the comparison, empty if there is none."""
-        found = {}
+        groups = {}
         if self.comparison is not None:
-            found["fixed"] = self._mask(self.comparison.fixed["image"])
-            found["broken"] = self._mask(self.comparison.broken["image"])
-        return found
+            groups["fixed"] = self._mask(self.comparison.fixed["image"])
+            groups["broken"] = self._mask(self.comparison.broken["image"])
+        return groups
 
     @cached_property
     def suspects(self) -> list[str]:
@@ -207,21 +207,21 @@ class Exploration:
         InputError, LabelError
             If the filter contains an unknown label, slice or group.
         """
-        asked, applied = chosen or self.filter, self.applied
-        label = None if asked.label is None else self._label(asked.label)
+        choice, applied = chosen or self.filter, self.applied
+        label = None if choice.label is None else self._label(choice.label)
         judged = filtering.judge(applied, label)
-        kept = filtering.wanted(judged, asked.show, self._group(asked.show), labelled=label is not None)
-        if asked.pair is not None:
-            kept = kept & filtering.cell_images(applied, *self._cell(asked.pair))
-        if asked.slice is not None:
-            kept = kept & self._mask_of_slice(*asked.slice)
-        if asked.images is not None:
-            kept = kept & self._mask(asked.images)
-        text = asked.search.strip().lower()
+        kept = filtering.wanted(judged, choice.show, self._group(choice.show), labelled=label is not None)
+        if choice.pair is not None:
+            kept = kept & filtering.cell_images(applied, *self._cell(choice.pair))
+        if choice.slice is not None:
+            kept = kept & self._mask_of_slice(*choice.slice)
+        if choice.images is not None:
+            kept = kept & self._mask(choice.images)
+        text = choice.search.strip().lower()
         if text:
-            said = str if "/" in text else filtering.short_name
-            kept = kept & np.array([text in said(name).lower() for name in self.names], dtype=bool)
-        order = filtering.in_order(judged, asked.sort, self.ranks)
+            shown = str if "/" in text else filtering.short_name
+            kept = kept & np.array([text in shown(name).lower() for name in self.names], dtype=bool)
+        order = filtering.in_order(judged, choice.sort, self.ranks)
         return order[kept[order]]
 
     def check(self, chosen: filtering.Filter) -> filtering.Filter:
@@ -231,20 +231,20 @@ class Exploration:
 
     def table(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
         """Extend the images table by ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``."""
-        at = np.asarray(positions, dtype=np.int64)
-        part = self.applied.only(at)
+        indices = np.asarray(positions, dtype=np.int64)
+        part = self.applied.only(indices)
         rows = part.per_image()
         k = len(part.outcomes.labels)
-        counts = part.image_counts().toarray().reshape(len(at), 3, k).sum(axis=2)
-        table = self.evaluation.images.iloc[at].reset_index(drop=True)
-        said: dict[str, Any] = {
+        counts = part.image_counts().toarray().reshape(len(indices), 3, k).sum(axis=2)
+        table = self.evaluation.images.iloc[indices].reset_index(drop=True)
+        columns: dict[str, Any] = {
             "true": _joined(rows, table["image"], (TRUE_POSITIVE, FALSE_NEGATIVE)),
             "predicted": _joined(rows, table["image"], (TRUE_POSITIVE, FALSE_POSITIVE)),
             "hits": counts[:, 0],
             "false_positives": counts[:, 1],
             "misses": counts[:, 2],
         }
-        return table.drop(columns=[name for name in said if name in table.columns]).assign(**said)
+        return table.drop(columns=[name for name in columns if name in table.columns]).assign(**columns)
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
         """Build the ``per_image`` table for the given images at the current thresholds."""
@@ -321,8 +321,8 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert outcomes back to tables of ground truth and predictions."""
     if isinstance(outcomes, Scores):
         (row, column), given = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
-        said = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
-        return _rows(outcomes, row, column), said
+        rows = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
+        return _rows(outcomes, row, column), rows
     assert isinstance(outcomes, Boxes)
     truth = _rows(outcomes, outcomes.truth_image, outcomes.truth_label, outcomes.truth_box)
     predictions = _rows(outcomes, outcomes.image, outcomes.label, outcomes.box)
@@ -377,9 +377,9 @@ def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.Data
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
     masks = evaluation.task == POLYGONS
-    said = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
+    sides = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
     names: list[str] = evaluation.outcomes.images.tolist()
-    return [name for name in names if said[0].get(name) != said[1].get(name)]
+    return [name for name in names if sides[0].get(name) != sides[1].get(name)]
 
 
 def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
@@ -408,11 +408,13 @@ def _by_image(rows: pd.DataFrame, *, masks: bool) -> dict[str, list[tuple[object
             crowd=crowd if isinstance(crowd, bool) else crowd.to_numpy(), **dict(zip(BOX_COLUMNS, box.T, strict=True))
         )
         if masks:
-            table["polygon"] = [str([ring.round(3).tolist() for ring in rings_of(one)]) for one in drawn.polygon]
-    found: dict[str, list[tuple[object, ...]]] = {}
+            table["polygon"] = [
+                str([ring.round(3).tolist() for ring in rings_of(polygon)]) for polygon in drawn.polygon
+            ]
+    result: dict[str, list[tuple[object, ...]]] = {}
     for image, *rest in table.astype(object).itertuples(index=False, name=None):
-        found.setdefault(str(image), []).append(tuple(rest))
-    return {image: sorted(rows_, key=repr) for image, rows_ in found.items()}
+        result.setdefault(str(image), []).append(tuple(rest))
+    return {image: sorted(rows_, key=repr) for image, rows_ in result.items()}
 
 
 def _rows(outcomes: Outcomes, image: IntArray, label: IntArray, box: FloatArray | None = None) -> pd.DataFrame:

@@ -135,7 +135,7 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
             return np.asarray((outcomes.predicted_label == predicted) & (outcomes.true_label == true))
-        is_predicted, is_true = (at[:, [predicted, true]] for at in (applied.accepted(), outcomes.truth))
+        is_predicted, is_true = (table[:, [predicted, true]] for table in (applied.accepted(), outcomes.truth))
         if predicted == true:
             return np.asarray(is_predicted[:, 0] & is_true[:, 0])
         return np.asarray((is_predicted & ~is_true)[:, 0] & (is_true & ~is_predicted)[:, 1])
@@ -143,15 +143,15 @@ def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
     accepted, k = applied.accepted(), len(outcomes.labels)
     other, _ = outcomes.taken_for(accepted)
     match = np.where(outcomes.match >= 0, outcomes.match, other)
-    found = np.zeros(len(outcomes.images), dtype=bool)
+    mask = np.zeros(len(outcomes.images), dtype=bool)
     if predicted == k:
         missed = outcomes.missed(accepted)
         missed[other[other >= 0]] = False
-        found[outcomes.truth_image[missed & (outcomes.truth_label == true)]] = True
-        return found
+        mask[outcomes.truth_image[missed & (outcomes.truth_label == true)]] = True
+        return mask
     kept = accepted & (outcomes.label == predicted) & (np.append(outcomes.truth_label, k)[match] == true)
-    found[outcomes.image[kept]] = True
-    return found
+    mask[outcomes.image[kept]] = True
+    return mask
 
 
 def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
@@ -202,14 +202,14 @@ def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> I
     of_image = applied.of_images()
     part = slice(None) if label is None else slice(label, label + 1)
     truth, given = scores.truth[:, part], scores.given[:, part]
-    confidence, at = scores.confidence[:, part], of_image[:, part]
-    accepted = (confidence >= at) & given
+    confidence, thresholds = scores.confidence[:, part], of_image[:, part]
+    accepted = (confidence >= thresholds) & given
     hits, alarms, misses = truth & accepted, ~truth & accepted, truth & ~accepted
     mistake = np.maximum(
         np.where(alarms, confidence, -1.0).max(axis=1), np.where(misses, 1 - confidence, -1.0).max(axis=1)
     )
     hit = np.where(hits, confidence, -1.0).max(axis=1)
-    margin = np.where(given, np.abs(confidence - at), np.inf).min(axis=1)
+    margin = np.where(given, np.abs(confidence - thresholds), np.inf).min(axis=1)
     bits = TP * hits.any(axis=1) + FP * alarms.any(axis=1) + FN * misses.any(axis=1)
     return ImageOutcomes(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
 
@@ -233,6 +233,6 @@ def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Imag
     np.maximum.at(mistake, boxes.image[alarms], boxes.confidence[alarms])
     np.maximum.at(mistake, boxes.truth_image[missed], 1 - would[missed])
     of_image = applied.of_images()
-    image, own = boxes.image[shown], boxes.label[shown]
-    np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, own]))
+    image, labels = boxes.image[shown], boxes.label[shown]
+    np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, labels]))
     return ImageOutcomes(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)

@@ -53,13 +53,13 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
     }
     places: list[np.ndarray[Any, Any]] = []
     facts["slices"] = []
-    at = 0
+    start = 0
     for column, parts in exploration.slices.items():
         values = []
         for name, positions in parts.items():
             places.append(positions)
-            values.append({"name": name, "start": at, "count": len(positions)})
-            at += len(positions)
+            values.append({"name": name, "start": start, "count": len(positions)})
+            start += len(positions)
         facts["slices"].append({"column": column, "values": values})
     arrays["slices"] = np.concatenate([*places, np.empty(0)]).astype(np.int32)
     facts["groups"] = {name: np.flatnonzero(mask).tolist() for name, mask in exploration.compared.items()}
@@ -86,28 +86,30 @@ def _folds(exploration: Exploration) -> Arrays:
     if not isinstance(outcomes, Scores):
         return {"fold": fold}
     applied = Position(CROSS_VALIDATED).applied(outcomes, exploration.folds)
-    return {"fold": fold, "fold_thresholds": np.stack([at for _, at in applied.folds])}
+    return {"fold": fold, "fold_thresholds": np.stack([thresholds for _, thresholds in applied.folds])}
 
 
 def _scores(scores: Scores) -> Arrays:
-    found: Arrays = {"confidence": scores.confidence.ravel(), "truth": scores.truth.ravel().astype(np.uint8)}
+    arrays: Arrays = {"confidence": scores.confidence.ravel(), "truth": scores.truth.ravel().astype(np.uint8)}
     if not scores.given.all():
-        found["given"] = scores.given.ravel().astype(np.uint8)
+        arrays["given"] = scores.given.ravel().astype(np.uint8)
     if scores.task == SINGLE_LABEL:
-        found["true_label"] = scores.true_label.astype(np.int32)
-        found["predicted_label"] = scores.predicted_label.astype(np.int32)
-    return found
+        arrays["true_label"] = scores.true_label.astype(np.int32)
+        arrays["predicted_label"] = scores.predicted_label.astype(np.int32)
+    return arrays
 
 
 def _boxes(boxes: Boxes) -> Arrays:
     least = min(LEAST_IOU, boxes.iou_threshold)
-    own = np.flatnonzero(boxes.candidates.iou >= (0 if boxes.masks else least))  # the page cannot compute IoU of masks
+    pairs = np.flatnonzero(
+        boxes.candidates.iou >= (0 if boxes.masks else least)
+    )  # the page cannot compute IoU of masks
     order = np.lexsort((-boxes.confidence, boxes.image))  # by image, over all labels
     real = np.flatnonzero(~boxes.truth_crowd)
     every = boxes.candidates_of_any_label(order, real)
     near = np.flatnonzero(every.iou >= least)
     by_label = np.concatenate([boxes.of_label(position) for position in range(len(boxes.labels))])
-    found: Arrays = {
+    arrays: Arrays = {
         "truth_image": boxes.truth_image.astype(np.int32),
         "truth_label": boxes.truth_label.astype(np.int32),
         "truth_crowd": boxes.truth_crowd.astype(np.uint8),
@@ -118,25 +120,25 @@ def _boxes(boxes: Boxes) -> Arrays:
         "box": boxes.box.astype(np.float32).ravel(),
         "on_crowd": boxes.candidates.on_crowd,
         "by_label": by_label.astype(np.int32),
-        "pair_prediction": boxes.candidates.prediction[own].astype(np.int32),
-        "pair_truth": boxes.candidates.truth[own].astype(np.int32),
-        "pair_iou": boxes.candidates.iou[own],
+        "pair_prediction": boxes.candidates.prediction[pairs].astype(np.int32),
+        "pair_truth": boxes.candidates.truth[pairs].astype(np.int32),
+        "pair_iou": boxes.candidates.iou[pairs],
         # candidate pairs over all labels, with the predictions in matching order
         "other_prediction": order[every.prediction[near]].astype(np.int32),
         "other_truth": real[every.truth[near]].astype(np.int32),
         "other_iou": every.iou[near],
     }
     if boxes.masks is not None:
-        found |= {**_polygons("truth_", boxes.masks.truth_polygon), **_polygons("", boxes.masks.polygon)}
-    return found
+        arrays |= {**_polygons("truth_", boxes.masks.truth_polygon), **_polygons("", boxes.masks.polygon)}
+    return arrays
 
 
 def _polygons(prefix: str, polygons: np.ndarray[Any, Any]) -> Arrays:
     """Return the points of polygons, the end of each ring in points, and the end of each polygon in rings."""
     rings = [rings_of(polygon) for polygon in polygons]
-    flat = [ring for own in rings for ring in own]
+    flat = [ring for parts in rings for ring in parts]
     return {
-        f"{prefix}polygon_end": np.cumsum([len(own) for own in rings], dtype=np.int32),
+        f"{prefix}polygon_end": np.cumsum([len(parts) for parts in rings], dtype=np.int32),
         f"{prefix}ring_end": np.cumsum([len(ring) for ring in flat], dtype=np.int32),
         f"{prefix}points": np.concatenate([np.empty((0, 2)), *flat]).astype(np.float32).ravel(),
     }
@@ -167,19 +169,19 @@ def summary_as_json(
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
     kept = table.loc[[name for name in ("f1", "precision", "recall", "accuracy") if name in table.index]]
-    said = []
+    lines = []
     ended = details.get("evaluated")
     if isinstance(ended, datetime):
-        said.append(["evaluated", ended.strftime("%Y-%m-%d %H:%M")])
+        lines.append(["evaluated", ended.strftime("%Y-%m-%d %H:%M")])
     if details.get("training_images"):
-        said.append(["training images", f"{int(details['training_images']):,}"])
-    said += [[str(name), str(value)] for name, value in facts.items()]
+        lines.append(["training images", f"{int(details['training_images']):,}"])
+    lines += [[str(name), str(value)] for name, value in facts.items()]
     known = ("evaluated", "training_images", "project_version_arn")
-    said += [[str(name), str(value)] for name, value in details.items() if name not in known]
+    lines += [[str(name), str(value)] for name, value in details.items() if name not in known]
     return {
         "name": exploration.name,
         "project": project,
-        "said": said,
+        "said": lines,
         "notes": list(evaluation.notes),
         "own": {
             "position": exploration.own.to_dict(),
@@ -219,28 +221,28 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
 
 def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
     """Convert the current comparison to JSON values, or return None if there is none."""
-    found = exploration.comparison
-    if found is None:
+    comparison = exploration.comparison
+    if comparison is None:
         return None
     summary = [
         {
             "figure": row.figure,
             **{name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")},
         }
-        for row in found.summary.itertuples()
+        for row in comparison.summary.itertuples()
         if row.figure in ("f1", "precision", "recall", "accuracy")
     ]
     labels = {
         row.label: {name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")}
-        for row in found.per_label.itertuples()
+        for row in comparison.per_label.itertuples()
     }
     return {
-        "names": list(found.names),
-        "test_images": found.test_images,
+        "names": list(comparison.names),
+        "test_images": comparison.test_images,
         "summary": summary,
         "labels": labels,
-        "sentences": list(found.sentences),
-        "notes": list(found.notes),
+        "sentences": list(comparison.sentences),
+        "notes": list(comparison.notes),
     }
 
 
@@ -325,5 +327,5 @@ def _cells(images: pd.DataFrame, column: str) -> list[object]:
     if column not in images.columns:
         return [None] * len(images)
     values = images[column]
-    found: list[object] = values.astype(object).where(values.notna(), None).tolist()
-    return found
+    cells: list[object] = values.astype(object).where(values.notna(), None).tolist()
+    return cells

@@ -78,6 +78,6 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, reach: float) -> None:
         rows.column(head, x, map(form.format, table[column]), bold=column == "delta")
     ax.set_xlim(-reach, reach * end)
     step = next(step for step in (0.5, 0.25, 0.1, 0.05, 0.02) if step <= reach / 1.5)
-    ticks = [step * at for at in range(-int(reach / step), int(reach / step) + 1)]
+    ticks = [step * number for number in range(-int(reach / step), int(reach / step) + 1)]
     ax.set_xticks(ticks, [f"{tick:+g}" if tick else "0" for tick in ticks], fontsize=rows.size)
     ax.set_xlabel("change in F1 with 95% confidence interval", fontsize=rows.size, x=1 / (1 + end))

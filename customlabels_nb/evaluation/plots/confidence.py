@@ -130,7 +130,7 @@ def _count_scale(ax: Axes, up: IntArray, down: IntArray, tallest: int) -> None:
     if tallest > MOST_ON_A_LINE:
         ax.set_yscale("symlog", linthresh=1, linscale=0.5)
         steps = [10**power for power in range(len(str(tallest)))]
-        ticks = [*(-at for at in reversed(steps) if at <= bottom), 0, *(at for at in steps if at <= top)]
+        ticks = [*(-step for step in reversed(steps) if step <= bottom), 0, *(step for step in steps if step <= top)]
         ax.set_yticks(ticks, [f"{abs(tick):,}" for tick in ticks])
         ax.set_yticks([], minor=True)
     else:

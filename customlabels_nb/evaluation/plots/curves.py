@@ -183,8 +183,8 @@ def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
 
     Further points of equal recall add no area under the curve.
     """
-    found = curve.dropna()
-    recall, precision = (found[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
+    points = curve.dropna()
+    recall, precision = (points[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
     first = np.flatnonzero(
         np.diff(recall, prepend=-1.0)
     )  # first point of each recall: later points accept more predictions, none of them correct

@@ -106,7 +106,7 @@ def plot_confusion_matrix(
     if one_vs_rest is not None and beside:
         ax.axvline(count - 0.5, color=INK, linewidth=1)
         counts = one_vs_rest[beside].to_numpy()
-        written |= {(row, count + at): f"{number}" for (row, at), number in np.ndenumerate(counts)}
+        written |= {(row, count + column): f"{number}" for (row, column), number in np.ndenumerate(counts)}
     _numbers(ax, written, cells, cell)
     return ax
 
@@ -115,13 +115,13 @@ def _ground(ax: Axes, count: int) -> None:
     if count <= MOST_SINGLE_CELLS:
         gap = (1 - LARGEST_CELL) / 2
         places = [(g - 0.5 + gap, p - 0.5 + gap) for p in range(count) for g in range(count)]
-        cells = [_rounded(place, LARGEST_CELL) for place in places]
+        cells = [_rounded(position, LARGEST_CELL) for position in places]
         ax.add_collection(PatchCollection(cells, facecolor=FAINTER, linewidth=0))
         return
     ax.add_patch(Rectangle((-0.5, -0.5), count, count, facecolor=FAINTER, linewidth=0))
-    for place in np.arange(5, count, 5) - 0.5:
-        ax.axhline(place, color=FAINT, linewidth=0.6)
-        ax.axvline(place, color=FAINT, linewidth=0.6)
+    for position in np.arange(5, count, 5) - 0.5:
+        ax.axhline(position, color=FAINT, linewidth=0.6)
+        ax.axvline(position, color=FAINT, linewidth=0.6)
 
 
 def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
@@ -161,11 +161,11 @@ def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple
     filled = values > 0
     if filled.sum() > MOST_NUMBERS:
         filled &= shares >= LEAST_SHARE
-    found = {}
+    texts = {}
     for p, g in np.argwhere(filled).tolist():
         text = f"{values[p, g]:.0f}" if whole else f"{values[p, g]:.2f}"
         if small:
             text = f"{values[p, g] / 1000:.0f}k" if len(text) > 3 and whole else text.removeprefix("0")
             text = "1" if text == "1.00" else text
-        found[p, g] = text
-    return found
+        texts[p, g] = text
+    return texts

@@ -78,7 +78,7 @@ def draw_on_paper(ax: Axes) -> None:
             if (
                 read is not None
                 and write is not None
-                and {to_hex(one) for one in to_rgba_array(read())} & {INK, INK_LIGHT}
+                and {to_hex(color) for color in to_rgba_array(read())} & {INK, INK_LIGHT}
             ):
                 write("black")
 
@@ -131,8 +131,10 @@ def legend(
     ``handles`` and ``names`` are the entries, by default the labelled artists of the axes.
     """
     shown = ax.get_legend_handles_labels() if names is None else (handles, names)
-    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
-    made = ax.legend(*shown, **place, frameon=False, labelcolor=INK, handlelength=2.6, fontsize=TEXT, labelspacing=0.45)
+    location: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
+    made = ax.legend(
+        *shown, **location, frameon=False, labelcolor=INK, handlelength=2.6, fontsize=TEXT, labelspacing=0.45
+    )
     if title:
         made.set_title(title)
         made.get_title().set(color=INK, weight="bold", fontsize=TEXT)

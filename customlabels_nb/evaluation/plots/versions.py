@@ -27,14 +27,16 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
     step = min(SPREAD, MOST_SPREAD / max(len(versions) - 1, 1))
     rows = PlotRows.of(len(names), ax, width=8.6, row=max(0.29, 0.17 * len(versions)))
     ax, size = rows.ax, rows.size
-    place = {name: at for at, name in enumerate(names)}
-    for at, version in enumerate(versions):
-        own = table[(table["version"] == version) & table["f1"].notna()]
-        y = own[by].map(place).to_numpy(dtype=np.float64) + step * (at - (len(versions) - 1) / 2)
-        look: dict[str, Any] = {"color": VERSION_COLORS[at % len(VERSION_COLORS)]}
-        ax.hlines(y, own["f1_low"], own["f1_high"], linewidth=1.6, **look)
-        marker = MARKS[at % len(MARKS)]
-        ax.plot(own["f1"], y, linestyle="none", marker=marker, label=plain(version, 32), zorder=3, **look, **MARK)
+    positions = {name: number for number, name in enumerate(names)}
+    for number, version in enumerate(versions):
+        of_version = table[(table["version"] == version) & table["f1"].notna()]
+        y = of_version[by].map(positions).to_numpy(dtype=np.float64) + step * (number - (len(versions) - 1) / 2)
+        look: dict[str, Any] = {"color": VERSION_COLORS[number % len(VERSION_COLORS)]}
+        ax.hlines(y, of_version["f1_low"], of_version["f1_high"], linewidth=1.6, **look)
+        marker = MARKS[number % len(MARKS)]
+        ax.plot(
+            of_version["f1"], y, linestyle="none", marker=marker, label=plain(version, 32), zorder=3, **look, **MARK
+        )
     rows.name([str(name) for name in names])
     ax.set_xlim(0, 1.02)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], fontsize=size)
