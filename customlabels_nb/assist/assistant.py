@@ -235,8 +235,8 @@ class Assist:
     def _checks(self) -> dict[str, Any]:
         """Return the time of the first use in microseconds, and the places that are reserved for check images."""
         new = {"since": now_us(), "reserved": []}
-        found: dict[str, Any] | None = self._store.setting(_CHECKS)
-        return found or self._store.change_setting(_CHECKS, lambda old: old or new)
+        checks: dict[str, Any] | None = self._store.setting(_CHECKS)
+        return checks or self._store.change_setting(_CHECKS, lambda old: old or new)
 
     def _change(self, what: str, **new: Any) -> None:
         if self._store.read_only:
@@ -270,24 +270,24 @@ class Assist:
     @property
     def status(self) -> AssistStatus:
         """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
-        said = self.summary()
+        summary = self.summary()
         units = ("more box", "more boxes") if (self._latest() or {}).get("task") == "boxes" else ("more label",)
-        running, left = said["running"], counted(said["next"], *units)
+        running, remaining = summary["running"], counted(summary["next"], *units)
         if running is not None:
             phase, done, total = running["phase"], running["done"], running["total"]
-            at = phase if total is None else f"{phase}, {done:,} of {total:,}"
+            stage = phase if total is None else f"{phase}, {done:,} of {total:,}"
             if running["stopping"]:
-                return AssistStatus("stopping", phase, done, total, f"The training ({at}) was asked to stop.")
-            return AssistStatus("running", phase, done, total, f"{at}.")
-        state, text = "waiting", f"Trains after {left}."
-        if said["read_only"]:
+                return AssistStatus("stopping", phase, done, total, f"The training ({stage}) was asked to stop.")
+            return AssistStatus("running", phase, done, total, f"{stage}.")
+        state, text = "waiting", f"Trains after {remaining}."
+        if summary["read_only"]:
             state, text = "read-only", "The project is read-only, so nothing can be trained or stored."
-        elif not said["on"]:
+        elif not summary["on"]:
             state, text = "off", "project.assist.start() orders, groups and prelabels the training images."
-        elif said["error"]:
-            state, text = "failed", said["error"]
-        elif said["elsewhere"]:
-            state, text = "elsewhere", f"Another kernel trains after {left}."
+        elif summary["error"]:
+            state, text = "failed", summary["error"]
+        elif summary["elsewhere"]:
+            state, text = "elsewhere", f"Another kernel trains after {remaining}."
         last = self._latest("done")
         note = f" {last['note']}" if last and last["note"] and state in ("waiting", "elsewhere") else ""
         return AssistStatus(state, None, None, None, text + note)
@@ -376,14 +376,14 @@ class Assist:
             finally:
                 unsubscribe()
                 self._progress = None
-                reserved, found = run.pop("reserved", None), run.pop("found", None)
+                reserved, result = run.pop("reserved", None), run.pop("found", None)
                 if reserved is not None and target is None:
                     self._store.change_setting(_CHECKS, lambda old: {**old, "reserved": reserved})
                 run["ended"] = _now()
                 kept = [] if run["state"] == "running" or (self._closed and run["state"] != "done") else [run]
                 self._store.change_setting(_RUNS, lambda old: [*(one for one in old if one["ended"]), *kept])
                 change_signal.notify(self._location.root)
-            return {**run, "found": found}
+            return {**run, "found": result}
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, Progress):
@@ -421,8 +421,8 @@ class Assist:
             new = max(abs(images - last["labels"]), int(changed))
             return max(EVERY - new, 0), EVERY, new
         if not last["learnt"]:
-            left = max(FEWEST_IMAGES - images, FEWEST_BOXES - boxes, 0)
-            return left, max(left + boxes, FEWEST_BOXES), boxes
+            remaining = max(FEWEST_IMAGES - images, FEWEST_BOXES - boxes, 0)
+            return remaining, max(remaining + boxes, FEWEST_BOXES), boxes
         every, new = max(FEWEST_NEW_BOXES, ceil(BOX_GROWTH * last["boxes"])), abs(boxes - last["boxes"])
         return max(every - new, 0), every, new
 
@@ -435,13 +435,15 @@ class Assist:
         file, action = stamp(self._location.root), self._store.last_action()
         if self._stored is None or self._stored[0] != file:
             self._stored = file, read_results(self._location.root)
-        found = self._stored[1]
-        if found is not None and (file, action) != self._read[0]:
+        results = self._stored[1]
+        if results is not None and (file, action) != self._read[0]:
             names = self._store.labels()["label"]
-            suspects = found.suspects[found.suspects["suggested"].isin(names) | found.suspects["suggested"].isna()]
-            prelabels = found.prelabels[found.prelabels["label"].isin(names)]
-            self._read = (file, action), replace(found, prelabels=prelabels, suspects=suspects)
-        return None if found is None else self._read[1]
+            suspects = results.suspects[
+                results.suspects["suggested"].isin(names) | results.suspects["suggested"].isna()
+            ]
+            prelabels = results.prelabels[results.prelabels["label"].isin(names)]
+            self._read = (file, action), replace(results, prelabels=prelabels, suspects=suspects)
+        return None if results is None else self._read[1]
 
     @property
     def queue(self) -> pd.DataFrame:
@@ -450,12 +452,12 @@ class Assist:
         ``kind`` is "check" for random check images, "typical", "uncertain", "rare", or "copy" of another image.
         ``label`` and ``confidence`` are those of a prediction that can be trusted.
         """
-        columns, found = ["image", "kind", "cluster", "label", "confidence"], self.results
-        if found is None:
+        columns, results = ["image", "kind", "cluster", "label", "confidence"], self.results
+        if results is None:
             return pd.DataFrame(columns=columns)
-        first = found.prelabels.drop_duplicates("image")[["image", "label", "confidence"]]
-        table = found.queue.merge(found.pages[["position", "cluster"]], on="position", how="left")
-        table.insert(0, "image", found.images[table["position"].to_numpy()])
+        first = results.prelabels.drop_duplicates("image")[["image", "label", "confidence"]]
+        table = results.queue.merge(results.pages[["position", "cluster"]], on="position", how="left")
+        table.insert(0, "image", results.images[table["position"].to_numpy()])
         table = table[table["image"].isin(self._waiting())].merge(first, on="image", how="left")
         return table.astype({"cluster": "Int64"})[columns]
 
@@ -472,16 +474,16 @@ class Assist:
         """
         from customlabels_nb.assist.suspects import COLUMNS
 
-        found = self.results
-        return pd.DataFrame(columns=list(COLUMNS)) if found is None else self._suspects(found)
+        results = self.results
+        return pd.DataFrame(columns=list(COLUMNS)) if results is None else self._suspects(results)
 
-    def _suspects(self, found: AssistResults, names: list[str] | None = None) -> pd.DataFrame:
+    def _suspects(self, results: AssistResults, names: list[str] | None = None) -> pd.DataFrame:
         """Return the suspects that are left. With the names of all suspected images, ``annotation`` is not valid."""
         from customlabels_nb.assist.suspects import still_there
 
         images, annotations, _ = self._store.tables(t.TRAIN, names)
-        left = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
-        return still_there(found.suspects[found.suspects["image"].isin(left)], annotations)
+        open_images = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
+        return still_there(results.suspects[results.suspects["image"].isin(open_images)], annotations)
 
     @property
     def advice(self) -> list[str]:
@@ -489,23 +491,25 @@ class Assist:
         last = self._latest("done")
         if last is None:
             return ["Nothing was trained yet. project.assist.train() does it now."]
-        said, promise, target = [last["note"]] if last["note"] else [], last["promise"], f"{last['target']:.0%}"
-        left = self._count()["left"]
+        sentences, promise, target = [last["note"]] if last["note"] else [], last["promise"], f"{last['target']:.0%}"
+        unlabelled = self._count()["left"]
         if promise:
-            said.append(
+            sentences.append(
                 f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
                 f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
             )
-        elif last["needed"] and left is not None and last["needed"] > left:
-            said.append(
+        elif last["needed"] and unlabelled is not None and last["needed"] > unlabelled:
+            sentences.append(
                 f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."
             )
         elif last["needed"]:
             more = counted(last["needed"], "more label")
-            said.append(f"{more} in the queue 'assist' until predictions can be trusted at {target}.")
+            sentences.append(f"{more} in the queue 'assist' until predictions can be trusted at {target}.")
         else:
-            said.append(f"The model errs too often to be trusted at {target}, however many check images there are.")
-        return [*said, last["advice"]["text"]] if last["advice"] and left != 0 else said
+            sentences.append(
+                f"The model errs too often to be trusted at {target}, however many check images there are."
+            )
+        return [*sentences, last["advice"]["text"]] if last["advice"] and unlabelled != 0 else sentences
 
     def summary(self) -> dict[str, Any]:
         """Return the state for the dashboard as a JSON object.
@@ -522,11 +526,11 @@ class Assist:
         if record is not None and record.state == "running":
             phase, done, total = progress or [_PHASES[0], 0, None]
             running = {"phase": phase, "done": done, "total": total, "stopping": record.stop}
-        left, every, new = self._left()
+        remaining, every, new = self._left()
         return {
             **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._error,
-            "elsewhere": self._runner.is_elsewhere, "running": running, "next": left, "every": every, "new": new,
+            "elsewhere": self._runner.is_elsewhere, "running": running, "next": remaining, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
             "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
             **self._count(),
@@ -534,20 +538,23 @@ class Assist:
 
     def _count(self) -> dict[str, Any]:
         """Count the images of the queues and those left, and the prelabels that people accepted and corrected."""
-        found, key = self.results, (self._stored, self._store.last_action())
+        results, key = self.results, (self._stored, self._store.last_action())
         queues = dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
-        if found is None:  # a large project opens without reading all its images
+        if results is None:  # a large project opens without reading all its images
             return {"accepted": 0, "corrected": 0, "queues": queues, "left": None}
         if self._counts[0] != key:
             images = self._store.images()
             accepted, corrected, rejected = (has_tag(images, tag) for tag in (PRELABELLED, CORRECTED, REJECTED))
             waiting = self._waiting(images)
-            queues = {queue: len(found.names(queue, waiting)) for queue in queues}
-            queues["prelabelled"] = len(found.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
-            queues["suspect"] = self._suspects(found, found.suspects["image"].unique().tolist())["image"].nunique()
+            queues = {queue: len(results.names(queue, waiting)) for queue in queues}
+            queues["prelabelled"] = len(results.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
+            queues["suspect"] = self._suspects(results, results.suspects["image"].unique().tolist())["image"].nunique()
             changed = int((corrected | rejected).sum())
-            left = int(((images["status"] == "unlabelled") & (images["split"] == t.TRAIN)).sum())
-            self._counts = key, {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues, "left": left}
+            unlabelled = int(((images["status"] == "unlabelled") & (images["split"] == t.TRAIN)).sum())
+            self._counts = (
+                key,
+                {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues, "left": unlabelled},
+            )
         return self._counts[1]
 
     def _waiting(self, images: pd.DataFrame | None = None) -> set[str]:

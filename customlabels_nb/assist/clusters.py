@@ -43,35 +43,39 @@ def cluster_pages(
         free = np.sort(np.random.default_rng(random_state).choice(free, _MOST, replace=False))
     model = probabilities if probabilities is not None and labels >= ENOUGH_LABELS else None
     likely = np.full(len(free), -1) if model is None else model[free].argmax(axis=1)
-    found: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
+    pages: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
     cluster = 0
     with threadpool_limits(limits=2, user_api="blas"):
         for label in np.unique(likely).tolist():
-            own = free[likely == label]
-            parts = max(1, len(own) // (size * _PAGES_PER_CLUSTER))
-            part = KMeans(parts, n_init=1, random_state=random_state).fit_predict(features[own])
-            for members in (own[part == number] for number in np.unique(part)):
+            of_label = free[likely == label]
+            parts = max(1, len(of_label) // (size * _PAGES_PER_CLUSTER))
+            part = KMeans(parts, n_init=1, random_state=random_state).fit_predict(features[of_label])
+            for members in (of_label[part == number] for number in np.unique(part)):
                 for positions in _pages(features[members], size):
                     page = members[positions]
                     sure = 1.0 if model is None else float(model[page, label].mean())
                     alike = float(np.linalg.norm(features[page].mean(axis=0)))  # 1 if all are the same
-                    found.append((min(1.0, sure * alike), cluster, label, page))
+                    pages.append((min(1.0, sure * alike), cluster, label, page))
                 cluster += 1
-    found.sort(key=lambda page: (len(page[3]) < size, -page[0]))
-    rows = [(at, c, page, label, alike) for page, (alike, c, label, own) in enumerate(found) for at in own.tolist()]
+    pages.sort(key=lambda page: (len(page[3]) < size, -page[0]))
+    rows = [
+        (position, c, page, label, alike)
+        for page, (alike, c, label, of_label) in enumerate(pages)
+        for position in of_label.tolist()
+    ]
     return pd.DataFrame(rows, columns=[*_COLUMNS]).astype(_COLUMNS)
 
 
 def _pages(rows: Rows, size: int) -> list[IntArray]:
     """Split the rows of a cluster into pages of neighbours: the tightest group of ``size`` rows, then the next."""
     similarity = rows @ rows.T
-    left = np.arange(len(rows))
+    remaining = np.arange(len(rows))
     pages: list[IntArray] = []
-    while len(left) > size:
-        own = similarity[np.ix_(left, left)]
-        nearest = np.argpartition(-own, size - 1, axis=1)[:, :size]
-        tightest = int(np.take_along_axis(own, nearest, axis=1).sum(axis=1).argmax())
-        chosen = nearest[tightest][np.argsort(-own[tightest, nearest[tightest]], kind="stable")]
-        pages.append(left[chosen])
-        left = np.delete(left, chosen)
-    return [*pages, left]
+    while len(remaining) > size:
+        distances = similarity[np.ix_(remaining, remaining)]
+        nearest = np.argpartition(-distances, size - 1, axis=1)[:, :size]
+        tightest = int(np.take_along_axis(distances, nearest, axis=1).sum(axis=1).argmax())
+        chosen = nearest[tightest][np.argsort(-distances[tightest, nearest[tightest]], kind="stable")]
+        pages.append(remaining[chosen])
+        remaining = np.delete(remaining, chosen)
+    return [*pages, remaining]

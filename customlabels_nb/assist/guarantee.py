@@ -118,12 +118,12 @@ def guarantee_labels(
     groups = np.arange(len(label)) if copies is None else np.asarray(copies)
 
     def found(labels: tuple[int, ...]) -> Guarantee:
-        own = np.isin(label, labels)
-        return find_guarantee(confidence[own], ok[own], target, copies=groups[own], labels=labels)
+        chosen = np.isin(label, labels)
+        return find_guarantee(confidence[chosen], ok[chosen], target, copies=groups[chosen], labels=labels)
 
     single = [found((position,)) for position in range(n_labels)]
-    rest = found(tuple(one.labels[0] for one in single if not one.shown))
-    return [one if one.shown else rest for one in single]
+    rest = found(tuple(guarantee.labels[0] for guarantee in single if not guarantee.shown))
+    return [guarantee if guarantee.shown else rest for guarantee in single]
 
 
 def check_boxes(
@@ -139,16 +139,16 @@ def check_boxes(
     The boxes of an image are not independent, so only one of them is evidence. Pass only predictions that could be
     shown at all, or most of the chosen boxes are noise.
     """
-    own = predictions[predictions["image"].isin(images)]
-    if own.empty:
-        return own[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))
+    predicted = predictions[predictions["image"].isin(images)]
+    if predicted.empty:
+        return predicted[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))
     truth = pd.concat([annotations, pd.DataFrame({"image": list(images)})], ignore_index=True)
-    found = make_boxes(truth, own, list(images), iou_threshold=iou)
-    drawn = np.random.default_rng(random_state).permutation(np.flatnonzero(~found.ignored))
-    one = drawn[np.unique(found.image[drawn], return_index=True)[1]]
-    names, labels = (np.asarray(each, dtype=object) for each in (found.images, found.labels))
-    columns = {"image": names[found.image[one]], "label": labels[found.label[one]]}
-    return pd.DataFrame({**columns, "confidence": found.confidence[one], "right": found.match[one] >= 0})
+    boxes = make_boxes(truth, predicted, list(images), iou_threshold=iou)
+    drawn = np.random.default_rng(random_state).permutation(np.flatnonzero(~boxes.ignored))
+    first = drawn[np.unique(boxes.image[drawn], return_index=True)[1]]
+    names, labels = (np.asarray(each, dtype=object) for each in (boxes.images, boxes.labels))
+    columns = {"image": names[boxes.image[first]], "label": labels[boxes.label[first]]}
+    return pd.DataFrame({**columns, "confidence": boxes.confidence[first], "right": boxes.match[first] >= 0})
 
 
 def labels_needed(

@@ -85,9 +85,11 @@ def count_on_check_images(
     predicted = np.zeros((len(sizes), len(check), k), dtype=np.bool_)
     for i, size in enumerate(sizes):
         for number in np.unique(fold[check]):
-            train, own = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
-            found = predict_others(rows[train], truth[train], rows[check[own]], head)
-            predicted[i, own] = found >= np.asarray(thresholds) if several else single[found.argmax(axis=1)]
+            train, held_out = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
+            probabilities = predict_others(rows[train], truth[train], rows[check[held_out]], head)
+            predicted[i, held_out] = (
+                probabilities >= np.asarray(thresholds) if several else single[probabilities.argmax(axis=1)]
+            )
     return Counts(sizes, predicted & known, predicted, known)
 
 
@@ -116,18 +118,18 @@ def forecast(counts: Counts, *, more: int = MORE, random_state: int = 0) -> Fore
     return Forecast(more, float(mean[-1, 0]), gain, float(low), float(high), most)
 
 
-def describe_forecast(found: Forecast | None, labels: Sequence[str], seconds_per_label: float | None) -> str:
+def describe_forecast(forecast: Forecast | None, labels: Sequence[str], seconds_per_label: float | None) -> str:
     """Write the advice on whether to continue as a sentence."""
-    if found is None:
+    if forecast is None:
         return f"Label at least {FEWEST_CHECKED} check images to see how much more labels would improve the model."
-    interval = f"{found.gain:.2f} ({found.low:.2f}–{found.high:.2f})"
-    if found.high < WORTH:
-        return f"The next {counted(found.more, 'label')} would raise F1 by {interval}. You can stop here."
-    mostly = "" if found.label is None else f", mostly for {one_line(labels[found.label])}"
-    text = f"The next {counted(found.more, 'label')} would raise F1 by {interval}{mostly}."
+    interval = f"{forecast.gain:.2f} ({forecast.low:.2f}–{forecast.high:.2f})"
+    if forecast.high < WORTH:
+        return f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}. You can stop here."
+    mostly = "" if forecast.label is None else f", mostly for {one_line(labels[forecast.label])}"
+    text = f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}{mostly}."
     if seconds_per_label is None:
         return text
-    minutes = counted(max(1, round(found.more * seconds_per_label / 60)), "minute")
+    minutes = counted(max(1, round(forecast.more * seconds_per_label / 60)), "minute")
     return f"{text} They take about {minutes} at your pace."
 
 
@@ -152,5 +154,5 @@ def _gain(sizes: IntArray, f1: FloatArray, more: int, images: int) -> FloatArray
     slope = (weight * (x - middle)) @ errors / (weight @ (x - middle) ** 2)
     level = weight @ errors
     slope = np.minimum(slope, 0)
-    now, then = (np.exp(level + slope * (np.log(at) - middle)) for at in (sizes[-1], sizes[-1] + more))
+    now, then = (np.exp(level + slope * (np.log(count) - middle)) for count in (sizes[-1], sizes[-1] + more))
     return np.asarray(np.clip(now - then, 0, 1))

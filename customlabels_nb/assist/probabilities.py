@@ -92,12 +92,12 @@ def predict_others(
                 own_head = fit_multi_label_head(train, truth[:, used].astype(np.bool_), Cs=(head.C,))
                 result[:, used] = predict(test, own_head, several=True)
             return result
-        used, own = np.unique(truth.astype(np.int64), return_inverse=True)
+        used, codes = np.unique(truth.astype(np.int64), return_inverse=True)
         if len(used) == 1:
             result[:, used[0]] = 1
             return result
         solver = LogisticRegression(C=head.C, tol=_TOLERANCE, max_iter=_ITERATIONS)
-        solver.fit(train, own, sample_weight=image_weights(own, len(used), head.balance))
+        solver.fit(train, codes, sample_weight=image_weights(codes, len(used), head.balance))
         result[:, used] = softmax(solver.predict_log_proba(test) / head.temperature, axis=1)
         return result
 
@@ -123,8 +123,10 @@ def margin_doubt(probabilities: NDArray[np.floating]) -> FloatArray:
 
 def clarity(probabilities: NDArray[np.floating], thresholds: ArrayLike) -> FloatArray:
     """Compute the distance of probabilities (n, k) to thresholds (k,), from 0 at the threshold to 1 at 0 or 1."""
-    at = np.clip(np.asarray(thresholds, dtype=np.float64), 1e-6, 1 - 1e-6)
-    return np.asarray(np.where(probabilities >= at, (probabilities - at) / (1 - at), (at - probabilities) / at))
+    limits = np.clip(np.asarray(thresholds, dtype=np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(
+        np.where(probabilities >= limits, (probabilities - limits) / (1 - limits), (limits - probabilities) / limits)
+    )
 
 
 def label_doubt(probabilities: NDArray[np.floating], counts: ArrayLike, thresholds: ArrayLike = 0.5) -> FloatArray:

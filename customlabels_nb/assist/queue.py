@@ -108,7 +108,7 @@ def check_images(places: NDArray[np.uint64], open_: BoolArray, offered: Sequence
     before the first open image, because beyond it the images are only those that somebody wanted to label.
     """
     waiting = np.sort(places[open_]).tolist()
-    done = [place for place in sorted(offered) if not waiting or place < waiting[0]]
+    done = [position for position in sorted(offered) if not waiting or position < waiting[0]]
     answered = sorted(set(offered).difference(waiting))[-1:]
     ahead = waiting[: min(MOST_RESERVED, -(-len(waiting) // 4))]
     return done[-1] if done else -1, [*done[-1:], *answered, *ahead]
@@ -158,8 +158,8 @@ def typical_images(state: QueueState, count: int, random_state: int) -> IntArray
     members = np.split(free[np.argsort(cluster[free], kind="stable")], np.cumsum(size)[:-1])
     visited = np.lexsort((-size, np.bincount(cluster[state.labelled], minlength=clusters)))
     ranked = [_by_typicality(rows, members[number]) for number in visited[size[visited] > 0][:count]]
-    asked = [order[turn] for turn in range(count) for order in ranked if turn < len(order)]
-    return _then_the_rest(np.array(asked[:count], dtype=np.int64), free)
+    chosen = [order[turn] for turn in range(count) for order in ranked if turn < len(order)]
+    return _then_the_rest(np.array(chosen[:count], dtype=np.int64), free)
 
 
 def uncertain_images(state: QueueState, page: int, random_state: int) -> IntArray:
@@ -187,13 +187,13 @@ def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: NDArray[np
         return chosen
     likely = state.probabilities[np.ix_(chosen, rare)]
     best = np.argsort(-likely, axis=0, kind="stable")[:places]  # (places, rare labels)
-    found = likely[best, np.arange(len(rare))] > 0.5 / len(state.counts)
-    turns = best[found]  # the most likely image of each rare label, then the second
+    is_likely = likely[best, np.arange(len(rare))] > 0.5 / len(state.counts)
+    turns = best[is_likely]  # the most likely image of each rare label, then the second
     picked = turns[np.sort(np.unique(turns, return_index=True)[1])][:places]
     kind[chosen[picked]] = "rare"
     others = np.delete(np.arange(len(chosen)), picked)
-    place = np.concatenate([np.arange(len(others)), np.arange(len(picked)) * (1 / RARE_SHARE - 1) - 0.5])
-    return np.asarray(chosen[np.concatenate([others, picked])[np.argsort(place, kind="stable")]])
+    rank = np.concatenate([np.arange(len(others)), np.arange(len(picked)) * (1 / RARE_SHARE - 1) - 0.5])
+    return np.asarray(chosen[np.concatenate([others, picked])[np.argsort(rank, kind="stable")]])
 
 
 def _interleave(chosen: IntArray, checks: IntArray, checked: int) -> tuple[IntArray, BoolArray]:

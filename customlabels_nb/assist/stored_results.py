@@ -67,9 +67,9 @@ class AssistResults:
             table = self.prelabels if queue == "prelabelled" else self.suspects
             return [name for name in table["image"].drop_duplicates().tolist() if name in waiting]
         order = self.pages if queue == "clustered" else self.queue
-        found = self.images[order["position"].to_numpy()].tolist()
+        names = self.images[order["position"].to_numpy()].tolist()
         trusted = set(self.prelabels["image"]) if queue == "manual" else ()
-        return [name for name in found if name in waiting and name not in trusted]
+        return [name for name in names if name in waiting and name not in trusted]
 
     @property
     def check_images(self) -> list[str]:
@@ -129,8 +129,8 @@ def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray)
 
     Images that were taken out of a page come back alone, after all pages.
     """
-    left = pages[open_[pages["position"].to_numpy()]]
-    alone = taken_out[left["position"].to_numpy()]
-    first, last = left[~alone], left[alone]
+    remaining = pages[open_[pages["position"].to_numpy()]]
+    alone = taken_out[remaining["position"].to_numpy()]
+    first, last = remaining[~alone], remaining[alone]
     numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
     return pd.concat([first, last.assign(page=numbers)], ignore_index=True)

@@ -57,16 +57,16 @@ def suspect_labels(
     index = dict(zip(zip(annotations["image"], annotations["label"], strict=True), annotations.index, strict=True))
     rows: list[_Row] = []
     if truth.ndim == 1:
-        for at, other, score in zip(*swapped_labels(probabilities, truth.astype(np.int64)), strict=True):
-            given = labels[int(truth[at])]
-            rows.append((images[at], index.get((images[at], given)), SWAPPED, given, labels[other], score))
+        for position, other, score in zip(*swapped_labels(probabilities, truth.astype(np.int64)), strict=True):
+            given = labels[int(truth[position])]
+            rows.append((images[position], index.get((images[position], given)), SWAPPED, given, labels[other], score))
     else:
-        for at, label, score in zip(*doubtful_labels(probabilities, truth.astype(np.bool_)), strict=True):
+        for position, label, score in zip(*doubtful_labels(probabilities, truth.astype(np.bool_)), strict=True):
             name = labels[label]
-            if truth[at, label]:
-                rows.append((images[at], index.get((images[at], name)), SPURIOUS, name, None, score))
+            if truth[position, label]:
+                rows.append((images[position], index.get((images[position], name)), SPURIOUS, name, None, score))
             else:
-                rows.append((images[at], None, MISSED, None, name, score))
+                rows.append((images[position], None, MISSED, None, name, score))
     return _table([(*row, model, *_NO_BOX) for row in rows])
 
 
@@ -74,14 +74,14 @@ def swapped_labels(probabilities: FloatArray, given: IntArray) -> tuple[IntArray
     """Return the images whose single label is probably another one, this other label, and how much likelier it is."""
     n, k = probabilities.shape
     counts = np.bincount(given, minlength=k)
-    own = probabilities[np.arange(n), given]
-    least = STRICTNESS * np.bincount(given, own, minlength=k) / np.maximum(counts, 1)
+    self_confidence = probabilities[np.arange(n), given]
+    least = STRICTNESS * np.bincount(given, self_confidence, minlength=k) / np.maximum(counts, 1)
     reached = np.where((probabilities >= least) & (counts >= FEWEST), probabilities, -1.0)
     suggested = reached.argmax(axis=1)
-    score = reached[np.arange(n), suggested] - own
-    found = np.flatnonzero((suggested != given) & (score > 0) & (counts[given] >= FEWEST))
-    found = found[np.argsort(-score[found], kind="stable")]
-    return found, suggested[found], score[found]
+    score = reached[np.arange(n), suggested] - self_confidence
+    swapped = np.flatnonzero((suggested != given) & (score > 0) & (counts[given] >= FEWEST))
+    swapped = swapped[np.argsort(-score[swapped], kind="stable")]
+    return swapped, suggested[swapped], score[swapped]
 
 
 def doubtful_labels(probabilities: FloatArray, given: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
@@ -105,11 +105,11 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     The index of ``annotations`` identifies the given boxes. ``predictions`` are those of detectors that were trained on
     other images, from low confidences on and after non-maximum suppression. Return a table with :data:`COLUMNS`.
     """
-    given, found = annotations[annotations["left"].notna()], predictions[predictions["left"].notna()]
-    parts, guesses = given.groupby("image", sort=False).indices, found.groupby("image", sort=False).indices
+    given, predicted = annotations[annotations["left"].notna()], predictions[predictions["left"].notna()]
+    parts, guesses = given.groupby("image", sort=False).indices, predicted.groupby("image", sort=False).indices
     none = np.empty(0, dtype=np.int64)
     cases = [
-        _Case(image, given.iloc[parts.get(image, none)], found.iloc[guesses.get(image, none)])
+        _Case(image, given.iloc[parts.get(image, none)], predicted.iloc[guesses.get(image, none)])
         for image in dict.fromkeys([*parts, *guesses])
     ]
     names = np.concatenate([np.empty(0, object), *(case.label for case in cases)])
@@ -117,9 +117,12 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     sure: dict[str, float] = {}  # confidence from which predictions are evidence: their mean, as in confident learning
     recall: dict[str, float] = {}  # share of the boxes that are found
     for label in pd.unique(names):
-        own = support[names == label]
-        if (own > 0).sum() >= FEWEST:
-            sure[label], recall[label] = max(_LEAST_SURE, float(own[own > 0].mean())), float((own >= _WEAK).mean())
+        confidences = support[names == label]
+        if (confidences > 0).sum() >= FEWEST:
+            sure[label], recall[label] = (
+                max(_LEAST_SURE, float(confidences[confidences > 0].mean())),
+                float((confidences >= _WEAK).mean()),
+            )
     return _table([(*row[:6], model, *row[6]) for case in cases for row in case.suspects(sure, recall)])
 
 
@@ -133,10 +136,10 @@ def still_there(suspects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFra
     marks = dict(iter(annotations.groupby("image", sort=False)))
     kept, indices = [], []
     for row in suspects.itertuples():
-        own, drawn = marks.get(row.image, annotations.head(0)), not pd.isna(row.left)
+        annotated, drawn = marks.get(row.image, annotations.head(0)), not pd.isna(row.left)
         given = None if pd.isna(row.given) else row.given
-        if is_still_there(given, row.suggested, drawn, set(own["label"])):
-            same = own[(own["label"] == given) & (own["left"].notna() == drawn)]
+        if is_still_there(given, row.suggested, drawn, set(annotated["label"])):
+            same = annotated[(annotated["label"] == given) & (annotated["left"].notna() == drawn)]
             overlap = iou(
                 np.array([[getattr(row, side) for side in BOX_COLUMNS]]), same[[*BOX_COLUMNS]].to_numpy(float)
             )
@@ -148,14 +151,14 @@ def still_there(suspects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFra
 class _Case:
     """Compare the given and the predicted boxes of one image."""
 
-    def __init__(self, image: str, given: pd.DataFrame, found: pd.DataFrame) -> None:
-        boxes, guesses = (frame[[*BOX_COLUMNS]].to_numpy(np.float64) for frame in (given, found))
+    def __init__(self, image: str, given: pd.DataFrame, predicted: pd.DataFrame) -> None:
+        boxes, guesses = (frame[[*BOX_COLUMNS]].to_numpy(np.float64) for frame in (given, predicted))
         crowd = given["crowd"].to_numpy(np.bool_) if "crowd" in given.columns else np.zeros(len(given), np.bool_)
         free = iou(guesses, boxes[crowd]).max(axis=1, initial=0) == 0
         self.image, self.index = image, given.index.to_numpy()[~crowd]
         self.label, self.box = given["label"].to_numpy(object)[~crowd], boxes[~crowd]
-        self.found_label, self.found_box = found["label"].to_numpy(object)[free], guesses[free]
-        self.confidence = found["confidence"].to_numpy(np.float64)[free]
+        self.found_label, self.found_box = predicted["label"].to_numpy(object)[free], guesses[free]
+        self.confidence = predicted["confidence"].to_numpy(np.float64)[free]
         self.iou = iou(self.box, self.found_box)
         self.alike = self.label[:, None] == self.found_label
         #: highest confidence of a prediction of the same label at the same place
@@ -191,9 +194,9 @@ class _Case:
         """Return the boxes at nearly the same place as another box of the label, with the IoU, the less supported."""
         same = np.triu(iou(self.box, self.box) * (self.label[:, None] == self.label), 1)
         result: dict[int, float] = {}
-        for one, two in np.argwhere(same >= _COPY).tolist():
-            if one not in result and two not in result:
-                result[two if self.support[one] >= self.support[two] else one] = float(same[one, two])
+        for first, two in np.argwhere(same >= _COPY).tolist():
+            if first not in result and two not in result:
+                result[two if self.support[first] >= self.support[two] else first] = float(same[first, two])
         return result
 
 

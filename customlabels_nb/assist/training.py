@@ -148,33 +148,33 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     labelled[data.at] = True
     size = data.table["width"].astype("float64").fillna(0) * data.table["height"].astype("float64").fillna(0)
     data.waiting &= known
-    asked = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
-    asked &= ~np.isin(data.copies, data.copies[labelled])
+    to_label = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
+    to_label &= ~np.isin(data.copies, data.copies[labelled])
     places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
     drawn = _drawn(data, int(arguments["since"]))
-    end, ahead = check_images(places, drawn & (asked | (data.by_machine & known)), arguments["reserved"])
+    end, ahead = check_images(places, drawn & (to_label | (data.by_machine & known)), arguments["reserved"])
     data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
-    upcoming = drawn & asked & np.isin(places, np.array(ahead, dtype=np.uint64))
+    upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
     find = _detect if data.task == BOXES else _classify
-    found = find(data, steps, arguments["budget"], root, f"run {number}")
-    thresholds = _guarantees(found.checks, len(data.names), target, data.task)
-    least = np.array([one.threshold for one in thresholds] or [np.inf])
-    doubted = found.shown.loc[found.shown["sure"] < least[found.shown["label_at"]], "image"]
+    result = find(data, steps, arguments["budget"], root, f"run {number}")
+    thresholds = _guarantees(result.checks, len(data.names), target, data.task)
+    least = np.array([guarantee.threshold for guarantee in thresholds] or [np.inf])
+    doubted = result.shown.loc[result.shown["sure"] < least[result.shown["label_at"]], "image"]
     hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
-    trusted = found.shown[~found.shown["image"].isin(doubted)]
-    if arguments["keep"] and found.probabilities is not None:
-        copied = _copied(data, found.probabilities)
+    trusted = result.shown[~result.shown["image"].isin(doubted)]
+    if arguments["keep"] and result.probabilities is not None:
+        copied = _copied(data, result.probabilities)
         trusted = pd.concat([trusted[~trusted["image"].isin(copied["image"])], copied])
     trusted = trusted[~trusted["image"].isin(hidden)]
     prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
     report = {
         "task": data.task,
         "steps": steps.done,
-        **_promise(thresholds, found.checks, len(data.check), data.names, target),
-        "advice": found.advice,
-        "learnt": len(data.part.marks) if data.task == BOXES and found.doubt is not None else 0,
-        "note": _note(data, found),
+        **_promise(thresholds, result.checks, len(data.check), data.names, target),
+        "advice": result.advice,
+        "learnt": len(data.part.marks) if data.task == BOXES and result.doubt is not None else 0,
+        "note": _note(data, result),
         "reserved": ahead,
     }
     if not arguments["keep"]:
@@ -183,14 +183,16 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
     order = np.flatnonzero(upcoming)
     order = order[np.argsort(places[order], kind="stable")]
-    state = QueueState(small, order, asked, labelled, counts, len(data.check), found.doubt, found.probabilities)
+    state = QueueState(small, order, to_label, labelled, counts, len(data.check), result.doubt, result.probabilities)
     queue = order_queue(state)
-    later = np.flatnonzero(waiting & ~asked)  # copies of images that are asked or labelled
+    later = np.flatnonzero(waiting & ~to_label)  # copies of images that are asked or labelled
     queue = pd.concat([queue, pd.DataFrame({"position": later, "kind": "copy"})], ignore_index=True)
-    pages = cluster_pages(small, waiting & ~data.reserved, PAGE, probabilities=found.probabilities, labels=len(data.at))
+    pages = cluster_pages(
+        small, waiting & ~data.reserved, PAGE, probabilities=result.probabilities, labels=len(data.at)
+    )
     try:
         images = data.table["image"].to_numpy(dtype=str)
-        AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), found.suspects).write(root)
+        AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
@@ -207,16 +209,18 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     task = choose_task(train, nothing, project_task=store.project().task).task
     task = BOXES if task in DRAWN_TASKS else task  # boxes are learnt in less time than masks
     part = usable_part(train, task)
-    place = pd.Series(np.arange(len(images)), index=images["image"])
+    position_of = pd.Series(np.arange(len(images)), index=images["image"])
     table = images
     if test:
         more = store.images(t.TEST)
         table = pd.concat([images, more[more["status"] == "unlabelled"]], ignore_index=True)
     waiting = np.array(table["status"] == "unlabelled", dtype=np.bool_)
     by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
-    at = place[part.images["image"]].to_numpy(dtype=np.int64)
+    positions = position_of[part.images["image"]].to_numpy(dtype=np.int64)
     features = PackedFeatures(project_features(root))
-    return _Images(table, task, labels["label"].tolist(), human, part, at, by_machine, waiting, len(images), features)
+    return _Images(
+        table, task, labels["label"].tolist(), human, part, positions, by_machine, waiting, len(images), features
+    )
 
 
 def _drawn(data: _Images, since: int) -> BoolArray:
@@ -264,9 +268,9 @@ _groups: dict[tuple[str, ...], IntArray] = {}
 def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
     """Train a head on the features, and predict the labels of all images."""
     n, k, count = len(data.at), len(data.names), len(data.table)
-    place = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
+    index = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
     truth: NDArray[Any] = np.zeros((n, k), dtype=np.bool_)
-    truth[place[0][data.part.marks["image"]].to_numpy(), place[1][data.part.marks["label"]].to_numpy()] = True
+    truth[index[0][data.part.marks["image"]].to_numpy(), index[1][data.part.marks["label"]].to_numpy()] = True
     several, rows, copies = data.task == MULTI_LABEL, data.features[data.at], data.copies[data.at]
     some = truth.any(axis=0)
     if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
@@ -286,29 +290,32 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
         more = min(MORE, int(data.waiting.sum()))
         advice = _advice(forecast(counts, more=more) if counts and more else None, data)
     with steps.phase("inference", int(data.waiting.sum())):
-        found = predict(data.features, head, several=several)
-        doubt = label_doubt(found, truth.sum(axis=0), _CLEAR) if several else margin_doubt(found)
-        own = found[data.waiting].astype(np.float64)
-        label, sure, _ = _judged(own, None, several)
-        at = np.nonzero(own >= _CLEAR) if several else (np.arange(len(own)), label)
-        images = data.table.loc[data.waiting, "image"].to_numpy()[at[0]]
-        shown = pd.DataFrame({"image": images, "label": np.array(data.names, dtype=object)[at[1]]})
+        probabilities = predict(data.features, head, several=several)
+        doubt = label_doubt(probabilities, truth.sum(axis=0), _CLEAR) if several else margin_doubt(probabilities)
+        open_rows = probabilities[data.waiting].astype(np.float64)
+        label, sure, _ = _judged(open_rows, None, several)
+        chosen = np.nonzero(open_rows >= _CLEAR) if several else (np.arange(len(open_rows)), label)
+        images = data.table.loc[data.waiting, "image"].to_numpy()[chosen[0]]
+        shown = pd.DataFrame({"image": images, "label": np.array(data.names, dtype=object)[chosen[1]]})
         shown = shown.assign(
-            confidence=own[at], label_at=at[1], sure=sure[at[0]], **dict.fromkeys(t.BOX_COLUMNS, np.nan)
+            confidence=open_rows[chosen],
+            label_at=chosen[1],
+            sure=sure[chosen[0]],
+            **dict.fromkeys(t.BOX_COLUMNS, np.nan),
         )
-    return _Found(checks, shown, suspects, doubt, found, advice)
+    return _Found(checks, shown, suspects, doubt, probabilities, advice)
 
 
 def _judged(
-    found: NDArray[np.float64], truth: NDArray[Any] | None, several: bool
+    probabilities: NDArray[np.float64], truth: NDArray[Any] | None, several: bool
 ) -> tuple[IntArray, NDArray[np.float64], BoolArray | None]:
     """Return the predicted label of each image, how sure it is, and whether it is right."""
     if several:  # all labels of an image are right, or it is wrong
-        clear = clarity(found, _CLEAR).min(axis=1)
-        right = None if truth is None else ((found >= _CLEAR) == truth).all(axis=1)
-        return np.zeros(len(found), dtype=np.int64), clear, right
-    label = found.argmax(axis=1)
-    return label, found.max(axis=1, initial=0), None if truth is None else label == truth
+        clear = clarity(probabilities, _CLEAR).min(axis=1)
+        right = None if truth is None else ((probabilities >= _CLEAR) == truth).all(axis=1)
+        return np.zeros(len(probabilities), dtype=np.int64), clear, right
+    label = probabilities.argmax(axis=1)
+    return label, probabilities.max(axis=1, initial=0), None if truth is None else label == truth
 
 
 def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
@@ -323,18 +330,22 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
 
     names, given = [name for name in data.names if (marks["label"] == name).any()], parse_budget(budget)
 
-    def trained(own: BoolArray) -> TrainedDetector:
+    def trained(chosen: BoolArray) -> TrainedDetector:
         part = Budget(given.seconds and given.seconds / 2, given.steps)
         relay = _relay(steps.events, "training")
-        return train_detector(make_examples(images[own], marks, names), names, DetectionOptions(part), relay, root=root)
+        return train_detector(
+            make_examples(images[chosen], marks, names), names, DetectionOptions(part), relay, root=root
+        )
 
     def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
         relay = _relay(steps.events, phase)
-        asked = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
-        return pd.concat(predict_boxes(one, own, names, root=root, events=relay)[0] for one, own in asked)
+        pairs = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
+        return pd.concat(
+            predict_boxes(detector, half_images, names, root=root, events=relay)[0] for detector, half_images in pairs
+        )
 
     half = split_groups(data.copies[data.at])
-    if any(not marks["image"].isin(images.loc[own, "image"]).any() for own in (half, ~half)):
+    if any(not marks["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
         return _nothing(steps, n, count)
     with steps.phase("training", len(marks), "boxes"):
         detectors = [trained(half), trained(~half)]
@@ -350,29 +361,31 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         suspects = suspect_boxes(truth, crossed, model=model)
     with steps.phase("inference", min(int((data.waiting & ~data.reserved).sum()), _MOST_DETECTED)):
         free = np.random.default_rng(0).permutation(np.flatnonzero(data.waiting & ~data.reserved))[:_MOST_DETECTED]
-        asked = data.table["image"].iloc[free]  # in random order, so each detector predicts a random half
-        found = predicted(asked, np.arange(len(asked)) % 2 == 0, "inference")
-        shown = found.assign(sure=found["confidence"], label_at=_positions(found, data))
-        at = pd.Series(np.arange(count), index=data.table["image"])[asked]
-        doubt = box_doubt(at[found["image"]].to_numpy(), found["confidence"].to_numpy(), _SHOWN, count)
+        names_in_order = data.table["image"].iloc[free]  # in random order, so each detector predicts a random half
+        predictions = predicted(names_in_order, np.arange(len(names_in_order)) % 2 == 0, "inference")
+        shown = predictions.assign(sure=predictions["confidence"], label_at=_positions(predictions, data))
+        positions = pd.Series(np.arange(count), index=data.table["image"])[names_in_order]
+        doubt = box_doubt(
+            positions[predictions["image"]].to_numpy(), predictions["confidence"].to_numpy(), _SHOWN, count
+        )
     return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
 
 
 def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     """Return predictions for the open near-duplicates of labelled images: their labels, where these agree."""
     given = data.part.marks.groupby("image")["label"].agg(frozenset)
-    own = data.part.images["image"].map(lambda name: given.get(name, frozenset()))
-    labels = own.groupby(data.copies[data.at]).agg(["first", "nunique"])
+    label_sets = data.part.images["image"].map(lambda name: given.get(name, frozenset()))
+    labels = label_sets.groupby(data.copies[data.at]).agg(["first", "nunique"])
     known = labels.loc[labels["nunique"] == 1, "first"]
     rows = [
-        (place, data.names.index(name))
-        for place in np.flatnonzero(data.waiting & np.isin(data.copies, known.index)).tolist()
-        for name in sorted(known[data.copies[place]])
+        (position, data.names.index(name))
+        for position in np.flatnonzero(data.waiting & np.isin(data.copies, known.index)).tolist()
+        for name in sorted(known[data.copies[position]])
     ]
-    at, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    positions, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     return pd.DataFrame({
-        "image": data.table["image"].to_numpy()[at], "label": np.array(data.names, dtype=object)[label],
-        "confidence": probabilities[at, label].astype(np.float64), "label_at": label,
+        "image": data.table["image"].to_numpy()[positions], "label": np.array(data.names, dtype=object)[label],
+        "confidence": probabilities[positions, label].astype(np.float64), "label_at": label,
     }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
 
 
@@ -427,18 +440,18 @@ def _promise(
     thresholds: list[Guarantee], checks: pd.DataFrame, checked: int, names: list[str], target: float
 ) -> dict[str, Any]:
     """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
-    kept = {one.labels: one for one in thresholds if one.shown}.values()
+    kept = {guarantee.labels: guarantee for guarantee in thresholds if guarantee.shown}.values()
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
     missing, promise, needed = [], None, None
     for position, name in enumerate(names):
-        own = checks["label"].to_numpy() == position
-        if not thresholds[position].shown and own.any():
-            more = labels_needed(sure[own], right[own], target, checked=checked, copies=copies[own])
+        of_label = checks["label"].to_numpy() == position
+        if not thresholds[position].shown and of_label.any():
+            more = labels_needed(sure[of_label], right[of_label], target, checked=checked, copies=copies[of_label])
             missing += [] if more is None else [[name, more]]
     if kept:
-        shown, hits = sum(one.shown for one in kept), sum(one.right for one in kept)
+        shown, hits = sum(guarantee.shown for guarantee in kept), sum(guarantee.right for guarantee in kept)
         low, high = precision_interval(hits, shown)
-        bound, threshold = float(lower_bound(hits, shown)), min(one.threshold for one in kept)
+        bound, threshold = float(lower_bound(hits, shown)), min(guarantee.threshold for guarantee in kept)
         promise = {"shown": shown, "right": hits, "low": low, "high": high, "bound": bound, "threshold": threshold}
     else:
         needed = labels_needed(sure, right, target, copies=copies)
@@ -447,29 +460,29 @@ def _promise(
     return {"promise": promise, "needed": needed, "missing": sorted(missing, key=lambda pair: pair[1])}
 
 
-def _advice(found: Forecast | None, data: _Images) -> dict[str, Any] | None:
+def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
     """Describe what more labels would bring."""
-    if found is None:
+    if result is None:
         return None
     times = data.annotations["created"].astype("int64").to_numpy() / 1e6
     seconds = seconds_per_label(times)
     return {
-        "more": found.more, "gain": found.gain, "low": found.low, "high": found.high,
-        "label": None if found.label is None else data.names[found.label],
-        "minutes": None if seconds is None else max(1, round(found.more * seconds / 60)),
-        "text": describe_forecast(found, data.names, seconds),
+        "more": result.more, "gain": result.gain, "low": result.low, "high": result.high,
+        "label": None if result.label is None else data.names[result.label],
+        "minutes": None if seconds is None else max(1, round(result.more * seconds / 60)),
+        "text": describe_forecast(result, data.names, seconds),
     }  # fmt: skip
 
 
-def _note(data: _Images, found: _Found) -> str:
+def _note(data: _Images, result: _Found) -> str:
     """Say in a sentence what is special, if anything."""
     used = data.part.marks["label"].nunique()
     if not data.waiting.any():
         return "All images that can be read have been labelled, skipped or marked for review."
     if not len(data.at):
         return "No image has been labelled yet, so the queue starts with typical images."
-    if found.doubt is None and data.task == BOXES:
+    if result.doubt is None and data.task == BOXES:
         return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes, not all of one scene."
-    if found.doubt is None:
+    if result.doubt is None:
         return f"Nothing can be predicted with {counted(used, 'label')} in use."
     return ""

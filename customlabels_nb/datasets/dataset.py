@@ -228,10 +228,10 @@ class Dataset:
         >>> cl.Dataset(images, annotations).labels_of_images()
         [['cat', 'dog'], []]
         """
-        own: dict[str, list[str]] = {}
+        by_image: dict[str, list[str]] = {}
         for image, label in zip(self._annotations["image"], self._annotations["label"], strict=True):
-            own.setdefault(image, []).append(label)
-        return [own.get(image, []) for image in self._images["image"]]
+            by_image.setdefault(image, []).append(label)
+        return [by_image.get(image, []) for image in self._images["image"]]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -777,24 +777,24 @@ class Dataset:
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""
         if callable(where):
-            found = where(self._images.copy(deep=False))
-            where = found if isinstance(found, pd.Series) else np.asarray(found)
+            result = where(self._images.copy(deep=False))
+            where = result if isinstance(result, pd.Series) else np.asarray(result)
         if isinstance(where, str):
             columns = ["image", "label", "confidence", "annotator", "job"]
-            own = self._images.drop(columns=columns[1:], errors="ignore")
-            wide = own.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
+            images = self._images.drop(columns=columns[1:], errors="ignore")
+            wide = images.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
             try:
                 caller = _caller()
                 holds = wide.eval(where, engine="python", local_dict=caller.f_locals, global_dict=caller.f_globals)
                 if not isinstance(holds, pd.Series) or holds.dtype not in (bool, "boolean"):
                     raise TypeError("the result is not boolean")
-                found = wide.loc[holds.fillna(False).astype(bool), "image"]
+                result = wide.loc[holds.fillna(False).astype(bool), "image"]
             except Exception as error:  # the expression may raise anything
                 hint = " Use == to test equality." if _ASSIGNMENT.search(where) else ""
                 raise InputError(
                     f"Cannot evaluate filter {where!r}: {error}.{hint} Columns: {list(wide.columns)}."
                 ) from error
-            return np.asarray(self._images["image"].isin(found), dtype=bool)
+            return np.asarray(self._images["image"].isin(result), dtype=bool)
         if isinstance(where, pd.Series):
             where = self._aligned(where, "the mask")
             if where.dtype == "boolean":  # from comparing image sizes, some of which are unknown

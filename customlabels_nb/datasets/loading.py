@@ -225,8 +225,8 @@ def from_huggingface(
     """
     from customlabels_nb.datasets.interop.huggingface import from_huggingface
 
-    found = from_huggingface(dataset, folder, image=image, label=label, objects=objects, boxes=boxes)
-    return _in_memory(found)
+    contents = from_huggingface(dataset, folder, image=image, label=label, objects=objects, boxes=boxes)
+    return _in_memory(contents)
 
 
 def _in_memory(contents: Contents) -> Dataset:

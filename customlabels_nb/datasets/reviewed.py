@@ -20,15 +20,18 @@ def is_reviewed(images: pd.DataFrame) -> pd.Series:
 
 def with_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -> pd.DataFrame:
     """Return the images table with the tag added to the images selected by ``mask``."""
-    tags = [[*own, tag] if chosen and tag not in own else own for own, chosen in zip(images["tags"], mask, strict=True)]
+    tags = [
+        [*existing, tag] if chosen and tag not in existing else existing
+        for existing, chosen in zip(images["tags"], mask, strict=True)
+    ]
     return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
 
 
 def without_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -> pd.DataFrame:
     """Return the images table with the tag removed from the images selected by ``mask``."""
     tags = [
-        [other for other in own if other != tag] if chosen and tag in own else own
-        for own, chosen in zip(images["tags"], mask, strict=True)
+        [other for other in existing if other != tag] if chosen and tag in existing else existing
+        for existing, chosen in zip(images["tags"], mask, strict=True)
     ]
     return images.assign(tags=pd.Series(tags, index=images.index, dtype=object))
 
@@ -44,10 +47,10 @@ def forget_where_changed(
         return images
     tagged = has_tag(old_images)
     was = dict(zip(old_images.loc[tagged, "image"], old_images.loc[tagged, "status"], strict=True))
-    told = images["image"].isin(was)
+    was_reviewed = images["image"].isin(was)
     from customlabels_nb.store.frames import annotation_keys
 
-    names = set(images.loc[told, "image"])
+    names = set(images.loc[was_reviewed, "image"])
     keys, old_keys = (annotation_keys(marks[marks["image"].isin(names)]) for marks in (annotations, old_annotations))
     changed = [
         name in names and (status != was[name] or keys.get(name) != old_keys.get(name))

@@ -67,11 +67,11 @@ def _count(
     """Return the number of images per group and label, and the group number of each image."""
     keys: dict[object, int] = {}
     owner = [keys.setdefault(index if groups is None else groups[index], len(keys)) for index in range(len(labels))]
-    names = sorted({name for own in labels for name in own})
+    names = sorted({name for unit_labels in labels for name in unit_labels})
     column = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(keys), len(names)))
-    for unit, own in zip(owner, labels, strict=True):
-        for name in set(own):
+    for unit, unit_labels in zip(owner, labels, strict=True):
+        for name in set(unit_labels):
             counts[unit, column[name]] += 1
     return counts, np.asarray(owner, dtype=np.int64)
 
@@ -83,13 +83,13 @@ def _iterate(counts: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], r
     chosen = np.zeros(len(counts), dtype=bool)
     open_ = counts.sum(axis=1) > 0
     while open_.any():
-        left = (counts[open_] > 0).sum(axis=0)
-        label = int(np.argmin(np.where(left > 0, left, np.inf)))
+        open_counts = (counts[open_] > 0).sum(axis=0)
+        label = int(np.argmin(np.where(open_counts > 0, open_counts, np.inf)))
         units = rng.permutation(np.flatnonzero(open_ & (counts[:, label] > 0)))
         for unit in units[np.argsort(-counts[units, label], kind="stable")]:  # large groups first, while they fit
             fits = need[1, label] + 0.5 >= counts[unit, label]
-            own = counts[unit] > 0
-            hunger = (need[:, own] / target[:, own]).mean(axis=1) if fits else np.array([1.0, 0.0])
+            has_label = counts[unit] > 0
+            hunger = (need[:, has_label] / target[:, has_label]).mean(axis=1) if fits else np.array([1.0, 0.0])
             side = int(hunger[1] >= hunger[0])
             chosen[unit] = bool(side)
             need[side] -= counts[unit]

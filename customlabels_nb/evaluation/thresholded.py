@@ -81,8 +81,8 @@ class Thresholded:
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
         folds = tuple(
-            (place[place >= 0], thresholds)
-            for place, thresholds in ((new[images], thresholds) for images, thresholds in self.folds)
+            (kept[kept >= 0], thresholds)
+            for kept, thresholds in ((new[images], thresholds) for images, thresholds in self.folds)
         )
         return Thresholded(
             self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size)

@@ -1,6 +1,6 @@
 """Measure how far the people of a labelling job agree, with each other and with gold answers.
 
-The tables of answers and the kinds are those of :mod:`customlabels_nb.jobs.consolidation`. Labels are compared by
+The tables of answers and the tasks are those of :mod:`customlabels_nb.jobs.consolidation`. Labels are compared by
 Krippendorff's alpha (Krippendorff: Content Analysis, 2004) and Cohen's kappa, boxes and polygons by F1 and mean IoU.
 """
 
@@ -80,18 +80,18 @@ class Agreement:
         ]
 
 
-def measure_agreement(answers: pd.DataFrame, kind: str, labels: Sequence[str] = ()) -> Agreement:
+def measure_agreement(answers: pd.DataFrame, task: str, labels: Sequence[str] = ()) -> Agreement:
     """Measure the agreement in the counted answers. The intervals are of 1,000 bootstrap resamples of the tasks."""
-    votes = collect_votes(answers, kind, labels)
+    votes = collect_votes(answers, task, labels)
     compared, pairs = _compared_people(votes)
-    if kind in t.TASKS[2:]:
+    if task in t.TASKS[2:]:
         return _box_agreement(votes, compared, pairs)
-    members = _members(votes, kind)
-    task = votes.answers["task_at"].to_numpy()
-    size = np.bincount(task, minlength=len(votes.tasks))
+    members = _members(votes, task)
+    task_id = votes.answers["task_at"].to_numpy()
+    size = np.bincount(task_id, minlength=len(votes.tasks))
     several = np.flatnonzero(size > 1)
-    shape = len(votes.tasks), len(task)
-    in_task = csr_array((np.ones(len(task), dtype=np.int64), (task, np.arange(len(task)))), shape=shape)
+    shape = len(votes.tasks), len(task_id)
+    in_task = csr_array((np.ones(len(task_id), dtype=np.int64), (task_id, np.arange(len(task_id)))), shape=shape)
     counts, size = csr_array((in_task @ members)[several]), size[several]
     cells = counts.tocoo()
     apart = cells.data * (size[cells.row] - cells.data) / (size[cells.row] - 1)
@@ -103,10 +103,10 @@ def measure_agreement(answers: pd.DataFrame, kind: str, labels: Sequence[str] = 
         return 1 - _ratio(_with_sum(disagreed / _SCALE), _with_sum(expected))
 
     rows = csr_array(hstack([counts, scaled, csr_array(size[:, None])], format="csr"))
-    if kind == "single-label":
+    if task == "single-label":
         pairs["kappa"] = _kappa_of_one(compared, votes, len(pairs))
-        one, two = (votes.value[compared[side]] for side in ("first", "second"))
-        mixed = _confusions(votes, pairs, compared["pair"], one, two)
+        first, two = (votes.value[compared[side]] for side in ("first", "second"))
+        mixed = _confusions(votes, pairs, compared["pair"], first, two)
     else:
         pairs["kappa"] = _kappa_of_several(compared, members, len(pairs))
         mixed = _confusions(votes, pairs, *np.empty((3, 0), dtype=np.int64))
@@ -134,23 +134,23 @@ def _box_agreement(votes: Votes, compared: dict[str, IntArray], pairs: pd.DataFr
     answer = pd.MultiIndex.from_frame(votes.answers[["task_at", "person_at"]])
     number = np.bincount(answer.get_indexer(pd.MultiIndex.from_arrays([task, person])), minlength=len(answer))
     of_both = np.bincount(compared["pair"], number[compared["first"]] + number[compared["second"]], len(pairs))
-    found, right = (np.bincount(pair[known], part[known], len(pairs)) for part in (np.ones(len(pair)), same))
+    shared, right = (np.bincount(pair[known], part[known], len(pairs)) for part in (np.ones(len(pair)), same))
     pairs["f1"] = _ratio(2 * right, of_both)
-    pairs["mean_iou"] = _ratio(np.bincount(pair[known], iou[known], len(pairs)), found)
+    pairs["mean_iou"] = _ratio(np.bincount(pair[known], iou[known], len(pairs)), shared)
     result = _with_intervals(rows, f1, votes, np.bincount(value, minlength=many[1]))
     mixed = _confusions(votes, pairs, pair[known], value[first][known], value[second][known])
     return Agreement("F1", *result, _named(pairs, votes), mixed)
 
 
-def _members(votes: Votes, kind: str) -> csr_array:
+def _members(votes: Votes, task: str) -> csr_array:
     """Return 1 for each answer and value that it gives, shape (answers, values)."""
     rows, shape = votes.answers, (len(votes.answers), len(votes.labels))
-    if kind == "single-label":
+    if task == "single-label":
         return csr_array((np.ones(shape[0], dtype=np.int64), (np.arange(shape[0]), votes.value)), shape=shape)
     given = votes.value > 0
     answer = pd.MultiIndex.from_frame(rows[["task_at", "person_at"]])
-    at = answer.get_indexer(pd.MultiIndex.from_arrays([votes.item_task[votes.item[given]], votes.person[given]]))
-    return csr_array((np.ones(len(at), dtype=np.int64), (at, votes.value[given])), shape=shape)
+    index = answer.get_indexer(pd.MultiIndex.from_arrays([votes.item_task[votes.item[given]], votes.person[given]]))
+    return csr_array((np.ones(len(index), dtype=np.int64), (index, votes.value[given])), shape=shape)
 
 
 def _with_intervals(
@@ -176,8 +176,8 @@ def _compared_people(votes: Votes) -> tuple[dict[str, IntArray], pd.DataFrame]:
     """
     task, person = (votes.answers[name].to_numpy() for name in ("task_at", "person_at"))
     start, count = spans(task, len(votes.tasks))
-    at = np.arange(len(task))
-    second, first = ranges(at + 1, (start + count)[task] - at - 1)
+    position = np.arange(len(task))
+    second, first = ranges(position + 1, (start + count)[task] - position - 1)
     many = len(votes.people)
     codes, pair, tasks = np.unique(person[first] * many + person[second], return_inverse=True, return_counts=True)
     enough = tasks >= FEWEST_COMMON
@@ -191,26 +191,26 @@ def _compared_people(votes: Votes) -> tuple[dict[str, IntArray], pd.DataFrame]:
 
 def _kappa_of_one(compared: dict[str, IntArray], votes: Votes, pairs: int) -> FloatArray:
     many, pair = len(votes.labels), compared["pair"]
-    one, two = votes.value[compared["first"]], votes.value[compared["second"]]
+    first, two = votes.value[compared["first"]], votes.value[compared["second"]]
     tasks = np.bincount(pair, minlength=pairs)
-    used = [np.bincount(pair * many + value, minlength=pairs * many).reshape(pairs, many) for value in (one, two)]
+    used = [np.bincount(pair * many + value, minlength=pairs * many).reshape(pairs, many) for value in (first, two)]
     expected = (used[0] * used[1]).sum(axis=1) / tasks**2
-    return _ratio(np.bincount(pair, one == two, pairs) / tasks - expected, 1 - expected)
+    return _ratio(np.bincount(pair, first == two, pairs) / tasks - expected, 1 - expected)
 
 
 def _kappa_of_several(compared: dict[str, IntArray], members: csr_array, pairs: int) -> FloatArray:
     """Return Cohen's kappa of all decisions for or against a label."""
-    pair, one, two = compared["pair"], members[compared["first"]], members[compared["second"]]
-    given = [np.bincount(pair, each.sum(axis=1), pairs) for each in (one, two, one.multiply(two))]
+    pair, earlier, two = compared["pair"], members[compared["first"]], members[compared["second"]]
+    given = [np.bincount(pair, each.sum(axis=1), pairs) for each in (earlier, two, earlier.multiply(two))]
     decisions = np.bincount(pair, minlength=pairs) * (members.shape[1] - 1)
     first, second, both = (part / decisions for part in given)
     expected = first * second + (1 - first) * (1 - second)
     return _ratio(1 - first - second + 2 * both - expected, 1 - expected)
 
 
-def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, one: IntArray, two: IntArray) -> pd.DataFrame:
+def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, first: IntArray, two: IntArray) -> pd.DataFrame:
     """Count how often the people of each pair gave two different values to the same image or object."""
-    table = pd.DataFrame({"pair": pair, "low": np.minimum(one, two), "high": np.maximum(one, two)})
+    table = pd.DataFrame({"pair": pair, "low": np.minimum(first, two), "high": np.maximum(first, two)})
     counts = table.groupby(["pair", "low", "high"]).size()
     mixed = counts.rename("times").reset_index()
     mixed = mixed[mixed["low"] != mixed["high"]].reset_index(drop=True)
@@ -220,9 +220,11 @@ def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, one: IntArray
         mixed["of"] += counts.reindex(same, fill_value=0).to_numpy()
     mixed = mixed.sort_values(["times", "of", "pair", "low", "high"], ascending=[False, *[True] * 4], ignore_index=True)
     names = np.array(votes.labels, dtype=object)
-    found = pairs[["person", "other"]].iloc[mixed["pair"]].reset_index(drop=True)
-    found["label"], found["other_label"] = (pd.array(names[mixed[side]], dtype="str") for side in ("low", "high"))
-    return _named(found.assign(times=mixed["times"], of=mixed["of"]), votes)
+    confusions = pairs[["person", "other"]].iloc[mixed["pair"]].reset_index(drop=True)
+    confusions["label"], confusions["other_label"] = (
+        pd.array(names[mixed[side]], dtype="str") for side in ("low", "high")
+    )
+    return _named(confusions.assign(times=mixed["times"], of=mixed["of"]), votes)
 
 
 def _named(table: pd.DataFrame, votes: Votes) -> pd.DataFrame:
@@ -249,7 +251,7 @@ def _shown(label: object) -> str:
 
 def describe_people(
     answers: pd.DataFrame,
-    kind: str,
+    task: str,
     labels: Sequence[str] = (),
     *,
     skipped: Mapping[str, int] | None = None,
@@ -272,19 +274,19 @@ def describe_people(
     skipped, last_seen = skipped or {}, last_seen or {}
     groups = answers.groupby("person")
     names = sorted({*groups.groups, *skipped, *last_seen})
-    votes = collect_votes(answers, kind, labels)
+    votes = collect_votes(answers, task, labels)
     result = pd.DataFrame({"person": pd.array(names, dtype="str")}, index=names)
     result["done"] = groups.size().reindex(names, fill_value=0)
     result["skipped"] = pd.Series(skipped, dtype="int64").reindex(names, fill_value=0)
     result["seconds"] = groups["seconds"].median().reindex(names)
     others = _votes_of_others(votes)
-    if kind != "single-label":  # an object that a person and most others do not see is no evidence
+    if task != "single-label":  # an object that a person and most others do not see is no evidence
         others = others[(others["value"] > 0) | (others["usual"] > 0)]
     same = others["value"] == others["usual"]
     result["agreement"] = (
         same.groupby(others["person"]).mean().reindex(range(len(votes.people))).set_axis(votes.people).reindex(names)
     )
-    scores = score_gold(answers, kind, answers.head(0) if gold is None else gold).set_index("person")
+    scores = score_gold(answers, task, answers.head(0) if gold is None else gold).set_index("person")
     result["gold"] = (scores["right"] / scores["answers"]).reindex(names)
     result["gold_answers"] = scores["answers"].reindex(names, fill_value=0)
     result["stopped"] = scores["stopped"].reindex(names, fill_value=False)
@@ -324,14 +326,14 @@ def _top_confusions(others: pd.DataFrame, votes: Votes) -> pd.Series:
 # -- gold ---------------------------------------------------------------------------------------------------
 
 
-def score_gold(answers: pd.DataFrame, kind: str, gold: pd.DataFrame) -> pd.DataFrame:
+def score_gold(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.DataFrame:
     """Compare answers with known answers, for each person who gave such answers.
 
     ``gold`` has the columns ``image``, ``label``, ``labels`` and ``boxes`` of answers, without those of
     :func:`find_wrong_gold`. Return ``person``, ``answers`` (to gold tasks), ``right``, ``upper`` (95 % confidence bound
     of the share of right ones) and ``stopped``: True if the person should get no more tasks.
     """
-    scored = _gold_answers(answers, kind, gold)
+    scored = _gold_answers(answers, task, gold)
     table = scored.groupby("person")["right"].agg(["size", "sum"]).reset_index()
     table.columns = ["person", "answers", "right"]
     number, right = (table[name].to_numpy(dtype=np.float64) for name in ("answers", "right"))
@@ -341,7 +343,7 @@ def score_gold(answers: pd.DataFrame, kind: str, gold: pd.DataFrame) -> pd.DataF
 
 
 def find_wrong_gold(
-    answers: pd.DataFrame, kind: str, gold: pd.DataFrame, accuracy: Mapping[str, float]
+    answers: pd.DataFrame, task: str, gold: pd.DataFrame, accuracy: Mapping[str, float]
 ) -> pd.DataFrame:
     """Find known answers that most reliable people contradict.
 
@@ -349,35 +351,36 @@ def find_wrong_gold(
     at least :data:`FEWEST_RELIABLE` of them must have answered. Return ``image``, ``answers`` (of reliable people) and
     ``contradicting``.
     """
-    scored = _gold_answers(answers, kind, gold)
+    scored = _gold_answers(answers, task, gold)
     scored = scored[scored["person"].map(lambda name: accuracy.get(name, 0) >= RELIABLE).astype(bool)]
     table = (~scored["right"]).groupby(scored["image"]).agg(["size", "sum"]).reset_index()
     table.columns = ["image", "answers", "contradicting"]
-    found = (table["answers"] >= FEWEST_RELIABLE) & (3 * table["contradicting"] > 2 * table["answers"])
-    return table[found].reset_index(drop=True)
+    is_wrong = (table["answers"] >= FEWEST_RELIABLE) & (3 * table["contradicting"] > 2 * table["answers"])
+    return table[is_wrong].reset_index(drop=True)
 
 
-def _gold_answers(answers: pd.DataFrame, kind: str, gold: pd.DataFrame) -> pd.DataFrame:
+def _gold_answers(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.DataFrame:
     """Return ``image``, ``person`` and ``right`` of the answers to gold tasks."""
     rows = answers[answers["image"].isin(gold["image"])].reset_index(drop=True)
     known = gold.set_index("image").loc[rows["image"]].reset_index(drop=True)
-    if kind == "single-label":
+    if task == "single-label":
         right = rows["label"].fillna("").eq(known["label"].fillna("")).tolist()
-    elif kind == "multi-label":
-        sets = [(set(one), set(two)) for one, two in zip(rows["labels"], known["labels"], strict=True)]
-        right = [_reaches(len(one & two), len(one) + len(two)) for one, two in sets]
+    elif task == "multi-label":
+        sets = [(set(given), set(two)) for given, two in zip(rows["labels"], known["labels"], strict=True)]
+        right = [_reaches(len(given & two), len(given) + len(two)) for given, two in sets]
     else:
         both = pd.concat([drawn_boxes(known["boxes"]).assign(person=0), drawn_boxes(rows["boxes"]).assign(person=1)])
         both = both.sort_values(["answer_at", "person"], kind="stable")
-        at, person, label = both["answer_at"].to_numpy(), both["person"].to_numpy(), pd.factorize(both["label"])[0]
-        first, second, _ = match_boxes(at, person, label, both[[*t.BOX_COLUMNS]].to_numpy())
-        found = np.bincount(at[first], label[first] == label[second], len(rows)).tolist()
+        row, person, label = both["answer_at"].to_numpy(), both["person"].to_numpy(), pd.factorize(both["label"])[0]
+        first, second, _ = match_boxes(row, person, label, both[[*t.BOX_COLUMNS]].to_numpy())
+        common = np.bincount(row[first], label[first] == label[second], len(rows)).tolist()
         right = [
-            _reaches(int(one), all_) for one, all_ in zip(found, np.bincount(at, minlength=len(rows)), strict=True)
+            _reaches(int(given), all_)
+            for given, all_ in zip(common, np.bincount(row, minlength=len(rows)), strict=True)
         ]
     return rows[["image", "person"]].assign(right=np.array(right, dtype=np.bool_))
 
 
-def _reaches(found: int, given: int) -> bool:
+def _reaches(common: int, given: int) -> bool:
     """Check whether ``found`` common labels or boxes, of ``given`` on both sides, make an answer right."""
-    return 2 * found >= GOLD_F1 * given
+    return 2 * common >= GOLD_F1 * given

@@ -52,8 +52,8 @@ class LabelNames:
 
     def name(self, label_id: int, name: str) -> str:
         """Return the current name of a label that was called ``name``."""
-        found = self.find(label_id)
-        return name if found is None else found[1]
+        entry = self.find(label_id)
+        return name if entry is None else entry[1]
 
 
 def job_labels(connection: Connection, job: int) -> dict[str, int]:
@@ -62,8 +62,8 @@ def job_labels(connection: Connection, job: int) -> dict[str, int]:
     stored = connection.scalar(select(schema.jobs.c.labels).where(schema.jobs.c.id == job))
     if stored is None:
         return {name: id_ for id_, name in names.names.items()}
-    found = (names.find(id_) for id_ in json.loads(stored))
-    return {name: id_ for id_, name in (label for label in found if label is not None)}
+    entries = (names.find(id_) for id_ in json.loads(stored))
+    return {name: id_ for id_, name in (label for label in entries if label is not None)}
 
 
 def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
@@ -93,10 +93,12 @@ def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
         raise InputError(f"answer={answer!r} must be a label, a list, or None for an image with nothing to label.")
     if task in ("boxes", "polygons"):
         return json.dumps([[*known(box["label"]), *_box(box)] for box in map(_as_dict, given)], ensure_ascii=False)
-    found = list(dict.fromkeys(tuple(known(label)) for label in given))
-    if task == "single-label" and len(found) > 1:
-        raise InputError(f"answer={answer!r} has {len(found)} labels, but each image of this job has at most one.")
-    return json.dumps(found, ensure_ascii=False)
+    labels_given = list(dict.fromkeys(tuple(known(label)) for label in given))
+    if task == "single-label" and len(labels_given) > 1:
+        raise InputError(
+            f"answer={answer!r} has {len(labels_given)} labels, but each image of this job has at most one."
+        )
+    return json.dumps(labels_given, ensure_ascii=False)
 
 
 def _as_dict(box: Any) -> Mapping[str, Any]:
@@ -124,22 +126,22 @@ def _box(box: Mapping[str, Any]) -> list[Any]:
 def decode_answer(payload: str, task: str, names: LabelNames) -> dict[str, Any]:
     """Convert a stored answer to the columns ``label``, ``labels`` and ``boxes`` of the answers table."""
     parts = json.loads(payload)
-    found = tuple(dict.fromkeys(names.name(part[0], part[1]) for part in parts))
+    labels = tuple(dict.fromkeys(names.name(part[0], part[1]) for part in parts))
     if task in ("boxes", "polygons"):
         keys = ("label", *t.BOX_COLUMNS, "polygon")
         boxes = tuple(dict(zip(keys, (names.name(*part[:2]), *part[2:]), strict=True)) for part in parts)
         return {"label": None, "labels": (), "boxes": boxes}
     several = task == "multi-label"
-    label = found[0] if found and not several else None
-    return {"label": label, "labels": found if several else (), "boxes": ()}
+    label = labels[0] if labels and not several else None
+    return {"label": label, "labels": labels if several else (), "boxes": ()}
 
 
 def as_passed(payload: str, task: str, names: LabelNames) -> Any:
     """Convert a stored answer to the form in which people pass it: a label or None, or a list."""
-    found = decode_answer(payload, task, names)
+    decoded = decode_answer(payload, task, names)
     if task in ("boxes", "polygons"):
-        return [dict(box) for box in found["boxes"]]
-    return list(found["labels"]) if task == "multi-label" else found["label"]
+        return [dict(box) for box in decoded["boxes"]]
+    return list(decoded["labels"]) if task == "multi-label" else decoded["label"]
 
 
 def read_answers(connection: Connection, job: Row[Any], only: str = "TRUE", **values: Any) -> pd.DataFrame:

@@ -93,10 +93,10 @@ def polygon_iou(polygons: Sequence[Polygon]) -> FloatArray:
 
 def _near(task: IntArray, person: IntArray, box: FloatArray) -> _Pairs:
     """Return the pairs of boxes of different people in a task that reach :data:`SAME`, the smaller position first."""
-    found = find_candidates(task, box, task, box, np.zeros(len(task), dtype=np.bool_))
-    first, second = found.prediction, found.truth
-    kept = (first < second) & (found.iou >= SAME) & (person[first] != person[second])
-    return first[kept], second[kept], found.iou[kept]
+    candidates = find_candidates(task, box, task, box, np.zeros(len(task), dtype=np.bool_))
+    first, second = candidates.prediction, candidates.truth
+    kept = (first < second) & (candidates.iou >= SAME) & (person[first] != person[second])
+    return first[kept], second[kept], candidates.iou[kept]
 
 
 def _score(first: IntArray, second: IntArray, overlap: FloatArray, label: IntArray) -> FloatArray:
@@ -134,8 +134,8 @@ def _link(root: IntArray, first: Sequence[int], second: Sequence[int]) -> None:
     """Join boxes to clusters in the order of the pairs, where each two boxes of a cluster are one of the pairs."""
     near = set(zip(first, second, strict=True))
     clusters: dict[int, list[int]] = {}
-    for one, two in zip(first, second, strict=True):
-        here, there = clusters.setdefault(one, [one]), clusters.setdefault(two, [two])
+    for left_box, two in zip(first, second, strict=True):
+        here, there = clusters.setdefault(left_box, [left_box]), clusters.setdefault(two, [two])
         if here is not there and all((min(a, b), max(a, b)) in near for a in here for b in there):
             here += there
             clusters |= dict.fromkeys(there, here)

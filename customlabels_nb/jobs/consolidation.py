@@ -3,7 +3,7 @@
 A table of answers has one row per submitted answer and the columns :data:`.answer_format.ANSWER_COLUMNS`: ``label``
 (missing if no label applies), ``labels`` (tuple of str) of answers with several, and ``boxes`` (tuple of dicts with
 ``label``, ``left``, ``top``, ``width``, ``height`` in pixels and ``polygon``, see :mod:`customlabels_nb.core.polygons`)
-of drawn answers. The kind of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
+of drawn answers. The task of the answers is one of :data:`customlabels_nb.core.tables.TASKS`.
 
 The answers become votes. With one label, all people of a task vote for its label. With several labels, they vote for or
 against each label that somebody gave. With boxes, they vote for the label of each object that somebody drew, or for
@@ -98,7 +98,7 @@ class Consensus:
 
 def consolidate(
     answers: pd.DataFrame,
-    kind: str,
+    task: str,
     *,
     annotators: int = 1,
     most: int | None = None,
@@ -117,7 +117,7 @@ def consolidate(
 
     Parameters
     ----------
-    answers, kind
+    answers, task
         Table of answers in any order, and one of :data:`customlabels_nb.core.tables.TASKS`.
     annotators, most, agreement
         Number of answers that each task needs, number from which a disagreement is left to a reviewer, and agreement
@@ -127,19 +127,19 @@ def consolidate(
     accuracy : mapping, optional
         Accuracy of people from an earlier result. With it, the answers of a few tasks can be combined alone.
     """
-    votes = collect_votes(answers, kind, labels)
+    votes = collect_votes(answers, task, labels)
     weighed = weigh_votes(votes, accuracy)
-    items, annotations = _drawn_results(votes, weighed) if kind in t.TASKS[2:] else _label_results(votes, weighed, kind)
+    items, annotations = _drawn_results(votes, weighed) if task in t.TASKS[2:] else _label_results(votes, weighed, task)
     rows = votes.answers
     start, count = spans(rows["task_at"].to_numpy(), len(votes.tasks))
-    found = items.groupby("task_at").agg(
-        agreement=("agreement", "mean" if kind in t.TASKS[2:] else "min"),
+    per_task = items.groupby("task_at").agg(
+        agreement=("agreement", "mean" if task in t.TASKS[2:] else "min"),
         tie=("tie", "max"),
         majority=("majority", "min"),
     )
-    found = found.reindex(range(len(count)))  # nobody gave a label or drew a box in the other tasks
-    agreed, tie = found["agreement"].fillna(1.0).to_numpy(), (found["tie"] == 1).to_numpy()
-    clear = (agreed >= agreement - _TIE) & ~tie & (found["majority"] != 0).to_numpy()
+    per_task = per_task.reindex(range(len(count)))  # nobody gave a label or drew a box in the other tasks
+    agreed, tie = per_task["agreement"].fillna(1.0).to_numpy(), (per_task["tie"] == 1).to_numpy()
+    clear = (agreed >= agreement - _TIE) & ~tie & (per_task["majority"] != 0).to_numpy()
     enough = [count < annotators, clear, count < (annotators if most is None else most)]
     who = np.split(rows["person"].to_numpy(dtype=object), start[1:]) if len(start) else []
     tasks = pd.DataFrame({
@@ -152,8 +152,8 @@ def consolidate(
         "annotator": pd.array(["+".join(people) for people in who], dtype="str"),
         "created": rows.groupby("task_at")["submitted"].max().astype(t.CREATED_DTYPE).array,
     })  # fmt: skip
-    at = annotations["task_at"].to_numpy()
-    shared = {name: tasks[name].array.take(at) for name in ("task", "image", "annotator", "created")}
+    task_index = annotations["task_at"].to_numpy()
+    shared = {name: tasks[name].array.take(task_index) for name in ("task", "image", "annotator", "created")}
     sure = annotations["confidence"].clip(0, 1)
     annotations = annotations.assign(**shared, crowd=False, confidence=sure, job=job_name(job) if job else None)
     annotations = annotations[[*t.ANNOTATION_COLUMNS, "task", "kept"]].astype(t.ANNOTATION_COLUMNS)
@@ -168,25 +168,25 @@ def job_name(job: str) -> str:
     return f"labeling-job/{job}"
 
 
-def collect_votes(answers: pd.DataFrame, kind: str, labels: Sequence[str] = ()) -> Votes:
+def collect_votes(answers: pd.DataFrame, task: str, labels: Sequence[str] = ()) -> Votes:
     """Create the votes of the counted answers. Labels that are not in ``labels`` follow in alphabetical order.
 
     Raises
     ------
     InputError
-        If ``kind`` is unknown.
+        If ``task`` is unknown.
     """
-    if kind not in t.TASKS:
-        raise InputError(f"kind={kind!r} is unknown. Choose one of: {', '.join(t.TASKS)}.")
+    if task not in t.TASKS:
+        raise InputError(f"task={task!r} is unknown. Choose one of: {', '.join(t.TASKS)}.")
     rows = answers[answers["counted"].to_numpy(dtype=np.bool_)]
     rows = rows.sort_values(["task", "person"], kind="stable", ignore_index=True)
-    task, tasks = pd.factorize(rows["task"])
+    task_index, tasks = pd.factorize(rows["task"])
     person, people = pd.factorize(rows["person"], sort=True)
-    rows = rows.assign(task_at=task, person_at=person)
-    drawn = drawn_boxes(rows["boxes"] if kind in t.TASKS[2:] else rows["boxes"].head(0))
-    if kind == "single-label":
+    rows = rows.assign(task_at=task_index, person_at=person)
+    drawn = drawn_boxes(rows["boxes"] if task in t.TASKS[2:] else rows["boxes"].head(0))
+    if task == "single-label":
         owner, given = np.arange(len(rows)), rows["label"].to_numpy(dtype=object, na_value=None)
-    elif kind == "multi-label":
+    elif task == "multi-label":
         exploded = rows["labels"].explode().dropna()
         owner, given = exploded.index.to_numpy(dtype=np.int64), exploded.to_numpy(dtype=object)
     else:
@@ -194,14 +194,14 @@ def collect_votes(answers: pd.DataFrame, kind: str, labels: Sequence[str] = ()) 
     names: list[str | None] = [None, *labels, *sorted({*given.tolist(), None}.difference(labels) - {None})]
     value = pd.Index(names[1:], dtype=object).get_indexer(given).astype(np.int64) + 1
     facts = rows, np.asarray(tasks, dtype=np.int64), [*map(str, people)], names
-    if kind == "single-label":
+    if task == "single-label":
         options = max(len(names) - int((value > 0).all()), 2)
-        return Votes(*facts, options, np.arange(len(tasks)), task, person, value, drawn)
-    if kind == "multi-label":
-        keys, item = np.unique(task[owner] * len(names) + value, return_inverse=True)
+        return Votes(*facts, options, np.arange(len(tasks)), task_index, person, value, drawn)
+    if task == "multi-label":
+        keys, item = np.unique(task_index[owner] * len(names) + value, return_inverse=True)
         return Votes(*facts, 2, keys // len(names), *_everybody(rows, keys // len(names), item, owner, value), drawn)
-    item = cluster_boxes(task[owner], person[owner], value, drawn[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64))
-    of_item = task[owner][np.unique(item, return_index=True)[1]]
+    item = cluster_boxes(task_index[owner], person[owner], value, drawn[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64))
+    of_item = task_index[owner][np.unique(item, return_index=True)[1]]
     drawn = drawn.assign(item=item, person=person[owner], value=value)
     return Votes(*facts, len(names), of_item, *_everybody(rows, of_item, item, owner, value), drawn)
 
@@ -218,9 +218,9 @@ def drawn_boxes(boxes: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({**columns, "polygon": polygons})
 
 
-def spans(at: IntArray, length: int) -> tuple[IntArray, IntArray]:
+def spans(positions: IntArray, length: int) -> tuple[IntArray, IntArray]:
     """Return the start and the number of rows of each position, shape (length,), in ascending positions."""
-    count = np.bincount(at, minlength=length)
+    count = np.bincount(positions, minlength=length)
     return np.cumsum(count) - count, count
 
 
@@ -290,14 +290,14 @@ def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray
     return best, np.asarray(close & (count > 1))
 
 
-def _label_results(votes: Votes, weighed: WeightedVotes, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _label_results(votes: Votes, weighed: WeightedVotes, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the agreement on each item, and the labels that got votes.
 
     ``majority`` is True if more than half of the people gave the most probable value.
     """
     given = np.flatnonzero(weighed.value)
     sure, share = weighed.probability, 2 * weighed.count / np.bincount(votes.item)[weighed.item]
-    if kind == "single-label":
+    if task == "single-label":
         best, tie = _best(weighed, np.arange(len(sure)), len(votes.item_task))
         most, top = np.flatnonzero(share > 1), sure[best]
         best[weighed.item[most]], tie[weighed.item[most]] = most, False
@@ -322,10 +322,10 @@ def _drawn_results(votes: Votes, weighed: WeightedVotes) -> tuple[pd.DataFrame, 
     polygon = np.full(many, None, dtype=object)
     outlines = drawn[[*t.BOX_COLUMNS, "polygon"]].to_dict("records") if drawn["polygon"].notna().any() else []
     groups = np.split(np.argsort(item, kind="stable"), np.cumsum(np.bincount(item))[:-1])
-    for at in np.unique(item[drawn["polygon"].notna().to_numpy()]).tolist():
-        own = groups[at]
-        polygon[at], close[at] = _middle([outline(outlines[each]) for each in own])
-        box[at] = polygon_to_ltwh(polygon[at])
+    for number in np.unique(item[drawn["polygon"].notna().to_numpy()]).tolist():
+        members = groups[number]
+        polygon[number], close[number] = _middle([outline(outlines[each]) for each in members])
+        box[number] = polygon_to_ltwh(polygon[number])
     best, tie = _best(weighed, np.flatnonzero(weighed.value), many)
     nothing = np.zeros(many)
     absent = weighed.value == 0

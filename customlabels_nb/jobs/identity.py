@@ -96,23 +96,23 @@ def current_person(store: SqlStore) -> tuple[str, bool]:
 def find_role(connection: Connection, job: int, person: str) -> str:
     """Return the role of a member of a job, "" for others."""
     sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
-    found = one(connection, sql, job=job, who=person)
-    return "" if found is None else str(found.role)
+    member = one(connection, sql, job=job, who=person)
+    return "" if member is None else str(member.role)
 
 
 def _name_and_source(store: SqlStore) -> tuple[str, str]:
     if (role := store.own_role()) is not None:
         return role, "the database role"
-    found, source = find_user()
-    return settings.user, source if settings.user == found else "settings.user"
+    user, source = find_user()
+    return settings.user, source if settings.user == user else "settings.user"
 
 
 def check_person(name: object) -> str:
     """Return a person's name without surrounding white space, or raise InputError if it cannot be one."""
-    found = name.strip() if isinstance(name, str) else ""
-    if len(found) > _LONGEST or not name_key(found) or not storable(found) or found.startswith(MACHINE):
+    stripped = name.strip() if isinstance(name, str) else ""
+    if len(stripped) > _LONGEST or not name_key(stripped) or not storable(stripped) or stripped.startswith(MACHINE):
         raise InputError(f"{name!r} is not a person's name. Use 1 to {_LONGEST} characters, and not {MACHINE!r} first.")
-    return found
+    return stripped
 
 
 def merge_names(connection: Connection, job: int, who: str, into: str) -> None:

@@ -89,8 +89,10 @@ class LabellingJob:
     0 of 12 images done, 0 skipped, 12 answers left, 0 of them being given
     """
 
-    def __init__(self, place: job_tasks.ProjectPlace, job: int, open_screen: Callable[..., Any] | None = None) -> None:
-        self._location, self._id, self._open_screen = place, job, open_screen or _refuse_screens
+    def __init__(
+        self, location: job_tasks.ProjectPlace, job: int, open_screen: Callable[..., Any] | None = None
+    ) -> None:
+        self._location, self._id, self._open_screen = location, job, open_screen or _refuse_screens
 
     @property
     def _store(self) -> SqlStore:
@@ -134,9 +136,9 @@ class LabellingJob:
             WHERE job = :job AND role <> '{MERGED}' ORDER BY id"""
         with self._store.reading() as connection:
             rows = run(connection, sql, job=self._id)
-        found = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype="str")
+        table = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype="str")
         seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
-        return found.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
+        return table.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
 
     @property
     def similar_names(self) -> list[list[str]]:
@@ -168,13 +170,13 @@ class LabellingJob:
         alone = f"""SELECT count(*) AS number FROM job_tasks t
             WHERE t.job = :job AND t.gold IS NULL AND {ALONE} AND {THERE}"""
         with self._store.reading() as connection:
-            found = run(connection, tasks, job=self._id)[0]
+            counts = run(connection, tasks, job=self._id)[0]
             given = run(connection, answers, job=self._id)[0].number
             is_open = read_job(connection, self._id).members == "open"
             stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
-        done = found.images - found.skipped - found.unfinished
+        done = counts.images - counts.skipped - counts.unfinished
         return JobProgress(
-            found.images, done, found.skipped, given, int(found.slots), int(found.held), stuck, found.review
+            counts.images, done, counts.skipped, given, int(counts.slots), int(counts.held), stuck, counts.review
         )
 
     @property
@@ -220,10 +222,10 @@ class LabellingJob:
         ``state`` is "resolved", or "needs_review" for the candidates of an image on which people disagree. An image in
         which people found nothing to label has a row without label.
         """
-        found, boxes = self._final("see the results of"), [*t.BOX_COLUMNS, "polygon"]
-        shown = found.tasks[found.tasks["state"].isin([RESOLVED, NEEDS_REVIEW])]
+        final, boxes = self._final("see the results of"), [*t.BOX_COLUMNS, "polygon"]
+        shown = final.tasks[final.tasks["state"].isin([RESOLVED, NEEDS_REVIEW])]
         disputed = shown.loc[shown["state"] == NEEDS_REVIEW, "task"]
-        marks = found.annotations[found.annotations["kept"] | found.annotations["task"].isin(disputed)]
+        marks = final.annotations[final.annotations["kept"] | final.annotations["task"].isin(disputed)]
         marks = marks[["task", "label", *(boxes if self.task in t.TASKS[2:] else []), "confidence"]]
         table = shown.rename(columns={"annotator": "annotators"}).merge(marks, on="task", how="left")
         table["confidence"] = table["confidence"].fillna(table["agreement"])
@@ -252,7 +254,7 @@ class LabellingJob:
             row = read_job(connection, self._id)
             answers = read_answers(connection, row, "a.counted = 1")
             labels = list(job_labels(connection, self._id))
-            skipped = {found.who: found.number for found in run(connection, skips, job=self._id)}
+            skipped = {skip.who: skip.number for skip in run(connection, skips, job=self._id)}
             gold = job_results.read_gold(connection, row)
         seen = self.members.dropna(subset="last_seen").set_index("person")["last_seen"].to_dict()
         gold = job_results.usable_gold(answers, row.task, gold, labels)
@@ -447,15 +449,15 @@ class LabellingJob:
         ['garden', 'garden']
         """
         with self._acting("reviewer", "decide an image of") as (connection, person):
-            found, kind = self._tasks(connection, answers), read_job(connection, self._id).task
-            job_results.refuse_changed(connection, found, seen or {})
+            tasks, job_task = self._tasks(connection, answers), read_job(connection, self._id).task
+            job_results.refuse_changed(connection, tasks, seen or {})
             labels = job_labels(connection, self._id)
-            payloads = {task: encode_answer(answers[name], kind, labels) for task, name in found.items()}
+            payloads = {task: encode_answer(answers[name], job_task, labels) for task, name in tasks.items()}
             numbers = {
-                found[task]: leases.store_decision(connection, task, person, payload)
+                tasks[task]: leases.store_decision(connection, task, person, payload)
                 for task, payload in sorted(payloads.items())
             }
-            self._note(connection, "decide image", person, {"images": list(found.values())}, len(found))
+            self._note(connection, "decide image", person, {"images": list(tasks.values())}, len(tasks))
         return numbers
 
     def withdraw_decision(
@@ -473,11 +475,11 @@ class LabellingJob:
         True
         """
         with self._acting("reviewer", "take back a decision in") as (connection, person):
-            found = self._tasks(connection, images)
-            job_results.refuse_changed(connection, found, seen or {})
-            for task in sorted(found):
+            tasks = self._tasks(connection, images)
+            job_results.refuse_changed(connection, tasks, seen or {})
+            for task in sorted(tasks):
                 leases.withdraw_decision(connection, task)
-            self._note(connection, "take back decision", person, {"images": list(found.values())}, len(found))
+            self._note(connection, "take back decision", person, {"images": list(tasks.values())}, len(tasks))
 
     def requeue(self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
@@ -491,10 +493,10 @@ class LabellingJob:
         1
         """
         with self._acting("reviewer", "reject answers of") as (connection, person):
-            found = self._tasks(connection, images)
-            job_results.refuse_changed(connection, found, seen or {})
-            number = sum([leases.ask_again(connection, task) for task in sorted(found)])
-            self._note(connection, "return to queue", person, {"images": list(found.values())}, number)
+            tasks = self._tasks(connection, images)
+            job_results.refuse_changed(connection, tasks, seen or {})
+            number = sum([leases.ask_again(connection, task) for task in sorted(tasks)])
+            self._note(connection, "return to queue", person, {"images": list(tasks.values())}, number)
             return number
 
     def review(self, *, page_size: int = 24) -> Any:
@@ -578,16 +580,16 @@ class LabellingJob:
         >>> job.export("out").name
         'rooms-1'
         """
-        found, row = self._final("export", "manager"), self._row
+        final, row = self._final("export", "manager"), self._row
         with self._store.reading() as connection:
             answers = read_answers(connection, row)
             tasks = run(connection, "SELECT image FROM job_tasks WHERE job = :job AND gold IS NULL", job=self._id)
         images = self._store.images().drop_duplicates("image")  # it can be in both datasets
         images = images[images["image"].isin([task.image for task in tasks])]
-        own = [name for name in t.IMAGE_COLUMNS if name not in ("image", "width", "height")]
+        built_in = [name for name in t.IMAGE_COLUMNS if name not in ("image", "width", "height")]
         output = JobOutput(
-            job=row.name, kind=row.task, labels=self.labels, images=images.drop(columns=own),
-            answers=answers, tasks=found.tasks, annotations=found.annotations[found.annotations["kept"]],
+            job=row.name, task=row.task, labels=self.labels, images=images.drop(columns=built_in),
+            answers=answers, tasks=final.tasks, annotations=final.annotations[final.annotations["kept"]],
             summary={**self.summary, "output": "manifests/output/output.manifest"}, instructions=row.instructions,
         )  # fmt: skip
         return write_job_output(output, Path(folder))
@@ -780,10 +782,10 @@ class LabellingJob:
         2
         """
         with self._acting("reviewer", "ask more people in") as (connection, person):
-            limit, found = most or read_job(connection, self._id).most, self._tasks(connection, images)
-            job_results.refuse_changed(connection, found, seen or {})
-            number = sum([job_tasks.ask_one_more(connection, task, limit) for task in found])
-            self._note(connection, "ask one more", person, {"images": list(found.values())}, number)
+            limit, tasks = most or read_job(connection, self._id).most, self._tasks(connection, images)
+            job_results.refuse_changed(connection, tasks, seen or {})
+            number = sum([job_tasks.ask_one_more(connection, task, limit) for task in tasks])
+            self._note(connection, "ask one more", person, {"images": list(tasks.values())}, number)
             return number
 
     def accept_skipped(
@@ -859,10 +861,10 @@ class LabellingJob:
         sql = "SELECT who, role FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
         rows = run(connection, sql, job=self._id)
         can = ", ".join(f"{row.who!r} ({row.role})" for row in rows if row.role in wanted)
-        own = next((f"a {row.role}" for row in rows if row.who == person), "not a member")
+        role_text = next((f"a {row.role}" for row in rows if row.who == person), "not a member")
         name = read_job(connection, self._id).name
         raise NotAllowedError(
-            f"{person!r} is {own} of the job {name!r}, and only a {' or '.join(wanted)} can {what} it. Ask {can}."
+            f"{person!r} is {role_text} of the job {name!r}, and only a {' or '.join(wanted)} can {what} it. Ask {can}."
         )
 
     def _add_people(self, connection: Connection, people: Iterable[str], role: str) -> list[str]:
@@ -884,10 +886,10 @@ class LabellingJob:
         """Map the ids of the tasks of these images to the images."""
         names = [images] if isinstance(images, str) else list(images)
         sql = "SELECT id, image FROM job_tasks WHERE job = :job AND gold IS NULL AND image IN :each"
-        found = {row.id: row.image for row in run(connection, sql, job=self._id, each=names)} if names else {}
-        if missing := set(names) - set(found.values()):
+        tasks = {row.id: row.image for row in run(connection, sql, job=self._id, each=names)} if names else {}
+        if missing := set(names) - set(tasks.values()):
             raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
-        return found
+        return tasks
 
     def _settle_skipped(
         self, images: str | Iterable[str] | None, what: str, state: str, seen: Mapping[str, tuple[int, bool]]
@@ -936,14 +938,14 @@ def _refuse_screens(*_: Any, **__: Any) -> Any:
 
 def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Check the settings of a job, and return them as they are stored."""
-    found: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     for name in ("annotators", "most"):
         value = given[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= job_tasks.MOST_ANNOTATORS:
             raise InputError(f"{name}={value!r} must be an integer from 1 to {job_tasks.MOST_ANNOTATORS}.")
-        found[name] = value
-    if found["most"] < found["annotators"]:
-        raise InputError(f"most={found['most']} must be at least annotators={found['annotators']}.")
+        stored[name] = value
+    if stored["most"] < stored["annotators"]:
+        raise InputError(f"most={stored['most']} must be at least annotators={stored['annotators']}.")
     agreement, limit, members = given["agreement"], given["lease"], given["members"]
     if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
         raise InputError(f"agreement={agreement!r} must be a number from 0 to 1.")
@@ -958,7 +960,7 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     if members not in ("open", "invited") if isinstance(members, str) else not isinstance(members, Iterable):
         raise InputError(f"members={members!r} must be 'open', or a list of names.")
     return {
-        **found,
+        **stored,
         "agreement": float(agreement),
         "lease": round(seconds * 1e6),
         "instructions": words,

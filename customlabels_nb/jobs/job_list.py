@@ -147,15 +147,15 @@ class LabellingJobs:
         >>> project.jobs.to_frame().columns.tolist()[:3]
         ['name', 'state', 'task']
         """
-        found = pd.DataFrame([self[name].summary for name in self], columns=list(_COLUMNS))
-        return found.rename(columns=_COLUMNS)
+        jobs = pd.DataFrame([self[name].summary for name in self], columns=list(_COLUMNS))
+        return jobs.rename(columns=_COLUMNS)
 
     def __getitem__(self, name: str) -> LabellingJob:
         with self._location.store.reading() as connection:
-            found = one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
-        if found is None:
+            row = one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
+        if row is None:
             raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
-        return LabellingJob(self._location, found.id, self._open_screen)
+        return LabellingJob(self._location, row.id, self._open_screen)
 
     def __iter__(self) -> Iterator[str]:
         with self._location.store.reading() as connection:

@@ -58,14 +58,14 @@ _Object = dict[str, Any]
 class JobOutput:
     """Everything that the files of a job contain.
 
-    ``kind`` is one of :data:`.tables.TASKS`. The position of a label in ``labels`` is its class id. ``images`` has the
+    ``task`` is one of :data:`.tables.TASKS`. The position of a label in ``labels`` is its class id. ``images`` has the
     columns image, width and height (or missing), and more that become keys of the manifest, in its order. ``answers``,
     ``tasks`` and ``annotations`` are those of :mod:`.consolidation`, and images of resolved tasks have a result.
     ``summary`` is the content of ``job.json``.
     """
 
     job: str
-    kind: str
+    task: str
     labels: Sequence[str]
     images: pd.DataFrame
     answers: pd.DataFrame
@@ -114,12 +114,12 @@ def _write_files(output: JobOutput, top: Path) -> None:
     sizes = {row.image: _size(row.width, row.height) for row in output.images.itertuples()}
     results = dict(_results(output, labels, sizes))
     responses = _responses(output, sizes)
-    lines = ({**own, SOURCE: image, **results.get(image, {})} for image, own in _own_keys(output))
+    lines = ({**values, SOURCE: image, **results.get(image, {})} for image, values in _own_keys(output))
     manifest = (orjson.dumps(line, default=str, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n" for line in lines)
     _write(top / "manifests" / "output" / "output.manifest", manifest)
     for task, (last, answers) in responses.items():
-        place = top / _ANNOTATIONS / "worker-response" / _ROUND / str(task) / f"{_file_time(last)}.json"
-        _write(place, [orjson.dumps({"answers": answers})])
+        path = top / _ANNOTATIONS / "worker-response" / _ROUND / str(task) / f"{_file_time(last)}.json"
+        _write(path, [orjson.dumps({"answers": answers})])
     image_of = dict(zip(output.tasks["task"], output.tasks["image"], strict=True))
     latest = _file_time(output.answers["submitted"].max() if len(output.answers) else pd.Timestamp(0))
     done = [task for task in sorted(responses) if image_of.get(task) in results]
@@ -140,7 +140,7 @@ def _write_files(output: JobOutput, top: Path) -> None:
     _write(tool / "labels.json", [_pretty({"document-version": "2018-11-28", "labels": shown})])
     _write(tool / "instructions.txt", [output.instructions.encode()])
     _write(top / "answers.csv", [_answers_csv(output)])
-    if output.kind == "polygons":
+    if output.task == "polygons":
         known = output.annotations["image"].isin(results.keys() & sizes.keys())
         shapes = output.annotations[known].reset_index(drop=True)
         images = t.normalise_images(output.images[["image", "width", "height"]])
@@ -152,8 +152,8 @@ def _own_keys(output: JobOutput) -> Iterator[tuple[str, _Object]]:
     """Yield each image with the values of its other columns."""
     table = output.images.drop(columns=["width", "height", output.job, output.job + METADATA], errors="ignore")
     for row, known in zip(table.to_dict("records"), table.notna().to_numpy().tolist(), strict=True):
-        own = {str(name): value for (name, value), there in zip(row.items(), known, strict=True) if there}
-        yield own.pop("image"), own
+        values = {str(name): value for (name, value), there in zip(row.items(), known, strict=True) if there}
+        yield values.pop("image"), values
 
 
 # -- results ------------------------------------------------------------------------------------------------
@@ -162,24 +162,26 @@ def _own_keys(output: JobOutput) -> Iterator[tuple[str, _Object]]:
 def _results(output: JobOutput, labels: list[str], sizes: Mapping[str, _Object]) -> Iterator[tuple[str, _Object]]:
     """Yield each image of a resolved task with the job's attribute and its metadata."""
     job, done = output.job, output.tasks[output.tasks["state"] == RESOLVED]
-    number = {label: at for at, label in enumerate(labels)}
+    number = {label: position for position, label in enumerate(labels)}
     rows: dict[str, list[Any]] = {}
     for row in output.annotations.sort_values("label", key=lambda names: names.map(number), kind="stable").itertuples():
         rows.setdefault(row.image, []).append(row)
     for image, created in zip(done["image"].tolist(), done["created"], strict=True):
-        own = rows.get(image, [])
+        marks = rows.get(image, [])
         facts: _Object = {"job-name": job_name(job), "human-annotated": "yes", "creation-date": _moment(created)}
-        if output.kind == "single-label" and own:
-            facts |= {"class-name": own[0].label, "confidence": own[0].confidence, "type": IMAGE_LEVEL}
-            yield image, {job: number[own[0].label], job + METADATA: facts}
+        if output.task == "single-label" and marks:
+            facts |= {"class-name": marks[0].label, "confidence": marks[0].confidence, "type": IMAGE_LEVEL}
+            yield image, {job: number[marks[0].label], job + METADATA: facts}
             continue
-        facts["class-map"] = {str(number[row.label]): row.label for row in own}
-        if output.kind == "multi-label":
-            facts |= {"confidence-map": {str(number[row.label]): row.confidence for row in own}, "type": MULTI_LABEL}
-            yield image, {job: [number[row.label] for row in own], job + METADATA: facts}
+        facts["class-map"] = {str(number[row.label]): row.label for row in marks}
+        if output.task == "multi-label":
+            facts |= {"confidence-map": {str(number[row.label]): row.confidence for row in marks}, "type": MULTI_LABEL}
+            yield image, {job: [number[row.label] for row in marks], job + METADATA: facts}
             continue
-        boxes = [{"class_id": number[row.label], **{side: getattr(row, side) for side in t.BOX_COLUMNS}} for row in own]
-        facts |= {"objects": [{"confidence": row.confidence} for row in own], "type": BOXES}
+        boxes = [
+            {"class_id": number[row.label], **{side: getattr(row, side) for side in t.BOX_COLUMNS}} for row in marks
+        ]
+        facts |= {"objects": [{"confidence": row.confidence} for row in marks], "type": BOXES}
         yield image, {job: {"image_size": [sizes.get(image, {})], "annotations": boxes}, job + METADATA: facts}
 
 
@@ -196,7 +198,7 @@ def _responses(output: JobOutput, sizes: Mapping[str, _Object]) -> dict[int, tup
     for row in output.answers.sort_values("answer").itertuples():
         answer = {
             "acceptanceTime": _moment(row.accepted) + "Z",
-            "answerContent": _content(row, output.kind, sizes.get(row.image, {})),
+            "answerContent": _content(row, output.task, sizes.get(row.image, {})),
             "submissionTime": _moment(row.submitted) + "Z",
             "timeSpentInSeconds": None if np.isnan(row.seconds) else float(row.seconds),
             "workerId": row.person,
@@ -207,14 +209,14 @@ def _responses(output: JobOutput, sizes: Mapping[str, _Object]) -> dict[int, tup
     return result
 
 
-def _content(row: Any, kind: str, size: _Object) -> _Object:
+def _content(row: Any, task: str, size: _Object) -> _Object:
     """Return an answer as Ground Truth's labelling tools send it."""
-    if kind == "single-label":
+    if task == "single-label":
         return {"crowd-image-classifier": {"label": row.label if isinstance(row.label, str) else None}}
-    if kind == "multi-label":
+    if task == "multi-label":
         return {"crowd-image-classifier-multi-select": {"labels": list(row.labels)}}
     shown = {side: size[side] for side in ("width", "height") if size}
-    if kind == "polygons":
+    if task == "polygons":
         shapes = [
             {"label": box["label"], "vertices": [{"x": float(x), "y": float(y)} for x, y in to_one_ring(outline(box))]}
             for box in row.boxes
@@ -226,15 +228,15 @@ def _content(row: Any, kind: str, size: _Object) -> _Object:
 
 def _contents(answers: Iterable[_Object]) -> list[_Object]:
     return [
-        {"workerId": one["workerId"], "annotationData": {"content": orjson.dumps(one["answerContent"]).decode()}}
-        for one in answers
-        if one["counted"]
+        {"workerId": answer["workerId"], "annotationData": {"content": orjson.dumps(answer["answerContent"]).decode()}}
+        for answer in answers
+        if answer["counted"]
     ]
 
 
 def _answers_csv(output: JobOutput) -> bytes:
     """Return the answers as CSV, with ``'`` in front of text that a spreadsheet program would run as a formula."""
-    given = {"single-label": "label", "multi-label": "labels"}.get(output.kind, "boxes")
+    given = {"single-label": "label", "multi-label": "labels"}.get(output.task, "boxes")
     names = ["task", "image", "person", given, "accepted", "submitted", "seconds", "counted", "gold"]
     cells = output.answers.sort_values("answer")[names].astype(object).map(_cell)
     return str(cells.to_csv(index=False, lineterminator="\r\n")).encode()

@@ -117,16 +117,16 @@ def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> Dis
         WHERE t.job = :job AND {only} AND (t.state NOT IN ('{NEEDS_REVIEW}', '{REVIEWED}')
             OR (SELECT count(*) FROM job_skips o WHERE o.task = t.id) >= {SKIPS_TO_REVIEW}) ORDER BY k.created"""
     names = ["task", "image", "width", "height", "sha256", "state", "latest"]
-    found = pd.DataFrame([tuple(task) for task in run(connection, sql, job=row.id)], columns=names)
-    found = found.drop_duplicates("task", ignore_index=True)  # an image can be in both datasets
+    table = pd.DataFrame([tuple(task) for task in run(connection, sql, job=row.id)], columns=names)
+    table = table.drop_duplicates("task", ignore_index=True)  # an image can be in both datasets
     known = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
     final = combine(connection, row, known["accuracy"], only)
-    agreement = found["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
+    agreement = table["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
     answers = read_answers(connection, row, f"{only} AND a.counted = 1")
-    states = found.pop("state")
-    found = found.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
+    states = table.pop("state")
+    table = table.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
     given = [tuple(skip) for skip in run(connection, skips, job=row.id)]
-    return DisputedTasks(found, final.annotations, answers, pd.DataFrame(given, columns=["task", "person", "reason"]))
+    return DisputedTasks(table, final.annotations, answers, pd.DataFrame(given, columns=["task", "person", "reason"]))
 
 
 def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, int]:
@@ -164,7 +164,7 @@ def combine(
     answers = read_answers(connection, row, only)
     decided = f"""SELECT max(a.id) AS answer FROM job_answers a JOIN job_tasks t ON t.id = a.task
         WHERE t.job = :job AND t.state = '{REVIEWED}' AND a.reason = '{REVIEWED}' AND {only} GROUP BY a.task"""
-    chosen = [found.answer for found in run(connection, decided, job=row.id)]
+    chosen = [task.answer for task in run(connection, decided, job=row.id)]
     if chosen:
         mine = answers["answer"].isin(chosen)
         tasks = answers.loc[mine, "task"]
@@ -179,20 +179,20 @@ def final_results(connection: Connection, row: Row[Any]) -> Consensus:
 
     They keep it if the answers to other tasks change how much the people are trusted, unless that makes a tie.
     """
-    found = combine(connection, row)
+    consensus = combine(connection, row)
     sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
-    stored = found.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
-    tied = found.tasks["tie"] & ~found.tasks["task"].isin(found.annotations.query("kept")["task"])
+    stored = consensus.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
+    tied = consensus.tasks["tie"] & ~consensus.tasks["task"].isin(consensus.annotations.query("kept")["task"])
     sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
     states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
-    return replace(found, tasks=found.tasks.assign(state=pd.array(states, dtype="str")))
+    return replace(consensus, tasks=consensus.tasks.assign(state=pd.array(states, dtype="str")))
 
 
 def is_complete(connection: Connection, job: int) -> bool:
     """Check whether a job needs no more answers, and all those it has are combined."""
-    left = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
+    unanswered = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
         WHERE s.job = :job AND s.state <> 'answered' AND s.slot > 0 AND t.state = '{OPEN}' AND {THERE} LIMIT 1"""
-    return one(connection, left, job=job) is None and not _is_undecided(connection, job)
+    return one(connection, unanswered, job=job) is None and not _is_undecided(connection, job)
 
 
 def _is_undecided(connection: Connection, job: int) -> bool:
@@ -243,13 +243,13 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
         row = read_job(connection, job)
         newest = newest_answer(connection)
         all_ = again or newest - known["newest"] >= _GROWTH * known["answers"]
-        found = combine(connection, row) if all_ else combine(connection, row, known["accuracy"], waiting)
+        consensus = combine(connection, row) if all_ else combine(connection, row, known["accuracy"], waiting)
         before = {task.id: (task.answers, task.latest) for task in run(connection, counts, job=job)}
-    number = int(found.tasks["answers"].sum())
+    number = int(consensus.tasks["answers"].sum())
     if all_ and number > FEW_ANSWERS:
-        people = found.people.set_index("person")["accuracy"].to_dict()
+        people = consensus.people.set_index("person")["accuracy"].to_dict()
         store.change_setting(key, lambda old: {"newest": newest, "answers": number, "accuracy": people})
-    new = dict(zip(found.tasks["task"].tolist(), found.tasks["state"], strict=True))
+    new = dict(zip(consensus.tasks["task"].tolist(), consensus.tasks["state"], strict=True))
 
     def decide(connection: Connection) -> bool:
         lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} ORDER BY t.id {{lock_task}}"
@@ -264,9 +264,9 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
         update_rows(connection, schema.job_tasks, ("state",), states)
         more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
         for answers in {task.answers for task in more}:
-            asked = [task.id for task in more if task.answers == answers]
-            for at in range(0, len(asked), _AT_ONCE):
-                add_slots(connection, "t.id IN :each", answers + 1, each=asked[at : at + _AT_ONCE])
+            extended = [task.id for task in more if task.answers == answers]
+            for start in range(0, len(extended), _AT_ONCE):
+                add_slots(connection, "t.id IN :each", answers + 1, each=extended[start : start + _AT_ONCE])
         return bool(more)
 
     return transact(store, decide)
@@ -300,8 +300,8 @@ def finish(store: SqlStore, job: int) -> None:
 def newest_answer(connection: Connection, job: int | None = None) -> int:
     """Return the number of the newest answer, by default of all jobs, 0 if there is none."""
     of_job = "" if job is None else "JOIN job_tasks t ON t.id = a.task WHERE t.job = :job"
-    found = one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
-    return 0 if found is None else int(found.id)
+    newest = one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
+    return 0 if newest is None else int(newest.id)
 
 
 def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = False) -> JobConsolidation:
@@ -313,38 +313,38 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
         number, last = counter(connection, writes), read_setting(connection, written)
         empty = before_empty = set(read_setting(connection, without) or ())
         row, newest = read_job(connection, job), newest_answer(connection, job)
-        found = final_results(connection, row)
+        consensus = final_results(connection, row)
         known = set(LabelNames(connection).names.values())
         sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
         tasks = {task.image: task for task in run(connection, sql, job=job)}
         sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
             WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
         fresh = {task.image for task in run(connection, sql, job=job, last=last or 0)}
-    done = set(found.tasks.loc[found.tasks["state"] == RESOLVED, "image"])
+    done = set(consensus.tasks.loc[consensus.tasks["state"] == RESOLVED, "image"])
     waiting = {image for image, task in tasks.items() if task.state == ANSWERED}
-    kept = found.annotations[found.annotations["kept"] & found.annotations["image"].isin(done)]
+    kept = consensus.annotations[consensus.annotations["kept"] & consensus.annotations["image"].isin(done)]
     kept = kept[[*t.ANNOTATION_COLUMNS]]
     unknown = set(kept.loc[~kept["label"].isin(known), "image"])
     edits, left_out = {}, []
     for split in t.SPLITS:
         names = store.images(split)["image"]
         stored, marks, _ = store.tables(split, names[names.isin(tasks)].tolist())
-        own = marks["job"] == job_name(row.name)
-        meanwhile = ~t.by_machine(marks) & ~own & (marks["created"] >= moment(row.created))
+        of_job = marks["job"] == job_name(row.name)
+        meanwhile = ~t.by_machine(marks) & ~of_job & (marks["created"] >= moment(row.created))
         name, bare = stored["image"], ~stored["image"].isin(marks["image"])
         touched = stored["revision"] != name.map({image: task.revision for image, task in tasks.items()})
         blocked = name.isin(marks.loc[meanwhile, "image"]) | (bare & touched & (stored["status"] == "labelled"))
         final = name.isin(done)
-        old = set(name[final & touched]).intersection(marks.loc[own, "image"]) - fresh
-        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (marks[own], kept))
+        old = set(name[final & touched]).intersection(marks.loc[of_job, "image"]) - fresh
+        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (marks[of_job], kept))
         blocked |= name.isin([image for image in old if mine[image] != result.get(image)])
         left_out += name[final & (blocked | name.isin(unknown))].tolist()
         write = final & ~blocked & ~name.isin(unknown)
-        undone = name.isin(marks.loc[own, "image"]) | (bare & ~touched & name.isin(empty))
+        undone = name.isin(marks.loc[of_job, "image"]) | (bare & ~touched & name.isin(empty))
         undone &= ~final & ~blocked & ~name.isin(waiting)
         empty = empty - (set(name) - waiting) | set(name[write & ~name.isin(kept["image"])])
         images = stored[write | undone].reset_index(drop=True)
-        others = marks[marks["image"].isin(name[undone]) & ~own]
+        others = marks[marks["image"].isin(name[undone]) & ~of_job]
         images["status"] = np.where(images["image"].isin(done | set(others["image"])), "labelled", "unlabelled")
         new = pd.concat([kept[kept["image"].isin(name[write])], others], ignore_index=True)
         chosen = name.isin(images["image"]), marks["image"].isin(images["image"])
@@ -376,8 +376,8 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
 def read_gold(connection: Connection, row: Row[Any]) -> pd.DataFrame:
     """Read the known answers of a job: image, label, labels, boxes."""
     sql = "SELECT image, gold FROM job_tasks WHERE job = :job AND gold IS NOT NULL ORDER BY id"
-    found, names = run(connection, sql, job=row.id), LabelNames(connection)
-    rows = [{"image": gold.image, **decode_answer(gold.gold, row.task, names)} for gold in found]
+    gold_rows, names = run(connection, sql, job=row.id), LabelNames(connection)
+    rows = [{"image": gold.image, **decode_answer(gold.gold, row.task, names)} for gold in gold_rows]
     return pd.DataFrame(rows, columns=["image", "label", "labels", "boxes"])
 
 

@@ -49,14 +49,14 @@ class ProjectPlace(Protocol):
         """Return the dataset of a split in its current state."""
 
 
-def images_of(place: ProjectPlace, images: Any) -> list[str]:
+def images_of(location: ProjectPlace, images: Any) -> list[str]:
     """Return the names of images in the project.
 
     ``images`` is a dataset, "train" or "test", a query for the training set as in ``Dataset.filter``, a table with a
     column ``image``, or names of images. None selects the unlabelled training images.
     InputError is raised if there are none, or one is not in the project.
     """
-    given, images = images, _chosen(place, images)
+    given, images = images, _chosen(location, images)
     if isinstance(images, Dataset):
         images = images.images
     if isinstance(images, pd.DataFrame):
@@ -67,15 +67,15 @@ def images_of(place: ProjectPlace, images: Any) -> list[str]:
     if not names:
         shown = f"images={str(given)[:200]!r} is empty" if given is not None else "There are no unlabelled images"
         raise InputError(f"{shown}. Pass images=project.train_set, or another dataset with images.")
-    return _stored(place.store, names, "images")
+    return _stored(location.store, names, "images")
 
 
-def _chosen(place: ProjectPlace, images: Any) -> Any:
+def _chosen(location: ProjectPlace, images: Any) -> Any:
     """Return the dataset that ``images`` describes, or ``images`` if it is a table or a list."""
     if images is None:
-        return place.dataset(t.TRAIN).filter("status == 'unlabelled'")
+        return location.dataset(t.TRAIN).filter("status == 'unlabelled'")
     if isinstance(images, str):
-        return place.dataset(images) if images in t.SPLITS else place.dataset(t.TRAIN).filter(images)
+        return location.dataset(images) if images in t.SPLITS else location.dataset(t.TRAIN).filter(images)
     return images
 
 
@@ -87,31 +87,31 @@ def follow_images(store: SqlStore, job: int, images: Any) -> None:
         store.change_setting(f"{_FOLLOWED} {job}", lambda old: [*(old or []), images])
 
 
-def followed_images(place: ProjectPlace, job: int) -> list[str]:
+def followed_images(location: ProjectPlace, job: int) -> list[str]:
     """Return the images that the noted descriptions of a job's images describe now."""
-    described = place.store.setting(f"{_FOLLOWED} {job}") or []
-    return [name for images in described for name in _chosen(place, images).images["image"]]
+    described = location.store.setting(f"{_FOLLOWED} {job}") or []
+    return [name for images in described for name in _chosen(location, images).images["image"]]
 
 
 def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
     """Return names as the project stores them, or raise InputError for those that it does not have."""
     known = set(store.images()["image"])
-    found = [name if name in known else image_uri(name) for name in map(str, names)]
-    missing = [name for name, uri in zip(names, found, strict=True) if uri not in known]
+    stored = [name if name in known else image_uri(name) for name in map(str, names)]
+    missing = [name for name, uri in zip(names, stored, strict=True) if uri not in known]
     if missing:
         raise InputError(
             f"{argument}: {len(missing):,} images are not in the project, for example {str(missing[0])!r}. Add them "
             "with project.add_images."
         )
-    return found
+    return stored
 
 
-def gold_of(place: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
+def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
     """Map images to their known answers, given as a dataset, an annotations table, or a dict of image to answer."""
     if gold is None:
         return {}
     if isinstance(gold, Mapping):
-        found = dict(gold)
+        answers = dict(gold)
     elif isinstance(gold, Dataset | pd.DataFrame):
         marks = gold.annotations if isinstance(gold, Dataset) else t.normalise_annotations(gold)
         names = gold.images["image"].tolist() if isinstance(gold, Dataset) else list(dict.fromkeys(gold["image"]))
@@ -119,11 +119,11 @@ def gold_of(place: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
         for row in marks.to_dict("records"):
             rows[row["image"]].append(row)
         boxes = task in ("boxes", "polygons")
-        found = {name: own if boxes else [row["label"] for row in own] for name, own in rows.items()}
+        answers = {name: row_list if boxes else [row["label"] for row in row_list] for name, row_list in rows.items()}
     else:
         raise InputError(f"gold={gold!r} must be a dataset, an annotations table, or a dict of image to answer.")
-    names = _stored(place.store, list(found), "gold")
-    return dict(zip(names, found.values(), strict=True))
+    names = _stored(location.store, list(answers), "gold")
+    return dict(zip(names, answers.values(), strict=True))
 
 
 # -- tasks ------------------------------------------------------------------------------------------
@@ -148,10 +148,10 @@ def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Map
         {"id": ids, "job": job, "image": new, "gold": answers if gold else None, "state": OPEN,
          "revision": [revisions.get(image) for image in new]},
     )  # fmt: skip
-    asked = [id_ for id_, answer in zip(ids, answers, strict=True) if answer is None]
-    if asked:
-        slots = {"task": [id_ for id_ in asked for _ in range(annotators)],
-                 "slot": [*range(1, annotators + 1)] * len(asked)}  # fmt: skip
+    open_tasks = [id_ for id_, answer in zip(ids, answers, strict=True) if answer is None]
+    if open_tasks:
+        slots = {"task": [id_ for id_ in open_tasks for _ in range(annotators)],
+                 "slot": [*range(1, annotators + 1)] * len(open_tasks)}  # fmt: skip
         insert_columns(connection, schema.job_slots, {**slots, "job": job, "state": "open", "until": 0})
     if connection.dialect.name == "postgresql":  # without statistics, leasing from many new tasks is slow
         connection.exec_driver_sql("ANALYZE images, job_tasks, job_slots")

@@ -79,8 +79,8 @@ class LabelerSession(DrawingSession):
         self._used = self._heard = self.clock()
         self._closed = threading.Event()
         self._watcher = threading.Thread()
-        own = create_store(str(Path(self._folder.name) / "answers.db"), job.name, task=job.task)
-        super().__init__(own, root, user=self._worker.name)
+        answers = create_store(str(Path(self._folder.name) / "answers.db"), job.name, task=job.task)
+        super().__init__(answers, root, user=self._worker.name)
         self._read_job()
         self._add(self._worker.answered(_BACK)[::-1])
         self.refresh()
@@ -112,7 +112,9 @@ class LabelerSession(DrawingSession):
     def waiting(self) -> list[str]:
         """Names of the leased images without an answer."""
         with self._lock:
-            return [self.table.names[at] for at in self.table.here() if self.table.statuses[at] == "unlabelled"]
+            return [
+                self.table.names[index] for index in self.table.here() if self.table.statuses[index] == "unlabelled"
+            ]
 
     @property
     def needs_tasks(self) -> bool:
@@ -146,8 +148,8 @@ class LabelerSession(DrawingSession):
             self._watcher.start()
 
     def _watch(self) -> None:
-        while (left := self._heard + GONE_SECONDS - self.clock()) > 0:
-            if self._closed.wait(left):
+        while (remaining := self._heard + GONE_SECONDS - self.clock()) > 0:
+            if self._closed.wait(remaining):
                 return
         self.leave()
 
@@ -270,7 +272,7 @@ class LabelerSession(DrawingSession):
             status = "labelled" if task.is_answered else "unlabelled"
             lines.append((name, status, *facts.get(task.image, (None, None, None))))
             given = [task.answer] if isinstance(task.answer, str) else task.answer or []
-            marks += [{"image": name, **({"label": own} if isinstance(own, str) else own)} for own in given]
+            marks += [{"image": name, **({"label": mark} if isinstance(mark, str) else mark)} for mark in given]
         images = pd.DataFrame(lines, columns=["image", "status", "width", "height", "sha256"])
         table = t.normalise_annotations(pd.DataFrame(marks), annotator=self.user) if marks else t.empty(
             t.ANNOTATION_COLUMNS
@@ -315,8 +317,8 @@ class LabelerSession(DrawingSession):
         """Take over tasks of this person from another kernel, whose page had answers that were not stored."""
         unknown = {name for name in images if name not in self._tasks}
         numbers = [name.partition("/")[0] for name in unknown]
-        found = [int(number) for number in numbers if number.isdecimal() and len(number) <= _MOST_DIGITS]
-        self._add(task for task in self._worker.find(found) if _name_of(task) in unknown)
+        task_ids = [int(number) for number in numbers if number.isdecimal() and len(number) <= _MOST_DIGITS]
+        self._add(task for task in self._worker.find(task_ids) if _name_of(task) in unknown)
         super()._check_here(images)
 
     def _edit(
@@ -390,11 +392,11 @@ class LabelerSession(DrawingSession):
 
     def _state(self, name: str) -> tuple[str, str]:
         """Return the status of an image and its answer as JSON."""
-        at = self.table.position[name]
+        index = self.table.position[name]
         if self.task in ("boxes", "polygons"):
             marks = self._store.tables(self.split, images=[name])[1]
-            return self.table.statuses[at], json.dumps(shape_dicts(marks[~is_whole(marks)]))
-        return self.table.statuses[at], json.dumps(self.table.labels[at])
+            return self.table.statuses[index], json.dumps(shape_dicts(marks[~is_whole(marks)]))
+        return self.table.statuses[index], json.dumps(self.table.labels[index])
 
 
 def _name_of(task: LeasedTask) -> str:
@@ -410,9 +412,12 @@ class JobFiles(SessionFiles):
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
         """Return a thumbnail or an error for each image. See :meth:`.SessionFiles.thumbnails`."""
-        found = super().thumbnails([(self.session.source_of(name), content) for name, content in images], pixels)
-        pairs = zip(images, found, strict=True)
-        return [self._plain(name, one) if isinstance(one, ImageError) else one for (name, _), one in pairs]
+        thumbnails = super().thumbnails([(self.session.source_of(name), content) for name, content in images], pixels)
+        pairs = zip(images, thumbnails, strict=True)
+        return [
+            self._plain(name, thumbnail) if isinstance(thumbnail, ImageError) else thumbnail
+            for (name, _), thumbnail in pairs
+        ]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
         """Return the full image."""

@@ -132,8 +132,8 @@ class Acknowledgement:
 
 @lru_cache
 def _statement(sql: str, dialect: str) -> TextClause:
-    found = text(sql.format(**_DIALECTS[dialect]) if "{" in sql else sql)
-    return found.bindparams(bindparam("each", expanding=True)) if ":each" in sql else found
+    statement = text(sql.format(**_DIALECTS[dialect]) if "{" in sql else sql)
+    return statement.bindparams(bindparam("each", expanding=True)) if ":each" in sql else statement
 
 
 def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
@@ -196,9 +196,9 @@ def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
     """
 
     def work(connection: Connection, who: str) -> list[Lease]:
-        found, member, cursor = check_in(connection, job, who)
-        values: dict[str, Any] = {"job": job, "who": who, "time": found.lease * count}
-        gold = _lease_gold(connection, count, slot=-member, **values) if found.gold else ()
+        job_row, member, cursor = check_in(connection, job, who)
+        values: dict[str, Any] = {"job": job, "who": who, "time": job_row.lease * count}
+        gold = _lease_gold(connection, count, slot=-member, **values) if job_row.gold else ()
         rows = _lease_from(connection, cursor, _END, count - len(gold), **values)
         if rows:
             move = "UPDATE job_members SET cursor = :task WHERE id = :id"
@@ -216,16 +216,16 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     of_job = """SELECT name, state, members, lease,
             EXISTS (SELECT 1 FROM job_tasks WHERE job = :job AND gold IS NOT NULL) AS gold
         FROM jobs WHERE id = :job"""
-    found = run(connection, of_job, job=job)[0]
+    job_row = run(connection, of_job, job=job)[0]
     seen = "UPDATE job_members SET seen = {now} WHERE job = :job AND who = :who RETURNING id, state, reason, cursor"
     member = one(connection, seen, job=job, who=who)
-    if member is None and found.members == "open":
+    if member is None and job_row.members == "open":
         add_member(connection, job, who, exact=True)
         member = one(connection, seen, job=job, who=who)
-    name, why = found.name, None
-    if found.state != "running":
-        verb = "resume" if found.state == "paused" else "reopen"
-        why = f"The job {name!r} is {found.state}, so {who!r} gets no tasks", f"{verb} it with job.resume()"
+    name, why = job_row.name, None
+    if job_row.state != "running":
+        verb = "resume" if job_row.state == "paused" else "reopen"
+        why = f"The job {name!r} is {job_row.state}, so {who!r} gets no tasks", f"{verb} it with job.resume()"
     elif member is None or member.state == "removed":
         was = "is not" if member is None else "is no longer"
         why = f"{who!r} {was} a labeler of the job {name!r}", f"add them with job.invite([{who!r}])"
@@ -235,7 +235,7 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     if why is not None:
         raise NotAllowedError(f"{why[0]}. {_managers(connection, job)} can {why[1]}.")
     assert member is not None
-    return found, member.id, member.cursor
+    return job_row, member.id, member.cursor
 
 
 def add_member(connection: Connection, job: int, name: str, role: str = "labeler", *, exact: bool = False) -> str:
@@ -272,10 +272,10 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
     """Give a member no more tasks, take back those they hold, and tell whether there is such a member."""
     sql = f"""UPDATE job_members SET state = :state, reason = :reason
         WHERE job = :job AND who = :who AND state <> 'removed' AND {only} RETURNING id"""
-    found = one(connection, sql, job=job, who=who, state=state, reason=reason) is not None
-    if found:
+    is_stopped = one(connection, sql, job=job, who=who, state=state, reason=reason) is not None
+    if is_stopped:
         reopen(connection, job, who)
-    return found
+    return is_stopped
 
 
 def _managers(connection: Connection, job: int) -> str:
@@ -310,10 +310,10 @@ def _lease_gold(connection: Connection, count: int, *, job: int, slot: int, **va
         FROM job_tasks t LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who AND s.slot < 0
             AND (s.state = 'answered' OR s.until >= {now})
         WHERE t.job = :job AND t.gold IS NOT NULL"""
-    found = one(connection, counts, job=job, who=values["who"])
-    if found is None or found.total <= found.had:
+    gold = one(connection, counts, job=job, who=values["who"])
+    if gold is None or gold.total <= gold.had:
         return ()
-    first = max(0, min(count, _FIRST_GOLD - found.had))
+    first = max(0, min(count, _FIRST_GOLD - gold.had))
     due = first + sum(random.random() < _GOLD_SHARE for _ in range(count - first))
     if not due:
         return ()
@@ -411,10 +411,10 @@ def lock_task(connection: Connection, task: int, who: str = "") -> Row[Any]:
 def _free_slot(connection: Connection, task: Row[Any], lease: Lease, who: str) -> int | None:
     """Take the leased slot for an answer, or a free one if that was lost, and return its number, None without one."""
     slots = "SELECT slot, holder, until < {now} AS free, state FROM job_slots WHERE task = :task {lock_slots}"
-    found = [row for row in run(connection, slots, task=task.id) if row.state != "answered"]
-    chosen = next((row.slot for row in found if row.holder == who), None)  # also if leased by another kernel of theirs
+    rows = [row for row in run(connection, slots, task=task.id) if row.state != "answered"]
+    chosen = next((row.slot for row in rows if row.holder == who), None)  # also if leased by another kernel of theirs
     if chosen is None and not task.gold:
-        chosen = min((row.slot for row in found if row.free), default=None)
+        chosen = min((row.slot for row in rows if row.free), default=None)
     values = {"task": task.id, "who": who, "token": lease.token}
     if chosen is None and task.gold:
         insert = """INSERT INTO job_slots (task, slot, job, state, holder, until, token)
@@ -471,8 +471,8 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
 
     def work(connection: Connection, who: str) -> Lease:
         task = lock_task(connection, lease.task, who)
-        own = {"task": lease.task, "who": who}
-        run(connection, "DELETE FROM job_skips WHERE task = :task AND who = :who", **own)
+        values = {"task": lease.task, "who": who}
+        run(connection, "DELETE FROM job_skips WHERE task = :task AND who = :who", **values)
         reopened = """UPDATE job_tasks SET state = 'open' WHERE id = :task AND state = 'skipped'
             AND (SELECT count(*) FROM job_skips WHERE task = :task) < :most"""
         run(connection, reopened, task=lease.task, most=SKIPS_TO_REVIEW)
@@ -480,7 +480,7 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
         hold = """UPDATE job_slots SET state = 'held', since = {now}, token = {token},
                 until = {now} + (SELECT lease FROM jobs WHERE id = job_slots.job)
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
-        row = one(connection, hold, **own)
+        row = one(connection, hold, **values)
         note_states(connection, "t.id = :task", task=lease.task)
         return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
@@ -488,17 +488,17 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
 
 
 def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
-    own = f"task = :task AND who = :who AND reason IN ('', '{LATE}')"
-    if uncount(connection, CHANGED, own, task=task.id, who=who) and _is_over(task):
+    condition = f"task = :task AND who = :who AND reason IN ('', '{LATE}')"
+    if uncount(connection, CHANGED, condition, task=task.id, who=who) and _is_over(task):
         raise NotAllowedError(f"The answer stays, because the job is closed, or {who!r} is no longer a member of it.")
 
 
 def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     """Stop counting an answer. The earliest late answer to its task takes its place, otherwise its slot reopens."""
-    found = one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
-    if found is None:
+    answer_row = one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
+    if answer_row is None:
         raise NotAllowedError(f"Answer {answer!r} does not exist. job.answers lists the answers.")
-    task = lock_task(connection, found.task)
+    task = lock_task(connection, answer_row.task)
     run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task.id)
     row = one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
     if row is None:
@@ -568,11 +568,11 @@ def count_late_answers(connection: Connection, task: int) -> None:
 
 def note_states(connection: Connection, chosen: str, **values: Any) -> None:
     """Note which of the chosen tasks ``t`` need more answers, and which have all of them and wait for the decision."""
-    left = "EXISTS (SELECT 1 FROM job_slots s WHERE s.task = t.id AND s.slot > 0 AND s.state <> 'answered')"
+    lacking = "EXISTS (SELECT 1 FROM job_slots s WHERE s.task = t.id AND s.slot > 0 AND s.state <> 'answered')"
     single = """(SELECT count(*) FROM job_slots s WHERE s.task = t.id AND s.slot > 0) = 1
         AND (SELECT j.annotators FROM jobs j WHERE j.id = t.job) = 1"""
     sql = f"""UPDATE job_tasks AS t SET state =
-            CASE WHEN {left} THEN '{OPEN}' WHEN {single} THEN '{RESOLVED}' ELSE '{ANSWERED}' END
+            CASE WHEN {lacking} THEN '{OPEN}' WHEN {single} THEN '{RESOLVED}' ELSE '{ANSWERED}' END
         WHERE {chosen} AND t.gold IS NULL AND t.state IN ('{OPEN}', '{ANSWERED}', '{RESOLVED}', '{NEEDS_REVIEW}')
-            AND NOT (t.state = '{OPEN}' AND {left})"""
+            AND NOT (t.state = '{OPEN}' AND {lacking})"""
     run(connection, sql, **values)

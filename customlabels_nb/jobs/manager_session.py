@@ -139,8 +139,8 @@ class ManagerSession:
         """Describe the labelers by name, and other members who have answered or skipped something."""
         known, members = self.job.people.set_index("person"), self.job.members.set_index("person")
         invited = members[(members["role"] == "labeler") & (members["state"] != "removed")].index
-        own = known.reindex(known.index.union(invited).sort_values())
-        found = own.astype(object).where(own.notna(), None).to_dict("index")
+        table = known.reindex(known.index.union(invited).sort_values())
+        facts = table.astype(object).where(table.notna(), None).to_dict("index")
         return [
             {
                 "person": name, "done": row["done"] or 0, "skipped": row["skipped"] or 0, "seconds": row["seconds"],
@@ -149,7 +149,7 @@ class ManagerSession:
                 "seen": None if row["last_seen"] is None else microseconds(pd.Series([row["last_seen"]]))[0],
                 "state": members["state"].get(name, "removed"), "reason": members["reason"].get(name, ""),
             }
-            for name, row in found.items()
+            for name, row in facts.items()
             if row["done"] or row["skipped"] or name in invited
         ]  # fmt: skip
 
@@ -162,61 +162,61 @@ class ManagerSession:
         points = []
         for part in np.array_split(np.arange(len(last)), number) if number else []:
             group = rows[rows["task"].isin(last.index[part])]
-            found = measure_agreement(group, self.job.task, self.job.labels)
+            agreement = measure_agreement(group, self.job.task, self.job.labels)
             until = microseconds(last.iloc[part[-1:]])[0]
-            points.append([until, *_plain([found.value, found.low, found.high])])
+            points.append([until, *_plain([agreement.value, agreement.low, agreement.high])])
         return points
 
     # -- hints --------------------------------------------------------------------------------------
     def _warnings(self, answers: pd.DataFrame, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Describe what the manager should look at: stopped people, wrong known answers, skipped images."""
-        found = []
+        hints = []
         for row in people:
             if row["state"] == "stopped":
                 kept = f" gets no more tasks: {row['reason']}. The {counted(row['done'], 'answer')} still count."
                 link = {"person": row["person"]}
-                found.append(_hint([link, kept], link, f"Show {row['done']:,}", ("trust", "Let them go on")))
+                hints.append(_hint([link, kept], link, f"Show {row['done']:,}", ("trust", "Let them go on")))
         for first, *others in self.job.similar_names:
             for name in others:
                 text = " have similar names, but count as two people. Are they one person?"
                 parts = [{"person": first}, " and ", {"person": name}, text]
-                found.append(_hint(parts, {"person": name}, "Show answers", ("merge", "Merge…")))
+                hints.append(_hint(parts, {"person": name}, "Show answers", ("merge", "Merge…")))
         gold, skipped = self.job.gold, self.job.skipped
         usable = usable_gold(answers, self.job.task, gold, self.job.labels)
         for image in gold.loc[~gold["image"].isin(usable["image"]), "image"]:
             text = f"The known answer of {short_name(image)} is probably wrong. It is not used any more."
-            found.append(_hint([text], {"image": image}, "Show it"))
+            hints.append(_hint([text], {"image": image}, "Show it"))
         if number := skipped["image"].nunique():
             reasons = skipped.loc[skipped["reason"] != "", "reason"].value_counts()
             why = f", most often with the reason “{reasons.index[0]}”" if len(reasons) else ""
             kind = "skipped image" if skipped["person"].all() else "image"  # or nobody is left to ask
             text = f"{counted(number, kind)} {'wait' if number > 1 else 'waits'} for your decision{why}."
             acts = ("return", "Ask again"), ("accept", "Leave without result")
-            found.append(_hint([text], {"skips": ""}, f"Show {number:,}", *acts))
-        return found
+            hints.append(_hint([text], {"skips": ""}, f"Show {number:,}", *acts))
+        return hints
 
     def _mixed_up(self, answers: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]:
         """Describe which labels are mixed up, by pairs of people, and by all of them if images have one label."""
-        found, single = [], self.job.task == t.TASKS[0]
+        hints, single = [], self.job.task == t.TASKS[0]
         for row in pairs.head(_MOST_MIXED).itertuples():
-            one, two = (_label(label) for label in (row.label, row.other_label))
+            first, two = (_label(label) for label in (row.label, row.other_label))
             who = [{"person": row.person}, " and ", {"person": row.other}]
-            parts = [*who, " mix up ", one, " and ", two, f" ({row.times:,} of {row.of:,})."]
-            link = {"mixed": [one["label"], two["label"], row.person, row.other]} if single else None
-            found.append(_hint(parts, link, f"Show {row.times:,}"))
+            parts = [*who, " mix up ", first, " and ", two, f" ({row.times:,} of {row.of:,})."]
+            link = {"mixed": [first["label"], two["label"], row.person, row.other]} if single else None
+            hints.append(_hint(parts, link, f"Show {row.times:,}"))
         if not single:
-            return found
+            return hints
         given = self._labelled(answers).drop_duplicates(["image", "label"])
         of_label = given.groupby("label")["image"].agg(set)
         both = given.merge(given, on="image")
         both = both[both["label_x"] < both["label_y"]].groupby(["label_x", "label_y"]).size()
         for labels, times in both[both >= FEWEST_MIXED].nlargest(_MOST_MIXED).items():
-            one, two = map(_label, labels)
+            first, two = map(_label, labels)
             many = counted(len(set.union(*of_label[list(labels)])), "image")
-            parts = ["Answers differ between ", one, " and ", two, f" on {times:,} of {many} with one of them."]
-            link = {"mixed": [one["label"], two["label"], None, None]}
-            found.append(_hint(parts, link, f"Show {times:,}"))
-        return found
+            parts = ["Answers differ between ", first, " and ", two, f" on {times:,} of {many} with one of them."]
+            link = {"mixed": [first["label"], two["label"], None, None]}
+            hints.append(_hint(parts, link, f"Show {times:,}"))
+        return hints
 
     def _labelled(self, answers: pd.DataFrame) -> pd.DataFrame:
         """Return image, person and each label of the answers, "" for nothing."""
@@ -288,7 +288,7 @@ class ManagerSession:
         self.job.merge_people(person, into=first)
 
 
-def describe_pace(submitted: IntArray, now: int, left: int) -> dict[str, str]:
+def describe_pace(submitted: IntArray, now: int, remaining: int) -> dict[str, str]:
     """Describe the rate of answers at these times, ascending, and how long those that are ``left`` take.
 
     Times are in microseconds. Return ``rate`` (a number) with its unit ``per``, and ``left`` (a duration) with ``more``
@@ -304,12 +304,12 @@ def describe_pace(submitted: IntArray, now: int, left: int) -> dict[str, str]:
     rate = {"rate": f"{pace * _HOUR:,.0f}", "per": "answers an hour"}
     if not pace:
         rate = {"rate": "–", "per": f"no answers for {_in_words(since)}"}
-    if not left:
+    if not remaining:
         return {**rate, "left": "done", "more": "all answers are in"}
-    exact, days = left / pace if pace else np.inf, (now - week[0]) / _DAY if len(week) else 0
+    exact, days = remaining / pace if pace else np.inf, (now - week[0]) / _DAY if len(week) else 0
     if days >= 1 and exact > _LONG:
         daily = len(week) / days
-        return {**rate, "left": _in_words(left / daily * _DAY), "more": f"at {daily:,.0f} answers a day"}
+        return {**rate, "left": _in_words(remaining / daily * _DAY), "more": f"at {daily:,.0f} answers a day"}
     if not pace:
         return {**rate, "left": "–", "more": ""}
     error = 2 / np.sqrt(len(recent))

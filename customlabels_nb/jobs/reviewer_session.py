@@ -77,11 +77,11 @@ class ReviewerSession(ReviewSession):
         self._states: dict[str, tuple[bool, str]] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
         self._looked, self._newest = self.clock(), (-1, -1, -1)
-        found = job.disputed()
+        disputed = job.disputed()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
-        own = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
-        super().__init__(own, root, user=current_person(store)[0])
-        self._take_in(found)
+        decisions = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
+        super().__init__(decisions, root, user=current_person(store)[0])
+        self._take_in(disputed)
 
     def close(self) -> None:
         """Remove the temporary database."""
@@ -107,14 +107,14 @@ class ReviewerSession(ReviewSession):
         of the consensus or the decision. ``accepted`` is True for an image that stays without a result, ``acceptable``
         for one that may, because people skipped it or nobody answered it.
         """
-        found, facts = super().row(image), self._facts.get(image, _GONE)
+        review_row, facts = super().row(image), self._facts.get(image, _GONE)
         state = self._states[image][1] if image in self._states else "[]"
 
-        def named(said: Mapping[str, Any]) -> dict[str, Any]:
-            return {**said, "person": said["person"] if found["reviewed"] else None}
+        def named(answer: Mapping[str, Any]) -> dict[str, Any]:
+            return {**answer, "person": answer["person"] if review_row["reviewed"] else None}
 
         return {
-            **found,
+            **review_row,
             **{name: facts[name] for name in ("agreement", "candidates", "tie", "acceptable", "reasons")},
             "answers": [
                 {"letter": letter, **named(answer)} for letter, answer in zip(LETTERS, facts["answers"], strict=False)
@@ -129,7 +129,7 @@ class ReviewerSession(ReviewSession):
         """Count the images that are to decide, or the decided ones if they are shown, by reason."""
         with self._lock:
             shown = JobReviewQuery(show=self.view.query.show)
-            names = [self.table.names[at] for at in super()._order(shown).tolist()]
+            names = [self.table.names[index] for index in super()._order(shown).tolist()]
             return Counter(reason for name in names for reason in self._facts[name]["reasons"]).most_common()
 
     def refresh(self) -> None:
@@ -142,12 +142,12 @@ class ReviewerSession(ReviewSession):
                     self._read_job()
 
     def _order(self, query: Query) -> npt.NDArray[np.int64]:
-        found, names = super()._order(query).tolist(), self.table.names
+        order, names = super()._order(query).tolist(), self.table.names
         if isinstance(query, JobReviewQuery) and query.reason is not None:
-            found = [at for at in found if tuple(query.reason) in self._facts[names[at]]["reasons"]]
+            order = [index for index in order if tuple(query.reason) in self._facts[names[index]]["reasons"]]
         if query.sort == "doubt" and query.queue is None:
-            found.sort(key=lambda at: (len(self._facts[names[at]]["skips"]), self._facts[names[at]]["agreement"]))
-        return np.array(found, dtype=np.int64)
+            order.sort(key=lambda at: (len(self._facts[names[at]]["skips"]), self._facts[names[at]]["agreement"]))
+        return np.array(order, dtype=np.int64)
 
     def _read_job(self) -> None:
         """Bring the temporary database up to date with the job, after new answers, skips, decisions or labels."""
@@ -158,23 +158,23 @@ class ReviewerSession(ReviewSession):
             self._take_in(self._job.disputed())
             self._newest = newest
 
-    def _take_in(self, found: DisputedTasks) -> None:
+    def _take_in(self, disputed: DisputedTasks) -> None:
         self._follow_settings()
-        tasks = found.tasks.set_index("image", drop=False)
+        tasks = disputed.tasks.set_index("image", drop=False)
         tasks["seen"] = list(zip(tasks["latest"], tasks["decided"] | tasks["accepted"], strict=True))
         seen = tasks["seen"].to_dict()
         self._drop([name for name, facts in self._facts.items() if seen.get(name) != facts["seen"]])
         tasks = tasks[~tasks["image"].isin(list(self._facts))]
         if tasks.empty:
             return
-        given = found.answers[found.answers["task"].isin(tasks["task"])]
+        given = disputed.answers[disputed.answers["task"].isin(tasks["task"])]
         reasons, objects = find_disagreements(given, self._job.task)
-        answers, skips = given.groupby("task").groups, found.skips.groupby("task").groups
+        answers, skips = given.groupby("task").groups, disputed.skips.groupby("task").groups
         waiting = self._job.skipped["image"].value_counts()
         alone = set(waiting.index[waiting < SKIPS_TO_REVIEW])
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
         shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
-        marks = found.annotations[found.annotations["image"].isin(shown)]
+        marks = disputed.annotations[disputed.annotations["image"].isin(shown)]
         if self._job.task == t.TASKS[0]:  # weights alone are no consensus
             tied = {task for task, why in reasons.items() if ("tie",) in why} - set(tasks.loc[tasks["decided"], "task"])
             marks = marks.assign(kept=marks["kept"] & ~marks["task"].isin(tied))
@@ -182,18 +182,18 @@ class ReviewerSession(ReviewSession):
         tags = []
         for task in tasks.itertuples(index=False):
             candidates = marks.loc[of_image.get(task.image, []), ["label", "confidence", "kept"]].to_numpy().tolist()
-            said = [_answer(row, objects) for row in given.loc[answers.get(task.task, [])].to_dict("records")]
-            skippers = found.skips.loc[skips.get(task.task, []), ["person", "reason"]].to_dict("records")
-            for people in (said, skippers):
+            people_answers = [_answer(row, objects) for row in given.loc[answers.get(task.task, [])].to_dict("records")]
+            skippers = disputed.skips.loc[skips.get(task.task, []), ["person", "reason"]].to_dict("records")
+            for people in (people_answers, skippers):
                 random.Random(task.task).shuffle(people)  # otherwise A would be whoever answers fastest
             why: list[Reason] = [("skipped",)] if skippers else reasons.get(task.task, [])
             if task.image in alone and not skippers:
                 why = [("alone",), *(reason for reason in why if reason != ("unsure",))]
             self._facts[task.image] = {
-                "task": task.task, "seen": task.seen, "agreement": float(task.agreement), "answers": said,
+                "task": task.task, "seen": task.seen, "agreement": float(task.agreement), "answers": people_answers,
                 "skips": skippers, "candidates": [[label, float(sure)] for label, sure, _ in candidates],
                 "tie": bool(candidates) and not any(kept for *_, kept in candidates),
-                "acceptable": task.task in skipped or not said, "reasons": why,
+                "acceptable": task.task in skipped or not people_answers, "reasons": why,
             }  # fmt: skip
             tags.append([REVIEWED, ACCEPTED] if task.accepted else [REVIEWED] if task.decided else [])
         images = tasks[["image", "width", "height", "sha256"]].reset_index(drop=True)
@@ -204,7 +204,7 @@ class ReviewerSession(ReviewSession):
         self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
         before = [(name, self.table.position[name]) for name in images["image"] if name in self.table.position]
         with self._store.writing() as connection:  # the page may still show an earlier state
-            newer = [(self.table.revisions[at] + 1, name) for name, at in before]
+            newer = [(self.table.revisions[index] + 1, name) for name, index in before]
             update_rows(connection, schema.images, ("revision",), newer, key="image")
         self.reread(images["image"].tolist())
         self._states |= {name: self._state(name) for name in images["image"]}
@@ -263,9 +263,11 @@ class ReviewerSession(ReviewSession):
                 raise InputError(f"number={number!r}: {name!r} has {len(answers)} answers. Choose one from 1 on.")
             shapes = answers[number - 1]["shapes"]
             chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
-                {"label": own} for own in answers[number - 1]["labels"]
+                {"label": marks_of_image} for marks_of_image in answers[number - 1]["labels"]
             ]
-        marks = pd.DataFrame([{"image": name, **mark} for name, own in chosen.items() for mark in own])
+        marks = pd.DataFrame(
+            [{"image": name, **mark} for name, marks_of_image in chosen.items() for mark in marks_of_image]
+        )
         new = t.normalise_annotations(marks, annotator=self.user) if len(marks) else t.empty(t.ANNOTATION_COLUMNS)
 
         def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -324,17 +326,17 @@ class ReviewerSession(ReviewSession):
         self, images: Sequence[str], seen: Mapping[str, tuple[int, bool]], send: Callable[..., object], what: str
     ) -> EditResult:
         """Send images back to the labelers. Those that have changed since they were seen are conflicts instead."""
-        left, stale = list(images), list[str]()
-        while left:
+        remaining, stale = list(images), list[str]()
+        while remaining:
             try:
-                send(left, seen=seen)
+                send(remaining, seen=seen)
                 break
             except StaleEditError as error:
                 stale += error.images
-                left = [name for name in left if name not in stale]
+                remaining = [name for name in remaining if name not in stale]
         self._take_in(self._job.disputed())
         theirs = self._labels_here(stale)
-        return EditResult(tuple(left), tuple(Conflict(name, theirs[name], ()) for name in stale), what)
+        return EditResult(tuple(remaining), tuple(Conflict(name, theirs[name], ()) for name in stale), what)
 
     def _check_here(self, images: Iterable[str]) -> None:
         gone = next((name for name in images if name not in self._facts), None)
@@ -352,8 +354,8 @@ class ReviewerSession(ReviewSession):
         def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             every = pd.Series(True, index=rows.index)
             rows, marks = change(without_review(rows, every, ACCEPTED), marks)
-            left = ~is_reviewed(rows)
-            return without_review(rows.assign(status=rows["status"].mask(left, "needs_review")), left), marks
+            is_open = ~is_reviewed(rows)
+            return without_review(rows.assign(status=rows["status"].mask(is_open, "needs_review")), is_open), marks
 
         with self._lock:
             before = self._undo[-1:]
@@ -394,10 +396,10 @@ class ReviewerSession(ReviewSession):
 
     def _labels_here(self, images: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the labels of each image and of its shapes, none if it is not in the review any more."""
-        table, at = self.table, {name: self.table.position[name] for name in images}
+        table, positions = self.table, {name: self.table.position[name] for name in images}
         return {
             name: tuple(dict.fromkeys((*table.labels[i], *table.box_labels[i]))) if name in self._facts else ()
-            for name, i in at.items()
+            for name, i in positions.items()
         }
 
     def send(self, images: Iterable[str]) -> None:
@@ -468,6 +470,6 @@ def _answer(row: Mapping[str, Any], objects: Mapping[int, Sequence[int]]) -> dic
         {**{name: box[name] for name in _SHAPE}, "object": number}
         for box, number in zip(row["boxes"], numbers, strict=True)
     ]
-    own = [row["label"]] if isinstance(row["label"], str) else list(row["labels"])
-    return {"labels": own or list(dict.fromkeys(box["label"] for box in shapes)), "shapes": shapes,
+    labels = [row["label"]] if isinstance(row["label"], str) else list(row["labels"])
+    return {"labels": labels or list(dict.fromkeys(box["label"] for box in shapes)), "shapes": shapes,
             "person": row["person"]}  # fmt: skip

@@ -100,7 +100,7 @@ class Worker:
         self._checked = self._settled = 0.0
         self._scored = 0
         self._check_disk()
-        self._kind = leases.transact(store, partial(self._join, exact=exact))
+        self._task = leases.transact(store, partial(self._join, exact=exact))
 
     @property
     def held(self) -> list[LeasedTask]:
@@ -155,14 +155,14 @@ class Worker:
             raise InputError(f"count={count!r} must be an integer from 1 to {_MOST_LEASED}.")
         with self._turn:
             self._check_disk()
-            found = leases.lease(self._store, self._job, self.name, count)
-            if not found:  # people may disagree on a task of somebody whose computer crashed
+            leased = leases.lease(self._store, self._job, self.name, count)
+            if not leased:  # people may disagree on a task of somebody whose computer crashed
                 self._settle()
-                found = leases.lease(self._store, self._job, self.name, count)
+                leased = leases.lease(self._store, self._job, self.name, count)
             self._labels |= self.label_ids
             if not self._held:
                 self._since = self._clock()
-            tasks = [LeasedTask(lease.token, lease.image, moment(lease.until), _lease=lease) for lease in found]
+            tasks = [LeasedTask(lease.token, lease.image, moment(lease.until), _lease=lease) for lease in leased]
             self._held |= {task.id: task for task in tasks}
             return tasks
 
@@ -176,11 +176,11 @@ class Worker:
         3
         """
         with self._turn:
-            found = leases.renew(self._store, self._job, self.name, list(self._held))
-            self._held = {token: task for token, task in self._held.items() if token in found}
+            tokens = leases.renew(self._store, self._job, self.name, list(self._held))
+            self._held = {token: task for token, task in self._held.items() if token in tokens}
             for token, task in self._held.items():
-                task.until = moment(found[token])
-            return len(found)
+                task.until = moment(tokens[token])
+            return len(tokens)
 
     def submit(
         self,
@@ -227,14 +227,14 @@ class Worker:
                     edit += 1
             key = key or uuid4().hex
             task._pending = payload, key, edit
-            found = leases.submit(
+            acknowledgement = leases.submit(
                 self._store, task._lease, self.name, payload, key=key, edit=edit, seconds=taken, patience=patience
             )
             task.answer, task._edit, task._pending = answer, edit, None
             self._held.pop(task.id, None)
             self._since = self._clock()
             self._settle()
-            return found
+            return acknowledgement
 
     def skip(self, task: LeasedTask, reason: str = "") -> None:
         """Skip a task for a ``reason`` that the manager sees. This person is not asked again.
@@ -323,13 +323,13 @@ class Worker:
         3
         """
         with self._turn:
-            found = self._own_tasks("s.state = 'held' ORDER BY t.id")
-            new = [task for task in found if task.id not in self._held]
+            tasks = self._own_tasks("s.state = 'held' ORDER BY t.id")
+            new = [task for task in tasks if task.id not in self._held]
             self._held |= {task.id: task for task in new}
             return new
 
     def _own_tasks(self, chosen: str, **values: Any) -> list[LeasedTask]:
-        sql = f"""SELECT t.id, t.image, s.token, s.since, s.until, a.accepted, a.edit, a.payload, j.task AS kind
+        sql = f"""SELECT t.id, t.image, s.token, s.since, s.until, a.accepted, a.edit, a.payload, j.task AS job_task
             FROM job_tasks t JOIN jobs j ON j.id = t.job
             LEFT JOIN job_answers a ON a.task = t.id AND a.who = :who AND a.counted = 1
             LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who
@@ -338,15 +338,15 @@ class Worker:
             who = leases.name_in(connection, self._job, self.name, exact=True)
             names = LabelNames(connection)
             self._labels |= job_labels(connection, self._job)
-            found = []
+            tasks = []
             for row in run(connection, sql, job=self._job, who=who, **values):
                 lease = Lease(
                     self._job, row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0
                 )
                 known = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
-                known.answer = None if row.payload is None else as_passed(row.payload, row.kind, names)
-                found.append(known)
-            return found
+                known.answer = None if row.payload is None else as_passed(row.payload, row.job_task, names)
+                tasks.append(known)
+            return tasks
 
     def __repr__(self) -> str:
         return f"Worker({one_line(self.name)!r}: {counted(len(self._held), 'task')} leased)"
@@ -368,9 +368,9 @@ class Worker:
     def _encoded(self, answer: Any) -> str:
         """Convert an answer to its stored form, with the labels that this worker knows, or else the current ones."""
         with suppress(LabelError):
-            return encode_answer(answer, self._kind, self._labels)
+            return encode_answer(answer, self._task, self._labels)
         self._labels |= self.label_ids
-        return encode_answer(answer, self._kind, self._labels)
+        return encode_answer(answer, self._task, self._labels)
 
     def _join(self, connection: Connection, exact: bool) -> str:
         """Become a labeler of an open job, and return the job's task. Only leasing is refused otherwise."""

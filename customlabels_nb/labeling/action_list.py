@@ -38,32 +38,32 @@ class ActionList(ProjectScreen):
         rows: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")
         labels = self._store.labels_of_actions([row["id"] for row in rows])
         return [
-            {**row, "created": at, "labels": _labels_text(row["what"], *labels.get(row["id"], ([], [])))}
-            for row, at in zip(rows, microseconds(table["created"]), strict=True)
+            {**row, "created": created, "labels": _labels_text(row["what"], *labels.get(row["id"], ([], [])))}
+            for row, created in zip(rows, microseconds(table["created"]), strict=True)
         ]
 
     def details(self, action_id: int) -> dict[str, Any]:
         """Return an action's image counts by dataset, some image names, and the reason if it cannot be undone."""
-        found = self._store.actions_since(action_id - 1, 1)
-        images: list[str] = found["images"].iloc[0] if len(found) and found["id"].iloc[0] == action_id else []
+        actions = self._store.actions_since(action_id - 1, 1)
+        images: list[str] = actions["images"].iloc[0] if len(actions) and actions["id"].iloc[0] == action_id else []
         return {
             "id": action_id,
             "names": [short_name(name) for name in images[:_SHOWN_NAMES]],
-            "images": {split: len(own) for split, own in self.images(action_id).items()},
+            "images": {split: len(names) for split, names in self.images(action_id).items()},
             "refusal": self._store.undo_refusal(action_id),
         }
 
     def images(self, action_id: int) -> dict[str, list[str]]:
         """Return the still existing images that an action touched, by dataset."""
-        found = self._store.actions_since(action_id - 1, 1)
-        if not len(found) or found["id"].iloc[0] != action_id or not found["images"].iloc[0]:
+        actions = self._store.actions_since(action_id - 1, 1)
+        if not len(actions) or actions["id"].iloc[0] != action_id or not actions["images"].iloc[0]:
             return {}
-        numbers = self._store.outline_images(found["images"].iloc[0])["number"].tolist()
+        numbers = self._store.outline_images(actions["images"].iloc[0])["number"].tolist()
         names = self._store.image_names(numbers)
-        side = found["split"].iloc[0]
+        side = actions["split"].iloc[0]
         by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
         # a name that is in both datasets refers to the action's dataset
-        return {split: own for split, own in by_split.items() if own and (side == split or side not in t.SPLITS or
+        return {split: still_there for split, still_there in by_split.items() if still_there and (side == split or side not in t.SPLITS or
                                                                          not by_split.get(str(side)))}  # fmt: skip
 
     def undo(self, action_id: int) -> int:

@@ -34,7 +34,7 @@ def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
 
     def stop() -> None:
         with _lock:
-            kept = [own for own in _listeners.get(str(root), []) if own is not reference and own() is not None]
+            kept = [other for other in _listeners.get(str(root), []) if other is not reference and other() is not None]
             if kept:
                 _listeners[str(root)] = kept
             else:

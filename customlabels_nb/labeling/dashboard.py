@@ -136,20 +136,20 @@ class DashboardSession(ProjectScreen):
         try:
             followed = FollowedCounts(self._store)
             with self._lock:
-                self._followed, told = followed, self._told
+                self._followed, callback = followed, self._told
         except StoreError:
             return  # totals() raises the error
         finally:
             self._was_read.set()
-        if told is not None:
-            told()
+        if callback is not None:
+            callback()
 
-    def when_complete(self, told: Callable[[], object]) -> None:
+    def when_complete(self, callback: Callable[[], object]) -> None:
         """Call ``told()``, possibly in another thread, as soon as everything has been read."""
         with self._lock:
-            self._told, done = told, self._followed is not None
+            self._told, done = callback, self._followed is not None
         if done:
-            told()
+            callback()
 
     def _current(self) -> FollowedCounts:
         """Return the statistics including all actions until now. The caller must hold the lock."""
@@ -190,8 +190,8 @@ class DashboardSession(ProjectScreen):
     def _stored_counts(self, unit: str, offset: timedelta) -> DashboardTotals:
         """Return the totals that the store counts itself, for as long as the tables are being read."""
         nothing, counts = ProjectCounts.empty(self._store), self._store.status_counts()
-        at = [counts["split"], counts["status"]]
-        images = counts.set_index(at)["images"].to_dict()
+        keys = [counts["split"], counts["status"]]
+        images = counts.set_index(keys)["images"].to_dict()
         statuses, queue = progress.statuses(nothing), progress.queue(nothing)
         statuses["images"] = [images.get(key, 0) for key in zip(statuses["split"], statuses["status"], strict=True)]
         for split in t.SPLITS:
@@ -264,19 +264,19 @@ class DashboardSession(ProjectScreen):
             checked = self.checking.state.result
             if checked is None:
                 raise NotAllowedError("There are no findings yet. Run the check first.")
-            found: list[str] = checked.report.images_of(int(value), split)
-            return found
+            flagged: list[str] = checked.report.images_of(int(value), split)
+            return flagged
         if kind == "action":
             return self.actions.images(int(value)).get(split, [])
         self._was_read.wait()
         with self._lock:
             outline = self._current().outline
-            asked: dict[str, Any] = {kind: value}
+            condition: dict[str, Any] = {kind: value}
             if kind == "work":
-                asked = {"work": (progress.moment(int(value[0])), str(value[1]))}
+                condition = {"work": (progress.moment(int(value[0])), str(value[1]))}
             elif kind == "since":
-                asked = {"since": progress.moment(int(value))}
-            numbers = progress.numbers_of(outline, split, **asked)
+                condition = {"since": progress.moment(int(value))}
+            numbers = progress.numbers_of(outline, split, **condition)
         names: list[str] = self._store.image_names(numbers.tolist())["image"].tolist()
         return names
 

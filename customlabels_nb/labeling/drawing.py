@@ -149,14 +149,14 @@ def _set_shapes(
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         image = images["image"].iat[0]
         whole = is_whole(annotations)
-        left: dict[Any, list[int]] = {}
-        for at, row in zip(annotations.index, annotations.itertuples(index=False), strict=True):
-            key = (row.label,) if whole[at] else _key(row)
-            left.setdefault(key, []).append(at)
+        unmatched: dict[Any, list[int]] = {}
+        for index, row in zip(annotations.index, annotations.itertuples(index=False), strict=True):
+            key = (row.label,) if whole[index] else _key(row)
+            unmatched.setdefault(key, []).append(index)
         kept: list[int] = []
         new: list[dict[str, Any]] = []
         for shape in shapes:
-            same = left.get(_key(shape))
+            same = unmatched.get(_key(shape))
             if same:
                 kept.append(same.pop(0))
             else:
@@ -164,7 +164,7 @@ def _set_shapes(
                 box = {name: getattr(shape, name) for name in t.BOX_COLUMNS}
                 new.append({"image": image, "label": shape.label, **box, "polygon": shape.polygon})
         for label in labels:
-            same = left.get((label,))
+            same = unmatched.get((label,))
             if same:
                 kept.append(same.pop(0))
             else:

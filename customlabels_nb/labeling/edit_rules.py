@@ -57,7 +57,7 @@ def set_labels_of(wanted: Mapping[str, Sequence[str]], *, annotator: str) -> Cha
         pairs = list(zip(annotations["image"], annotations["label"], strict=True))
         whole = is_whole(annotations)
         stays = ~whole | np.array([label in wanted[image] for image, label in pairs], dtype=bool)
-        has = {pair for pair, own in zip(pairs, whole, strict=True) if own}
+        has = {pair for pair, is_whole_image in zip(pairs, whole, strict=True) if is_whole_image}
         missing: dict[str, list[str]] = {}
         for image in images["image"]:
             for label in wanted[image]:
@@ -96,9 +96,11 @@ def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataF
 
 def adopt(images: pd.DataFrame, annotations: pd.DataFrame, annotator: str) -> pd.DataFrame:
     """Return the annotations, in which the machine labels of labelled images are those of a person."""
-    own = t.by_machine(annotations) & annotations["image"].isin(images.loc[images["status"] == "labelled", "image"])
-    by, sure = annotations["annotator"].mask(own, annotator), annotations["confidence"].mask(own, 1.0)
-    return annotations.assign(annotator=by, confidence=sure) if own.any() else annotations
+    by_model = t.by_machine(annotations) & annotations["image"].isin(
+        images.loc[images["status"] == "labelled", "image"]
+    )
+    by, sure = annotations["annotator"].mask(by_model, annotator), annotations["confidence"].mask(by_model, 1.0)
+    return annotations.assign(annotator=by, confidence=sure) if by_model.any() else annotations
 
 
 def is_whole(annotations: pd.DataFrame) -> pd.Series:

@@ -99,9 +99,9 @@ def export(
     chosen = {}
     for split in chosen_splits:
         whole = dataset(split)
-        own = whole.filter(whole.images["status"].isin({"labelled", *include}).to_numpy())
-        if len(own):
-            chosen[split] = own
+        labelled = whole.filter(whole.images["status"].isin({"labelled", *include}).to_numpy())
+        if len(labelled):
+            chosen[split] = labelled
     if not chosen:
         raise NotEnoughDataError("There are no images to export. Label some images, or include other statuses.")
     together = "split" in FORMATS[format].holds

@@ -51,7 +51,7 @@ class Feedback(ProjectScreen):
         return list(zip(labels["label"].tolist(), labels["color"].tolist(), strict=True))
 
     def add(
-        self, data: bytes, name: str, place: str | None, annotations: pd.DataFrame, split: str, *, model: str
+        self, data: bytes, name: str, file: str | None, annotations: pd.DataFrame, split: str, *, model: str
     ) -> AddedImageReport:
         """Add one image with these annotations. Without annotations, it is stored as checked and empty.
 
@@ -80,12 +80,12 @@ class Feedback(ProjectScreen):
         t.check_split(split)
         if self.read_only:
             raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
-        path = Path(place) if place is not None else self._write(data, name)
+        path = Path(file) if file is not None else self._write(data, name)
         uri = to_uri(path)
         try:
             return self._take_in(uri, annotations, split, model)
         except BaseException:
-            if place is None:
+            if file is None:
                 path.unlink(missing_ok=True)
             raise
 
@@ -110,9 +110,9 @@ class Feedback(ProjectScreen):
         images = pd.DataFrame({"image": [uri], "status": ["labelled"]})
         status = to_path(uri).stat()
         description = {"kind": "quick test", "name": f"quick test of {model}"}
-        found = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
+        contents = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
-        report = import_images(self._store, self.root, found, ImportOptions(split))
+        report = import_images(self._store, self.root, contents, ImportOptions(split))
         if not report.added:
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "The image cannot be added: the project already has it.")

@@ -89,11 +89,11 @@ class ImageTable:
         """Insert or replace images with all their annotations. New images are appended."""
         if images.empty:
             return
-        own = _by_image(annotations)
+        grouped = _by_image(annotations)
         names: list[str] = images["image"].to_numpy(dtype=object).tolist()
-        found = [
+        values_of = [
             names, images["status"].to_numpy(dtype=object).tolist(),
-            *([by_image.get(name, ()) for name in names] if by_image else [()] * len(names) for by_image in own),
+            *([by_image.get(name, ()) for name in names] if by_image else [()] * len(names) for by_image in grouped),
             images["revision"].tolist(), _hashes(images), _sizes(images),
             *map(list, zip(*self._more(images, annotations), strict=True)),
         ]  # fmt: skip
@@ -101,47 +101,47 @@ class ImageTable:
         self.rejected.update(images.loc[has_tag(images, REJECTED), "image"])
         columns = self._columns()
         if not self.names:  # many times as fast as one image after another
-            for column, values in zip(columns, found, strict=True):
+            for column, values in zip(columns, values_of, strict=True):
                 column.extend(values)
             self.position.update(zip(names, range(len(names)), strict=True))
-            for at in range(len(names)):
-                self._count(at, 1)
+            for index in range(len(names)):
+                self._count(index, 1)
             return
-        for name, facts in zip(names, zip(*found, strict=True), strict=True):
-            at = self.position.setdefault(name, len(self.names))
-            if at == len(self.names):
+        for name, facts in zip(names, zip(*values_of, strict=True), strict=True):
+            index = self.position.setdefault(name, len(self.names))
+            if index == len(self.names):
                 for column, value in zip(columns, facts, strict=True):
                     column.append(value)
             else:
-                if at not in self.gone:
-                    self._count(at, -1)
-                self.gone.discard(at)
+                if index not in self.gone:
+                    self._count(index, -1)
+                self.gone.discard(index)
                 for column, value in zip(columns, facts, strict=True):
-                    column[at] = value
-            self._count(at, 1)
+                    column[index] = value
+            self._count(index, 1)
 
     def _more(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
         """Return the values of the columns that a subclass adds to :meth:`_columns`, one tuple per image."""
         return repeat((), len(images))
 
-    def _count(self, at: int, by: int) -> None:
-        self.by_status[self.statuses[at]] += by
-        own = self.labels[at]
-        if not (own or self.box_labels[at] or self.annotators[at]):
+    def _count(self, index: int, by: int) -> None:
+        self.by_status[self.statuses[index]] += by
+        labels = self.labels[index]
+        if not (labels or self.box_labels[index] or self.annotators[index]):
             return
-        self.several += by * (len(own) > 1)
-        for label in {*own, *self.box_labels[at]} if self.box_labels[at] or len(own) > 1 else own:
+        self.several += by * (len(labels) > 1)
+        for label in {*labels, *self.box_labels[index]} if self.box_labels[index] or len(labels) > 1 else labels:
             self.by_label[label] += by
-        for person in self.annotators[at]:
+        for person in self.annotators[index]:
             self.by_annotator[person] += by
 
     def drop(self, names: Iterable[str]) -> None:
         """Mark these images as removed from the dataset."""
         for name in names:
-            at = self.position.get(name)
-            if at is not None and at not in self.gone:
-                self._count(at, -1)
-                self.gone.add(at)
+            index = self.position.get(name)
+            if index is not None and index not in self.gone:
+                self._count(index, -1)
+                self.gone.add(index)
 
     def _columns(self) -> tuple[list[Any], ...]:
         return (self.names, self.statuses, self.labels, self.box_labels, self.annotators, self.revisions, self.hashes,
@@ -149,7 +149,11 @@ class ImageTable:
 
     def here(self) -> Iterable[int]:
         """Iterate over the positions of the images that are in the dataset."""
-        return (at for at in range(len(self.names)) if at not in self.gone) if self.gone else range(len(self.names))
+        return (
+            (index for index in range(len(self.names)) if index not in self.gone)
+            if self.gone
+            else range(len(self.names))
+        )
 
 
 def _hashes(images: pd.DataFrame) -> list[str | None]:
@@ -185,19 +189,19 @@ def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:
     drawn = rows[~is_whole(rows)]
     outlines = drawn[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64).round(1).tolist()
     columns = (drawn[name].tolist() for name in ("image", "label", "confidence", "polygon"))
-    found: dict[str, list[list[Any]]] = {}
+    shapes: dict[str, list[list[Any]]] = {}
     for image, label, confidence, polygon, box in zip(*columns, outlines, strict=True):
         outline = box if polygon is None else polygon_of(ring.round(1) for ring in readable_rings(polygon))
-        found.setdefault(image, []).append([label, confidence, outline])
-    return found
+        shapes.setdefault(image, []).append([label, confidence, outline])
+    return shapes
 
 
 def top_predictions(predictions: pd.DataFrame) -> dict[str, Prediction]:
     """Return the most confident prediction of each image, preferring image-level predictions to shapes."""
     if predictions.empty:
         return {}
-    told = predictions.assign(whole=is_whole(predictions))
-    best = told.sort_values(["whole", "confidence"], kind="stable").drop_duplicates("image", keep="last")
+    marked = predictions.assign(whole=is_whole(predictions))
+    best = marked.sort_values(["whole", "confidence"], kind="stable").drop_duplicates("image", keep="last")
     columns = (best[name].tolist() for name in ("image", "label", "confidence", "whole"))
     return {
         image: Prediction(label, float(confidence), drawn=not whole)

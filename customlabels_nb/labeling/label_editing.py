@@ -52,10 +52,10 @@ class LabelEditing(ProjectScreen):
         LabelError
             If ``label`` does not exist. The message explains what happened to it.
         """
-        found = self._store.label_uses(label)
-        if label is not None and found.empty:
+        uses = self._store.label_uses(label)
+        if label is not None and uses.empty:
             raise LabelError(self._fate(label))
-        return found
+        return uses
 
     def done_images(self) -> int:
         """Count the labelled images of both datasets, which may need review after a label is added."""
@@ -70,25 +70,25 @@ class LabelEditing(ProjectScreen):
         """Append several labels (name, color) as one action. See :meth:`add`."""
         names = [t.check_label(label) for label, _ in labels]
         wanted = [(name, color) for name, (_, color) in zip(names, labels, strict=True)]
-        said = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"
+        summary = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"
         what = "add label" if len(names) == 1 else "add labels"
-        return self._change(what, said, lambda action: self._store.add_labels(wanted, action, review=review))
+        return self._change(what, summary, lambda action: self._store.add_labels(wanted, action, review=review))
 
     def review_without(self, label: str) -> int:
         """Mark all labelled images that do not have this label for review, and return how many there are."""
-        said = f"Images without “{label}” were sent to review"
-        return self._change("send to review", said, lambda a: self._store.review_without(label, a), label)
+        summary = f"Images without “{label}” were sent to review"
+        return self._change("send to review", summary, lambda a: self._store.review_without(label, a), label)
 
     def rename(self, label: str, new: str) -> int:
         """Rename a label, and return the number of changed annotations."""
         name = t.check_label(new)
-        said = f"“{label}” was renamed to “{name}”"
-        return self._change("rename label", said, lambda a: self._store.rename_label(label, name, a), label)
+        summary = f"“{label}” was renamed to “{name}”"
+        return self._change("rename label", summary, lambda a: self._store.rename_label(label, name, a), label)
 
     def recolor(self, label: str, color: str) -> None:
         """Change the color of a label to ``#rrggbb``."""
-        said = f"“{label}” was recolored"
-        self._change("recolor label", said, lambda a: self._store.recolor_label(label, color, a), label)
+        summary = f"“{label}” was recolored"
+        self._change("recolor label", summary, lambda a: self._store.recolor_label(label, color, a), label)
 
     def move(self, label: str, before: str | None) -> None:
         """Move a label in front of the label ``before``, or to the end. Keys 1–9 select the first nine labels."""
@@ -100,8 +100,10 @@ class LabelEditing(ProjectScreen):
                     if name is not None and name not in order:
                         raise LabelError(self._fate(name))
                 rest = [name for name in order if name != label]
-                at = len(rest) if before is None else order.index(label) if before == label else rest.index(before)
-                wanted = [*rest[:at], label, *rest[at:]]
+                position = (
+                    len(rest) if before is None else order.index(label) if before == label else rest.index(before)
+                )
+                wanted = [*rest[:position], label, *rest[position:]]
                 if wanted == order:
                     break
                 try:
@@ -115,15 +117,15 @@ class LabelEditing(ProjectScreen):
 
     def merge(self, label: str, *, into: str) -> int:
         """Change all annotations of ``label`` to ``into``, remove ``label``, and return how many were changed."""
-        said = f"“{label}” was merged into “{into}”"
-        return self._change("merge labels", said, lambda a: self._store.merge_labels(label, into, a), label, into)
+        summary = f"“{label}” was merged into “{into}”"
+        return self._change("merge labels", summary, lambda a: self._store.merge_labels(label, into, a), label, into)
 
     def remove(self, label: str, *, with_annotations: bool = False) -> int:
         """Remove a label. If it is in use, pass ``with_annotations=True`` to remove its annotations as well."""
-        said = f"“{label}” was removed"
+        summary = f"“{label}” was removed"
         return self._change(
             "remove label",
-            said,
+            summary,
             lambda action: self._store.remove_label(label, action, with_annotations=with_annotations),
             label,
         )
@@ -162,7 +164,7 @@ class LabelEditing(ProjectScreen):
         change_signal.notify(self.root)
         return step.said
 
-    def _change(self, what: str, said: str, write: Callable[[Action], WriteResult], *named: str) -> int:
+    def _change(self, what: str, summary: str, write: Callable[[Action], WriteResult], *named: str) -> int:
         """Perform an edit and remember it for undo. The labels in ``named`` must exist."""
         with self._lock:
             try:
@@ -175,7 +177,7 @@ class LabelEditing(ProjectScreen):
                 raise
             if written.action is None:
                 return written.count
-            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(written.action, said)]
+            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(written.action, summary)]
             self._redo = []
         change_signal.notify(self.root)
         return written.count

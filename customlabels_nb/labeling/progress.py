@@ -47,8 +47,10 @@ def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataF
         Labels table.
     """
     counts = _images_by(outline.annotations, "label")
-    found = labels[["label", "color"]].reset_index(drop=True)
-    return found.assign(**{split: found["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS})
+    distribution = labels[["label", "color"]].reset_index(drop=True)
+    return distribution.assign(
+        **{split: distribution["label"].map(counts[split]).fillna(0).astype("int64") for split in t.SPLITS}
+    )
 
 
 def annotators(outline: ProjectCounts) -> pd.DataFrame:
@@ -58,11 +60,11 @@ def annotators(outline: ProjectCounts) -> pd.DataFrame:
     even an imported one. ``images_per_hour`` excludes pauses of more than :data:`PAUSE` and annotations that were
     imported with images. It is NaN if unknown or if the work took less than :data:`LEAST_WORK`.
     """
-    found = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
-    found = found[found[t.TRAIN] + found[t.TEST] > 0].astype({"annotator": "str"})
-    found["images_per_hour"] = found["annotator"].map(_paces(outline.annotations)).astype("float64")
-    order = (found[t.TRAIN] + found[t.TEST]).sort_values(ascending=False, kind="stable").index
-    return found.loc[order].reset_index(drop=True)
+    table = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
+    table = table[table[t.TRAIN] + table[t.TEST] > 0].astype({"annotator": "str"})
+    table["images_per_hour"] = table["annotator"].map(_paces(outline.annotations)).astype("float64")
+    order = (table[t.TRAIN] + table[t.TEST]).sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
 
 
 def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = timedelta()) -> pd.DataFrame:
@@ -92,7 +94,7 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
     marks, slots = marks[shown], slots[shown]
     once = ~_repeated(marks["number"], slots - first)
     splits = marks["split"].cat.codes.to_numpy()
-    counts = [np.bincount(slots[once & (splits == at)] - first, minlength=last - first + 1) for at in range(2)]
+    counts = [np.bincount(slots[once & (splits == split)] - first, minlength=last - first + 1) for split in range(2)]
     starts = np.arange(first, last + 1) * _us(length) - _us(offset)
     moments = pd.Series(starts.view("datetime64[us]")).dt.tz_localize("UTC")
     return pd.DataFrame({"start": moments, t.TRAIN: counts[0], t.TEST: counts[1]})
@@ -189,12 +191,12 @@ def _paces(marks: pd.DataFrame) -> dict[str, float]:
     images = np.bincount(people[1:][goes_on], minlength=len(names))
     took = np.bincount(people[1:][goes_on], weights=steps[goes_on], minlength=len(names))
     per_hour = images * _us(timedelta(hours=1)) / np.maximum(took, 1)
-    return {str(name): per_hour[at] for at, name in enumerate(names) if took[at] >= _us(LEAST_WORK)}
+    return {str(name): per_hour[index] for index, name in enumerate(names) if took[index] >= _us(LEAST_WORK)}
 
 
 def _slots(moments: pd.Series, length: timedelta, offset: timedelta) -> Numbers:
-    found: Numbers = (moments.astype("int64").to_numpy() + _us(offset)) // _us(length)
-    return found
+    slots: Numbers = (moments.astype("int64").to_numpy() + _us(offset)) // _us(length)
+    return slots
 
 
 def _unit(unit: str) -> tuple[timedelta, int]:
@@ -214,5 +216,5 @@ def moment(microseconds: int) -> datetime:
 
 def microseconds(moments: pd.Series | Sequence[datetime]) -> list[int]:
     """Convert times to microseconds since 1970, as used by the front end."""
-    found: list[int] = pd.Series(moments).astype(t.CREATED_DTYPE).astype("int64").tolist()
-    return found
+    result: list[int] = pd.Series(moments).astype(t.CREATED_DTYPE).astype("int64").tolist()
+    return result

@@ -67,13 +67,13 @@ class ProjectActions(ProjectScreen):
     def facts(self) -> dict[str, str]:
         """Facts about the training run, as name → text."""
         training = self._config.training
-        found = {}
+        facts = {}
         seconds = training.get("seconds")
         if isinstance(seconds, int | float):
-            found["trained in"] = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+            facts["trained in"] = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
         if isinstance(training.get("device"), str):
-            found["on"] = training["device"]
-        return found
+            facts["on"] = training["device"]
+        return facts
 
     def labels(self) -> list[str]:
         """Return the names of the project's labels."""
@@ -82,8 +82,8 @@ class ProjectActions(ProjectScreen):
 
     def kept_thresholds(self) -> dict[str, float]:
         """Return the thresholds that the version has now."""
-        found = next(version for version in self._store.versions() if version.name == self._version)
-        config = load_config(self.root / found.folder)
+        record = next(version for version in self._store.versions() if version.name == self._version)
+        config = load_config(self.root / record.folder)
         return {label: config.threshold_of(label) for label in config.labels}
 
     def training_curve(self) -> list[tuple[float, float]]:
@@ -126,8 +126,8 @@ class ProjectActions(ProjectScreen):
         """Load the stored evaluation of the version ``name``."""
         from customlabels_nb.training.stored import stored_evaluation
 
-        found = next((version for version in self._store.versions() if version.name == name), None)
-        if found is None:
+        record = next((version for version in self._store.versions() if version.name == name), None)
+        if record is None:
             raise ModelNotFoundError(f"Version {name!r} does not exist.")
-        folder = self.root / found.folder
+        folder = self.root / record.folder
         return stored_evaluation(folder, self.root, load_config(folder), columns=self._store.images(t.TEST))

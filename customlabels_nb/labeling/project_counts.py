@@ -37,14 +37,16 @@ class ProjectCounts:
     @classmethod
     def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """Combine two tables from the store, dropping annotations of images that are not in ``images``."""
-        at = np.searchsorted(images["number"], annotations["number"])
-        known = at < len(images)
-        known[known] = images["number"].to_numpy()[at[known]] == annotations["number"].to_numpy()[known]
+        positions = np.searchsorted(images["number"], annotations["number"])
+        known = positions < len(images)
+        known[known] = images["number"].to_numpy()[positions[known]] == annotations["number"].to_numpy()[known]
         if not known.all():  # images were added or removed between the two queries
-            annotations, at = annotations[known].reset_index(drop=True), at[known]
-        splits = pd.Categorical.from_codes(images["split"].cat.codes.to_numpy()[at], images["split"].cat.categories)
+            annotations, positions = annotations[known].reset_index(drop=True), positions[known]
+        splits = pd.Categorical.from_codes(
+            images["split"].cat.codes.to_numpy()[positions], images["split"].cat.categories
+        )
         added = images["added"].astype("int64").to_numpy()
-        later = annotations["created"].astype("int64").to_numpy() > added[at]
+        later = annotations["created"].astype("int64").to_numpy() > added[positions]
         return cls(images, annotations.assign(split=splits, later=later))
 
     @classmethod

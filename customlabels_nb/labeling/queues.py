@@ -98,17 +98,17 @@ class Queues:
         """Return the prelabels of an image: labels of the image, or of boxes."""
         if image not in self.prelabels or not self.helps(split):
             return []
-        return [found for found in self.prelabels[image] if np.isnan(found[1][0]) != drawn]
+        return [offer for offer in self.prelabels[image] if np.isnan(offer[1][0]) != drawn]
 
     def names(self, queue: str, waiting: Collection[str], rejected: Collection[str] = ()) -> list[str]:
         """Return the ``waiting`` images of a queue, in its order. The ``rejected`` ones count as not prelabelled."""
         if self.results is None:
             return []
-        own = self.prelabels.keys() - set(rejected)
+        offered = self.prelabels.keys() - set(rejected)
         if queue == "manual":  # with the rejected ones
-            return [name for name in self.results.names("assist", waiting) if name not in own]
-        found = self.results.names(queue, waiting)
-        return [name for name in found if name in own] if queue == "prelabelled" else found
+            return [name for name in self.results.names("assist", waiting) if name not in offered]
+        names = self.results.names(queue, waiting)
+        return [name for name in names if name in offered] if queue == "prelabelled" else names
 
     def cluster_page(self, waiting: Collection[str], most: int, near: str | None) -> list[str]:
         """Return the images of the next cluster page, or of the page with the image ``near``, at ``most`` so many."""
@@ -140,32 +140,32 @@ def tag_answers(
 ) -> pd.DataFrame:
     """Tag the images of an edit whose prelabels were accepted or corrected. ``before`` are the earlier annotations."""
     names, tags = images["image"].tolist(), images["tags"].tolist()
-    if not any(name in prelabels or PRELABELLED in own for name, own in zip(names, tags, strict=True)):
+    if not any(name in prelabels or PRELABELLED in image_tags for name, image_tags in zip(names, tags, strict=True)):
         return images
     given, earlier = _answers(annotations), _answers(before)
-    found = []
-    for name, own, status in zip(names, tags, images["status"], strict=True):
-        offered = [mark[:2] for mark in prelabels.get(name, ())] or (PRELABELLED in own and earlier.get(name))
-        offered = REJECTED not in own and offered
+    new_tags = []
+    for name, image_tags, status in zip(names, tags, images["status"], strict=True):
+        offered = [mark[:2] for mark in prelabels.get(name, ())] or (PRELABELLED in image_tags and earlier.get(name))
+        offered = REJECTED not in image_tags and offered
         if offered:
-            own = [tag for tag in own if tag not in (PRELABELLED, CORRECTED)]
+            image_tags = [tag for tag in image_tags if tag not in (PRELABELLED, CORRECTED)]
             if status == "labelled":
-                own.append(PRELABELLED if _same(given.get(name, []), offered) else CORRECTED)
-        found.append(own)
-    return images.assign(tags=pd.Series(found, index=images.index, dtype=object))
+                image_tags.append(PRELABELLED if _same(given.get(name, []), offered) else CORRECTED)
+        new_tags.append(image_tags)
+    return images.assign(tags=pd.Series(new_tags, index=images.index, dtype=object))
 
 
 def _answers(annotations: pd.DataFrame) -> dict[str, _Answer]:
     boxes = annotations[[*t.BOX_COLUMNS]].itertuples(index=False, name=None)
-    found: dict[str, _Answer] = {}
+    answers: dict[str, _Answer] = {}
     for image, label, box in zip(annotations["image"], annotations["label"], boxes, strict=True):
-        found.setdefault(image, []).append((label, box))
-    return found
+        answers.setdefault(image, []).append((label, box))
+    return answers
 
 
-def _same(one: _Answer, two: _Answer) -> bool:
+def _same(first: _Answer, two: _Answer) -> bool:
     """Return True if these are the same labels, with boxes that differ by at most a pixel."""
-    one, two = sorted(one), sorted(two)
-    if [label for label, _ in one] != [label for label, _ in two]:
+    first, two = sorted(first), sorted(two)
+    if [label for label, _ in first] != [label for label, _ in two]:
         return False
-    return np.allclose([box for _, box in one], [box for _, box in two], rtol=0, atol=1, equal_nan=True)
+    return np.allclose([box for _, box in first], [box for _, box in two], rtol=0, atol=1, equal_nan=True)

@@ -77,8 +77,8 @@ class QuickTestAnswer:
 
     def limits(self, threshold: float | None) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the threshold of each row of :attr:`table`: ``threshold``, or by default the label's own."""
-        own = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
-        limits = [own[label] if threshold is None else threshold for label in self.table["label"]]
+        by_label = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
+        limits = [by_label[label] if threshold is None else threshold for label in self.table["label"]]
         return np.asarray(limits, dtype=np.float64)
 
     def counted(self, threshold: float | None) -> Any:
@@ -223,14 +223,14 @@ class QuickTestSession:
         ModelError
             If the model cannot be started.
         """
-        data, called, place = self._read(image, name)
+        data, called, location = self._read(image, name)
         answer, picture = self._answer(image if data is None else _named(data, called))
         if data is None:
             data, called = _as_png(picture), str(answer.detection.name)
         with self._lock:
             self._last += 1
             view, small = _for_a_screen(picture)
-            trial = QuickTestImage(self._last, called, data, place, view, small, *picture.size)
+            trial = QuickTestImage(self._last, called, data, location, view, small, *picture.size)
             trial.answers[answer.model] = answer
             self.trials = [*self.trials[-MOST_TRIALS + 1 :], trial]
             self._current, self._picture = trial.number, (trial.number, picture)
@@ -274,8 +274,8 @@ class QuickTestSession:
     def table(self, threshold: float | None) -> pd.DataFrame:
         """Return the detections that reach the threshold as a table: label, confidence, left, top, width, height."""
         answer = self.answer
-        found: pd.DataFrame = _nothing() if answer is None else answer.counted(threshold).table
-        return found
+        table: pd.DataFrame = _nothing() if answer is None else answer.counted(threshold).table
+        return table
 
     # -- feedback -----------------------------------------------------------------------------------
     def add(
@@ -314,8 +314,8 @@ class QuickTestSession:
             marks = _accepted(trial.answers.get(model), rows, labels)
             if self.feedback.one_label and marks["left"].isna().sum() > 1:
                 raise NotAllowedError("Images in this project have a single label. Choose one label.")
-            place = trial.place or (str(trial.kept) if trial.kept is not None and trial.kept.is_file() else None)
-            added = self.feedback.add(trial.data, trial.name, place, marks, split, model=model)
+            location = trial.place or (str(trial.kept) if trial.kept is not None and trial.kept.is_file() else None)
+            added = self.feedback.add(trial.data, trial.name, location, marks, split, model=model)
             trial.added, trial.kept = added, None if trial.place else to_path(added.image)
             self._undo.append(trial)
         return added
@@ -350,11 +350,11 @@ class QuickTestSession:
         if candidate.device() is None:
             candidate.start()
         began = time.perf_counter()
-        found = candidate.ask(image)
+        detections = candidate.ask(image)
         seconds = time.perf_counter() - began
         return QuickTestAnswer(
-            candidate.name, replace(found, image=_NO_PICTURE), candidate.facts(), seconds
-        ), found.image
+            candidate.name, replace(detections, image=_NO_PICTURE), candidate.facts(), seconds
+        ), detections.image
 
     def _read(self, image: Any, name: str | None) -> tuple[bytes | None, str, str | None]:
         """Return the bytes of an encoded image, its name, and the path of its local file."""

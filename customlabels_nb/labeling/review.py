@@ -89,9 +89,9 @@ class ReviewTable(ImageTable):
     done: int = 0
     left_by_label: Counter[str] = field(default_factory=Counter)
 
-    def all_labels(self, at: int) -> set[str]:
+    def all_labels(self, index: int) -> set[str]:
         """Return the labels of an image and of its shapes."""
-        return {*self.labels[at], *self.box_labels[at]}
+        return {*self.labels[index], *self.box_labels[index]}
 
     def _columns(self) -> tuple[list[Any], ...]:
         return *super()._columns(), self.reviewed, self.moments
@@ -101,15 +101,15 @@ class ReviewTable(ImageTable):
         moments = images["image"].map(latest).fillna(0).astype("int64")
         return zip(is_reviewed(images).tolist(), moments.tolist(), strict=True)
 
-    def _count(self, at: int, by: int) -> None:
-        super()._count(at, by)
-        if self.statuses[at] not in _REVIEWABLE:
+    def _count(self, index: int, by: int) -> None:
+        super()._count(index, by)
+        if self.statuses[index] not in _REVIEWABLE:
             return
-        if self.reviewed[at]:
+        if self.reviewed[index]:
             self.done += by
             return
         self.left += by
-        for label in self.all_labels(at) or {NO_LABEL}:
+        for label in self.all_labels(index) or {NO_LABEL}:
             self.left_by_label[label] += by
 
 
@@ -163,8 +163,8 @@ class ReviewSession(LabellingSession):
         rows = self._cross_fitted()
         columns = (rows[name].tolist() for name in ("image", "label", "confidence"))
         honest = {image: Prediction(label, confidence) for image, label, confidence in zip(*columns, strict=True)}
-        own = stored["model"].isin([version.name for version in self._store.versions()])
-        return {**top_predictions(stored), **honest, **top_predictions(stored[~own])}
+        by_version = stored["model"].isin([version.name for version in self._store.versions()])
+        return {**top_predictions(stored), **honest, **top_predictions(stored[~by_version])}
 
     # -- view ---------------------------------------------------------------------------------------
     def agrees(self, image: str) -> bool | None:
@@ -179,22 +179,22 @@ class ReviewSession(LabellingSession):
 
         In the queue of suspects, it has ``suspects``: lists of kind, given and suggested label, and if it is drawn.
         """
-        at = self.table.position[image]
-        moment = self.table.moments[at]
+        index = self.table.position[image]
+        moment = self.table.moments[index]
         return {
             **super().row(image),
-            "by": list(self.table.annotators[at]),
+            "by": list(self.table.annotators[index]),
             "when": datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat() if moment else None,
-            "reviewed": self.table.reviewed[at],
+            "reviewed": self.table.reviewed[index],
             "agrees": self.agrees(image),
-            "suspects": [list(found) for found in self.suspects(image)] if self.view.query.queue else [],
+            "suspects": [list(suspect) for suspect in self.suspects(image)] if self.view.query.queue else [],
         }
 
     def suspects(self, image: str) -> list[Suspect]:
         """Return the suspected label errors of an image that are still there."""
         has = self.table.all_labels(self.table.position[image])
-        found = self.queues.suspects.get(image, ())
-        return [one for one in found if is_still_there(*one[1:], has)]
+        suspects = self.queues.suspects.get(image, ())
+        return [suspect for suspect in suspects if is_still_there(*suspect[1:], has)]
 
     def progress(self) -> dict[str, Any]:
         """Count the images to review (``left``, and by label ``by_label``) and the reviewed images (``done``)."""
@@ -206,33 +206,33 @@ class ReviewSession(LabellingSession):
         sort = "added" if query.sort in ("doubt", "newest") else query.sort
         label = None if query.label == NO_LABEL else query.label
         fields = {name: getattr(query, name) for name in ("predicted", "annotator", "search", "images", "random_state")}
-        found = super()._order(Query(label=label, sort=sort, **fields)).tolist()
-        found = [at for at in found if self._is_shown(at, query)]
+        order = super()._order(Query(label=label, sort=sort, **fields)).tolist()
+        order = [index for index in order if self._is_shown(index, query)]
         if query.queue is not None:
             names, reviewed = self.table.names, self.table.reviewed
-            waiting = {names[at] for at in found if not reviewed[at] and self.suspects(names[at])}
-            found = [self.table.position[name] for name in self.queues.names(query.queue, waiting)]
+            waiting = {names[index] for index in order if not reviewed[index] and self.suspects(names[index])}
+            order = [self.table.position[name] for name in self.queues.names(query.queue, waiting)]
         elif query.sort == "newest":
-            found.sort(key=lambda at: -self.table.moments[at])
+            order.sort(key=lambda at: -self.table.moments[at])
         elif query.sort == "doubt":
-            found.sort(key=self._doubt)
-        return np.asarray(found, dtype=np.int64)
+            order.sort(key=self._doubt)
+        return np.asarray(order, dtype=np.int64)
 
-    def _is_shown(self, at: int, query: Query) -> bool:
+    def _is_shown(self, index: int, query: Query) -> bool:
         table = self.table
-        if table.statuses[at] not in _REVIEWABLE or (query.label == NO_LABEL and table.all_labels(at)):
+        if table.statuses[index] not in _REVIEWABLE or (query.label == NO_LABEL and table.all_labels(index)):
             return False
         if query.show == "needs_review":
-            return table.statuses[at] == "needs_review"
-        if query.show == "disagrees" and self.agrees(table.names[at]) is not False:
+            return table.statuses[index] == "needs_review"
+        if query.show == "disagrees" and self.agrees(table.names[index]) is not False:
             return False
-        return query.show == "all" or table.reviewed[at] == (query.show == "reviewed")
+        return query.show == "all" or table.reviewed[index] == (query.show == "reviewed")
 
-    def _doubt(self, at: int) -> tuple[int, float]:
-        predicted: Prediction | None = self.predictions.get(self.table.names[at])
+    def _doubt(self, index: int) -> tuple[int, float]:
+        predicted: Prediction | None = self.predictions.get(self.table.names[index])
         if predicted is None:
             return 2, 0.0
-        return (1, predicted.confidence) if self.agrees(self.table.names[at]) else (0, -predicted.confidence)
+        return (1, predicted.confidence) if self.agrees(self.table.names[index]) else (0, -predicted.confidence)
 
     # -- edits --------------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
@@ -349,10 +349,10 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
 
         as_whole = among(whole & wrong) | ~among(whole | ~whole) | (among(whole) & ~among(has_named))
         lacking = images[as_whole]
-        _, own = edit_rules.add_label(label, annotator=annotator, alone=False)(
+        _, added = edit_rules.add_label(label, annotator=annotator, alone=False)(
             lacking, kept[kept["image"].isin(lacking["image"])]
         )
-        marks = pd.concat([kept[~kept["image"].isin(lacking["image"])], own], ignore_index=True)
+        marks = pd.concat([kept[~kept["image"].isin(lacking["image"])], added], ignore_index=True)
         every = pd.Series(True, index=images.index)
         return with_review(images.assign(status="labelled"), every), marks
 
@@ -370,9 +370,9 @@ def _looked_through(edit: edit_rules.Change) -> edit_rules.Change:
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         images, annotations = edit(images, annotations)
-        left = images["image"].isin(annotations["image"])
-        images = images.assign(status=images["status"].where(~left, "labelled"))
-        return with_review(without_review(images, ~left), left), annotations
+        is_annotated = images["image"].isin(annotations["image"])
+        images = images.assign(status=images["status"].where(~is_annotated, "labelled"))
+        return with_review(without_review(images, ~is_annotated), is_annotated), annotations
 
     return change
 

@@ -196,10 +196,10 @@ class LabellingSession(ProjectScreen):
         if instructions != self.instructions:
             raise OutdatedError("The instructions have changed. Open them again.")
         lines = instructions.split("\n")
-        found = _PICTURE.fullmatch(lines[line].strip()) if 0 <= line < len(lines) else None
-        if found is None:
+        match = _PICTURE.fullmatch(lines[line].strip()) if 0 <= line < len(lines) else None
+        if match is None:
             raise InputError(f"line={line} of the instructions has no picture.")
-        return found[1]
+        return match[1]
 
     def labels(self) -> pd.DataFrame:
         """Return the labels table, in order."""
@@ -258,9 +258,9 @@ class LabellingSession(ProjectScreen):
     def findings(self, image: str) -> tuple[tuple[str, str], ...]:
         """Return the codes and messages of an image's problems."""
         with self._lock:
-            found = self._all_findings().get(image, ())
+            findings = self._all_findings().get(image, ())
             broken = self._broken[self.split].get(image)
-            return found if broken is None else (*found, ("IMAGE_UNUSABLE", broken))
+            return findings if broken is None else (*findings, ("IMAGE_UNUSABLE", broken))
 
     def note_broken(self, image: str, reason: str) -> None:
         """Record that an image cannot be displayed."""
@@ -269,14 +269,14 @@ class LabellingSession(ProjectScreen):
 
     def _all_findings(self) -> dict[str, tuple[tuple[str, str], ...]]:
         if self._findings is None:
-            found: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {split: {} for split in t.SPLITS}
+            findings: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {split: {} for split in t.SPLITS}
             issues = self._store.issues()
             rows = zip(*(issues[name].tolist() for name in ("split", "where", "code", "message")), strict=True)
             for split, where, code, message in rows:
                 if isinstance(split, str) and where:
-                    own = found[split]
-                    own[where] = (*own.get(where, ()), (code, message))
-            self._findings = found
+                    of_split = findings[split]
+                    of_split[where] = (*of_split.get(where, ()), (code, message))
+            self._findings = findings
         return self._findings[self.split]
 
     # -- assist -------------------------------------------------------------------------------------
@@ -317,10 +317,10 @@ class LabellingSession(ProjectScreen):
             try:
                 return self._settle(query, self._order(query))
             except NotReadyError as error:
-                order, place = self._order(replace(query, sort="added")), np.full(len(self.table.names), np.inf)
+                order, rank = self._order(replace(query, sort="added")), np.full(len(self.table.names), np.inf)
                 if self._view is not None:
-                    place[self._view.order] = np.arange(len(self._view))
-                return self._settle(query, order[np.argsort(place[order], kind="stable")], (error.done, error.total))
+                    rank[self._view.order] = np.arange(len(self._view))
+                return self._settle(query, order[np.argsort(rank[order], kind="stable")], (error.done, error.total))
 
     def arrange(self) -> View:
         """Apply the order that the view is waiting for. Until it is computed, the view stays the same."""
@@ -345,29 +345,31 @@ class LabellingSession(ProjectScreen):
         errors = {*self._all_findings(), *self._broken[self.split]}
         order = partial(self._by_similarity, query)
         plain = query if query.queue is None else replace(query, sort="added")
-        found = order_of(self.table, plain, predictions=self.predictions, with_errors=errors, by_similarity=order)
-        return found if query.queue is None else self._queued(query, found.tolist())
+        positions = order_of(self.table, plain, predictions=self.predictions, with_errors=errors, by_similarity=order)
+        return positions if query.queue is None else self._queued(query, positions.tolist())
 
-    def _queued(self, query: Query, at: Sequence[int]) -> npt.NDArray[np.int64]:
+    def _queued(self, query: Query, positions: Sequence[int]) -> npt.NDArray[np.int64]:
         """Return the unlabelled images of a queue in its order. A shown cluster page stays the same."""
         table, queue, view = self.table, str(query.queue), self._view
-        waiting = {table.names[i] for i in at if table.statuses[i] == "unlabelled"}
+        waiting = {table.names[i] for i in positions if table.statuses[i] == "unlabelled"}
         if queue != "clustered" or self.cluster_size is None:
-            found = self.queues.names(queue, waiting, table.rejected)
+            names = self.queues.names(queue, waiting, table.rejected)
         elif view is not None and view.query == query and len(view):
             return view.order
         else:
-            found = self.queues.cluster_page(waiting, self.cluster_size, query.like)
-        return np.array([table.position[name] for name in found], dtype=np.int64)
+            names = self.queues.cluster_page(waiting, self.cluster_size, query.like)
+        return np.array([table.position[name] for name in names], dtype=np.int64)
 
-    def _by_similarity(self, query: Query, at: Sequence[int]) -> Sequence[int]:
+    def _by_similarity(self, query: Query, positions: Sequence[int]) -> Sequence[int]:
         if self._similar is None:
             raise NotAllowedError("Images cannot be sorted by similarity here, because features are not available.")
         like = None if query.like is None else self.table.position.get(query.like)
-        places = list(at) if like is None or like in at else [*at, like]  # the filter may exclude it
+        places = (
+            list(positions) if like is None or like in positions else [*positions, like]
+        )  # the filter may exclude it
         names, hashes = [self.table.names[i] for i in places], [self.table.hashes[i] for i in places]
         to = {} if like is None else {"to": places.index(like)}
-        return [places[i] for i in self._similar(names, hashes, **to) if i < len(at)]
+        return [places[i] for i in self._similar(names, hashes, **to) if i < len(positions)]
 
     @property
     def can_sort_by_similarity(self) -> bool:
@@ -392,12 +394,12 @@ class LabellingSession(ProjectScreen):
                 return view
         raise OutdatedError("This view is outdated. Show the images again.")
 
-    def page(self, place: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
+    def page(self, position: int, size: int, view: View | None = None) -> tuple[int, list[str]]:
         """Return the start and the images of the page that contains this position, or of the last page."""
         with self._lock:
             order = (self.view if view is None else view).order
-            start = min(max(place, 0), max(len(order) - 1, 0)) // size * size
-            return start, [self.table.names[at] for at in order[start : start + size].tolist()]
+            start = min(max(position, 0), max(len(order) - 1, 0)) // size * size
+            return start, [self.table.names[index] for index in order[start : start + size].tolist()]
 
     def row(self, image: str) -> dict[str, Any]:
         """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, revision.
@@ -405,19 +407,19 @@ class LabellingSession(ProjectScreen):
         ``predicted`` is a label with its confidence. ``predicted_drawn`` is True if it is the label of a box or
         polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
         """
-        at = self.table.position[image]
+        index = self.table.position[image]
         predicted = None if self._is_blind(image) else self.predictions.get(image)
         return {
             "name": image,
             "short": short_name(image),
-            "labels": list(self.table.labels[at]),
-            "boxes": list(self.table.box_labels[at]),
+            "labels": list(self.table.labels[index]),
+            "boxes": list(self.table.box_labels[index]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
             "predicted_drawn": predicted is not None and predicted.drawn,
             "prelabels": [[label, confidence] for label, _, confidence in self.prelabels(image)],
-            "findings": [list(found) for found in self.findings(image)],
-            "status": self.table.statuses[at],
-            "revision": self.table.revisions[at],
+            "findings": [list(finding) for finding in self.findings(image)],
+            "status": self.table.statuses[index],
+            "revision": self.table.revisions[index],
         }
 
     def prelabels(self, image: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
@@ -451,11 +453,11 @@ class LabellingSession(ProjectScreen):
         with self._lock, collection_paused():
             sizes, position = self.table.sizes, self.table.position
             boxed = [row["name"] for row in rows if row["boxes"]]
-            own = shapes_by_image(self._store.tables(self.split, boxed)[1]) if boxed else {}
-            bare = [row["name"] for row in rows if row["name"] not in own and "guesses" not in row]
+            shapes = shapes_by_image(self._store.tables(self.split, boxed)[1]) if boxed else {}
+            bare = [row["name"] for row in rows if row["name"] not in shapes and "guesses" not in row]
             guesses = shapes_by_image(self._predicted(bare)) if self.predictions else {}
             for row in rows:
-                name, drawn = row["name"], own.get(row["name"], [])
+                name, drawn = row["name"], shapes.get(row["name"], [])
                 row |= {"size": sizes[position[name]], "boxes": [label for label, *_ in drawn]}
                 row |= {"outlines": [outline for *_, outline in drawn]}
                 row.setdefault("guesses", guesses.get(name, []))
@@ -471,8 +473,8 @@ class LabellingSession(ProjectScreen):
         prelabels = pd.DataFrame(offered, columns=columns).assign(polygon=None, crowd=False)
         has = set(prelabels["image"])
         others = [name for name in images if name in self.predictions and name not in has and not self._is_blind(name)]
-        found = self._store.predictions(self.split, images=others)
-        return pd.concat([prelabels, found], ignore_index=True) if offered else found
+        predictions = self._store.predictions(self.split, images=others)
+        return pd.concat([prelabels, predictions], ignore_index=True) if offered else predictions
 
     def content_of(self, image: str) -> str | None:
         """Return the content hash of an image, or None if unknown."""
@@ -489,17 +491,17 @@ class LabellingSession(ProjectScreen):
     def place_of(self, image: str) -> int | None:
         """Return the position of an image in the view, counted from 0, or None if it is not in the view."""
         with self._lock:
-            at = self.table.position.get(image)
-            if at is None:
+            index = self.table.position.get(image)
+            if index is None:
                 return None
-            found = (self.view.order == at).nonzero()[0].tolist()
-            return int(found[0]) if found else None
+            positions = (self.view.order == index).nonzero()[0].tolist()
+            return int(positions[0]) if positions else None
 
     def images_at(self, ranges: Iterable[Sequence[int]], view: View | None = None) -> list[str]:
         """Return the images at ranges of positions in the view, both ends included."""
         with self._lock:
             order, names = (self.view if view is None else view).order, self.table.names
-            return [names[at] for first, last in ranges for at in order[max(0, first) : last + 1].tolist()]
+            return [names[index] for first, last in ranges for index in order[max(0, first) : last + 1].tolist()]
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
         """Return these rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
@@ -560,9 +562,9 @@ class LabellingSession(ProjectScreen):
 
     def _read_predictions(self, split: str) -> dict[str, Prediction]:
         """Read the most confident prediction of each image in a dataset. Prelabels replace those of other models."""
-        found = top_predictions(self._store.predictions(split))
+        predictions = top_predictions(self._store.predictions(split))
         prelabels = self.queues.offer(split, set(self._store.labels()["label"]))
-        return found if prelabels is None else found | top_predictions(prelabels)
+        return predictions if prelabels is None else predictions | top_predictions(prelabels)
 
     def _reread_predictions(self, *, always: bool = False) -> None:
         """Read predictions again after labels were renamed."""

@@ -95,12 +95,12 @@ class SessionFiles:
                 return error
 
         # read cached thumbnails here: handing them over between threads would take longer than reading
-        found: list[bytes | ImageError | None] = [
+        thumbnails: list[bytes | ImageError | None] = [
             kept_thumbnail(content, size=size, cache=self._thumbnails) for _, content in images
         ]
-        lacking = [image for image, data in zip(images, found, strict=True) if data is None]
+        lacking = [image for image, data in zip(images, thumbnails, strict=True) if data is None]
         made = map_bounded(one, lacking, workers=settings.threads)
-        return [next(made) if data is None else data for data in found]
+        return [next(made) if data is None else data for data in thumbnails]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
         """Return the full image in a format that browsers support.
@@ -198,9 +198,9 @@ class SessionFiles:
         try:
             taken = {path.name.lower() for path in target.iterdir()}
             for name, path in held.names.items():
-                place = reserve(target, path.name, taken)
-                moved.append(path.replace(place))
-                uploaded[str(place)] = name
+                reserved = reserve(target, path.name, taken)
+                moved.append(path.replace(reserved))
+                uploaded[str(reserved)] = name
             report = self._add_images([str(path) for path in moved], split, label)
         finally:
             self.cancel_upload(batch)

@@ -89,8 +89,8 @@ class _Work(threading.Thread):
 
         try:
             cache = project_features(self._root)
-            found = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
-            self._order = [int(at) for at in similar_order(found.features, to=self._to)]
+            embeddings = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
+            self._order = [int(position) for position in similar_order(embeddings.features, to=self._to)]
         except Exception as error:  # raised again by result()
             self._error = error
 

@@ -102,7 +102,7 @@ class Verification(DrawingSession):
         new = [pair for pair in project.labels()[["label", "color"]].itertuples(index=False) if pair[0] not in known]
         store.add_labels([(str(name), str(color)) for name, color in new], Action("add label", settings.user))
         rows = store.predictions(t.TRAIN)
-        self._shown = {str(image): own for image, own in rows.groupby("image", sort=False)}
+        self._shown = {str(image): image_rows for image, image_rows in rows.groupby("image", sort=False)}
         self._nothing = rows.head(0)
         self.draws = bool(rows["left"].notna().any())
         super().__init__(store, path, user=user)
@@ -139,8 +139,8 @@ class Verification(DrawingSession):
         return {**super().row(image), "guesses": _as_lists(self._guesses([image]))}
 
     def _guesses(self, images: Sequence[str]) -> pd.DataFrame:
-        own = [self._shown[name] for name in images if name in self._shown]
-        return pd.concat(own, ignore_index=True) if own else self._nothing
+        tables = [self._shown[name] for name in images if name in self._shown]
+        return pd.concat(tables, ignore_index=True) if tables else self._nothing
 
     # -- verdicts -----------------------------------------------------------------------------------
     def confirm(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
@@ -251,9 +251,9 @@ class Verification(DrawingSession):
         reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])
-            own = marks[marks["image"].isin(part["image"])]
+            part_marks = marks[marks["image"].isin(part["image"])]
             if len(part):
-                contents = found_in_tables(plain, own, f"feedback of {self.model}", root=None)
+                contents = found_in_tables(plain, part_marks, f"feedback of {self.model}", root=None)
                 reports[split] = import_images(self._project, self._folder, contents, ImportOptions(split))
         change_signal.notify(self._folder)
         names = [name for report in reports.values() for name in report.added_images]
@@ -298,55 +298,57 @@ def draw_sample(
     if path.exists():
         return path
     uris = {name: name if is_remote(name) else image_uri(located(name, folder)) for name in dict.fromkeys(images)}
-    found = predict()
-    if found.attrs.get("interrupted"):
+    predictions = predict()
+    if predictions.attrs.get("interrupted"):
         raise Cancelled("Stopped by you. There is no sample yet.")
     task, labels = project.project().task, project.labels()
-    unknown = sorted(set(found["label"].dropna()) - set(labels["label"]))
+    unknown = sorted(set(predictions["label"].dropna()) - set(labels["label"]))
     if unknown:
         raise LabelError(
             f"The project has no labels {unknown!r}, which were predicted. Add them with project.labels.add(name), or "
             "rename them with found.replace({'label': {old: new}})."
         )
-    found = t.normalise_annotations(found.assign(image=found["image"].map(uris))[[c for c in _COLUMNS if c in found]])
-    boxes = bool(found["left"].notna().any())
+    predictions = t.normalise_annotations(
+        predictions.assign(image=predictions["image"].map(uris))[[c for c in _COLUMNS if c in predictions]]
+    )
+    boxes = bool(predictions["left"].notna().any())
     if boxes and task in (ONE_LABEL, "multi-label"):
         raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
     if task == ONE_LABEL:  # the surest label is the prediction
-        found = found.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
+        predictions = predictions.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
     listed = listed[~listed["image"].isin(project.files()[0]["image"])]
-    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), found, sample, random_state))
+    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), predictions, sample, random_state))
     (folder / "feedback").mkdir(exist_ok=True)
     with scratch(folder / "feedback") as part:
         new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
         new.parent.mkdir()
-        several = found.duplicated("image").any()
+        several = predictions.duplicated("image").any()
         task = task or ("boxes" if boxes else "multi-label" if several else ONE_LABEL)
         with_labels = [(str(name), str(color)) for name, color in labels[["label", "color"]].itertuples(index=False)]
         store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
         store.add_labels(with_labels, action)
-        contents = found_in_tables(drawn, found.head(0), f"feedback of {model}", root=None)
+        contents = found_in_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
         report = import_images(store, folder, contents, ImportOptions())
         kept = store.images(t.TRAIN)
         known = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
-        left = store.images(t.TRAIN)["image"]
-        if left.empty:
+        unlabelled = store.images(t.TRAIN)["image"]
+        if unlabelled.empty:
             reasons = report.issues["message"].tolist() or ["The project already has them."]
             raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
-        store.replace_predictions(model, found[found["image"].isin(left)].assign(model=model), action)
+        store.replace_predictions(model, predictions[predictions["image"].isin(unlabelled)].assign(model=model), action)
         store.set_project(action, tags={"model": model, "known": str(known)})
         store.close()
         new.replace(path)
     return path
 
 
-def _drawn(images: np.ndarray[Any, Any], found: pd.DataFrame, sample: int, random_state: int) -> pd.DataFrame:
+def _drawn(images: np.ndarray[Any, Any], predictions: pd.DataFrame, sample: int, random_state: int) -> pd.DataFrame:
     rng, count = np.random.default_rng(random_state), min(sample, len(images))
     half = count if count == len(images) else (count + 1) // 2
     uniform = rng.permutation(images)[:half]
-    sure = found.groupby("image")["confidence"].min().reindex(images).drop(uniform).sort_values(kind="stable")
+    sure = predictions.groupby("image")["confidence"].min().reindex(images).drop(uniform).sort_values(kind="stable")
     chosen = rng.permutation([*uniform, *sure.index[: count - half]])
     return pd.DataFrame({"image": chosen, "tags": [[_RANDOM] if name in set(uniform) else [] for name in chosen]})
 

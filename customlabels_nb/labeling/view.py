@@ -136,49 +136,53 @@ def order_of(
     by_similarity : callable, optional
         Function that orders positions so that similar images are neighbours. Only needed to sort by similarity.
     """
-    at = list(table.here())
+    positions = list(table.here())
     if query.images is not None:
-        at = [i for i in at if table.names[i] in query.images]
+        positions = [i for i in positions if table.names[i] in query.images]
     if query.show == "errors":
-        at = [i for i in at if table.names[i] in with_errors]
+        positions = [i for i in positions if table.names[i] in with_errors]
     elif query.show != "all":
-        at = [i for i in at if table.statuses[i] == query.show]
+        positions = [i for i in positions if table.statuses[i] == query.show]
     if query.label is not None:
-        at = [i for i in at if query.label in table.labels[i] or query.label in table.box_labels[i]]
+        positions = [i for i in positions if query.label in table.labels[i] or query.label in table.box_labels[i]]
     if query.predicted is not None:
-        at = [i for i in at if (p := predictions.get(table.names[i])) is not None and p.label == query.predicted]
+        positions = [
+            i for i in positions if (p := predictions.get(table.names[i])) is not None and p.label == query.predicted
+        ]
     if query.confidence:
         least = query.confidence
-        at = [i for i in at if (p := predictions.get(table.names[i])) is not None and p.confidence >= least]
+        positions = [
+            i for i in positions if (p := predictions.get(table.names[i])) is not None and p.confidence >= least
+        ]
     if query.annotator is not None:
-        at = [i for i in at if query.annotator in table.annotators[i]]
+        positions = [i for i in positions if query.annotator in table.annotators[i]]
     if query.search.strip():
         wanted = query.search.strip().casefold()
-        said = str if "/" in wanted else short_name
-        at = [i for i in at if wanted in said(table.names[i]).casefold()]
-    return np.asarray(_sorted(table, at, query, predictions, by_similarity), dtype=np.int64)
+        shown_name = str if "/" in wanted else short_name
+        positions = [i for i in positions if wanted in shown_name(table.names[i]).casefold()]
+    return np.asarray(_sorted(table, positions, query, predictions, by_similarity), dtype=np.int64)
 
 
 def _sorted(
     table: ImageTable,
-    at: list[int],
+    positions: list[int],
     query: Query,
     predictions: Mapping[str, Prediction],
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None,
 ) -> Sequence[int]:
     if query.sort == "random":
         # the rank depends only on the seed and the content: filters, new images and moves do not reshuffle others
-        keys = np.array([table.hashes[i] or table.names[i] for i in at], dtype=object)
+        keys = np.array([table.hashes[i] or table.names[i] for i in positions], dtype=object)
         rank = hash_array(keys, hash_key=f"{query.random_state:016x}", categorize=False)
-        return [at[i] for i in np.argsort(rank, kind="stable").tolist()]
+        return [positions[i] for i in np.argsort(rank, kind="stable").tolist()]
     if query.sort == "name":
-        return sorted(at, key=lambda i: _natural(table.names[i]))
+        return sorted(positions, key=lambda i: _natural(table.names[i]))
     if query.sort == "uncertainty":
         unknown = Prediction("", 2.0)
-        return sorted(at, key=lambda i: predictions.get(table.names[i], unknown).confidence)
+        return sorted(positions, key=lambda i: predictions.get(table.names[i], unknown).confidence)
     if query.sort == "similarity" and by_similarity is not None:
-        return by_similarity(at)
-    return at
+        return by_similarity(positions)
+    return positions
 
 
 def _natural(name: str) -> list[Any]:

@@ -315,7 +315,7 @@ def test_no_answers_give_empty_tables(kind: str) -> None:
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="kind='box' is unknown"):
+    with pytest.raises(InputError, match="task='box' is unknown"):
         consolidate(make_answers([]), "box")
 
 

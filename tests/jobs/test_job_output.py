@@ -59,7 +59,7 @@ def make_output(kind: str, *, job: str = "leaves-1", answers: pd.DataFrame | Non
         "summary": {"job": job, "status": "running"},
         **parts,
     }
-    return JobOutput(job=job, kind=kind, labels=labels, answers=answers, **given)
+    return JobOutput(job=job, task=kind, labels=labels, answers=answers, **given)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -53,9 +53,9 @@ class ExportReport:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
         names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
-        left = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
+        skipped = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
         held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
-        return "\n".join([f"Written as {self.format}: {files}.", *([left] if names else []), *held])
+        return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *held])
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
@@ -109,16 +109,16 @@ def read(
             except ManifestError as error:
                 raise ManifestError(str(error).replace(str(file), path), error.code) from error
             return chosen, _as_at(contents, file, path)
-    place = local_path(path, "path")
-    _check_place(place)
-    chosen = find_format(place, format)
+    source = local_path(path, "path")
+    _check_place(source)
+    chosen = find_format(source, format)
     for name, value in options.items():
         if name not in chosen.options:
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
-    finder = ImageFinder(place if place.is_dir() else place.parent, images=images, relocate=relocate)
-    contents = chosen.read(place, finder, **options)
-    contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(place)) for name in finder.missing]
+    finder = ImageFinder(source if source.is_dir() else source.parent, images=images, relocate=relocate)
+    contents = chosen.read(source, finder, **options)
+    contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
     return chosen, contents
 
 
@@ -195,17 +195,17 @@ def write(
         If the labels cannot be written in the format, a required image size is unknown, or writing fails (for example,
         because the disk is full). Existing files are then unchanged.
     """
-    place, chosen = local_path(path, "path"), find_format(Path(), format)
+    target, chosen = local_path(path, "path"), find_format(Path(), format)
     if escape_formulas:
         if chosen.name != "csv":
             raise InputError(f"escape_formulas=True works only with format='csv', not {format!r}.")
         chosen = replace(chosen, write=partial(write_csv, escape_formulas=True))
     with write_errors(f"path={str(path)!r}"):
-        return _write(contents, chosen, place, root, copy_images)
+        return _write(contents, chosen, target, root, copy_images)
 
 
-def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, copy_images: bool) -> ExportReport:
-    folder = chosen.folder(place)
+def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, copy_images: bool) -> ExportReport:
+    folder = chosen.folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
     apart = copy_images and not chosen.copies
@@ -215,7 +215,7 @@ def _write(contents: Contents, chosen: Format, place: Path, root: Path | None, c
         for table in (contents.images, contents.annotations)
     )
     placed = replace(contents, images=images, annotations=annotations, issues=issues)
-    files = [*chosen.write(placed, place), *copied]
+    files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
     left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
     return ExportReport(chosen.name, files, [*left_out, *losses(contents, chosen)])
@@ -227,7 +227,7 @@ def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str]
     moved: dict[str, str] = {}
     with staged(folder) as files:
         for image, uri in names.items():
-            place = target / free_name(uri, taken)
-            if files.copy_image(uri, place):
-                moved[image] = to_uri(place)
+            copied = target / free_name(uri, taken)
+            if files.copy_image(uri, copied):
+                moved[image] = to_uri(copied)
     return moved, files.files, files.issues

@@ -168,9 +168,9 @@ class ImageFinder:
             If the name is an invalid URL, or is absolute or outside the folder of the annotations and no prefix in
             ``relocate`` matches it.
         """
-        place = self._known_place(name, *urls) if self._moved else None
-        if place is not None:
-            return place
+        relocated = self._known_place(name, *urls) if self._moved else None
+        if relocated is not None:
+            return relocated
         if self._folder is not None and _ORDINARY.fullmatch(name):
             return self._folder + name
         try:
@@ -205,9 +205,9 @@ class ImageFinder:
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
             parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
-            found = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
-            if found is not None:
-                return found
+            match = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
+            if match is not None:
+                return match
             self.missing.append(name)
         return None
 
@@ -223,13 +223,13 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
     top = local_path(folder, "images")
     if not os.path.isdir(top):
         raise InputError(f"images={os.fspath(folder)!r} is not a folder.")
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for parent, folders, files in os.walk(top):
         folders.sort()
         for file in sorted(files):
             if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
-                found.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
-    return found
+                by_name.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
+    return by_name
 
 
 def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
@@ -237,7 +237,7 @@ def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     pairs = (zip(reversed(to_path(file).parts), reversed(parts), strict=False) for file in candidates)
-    alike = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], own)) for own in pairs]
+    alike = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pair_list)) for pair_list in pairs]
     best = max(alike)
     return candidates[alike.index(best)] if alike.count(best) == 1 else None
 
@@ -267,11 +267,11 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "size": images["width"].notna(),
         "tags": images["tags"].map(bool).astype(bool),
     }
-    found: dict[str, list[str]] = {
+    lost: dict[str, list[str]] = {
         **{what: annotations.loc[there, "image"].tolist() for what, there in of_annotations.items()},
         **{what: images.loc[there, "image"].tolist() for what, there in of_images.items()},
         "labels": [label for label in contents.labels if label not in used],
-        "label_order": [label for label, place in zip(in_order, sorted(used), strict=True) if label != place],
+        "label_order": [label for label, number in zip(in_order, sorted(used), strict=True) if label != number],
         "columns": [name for name in images.columns if name not in t.IMAGE_COLUMNS and name not in format_.columns],
         "notes": [name for name in images.attrs if name not in format_.notes],
     }
@@ -281,7 +281,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
             f"{len(examples):,} × {_WORDS.get(what, what)} cannot be stored as {format_.name}: {_first(examples)}.",
             where=what,
         )
-        for what, examples in found.items()
+        for what, examples in lost.items()
         if examples and what not in format_.holds
     ]
 

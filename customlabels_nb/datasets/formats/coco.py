@@ -173,13 +173,13 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
 
 def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
     """Map each licence id to the values of the licence columns."""
-    found = {}
+    licences = {}
     entries = data.get("licenses")
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID):
             texts = {"license": entry.get("name"), "license_url": entry.get("url")}
-            found[entry["id"]] = {k: v for k, v in texts.items() if isinstance(v, str) and v and t.storable(v)}
-    return found
+            licences[entry["id"]] = {k: v for k, v in texts.items() if isinstance(v, str) and v and t.storable(v)}
+    return licences
 
 
 def _images_table(images: _Images) -> pd.DataFrame:
@@ -303,16 +303,16 @@ def _references(entries: list[Any], key: str, known: dict[Any, int], findings: F
     values = [entry.get(key) for entry in entries]
     if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # other types may not be hashable
         values = [value if isinstance(value, int | str | float) else None for value in values]
-    found = np.array([known.get(value, -1) for value in values], dtype=np.int64)
+    indices = np.array([known.get(value, -1) for value in values], dtype=np.int64)
     what = key.removesuffix("_id")
-    missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(found < 0)).most_common()
+    missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(indices < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
         findings.unreadable(
             "annotations", f"{count:,} annotations have the {key} {value}, but no such {what} was read."
         )
     if others := sum(count for _, count in missing[_MOST_NAMED:]):
         findings.unreadable("annotations", f"{others:,} more annotations have a {key} without a matching {what}.")
-    return found
+    return indices
 
 
 def _scores(entries: list[Any]) -> _Floats:
@@ -332,10 +332,10 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
     An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box.
     """
     shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
-    plain, found = plain_polygons(shapes)
+    plain, outlines = plain_polygons(shapes)
     polygons: dict[int, Polygon] = dict(plain)
     squares = np.full(len(entries), np.nan)
-    squares[list(plain)] = found
+    squares[list(plain)] = outlines
     lost = broken = cut = 0
     long: list[int] = []
     readable = np.ones(len(entries), dtype=bool)
@@ -463,14 +463,14 @@ def _pixels_of_ratios(
     return usable
 
 
-def _compare_areas(entries: list[Any], found: _Floats, keep: _Bools, findings: Findings) -> None:
+def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: Findings) -> None:
     """Add a finding if the ``area`` of annotations differs from the area of their shapes, for example of masks."""
     values = [entry.get("area") for entry in entries]
     if not set(map(type, values)) <= {float, NoneType}:
         values = [number_or_none(value) for value in values]
     given = np.array(values, dtype=np.float64)  # NaN for None
     with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(given - found) > np.maximum(_AREA_APART * found, 1)
+        apart = np.abs(given - areas) > np.maximum(_AREA_APART * areas, 1)
     if count := int((apart & keep).sum()):
         findings.adjusted("annotations", f"{count:,} annotations have an area that differs from their polygon or box.")
 
@@ -541,11 +541,11 @@ def _category_entries(labels: list[str], above: Mapping[str, str]) -> Iterator[d
 
 
 def _numbered_licences(images: pd.DataFrame) -> dict[_Licence, int]:
-    found: dict[_Licence, int] = {}
+    numbers: dict[_Licence, int] = {}
     for licence in _licence_of(images):
         if any(licence):
-            found.setdefault(licence, len(found) + 1)
-    return found
+            numbers.setdefault(licence, len(numbers) + 1)
+    return numbers
 
 
 def _licence_of(images: pd.DataFrame) -> Iterator[_Licence]:

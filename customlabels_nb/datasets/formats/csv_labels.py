@@ -243,15 +243,15 @@ class _Cells:
             )
 
     def _given_split(self) -> str:
-        said = self["split"].lower()
-        return t.TEST if said in ("val", "valid", "validation") else said
+        text = self["split"].lower()
+        return t.TEST if text in ("val", "valid", "validation") else text
 
     def status(self) -> str:
-        said = self["status"] or "unlabelled"
-        if said not in t.STATUSES:
-            self._adjusted(f"The status {shown(said)} is unknown. It was ignored.")
+        text = self["status"] or "unlabelled"
+        if text not in t.STATUSES:
+            self._adjusted(f"The status {shown(text)} is unknown. It was ignored.")
             return "unlabelled"
-        return said
+        return text
 
     def box(self) -> Box | None:
         corners = "left" not in self._columns and "xmin" in self._columns
@@ -320,17 +320,17 @@ def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
         raise unusable(path, "it is UTF-16. Save it as UTF-8, called 'CSV UTF-8' in spreadsheet programs")
     text = data.decode("utf-8-sig", "surrogateescape")
     with _long_cells():
-        found = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
-        rows = list(islice(found, 1))
+        parsed = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
+        rows = list(islice(parsed, 1))
         if rows and rows[0].many:
             raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
-        rows += islice(found, _LOOKED_AT)
+        rows += islice(parsed, _LOOKED_AT)
         if not rows:
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
         columns = _columns(rows[0].cells)
         if columns is None:
             _check_images(path, rows)
-        rows += found
+        rows += parsed
     return (rows, None) if columns is None else (rows[1:], columns)
 
 
@@ -540,21 +540,21 @@ def _write_duplicates(path: Path, rows: Iterable[_Row], repeated: set[int]) -> s
     texts: dict[bool, list[str]] = {True: [], False: []}
     for row in rows:
         texts[row.line in repeated].append(row.text)
-    said = []
+    notes = []
     for are_repeated, ending in ((True, "duplicates"), (False, "deduplicated")):
         file = path.with_name(f"{path.stem}-{ending}.csv")
         what = "these rows" if are_repeated else "all other rows"
         data = "".join(f"{text}\n" for text in texts[are_repeated]).encode("utf-8", "surrogateescape")
         try:
             if file.is_symlink() or (file.exists() and file.read_bytes() != data):
-                said.append(f"{what} were not written, because {file.name!r} already exists with different content")
+                notes.append(f"{what} were not written, because {file.name!r} already exists with different content")
                 continue
             write_whole(file, data)
         except OSError as error:
-            said.append(f"{what} cannot be written to {file.name!r} ({error.strerror})")
+            notes.append(f"{what} cannot be written to {file.name!r} ({error.strerror})")
         else:
-            said.append(f"{what} were written to {file.name!r}")
-    text = ", and ".join(said)
+            notes.append(f"{what} were written to {file.name!r}")
+    text = ", and ".join(notes)
     return f"{text[0].upper()}{text[1:]}."
 
 

@@ -105,18 +105,18 @@ class Collector:
         if read and not any(read):
             self.images[uri]["status"] = "unlabelled"
 
-    def confidence(self, value: float | None, given: object, *, what: str = "confidence", **place: Any) -> float:
+    def confidence(self, value: float | None, given: object, *, what: str = "confidence", **origin: Any) -> float:
         """Return ``value``, or add an issue that quotes ``given`` and return 1 if it is not between 0 and 1."""
         if value is not None and 0 <= value <= 1:
             return value
-        self.adjusted(f"The {what} {shown(given)} is not between 0 and 1. It was read as 1.", **place)
+        self.adjusted(f"The {what} {shown(given)} is not between 0 and 1. It was read as 1.", **origin)
         return 1.0
 
-    def box_of_corners(self, corners: list[float], given: object, **place: Any) -> list[float]:
+    def box_of_corners(self, corners: list[float], given: object, **origin: Any) -> list[float]:
         """Convert two opposite corners to left, top, width and height, adding an issue if their order is wrong."""
         ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
         if ordered != corners:
-            self.adjusted(f"The corners {shown(given)} were in the wrong order.", **place)
+            self.adjusted(f"The corners {shown(given)} were in the wrong order.", **origin)
         with np.errstate(over="ignore"):
             box: list[float] = xyxy_to_ltwh(ordered)[0].tolist()
         return box
@@ -233,8 +233,8 @@ def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tup
         rows.setdefault(row.image, []).append(row)
     annotated = set(annotations["image"])
     for image in contents.images.itertuples(index=False):
-        own = rows.get(image.image, [])
-        yield image, own, bool(own) or (image.status == "labelled" and image.image not in annotated)
+        image_rows = rows.get(image.image, [])
+        yield image, image_rows, bool(image_rows) or (image.status == "labelled" and image.image not in annotated)
 
 
 def make_folder(path: Path, format_name: str) -> None:
@@ -369,14 +369,14 @@ def read_index(folder: Path, collected: Collector) -> Index:
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_INDEX:
             return result
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         message = f"The order of labels and images is unknown: {str(error) or type(error).__name__}."
         collected.unreadable(message, source=to_uri(path))
         return result
-    if not isinstance(found, dict) or _INDEX_MARK not in found:
+    if not isinstance(content, dict) or _INDEX_MARK not in content:
         return result
-    labels, images, test, files = (found.get(key) for key in ("labels", "images", "test", "files"))
+    labels, images, test, files = (content.get(key) for key in ("labels", "images", "test", "files"))
     result.files = [name for name in files if isinstance(name, str)] if isinstance(files, list) else None
     result.test = {name for name in (test if isinstance(test, list) else []) if isinstance(name, str)}
     for number, label in enumerate(labels if isinstance(labels, list) else [], 1):

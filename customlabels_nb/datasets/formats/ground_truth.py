@@ -82,12 +82,12 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
         images, annotations = (table or reader.table()).frames()
     result = Contents(images, annotations)
     for number, raw, parsed in reader.notes():
-        causes = [found for found in parsed.findings if found.code not in CONSEQUENCES] or parsed.findings
-        for found in causes:
-            message = f"{found.message} ({found.detail})" if found.detail else found.message
-            where = ".".join(map(str, found.place))
-            result.issues.append(Issue(found.code, message, where=where, source=source, line=number))
-        if any(found.code.startswith("ERROR_") for found in parsed.findings):
+        causes = [cause for cause in parsed.findings if cause.code not in CONSEQUENCES] or parsed.findings
+        for cause in causes:
+            message = f"{cause.message} ({cause.detail})" if cause.detail else cause.message
+            where = ".".join(map(str, cause.place))
+            result.issues.append(Issue(cause.code, message, where=where, source=source, line=number))
+        if any(cause.code.startswith("ERROR_") for cause in parsed.findings):
             result.unread.append((number, raw.decode("utf-8", "replace")))
     if reader.predictions():
         message = f"{reader.predictions():,} attributes contain model predictions and were not read as labels."
@@ -119,8 +119,8 @@ def placed(manifest: Contents, finder: ImageFinder) -> Contents:
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
     repeated: list[Issue] = []
     if any(old != new for old, new in places.items()):
-        first = {place: image for image, place in reversed(places.items())}
-        for image in [image for image, place in places.items() if first[place] != image]:
+        first = {location: image for image, location in reversed(places.items())}
+        for image in [image for image, location in places.items() if first[location] != image]:
             message = f"It was skipped because {places[image]!r} was already found for {first[places[image]]!r}."
             repeated.append(Issue("ENTRY_UNREADABLE", message, where=image))
             del places[image]
@@ -130,8 +130,8 @@ def placed(manifest: Contents, finder: ImageFinder) -> Contents:
         images = images.assign(image=images["image"].map(places))
         annotations = annotations.assign(image=annotations["image"].map(places))
     labels = t.labels_in_order(annotations)
-    images, annotations, said = fit_to_images(images, annotations)
-    return Contents(images, annotations, labels, manifest.issues + repeated + said, manifest.unread)
+    images, annotations, adjusted = fit_to_images(images, annotations)
+    return Contents(images, annotations, labels, manifest.issues + repeated + adjusted, manifest.unread)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
@@ -152,10 +152,12 @@ def manifest_lines(
     attributes = attribute_names(sorted(annotations["label"].unique() if labels is None else labels))
     latest = rows.dates[-1] if rows.dates else "1970-01-01T00:00:00"
     facts = (images[name].tolist() for name in ("image", "status"))
-    for image, status, size, own in zip(*facts, _sizes(images), rows.by_image(images["image"]), strict=True):
+    for image, status, size, annotation_rows in zip(
+        *facts, _sizes(images), rows.by_image(images["image"]), strict=True
+    ):
         line: dict[str, Any] = {SOURCE: image}
         groups: dict[tuple[str, str, int] | None, list[int]] = {}
-        for row in own:
+        for row in annotation_rows:
             job = rows.jobs[row]
             if rows.boxed[row]:
                 # an attribute has one job and one date, but boxes without a job stay together
@@ -175,7 +177,7 @@ def manifest_lines(
             name = _BOX_ATTRIBUTE if number == 1 else f"{_BOX_ATTRIBUTE}-{number}"
             date = rows.dates[max([rows.created[row] for row in boxes])]
             line |= _box_attribute(name, size, rows, boxes, rows.jobs[boxes[0]], date, rows.human[boxes[0]])
-        if not own and status == "labelled":
+        if not annotation_rows and status == "labelled":
             line |= _box_attribute(_BOX_ATTRIBUTE, size, rows, [], None, latest, "yes" if by_human else "no")
         yield orjson.dumps(line).decode()
 
@@ -284,13 +286,13 @@ def _with_sizes(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame
     boxed = annotations.loc[annotations["left"].notna(), "image"]
     empty = (images["status"] == "labelled") & ~images["image"].isin(annotations["image"])
     lacking &= images["image"].isin(boxed) | empty
-    places = [place for place in images.loc[lacking, "image"].tolist() if not is_remote(place)]
-    found = {place: seen for place, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
-    if not found:
+    places = [path for path in images.loc[lacking, "image"].tolist() if not is_remote(path)]
+    known = {path: seen for path, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
+    if not known:
         return images
-    images, rows = images.copy(), images["image"].isin(found)
+    images, rows = images.copy(), images["image"].isin(known)
     for side in ("width", "height"):
-        images.loc[rows, side] = [getattr(found[place], side) for place in images.loc[rows, "image"]]
+        images.loc[rows, side] = [getattr(known[path], side) for path in images.loc[rows, "image"]]
     return images
 
 

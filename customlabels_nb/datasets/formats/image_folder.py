@@ -64,7 +64,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         entries, identity = _entries(top), _identity(top)
     except OSError as error:
         raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
-    found = FoundFiles()
+    files = FoundFiles()
     # an explicit stack, because folders can be nested more deeply than Python's recursion limit
     open_folders = [_Folder(entries, None, frozenset({identity}))]
     while open_folders:
@@ -74,10 +74,10 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
             open_folders.pop()
         elif not entry.name.startswith("."):
             label_below = len(open_folders) == 1 and labels_from is not None
-            inner = _take(entry, folder, found, label_below=label_below)
+            inner = _take(entry, folder, files, label_below=label_below)
             if inner is not None:
                 open_folders.append(inner)
-    return found
+    return files
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
@@ -85,7 +85,7 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str 
 
     No file is opened, so caches and projects are not detected.
     """
-    found = FoundFiles()
+    accepted = FoundFiles()
     top = url.rstrip("/") + "/"
     labels: dict[str, str | None] = {}
     for file in files:
@@ -94,18 +94,18 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str 
             continue
         if not is_image_name(name):
             if reason := why_unread(name):
-                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
+                accepted.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
             else:
-                found.ignored += 1
+                accepted.ignored += 1
             continue
         label = folders[0] if folders and labels_from else ""
         if label not in labels:
-            labels[label] = _usable_label(label, top + label, found) if label else None
-        found.images.append(file.url)
-        found.labels.append(labels[label])
-        found.stats.append(file.stat)
-        found.contents.append(file.identity)
-    return found
+            labels[label] = _usable_label(label, top + label, accepted) if label else None
+        accepted.images.append(file.url)
+        accepted.labels.append(labels[label])
+        accepted.stats.append(file.stat)
+        accepted.contents.append(file.identity)
+    return accepted
 
 
 def is_image_name(name: str) -> bool:
@@ -147,7 +147,7 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
     parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
     base = "".join(part + os.sep for part in parts[:fixed])  # brackets in it are not part of the pattern
-    found = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
+    matches = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
     top = "" if root is None else os.fspath(root)
 
     @cache
@@ -158,7 +158,7 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
         )
 
     return [
-        match for match in found
+        match for match in matches
         if not os.path.isdir(os.path.join(top, match)) and not passed_over(os.path.dirname(match))
     ]  # fmt: skip
 
@@ -183,46 +183,46 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         return iter(sorted(scan, key=lambda entry: entry.name))
 
 
-def _take(entry: os.DirEntry[str], folder: _Folder, found: FoundFiles, *, label_below: bool) -> _Folder | None:
+def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_below: bool) -> _Folder | None:
     """Add a file to ``found``, or return a folder to read."""
     try:
         if entry.is_dir():
-            label = _usable_label(entry.name, to_uri(entry.path), found) if label_below else folder.label
-            return _open(entry.path, label, folder.above, found)
+            label = _usable_label(entry.name, to_uri(entry.path), files) if label_below else folder.label
+            return _open(entry.path, label, folder.above, files)
         if not is_image_name(entry.name):
             if reason := why_unread(entry.name):
-                found.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
+                files.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
             else:
-                found.ignored += 1
+                files.ignored += 1
             return None
         status = entry.stat()
     except OSError as error:
-        found.issues.append(
+        files.issues.append(
             Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
         )
         return None
-    found.images.append(_uri(entry.path))
-    found.labels.append(folder.label)
-    found.stats.append((status.st_size, status.st_mtime_ns))
+    files.images.append(_uri(entry.path))
+    files.labels.append(folder.label)
+    files.stats.append((status.st_size, status.st_mtime_ns))
     return None
 
 
-def _open(path: str, label: str | None, above: frozenset[_Identity], found: FoundFiles) -> _Folder | None:
+def _open(path: str, label: str | None, above: frozenset[_Identity], files: FoundFiles) -> _Folder | None:
     try:
         identity = _identity(path)
         if identity in above:
-            found.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
+            files.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
             return None
         if _is_cache(path):
             return None
         if _is_project(path):
             reason = "The folder contains a project, so it was skipped. To add its images, pass this folder itself."
-            found.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
+            files.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
             return None
         return _Folder(_entries(path), label, above | {identity})
     except OSError as error:
         reason = f"The folder cannot be read ({error.strerror})."
-        found.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
+        files.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
         return None
 
 
@@ -247,11 +247,11 @@ def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
         return False
 
 
-def _usable_label(name: str, folder: str, found: FoundFiles) -> str | None:
+def _usable_label(name: str, folder: str, files: FoundFiles) -> str | None:
     try:
         return check_label(name)
     except LabelError as error:
-        found.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
+        files.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
         return None
 
 
@@ -261,16 +261,16 @@ def _uri(path: str) -> str:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    found = read_folder(path, labels_from="folders")
-    if not found.images:
+    files = read_folder(path, labels_from="folders")
+    if not files.images:
         raise InputError(f"There are no images in {str(path)!r}.")
-    rows = pd.DataFrame({"image": found.images, "label": pd.Series(found.labels, dtype=object)})
+    rows = pd.DataFrame({"image": files.images, "label": pd.Series(files.labels, dtype=object)})
     annotations = t.normalise_annotations(rows)
     images = t.settle_statuses(t.normalise_images(rows[["image"]]), annotations)
-    if found.ignored:
-        message = f"{found.ignored:,} files do not have an image extension and were not read."
-        found.issues.append(Issue("ENTRY_UNREADABLE", message, source=to_uri(path)))
-    return Contents(images, annotations, t.labels_in_order(annotations), found.issues)
+    if files.ignored:
+        message = f"{files.ignored:,} files do not have an image extension and were not read."
+        files.issues.append(Issue("ENTRY_UNREADABLE", message, source=to_uri(path)))
+    return Contents(images, annotations, t.labels_in_order(annotations), files.issues)
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

@@ -90,8 +90,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
         read = list(_read_flags(data.get("flags"), uri, collected, to_uri(file)))
         for number, shape in enumerate(data["shapes"], 1):
-            place = {"where": f"shape {number}", "source": to_uri(file)}
-            read.append(_read_shape(shape, uri, collected, left_out, place))
+            origin = {"where": f"shape {number}", "source": to_uri(file)}
+            read.append(_read_shape(shape, uri, collected, left_out, origin))
         collected.settle(uri, read)
     for what, count in left_out.items():
         if count:
@@ -152,7 +152,9 @@ def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> I
             yield False
 
 
-def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[str, int], place: dict[str, Any]) -> bool:
+def _read_shape(
+    shape: object, uri: str, collected: Collector, left_out: dict[str, int], origin: dict[str, Any]
+) -> bool:
     """Read a shape, or report it and return False if it cannot be read."""
     try:
         if not isinstance(shape, dict):
@@ -163,7 +165,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
         label = collected.label(name)
         box, polygon = _outline(shape)
     except (UnreadableError, LabelError) as error:
-        collected.unreadable(str(error), **place)
+        collected.unreadable(str(error), **origin)
         return False
     left_out["group_id"] += shape.get("group_id") is not None
     left_out["mask"] += polygon is None and shape.get("mask") is not None
@@ -171,7 +173,7 @@ def _read_shape(shape: object, uri: str, collected: Collector, left_out: dict[st
     left_out["flags"] += isinstance(flags, dict) and any(value is True for value in flags.values())
     score = shape.get("score")
     number = 1.0 if score is None else number_or_none(score)
-    confidence = collected.confidence(number, score, what="score", **place)
+    confidence = collected.confidence(number, score, what="score", **origin)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
     return True
 

@@ -236,7 +236,7 @@ def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image
     whole, most = {label.name for label in line.labels if label.box is None}, limits.max_labels_per_image
     if most is not None and len(whole) > most:
         add(finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} labels, but at most {most:,} are allowed"))
-    bad_boxes = any(found.place[1:2] == ("annotations",) for found in line.findings)
+    bad_boxes = any(error.place[1:2] == ("annotations",) for error in line.findings)
     if bad_boxes and not line.labels:
         add(finding("ERROR_NO_VALID_ANNOTATIONS"))
     line.size = seen or declared
@@ -250,7 +250,7 @@ def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image
         elif not attributes:
             add(finding("WARNING_UNANNOTATED_RECORD"))
     nothing_there = not limits.service and any(a.usable and not a.boxes for a in boxed)
-    if any(found.place == () and found.code.startswith("ERROR_") for found in line.findings):
+    if any(error.place == () and error.code.startswith("ERROR_") for error in line.findings):
         line.state = "invalid"
     elif line.findings and not line.labels and not nothing_there:
         line.state = "invalid" if errors else "ignored"
@@ -314,9 +314,9 @@ class _Attribute:
     def __init__(self, key: str, value: Any, metadata: Any, limits: Limits) -> None:
         self.key, self.value, self.metadata, self.limits = key, value, metadata, limits
         self.facts: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
-        found = self.facts.get("type")
-        self.kind = found if found in (IMAGE_LEVEL, BOXES) and isinstance(found, str) else None
-        self.unsure = self.kind is None and not isinstance(found, str)  # without a type, the metadata is malformed
+        declared = self.facts.get("type")
+        self.kind = declared if declared in (IMAGE_LEVEL, BOXES) and isinstance(declared, str) else None
+        self.unsure = self.kind is None and not isinstance(declared, str)  # without a type, the metadata is malformed
         self.usable = self.kind is not None
         self.boxes: list[Any] = []
         self.size: tuple[int, int] | None = None

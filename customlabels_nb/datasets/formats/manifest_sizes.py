@@ -52,13 +52,15 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
         sizes[row] = header.width, header.height
         rows = rows_of.get(name, np.empty(0, dtype=np.intp))
         fitted = _fitted(boxes.to_numpy()[rows], (width, height), header)
-        said = f"the size is given as {width:.0f} × {height:.0f}, but it is {header.width} × {header.height} pixels. "
+        message = (
+            f"the size is given as {width:.0f} × {height:.0f}, but it is {header.width} × {header.height} pixels. "
+        )
         if fitted is None:
-            said += "Its boxes were not changed."
+            message += "Its boxes were not changed."
         else:
             boxes.iloc[rows] = fitted
-            said += "Its boxes were fitted to the image."
-        issues.append(Issue("ENTRY_ADJUSTED", f"{name!r}: {said}", where=name))
+            message += "Its boxes were fitted to the image."
+        issues.append(Issue("ENTRY_ADJUSTED", f"{name!r}: {message}", where=name))
     if boxes is None:
         return images, annotations, []
     images = images.copy()
@@ -75,8 +77,8 @@ def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
         return [_header(name) for name in some]
 
     slices = (names[start : start + _SLICE] for start in range(0, len(names), _SLICE))
-    for found in map_bounded(look, slices, workers=settings.threads):
-        yield from found
+    for part in map_bounded(look, slices, workers=settings.threads):
+        yield from part
 
 
 def can_be_fitted(given: tuple[int, int], header: ImageHeader) -> bool:
@@ -122,7 +124,7 @@ def _fitted(
     return xyxy_to_ltwh(np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1))
 
 
-def _same_shape(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+def _same_shape(size: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Check whether both sizes have the same aspect ratio, up to rounding to whole pixels."""
-    scale = max(other) / max(one)
-    return all(abs(a * scale - b) <= max(1.0, scale) for a, b in zip(one, other, strict=True))
+    scale = max(other) / max(size)
+    return all(abs(a * scale - b) <= max(1.0, scale) for a, b in zip(size, other, strict=True))

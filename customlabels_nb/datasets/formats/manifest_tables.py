@@ -258,8 +258,10 @@ class ManifestReader:
         repeated = {number: source for number, source in sorted(seen) if first.setdefault(source, number) != number}
         for number, raw in lines_numbered(self.source, repeated):
             source = repeated[number]
-            said = finding("ERROR_INVALID_SOURCE_REF_FORMAT", detail=f"line {first[source]:,} already has this image")
-            self._put(number, raw, ParsedLine(source, "invalid", [said], repeated=True))
+            duplicate = finding(
+                "ERROR_INVALID_SOURCE_REF_FORMAT", detail=f"line {first[source]:,} already has this image"
+            )
+            self._put(number, raw, ParsedLine(source, "invalid", [duplicate], repeated=True))
 
     # -- results ------------------------------------------------------------------------------------
     def notes(self) -> list[Note]:
@@ -268,10 +270,10 @@ class ManifestReader:
 
     def count(self, state: State) -> int:
         """Count the lines in this state."""
-        found = sum(parsed.state == state for _, parsed in self._exact.values())
+        count = sum(parsed.state == state for _, parsed in self._exact.values())
         if state == "valid":
-            found += sum(len(plain.numbers) for plain in self._plain) - len(self._replaced)
-        return found + (self.blank if state == "ignored" else 0)
+            count += sum(len(plain.numbers) for plain in self._plain) - len(self._replaced)
+        return count + (self.blank if state == "ignored" else 0)
 
     def predictions(self) -> int:
         """Count the attributes that were ignored because they contain model predictions."""
@@ -285,8 +287,8 @@ class ManifestReader:
 
     def buckets(self) -> set[str]:
         """Return the S3 buckets of the images."""
-        found = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}
-        return self._codes.buckets | {bucket for bucket in found if bucket is not None}
+        buckets = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}
+        return self._codes.buckets | {bucket for bucket in buckets if bucket is not None}
 
     def lines_with_images(self) -> list[Line]:
         """List the lines that name an image, except lines that were rejected because of their format."""
@@ -343,16 +345,16 @@ class ManifestReader:
         return in_order
 
     def _rows(self, exact: list[tuple[int, ParsedLine]], *, boxed: bool) -> _AnnotationColumns:
-        found = [(n, label) for n, parsed in exact for label in parsed.labels if (label.box is not None) is boxed]
+        pairs = [(n, label) for n, parsed in exact for label in parsed.labels if (label.box is not None) is boxed]
         codes, nowhere = self._codes, (np.nan,) * 4
         return _AnnotationColumns(
-            _ints(number for number, _ in found),
-            _ints(codes.label(label.name) for _, label in found),
-            np.array([label.confidence for _, label in found], dtype=np.float64),
-            _ints(codes.origin((label.job, label.annotator)) for _, label in found),
-            _ints(NO_DATE if label.created is None else label.created for _, label in found),
-            np.array([label.box or nowhere for _, label in found], dtype=np.float64).reshape(-1, 4),
-            np.array([label.crowd for _, label in found], dtype=bool),
+            _ints(number for number, _ in pairs),
+            _ints(codes.label(label.name) for _, label in pairs),
+            np.array([label.confidence for _, label in pairs], dtype=np.float64),
+            _ints(codes.origin((label.job, label.annotator)) for _, label in pairs),
+            _ints(NO_DATE if label.created is None else label.created for _, label in pairs),
+            np.array([label.box or nowhere for _, label in pairs], dtype=np.float64).reshape(-1, 4),
+            np.array([label.crowd for _, label in pairs], dtype=bool),
         )
 
 
@@ -466,32 +468,32 @@ class Codes:
         The rules of Rekognition also require a date and ``human-annotated``.
         """
         text = metadata.get("creation-date", "")
-        found = self._moments.get(text)
-        if found is None:
+        cached = self._moments.get(text)
+        if cached is None:
             if len(self._moments) > _MOST_CACHED:
                 self._moments.clear()
             when = moment(text)
-            found = self._moments[text] = NO_DATE if when is None else when
-        if (found == NO_DATE and (text or self._service)) or (
+            cached = self._moments[text] = NO_DATE if when is None else when
+        if (cached == NO_DATE and (text or self._service)) or (
             self._service and metadata["human-annotated"] not in _YES_OR_NO
         ):
             raise ValueError(text)
-        return found
+        return cached
 
     def lookup(self, names: dict[str, str]) -> dict[int, int]:
         """Map the class ids in a class map to label codes, ignoring ids and labels that are not plain."""
         if names == self._last_names:
             return self._last_lookup
         key = tuple(names.items())
-        found = self._lookups.get(key)
-        if found is None:
+        codes = self._lookups.get(key)
+        if codes is None:
             if len(self._lookups) > _MOST_CACHED:
                 self._lookups.clear()
             if not all(type(name) is str for name in names.values()):
                 raise ValueError(names)
-            found = self._lookups[key] = dict(filter(None, map(self._class, key)))
-        self._last_names, self._last_lookup = names, found
-        return found
+            codes = self._lookups[key] = dict(filter(None, map(self._class, key)))
+        self._last_names, self._last_lookup = names, codes
+        return codes
 
     def _class(self, pair: tuple[str, str]) -> tuple[int, int] | None:
         """Return the class id and label code for an entry of a class map, or None if the entry is not plain."""
@@ -507,15 +509,15 @@ class Codes:
     def plan(self, value: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         """Return the label attributes of a line with their metadata keys, or raise ValueError if they are not plain."""
         keys = tuple(value)
-        found = self._plans.get(keys)
-        if found is None:
+        plan = self._plans.get(keys)
+        if plan is None:
             if len(self._plans) > _MOST_CACHED:
                 self._plans.clear()
-            found = tuple((key, key + METADATA) for key in attributes_of(value))
-            if (not found and (self._service or len(keys) > 1)) or any(map(PREDICTION.fullmatch, keys)):
+            plan = tuple((key, key + METADATA) for key in attributes_of(value))
+            if (not plan and (self._service or len(keys) > 1)) or any(map(PREDICTION.fullmatch, keys)):
                 raise ValueError(keys)
-            self._plans[keys] = found
-        return found
+            self._plans[keys] = plan
+        return plan
 
     def check_source(self, source: Any) -> None:
         """Raise ValueError unless the value is certain to be a valid image name."""
@@ -581,8 +583,8 @@ class _Gathering:
             for key, metadata_key in plan:
                 metadata = value[metadata_key]
                 if metadata["type"] == BOXES:
-                    found = self._take_boxes(number, value[key], metadata)
-                    size = size if size[0] else found
+                    taken = self._take_boxes(number, value[key], metadata)
+                    size = size if size[0] else taken
                 elif metadata["type"] == IMAGE_LEVEL:
                     self._take_label(number, value[key], metadata)
                 else:

@@ -159,24 +159,24 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     return name, uri
 
 
-def _read_object(entry: Element, uri: str, collected: Collector, place: dict[str, Any]) -> bool:
+def _read_object(entry: Element, uri: str, collected: Collector, origin: dict[str, Any]) -> bool:
     """Read an object, or report it and return False if it cannot be read."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
-        box = _box(entry, polygon, collected, place)
+        box = _box(entry, polygon, collected, origin)
     except (UnreadableError, LabelError) as error:
-        collected.unreadable(str(error), **place)
+        collected.unreadable(str(error), **origin)
         return False
     if polygon is None and entry.find("polygon") is not None:
-        collected.adjusted("Its polygon cannot be read. Only the box was read.", **place)
-    said = _text(entry, "confidence") or _text(entry, "score")
-    confidence = collected.confidence(finite(said) if said else 1.0, said, **place)
+        collected.adjusted("Its polygon cannot be read. Only the box was read.", **origin)
+    given = _text(entry, "confidence") or _text(entry, "score")
+    confidence = collected.confidence(finite(given) if given else 1.0, given, **origin)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
     return True
 
 
-def _box(entry: Element, polygon: Polygon | None, collected: Collector, place: dict[str, Any]) -> Box:
+def _box(entry: Element, polygon: Polygon | None, collected: Collector, origin: dict[str, Any]) -> Box:
     bounds = entry.find("bndbox")
     if bounds is None:
         if polygon is None:
@@ -189,7 +189,7 @@ def _box(entry: Element, polygon: Polygon | None, collected: Collector, place: d
         if value is None:
             raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
         corners.append(value)
-    return _checked(collected.box_of_corners(corners, corners, **place))
+    return _checked(collected.box_of_corners(corners, corners, **origin))
 
 
 def _checked(box: list[float]) -> Box:
@@ -201,17 +201,17 @@ def _checked(box: list[float]) -> Box:
 
 def _polygon(entry: Element) -> Polygon | None:
     """Return the polygon, with a ring for each element, or None if there is no polygon or one is unreadable."""
-    rings = [_ring(found) for found in entry.findall("polygon")]
+    rings = [_ring(element) for element in entry.findall("polygon")]
     return polygon_of(ring for ring in rings if ring) if all(rings) else None
 
 
-def _ring(found: Element) -> Ring | None:
+def _ring(element: Element) -> Ring | None:
     points: list[list[float | None]]
-    if found.find("pt") is not None:
-        points = [[finite(_text(point, "x")), finite(_text(point, "y"))] for point in found.findall("pt")]
+    if element.find("pt") is not None:
+        points = [[finite(_text(point, "x")), finite(_text(point, "y"))] for point in element.findall("pt")]
     else:
         sides: dict[str, dict[int, float | None]] = {"x": {}, "y": {}}
-        for part in found:
+        for part in element:
             if named := _POINT_PART.fullmatch(part.tag):
                 sides[named[1]][int(named[2])] = finite(part.text)
         points = [[sides["x"].get(n), sides["y"].get(n)] for n in sorted({*sides["x"], *sides["y"]})]
@@ -269,10 +269,10 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 
 def _write_one(contents: Contents, path: Path) -> list[Path]:
-    found = [(image, shapes) for image, shapes, looked_at in with_annotations(contents, drawn=True) if looked_at]
-    if len(contents.images) != 1 or not found:
+    annotated = [(image, shapes) for image, shapes, looked_at in with_annotations(contents, drawn=True) if looked_at]
+    if len(contents.images) != 1 or not annotated:
         raise InputError(f"path={str(path)!r} is a file for a single labelled image. Pass a folder for other datasets.")
-    image, shapes = found[0]
+    image, shapes = annotated[0]
     with replacing(path) as file:
         file.write(_document(listed_name(image.image, path.parent), image, shapes))
     return [path]

@@ -120,10 +120,10 @@ def _label_lines(
     listed: _Listed, layout: _Layout, collected: Collector, *, ours: bool
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
-    found = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
-    if found is None:
+    path = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
+    if path is None:
         return None, None
-    file = Path(found)
+    file = Path(path)
     try:
         if file.stat().st_size > _LARGEST_FILE:
             raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
@@ -264,11 +264,13 @@ def _has_texts(folder: Path) -> bool:
 
 def _describes(path: Path) -> bool:
     try:
-        found = _load(path)
+        description = _load(path)
     except ValueError:
         return False
     return (
-        isinstance(found, dict) and isinstance(found.get("names"), dict | list) and bool(_SPLITS.keys() & found.keys())
+        isinstance(description, dict)
+        and isinstance(description.get("names"), dict | list)
+        and bool(_SPLITS.keys() & description.keys())
     )
 
 
@@ -307,15 +309,15 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         layout.sources = [(t.TRAIN, _IMAGES if in_folders else ".")]
     else:
         try:
-            found = _load(file)
+            description = _load(file)
         except ValueError as error:
             raise unusable(file, str(error)) from error
-        names = found.get("names") if isinstance(found, dict) else None
+        names = description.get("names") if isinstance(description, dict) else None
         if not isinstance(names, dict | list):
             raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
         layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
-        layout.sources = list(_sources(found, file, collected))
-        layout.keypoints = _keypoints(found)
+        layout.sources = list(_sources(description, file, collected))
+        layout.keypoints = _keypoints(description)
         if layout.keypoints:
             collected.adjusted(
                 "Keypoints are not imported. Only the boxes were read.", where="kpt_shape", source=to_uri(file)
@@ -340,8 +342,8 @@ def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int,
     return result
 
 
-def _keypoints(found: dict[Any, Any]) -> int:
-    shape = found.get("kpt_shape")
+def _keypoints(description: dict[Any, Any]) -> int:
+    shape = description.get("kpt_shape")
     sides = (
         [finite(side) for side in shape] if isinstance(shape, list) and all(isinstance(s, str) for s in shape) else []
     )
@@ -350,23 +352,23 @@ def _keypoints(found: dict[Any, Any]) -> int:
     return int(sides[0] or 0) * int(sides[1] or 0)
 
 
-def _sources(found: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
     base, seen = file.parent, set[str]()
-    root = _root(found.get("path"), file, collected)
+    root = _root(description.get("path"), file, collected)
     for key, split in _SPLITS.items():
-        value = found.get(key)
+        value = description.get(key)
         for entry in value if isinstance(value, list) else [value]:
             if entry is None or entry == "":
                 continue
-            place = _below(base, root, entry) if isinstance(entry, str) else None
-            if place is None:
+            folder = _below(base, root, entry) if isinstance(entry, str) else None
+            if folder is None:
                 message = f"{shown(entry)} is not an image folder or list in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
-            elif place in seen:
+            elif folder in seen:
                 collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
             else:
-                seen.add(place)
-                yield split, place
+                seen.add(folder)
+                yield split, folder
 
 
 def _root(path: Any, file: Path, collected: Collector) -> str:
@@ -389,76 +391,76 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     places = [
         _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
     ]
-    inside = [place for place in dict.fromkeys(places) if place is not None]
-    there = [place for place in inside if os.path.exists(base / place)]
-    return next(iter(there or [place for place in inside if os.path.isdir(base / _swapped(place))]), None)
+    inside = [path for path in dict.fromkeys(places) if path is not None]
+    there = [path for path in inside if os.path.exists(base / path)]
+    return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
     """Return ``folder/name`` as a path relative to ``base``, or None if it is outside ``base``."""
     if "\0" in name or "://" in name[:32]:
         return None
-    place = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
-    relative = posixpath.relpath(place, os.path.abspath(base))
+    absolute = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
+    relative = posixpath.relpath(absolute, os.path.abspath(base))
     return None if relative == ".." or relative.startswith("../") else relative
 
 
 def _list_images(layout: _Layout, places: Places, collected: Collector) -> Iterator[_Listed]:
     """Yield all images listed in the description file, in the order of the file."""
     for split, source in layout.sources:
-        place = layout.base / source
-        if os.path.isdir(place):
-            yield from _in_folder(layout, split, place, places, collected)
-        elif os.path.isfile(place):
-            yield from _in_list(layout, split, place, places, collected)
+        path = layout.base / source
+        if os.path.isdir(path):
+            yield from _in_folder(layout, split, path, places, collected)
+        elif os.path.isfile(path):
+            yield from _in_list(layout, split, path, places, collected)
         else:
             yield from _by_label_files(layout, split, layout.base / _swapped(source), places, collected)
 
 
-def _in_folder(layout: _Layout, split: str, place: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
-    found = read_folder(place)
-    collected.issues += found.issues
-    for uri in found.images:
+def _in_folder(layout: _Layout, split: str, folder: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
+    files = read_folder(folder)
+    collected.issues += files.issues
+    for uri in files.images:
         name = os.path.relpath(to_path(uri), layout.base)
         try:
-            yield _Listed(name, places.find(name), split, to_uri(place))
+            yield _Listed(name, places.find(name), split, to_uri(folder))
         except InputError:  # a name with a backslash, for example, although the file exists
-            yield _Listed(name, uri, split, to_uri(place))
-    labels = layout.base / _swapped(os.path.relpath(place, layout.base))
-    if not found.images and labels != place:
+            yield _Listed(name, uri, split, to_uri(folder))
+    labels = layout.base / _swapped(os.path.relpath(folder, layout.base))
+    if not files.images and labels != folder:
         yield from _by_label_files(layout, split, labels, places, collected)
 
 
-def _in_list(layout: _Layout, split: str, place: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
+def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
     try:
-        lines = _lines(place)
+        lines = _lines(list_file)
     except OSError as error:
-        collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(place))
+        collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(list_file))
         return
-    beside = os.path.relpath(place.parent, layout.base)
+    beside = os.path.relpath(list_file.parent, layout.base)
     for number, line in lines:
         try:
             name = _name_in_list(layout.base, beside, line)
-            yield _Listed(name, places.find(name), split, to_uri(place), number)
+            yield _Listed(name, places.find(name), split, to_uri(list_file), number)
         except InputError as error:
-            collected.unreadable(str(error), where=line, source=to_uri(place), line=number)
+            collected.unreadable(str(error), where=line, source=to_uri(list_file), line=number)
 
 
 def _name_in_list(base: Path, beside: str, line: str) -> str:
     """Return the image's path relative to ``base``, or the line itself if the image is outside ``base``."""
     if "://" in line[:32]:
         return line
-    inside = [place for place in (_inside(base, beside, line), _inside(base, ".", line)) if place is not None]
+    inside = [path for path in (_inside(base, beside, line), _inside(base, ".", line)) if path is not None]
     if not inside:
         return line
-    return next((place for place in inside if os.path.isfile(base / place)), inside[0])
+    return next((path for path in inside if os.path.isfile(base / path)), inside[0])
 
 
 def _by_label_files(
-    layout: _Layout, split: str, place: Path, places: Places, collected: Collector
+    layout: _Layout, split: str, folder: Path, places: Places, collected: Collector
 ) -> Iterator[_Listed]:
     """Yield images that are no longer in the folder, inferring their names from the label files."""
-    for parent, folders, files in os.walk(place):
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
             if file.endswith(".txt") and not file.startswith(".") and file not in _CLASS_LISTS:
@@ -486,9 +488,9 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _swapped(place: str) -> str:
+def _swapped(path: str) -> str:
     """Replace the last folder called ``images`` in a path with ``labels``."""
-    parts = list(PurePosixPath(place).parts)
+    parts = list(PurePosixPath(path).parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i] == _IMAGES:
             parts[i] = _LABELS
@@ -517,8 +519,8 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
         return
     if below and "://" not in name[:32]:
         yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
-    _, found, tail = name.rpartition(f"/{_IMAGES}/")
-    if found and ".." not in tail.split("/"):
+    _, folder, tail = name.rpartition(f"/{_IMAGES}/")
+    if folder and ".." not in tail.split("/"):
         yield os.path.join(top, _LABELS, os.path.splitext(tail)[0] + ".txt")
     if not is_remote(listed.uri):
         path = os.fspath(to_path(listed.uri))
@@ -600,8 +602,8 @@ class _Namer:
         """Check that the label file is in the folder (after following links) and is not a user's own text file."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
-            place = os.path.realpath(os.path.join(self._top, folder))
-            self._inside[folder] = os.path.commonpath([place, self._top]) == self._top
+            real = os.path.realpath(os.path.join(self._top, folder))
+            self._inside[folder] = os.path.commonpath([real, self._top]) == self._top
         beside = "://" not in name[:32] and os.path.dirname(name) == folder
         return self._inside[folder] and not (
             beside and name not in self._before and os.path.lexists(os.path.join(self._top, file))

@@ -46,11 +46,11 @@ def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -
     else:
         numbers = annotations["label"].map({name: index for index, name in enumerate(contents.labels)}).tolist()
         several = _per_image(images, annotations, {_LABELS: numbers})
-        lists = [None if own is None else own[_LABELS] for own in several]
+        lists = [None if of_image is None else of_image[_LABELS] for of_image in several]
         if chosen == "multi-label":
             columns[_LABELS], features[_LABELS] = lists, hf.Sequence(label)
         else:
-            columns[_LABEL], features[_LABEL] = [_only(own, i, images) for i, own in enumerate(lists)], label
+            columns[_LABEL], features[_LABEL] = [_only(of_image, i, images) for i, of_image in enumerate(lists)], label
     for name, kind in _extra_columns(images).items():
         columns[name], features[name] = images[name].astype(object).where(images[name].notna(), None), hf.Value(kind)
     return hf.Dataset.from_dict(
@@ -58,14 +58,14 @@ def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -
     )
 
 
-def _storable(place: str) -> str:
+def _storable(path: str) -> str:
     try:
-        place.encode()
+        path.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{place!r} is not valid UTF-8, so Hugging Face datasets cannot store it. Rename the file."
+            f"{path!r} is not valid UTF-8, so Hugging Face datasets cannot store it. Rename the file."
         ) from error
-    return place
+    return path
 
 
 def _objects(annotations: pd.DataFrame, labels: Sequence[str]) -> dict[str, list[Any]]:
@@ -77,7 +77,7 @@ def _objects(annotations: pd.DataFrame, labels: Sequence[str]) -> dict[str, list
         "area": (boxes[:, 2] * boxes[:, 3]).tolist(),
         "iscrowd": annotations["crowd"].tolist(),
         "confidence": annotations["confidence"].tolist(),
-        "polygon": [None if one is None else to_one_ring(one) for one in annotations["polygon"]],
+        "polygon": [None if polygon is None else to_one_ring(polygon) for polygon in annotations["polygon"]],
     }
 
 
@@ -97,38 +97,38 @@ def _per_image(
     images: pd.DataFrame, annotations: pd.DataFrame, values: Mapping[str, list[Any]]
 ) -> list[dict[str, list[Any]] | None]:
     """Group ``values`` by image, with None for unlabelled images."""
-    own: dict[str, list[int]] = {}
+    by_image: dict[str, list[int]] = {}
     for row, image in enumerate(annotations["image"]):
-        own.setdefault(image, []).append(row)
+        by_image.setdefault(image, []).append(row)
     return [
-        {name: [column[row] for row in own.get(image, ())] for name, column in values.items()}
-        if image in own or status == "labelled"
+        {name: [column[row] for row in by_image.get(image, ())] for name, column in values.items()}
+        if image in by_image or status == "labelled"
         else None
         for image, status in zip(images["image"], images["status"], strict=True)
     ]
 
 
-def _only(own: list[int] | None, position: int, images: pd.DataFrame) -> int | None:
-    if own and len(own) > 1:
+def _only(values: list[int] | None, position: int, images: pd.DataFrame) -> int | None:
+    if values and len(values) > 1:
         raise InputError(
-            f"task='single-label', but image {images['image'].iat[position]!r} has {len(own)} labels. "
+            f"task='single-label', but image {images['image'].iat[position]!r} has {len(values)} labels. "
             "Use task='multi-label'."
         )
-    return own[0] if own else None
+    return values[0] if values else None
 
 
 def _extra_columns(images: pd.DataFrame) -> dict[str, str]:
     """Return the user columns of plain values, each with its Hugging Face type."""
     kinds = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
-    found = {}
+    types = {}
     for name in images.columns:
         if name in _NOT_EXTRA:
             continue
         if pd.api.types.is_string_dtype(images[name].dtype):
-            found[name] = "string"
+            types[name] = "string"
         elif images[name].dtype.kind in kinds:
-            found[name] = kinds[images[name].dtype.kind]
-    return found
+            types[name] = kinds[images[name].dtype.kind]
+    return types
 
 
 def from_huggingface(
@@ -162,17 +162,17 @@ def from_huggingface(
         uri = keeper.keep(row[image], position)
         if uri is None:
             continue
-        said = row[label] if label else None
-        found = [{"image": uri, "label": name} for name in _names(said, of_images)]
+        label_value = row[label] if label else None
+        annotation_rows = [{"image": uri, "label": name} for name in _names(label_value, of_images)]
         marked = row[objects] if objects else None
         for entry in _entries(marked):
             try:
-                found.append({"image": uri, **_box(entry, of_objects, boxes)})
+                annotation_rows.append({"image": uri, **_box(entry, of_objects, boxes)})
             except (ValueError, TypeError, IndexError) as error:
                 keeper.issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
-        seen = bool(found) or marked is not None or isinstance(said, list)
+        seen = bool(annotation_rows) or marked is not None or isinstance(label_value, list)
         images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **{n: row[n] for n in extra}})
-        annotations += found
+        annotations += annotation_rows
     table = pd.DataFrame(images, columns=["image", "status", *extra]).drop_duplicates("image")
     marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
     known = list(dict.fromkeys([*of_images, *of_objects]))
@@ -205,12 +205,12 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
 
 def _names(value: object, names: Sequence[str]) -> Iterator[str]:
     """Yield the labels for a class index, a string, or a list of either, skipping indices without a name such as -1."""
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, int) and names:
-            if 0 <= one < len(names):
-                yield names[one]
-        elif one is not None:
-            yield str(one)
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, int) and names:
+            if 0 <= number < len(names):
+                yield names[number]
+        elif number is not None:
+            yield str(number)
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:

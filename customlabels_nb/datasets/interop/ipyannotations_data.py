@@ -38,22 +38,22 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     rows: list[dict[str, Any]] = []
     issues: list[Issue] = []
     statuses: dict[str, str] = {}
-    for image, said in data.items():
+    for image, answer in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
             raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
         uri = os.fspath(image) if is_remote(os.fspath(image)) else to_uri(to_path(os.fspath(image)))
         if uri in statuses:
             raise InputError(f"data contains the image {uri!r} twice.")
-        entries = _entries(said, uri)
+        entries = _entries(answer, uri)
         statuses[uri] = "unlabelled" if entries is None else "labelled"
-        found = 0
+        count = 0
         for number, entry in enumerate(entries or []):
             try:
                 rows.append({"image": uri, **_row(entry)})
-                found += 1
+                count += 1
             except (UnreadableError, LabelError) as error:
                 issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
-        if entries and not found:
+        if entries and not count:
             statuses[uri] = "unlabelled"  # not "labelled as empty": there are annotations, but none could be read
     images = pd.DataFrame({"image": list(statuses), "status": list(statuses.values())})
     if not statuses:
@@ -62,15 +62,15 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     return Contents(t.normalise_images(images), annotations, t.labels_in_order(annotations), issues)
 
 
-def _entries(said: Any, uri: str) -> list[Any] | None:
+def _entries(answer: Any, uri: str) -> list[Any] | None:
     """Return the list of shapes or classes, or None for an unlabelled image."""
-    if said is None:
+    if answer is None:
         return None
-    if isinstance(said, str):
-        return [said]
-    if isinstance(said, list | tuple):
-        return list(said)
-    raise InputError(f"data has {said!r} for {uri!r}. Pass a class, a list of classes, or a list of shapes.")
+    if isinstance(answer, str):
+        return [answer]
+    if isinstance(answer, list | tuple):
+        return list(answer)
+    raise InputError(f"data has {answer!r} for {uri!r}. Pass a class, a list of classes, or a list of shapes.")
 
 
 def _row(entry: Any) -> dict[str, Any]:

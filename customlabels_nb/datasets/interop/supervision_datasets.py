@@ -98,13 +98,13 @@ def from_supervision(dataset: Any) -> Contents:
         if not os.path.isfile(path)
     ]
     frames = []
-    for path, found in dataset.annotations.items():
-        if found.class_id is None and len(found):
-            issues.append(Issue("ENTRY_UNREADABLE", f"{len(found)} detections have no class.", where=uris[path]))
+    for path, detections in dataset.annotations.items():
+        if detections.class_id is None and len(detections):
+            issues.append(Issue("ENTRY_UNREADABLE", f"{len(detections)} detections have no class.", where=uris[path]))
             continue
-        frame = _rows(sv, found, uris[path], classes)
+        frame = _rows(sv, detections, uris[path], classes)
         frames.append(frame)
-        if getattr(found, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
+        if getattr(detections, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
             issues.append(
                 Issue("ENTRY_ADJUSTED", f"{lost} masks that are empty or noise were read as boxes.", where=uris[path])
             )
@@ -115,18 +115,18 @@ def from_supervision(dataset: Any) -> Contents:
     return Contents(images, annotations, classes, issues)
 
 
-def _rows(sv: Any, found: Any, uri: str, classes: list[str]) -> pd.DataFrame:
+def _rows(sv: Any, detections: Any, uri: str, classes: list[str]) -> pd.DataFrame:
     """Return the annotations of one image."""
-    numbers = [] if found.class_id is None else found.class_id.tolist()
+    numbers = [] if detections.class_id is None else detections.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
-    if found.confidence is not None:
-        frame["confidence"] = np.asarray(found.confidence, dtype=np.float64).clip(0, 1)
-    if not isinstance(found, sv.Detections):
+    if detections.confidence is not None:
+        frame["confidence"] = np.asarray(detections.confidence, dtype=np.float64).clip(0, 1)
+    if not isinstance(detections, sv.Detections):
         return frame
-    frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(found.xyxy)
-    frame = frame.assign(**{name: list(found.data[name]) for name in _KEPT if name in found.data})
-    if "polygon" not in frame.columns and found.mask is not None:
-        frame["polygon"] = pd.Series(list(map(_outline, found.mask)), index=frame.index, dtype=object)
+    frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(detections.xyxy)
+    frame = frame.assign(**{name: list(detections.data[name]) for name in _KEPT if name in detections.data})
+    if "polygon" not in frame.columns and detections.mask is not None:
+        frame["polygon"] = pd.Series(list(map(_outline, detections.mask)), index=frame.index, dtype=object)
     return frame
 
 

@@ -64,13 +64,13 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         self._root, self._transform, self._transforms = root, transform, transforms
         places = has_place(contents.annotations)
         wanted = contents.annotations[places if self._drawn else ~places]
-        images, found = split_off_unlabelled(contents, wanted)
+        images, issues = split_off_unlabelled(contents, wanted)
         if self.task == "single-label":
             _refuse_several(wanted)
             bare = images.loc[~images["image"].isin(wanted["image"]), "image"]
-            found += left_out(bare.tolist(), "images are labelled as empty")
+            issues += left_out(bare.tolist(), "images are labelled as empty")
             images = images[images["image"].isin(wanted["image"])]
-        self._found = found
+        self._found = issues
         self.images: list[str] = images["image"].tolist()
         self.classes = [BACKGROUND, *contents.labels] if self._drawn else list(contents.labels)
         self._take(wanted)
@@ -117,27 +117,27 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         return image if self._transform is None else self._transform(image), target
 
     def _target(self, position: int, size: tuple[int, int]) -> Any:
-        own = slice(int(self._first[position]), int(self._first[position + 1]))
-        labels = self._labels[own]
+        part = slice(int(self._first[position]), int(self._first[position + 1]))
+        labels = self._labels[part]
         if self.task == "single-label":
             return int(labels[0])
         if self.task == "multi-label":
             vector = torch.zeros(len(self.classes))
             vector[torch.from_numpy(labels.copy())] = 1.0
             return vector
-        boxes = torch.from_numpy(self._boxes[own].copy())
-        found = {
+        boxes = torch.from_numpy(self._boxes[part].copy())
+        target = {
             "boxes": BoundingBoxes(boxes, format="XYXY", canvas_size=(size[1], size[0])),
             "labels": torch.from_numpy(labels.copy()),
             "image_id": position,
             "area": (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
-            "iscrowd": torch.from_numpy(self._crowd[own].copy()),
+            "iscrowd": torch.from_numpy(self._crowd[part].copy()),
         }
         if self.task == t.POLYGONS:
-            masks = masks_of(self._polygons[own], xyxy_to_ltwh(self._boxes[own]), size)
+            masks = masks_of(self._polygons[part], xyxy_to_ltwh(self._boxes[part]), size)
             area = torch.from_numpy(masks.sum(axis=(1, 2), dtype=np.float32))
-            found |= {"masks": Mask(torch.from_numpy(masks)), "area": area}
-        return found
+            target |= {"masks": Mask(torch.from_numpy(masks)), "area": area}
+        return target
 
     @staticmethod
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:

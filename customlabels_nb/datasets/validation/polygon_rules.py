@@ -19,10 +19,10 @@ _SAME_BOX = 0.5  # pixels: smaller differences come from rounding
 
 def polygon_findings(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[int, list[LineFinding]]:
     """Return the findings about polygons by line, that is the position of the image in ``images`` from 1."""
-    found: dict[int, list[LineFinding]] = {}
+    result: dict[int, list[LineFinding]] = {}
     for _, line, detail, _, codes in _bad_polygons(images, annotations):
-        found.setdefault(line, []).extend(finding(code, detail=detail) for code in codes)
-    return found
+        result.setdefault(line, []).extend(finding(code, detail=detail) for code in codes)
+    return result
 
 
 def repair_polygons(
@@ -44,8 +44,8 @@ def repair_polygons(
             box = polygon_to_ltwh(polygon if mended is None else mended)
             if not np.isfinite(box).all():
                 continue
-            own = annotations.loc[row, list(t.BOX_COLUMNS)].to_numpy(np.float64, na_value=np.nan)
-            if not unboxed and np.abs(own - box).max() > _SAME_BOX:
+            given_box = annotations.loc[row, list(t.BOX_COLUMNS)].to_numpy(np.float64, na_value=np.nan)
+            if not unboxed and np.abs(given_box - box).max() > _SAME_BOX:
                 replaced = ", and its box was replaced by the polygon's bounding box"
             result.loc[row, list(t.BOX_COLUMNS)] = box
         result.at[row, "polygon"] = mended

@@ -140,7 +140,7 @@ class _Line:
         self.value = _object(line)
         self.findings = line.findings
         self.state: State = line.state
-        self.of_image = [found for found in line.findings if found.code in _BAD_IMAGE]
+        self.of_image = [error for error in line.findings if error.code in _BAD_IMAGE]
         self.gone: dict[str, set[int]] = {}
         self.changes: list[RepairChange] = []
         self.real_size: Size | None = None
@@ -186,7 +186,7 @@ class _Line:
         }
         for repair, holds in reasons.items():
             if holds and repair in self.names:
-                codes = ", ".join(dict.fromkeys(found.code for found in self.findings))
+                codes = ", ".join(dict.fromkeys(error.code for error in self.findings))
                 self._change(repair, "line", f"the line was dropped ({codes})")
                 return True
         return False
@@ -200,16 +200,16 @@ class _Line:
             if self._findings_to_repair("drop_bad_attributes", code):
                 for attribute in self._attributes_with(code):
                     self._drop_attribute("drop_bad_attributes", attribute)
-        for found in self._findings_to_repair("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE"):
-            self._drop_attribute("drop_unsupported", str(found.place[0]).removesuffix(METADATA))
+        for error in self._findings_to_repair("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE"):
+            self._drop_attribute("drop_unsupported", str(error.place[0]).removesuffix(METADATA))
         if self._findings_to_repair("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
             for attribute in self._attributes_with("ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
                 self._assume_confidence(attribute)
         if self._findings_to_repair("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
             for attribute in self._attributes_with("ERROR_MISSING_CLASS_MAP_ID"):
                 self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "had no name")
-        for found in self._findings_to_repair("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
-            self._shorten_labels(str(found.place[0]).removesuffix(METADATA))
+        for error in self._findings_to_repair("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
+            self._shorten_labels(str(error.place[0]).removesuffix(METADATA))
 
     def _attributes_with(self, code: str) -> list[str]:
         """List the attributes with this code by checking each separately, because a line reports only the first."""
@@ -265,15 +265,15 @@ class _Line:
 
     # -- boxes --------------------------------------------------------------------------------------
     def _repair_boxes(self) -> None:
-        for found in self._findings_to_repair("clip_boxes", "ERROR_INVALID_BOUNDING_BOX"):
-            self._clip(*_annotation(found))
+        for error in self._findings_to_repair("clip_boxes", "ERROR_INVALID_BOUNDING_BOX"):
+            self._clip(*_annotation(error))
         if "clip_boxes" not in self.names:
-            for found in self._findings_to_repair("drop_off_frame_boxes", "ERROR_INVALID_BOUNDING_BOX"):
-                self._drop_box("drop_off_frame_boxes", *_annotation(found), "was outside the image")
-        for found in self._findings_to_repair("drop_small_boxes", "ERROR_BOUNDING_BOX_TOO_SMALL"):
-            self._drop_box("drop_small_boxes", *_annotation(found), "was too small")
-        for found in self._findings_to_repair("drop_excess_boxes", "ERROR_TOO_MANY_BOUNDING_BOXES"):
-            self._drop_excess(str(found.place[0]))
+            for error in self._findings_to_repair("drop_off_frame_boxes", "ERROR_INVALID_BOUNDING_BOX"):
+                self._drop_box("drop_off_frame_boxes", *_annotation(error), "was outside the image")
+        for error in self._findings_to_repair("drop_small_boxes", "ERROR_BOUNDING_BOX_TOO_SMALL"):
+            self._drop_box("drop_small_boxes", *_annotation(error), "was too small")
+        for error in self._findings_to_repair("drop_excess_boxes", "ERROR_TOO_MANY_BOUNDING_BOXES"):
+            self._drop_excess(str(error.place[0]))
 
     def _clip(self, attribute: str, index: int) -> None:
         annotation, frame = self._boxes(attribute)[index], self.real_size or size_of(self.value[attribute])
@@ -292,10 +292,10 @@ class _Line:
 
     def _drop_excess(self, attribute: str) -> None:
         allowed, gone = self.limits.max_boxes_per_image, self.gone.get(attribute, set())
-        left = [index for index in range(len(self._boxes(attribute))) if index not in gone]
+        remaining = [index for index in range(len(self._boxes(attribute))) if index not in gone]
         objects = self._metadata(attribute)["objects"]
-        left.sort(key=lambda index: confidence_of(objects[index], 1.0) or 0.0, reverse=True)
-        for index in sorted(left[allowed:]):
+        remaining.sort(key=lambda index: confidence_of(objects[index], 1.0) or 0.0, reverse=True)
+        for index in sorted(remaining[allowed:]):
             self._drop_box("drop_excess_boxes", attribute, index, f"exceeded the limit of {allowed}")
 
     def _drop_boxes(self, repair: str, attribute: str, which: Callable[[str | None], bool], why: str) -> None:
@@ -325,11 +325,11 @@ class _Line:
     # -- access to parts of the line ----------------------------------------------------------------
     @staticmethod
     def _off_frame(findings: Iterable[LineFinding]) -> set[Place]:
-        return {found.place for found in findings if found.code == "ERROR_INVALID_BOUNDING_BOX"}
+        return {error.place for error in findings if error.code == "ERROR_INVALID_BOUNDING_BOX"}
 
     def _findings_to_repair(self, repair: str, code: str) -> list[LineFinding]:
         """Return the findings with this code, if the repair for them was requested."""
-        return [found for found in self.findings if found.code == code] if repair in self.names else []
+        return [error for error in self.findings if error.code == code] if repair in self.names else []
 
     def _parsed(self, value: dict[str, Any]) -> ParsedLine:
         return parse_line(dumped(value), self.limits, ImageVerdict(self.real_size) if self.real_size else None)
@@ -372,5 +372,5 @@ def _object(line: CheckedLine) -> dict[str, Any]:
     return value
 
 
-def _annotation(found: LineFinding) -> tuple[str, int]:
-    return str(found.place[0]), int(found.place[2])
+def _annotation(error: LineFinding) -> tuple[str, int]:
+    return str(error.place[0]), int(error.place[2])

@@ -184,11 +184,11 @@ def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits)
     places = [finder.relocated(line.source_ref) for line in lines]
     missing = set(finder.missing)
     finder.missing.clear()  # they are reported later, with the contents
-    judged = _judge_images([place for place in places if place not in missing], limits)
+    judged = _judge_images([location for location in places if location not in missing], limits)
     judged.verdicts |= dict.fromkeys(missing, ImageVerdict(unusable="it is not in the folder passed as images="))
     matter: dict[int, ImageVerdict] = {}
-    for line, place in zip(lines, places, strict=True):
-        verdict = judged.verdicts.get(place)
+    for line, location in zip(lines, places, strict=True):
+        verdict = judged.verdicts.get(location)
         if verdict is None:
             continue
         another_size = limits.service and line.size is not None and verdict.size not in (None, line.size)
@@ -237,7 +237,7 @@ def _check_creation(side: _ManifestSide, limits: Limits, *, split: bool) -> None
     _set_use_case([side])
     if manifest.terminal:
         return
-    bad = sum(any(found.code in _TERMINAL for found in line.findings) for line in manifest.lines)
+    bad = sum(any(error.code in _TERMINAL for error in line.findings) for line in manifest.lines)
     if limits.service and bad > manifest.total * _TOO_MANY_IN_ERROR:
         side.stop("ERROR_TOO_MANY_RECORDS_IN_ERROR", f"{bad:,} of {manifest.total:,} lines")
     if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
@@ -264,8 +264,8 @@ def _check_lines_and_images(side: _ManifestSide, limits: Limits) -> None:
     manifest, judged = side.manifest, side.judged
     share = limits.max_invalid_line_share
     if share is not None and manifest.total and manifest.invalid / manifest.total > share:
-        said = f"{manifest.invalid:,} of {manifest.total:,} lines, more than {share:.0%}"
-        side.add("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", said)
+        detail = f"{manifest.invalid:,} of {manifest.total:,} lines, more than {share:.0%}"
+        side.add("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", detail)
     if not limits.service:
         return
     if len(manifest.buckets) > 1:
@@ -283,8 +283,8 @@ def _check_labels(side: _ManifestSide, limits: Limits) -> None:
     if len(manifest.labels) < fewest:
         side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(manifest.labels)} labels, but at least {fewest} are needed")
     elif len(manifest.usable_labels) < fewest:
-        said = f"{len(manifest.usable_labels)} labels, but at least {fewest} are needed for {manifest.use_case}"
-        side.add("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", said)
+        detail = f"{len(manifest.usable_labels)} labels, but at least {fewest} are needed for {manifest.use_case}"
+        side.add("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", detail)
     if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
         side.add("ERROR_MANIFEST_TOO_MANY_LABELS", _more(manifest.labels, limits.max_labels))
 
@@ -365,37 +365,37 @@ class _ImageFindings:
 def _judge_images(places: Sequence[str], limits: Limits) -> _ImageFindings:
     """Check the images at these paths and URLs."""
     judged = _ImageFindings()
-    local = [place for place in places if not is_remote(place)]
-    for place, header in zip(local, headers(local), strict=True):
-        judged.verdicts[place] = _verdict(header, limits)
-    remote = [place for place in places if is_remote(place)]
+    local = [location for location in places if not is_remote(location)]
+    for location, header in zip(local, headers(local), strict=True):
+        judged.verdicts[location] = _verdict(header, limits)
+    remote = [location for location in places if is_remote(location)]
 
-    def look(place: str) -> ImageHeader | ImageError | None:
-        if _server(place) in judged.unreachable:
+    def look(location: str) -> ImageHeader | ImageError | None:
+        if _server(location) in judged.unreachable:
             return None
         try:
-            return read_header(place)
+            return read_header(location)
         except ImageError as error:
             return error
 
     workers = connections(remote, settings.threads)
-    for place, seen in zip(remote, map_bounded(look, remote, workers=workers), strict=True):
+    for location, seen in zip(remote, map_bounded(look, remote, workers=workers), strict=True):
         if seen is not None:
-            _note(judged, place, seen, limits)
+            _note(judged, location, seen, limits)
     return judged
 
 
-def _note(judged: _ImageFindings, place: str, seen: ImageHeader | ImageError, limits: Limits) -> None:
-    on_s3 = place.startswith("s3://")
+def _note(judged: _ImageFindings, location: str, seen: ImageHeader | ImageError, limits: Limits) -> None:
+    on_s3 = location.startswith("s3://")
     cause = seen.__cause__ if isinstance(seen, ImageError) else None
     if isinstance(seen, ImageError) and not _is_about_the_image(seen, cause):
-        judged.unreachable.setdefault(_server(place), seen.reason)
+        judged.unreachable.setdefault(_server(location), seen.reason)
         return
     if on_s3 and isinstance(cause, PermissionError):
-        judged.refused.add(urlsplit(place).netloc)
+        judged.refused.add(urlsplit(location).netloc)
     judged.fetched += on_s3 and not isinstance(seen, ImageNotFoundError)
     judged.lost += on_s3 and isinstance(seen, ImageNotFoundError)
-    judged.verdicts[place] = _verdict(seen, limits)
+    judged.verdicts[location] = _verdict(seen, limits)
 
 
 def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
@@ -412,8 +412,8 @@ def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
     return isinstance(cause, FileNotFoundError | PermissionError)
 
 
-def _server(place: str) -> str:
-    parts = urlsplit(place)
+def _server(location: str) -> str:
+    parts = urlsplit(location)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -430,6 +430,6 @@ def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
         )
     ratio = max(size) / min(size)
     if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
-        said = f"{width:,} × {height:,} pixels exceed the maximum aspect ratio of {limits.max_aspect_ratio:g} to 1"
-        return ImageVerdict(size, said, wrong)
+        message = f"{width:,} × {height:,} pixels exceed the maximum aspect ratio of {limits.max_aspect_ratio:g} to 1"
+        return ImageVerdict(size, message, wrong)
     return ImageVerdict(size, "", wrong)

@@ -74,8 +74,8 @@ class ManifestOnDisk(Generic[Fixed]):
         size = self._real_size()
         for number, raw, line in paired_lines(manifest):
             mended, changed = (raw, []) if line is None else repair_line(line, names, limits, size)
-            if keep is not None and mended is not None and (found := _elsewhere(number, _source(mended), keep)):
-                mended, changed = None, [*changed, found]
+            if keep is not None and mended is not None and (moved := _elsewhere(number, _source(mended), keep)):
+                mended, changed = None, [*changed, moved]
             changes += changed
             if mended is not None:
                 numbers.append(number)
@@ -93,11 +93,11 @@ class ManifestOnDisk(Generic[Fixed]):
         finder = ImageFinder(Path(), images=self._images, relocate=self._relocate)
 
         def size(source_ref: str, given: Size) -> tuple[Size | None, bool]:
-            place = finder.relocated(source_ref)
-            header = _header(place)
+            path = finder.relocated(source_ref)
+            header = _header(path)
             if header is None:
                 return None, False
-            return (header.width, header.height), not is_remote(place) and can_be_fitted(given, header)
+            return (header.width, header.height), not is_remote(path) and can_be_fitted(given, header)
 
         return size
 
@@ -141,41 +141,41 @@ class DatasetTables(Generic[Fixed]):
         """Return the manifest to check. With ``bucket``, images that are not on S3 are treated as uploaded to it."""
         places = self.places
         if bucket is not None:
-            places = [_uploaded(place, bucket) for place in places]
+            places = [_uploaded(location, bucket) for location in places]
             self._images = _with_sizes(self._contents, self.places)
             self.notes = [UPLOAD_NOTE] if places != self.places else []
         return ManifestLines(self.name, list(self._lines(places)))
 
     def check_polygons(self, manifest: CheckedManifest) -> None:
         """Add findings about polygons, which manifests cannot store. The lines stay usable."""
-        found = {line.number: line for line in manifest.lines}
+        by_number = {line.number: line for line in manifest.lines}
         for number, findings in polygon_findings(self._contents.images, self._contents.annotations).items():
-            if number not in found:
+            if number not in by_number:
                 manifest.lines.append(CheckedLine(number, b"", None, "valid"))
-            found.get(number, manifest.lines[-1]).findings.extend(findings)
+            by_number.get(number, manifest.lines[-1]).findings.extend(findings)
 
     def name_images(self, manifest: CheckedManifest) -> None:
         """Replace image URIs in the findings with the names in the dataset, and add the source of unread lines."""
         manifest.open_lines = lambda: self._lines(self.places)
-        found = {line.number: line for line in manifest.lines}
-        for number, raw in enumerate(self._lines(self.places), 1) if found else ():
-            if number not in found:
+        by_number = {line.number: line for line in manifest.lines}
+        for number, raw in enumerate(self._lines(self.places), 1) if by_number else ():
+            if number not in by_number:
                 continue
-            line = found[number]
+            line = by_number[number]
             line.raw = raw
             if number <= len(self._names):
                 line.source_ref = self._names[number - 1]
-        self._note_unread(manifest, found)
+        self._note_unread(manifest, by_number)
 
-    def _note_unread(self, manifest: CheckedManifest, found: Mapping[int, CheckedLine]) -> None:
-        for number, (source, place, raw) in enumerate(self._unread, len(self._names) + 1):
-            line = found.get(number)
+    def _note_unread(self, manifest: CheckedManifest, by_number: Mapping[int, CheckedLine]) -> None:
+        for number, (source, line_number, raw) in enumerate(self._unread, len(self._names) + 1):
+            line = by_number.get(number)
             if line is None:  # the image is already in the dataset, perhaps under another name
-                said = [finding("ERROR_INVALID_SOURCE_REF_FORMAT")]
-                line = CheckedLine(number, raw.encode(), _source(raw.encode()), "invalid", said)
+                errors = [finding("ERROR_INVALID_SOURCE_REF_FORMAT")]
+                line = CheckedLine(number, raw.encode(), _source(raw.encode()), "invalid", errors)
                 manifest.lines.append(line)
                 manifest.valid, manifest.invalid = manifest.valid - 1, manifest.invalid + 1
-            line.findings = [replace(one, detail=f"line {place:,} of {source}") for one in line.findings]
+            line.findings = [replace(error, detail=f"line {line_number:,} of {source}") for error in line.findings]
         manifest.lines.sort(key=lambda line: line.number)
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
@@ -193,7 +193,7 @@ class DatasetTables(Generic[Fixed]):
         if "keep_one_bucket" in names:
             keep = _main_bucket(self.places)
             numbered = enumerate(self.places, 1)
-            changes += [found for number, place in numbered if (found := _elsewhere(number, place, keep))]
+            changes += [moved for number, location in numbered if (moved := _elsewhere(number, location, keep))]
         contents = _changed_tables(self._contents, changes, self._names)
         if names & {MEND, DROP}:
             contents.annotations, mended = repair_polygons(contents.images, contents.annotations, names)
@@ -230,7 +230,7 @@ def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> 
 
 def upload_bucket(subjects: Iterable[DatasetTables[Fixed]]) -> str:
     """Return the bucket to assume for images that are not on S3, the first bucket used by other images if any."""
-    places = (place for subject in subjects for place in subject.places)
+    places = (location for subject in subjects for location in subject.places)
     return next(filter(None, map(bucket_of, places)), "bucket")
 
 
@@ -239,9 +239,9 @@ def relocation(bucket: str | None) -> dict[str, str]:
     return {} if bucket is None else {f"s3://{bucket}/{_UPLOADED}/": ""}
 
 
-def _uploaded(place: str, bucket: str) -> str:
+def _uploaded(location: str, bucket: str) -> str:
     # a name that is not UTF-8 cannot be a key of a bucket, so it stays unchanged and is reported
-    return place if place.startswith(("s3://", "file://")) else f"s3://{bucket}/{_UPLOADED}/{place}"
+    return location if location.startswith(("s3://", "file://")) else f"s3://{bucket}/{_UPLOADED}/{location}"
 
 
 def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
@@ -257,16 +257,16 @@ def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
     return images
 
 
-def _header(place: str) -> ImageHeader | None:
+def _header(location: str) -> ImageHeader | None:
     try:
-        return read_header(place)
+        return read_header(location)
     except ImageError:
         return None
 
 
 def _source(raw: bytes) -> str:
-    found = (parsed(raw) or {}).get(SOURCE)
-    return found if isinstance(found, str) else ""
+    source = (parsed(raw) or {}).get(SOURCE)
+    return source if isinstance(source, str) else ""
 
 
 def _sources(manifest: CheckedManifest) -> Iterator[str]:
@@ -278,12 +278,12 @@ def _main_bucket(places: Iterable[str]) -> str | None:
     return max(counts, key=lambda bucket: counts[bucket], default=None)
 
 
-def _elsewhere(number: int, place: str, keep: str | None) -> RepairChange | None:
-    bucket = bucket_of(place)
+def _elsewhere(number: int, location: str, keep: str | None) -> RepairChange | None:
+    bucket = bucket_of(location)
     if bucket in (None, keep):
         return None
     return RepairChange(
-        "keep_one_bucket", number, place, "line", f"the line was dropped because its image is in {bucket!r}"
+        "keep_one_bucket", number, location, "line", f"the line was dropped because its image is in {bucket!r}"
     )
 
 

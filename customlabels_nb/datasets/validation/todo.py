@@ -59,8 +59,10 @@ class Task:
 def tasks(checked: CheckedManifests) -> list[Task]:
     """List the tasks for manifests as a whole, then for errors and warnings on lines, most freed lines first."""
     sides = [(t.TRAIN, checked.train), *([(t.TEST, checked.test)] if checked.test else [])]
-    found = [("", one) for one in checked.errors] + [(split, one) for split, side in sides for one in side.errors]
-    whole = [Task(split, one.code, one.message, detail=one.detail) for split, one in found]
+    errors = [("", error) for error in checked.errors] + [
+        (split, error) for split, side in sides for error in side.errors
+    ]
+    whole = [Task(split, error.code, error.message, detail=error.detail) for split, error in errors]
     of_lines = [task for split, side in sides for task in _of_lines(split, side)]
     of_lines.sort(key=lambda task: (task.code.startswith("WARNING_"), -task.frees, -task.lines))
     return whole + of_lines
@@ -70,38 +72,38 @@ def _of_lines(split: str, manifest: CheckedManifest) -> Iterator[Task]:
     messages: dict[str, str] = {}
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for line in manifest.lines:
-        for code, message in {found.code: found.message for found in reversed(line.findings)}.items():
+        for code, message in {error.code: error.message for error in reversed(line.findings)}.items():
             messages.setdefault(code, message)
             numbers[code].append(line.number)
     frees = Counter(map(_only_cause, manifest.lines))
     for code in (code for code in CODES if code in numbers):
-        own = numbers[code]
-        yield Task(split, code, messages[code], len(own), frees[code], tuple(own[:_FIRST_LINES]))
+        line_numbers = numbers[code]
+        yield Task(split, code, messages[code], len(line_numbers), frees[code], tuple(line_numbers[:_FIRST_LINES]))
 
 
 def _only_cause(line: CheckedLine) -> str | None:
     """Return the only code that makes a line unusable, or None if it is usable or has several causes."""
     if line.state == "valid":
         return None
-    codes = dict.fromkeys(found.code for found in line.findings)
+    codes = dict.fromkeys(error.code for error in line.findings)
     causes = [code for code in codes if code not in CONSEQUENCES] or list(codes)[:1]
     return causes[0] if len(causes) == 1 else None
 
 
-def first_step(found: Sequence[Task]) -> str:
+def first_step(tasks: Sequence[Task]) -> str:
     """Describe the first step in a sentence, usually the repair that makes the most lines usable.
 
     The result is empty if there are no tasks.
     """
-    for task in found:
+    for task in tasks:
         mends = [repair for repair in task.advice.repairs if repair not in _LEAVE_OUT]
         if task.frees and mends:
             split = "" if task.split == t.TRAIN else f', split="{task.split}"'
             lines = "1 line" if task.frees == 1 else f"{task.frees:,} lines"
             return f'First: report.fix("{mends[0]}"{split}) makes up to {lines} usable.'
-    if found and found[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # caused by errors on the lines
-        found = sorted(found, key=lambda task: not task.frees)
-    return f"First: {found[0].advice.text}" if found else ""
+    if tasks and tasks[0].code == "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST":  # caused by errors on the lines
+        tasks = sorted(tasks, key=lambda task: not task.frees)
+    return f"First: {tasks[0].advice.text}" if tasks else ""
 
 
 @dataclass(frozen=True)

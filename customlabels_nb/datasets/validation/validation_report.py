@@ -82,9 +82,9 @@ class ValidationReport(Generic[Fixed]):
     @property
     def errors(self) -> pd.DataFrame:
         """Errors that prevent training: split (empty if both manifests are affected), code, message, detail."""
-        found = [("", one) for one in self._checked.errors]
-        found += [(split, one) for split, side in self._sides.items() for one in side.errors]
-        rows = [(split, one.code, one.message, one.detail) for split, one in found]
+        errors = [("", error) for error in self._checked.errors]
+        errors += [(split, error) for split, side in self._sides.items() for error in side.errors]
+        rows = [(split, error.code, error.message, error.detail) for split, error in errors]
         return pd.DataFrame(rows, columns=["split", "code", "message", "detail"]).astype("str")
 
     @property
@@ -96,11 +96,11 @@ class ValidationReport(Generic[Fixed]):
         ``detail`` adds information to Rekognition's message.
         """
         rows = [
-            (split, line.number, line.source_ref, found.code, found.message, written_place(found.place), line.state,
-             found.detail)
+            (split, line.number, line.source_ref, error.code, error.message, written_place(error.place), line.state,
+             error.detail)
             for split, side in self._sides.items()
             for line in side.lines
-            for found in line.findings
+            for error in line.findings
         ]  # fmt: skip
         columns = {"split": "str", "line": "int64", "source_ref": "str", "code": "str", "message": "str",
                    "where": "str", "state": "str", "detail": "str"}  # fmt: skip
@@ -211,11 +211,11 @@ class ValidationReport(Generic[Fixed]):
         contents, changes = self._subjects[split].repaired(side, chosen, self._limits)
         for name in (name for name in REPAIRS if name in chosen):
             say(f"{name}: {_counted([change.line for change in changes if change.repair == name], REPAIRS[name])}.")
-        told = [
+        adjustments = [
             Issue("ENTRY_REPAIRED", f"{change.repair}: {change.what}", change.image or "", side.source, change.line)
             for change in changes
         ]
-        contents.issues = [*told, *contents.issues]
+        contents.issues = [*adjustments, *contents.issues]
         return self._subjects[split].build(contents)
 
     def _side(self, split: str) -> CheckedManifest:
@@ -224,30 +224,32 @@ class ValidationReport(Generic[Fixed]):
         return self._sides[split]
 
     def __repr__(self) -> str:
-        found = tasks(self._checked)
-        head = [self._headline(), first_step(found), *self._counts(), *self.notes]
-        if not found:
+        todo = tasks(self._checked)
+        head = [self._headline(), first_step(todo), *self._counts(), *self.notes]
+        if not todo:
             return printable("\n".join([line for line in head if line] + ["No problems were found."]))
         rows = [("lines", "frees", "code", "first lines")]
-        rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in found]
+        rows += [(_count(task.lines), _count(task.frees), _named(task), task.where) for task in todo]
         wide = [max(len(row[column]) for row in rows) for column in range(3)]
         body = [
             f"{lines:>{wide[0]}}  {frees:>{wide[1]}}  {code:<{wide[2]}}  {first}".rstrip()
             for lines, frees, code, first in rows
         ]
         indent = " " * (wide[0] + wide[1] + 6)
-        for place, task in reversed(list(enumerate(found, 1))):
-            body.insert(place + 1, indent + task.advice.text)
+        for position, task in reversed(list(enumerate(todo, 1))):
+            body.insert(position + 1, indent + task.advice.text)
         return printable("\n".join([*(line for line in head if line), "", *body]))
 
     def _repr_html_(self) -> str:
-        found = tasks(self._checked)
+        todo = tasks(self._checked)
         return render(
             "validation.html",
             headline=self._headline(),
-            first_step=first_step(found),
+            first_step=first_step(todo),
             sentences=[*self._counts(), *self.notes],
-            tasks=[{**vars(one), "name": _named(one), "where": one.where, "advice": one.advice.text} for one in found],
+            tasks=[
+                {**vars(task), "name": _named(task), "where": task.where, "advice": task.advice.text} for task in todo
+            ],
         )
 
     def _headline(self) -> str:
@@ -289,9 +291,9 @@ def _counted(lines: list[int], what: str) -> str:
     return f"{count:,} change{'s' * (count > 1)} in {places:,} line{'s' * (places > 1)} ({what})"
 
 
-def written_place(place: Place) -> str:
+def written_place(steps: Place) -> str:
     """Format a location in a line's object as text, such as ``bounding-box.annotations[2]``."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def validate_files(

@@ -40,7 +40,7 @@ def _statistics(manifest: CheckedManifest) -> dict[str, Any]:
         "invalid_json_lines": manifest.invalid,
         "ignored_json_lines": manifest.ignored,
         "error_json_line_indices": [
-            line.number for line in manifest.lines if any(not is_warning(found) for found in line.findings)
+            line.number for line in manifest.lines if any(not is_warning(error) for error in line.findings)
         ],
         "errors": _plain(manifest.errors),
     }
@@ -54,11 +54,11 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
     InputError
         If the file has changed since it was checked.
     """
-    found = {line.number: line for line in manifest.lines}
+    by_number = {line.number: line for line in manifest.lines}
     changed = f"{manifest.source!r} has changed since it was validated. Validate it again."
     count = 0
     for count, raw in manifest.raw_lines():
-        line = found.get(count)
+        line = by_number.get(count)
         if line is not None and line.raw != raw:
             raise InputError(changed)
         yield count, raw, line
@@ -189,17 +189,17 @@ def _cleaned(raw: bytes) -> bytes:
     return raw
 
 
-def _object_at(value: dict[str, Any], place: Place) -> dict[str, Any]:
+def _object_at(value: dict[str, Any], steps: Place) -> dict[str, Any]:
     """Return the object at ``place``, or the innermost object around it, because only objects can store findings."""
-    found: Any = value
+    value_here: Any = value
     nearest = value
-    for step in place:
+    for step in steps:
         try:
-            found = found[step]
+            value_here = value_here[step]
         except (KeyError, IndexError, TypeError):
             break
-        if isinstance(found, dict):
-            nearest = found
+        if isinstance(value_here, dict):
+            nearest = value_here
     return nearest
 
 

@@ -165,7 +165,11 @@ def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
     shortest = max(below + above_zero, 1) / MOST_STEPS
     step = next(part * 10**power for power in range(20) for part in (1, 2, 5) if part * 10**power >= shortest)
     steps = range(step, max(below, above_zero) + 1, step)
-    ticks = [*(-at for at in reversed(steps) if at <= below), 0, *(at for at in steps if at <= above_zero)]
+    ticks = [
+        *(-position for position in reversed(steps) if position <= below),
+        0,
+        *(position for position in steps if position <= above_zero),
+    ]
     set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
     set_ticks(ticks, [f"{abs(tick):,}" for tick in ticks])
 
