@@ -204,9 +204,9 @@ def _label(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from customlabels_nb.diagnostics import doctor
 
-    found = doctor()
-    print(found.to_json() if options.json else found)
-    return 0 if found.ok else 1
+    checkup = doctor()
+    print(checkup.to_json() if options.json else checkup)
+    return 0 if checkup.ok else 1
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -50,18 +50,18 @@ def check_photos(folder: str) -> None:
     InputError, NotEnoughDataError
         If there are no photos, or too few photos or labels. The message says what to do.
     """
-    found = read_folder(folder, labels_from="folders")
+    photos = read_folder(folder, labels_from="folders")
     counts: dict[str, int] = {}
-    for label in found.labels:
+    for label in photos.labels:
         if label is not None:
             counts[label] = counts.get(label, 0) + 1
     layout = "Put the photos of each label in a separate folder, such as photos/apple and photos/banana."
-    if not found.images:
+    if not photos.images:
         raise InputError(f"There are no photos in {folder!r}. {layout}")
     if len(counts) < 2:
         have = f"one label, {next(iter(counts))!r}" if counts else "no label"
         raise NotEnoughDataError(
-            f"The {len(found.images)} photos in {folder!r} have {have}. At least two are needed. {layout}"
+            f"The {len(photos.images)} photos in {folder!r} have {have}. At least two are needed. {layout}"
         )
     if max(counts.values()) < 2:
         raise NotEnoughDataError(

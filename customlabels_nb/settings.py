@@ -67,15 +67,15 @@ class CpuShare(int):
     """
 
 
-def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> CpuShare:
+def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own_file: Path = Path("/proc/self/cgroup")) -> CpuShare:
     """Return the number of CPUs available to this process, from its affinity and its cgroup quotas (v1 and v2)."""
     share: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     lines: list[str] = []
     with suppress(OSError, UnicodeDecodeError):
-        lines = own.read_text("utf-8").splitlines()
+        lines = own_file.read_text("utf-8").splitlines()
     for _, controllers, path in (line.split(":", 2) for line in ["::", ":cpu:", *lines]):
-        place = cgroup / controllers / path.lstrip("/")
-        for folder in (place, *place.parents):
+        group = cgroup / controllers / path.lstrip("/")
+        for folder in (group, *group.parents):
             for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
                 with suppress(OSError, ValueError):  # no such file, or "max" for no quota
                     quota, period = map(int, " ".join((folder / name).read_text("ascii") for name in names).split())

@@ -62,19 +62,19 @@ def check_datasets(
     datasets = [train, test]
     seen = _files_of(datasets, files, events)
     findings = check_labels(train, test, task)
-    pictures = Pictures.of(datasets, [own.contents for own in seen])
+    pictures = Pictures.of(datasets, [files_of.contents for files_of in seen])
     cache, pairs = project_cache(train.root, "fingerprints"), None
     if near_duplicates or (near_duplicates is None and _is_quick(pictures, cache)):
-        found = _fingerprints(pictures, train.root, cache, events)
-        findings += _light(datasets, pictures, found)
-        pairs = near_duplicate_pairs(pictures, found, events=events)
-        for dataset, own in zip(datasets, seen, strict=True):
-            note_unreadable(dataset, own, found.issues)
+        prints = _fingerprints(pictures, train.root, cache, events)
+        findings += _light(datasets, pictures, prints)
+        pairs = near_duplicate_pairs(pictures, prints, events=events)
+        for dataset, files_of in zip(datasets, seen, strict=True):
+            note_unreadable(dataset, files_of, prints.issues)
     elif near_duplicates is None:
         findings.append(_not_looked_for(len(pictures.images)))
-    for dataset, own in zip(datasets, seen, strict=True):
-        findings += [*check_files(dataset, own), *check_boxes(dataset, own.width, own.height)]
-        findings += check_polygons(dataset, own.width, own.height)
+    for dataset, files_of in zip(datasets, seen, strict=True):
+        findings += [*check_files(dataset, files_of), *check_boxes(dataset, files_of.width, files_of.height)]
+        findings += check_polygons(dataset, files_of.width, files_of.height)
     findings += check_copies(pictures, pairs)
     return CheckReport(findings, len(pictures.images), pairs)
 
@@ -92,23 +92,23 @@ def find_near_duplicates(
     """
     check_threshold(threshold)
     seen = _files_of(datasets, files, events)
-    pictures = Pictures.of(datasets, [own.contents for own in seen])
+    pictures = Pictures.of(datasets, [files_of.contents for files_of in seen])
     root = datasets[0].root
-    found = _fingerprints(pictures, root, project_cache(root, "fingerprints"), events)
-    return near_duplicate_pairs(pictures, found, threshold=threshold, events=events)
+    prints = _fingerprints(pictures, root, project_cache(root, "fingerprints"), events)
+    return near_duplicate_pairs(pictures, prints, threshold=threshold, events=events)
 
 
 def _files_of(datasets: Sequence[Dataset], known: pd.DataFrame | None, events: Events | None) -> list[Files]:
     seen = []
     for dataset in datasets:
-        own = None if known is None else known[known["split"] == dataset.name]
-        seen.append(look_at_files(dataset, own, events=events, phase=f"files of {dataset.name}"))
+        of_dataset = None if known is None else known[known["split"] == dataset.name]
+        seen.append(look_at_files(dataset, of_dataset, events=events, phase=f"files of {dataset.name}"))
     return seen
 
 
 def _contents(pictures: Pictures) -> list[str | None]:
-    own = pictures.images["content"].iloc[pictures.distinct]
-    return [value if isinstance(value, str) else None for value in own]
+    contents = pictures.images["content"].iloc[pictures.distinct]
+    return [value if isinstance(value, str) else None for value in contents]
 
 
 def _is_quick(pictures: Pictures, cache: ContentCache) -> bool:
@@ -122,15 +122,15 @@ def _fingerprints(pictures: Pictures, root: Path | None, cache: ContentCache, ev
     return fingerprints(names, root=root, contents=_contents(pictures), cache=cache, events=events)
 
 
-def _light(datasets: Sequence[Dataset], pictures: Pictures, found: Fingerprints) -> list[Finding]:
+def _light(datasets: Sequence[Dataset], pictures: Pictures, fingerprinted: Fingerprints) -> list[Finding]:
     """Return the findings about blank and dark images."""
-    prints = np.zeros(len(pictures.images), dtype=found.prints.dtype)
+    prints = np.zeros(len(pictures.images), dtype=fingerprinted.prints.dtype)
     readable = np.zeros(len(pictures.images), dtype=bool)
-    prints[pictures.distinct], readable[pictures.distinct] = found.prints, found.readable
+    prints[pictures.distinct], readable[pictures.distinct] = fingerprinted.prints, fingerprinted.readable
     findings, start = [], 0
     for dataset in datasets:
-        own = slice(start, start + len(dataset))
-        findings += check_light(dataset, prints[own], readable[own])
+        rows = slice(start, start + len(dataset))
+        findings += check_light(dataset, prints[rows], readable[rows])
         start += len(dataset)
     return findings
 

@@ -48,15 +48,15 @@ def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt
     """Check which polygons cannot become masks as they are. The parameters are those of :func:`check_boxes`."""
     sizes = dict(zip(dataset.images["image"], zip(width.tolist(), height.tolist(), strict=True), strict=True))
     rows = dataset.annotations.loc[dataset.annotations["polygon"].notna(), ["image", "label", "polygon"]]
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_code: dict[str, list[tuple[str, str]]] = {}
     for image, label, polygon in rows.itertuples(index=False, name=None):
         size = sizes.get(image, (np.nan, np.nan))
         for code in problems(polygon, None if np.isnan(size).any() else size):
-            found.setdefault(code, []).append(
+            by_code.setdefault(code, []).append(
                 (image, f"{label!r} with {sum(map(len, readable_rings(polygon)))} points")
             )
     findings = []
-    for code, polygons in found.items():
+    for code, polygons in by_code.items():
         images, details = zip(*polygons, strict=True)
         table = rows_of(dataset.name, pd.Series(images), list(details))
         of_images = f"on {counted(len(table), 'image')} of the {dataset.name} set"
@@ -97,9 +97,9 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         ),
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
-        own = boxes[holds]
-        rows = rows_of(split, own["image"], [_told(row) for row in own.itertuples()])
-        boxes_ = f"{counted(len(own), 'box', 'boxes')} {words}"
+        chosen = boxes[holds]
+        rows = rows_of(split, chosen["image"], [_told(row) for row in chosen.itertuples()])
+        boxes_ = f"{counted(len(chosen), 'box', 'boxes')} {words}"
         message = f"{boxes_}, on {counted(len(rows), 'image')} of the {split} set."
         yield Finding(code, severity, message, advice, rows["image"].iat[0] if len(rows) else "", rows)
 
@@ -108,12 +108,12 @@ def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return a mask of the boxes with nearly the same edges as an earlier box of the same label in the same image."""
     edges = boxes[["left", "top"]].assign(right=boxes["left"] + boxes["width"], bottom=boxes["top"] + boxes["height"])
     keys = boxes[["image", "label"]]
-    found = np.zeros(len(boxes), dtype=bool)
+    repeated = np.zeros(len(boxes), dtype=bool)
     # nearly equal edges may fall into different cells of one grid, but then not of a grid shifted by half a cell
     for shift in (0.0, 0.5):
         cells = np.floor(edges / (2 * _SAME) + shift)
-        found |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()
-    return found
+        repeated |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()
+    return repeated
 
 
 def _told(row: object) -> str:

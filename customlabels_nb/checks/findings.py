@@ -185,12 +185,12 @@ class CheckReport:
 
     def _head(self) -> str:
         number = {severity: sum(f.severity == severity for f in self._findings) for severity in SEVERITIES}
-        looked = f"{counted(self._images, 'image')} checked: "
+        start = f"{counted(self._images, 'image')} checked: "
         parts = [counted(number[severity], severity) for severity in SEVERITIES if number[severity]]
         if not parts:
-            return looked + "no problems found."
+            return start + "no problems found."
         if number["error"]:
-            return looked + f"{', '.join(parts)}. Start with the errors."
+            return start + f"{', '.join(parts)}. Start with the errors."
         if number["warning"]:
-            return looked + f"{', '.join(parts)}. Training will work, but these problems limit its result."
-        return looked + f"no errors or warnings, and {parts[0]}."
+            return start + f"{', '.join(parts)}. Training will work, but these problems limit its result."
+        return start + f"no errors or warnings, and {parts[0]}."

@@ -82,8 +82,8 @@ def fingerprint(image: Image.Image) -> np.void:
     record["detail"] = np.round(weighted * (127 / largest)) if largest > 0 else 0
     record["color"] = np.clip(np.round(quarters), -127, 127)
     record["mean"], record["spread"] = grey.mean(), grey.std()
-    found: np.void = record[0]
-    return found
+    filled: np.void = record[0]
+    return filled
 
 
 def kept_fingerprints(contents: Sequence[str | None], cache: ContentCache | None) -> Fingerprints:
@@ -140,11 +140,11 @@ def fingerprints(
         events.progress("fingerprints", len(images) - len(missing), len(images))
 
     def prepare(image: Image.Image, content: str) -> np.void:
-        found = fingerprint(image)
+        computed = fingerprint(image)
         if cache is not None:
             # not keyed by the given content: the file may have changed since it was hashed
-            cache.put(_cache_key(content), found.tobytes())
-        return found
+            cache.put(_cache_key(content), computed.tobytes())
+        return computed
 
     for batch in read_in_batches(
         images,
@@ -158,11 +158,11 @@ def fingerprints(
         events=events,
         phase="fingerprints",
     ):
-        for index, found in batch:
-            if isinstance(found, Issue):
-                issues.append(found)
+        for index, result in batch:
+            if isinstance(result, Issue):
+                issues.append(result)
             else:
-                prints[index], readable[index] = found, True
+                prints[index], readable[index] = result, True
     return Fingerprints(prints, readable, issues)
 
 

@@ -154,11 +154,11 @@ def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> 
 
     Problems recorded earlier are not replaced.
     """
-    told = {index for index, _, _ in files.problems}
-    found = {issue.where: issue for issue in issues}
+    noted = {index for index, _, _ in files.problems}
+    by_image = {issue.where: issue for issue in issues}
     for index, image in enumerate(dataset.images["image"]):
-        if image in found and index not in told:
-            files.problems.append((index, found[image].code, found[image].message))
+        if image in by_image and index not in noted:
+            files.problems.append((index, by_image[image].code, by_image[image].message))
     files.remote = 0
 
 
@@ -196,10 +196,10 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
             "Split them into several images, or crop them to the labelled object.",
         ),
     ):
-        own = np.flatnonzero(holds).tolist()
-        if own:
-            message = f"{counted(len(own), 'image')} of the {dataset.name} set {words}."
-            rows = rows_of(dataset.name, names[own].tolist(), [sizes[index] for index in own])
+        indices = np.flatnonzero(holds).tolist()
+        if indices:
+            message = f"{counted(len(indices), 'image')} of the {dataset.name} set {words}."
+            rows = rows_of(dataset.name, names[indices].tolist(), [sizes[index] for index in indices])
             yield Finding(code, "warning", message, advice, rows["image"].iat[0], rows)
 
 
@@ -207,7 +207,7 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
     """Return findings about readable images that are nearly blank or very dark, based on their fingerprints."""
     names = dataset.images["image"].to_numpy(dtype=object)
     blank = readable & (prints["spread"] < _BLANK)
-    found = []
+    findings = []
     for holds, code, words, advice in (
         (
             blank,
@@ -225,8 +225,8 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
         if holds.any():
             rows = rows_of(dataset.name, names[holds].tolist())
             message = f"{counted(len(rows), 'image')} of the {dataset.name} set {words}."
-            found.append(Finding(code, "warning", message, advice, rows["image"].iat[0], rows))
-    return found
+            findings.append(Finding(code, "warning", message, advice, rows["image"].iat[0], rows))
+    return findings
 
 
 def _lower(text: str) -> str:

@@ -67,12 +67,12 @@ _COARSE = np.array([_CROPS.index(crop) for crop in ((0.0, 0.0), (0.05, 0.05))])
 
 def _crop(start: float, end: float) -> npt.NDArray[np.float64]:
     """Return the matrix that crops ``start`` and ``end`` and stretches the rest linearly, shape (SIDE, SIDE)."""
-    place = (start + (np.arange(SIDE) + 0.5) / SIDE * (1 - start - end)) * SIDE - 0.5
-    place = np.clip(place, 0, SIDE - 1)
-    first = np.minimum(place.astype(int), SIDE - 2)
+    positions = (start + (np.arange(SIDE) + 0.5) / SIDE * (1 - start - end)) * SIDE - 0.5
+    positions = np.clip(positions, 0, SIDE - 1)
+    first = np.minimum(positions.astype(int), SIDE - 2)
     matrix, rows = np.zeros((SIDE, SIDE)), np.arange(SIDE)
-    matrix[rows, first] = first + 1 - place
-    matrix[rows, first + 1] = place - first
+    matrix[rows, first] = first + 1 - positions
+    matrix[rows, first + 1] = positions - first
     return matrix
 
 
@@ -142,7 +142,7 @@ def near_duplicates(
     if where.shape != prints.shape:
         raise InputError(f"sides has {len(where)} entries for {len(prints)} fingerprints.")
     usable = np.flatnonzero((prints["spread"] >= _FLAT) & (prints["detail"] != 0).any(axis=(1, 2)))
-    found: dict[tuple[int, int], float] = {}
+    similarity: dict[tuple[int, int], float] = {}
     if len(usable) > 1:
         from threadpoolctl import threadpool_limits
 
@@ -156,12 +156,12 @@ def near_duplicates(
                     for a, b, value in candidates:
                         pair = (a, b) if a < b else (b, a)
                         if value >= threshold:
-                            found[pair] = max(value, found.get(pair, 0.0))
+                            similarity[pair] = max(value, similarity.get(pair, 0.0))
                     done += size
                     if events is not None:
                         events.progress(phase, done, len(usable))
-    pairs = np.asarray(sorted(found), dtype=np.int64).reshape(-1, 2)
-    values = np.asarray([found[a, b] for a, b in pairs.tolist()], dtype=np.float32)
+    pairs = np.asarray(sorted(similarity), dtype=np.int64).reshape(-1, 2)
+    values = np.asarray([similarity[a, b] for a, b in pairs.tolist()], dtype=np.float32)
     return NearDuplicates(pairs[:, 0], pairs[:, 1], np.minimum(values, np.float32(1)))
 
 
@@ -181,19 +181,19 @@ class _Search:
         # project on as few directions as possible: trees do not help in many dimensions
         self.main = np.linalg.eigh(moments)[1][:, ::-1][:, :_DIRECTIONS].astype(np.float32)
         members = [usable[sides[usable] == side] for side in np.unique(sides[usable])]
-        self.trees = [(own, KDTree(self.low[own] @ self.main)) for own in members]
+        self.trees = [(indices, KDTree(self.low[indices] @ self.main)) for indices in members]
 
     def part(self, chunk: Ints) -> tuple[int, list[tuple[int, int, float]]]:
         """Return the number of images in ``chunk``, and their candidate pairs with the correlation of each pair."""
-        one, other, rows, columns = self._candidates(chunk)
-        colors = np.abs(self.prints["color"][one].astype(np.int16) - self.prints["color"][other])
+        first, other, rows, columns = self._candidates(chunk)
+        colors = np.abs(self.prints["color"][first].astype(np.int16) - self.prints["color"][other])
         fits = colors.max(axis=(1, 2, 3), initial=0) <= _COLOR_DIFFERS
-        one, other, rows, columns = one[fits], other[fits], rows[fits], columns[fits]
+        first, other, rows, columns = first[fits], other[fits], rows[fits], columns[fits]
         values: list[float] = []
-        for start in range(0, len(one), _BATCH):
+        for start in range(0, len(first), _BATCH):
             batch = slice(start, start + _BATCH)
-            values += self._correlations(one[batch], other[batch], rows[batch], columns[batch]).tolist()
-        return len(chunk), list(zip(one.tolist(), other.tolist(), values, strict=True))
+            values += self._correlations(first[batch], other[batch], rows[batch], columns[batch]).tolist()
+        return len(chunk), list(zip(first.tolist(), other.tolist(), values, strict=True))
 
     def _candidates(self, chunk: Ints) -> tuple[Ints, Ints, Ints, Ints]:
         """Return candidate pairs, each with the row and column crop of the first image that best matches the second."""
@@ -202,7 +202,7 @@ class _Search:
         rows = crops @ plain[:, None]  # (n, 2, _LOW, KEPT)
         both = rows[:, :, None] @ crops.transpose(0, 2, 1)  # (n, 2, 2, _LOW, _LOW)
         queries = _unit(both.reshape(len(chunk), len(crops) ** 2, -1))
-        found: list[tuple[Ints, Ints, Ints]] = []
+        parts: list[tuple[Ints, Ints, Ints]] = []
         for members, tree in self.trees:
             count = min(_NEIGHBOURS + 1, len(members))  # one of them may be the image itself
             flat = (queries @ self.main).reshape(-1, self.main.shape[1])
@@ -215,21 +215,21 @@ class _Search:
                 best = best[alike[index, best] >= _ALIKE]
                 _, first = np.unique(near[index, best], return_index=True)
                 best = best[np.sort(first)[:_NEIGHBOURS]]
-                found.append((np.full(len(best), chunk[index]), near[index, best], crop[best]))
-        if not found:
+                parts.append((np.full(len(best), chunk[index]), near[index, best], crop[best]))
+        if not parts:
             none = np.empty(0, dtype=np.int64)
             return none, none, none, none
-        one, other, crop = (np.concatenate(part) for part in zip(*found, strict=True))
-        return one, other, _COARSE[crop // len(crops)], _COARSE[crop % len(crops)]
+        near_first, other, crop = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return near_first, other, _COARSE[crop // len(crops)], _COARSE[crop % len(crops)]
 
-    def _correlations(self, one: Ints, other: Ints, rows: Ints, columns: Ints) -> Floats:
+    def _correlations(self, first: Ints, other: Ints, rows: Ints, columns: Ints) -> Floats:
         """Compute the correlation of each pair at the best crop of its first image.
 
         The search for the crop starts at ``rows`` and ``columns``.
         """
-        plain = self.prints["detail"][one] * _UNWEIGHTED
+        plain = self.prints["detail"][first] * _UNWEIGHTED
         target = self.prints["detail"][other, :_COMPARED, :_COMPARED].astype(np.float32)
-        target = _unit(target.reshape(len(one), -1))
+        target = _unit(target.reshape(len(first), -1))
         rows, columns, values = _aligned(plain, target, rows, columns, _ROUGH)
         worth = np.flatnonzero(values >= _WORTH)
         fine = _aligned(plain[worth], target[worth], rows[worth], columns[worth], np.arange(len(_CROPS)))[2]
@@ -287,10 +287,10 @@ class Pictures:
         """Combine the images of the datasets with their current content hashes."""
         parts = [
             pd.DataFrame({
-                "image": dataset.images["image"], "split": dataset.name, "content": pd.Series(list(own), dtype="str"),
+                "image": dataset.images["image"], "split": dataset.name, "content": pd.Series(list(hashes), dtype="str"),
                 "labels": [tuple(sorted(set(names))) for names in dataset.labels_of_images()],
             })
-            for dataset, own in zip(datasets, contents, strict=True)
+            for dataset, hashes in zip(datasets, contents, strict=True)
         ]  # fmt: skip
         return cls(pd.concat(parts, ignore_index=True))
 
@@ -302,7 +302,7 @@ class Pictures:
 
 
 def near_duplicate_pairs(
-    pictures: Pictures, found: Fingerprints, *, threshold: float = SAME, events: Events | None = None
+    pictures: Pictures, prints: Fingerprints, *, threshold: float = SAME, events: Events | None = None
 ) -> pd.DataFrame:
     """Return a table of near-duplicate pairs with the columns :data:`_PAIR_COLUMNS`, the most similar pairs first.
 
@@ -315,15 +315,15 @@ def near_duplicate_pairs(
         Fingerprints of ``pictures.distinct``.
     """
     images = pictures.images.iloc[pictures.distinct].reset_index(drop=True)
-    pairs = near_duplicates(found.prints, images["split"].to_numpy(dtype=object).astype(str), threshold=threshold,
+    pairs = near_duplicates(prints.prints, images["split"].to_numpy(dtype=object).astype(str), threshold=threshold,
                             events=events)  # fmt: skip
-    one, other = images.iloc[pairs.first].reset_index(drop=True), images.iloc[pairs.second].reset_index(drop=True)
+    first, other = images.iloc[pairs.first].reset_index(drop=True), images.iloc[pairs.second].reset_index(drop=True)
     table = pd.DataFrame({
-        "image": one["image"], "other": other["image"], "similarity": pairs.similarity.astype(np.float64).round(3),
-        "split": one["split"], "other_split": other["split"],
-        "labels": one["labels"], "other_labels": other["labels"],
+        "image": first["image"], "other": other["image"], "similarity": pairs.similarity.astype(np.float64).round(3),
+        "split": first["split"], "other_split": other["split"],
+        "labels": first["labels"], "other_labels": other["labels"],
     })  # fmt: skip
-    table = table[(one["content"] != other["content"]).fillna(True).astype(bool)].astype(_PAIR_COLUMNS)
+    table = table[(first["content"] != other["content"]).fillna(True).astype(bool)].astype(_PAIR_COLUMNS)
     return table.sort_values("similarity", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -355,10 +355,10 @@ def _equal(images: pd.DataFrame) -> Iterator[Finding]:
     differing = labelled.groupby("content", sort=False)["labels"].nunique()
     wrong = labelled[labelled["content"].isin(differing[differing > 1].index)]
     if len(wrong):
-        yield _different(wrong.assign(detail=[_labels(own) for own in wrong["labels"]]), "identical to")
+        yield _different(wrong.assign(detail=[_labels(label_set) for label_set in wrong["labels"]]), "identical to")
     repeated = twins[twins.duplicated(["split", "content"])]
-    for split, own in repeated.groupby("split", sort=False):
-        rows = rows_of(str(split), own["image"])
+    for split, label_set in repeated.groupby("split", sort=False):
+        rows = rows_of(str(split), label_set["image"])
         message = f"{counted(len(rows), 'image')} of the {split} set with the same content as another image in it."
         advice = f"Remove them: project.remove({split!r}, report.images_with('DUPLICATE_CONTENT', {split!r}))."
         yield Finding("DUPLICATE_CONTENT", "note", message, advice, rows["image"].iat[0], rows)
@@ -393,11 +393,11 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         ]
         yield _different(differ.assign(detail=details), "nearly identical to")
     for split in (t.TRAIN, t.TEST):
-        own = pairs[(pairs["split"] == split) & (pairs["other_split"] == split)]
-        if own.empty:
+        in_split = pairs[(pairs["split"] == split) & (pairs["other_split"] == split)]
+        if in_split.empty:
             continue
         names = images.loc[images["split"] == split, "image"]
-        groups = pd.Series(groups_of_pairs(own, names.tolist()), index=names)
+        groups = pd.Series(groups_of_pairs(in_split, names.tolist()), index=names)
         groups = groups[groups.duplicated(keep=False)]
         rows = rows_of(split, groups.index.tolist(), [f"group {number + 1}" for number in pd.factorize(groups)[0]])
         message = (
@@ -411,8 +411,8 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding("NEAR_DUPLICATES", "note", message, advice, rows["image"].iat[0], rows)
 
 
-def _different(own: pd.DataFrame, what: str) -> Finding:
-    rows = pd.concat([rows_of(str(split), part["image"], part["detail"]) for split, part in own.groupby("split")])
+def _different(table: pd.DataFrame, what: str) -> Finding:
+    rows = pd.concat([rows_of(str(split), part["image"], part["detail"]) for split, part in table.groupby("split")])
     rows = rows.reset_index(drop=True)
     message = f"{counted(len(rows), 'image')} {what} an image with different labels: {_example(rows)}."
     advice = "One of the labels is probably wrong. Correct it."
@@ -421,12 +421,12 @@ def _different(own: pd.DataFrame, what: str) -> Finding:
 
 def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """Check whether the labels of two copies conflict. A subset does not, because a crop may show fewer objects."""
-    one, two = set(labels), set(other)
-    return bool(one and two) and not (one <= two or two <= one)
+    first, two = set(labels), set(other)
+    return bool(first and two) and not (first <= two or two <= first)
 
 
-def _labels(own: tuple[str, ...]) -> str:
-    return f"labelled {' and '.join(map(repr, own))}" if own else "not labelled"
+def _labels(labels: tuple[str, ...]) -> str:
+    return f"labelled {' and '.join(map(repr, labels))}" if labels else "not labelled"
 
 
 def _example(rows: pd.DataFrame) -> str:

@@ -33,7 +33,7 @@ def doctor() -> Checkup:
     """
     from customlabels_nb.diagnostics.frontends import widgets
 
-    found = list(packages())
-    if not any(line.state == "problem" and line.name == "torch" for line in found):
-        found += device()
-    return Checkup([*found, *machine(), *widgets(), *extras()])
+    lines = list(packages())
+    if not any(line.state == "problem" and line.name == "torch" for line in lines):
+        lines += device()
+    return Checkup([*lines, *machine(), *widgets(), *extras()])

@@ -65,8 +65,8 @@ class Checkup:
     Print the report, display it in a notebook, or use :attr:`table`.
     """
 
-    def __init__(self, found: Sequence[DiagnosticLine]) -> None:
-        self._found = list(found)
+    def __init__(self, lines: Sequence[DiagnosticLine]) -> None:
+        self._found = list(lines)
 
     @property
     def ok(self) -> bool:
@@ -258,7 +258,7 @@ def device() -> Iterator[DiagnosticLine]:
     """Yield report lines for the device and the threads, and for a GPU if torch does not use it."""
     import torch
 
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         chosen = choose_device()
     yield DiagnosticLine("machine", "device", GOOD, _described(chosen))
@@ -268,7 +268,7 @@ def device() -> Iterator[DiagnosticLine]:
     if chosen != "cpu":
         return
     built_for = torch.version.cuda or getattr(torch.version, "hip", None)
-    reason = idle_gpu(nvidia_driver(), built_for, os.environ, [str(warning.message) for warning in said])
+    reason = idle_gpu(nvidia_driver(), built_for, os.environ, [str(warning.message) for warning in caught])
     if reason is None and platform.system() == "Darwin" and platform.machine() == "arm64":
         built = torch.backends.mps.is_built()
         reason = (
@@ -280,7 +280,7 @@ def device() -> Iterator[DiagnosticLine]:
 
 
 def idle_gpu(
-    driver: Driver | None, built_for: str | None, environment: Mapping[str, str], said: list[str]
+    driver: Driver | None, built_for: str | None, environment: Mapping[str, str], warned: list[str]
 ) -> tuple[str, str] | None:
     """Explain why torch does not use the GPU and what to do about it, or return None if there is no GPU.
 
@@ -305,7 +305,7 @@ def idle_gpu(
         return f"{have}: CUDA_VISIBLE_DEVICES={hidden!r} hides it", "Unset that variable and start again."
     if driver.version == _UNKNOWN:
         return f"{have}: nvidia-smi is missing", "In a container, start it with its GPU: docker run --gpus all …"
-    why = f": {said[0].splitlines()[0]}" if said else ""
+    why = f": {warned[0].splitlines()[0]}" if warned else ""
     return (
         f"{have}, which was built for CUDA {built_for}{why}",
         f"Usually the driver is too old. Update it, or install a torch build for an older CUDA: {_TORCH}.",
@@ -372,21 +372,21 @@ def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:
     for requirement in map(Requirement, requirements):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        found = installed_version(requirement.name)
-        if found is None:
+        installed = installed_version(requirement.name)
+        if installed is None:
             faults[requirement.name] = f"is not installed, {requirement.specifier or 'any version'} is required"
-        elif not requirement.specifier.contains(found, prereleases=True):
-            faults[requirement.name] = f"is {found}, {requirement.specifier} is required"
+        elif not requirement.specifier.contains(installed, prereleases=True):
+            faults[requirement.name] = f"is {installed}, {requirement.specifier} is required"
     return faults
 
 
 def extras() -> Iterator[DiagnosticLine]:
     """Yield a report line for each extra, with its purpose, its installed packages, and how to install missing ones."""
     for extra, (names, purpose) in EXTRAS.items():
-        found = {name: installed_version(name) for name in names}
-        missing = [name for name, there in found.items() if there is None]
+        versions = {name: installed_version(name) for name in names}
+        missing = [name for name, there in versions.items() if there is None]
         if not missing:
-            have = ", ".join(f"{name} {there}" for name, there in found.items())
+            have = ", ".join(f"{name} {there}" for name, there in versions.items())
             yield DiagnosticLine("extras", extra, GOOD, f"{purpose}: {have}")
             continue
         advice = f"To install it: {extra_command(extra, missing)}"

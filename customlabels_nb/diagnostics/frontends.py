@@ -48,15 +48,15 @@ Fault = tuple[str, str]
 
 def widgets() -> Iterator[DiagnosticLine]:
     """Yield the report lines about widgets for the environment of this process."""
-    place = _this_place()
-    own = environment_at(Path(sys.prefix))
-    if place.front_end != TERMINAL:
-        yield this_notebook(place, own)
-    yield jupyterlab(own)
-    yield from on_path(own)
-    yield notebook(own)
-    yield vs_code(own)
-    if place.front_end != COLAB:
+    notebook_place = _this_place()
+    here = environment_at(Path(sys.prefix))
+    if notebook_place.front_end != TERMINAL:
+        yield this_notebook(notebook_place, here)
+    yield jupyterlab(here)
+    yield from on_path(here)
+    yield notebook(here)
+    yield vs_code(here)
+    if notebook_place.front_end != COLAB:
         text = "widgets render there, because the first widget enables Colab's custom widget manager"
         yield DiagnosticLine("widgets", "Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
 
@@ -77,7 +77,7 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
         return [("JupyterLab is not installed in that environment", f"{server.install('jupyterlab')}, {_AGAIN}.")]
     if _parts(lab, 1) < (4,):
         return [(f"JupyterLab is {lab}, 4 or newer is required", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
-    found = []
+    problems = []
     ipywidgets, anywidget = has("ipywidgets"), has("anywidget")
     manager = server.extension(_MANAGER)
     wanted = _MANAGERS.get((ipywidgets or "8").partition(".")[0])
@@ -86,57 +86,57 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
         again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
-        found.append((f"the front end of ipywidgets {is_what}", command))
+        problems.append((f"the front end of ipywidgets {is_what}", command))
     extension = server.extension(_ANYWIDGET)
     if extension is None:
-        found.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
+        problems.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
     elif anywidget is not None and _parts(extension, 2) != _parts(anywidget, 2):
         what = f"the front end of anywidget is {extension}, incompatible with the kernel's {anywidget}"
-        found.append((what, server.repair("anywidget", anywidget)))
-    found = [(what, f"{command}, {_AGAIN}.") for what, command in found]
+        problems.append((what, server.repair("anywidget", anywidget)))
+    problems = [(what, f"{command}, {_AGAIN}.") for what, command in problems]
     for name in (_MANAGER, _ANYWIDGET):
         if server.is_disabled(name):
             command = f"{server.python} -m jupyter labextension enable {name}"
-            found.append((f"the extension {name} is disabled", f"{command}, {_AGAIN}."))
-    return found
+            problems.append((f"the extension {name} is disabled", f"{command}, {_AGAIN}."))
+    return problems
 
 
-def this_notebook(place: NotebookServer, own: Environment) -> DiagnosticLine:
+def this_notebook(front_end: NotebookServer, environment: Environment) -> DiagnosticLine:
     """Return the report line for the current notebook."""
-    if place.front_end == COLAB:
+    if front_end.front_end == COLAB:
         return _colab()
-    if place.front_end == VSCODE:
-        line = vs_code(own)
+    if front_end.front_end == VSCODE:
+        line = vs_code(environment)
         return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
-    if place.server_python is None:
-        title = "" if place.front_end == UNKNOWN else f" ({place.front_end})"
+    if front_end.server_python is None:
+        title = "" if front_end.front_end == UNKNOWN else f" ({front_end.front_end})"
         text = f"its Jupyter server is unknown{title}"
         advice = "Run: import ipywidgets; ipywidgets.IntSlider(). If a slider appears, widgets render."
         return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
-    server = environment_at(prefix_of(place.server_python))
+    server = environment_at(prefix_of(front_end.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
     wrong = faults(server)
     if wrong:
         what, advice = _together(wrong)
-        text = f"{place.front_end} of {where} cannot show widgets: {what}"
+        text = f"{front_end.front_end} of {where} cannot show widgets: {what}"
         return DiagnosticLine("widgets", "this notebook", PROBLEM, text, advice)
-    return DiagnosticLine("widgets", "this notebook", GOOD, f"{place.front_end} of {where}: widgets render")
+    return DiagnosticLine("widgets", "this notebook", GOOD, f"{front_end.front_end} of {where}: widgets render")
 
 
-def jupyterlab(own: Environment) -> DiagnosticLine:
+def jupyterlab(environment: Environment) -> DiagnosticLine:
     """Return the report line for JupyterLab in this environment, which ``customlabels-nb lab`` starts."""
-    wrong = faults(own, own)
+    wrong = faults(environment, environment)
     if wrong:
         what, advice = _together(wrong)
         return DiagnosticLine("widgets", "JupyterLab", PROBLEM, f"widgets will not render: {what}", advice)
-    other = _other_kernel(own, own)
+    other = _other_kernel(environment, environment)
     if other is not None:
         return DiagnosticLine("widgets", "JupyterLab", WARNING, *other)
-    text = f"{own.version_of('jupyterlab')}, anywidget {own.extension(_ANYWIDGET)}: widgets render"
+    text = f"{environment.version_of('jupyterlab')}, anywidget {environment.extension(_ANYWIDGET)}: widgets render"
     return DiagnosticLine("widgets", "JupyterLab", GOOD, text)
 
 
-def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
+def on_path(environment: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
     """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment.
 
     Parameters
@@ -156,49 +156,53 @@ def on_path(own: Environment, path: str | None = None) -> Iterator[DiagnosticLin
         text = f"cannot determine the environment of {script}"
         yield DiagnosticLine("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
         return
-    server = environment_at(prefix_of(python)) if own.shared else Environment(prefix_of(python))
-    if _same_folder(server.prefix, own.prefix):
+    server = environment_at(prefix_of(python)) if environment.shared else Environment(prefix_of(python))
+    if _same_folder(server.prefix, environment.prefix):
         return
     head = f"the command on PATH belongs to a different environment, {server.prefix}"
-    wrong = faults(server, own)
+    wrong = faults(server, environment)
     if wrong:
         what, advice = _together(wrong)
         yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", f"{start}. Or: {advice}")
         return
-    other = _other_kernel(server, own)
+    other = _other_kernel(server, environment)
     if other is not None:
         yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
         return
     yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, with a kernel of this environment")
 
 
-def notebook(own: Environment) -> DiagnosticLine:
+def notebook(environment: Environment) -> DiagnosticLine:
     """Return the report line for Notebook 7, which renders widgets with JupyterLab's extensions."""
-    found = own.version_of("notebook")
-    if found is None:
-        advice = f"To install it: {own.install('notebook')}"
+    version = environment.version_of("notebook")
+    if version is None:
+        advice = f"To install it: {environment.install('notebook')}"
         return DiagnosticLine("widgets", "Notebook 7", NOTE, "not installed, JupyterLab is sufficient", advice)
-    if _parts(found, 1) < (7,):
-        text = f"Notebook is {found}, 7 or newer is required"
-        return DiagnosticLine("widgets", "Notebook 7", WARNING, text, f"{own.install('-U', 'notebook')}, {_AGAIN}.")
-    wrong = faults(own, own)
+    if _parts(version, 1) < (7,):
+        text = f"Notebook is {version}, 7 or newer is required"
+        return DiagnosticLine(
+            "widgets", "Notebook 7", WARNING, text, f"{environment.install('-U', 'notebook')}, {_AGAIN}."
+        )
+    wrong = faults(environment, environment)
     if wrong:
         what, advice = _together(wrong)
         return DiagnosticLine("widgets", "Notebook 7", WARNING, f"widgets will not render: {what}", advice)
-    return DiagnosticLine("widgets", "Notebook 7", GOOD, f"{found}: widgets render")
+    return DiagnosticLine("widgets", "Notebook 7", GOOD, f"{version}: widgets render")
 
 
-def vs_code(own: Environment) -> DiagnosticLine:
+def vs_code(environment: Environment) -> DiagnosticLine:
     """Return the report line for VS Code, which loads the code of widgets from the kernel's environment."""
-    lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if own.version_of(name) is None]
+    lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if environment.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
-        return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{own.install(*lacking)}, then restart the kernel.")
-    if not own.has_nbextension(_ANYWIDGET):
+        return DiagnosticLine(
+            "widgets", "VS Code", WARNING, text, f"{environment.install(*lacking)}, then restart the kernel."
+        )
+    if not environment.has_nbextension(_ANYWIDGET):
         text = "anywidget's files for VS Code are missing, so it would have to download them"
-        command = own.repair("anywidget", own.version_of("anywidget"))
+        command = environment.repair("anywidget", environment.version_of("anywidget"))
         return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
-    text = f"widgets render with its Jupyter extension and the Python {own.python} as kernel"
+    text = f"widgets render with its Jupyter extension and the Python {environment.python} as kernel"
     return DiagnosticLine("widgets", "VS Code", GOOD, text)
 
 
@@ -288,8 +292,8 @@ class Environment:
         folders += self.prefix.glob("Lib/site-packages")
         if self.is_own:
             folders += [Path(entry) for entry in sys.path if entry]
-        found = next(iter(distributions(name=package, path=[str(folder) for folder in folders])), None)
-        return None if found is None else found.version
+        distribution = next(iter(distributions(name=package, path=[str(folder) for folder in folders])), None)
+        return None if distribution is None else distribution.version
 
     def extension(self, name: str) -> str | None:
         """Return the version of a labextension that JupyterLab would load in this environment, or None."""
@@ -338,9 +342,9 @@ class Environment:
         return install_command(*what, python=self.python, has_pip=self.version_of("pip") is not None)
 
     def _data(self) -> list[Path]:
-        own = self.prefix / "share" / "jupyter"
+        in_prefix = self.prefix / "share" / "jupyter"
         is_virtual = (self.prefix / "pyvenv.cfg").is_file() or (self.prefix / "conda-meta").is_dir()
-        return [own, *self.shared] if is_virtual else [*self.shared, own]
+        return [in_prefix, *self.shared] if is_virtual else [*self.shared, in_prefix]
 
 
 def environment_at(prefix: Path) -> Environment:
@@ -367,8 +371,8 @@ def python_of(script: Path) -> Path | None:
     if not head.startswith("#!"):
         return None
     if words.startswith("/usr/bin/env ") and _PYTHON.fullmatch(words.split()[-1]):
-        found = shutil.which(words.split()[-1])
-        return Path(found) if found else None
+        executable = shutil.which(words.split()[-1])
+        return Path(executable) if executable else None
     if _PYTHON.fullmatch(words.rpartition("/")[2]):
         return Path(words)
     wrapped = _SHELL_EXEC.search(head)  # installers write this when the path is too long for a shebang
@@ -380,9 +384,9 @@ def prefix_of(python: Path) -> Path:
     return python.parent.parent if python.parent.name.lower() in ("bin", "scripts") else python.parent
 
 
-def _same_folder(one: Path, other: Path) -> bool:
+def _same_folder(first: Path, other: Path) -> bool:
     """Check whether two paths refer to the same folder."""
-    return os.path.realpath(one) == os.path.realpath(other)
+    return os.path.realpath(first) == os.path.realpath(other)
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -454,12 +458,12 @@ def _told_apart(command: Sequence[str]) -> list[str]:
 def _parents() -> list[tuple[Sequence[str], Path | None]]:
     import psutil
 
-    found: list[tuple[Sequence[str], Path | None]] = []
+    parents: list[tuple[Sequence[str], Path | None]] = []
     with contextlib.suppress(psutil.Error):
         for process in psutil.Process().parents():
             with contextlib.suppress(psutil.Error):
-                found.append((process.cmdline(), _python_of(process)))
-    return found
+                parents.append((process.cmdline(), _python_of(process)))
+    return parents
 
 
 def _python_of(process: Any) -> Path | None:
@@ -471,9 +475,9 @@ def _python_of(process: Any) -> Path | None:
     if program.is_absolute():
         return program
     with contextlib.suppress(psutil.Error):
-        found = shutil.which(program.name, path=process.environ().get("PATH"))
-        if found:
-            return Path(found)
+        executable = shutil.which(program.name, path=process.environ().get("PATH"))
+        if executable:
+            return Path(executable)
     with contextlib.suppress(psutil.Error):
         return Path(process.exe())
     return None

@@ -117,8 +117,8 @@ def write_photos(
             raise InputError(f"{argument}={value!r} must not be negative.")
     if size is not None and min(size) < 16:
         raise InputError(f"size={size!r} is too small. Width and height must be at least 16 pixels.")
-    place = Path(folder)
-    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+    target = Path(folder)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"folder={os.fspath(folder)!r} already exists and is not empty. Choose a new folder.")
 
     import numpy as np
@@ -126,11 +126,11 @@ def write_photos(
     labels: tuple[str, ...] = example.LABELS
     kept = np.random.default_rng([zlib.crc32(name.encode()), random_state]).permutation(len(labels))[:_DETECT].tolist()
     photos = {  # file: (split, number)
-        place / _file(example, name, split, number): (split, number)
+        target / _file(example, name, split, number): (split, number)
         for split, count, default in (("train", train, example.TRAIN), ("test", test, example.TEST))
         for number in range(default if count is None else count)
     }
-    detect = {place / "detect" / f"new_{n + 1:02}.jpg": ("detect", n * len(labels) + k) for n, k in enumerate(kept)}
+    detect = {target / "detect" / f"new_{n + 1:02}.jpg": ("detect", n * len(labels) + k) for n, k in enumerate(kept)}
     photos |= detect
 
     def paint(path: Path) -> Picture:
@@ -143,15 +143,15 @@ def write_photos(
         return picture
 
     try:
-        with write_errors(f"folder={str(place)!r}"):
-            for part in {path.parent for path in photos} | {place / split for split in _SPLITS}:
+        with write_errors(f"folder={str(target)!r}"):
+            for part in {path.parent for path in photos} | {target / split for split in _SPLITS}:
                 part.mkdir(parents=True, exist_ok=True)
             pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
-            written = {split: _write_annotations(example, place, split, pictures) for split in ("train", "test")}
+            written = {split: _write_annotations(example, target, split, pictures) for split in ("train", "test")}
     except BaseException:  # interrupts too: a partial example would block the next attempt
         for split in _SPLITS:
-            shutil.rmtree(place / split, ignore_errors=True)
-            for file in place.glob(f"{split}.*"):
+            shutil.rmtree(target / split, ignore_errors=True)
+            for file in target.glob(f"{split}.*"):
                 file.unlink(missing_ok=True)
         raise
     answers = {path.name: pictures[path].shown for path in detect}
@@ -165,10 +165,10 @@ def _file(example: Any, name: str, split: str, number: int) -> str:
     return f"{split}/{label}/{label}_{n + 1:02}.jpg"
 
 
-def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Path, Picture]) -> Path:
+def _write_annotations(example: Any, target: Path, split: str, pictures: dict[Path, Picture]) -> Path:
     """Write the annotations of a split, unless its folders are the labels, and return its ``read_dataset`` source."""
     if example.FILES[split] == "folders":
-        return place / split
+        return target / split
     import pandas as pd
 
     from customlabels_nb.datasets.dataset import Dataset
@@ -176,7 +176,7 @@ def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Pat
     rows: list[tuple[Any, ...]] = []
     marks: list[tuple[Any, ...]] = []
     for path, picture in pictures.items():
-        if path.parent == place / split:
+        if path.parent == target / split:
             image = f"{split}/{path.name}"
             rows.append((image, "labelled", *picture.image.size))
             marks += [(image, label, None, None, None, None) for label in picture.labels]
@@ -186,9 +186,9 @@ def _write_annotations(example: Any, place: Path, split: str, pictures: dict[Pat
         pd.DataFrame(marks, columns=["image", "label", "left", "top", "width", "height"]).assign(created=_CREATED),
         example.LABELS,
         name=split,
-        root=place,
+        root=target,
     )
-    file = place / f"{split}{'.csv' if example.FILES[split] == 'csv' else '.json'}"
+    file = target / f"{split}{'.csv' if example.FILES[split] == 'csv' else '.json'}"
     dataset.to(example.FILES[split], file)
     return file
 
@@ -237,9 +237,9 @@ def create(
         raise
     for label in example.LABELS:
         project.labels.add(label)
-    for split, place in (("train", photos.train), ("test", photos.test)):
+    for split, photo_folder in (("train", photos.train), ("test", photos.test)):
         if example.FILES[split] == "folders":
-            project.add_images(place, split=split, labels_from="folders", progress=False)
+            project.add_images(photo_folder, split=split, labels_from="folders", progress=False)
         else:
-            project.import_dataset(read_dataset(place), split=split, progress=False)
+            project.import_dataset(read_dataset(photo_folder), split=split, progress=False)
     return project

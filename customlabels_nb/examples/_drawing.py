@@ -169,14 +169,14 @@ class Painting:
 
         Objects with an empty label get no box.
         """
-        owners, found = np.asarray(self.owners), []
+        owners, boxes = np.asarray(self.owners), []
         for number, label in enumerate(labels, start=1):
             seen = owners == number
             columns, rows = (np.flatnonzero(seen.any(axis=k)) // OVERSAMPLE for k in (0, 1))
             if label and len(columns) and min(np.ptp(columns), np.ptp(rows)) + 1 >= _LEAST:
                 left, top = int(columns[0]), int(rows[0])
-                found.append(Box(label, left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top))
-        return tuple(found)
+                boxes.append(Box(label, left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top))
+        return tuple(boxes)
 
     def finish(
         self, rng: np.random.Generator, tint: Color = (1, 1, 1), light: float = 0.14, grain: float = 3.0
@@ -376,11 +376,11 @@ class Space:
         apart = high[:, None] <= low[None]  # per axis: the first cuboid ends before the second begins
         hides = (apart & (eye > high)[:, None]) | (apart.transpose(1, 0, 2) & (eye < low)[:, None])
         before = np.asarray(hides.any(axis=2))
-        left = list(range(len(cuboids)))
-        while left:
-            free = [k for k in left if not (before[left, k] & ~before[k, left]).any()]
-            self.box(*cuboids[(free or left)[0]])
-            left.remove((free or left)[0])
+        remaining = list(range(len(cuboids)))
+        while remaining:
+            free = [k for k in remaining if not (before[remaining, k] & ~before[k, remaining]).any()]
+            self.box(*cuboids[(free or remaining)[0]])
+            remaining.remove((free or remaining)[0])
 
     def shadow(self, outline: Points, strength: float = 0.3, blur: float = 0.02, reach: float = 0.1) -> None:
         """Cast a soft shadow of an outline (u, w) onto the floor, shifted by ``reach`` away from the sun."""

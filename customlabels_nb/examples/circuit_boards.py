@@ -191,9 +191,9 @@ def board(label: str, rng: np.random.Generator, size: tuple[int, int]) -> tuple[
     _draw_desk(Space(canvas, camera, (0.0, -1.6, 0.0), rng.uniform(0, 90)), rng, desk)
     _draw_board(space, rng, tone, half)
     placed = _place(space, rng, label, half)
-    for canvas.owner, (_, draw, (u, w), place) in enumerate(placed, start=1):
-        place.shadow(rect(-u * 0.85, -w * 0.85, u * 0.85, w * 0.85), 0.4, 0.008, 1.2)
-        draw(place, np.random.default_rng(rng.integers(2**31)))
+    for canvas.owner, (_, draw, (u, w), spot) in enumerate(placed, start=1):
+        spot.shadow(rect(-u * 0.85, -w * 0.85, u * 0.85, w * 0.85), 0.4, 0.008, 1.2)
+        draw(spot, np.random.default_rng(rng.integers(2**31)))
     canvas.owner = 0
     for _ in range(int(rng.choice([0, 0, 1, 2]))):
         start, end = rng.uniform(-0.7, 0.7, 2) * half, turned([(130, 0)], rng.uniform(0, 360))[0]
@@ -250,11 +250,11 @@ def _place(space: Space, rng: np.random.Generator, label: str, half: np.ndarray)
                 turn = rng.uniform(0, 360)
             c, s = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
             reach = np.array([a * c + b * s, a * s + b * c]) + 0.6
-            at = rng.uniform(-1, 1, 2) * (half - reach - 2)
+            center = rng.uniform(-1, 1, 2) * (half - reach - 2)
             if not placed:
-                at = np.clip(middle + rng.normal(0, 4, 2), reach + 2 - half, half - reach - 2)
-            if all((np.abs(at - other) > reach + size).any() for other, size in taken):
-                taken.append((at, reach))
-                placed.append((name, draw, (a, b), space.at(at[0], at[1], turn)))
+                center = np.clip(middle + rng.normal(0, 4, 2), reach + 2 - half, half - reach - 2)
+            if all((np.abs(center - other) > reach + size).any() for other, size in taken):
+                taken.append((center, reach))
+                placed.append((name, draw, (a, b), space.at(center[0], center[1], turn)))
                 break
     return sorted(placed, key=lambda part: -part[3].distance())

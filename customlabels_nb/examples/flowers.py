@@ -55,23 +55,23 @@ def _petal(
 ) -> None:
     """Draw a petal with a slightly darker edge, a lighter middle and a base in the ``throat`` color."""
     length, width, belly, point = shape
-    own = plane.moved(0, 0, turn)
-    own.draw(petal(length, width, belly, point), shade(color, 0.82))
-    own.draw(petal(length * 0.97, width * 0.92, belly, point), color, mix(color, _WHITE, 0.16))
-    own.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(color, _WHITE, 0.3), alpha=0.35)
+    turned = plane.moved(0, 0, turn)
+    turned.draw(petal(length, width, belly, point), shade(color, 0.82))
+    turned.draw(petal(length * 0.97, width * 0.92, belly, point), color, mix(color, _WHITE, 0.16))
+    turned.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(color, _WHITE, 0.3), alpha=0.35)
     if throat:
-        own.draw(petal(length * 0.55, width * 0.5, 0.5, 0.9), throat, alpha=0.75)
+        turned.draw(petal(length * 0.55, width * 0.5, 0.5, 0.9), throat, alpha=0.75)
 
 
 def _bougainvillea(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     for _ in range(int(rng.integers(5, 9))):
         x, y = rng.normal(0, 0.38, 2).tolist()
-        own, turn = plane.moved(x, y, 0, 0.55), rng.uniform(0, 360)
+        bract, turn = plane.moved(x, y, 0, 0.55), rng.uniform(0, 360)
         for k in range(3):
-            _petal(own, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(color, rng))
+            _petal(bract, turn + 120 * k, (1.0, 0.95, 0.5, 0.7), vary(color, rng))
         for k in range(3):
-            own.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(color, _CREAM, 0.5))
-            own.draw(turned(oval(0, 0.32, 0.1), turn + 60 + 120 * k), _CREAM)
+            bract.line([(0, 0), turned([(0, 0.3)], turn + 60 + 120 * k)[0]], 0.06, mix(color, _CREAM, 0.5))
+            bract.draw(turned(oval(0, 0.32, 0.1), turn + 60 + 120 * k), _CREAM)
 
 
 def _camellia(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
@@ -91,24 +91,24 @@ def _lilac(plane: Plane, rng: np.random.Generator, color: Color, size: float) ->
     for y in np.linspace(-0.8, 1.5, 80).tolist():
         wide = min(0.55, 0.3 + 0.3 * size) * min(1.0, (y + 1.2) * 1.5) * ((1.7 - y) / 2.5) ** 0.6
         x, tone = rng.uniform(-wide, wide), vary(color, rng, 0.09)
-        own, turn = plane.moved(x, y, rng.uniform(0, 90), 0.16), int(rng.integers(0, 90))
+        floret, turn = plane.moved(x, y, rng.uniform(0, 90), 0.16), int(rng.integers(0, 90))
         if y > -0.4 + 2.2 * size + rng.normal(0, 0.2):
-            own.draw(oval(0, 0, 0.6), shade(tone, 0.8))
+            floret.draw(oval(0, 0, 0.6), shade(tone, 0.8))
             continue
         for k in range(4):
-            own.draw(turned(petal(1.15, 0.85, 0.6, 0.6), turn + 90 * k), mix(tone, _WHITE, 0.06 * k))
-        own.draw(oval(0, 0, 0.17), mix(_GOLD, tone, 0.4))
+            floret.draw(turned(petal(1.15, 0.85, 0.6, 0.6), turn + 90 * k), mix(tone, _WHITE, 0.06 * k))
+        floret.draw(oval(0, 0, 0.17), mix(_GOLD, tone, 0.4))
 
 
 def _frangipani(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
     turn = rng.uniform(0, 72)
     for k in range(5):
         shape, tone = petal(1.0, 0.78, 0.66, 0.55), vary(color, rng, 0.02)
-        own = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each petal covers half of the next one
-        own.draw(shape, shade(tone, 0.84))
-        own.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
-        own.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
-        own.draw(petal(0.38, 0.3, 0.45, 0.9), _ORANGE, alpha=0.5)
+        moved = plane.moved(0, 0, turn + 72 * k).moved(0.14, 0)  # each petal covers half of the next one
+        moved.draw(shape, shade(tone, 0.84))
+        moved.draw(shape * (0.92, 0.97), tone, mix(tone, _WHITE, 0.25))
+        moved.draw(petal(0.62, 0.5, 0.45, 0.9), _GOLD, alpha=0.55)
+        moved.draw(petal(0.38, 0.3, 0.45, 0.9), _ORANGE, alpha=0.5)
 
 
 def _jonquil(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:
@@ -169,7 +169,7 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
     scale *= 1.0 if stems == 1 else 0.75
     turn = rng.uniform(0, 360) if way == "lying" else rng.normal(0, 8)
     foot = (rng.normal(0, 0.25), -0.72) if way == "vase" else (rng.normal(0, 0.5), -1.7)
-    own = plane.moved(0, 0, turn) if way != "vase" else plane
+    turned_plane = plane.moved(0, 0, turn) if way != "vase" else plane
     heads, paths = [], []
     for k in range(stems):
         x, y = 0.55 * (k - (stems - 1) / 2) + rng.normal(0, 0.1), rng.uniform(-0.05, 0.5)
@@ -177,21 +177,21 @@ def compose(species: _Species, leafy: bool, grown: bool, rng: np.random.Generato
         start = foot if way == "vase" else (foot[0] + x * 0.6, foot[1])
         paths.append(curve(start, ((x + start[0]) / 2 + rng.normal(0, 0.2), (y + start[1]) / 2), (x, y)))
     if way == "lying":
-        shadow = own.moved(rng.normal(0.05, 0.06), rng.normal(-0.08, 0.06))
+        shadow = turned_plane.moved(rng.normal(0.05, 0.06), rng.normal(-0.08, 0.06))
         for (x, y), path in zip(heads, paths, strict=True):
             shadow.shadow(oval(x, y, scale * 0.9), 0.3, 0.03)
             shadow.shadow(np.concatenate([path, turned(path[::-1], 0, 0.06)]), 0.3, 0.015)
     for path in paths:
-        own.line(path, 0.07 * scale / 0.4, species.greens[1])
-        own.moved(-0.012, 0).line(path, 0.02, mix(species.greens[1], _WHITE, 0.35))
+        turned_plane.line(path, 0.07 * scale / 0.4, species.greens[1])
+        turned_plane.moved(-0.012, 0).line(path, 0.02, mix(species.greens[1], _WHITE, 0.35))
         if leafy:
-            _leaves(own, rng, species, path, scale)
+            _leaves(turned_plane, rng, species, path, scale)
     if way == "vase":
         _vase(plane, rng, foot)
     strange = int(rng.integers(3 * stems))
     for k, (x, y) in enumerate(heads):
         open_ = grown if stems == 1 or k != strange else True
-        _bunch(own.moved(x, y, rng.normal(0, 20), scale), rng, species, color, open_)
+        _bunch(turned_plane.moved(x, y, rng.normal(0, 20), scale), rng, species, color, open_)
     return canvas
 
 
@@ -230,24 +230,26 @@ def _bud(plane: Plane, rng: np.random.Generator, species: _Species, color: Color
 def _leaves(plane: Plane, rng: np.random.Generator, species: _Species, path: np.ndarray, scale: float) -> None:
     length, width, belly, point = (v * k for v, k in zip(species.leaf, (scale * 1.15, scale * 1.15, 1, 1), strict=True))
     blades = species.head is _jonquil
-    for k, at in enumerate(rng.uniform(3 if blades else 6, 7 if blades else 13.5, int(rng.integers(3, 6))).tolist()):
-        x, y = path[int(at)].tolist()
+    for k, position in enumerate(
+        rng.uniform(3 if blades else 6, 7 if blades else 13.5, int(rng.integers(3, 6))).tolist()
+    ):
+        x, y = path[int(position)].tolist()
         lean = (1 if k % 2 else -1) * float(rng.uniform(6, 25) if blades else rng.uniform(40, 85))
-        own, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.greens[0], rng, 0.07)
+        leaf, green = plane.moved(x, y, lean, rng.uniform(0.8, 1.15)), vary(species.greens[0], rng, 0.07)
         blade = petal(length, width, belly, point)
-        own.draw(blade, shade(green, 1.15), shade(green, 0.85))
-        own.draw(blade[: len(blade) // 2], shade(green, 0.85), alpha=0.6)
-        own.line([(0, 0), (0, length * 0.92)], width * 0.05, mix(green, _CREAM, 0.45))
+        leaf.draw(blade, shade(green, 1.15), shade(green, 0.85))
+        leaf.draw(blade[: len(blade) // 2], shade(green, 0.85), alpha=0.6)
+        leaf.line([(0, 0), (0, length * 0.92)], width * 0.05, mix(green, _CREAM, 0.45))
 
 
 def _vase(plane: Plane, rng: np.random.Generator, foot: tuple[float, float]) -> None:
-    tone, own = vary(pick(rng, (*_GROUNDS, _ORANGE, _CREAM)), rng), plane.moved(*foot)
+    tone, ground = vary(pick(rng, (*_GROUNDS, _ORANGE, _CREAM)), rng), plane.moved(*foot)
     wide, neck = rng.uniform(0.2, 0.3), rng.uniform(0.09, 0.16)
     belly = curve((wide, -0.1), (wide, -0.3), (wide * 0.6, -0.34))
     right = np.concatenate([curve((neck * 1.2, 0.28), (neck * 0.7, 0.1), (wide, -0.1)), belly])
-    own.shadow(oval(0.08, -0.34, wide * 1.3, 0.08), 0.45, 0.02)
-    own.draw(np.concatenate([right, right[::-1] * (-1, 1)]), shade(tone, 1.08), shade(tone, 0.8))
-    own.draw(oval(-wide * 0.45, -0.12, wide * 0.12, 0.11), _WHITE, alpha=0.4)
+    ground.shadow(oval(0.08, -0.34, wide * 1.3, 0.08), 0.45, 0.02)
+    ground.draw(np.concatenate([right, right[::-1] * (-1, 1)]), shade(tone, 1.08), shade(tone, 0.8))
+    ground.draw(oval(-wide * 0.45, -0.12, wide * 0.12, 0.11), _WHITE, alpha=0.4)
 
 
 def _ground(rng: np.random.Generator, size: tuple[int, int], way: str) -> Painting:

@@ -207,14 +207,14 @@ def _on_table(thing: Callable[[Stage, Space], None], stage: Stage) -> None:
     stage.signs = first
     thing(stage, main)
     for _ in range(int(rng.integers(0, 3))):
-        place, tone = space.at(x + rng.uniform(-1.7, 1.7), rng.uniform(-1.9, -1.3)), stage.paint()
-        place.shadow(oval(0, 0, 0.24), 0.4, 0.02, 0.15)
+        spot, tone = space.at(x + rng.uniform(-1.7, 1.7), rng.uniform(-1.9, -1.3)), stage.paint()
+        spot.shadow(oval(0, 0, 0.24), 0.4, 0.02, 0.15)
         if rng.random() < 0.6:
-            place.front().draw(oval(0, 0.26, 0.26), shade(tone, 1.15), shade(tone, 0.8))
+            spot.front().draw(oval(0, 0.26, 0.26), shade(tone, 1.15), shade(tone, 0.8))
         else:
             for k in range(3):
-                place.front().line([(0.05 * k - 0.1, 0.2), (0.12 * k - 0.2, 0.95)], 0.06, stage.paint())
-            place.solid(oval(0, 0, 0.2), 0, 0.5, tone, shade(tone, 0.5))
+                spot.front().line([(0.05 * k - 0.1, 0.2), (0.12 * k - 0.2, 0.95)], 0.06, stage.paint())
+            spot.solid(oval(0, 0, 0.2), 0, 0.5, tone, shade(tone, 0.5))
 
 
 def _shirts(stage: Stage) -> None:
@@ -228,15 +228,15 @@ def _shirts(stage: Stage) -> None:
     rng.shuffle(stage.signs)
     stage.signs += [None] * (3 - len(stage.signs))
     for x in (-1.7, 0.0, 1.7):
-        tone, own = stage.paint(), rail.moved(x + rng.normal(0, 0.12), 3.1, rng.normal(0, 2), 0.85)
-        own.line([(-0.6, 0), (0, 0.35), (0.6, 0)], 0.06, _CARD)
-        own.line([(0, 0.3), (0, 0.62)], 0.04, shade(_DARK, 2))
+        tone, hanger = stage.paint(), rail.moved(x + rng.normal(0, 0.12), 3.1, rng.normal(0, 2), 0.85)
+        hanger.line([(-0.6, 0), (0, 0.35), (0.6, 0)], 0.06, _CARD)
+        hanger.line([(0, 0.3), (0, 0.62)], 0.04, shade(_DARK, 2))
         right = [(0.25, 0.12), (0.75, 0), (1.15, -0.85), (0.82, -1.0), (0.7, -0.6), (0.72, -2.3)]
         shirt = np.array([*right, *((-u, v) for u, v in right[::-1])])
-        own.moved(0.07, -0.07).shadow(shirt, 0.3, 0.02)
-        own.draw(shirt, shade(tone, 1.04), shade(tone, 0.88))
-        own.draw(oval(0, 0.14, 0.25, 0.2, 180, 360), shade(tone, 0.7))
-        stage.sign(own.moved(0, -0.85, 0, rng.uniform(0.32, 0.46)), tone)
+        hanger.moved(0.07, -0.07).shadow(shirt, 0.3, 0.02)
+        hanger.draw(shirt, shade(tone, 1.04), shade(tone, 0.88))
+        hanger.draw(oval(0, 0.14, 0.25, 0.2, 180, 360), shade(tone, 0.7))
+        stage.sign(hanger.moved(0, -0.85, 0, rng.uniform(0.32, 0.46)), tone)
 
 
 def _street(stage: Stage, houses: bool) -> None:
@@ -262,11 +262,11 @@ def _street(stage: Stage, houses: bool) -> None:
 
 def _passer(stage: Stage) -> None:
     """Draw a post or a tree in the foreground of some scenes."""
-    place = stage.space.at(stage.rng.uniform(-1.6, 1.6), -1.6)
+    spot = stage.space.at(stage.rng.uniform(-1.6, 1.6), -1.6)
     if stage.rng.random() < 0.3:
-        place.front().line([(0, 0), (0, 6)], 0.12, _DARK)
+        spot.front().line([(0, 0), (0, 6)], 0.12, _DARK)
     elif stage.rng.random() < 0.3:
-        place.front().draw(blob(stage.rng, 0, 0.35, 0.45), stage.paint(*_GREENS), shade(_GREENS[2], 0.8))
+        spot.front().draw(blob(stage.rng, 0, 0.35, 0.45), stage.paint(*_GREENS), shade(_GREENS[2], 0.8))
 
 
 def _shop(stage: Stage) -> None:
@@ -293,11 +293,11 @@ def _shop(stage: Stage) -> None:
 def _van(stage: Stage) -> None:
     _street(stage, houses=bool(stage.rng.random() < 0.6))
     rng, tone = stage.rng, stage.paint()
-    place = stage.space.at(rng.normal(0, 0.4), 1.6, rng.normal(0, 10))
-    place.shadow(rect(-2.5, -0.9, 2.6, 1), 0.5, 0.02)
-    place.box(-2.4, 1.3, -0.9, 0.9, 0.4, 2.6, tone)
-    place.box(1.3, 2.5, -0.9, 0.9, 0.4, 1.3, tone)
-    side = place.front(-0.91)
+    spot = stage.space.at(rng.normal(0, 0.4), 1.6, rng.normal(0, 10))
+    spot.shadow(rect(-2.5, -0.9, 2.6, 1), 0.5, 0.02)
+    spot.box(-2.4, 1.3, -0.9, 0.9, 0.4, 2.6, tone)
+    spot.box(1.3, 2.5, -0.9, 0.9, 0.4, 1.3, tone)
+    side = spot.front(-0.91)
     side.draw([(1.29, 0.4), (2.5, 0.4), (2.45, 1.2), (1.95, 2.1), (1.29, 2.5)], shade(tone, 0.98), shade(tone, 0.8))
     side.draw([(1.4, 1.35), (2.2, 1.35), (1.85, 2.0), (1.4, 2.15)], _GLASS, shade(_GLASS, 0.7))
     side.draw(rect(-2.4, 0.4, 2.5, 0.62), shade(tone, 0.65))

@@ -60,13 +60,13 @@ Cuboid = tuple[Any, ...]
 
 def _doors(left: float, right: float, w: float, low: float, high: float, across: int, down: int) -> list[Cuboid]:
     """Return the front of a cabinet: doors or drawers in a grid, each with a handle."""
-    found: list[Cuboid] = []
+    cuboids: list[Cuboid] = []
     for u0, u1 in pairwise(np.linspace(left, right, across + 1).tolist()):
         for v0, v1 in pairwise(np.linspace(low, high, down + 1).tolist()):
             middle = (u0 + u1) / 2
-            found.append((u0 + 0.02, u1 - 0.02, w - 0.02, w, v0 + 0.02, v1 - 0.02, "front"))
-            found.append((middle - 0.07, middle + 0.07, w - 0.04, w - 0.02, v1 - 0.12, v1 - 0.09, "dark"))
-    return found
+            cuboids.append((u0 + 0.02, u1 - 0.02, w - 0.02, w, v0 + 0.02, v1 - 0.02, "front"))
+            cuboids.append((middle - 0.07, middle + 0.07, w - 0.04, w - 0.02, v1 - 0.12, v1 - 0.09, "dark"))
+    return cuboids
 
 
 def _chair(u: float, w: float, back: float) -> list[Cuboid]:
@@ -315,8 +315,8 @@ def _picture(front: Plane, rng: np.random.Generator, x: float, y: float) -> None
 
 def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tuple[str, Space]]) -> Image.Image:
     """Draw the objects from far to near, and return the finished image."""
-    for name, place in sorted(things, key=lambda thing: -thing[1].at(0, -0.4).distance()):
-        _place(place, rng, name, hour)
+    for name, spot in sorted(things, key=lambda thing: -thing[1].at(0, -0.4).distance()):
+        _place(spot, rng, name, hour)
     return space.canvas.finish(rng, _HOURS[hour][0], 0.3 if hour == 4 else 0.15)
 
 
@@ -337,18 +337,18 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
         space.floor().line([(-x, w), (x, w)], 0.012, shade(ground, 0.87))
     walls = [space.at(0, depth), space.at(-x, depth / 2, 90), space.at(x, depth / 2, -90)]
     panel = tiles or rng.random() < 0.2
-    for place, reach, tone in ((walls[1], depth / 2 + 2, 0.9), (walls[2], depth / 2 + 2, 0.96), (walls[0], x, 1.0)):
-        front, at = place.front(), rng.uniform(-0.6, 0.6)
+    for spot, reach, tone in ((walls[1], depth / 2 + 2, 0.9), (walls[2], depth / 2 + 2, 0.96), (walls[0], x, 1.0)):
+        front, offset = spot.front(), rng.uniform(-0.6, 0.6)
         front.draw(rect(-reach, 0, reach, high), shade(wall, tone * 1.03), shade(wall, tone * 0.93))
         if panel:
             front.draw(rect(-reach, 0, reach, 1.05), shade(mix(wall, _WHITE, 0.6), tone))
         front.draw(rect(-reach, 0, reach, 0.1), shade(_WHITE, tone * 0.97))
         front.shadow(rect(-reach, 0.0, reach, 0.04), 0.25, 0.02)
         if rng.random() < 0.55:
-            _window(front, rng, hour, at)
+            _window(front, rng, hour, offset)
         else:
             for k in range(int(rng.integers(0, 4))):
-                _picture(front, rng, at + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
+                _picture(front, rng, offset + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
     if rng.random() < 0.5:
         a, b, cloth = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
         for share, color in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
@@ -424,8 +424,8 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
         things += [("plant", space.at(u, rng.uniform(1.5, 4.5))) for u in sides if rng.random() < 0.6]
     elif label == "backyard":
         for k, u in zip(rng.permutation(4).tolist(), (-1.9, 1.6, 0.2)[: int(rng.integers(2, 4))], strict=False):
-            place = space.at(u + rng.normal(0, 0.4), rng.uniform(2.6, 6), rng.normal(0, 15))
-            things.append((_PLAY[k] if rng.random() < 0.9 else "dining", place))
+            spot = space.at(u + rng.normal(0, 0.4), rng.uniform(2.6, 6), rng.normal(0, 15))
+            things.append((_PLAY[k] if rng.random() < 0.9 else "dining", spot))
     elif rng.random() < 0.45:
         things.append(("picket fence", space.at(0, 1.5)))
     return _finish(space, rng, hour, things)

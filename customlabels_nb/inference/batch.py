@@ -120,8 +120,10 @@ def detect_many(
         return kept.table(listing, None if complete else images[kept.images :])
     writing, complete = open_writing(to, postprocessor, root=root, resume=resume), False
     try:
-        left = writing.begin(images)
-        complete = _ask_all(postprocessor, batches, left, root, writing.take, events, before=len(images) - len(left))
+        remaining = writing.begin(images)
+        complete = _ask_all(
+            postprocessor, batches, remaining, root, writing.take, events, before=len(images) - len(remaining)
+        )
     finally:
         writing.close(complete=complete)
     return writing.result(listing)
@@ -147,10 +149,10 @@ def _spread(
             writing.discard_if_unused()
             raise
         writing.close(complete=complete)
-        found = writing.result(listing)
+        result = writing.result(listing)
         if to is not None:
-            return found
-        table = found.table()
+            return result
+        table = result.table()
         if not complete:
             table.attrs |= {"interrupted": True}
             table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
@@ -175,18 +177,18 @@ def detect_chunk(
     return kept
 
 
-def describe_unfinished(found: pd.DataFrame | WrittenDetections) -> list[str]:
+def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
     """Describe how many images could not be read and how many were not processed, in one sentence each."""
-    if isinstance(found, WrittenDetections):  # its repr already reports the read errors
-        errors, left, go_on = 0, found.left, ". Use resume=True to continue."
+    if isinstance(result, WrittenDetections):  # its repr already reports the read errors
+        errors, remaining, go_on = 0, result.left, ". Use resume=True to continue."
     else:
-        errors, left = len(found.attrs["errors"]), len(found.attrs.get("remaining", ()))
+        errors, remaining = len(result.attrs["errors"]), len(result.attrs.get("remaining", ()))
         go_on = ". They are listed in .attrs['remaining']."
     words = []
     if errors:
         unread = counted(errors, "image or folder", "images or folders")
         words.append(f"{unread} could not be read. See .attrs['errors'].")
-    return [*words, f"Stopped: {counted(left, 'image is', 'images are')} left{go_on}"] if left else words
+    return [*words, f"Stopped: {counted(remaining, 'image is', 'images are')} left{go_on}"] if remaining else words
 
 
 def _ask_all(
@@ -217,9 +219,9 @@ def _ask_all(
             parts = iter(lambda: list(islice(decoded, batches.size)), [])
             several = batches.at_a_time
             with closing(map_bounded(partial(_looked_at, batches), parts, workers=several, ahead=several)) as answered:
-                for looked in answered:
-                    take(looked)
-                    done += len(looked)
+                for results in answered:
+                    take(results)
+                    done += len(results)
                     if events is not None:
                         events.progress("detect", done, total)
     except (KeyboardInterrupt, Cancelled):
@@ -228,12 +230,12 @@ def _ask_all(
 
 
 def _looked_at(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[ImageResult]:
-    answers = iter(batches.ask([found for _, found in batch if not isinstance(found, dict)]))
+    answers = iter(batches.ask([prepared for _, prepared in batch if not isinstance(prepared, dict)]))
     return [
-        ImageResult(name, None, failure=found)
-        if isinstance(found, dict)
-        else ImageResult(name, next(answers), found.size if isinstance(found, Canvas) else None)
-        for name, found in batch
+        ImageResult(name, None, failure=prepared)
+        if isinstance(prepared, dict)
+        else ImageResult(name, next(answers), prepared.size if isinstance(prepared, Canvas) else None)
+        for name, prepared in batch
     ]
 
 
@@ -262,12 +264,12 @@ class _Kept:
         """Number of processed images."""
         return sum(len(batch.images) for batch in self._batches)
 
-    def take(self, looked: Sequence[ImageResult]) -> None:
-        answers = [one.answer for one in looked if one.answer is not None]
-        counts = [0 if one.answer is None else len(one.answer.labels) for one in looked]
-        failures = [one.failure for one in looked if one.failure is not None]
+    def take(self, results: Sequence[ImageResult]) -> None:
+        answers = [result.answer for result in results if result.answer is not None]
+        counts = [0 if result.answer is None else len(result.answer.labels) for result in results]
+        failures = [result.failure for result in results if result.failure is not None]
         # append in one step, so that an interrupt leaves either the complete batch or nothing
-        self._batches.append(_Batch([one.image for one in looked], counts, joined(answers), failures))
+        self._batches.append(_Batch([result.image for result in results], counts, joined(answers), failures))
 
     def table(self, listing: Sequence[Failure], remaining: list[str] | None) -> pd.DataFrame:
         """Return the table that :func:`detect_many` returns."""
@@ -321,8 +323,8 @@ class _BatchSize(BatchSize):
     def _fitting(self, device: str) -> int:
         free = free_bytes(device)
         usual = self._postprocessor.predictor.at_once
-        one = self.at_a_time * _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
-        return usual if free is None else max(1, min(usual, int(free * _SHARE / one)))
+        image_bytes = self.at_a_time * _BYTES_A_PIXEL * self._postprocessor.config.input_size**2
+        return usual if free is None else max(1, min(usual, int(free * _SHARE / image_bytes)))
 
 
 def _batches_at_a_time(device: str) -> int:

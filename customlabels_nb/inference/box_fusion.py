@@ -33,9 +33,9 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
     """
     boxes = np.concatenate([first.boxes, second.boxes])
     confidences = np.concatenate([first.confidences, second.confidences]) / 2
-    own, other = _pairs(first, second)
-    stronger = confidences[own] >= confidences[other]
-    kept, left_out = np.where(stronger, (own, other), (other, own))
+    from_first, other = _pairs(first, second)
+    stronger = confidences[from_first] >= confidences[other]
+    kept, left_out = np.where(stronger, (from_first, other), (other, from_first))
     confidences[kept] += confidences[left_out]
     share = np.divide(confidences[left_out], confidences[kept], out=np.zeros(len(kept)), where=confidences[kept] > 0)
     boxes[kept] += share[:, None] * (boxes[left_out] - boxes[kept])
@@ -57,9 +57,9 @@ def _pairs(first: DetectedBoxes, second: DetectedBoxes) -> tuple[IntArray, IntAr
     same = first.labels[:, None] == second.labels
     rows, columns = np.nonzero(same & (iou(first.boxes, second.boxes) >= SAME))
     taken: dict[int, int] = {}
-    for at in np.argsort(-first.confidences[rows] - second.confidences[columns], kind="stable").tolist():
-        row, column = int(rows[at]), len(first.labels) + int(columns[at])
+    for position in np.argsort(-first.confidences[rows] - second.confidences[columns], kind="stable").tolist():
+        row, column = int(rows[position]), len(first.labels) + int(columns[position])
         if row not in taken and column not in taken:
             taken |= {row: column, column: row}
-    own = [row for row in taken if row < len(first.labels)]
-    return np.array(own, dtype=np.int64), np.array([taken[row] for row in own], dtype=np.int64)
+    from_first = [row for row in taken if row < len(first.labels)]
+    return np.array(from_first, dtype=np.int64), np.array([taken[row] for row in from_first], dtype=np.int64)

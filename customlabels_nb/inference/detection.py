@@ -106,7 +106,7 @@ class Detection:
             for box, label, color, confidence, polygon in zip(boxes, labels, colors, confidences, polygons, strict=True)
             if not np.isnan(box).any()
         ]
-        chips = [_Chip(*found) for found in zip(labels, confidences, colors, strict=True)]
+        chips = [_Chip(*values) for values in zip(labels, confidences, colors, strict=True)]
         sentence = one_line(self._sentence())
         if not (marks or self.from_detector):
             return _Drawing(self.image, one_line(self.name), chips, sentence)

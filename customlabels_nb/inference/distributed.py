@@ -66,32 +66,34 @@ def detect_with(
         runs = writing.runs
         if not runs:
             return True
-        own, total = writing.postprocessor, before + writing.left
+        postprocessor, total = writing.postprocessor, before + writing.left
         folder, names = writing.output.folder, [name for run in runs for name in run.images]
         output = None if folder.local is None else folder.local / listings(folder)[0][2]
         job = WorkerJob(
             entry=f"{__name__}:start_detecting",
             arguments={
                 "to": str(folder),
-                "thresholds": dict(zip(own.config.labels, own.thresholds.tolist(), strict=True)),
-                "max_results": own.max_results,
+                "thresholds": dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True)),
+                "max_results": postprocessor.max_results,
                 "root": None if root is None else str(root.absolute()),
                 "current": os.getcwd(),
                 "batch_size": batch_size,
-                "device": own.predictor.device,
-                "engine": own.predictor.engine_name,
-                "views": own.predictor.views,
+                "device": postprocessor.predictor.device,
+                "engine": postprocessor.predictor.engine_name,
+                "views": postprocessor.predictor.views,
             },
-            model=str(own.predictor.folder.absolute()),
-            identity=model_identity(own.predictor.folder, own.config),
+            model=str(postprocessor.predictor.folder.absolute()),
+            identity=model_identity(postprocessor.predictor.folder, postprocessor.config),
             probes=[]
             if backend is None
             else readable_everywhere(names, root, shared_filesystem=shared_filesystem, output=output),
             options=worker_options(workers),
         )
         try:
-            found = open_workers(job, workers, backend, gpus=int(str(own.predictor.device).startswith("cuda")))
-            size = min(_CHUNK, math.ceil(writing.left / (_CHUNKS_A_WORKER * found.count)))
+            opened = open_workers(
+                job, workers, backend, gpus=int(str(postprocessor.predictor.device).startswith("cuda"))
+            )
+            size = min(_CHUNK, math.ceil(writing.left / (_CHUNKS_A_WORKER * opened.count)))
 
             def finish(chunk: Run, result: dict[str, Any]) -> None:
                 writing.record(chunk, result["errors"], result["found"], result["mark"])
@@ -107,7 +109,7 @@ def detect_with(
                 return []
 
             process_tasks(
-                found,
+                opened,
                 (chunk for run in runs for chunk in run.chunks(size)),
                 encode=lambda chunk: {"first": chunk.first, "images": list(chunk.images)},
                 finish=finish,
@@ -127,38 +129,38 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
 
     from customlabels_nb.inference.predictor import Predictor
 
-    asked = job.arguments
-    if os.path.isdir(asked["current"]):
-        os.chdir(asked["current"])  # relative paths of images refer to it
+    arguments = job.arguments
+    if os.path.isdir(arguments["current"]):
+        os.chdir(arguments["current"])  # relative paths of images refer to it
     torch.set_num_threads(settings.threads)
     assert job.model is not None
     predictor = Predictor(Path(job.model))
-    predictor.start(asked["device"], engine=asked["engine"], views=asked["views"])
-    postprocessor = Postprocessor(predictor, asked["thresholds"], asked["max_results"])
-    output = ParquetParts(OutputFolder(asked["to"]), predictor.config.labels)
-    root = None if asked["root"] is None else Path(asked["root"])
+    predictor.start(arguments["device"], engine=arguments["engine"], views=arguments["views"])
+    postprocessor = Postprocessor(predictor, arguments["thresholds"], arguments["max_results"])
+    output = ParquetParts(OutputFolder(arguments["to"]), predictor.config.labels)
+    root = None if arguments["root"] is None else Path(arguments["root"])
 
     def detect(task: Any, events: Events) -> dict[str, Any]:
-        found = detect_chunk(postprocessor, task["images"], root=root, batch_size=asked["batch_size"])
-        if len(found) > 1 and all(map(_is_cut_off, found)):
-            assert found[0].failure is not None
-            raise OSError(f"{found[0].image!r}: {found[0].failure['message']}")  # another worker may have access
+        results = detect_chunk(postprocessor, task["images"], root=root, batch_size=arguments["batch_size"])
+        if len(results) > 1 and all(map(_is_cut_off, results)):
+            assert results[0].failure is not None
+            raise OSError(f"{results[0].image!r}: {results[0].failure['message']}")  # another worker may have access
         with write_errors(f"to={str(output.path)!r}"):
-            mark = output.write(found, task["first"])
+            mark = output.write(results, task["first"])
         return {
             "mark": mark,
-            "found": sum(len(one.answer.labels) for one in found if one.answer is not None),
-            "errors": [one.failure for one in found if one.failure is not None],
+            "found": sum(len(result.answer.labels) for result in results if result.answer is not None),
+            "errors": [result.failure for result in results if result.failure is not None],
         }
 
     return detect
 
 
-def _is_cut_off(one: ImageResult) -> bool:
+def _is_cut_off(result: ImageResult) -> bool:
     """Check whether a remote image failed as all do in a worker that has lost its credentials or its network."""
     return (
-        is_remote(one.image)
-        and one.failure is not None
-        and one.failure["code"] == ImageNotFoundError.code
-        and not one.failure["message"].endswith(NOT_THERE)
+        is_remote(result.image)
+        and result.failure is not None
+        and result.failure["code"] == ImageNotFoundError.code
+        and not result.failure["message"].endswith(NOT_THERE)
     )

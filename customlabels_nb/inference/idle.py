@@ -76,7 +76,7 @@ class IdleWatch:
 def _watch(watched: Callable[[], Sleeper | None], ended: threading.Event) -> None:
     while True:
         sleeper = watched()
-        left = None if sleeper is None or ended.is_set() else sleeper.sleep_if_idle()
+        remaining = None if sleeper is None or ended.is_set() else sleeper.sleep_if_idle()
         del sleeper
-        if left is None or ended.wait(min(left, _LOOK_SECONDS)):
+        if remaining is None or ended.wait(min(remaining, _LOOK_SECONDS)):
             return

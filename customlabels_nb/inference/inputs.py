@@ -47,8 +47,8 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
         If the type, shape or range of values is not supported.
     """
     if isinstance(image, str | os.PathLike):
-        name, place = _one_image(image, root)
-        return open_image(place, name=name), name
+        name, location = _one_image(image, root)
+        return open_image(location, name=name), name
     if (encoded := _encoded(image)) is not None:
         return open_image(encoded[0], name=encoded[1]), encoded[1]
     if isinstance(image, Image.Image):
@@ -83,8 +83,8 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
         Path, URL or other name of the image.
     """
     if isinstance(image, str | os.PathLike):
-        name, place = _one_image(image, root)
-        data = read_bytes(place)
+        name, location = _one_image(image, root)
+        data = read_bytes(location)
     elif (encoded := _encoded(image)) is not None:
         data, name = encoded
     else:
@@ -96,10 +96,10 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
 def _one_image(image: str | os.PathLike[str], root: Path | None) -> tuple[str, str]:
     """Return the name and the location of an image, which must not be a folder."""
     name = as_uri(image)
-    place = located(name, root)
-    if not is_remote(place) and os.path.isdir(to_path(place)):
+    location = located(name, root)
+    if not is_remote(location) and os.path.isdir(to_path(location)):
         raise NotAnImageError(name, "it is a folder. For the images in it, use detect_many.")
-    return name, place
+    return name, location
 
 
 def as_uri(path: str | os.PathLike[str]) -> str:
@@ -163,25 +163,25 @@ def _names(given: Iterable[object]) -> list[str]:
 
 def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
     """List the images that one path, folder or pattern refers to."""
-    place = located(name, root)
-    if is_pattern(place):
-        found = match_files(name) or (match_files(name, root=root) if root is not None else [])
-    elif not is_remote(name) and os.path.isdir(to_path(place)):
-        files = read_folder(to_path(place))
+    location = located(name, root)
+    if is_pattern(location):
+        matches = match_files(name) or (match_files(name, root=root) if root is not None else [])
+    elif not is_remote(name) and os.path.isdir(to_path(location)):
+        files = read_folder(to_path(location))
         issues += files.issues
-        found = files.images
+        matches = files.images
     elif is_remote(name) and name.endswith("/"):
         if is_web(name) and media_type(name).startswith("image/"):
             return [name]
         listed = [RemoteFile(url, None, None, None) for url in list_web(name)] if is_web(name) else list_files(name)
         files = sort_out_listing(name, listed)
         issues += files.issues
-        found = files.images
+        matches = files.images
     else:
         return [name]
-    if not found:
+    if not matches:
         raise InputError(f"images={name!r} contains no images. Check the path or pattern.")
-    return [as_uri(match) for match in found]
+    return [as_uri(match) for match in matches]
 
 
 def _encoded(image: object) -> tuple[bytes, str] | None:

@@ -90,15 +90,15 @@ class CompletedChunk:
         """Return the images that have not been processed by name, including duplicates."""
         if not self.images:
             return images
-        left, rest = Counter(self.images), []
+        counts, rest = Counter(self.images), []
         for image in images:
-            if left[image] > 0:
-                left[image] -= 1
+            if counts[image] > 0:
+                counts[image] -= 1
             else:
                 rest.append(image)
         return rest
 
-    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    def add(self, images: Images, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
         """Add one step, unless its range has been added."""
         if isinstance(images, tuple):
             if images in self.ranges:
@@ -107,7 +107,7 @@ class CompletedChunk:
         else:
             self.images.update(images)
         self.failures += failures
-        self.found += found
+        self.found += objects
         if mark is not None:
             self.marks.append(mark)
 
@@ -156,11 +156,11 @@ class Journal:
             self._file.close()
             raise
 
-    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    def add(self, images: Images, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
         """Append a step and flush it to disk."""
         which = {"range": images} if isinstance(images, tuple) else {"images": images, "after": self.done.last}
-        self._write({**which, "errors": failures, "found": found, "mark": mark})
-        self.done.add(images, failures, found, mark)
+        self._write({**which, "errors": failures, "found": objects, "mark": mark})
+        self.done.add(images, failures, objects, mark)
 
     def close(self) -> None:
         """Close the journal and release its lock."""
@@ -185,13 +185,13 @@ class ObjectJournal(Journal):
         if not self.begun:
             folder.write(RUN, _encoded(_head(facts)))
 
-    def add(self, images: Images, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    def add(self, images: Images, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
         """Write a step."""
         assert isinstance(images, tuple)
         first, stop = images
-        name = f"_journal/{first:09}-{stop:09}-{found}.json"
+        name = f"_journal/{first:09}-{stop:09}-{objects}.json"
         self._folder.write(name, _encoded({"errors": failures}) if failures else b"")
-        self.done.add(images, failures, found, mark)
+        self.done.add(images, failures, objects, mark)
 
     def close(self) -> None:
         """Leave the journal as it is, because each step is complete."""
@@ -211,10 +211,10 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Completed
     filled = [name for name in steps if sizes[name]]
     contents = dict(zip(filled, folder.read_all(filled), strict=True))
     for number, name in enumerate(steps, 2):
-        first, stop, found = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
+        first, stop, objects = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
         step = _json(contents[name], str(folder), number) if sizes[name] else {"errors": []}
-        mark = part_name(first, stop) if found else None
-        _take({"range": [first, stop], "found": found, "mark": mark, **step}, done, str(folder), number, sizes)
+        mark = part_name(first, stop) if objects else None
+        _take({"range": [first, stop], "found": objects, "mark": mark, **step}, done, str(folder), number, sizes)
     return there, done
 
 
@@ -228,35 +228,35 @@ def _encoded(record: Mapping[str, Any]) -> bytes:
 
 
 def _parsed(
-    lines: Iterable[bytes], place: str, files: Collection[str] = ()
+    lines: Iterable[bytes], path: str, files: Collection[str] = ()
 ) -> tuple[dict[str, Any] | None, CompletedChunk, int]:
     """Return the description of the run, its steps, and the size of the complete lines in bytes."""
     facts, done, whole = None, CompletedChunk(), 0
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
             break
-        record = _json(line, place, number)
+        record = _json(line, path, number)
         if facts is not None:
-            _take(record, done, place, number, files)
+            _take(record, done, path, number, files)
         elif record.get("journal") == _FORMAT:
             facts = record
         else:
-            raise _damaged(place, number)
+            raise _damaged(path, number)
         whole += len(line)
     return facts, done, whole
 
 
-def _json(line: bytes, place: str, number: int) -> dict[str, Any]:
+def _json(line: bytes, path: str, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _damaged(place, number) from error
+        raise _damaged(path, number) from error
     if not isinstance(record, dict):
-        raise _damaged(place, number)
+        raise _damaged(path, number)
     return record
 
 
-def _take(record: dict[str, Any], done: CompletedChunk, place: str, number: int, files: Collection[str]) -> None:
+def _take(record: dict[str, Any], done: CompletedChunk, path: str, number: int, files: Collection[str]) -> None:
     """Add one step to ``done``, unless its file is missing."""
     match record:
         case {
@@ -274,32 +274,34 @@ def _take(record: dict[str, Any], done: CompletedChunk, place: str, number: int,
         }:
             good = 0 <= first < stop and mark == (part_name(first, stop) if found else None)
         case _:
-            raise _damaged(place, number)
-    if not good or not all(isinstance(one, dict) and one.keys() == {"image", "code", "message"} for one in failures):
-        raise _damaged(place, number)
+            raise _damaged(path, number)
+    if not good or not all(
+        isinstance(failure, dict) and failure.keys() == {"image", "code", "message"} for failure in failures
+    ):
+        raise _damaged(path, number)
     if "range" not in record:
         done.add(images, failures, found, mark)
     elif mark is None or mark in files:
         done.add((first, stop), failures, found, mark)
 
 
-def _same_run(there: Mapping[str, Any] | None, facts: Mapping[str, Any], place: str) -> str | None:
+def _same_run(there: Mapping[str, Any] | None, facts: Mapping[str, Any], path: str) -> str | None:
     """Check that two descriptions are of the same run, and return the engine of the run."""
     if there is None:
         return facts.get(ENGINE)
     for name in dict.fromkeys([*facts, *there]):  # in a fixed order, so that the error is reproducible
         if name not in ("journal", ENGINE, COLUMNS) and there.get(name) != facts.get(name):
             raise InputError(
-                f"resume=True cannot continue {place!r}: it was started with "
+                f"resume=True cannot continue {path!r}: it was started with "
                 f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
                 "Use the same value again, or pass a different `to`."
             )
     return there.get(ENGINE)
 
 
-def _damaged(place: str, number: int) -> InputError:
+def _damaged(path: str, number: int) -> InputError:
     return InputError(
-        f"The journal {place!r} is corrupted at line {number}. "
+        f"The journal {path!r} is corrupted at line {number}. "
         "Pass a different `to`, or delete both the output and the journal to start again."
     )
 

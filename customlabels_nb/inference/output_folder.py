@@ -68,8 +68,8 @@ class OutputFolder:
 
         def listed(system: Any, path: str) -> dict[str, int]:
             system.invalidate_cache()
-            found = system.find(path, detail=True)
-            return {name[len(path) :].lstrip("/"): int(entry.get("size") or 0) for name, entry in found.items()}
+            entries = system.find(path, detail=True)
+            return {name[len(path) :].lstrip("/"): int(entry.get("size") or 0) for name, entry in entries.items()}
 
         return self._remotely("listed", listed)
 

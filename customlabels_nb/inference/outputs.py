@@ -97,7 +97,7 @@ class Output(Protocol):
             If data that an earlier step has written is missing.
         """
 
-    def write(self, looked: Sequence[ImageResult]) -> Mark | None:
+    def write(self, results: Sequence[ImageResult]) -> Mark | None:
         """Write the predictions of one step."""
 
     def finish(self) -> None:
@@ -155,9 +155,9 @@ class LineOutput(ABC):
             )
         return os.truncate(self.path, whole)
 
-    def write(self, looked: Sequence[ImageResult]) -> Mark | None:
+    def write(self, results: Sequence[ImageResult]) -> Mark | None:
         with self.path.open("ab") as file:
-            file.writelines(line + b"\n" for line in self.lines(looked))
+            file.writelines(line + b"\n" for line in self.lines(results))
             file.flush()
             os.fsync(file.fileno())
             return file.tell()
@@ -166,7 +166,7 @@ class LineOutput(ABC):
         """Finish without writing anything, because each step is already complete."""
 
     @abstractmethod
-    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
+    def lines(self, results: Sequence[ImageResult]) -> list[bytes]:
         """Return the output lines for these images, without line endings."""
 
     @abstractmethod
@@ -178,13 +178,15 @@ class JsonLines(LineOutput):
 
     form = "JSON Lines"
 
-    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
-        return [orjson.dumps(self._record(one, one.answer)) for one in looked if one.answer is not None]
+    def lines(self, results: Sequence[ImageResult]) -> list[bytes]:
+        return [orjson.dumps(self._record(result, result.answer)) for result in results if result.answer is not None]
 
-    def _record(self, one: ImageResult, answer: ImagePrediction) -> dict[str, Any]:
-        size = {} if one.size is None else {"width": one.size[0], "height": one.size[1]}
-        entries = api_entries(self._labels[answer.labels], answer.confidences, answer.boxes, one.size, answer.polygons)
-        return {"image": plain(one.image), **size, "CustomLabels": entries}
+    def _record(self, result: ImageResult, answer: ImagePrediction) -> dict[str, Any]:
+        size = {} if result.size is None else {"width": result.size[0], "height": result.size[1]}
+        entries = api_entries(
+            self._labels[answer.labels], answer.confidences, answer.boxes, result.size, answer.polygons
+        )
+        return {"image": plain(result.image), **size, "CustomLabels": entries}
 
     def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
         return read_json_lines(self.path)[1]
@@ -254,13 +256,13 @@ class ManifestOutput(LineOutput):
         super().go_on(marks, images)
         self._written = set(map(self._name, images))
 
-    def lines(self, looked: Sequence[ImageResult]) -> list[bytes]:
+    def lines(self, results: Sequence[ImageResult]) -> list[bytes]:
         new: dict[str, tuple[ImagePrediction, tuple[int, int]]] = {}
-        for one in looked:
-            name = self._name(one.image)
-            if one.answer is not None and name not in self._written:
+        for result in results:
+            name = self._name(result.image)
+            if result.answer is not None and name not in self._written:
                 self._written.add(name)
-                new[name] = one.answer, one.size or (0, 0)
+                new[name] = result.answer, result.size or (0, 0)
         if not new:
             return []
         every = joined([answer for answer, _ in new.values()])
@@ -274,13 +276,13 @@ class ManifestOutput(LineOutput):
             width=[size[0] or None for _, size in new.values()],
             height=[size[1] or None for _, size in new.values()],
         )
-        found = manifest_lines(
+        lines = manifest_lines(
             t.normalise_images(images),
             t.normalise_annotations(annotations),
             labels=self._config.labels,
             by_human=False,
         )
-        return [line.encode() for line in found]
+        return [line.encode() for line in lines]
 
     def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
         if not self.path.stat().st_size:
@@ -344,13 +346,13 @@ class ParquetParts:
                 "Empty the folder to start again, or pass a different `to`."
             )
 
-    def write(self, looked: Sequence[ImageResult], first: int = 0) -> Mark | None:
+    def write(self, results: Sequence[ImageResult], first: int = 0) -> Mark | None:
         """Write the predictions for images whose numbers begin with ``first``, unless there are none."""
-        found = [one for one in looked if one.answer is not None and len(one.answer.labels)]
-        if not found:
+        detected = [result for result in results if result.answer is not None and len(result.answer.labels)]
+        if not detected:
             return None
-        name = part_name(first, first + len(looked))
-        self.folder.write(name, self._part(found))
+        name = part_name(first, first + len(results))
+        self.folder.write(name, self._part(detected))
         return name
 
     def finish(self) -> None:
@@ -392,8 +394,8 @@ class ParquetParts:
             raise
 
     def _table(self, marks: Iterable[Mark], rows: int | None = None) -> Any:
-        found = self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon"))
-        table = found.to_table() if rows is None else found.head(rows)
+        dataset = self.dataset(marks, ("image", *DETECTION_COLUMNS, "polygon"))
+        table = dataset.to_table() if rows is None else dataset.head(rows)
         if any(table[name].null_count for name in ("image", "label", "confidence")):
             raise self._arrow.ArrowInvalid("other columns")
         return table
@@ -403,10 +405,10 @@ class ParquetParts:
         types = {"image": text, "label": text, "polygon": several(several(several(number)))}
         return self._arrow.schema([(name, types.get(name, number)) for name in columns])
 
-    def _part(self, looked: Sequence[ImageResult]) -> bytes:
-        answers = [one.answer for one in looked if one.answer is not None]
+    def _part(self, results: Sequence[ImageResult]) -> bytes:
+        answers = [result.answer for result in results if result.answer is not None]
         every = joined(answers)
-        names = np.asarray([plain(one.image) for one in looked], dtype=object)
+        names = np.asarray([plain(result.image) for result in results], dtype=object)
         columns = [
             np.repeat(names, [len(answer.labels) for answer in answers]),
             self._labels[every.labels] if len(every.labels) else np.empty(0, dtype=object),
@@ -436,11 +438,11 @@ def _number_in(part: str) -> tuple[bool, int]:
 def table_of_arrow(table: Any) -> pd.DataFrame:
     """Convert a table of predictions to pandas, with the same types as :func:`table_of`."""
     polygons = table["polygon"].to_pylist() if "polygon" in table.column_names else []
-    found = table.drop_columns(["polygon"] if polygons else []).to_pandas()
-    found = found.astype({name: "str" if name in ("image", "label") else "float64" for name in found.columns})
+    frame = table.drop_columns(["polygon"] if polygons else []).to_pandas()
+    frame = frame.astype({name: "str" if name in ("image", "label") else "float64" for name in frame.columns})
     if any(polygons):
-        found["polygon"] = objects(polygon_of(rings or ()) for rings in polygons)
-    return found
+        frame["polygon"] = objects(polygon_of(rings or ()) for rings in polygons)
+    return frame
 
 
 def _imported(name: str) -> Any:

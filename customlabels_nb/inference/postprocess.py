@@ -80,9 +80,9 @@ def joined(answers: Sequence[ImagePrediction]) -> ImagePrediction:
 def objects(values: Iterable[Any] | None) -> ObjectArray:
     """Return values such as polygons as an array of objects, shape (n,). It is empty for None."""
     listed = [] if values is None else list(values)
-    found = np.empty(len(listed), dtype=object)
-    found[:] = listed
-    return found
+    array = np.empty(len(listed), dtype=object)
+    array[:] = listed
+    return array
 
 
 def polygons_of(masks: DetectedMasks, rows: IntArray) -> ObjectArray:
@@ -146,8 +146,8 @@ class Postprocessor:
         """
         if self.is_detector:
             canvases = cast(Sequence[Canvas], images)
-            found = self.predictor.boxes(canvases, at_once=at_once, thresholds=self.thresholds)
-            return [self._answer(one.labels, one.confidences, one.boxes, one.masks) for one in found]
+            detected = self.predictor.boxes(canvases, at_once=at_once, thresholds=self.thresholds)
+            return [self._answer(boxes.labels, boxes.confidences, boxes.boxes, boxes.masks) for boxes in detected]
         labels = np.arange(len(self.config.labels))
         none = np.full((len(labels), len(BOX_COLUMNS)), np.nan)
         rows = self.predictor.probabilities(cast(Sequence[Pixels], images), at_once=at_once)
@@ -195,7 +195,7 @@ def api_entries(
         or holes are joined to one ring around the same area.
     """
     ratios = boxes if size is None else ltwh_to_ratios(boxes, size)
-    found = []
+    entries = []
     for label, confidence, box, polygon in zip(
         labels, confidences, ratios, repeat(None) if polygons is None else polygons, strict=False
     ):
@@ -206,5 +206,5 @@ def api_entries(
         if polygon is not None and size is not None:
             points = [{"X": x / size[0], "Y": y / size[1]} for x, y in to_one_ring(polygon)]
             entry["Geometry"]["Polygon"] = points
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries

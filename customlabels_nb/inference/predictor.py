@@ -118,13 +118,13 @@ class Predictor:
     def go_on_with(self, engine: str) -> None:
         """Switch to ``engine`` as :meth:`start` does. Raise ModelError if a different engine was requested by name."""
         with self._lock:
-            asked = self._engine
-            if asked not in (AUTO, engine):
-                raise ModelError(f"the model was started with engine={asked!r}")
+            current = self._engine
+            if current not in (AUTO, engine):
+                raise ModelError(f"the model was started with engine={current!r}")
             try:
                 self.start(engine=engine)
             finally:
-                self._engine = asked
+                self._engine = current
 
     def start(
         self,
@@ -208,9 +208,9 @@ class Predictor:
                 running = self._running
                 if running is None:
                     return None
-                left = running.idle_left(self._idle_seconds)
-                if left > 0:
-                    return left
+                remaining = running.idle_left(self._idle_seconds)
+                if remaining > 0:
+                    return remaining
                 self._running, self._asleep = None, running.device
                 self._engine_asleep = running.choice.name
             running.close()
@@ -280,7 +280,7 @@ class Predictor:
         ModelError
             If the model is not running, or is a classifier.
         """
-        found: list[DetectedBoxes] = []
+        detected: list[DetectedBoxes] = []
         with self._running_kind(detector=True) as running:
             config, step, views = running.config, at_once or running.at_once, self._views
             for start in range(0, len(images), step):
@@ -290,12 +290,12 @@ class Predictor:
                 ]
                 first = running.find(canvases, thresholds)
                 if views == 1:
-                    found += first
+                    detected += first
                     continue
                 second = running.find([mirror_canvas(canvas) for canvas in canvases], thresholds)
                 for canvas, plain, mirrored in zip(canvases, first, second, strict=True):
-                    found.append(fuse_boxes(plain, mirror_boxes(mirrored, canvas.size[0])))
-        return found
+                    detected.append(fuse_boxes(plain, mirror_boxes(mirrored, canvas.size[0])))
+        return detected
 
     @contextmanager
     def _running_kind(self, *, detector: bool) -> Iterator[_Running]:

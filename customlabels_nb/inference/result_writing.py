@@ -180,11 +180,11 @@ class Writing:
 
     def begin(self, images: Sequence[str]) -> Sequence[str]:
         """Return the images that have not been processed yet, including duplicates."""
-        left = self._journal.done.without_named(images)
-        self.left = len(left)
-        return left
+        remaining = self._journal.done.without_named(images)
+        self.left = len(remaining)
+        return remaining
 
-    def take(self, looked: Sequence[ImageResult]) -> None:
+    def take(self, results: Sequence[ImageResult]) -> None:
         """Queue a batch for writing.
 
         Raises
@@ -192,7 +192,7 @@ class Writing:
         InputError
             If an earlier batch could not be written.
         """
-        self._behind.put(looked)
+        self._behind.put(results)
 
     def close(self, *, complete: bool) -> None:
         """Write the queued batches and, if the run is ``complete``, finish the output."""
@@ -214,19 +214,19 @@ class Writing:
 
     def _facts(self) -> dict[str, Any]:
         """Return everything that the predictions depend on, which must be unchanged when a run is resumed."""
-        asked = self.postprocessor
+        postprocessor = self.postprocessor
         return {
             "form": self._output.form,
-            "model": model_identity(asked.predictor.folder, asked.config),
-            "threshold": dict(zip(asked.config.labels, asked.thresholds.tolist(), strict=True)),
-            "max_results": asked.max_results,
-            ENGINE: asked.predictor.engine_name,
-            **({} if asked.predictor.views == 1 else {"views": asked.predictor.views}),
+            "model": model_identity(postprocessor.predictor.folder, postprocessor.config),
+            "threshold": dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True)),
+            "max_results": postprocessor.max_results,
+            ENGINE: postprocessor.predictor.engine_name,
+            **({} if postprocessor.predictor.views == 1 else {"views": postprocessor.predictor.views}),
         }
 
-    def _add(self, looked: Sequence[ImageResult]) -> None:
-        self._buffer += looked
-        self._rows += sum(len(one.answer.labels) for one in looked if one.answer is not None)
+    def _add(self, results: Sequence[ImageResult]) -> None:
+        self._buffer += results
+        self._rows += sum(len(result.answer.labels) for result in results if result.answer is not None)
         late = time.monotonic() - self._since >= self._output.seconds_a_step
         if late or len(self._buffer) >= self._output.images_a_step or self._rows >= _ROWS_A_STEP:
             self._step()
@@ -234,13 +234,13 @@ class Writing:
     def _step(self) -> None:
         if self._buffer:
             with write_errors(f"to={str(self._output.path)!r}"):
-                self._write([one.failure for one in self._buffer if one.failure is not None])
+                self._write([result.failure for result in self._buffer if result.failure is not None])
             self.left -= len(self._buffer)
             self._buffer, self._rows, self._since = [], 0, time.monotonic()
 
     def _write(self, failures: Sequence[Failure]) -> None:
         mark = self._output.write(self._buffer)
-        self._journal.add([one.image for one in self._buffer], failures, self._rows, mark)
+        self._journal.add([result.image for result in self._buffer], failures, self._rows, mark)
 
 
 class FolderWriting(Writing):
@@ -263,10 +263,10 @@ class FolderWriting(Writing):
         """Return the images that have not been processed yet."""
         return [part for run in self.runs for part in without(run, self._journal.done.ranges)]
 
-    def record(self, chunk: Run, failures: Sequence[Failure], found: int, mark: Mark | None) -> None:
+    def record(self, chunk: Run, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
         """Add a chunk to the journal whose predictions a worker has written."""
         with write_errors(f"to={str(self.output.path)!r}"):
-            self._journal.add((chunk.first, chunk.stop), failures, found, mark)
+            self._journal.add((chunk.first, chunk.stop), failures, objects, mark)
         self.left -= len(chunk.images)
 
     def discard_if_unused(self) -> None:
@@ -282,12 +282,12 @@ class FolderWriting(Writing):
     def _facts(self) -> dict[str, Any]:
         return {**super()._facts(), COLUMNS: self.postprocessor.columns}
 
-    def _add(self, looked: Sequence[ImageResult]) -> None:
-        while looked:  # a file ends with its run
+    def _add(self, results: Sequence[ImageResult]) -> None:
+        while results:  # a file ends with its run
             room = len(self.runs[self._at].images) - self._written - len(self._buffer)
-            super()._add(looked[:room])
-            looked = looked[room:]
-            if looked:
+            super()._add(results[:room])
+            results = results[room:]
+            if results:
                 self._step()
 
     def _write(self, failures: Sequence[Failure]) -> None:
@@ -337,11 +337,11 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
 
 
 def _summary(
-    output: Output, done: CompletedChunk, left: int, listing: Sequence[Failure], columns: list[str]
+    output: Output, done: CompletedChunk, remaining: int, listing: Sequence[Failure], columns: list[str]
 ) -> WrittenDetections:
     errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
     return WrittenDetections(
-        output.path, output.form, done.total, done.found, left, errors, output, columns, list(done.marks)
+        output.path, output.form, done.total, done.found, remaining, errors, output, columns, list(done.marks)
     )
 
 

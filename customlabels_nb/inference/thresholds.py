@@ -34,15 +34,15 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
     InputError
         If a threshold is not between 0 and 1.
     """
-    own = {label: config.threshold_of(label) for label in config.labels}
+    thresholds = {label: config.threshold_of(label) for label in config.labels}
     if isinstance(threshold, Mapping):
-        unknown = [label for label in threshold if label not in own]
+        unknown = [label for label in threshold if label not in thresholds]
         if unknown:
             raise LabelError(f"threshold contains the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
-        own.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
+        thresholds.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
     elif threshold is not None:
-        own = dict.fromkeys(own, _checked(threshold, "threshold"))
-    return np.array([own[label] for label in config.labels], dtype=np.float64)
+        thresholds = dict.fromkeys(thresholds, _checked(threshold, "threshold"))
+    return np.array([thresholds[label] for label in config.labels], dtype=np.float64)
 
 
 def check_max_results(max_results: object) -> None:

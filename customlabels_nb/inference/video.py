@@ -118,16 +118,16 @@ def detect_video(
         with open_video(path, name, damaged=allow_damaged) as file:
             target = target_of(to, name)
             target.refuse_to_replace(path)
-            found = _detect_frames(postprocessor, file, takes, stream)
+            detection = _detect_frames(postprocessor, file, takes, stream)
         try:
-            found.reopen = partial(open_video, path, name, damaged=allow_damaged)
-            if not found.interrupted:
-                found.write(target, stream)
+            detection.reopen = partial(open_video, path, name, damaged=allow_damaged)
+            if not detection.interrupted:
+                detection.write(target, stream)
         except (KeyboardInterrupt, Cancelled):
-            found.interrupted = True
-            found.note("Stopped while writing the annotated video, which was not saved.")
-        found.reopen = partial(open_source, name, root, damaged=allow_damaged)
-    return found
+            detection.interrupted = True
+            detection.note("Stopped while writing the annotated video, which was not saved.")
+        detection.reopen = partial(open_source, name, root, damaged=allow_damaged)
+    return detection
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,10 @@ def _detect_frames(
     frames = prefetch(_looked_at(postprocessor, video, takes), 2 * batch)
     try:
         while group := list(islice(frames, batch)):
-            answers = postprocessor.ask([one.prepared for one in group])
-            rows = [(one.index, round(one.ms), len(a.labels)) for one, a in zip(group, answers, strict=True)]
+            answers = postprocessor.ask([frame.prepared for frame in group])
+            rows = [(frame.index, round(frame.ms), len(a.labels)) for frame, a in zip(group, answers, strict=True)]
             done.append((joined(answers), rows))
-            for one, answer in zip(group, answers, strict=True):
+            for frame, answer in zip(group, answers, strict=True):
                 polygons = [None] * len(answer.labels) if answer.polygons is None else answer.polygons
                 named = [
                     (config.labels[label], float(confidence), config.colors[label], box, polygon)
@@ -162,25 +162,27 @@ def _detect_frames(
                         answer.labels, answer.confidences, answer.boxes, polygons, strict=True
                     )
                 ]
-                (stills if named else empty).add(_still(one.small, video.size, one.ms, _marks_of(one.index, named)))
+                (stills if named else empty).add(
+                    _still(frame.small, video.size, frame.ms, _marks_of(frame.index, named))
+                )
             _tell(events, group[-1].index + 1, video.count)
         _tell(events, video.decoded, video.decoded)
     except (KeyboardInterrupt, Cancelled):
         interrupted = True
     finally:
         frames.close()
-    looked = np.array([row for _, rows in done for row in rows], dtype=np.int64).reshape(-1, len(_FRAME_COLUMNS))
-    seen = pd.DataFrame(looked, columns=list(_FRAME_COLUMNS))
+    frame_rows = np.array([row for _, rows in done for row in rows], dtype=np.int64).reshape(-1, len(_FRAME_COLUMNS))
+    seen = pd.DataFrame(frame_rows, columns=list(_FRAME_COLUMNS))
     table = postprocessor.table([answer for answer, _ in done])
-    for place, column in enumerate(_FRAME_COLUMNS[:2]):
-        table.insert(place, column, np.repeat(seen[column].to_numpy(), seen["found"].to_numpy()))
-    found = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colors, interrupted=interrupted)
-    found.stills = stills.chosen() or empty.chosen()
+    for position, column in enumerate(_FRAME_COLUMNS[:2]):
+        table.insert(position, column, np.repeat(seen[column].to_numpy(), seen["found"].to_numpy()))
+    detection = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colors, interrupted=interrupted)
+    detection.stills = stills.chosen() or empty.chosen()
     if video.lost:
-        found.notes.append(f"{video.lost:,} damaged packets of the video were skipped.")
+        detection.notes.append(f"{video.lost:,} damaged packets of the video were skipped.")
     if video.has_sound:
-        found.notes.append("The sound was ignored.")
-    return found
+        detection.notes.append("The sound was ignored.")
+    return detection
 
 
 def _looked_at(
@@ -267,7 +269,7 @@ class _Stills:
     def chosen(self) -> list[_Still]:
         """Select at most six of the collected thumbnails, in order of time."""
         places = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _MOST_STILLS)).round().astype(int)
-        return [self._kept[place] for place in places]
+        return [self._kept[position] for position in places]
 
 
 @dataclass(frozen=True)
@@ -356,7 +358,7 @@ class VideoDetection:
             self.table["label"], self.table["confidence"], boxes, self.size, self.table.get("polygon")
         )
         moments = self.table["timestamp_ms"].tolist()
-        return {"CustomLabels": [{**one, "Timestamp": ms} for one, ms in zip(entries, moments, strict=True)]}
+        return {"CustomLabels": [{**entry, "Timestamp": ms} for entry, ms in zip(entries, moments, strict=True)]}
 
     def to(
         self, path: str | os.PathLike[str], *, progress: bool = True, events: Events | None = None
@@ -424,8 +426,8 @@ class VideoDetection:
         boxes = self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         labels, confidences = self.table["label"].tolist(), self.table["confidence"].tolist()
         polygons, end = self.table.get("polygon", [None] * len(labels)), 0
-        for index, found in zip(self.frames["frame"].tolist(), self.frames["found"].tolist(), strict=True):
-            rows, end = range(end, end + found), end + found
+        for index, count in zip(self.frames["frame"].tolist(), self.frames["found"].tolist(), strict=True):
+            rows, end = range(end, end + count), end + count
             named = [
                 (labels[i], confidences[i], self.colors.get(labels[i], "#888888"), boxes[i], polygons[i]) for i in rows
             ]
@@ -490,17 +492,17 @@ class VideoDetection:
         return sorted(labels, key=lambda label: -label.frames)
 
 
-def _marks_of(index: int, found: list[tuple[str, float, str, Any, Any]]) -> Marks:
+def _marks_of(index: int, rows: list[tuple[str, float, str, Any, Any]]) -> Marks:
     """Convert the predictions in a frame to drawing marks.
 
     Each has a label, a confidence, a color, a box (NaN if absent) and a polygon (None if absent).
     """
     boxes = [
         LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
-        for label, confidence, color, box, polygon in found
+        for label, confidence, color, box, polygon in rows
         if not np.isnan(box).any()
     ]
-    chips = [(f"{label}  {value:.2f}", color) for label, value, color, box, _ in found if np.isnan(box).any()]
+    chips = [(f"{label}  {value:.2f}", color) for label, value, color, box, _ in rows if np.isnan(box).any()]
     return Marks(index, boxes, chips)
 
 
@@ -542,15 +544,15 @@ def _file_name(video: str) -> str:
     return "video" if short in ("", ".", "..") or "\0" in short else short
 
 
-def _still(picture: Image.Image, size: tuple[int, int], ms: float, found: Marks) -> _Still:
+def _still(picture: Image.Image, size: tuple[int, int], ms: float, marks: Marks) -> _Still:
     """Create a thumbnail of a frame, with boxes scaled from the frame of ``size``."""
     scale = picture.width / size[0]
     boxes = []
-    for mark in found.boxes:
+    for mark in marks.boxes:
         left, top, width, height = (side * scale for side in mark.box)
         polygon = [ring * scale for ring in rings_of(mark.polygon)] or None
         boxes.append(LabelledBox((left, top, width, height), one_line(mark.label), mark.color, mark.value, polygon))
-    return _Still(picture, ms, boxes, [(one_line(words), color) for words, color in found.chips])
+    return _Still(picture, ms, boxes, [(one_line(words), color) for words, color in marks.chips])
 
 
 def clock(ms: float) -> str:

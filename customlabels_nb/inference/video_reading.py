@@ -275,7 +275,11 @@ def _pictures(container: Any, name: str) -> Any:
     """Return the video stream, configured for multithreaded decoding."""
     from av.stream import Disposition
 
-    streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    streams = [
+        video_stream
+        for video_stream in container.streams.video
+        if not video_stream.disposition & Disposition.attached_pic
+    ]
     if not streams:
         holds = "only sound" if container.streams.audio else "no video stream"
         raise NotAVideoError(name, f"it contains no images ({holds}).")
@@ -378,10 +382,10 @@ def _variable(file: BinaryIO) -> int | None:
 def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Yield ``items`` from a background thread that prefetches up to ``depth`` items. Its exceptions are re-raised."""
     done: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
-    left = threading.Event()
+    is_closed = threading.Event()
 
     def put(kind: str, value: Any = None) -> bool:
-        while not left.is_set():
+        while not is_closed.is_set():
             try:
                 done.put((kind, value), timeout=0.1)
             except queue.Full:
@@ -414,5 +418,5 @@ def prefetch(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
                 return
             yield value
     finally:
-        left.set()
+        is_closed.set()
         thread.join()

@@ -116,8 +116,8 @@ def _drawn(video: VideoFile, marks: Sequence[Marks]) -> Iterator[tuple[int, Any,
         if picture.size != size:
             picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
         while upcoming is not None and upcoming.index <= frame.index:
-            found = upcoming.boxes or upcoming.chips
-            overlay = _Overlay(upcoming, video.size, size) if found else None
+            has_marks = upcoming.boxes or upcoming.chips
+            overlay = _Overlay(upcoming, video.size, size) if has_marks else None
             upcoming = next(following, None)
         yield frame.index, frame.seconds, picture if overlay is None else overlay.on(picture)
 

@@ -33,10 +33,10 @@ def check_views(views: object, *, detector: bool) -> None:
 def views_of(pixels: Sequence[Pixels], views: int) -> Iterator[list[Pixels]]:
     """Yield each view of all images, as uint8 arrays of the images' shape (3, side, side)."""
     for whole in (True, False)[: max(1, views // 2)]:
-        shown = list(pixels) if whole else [_centre(one) for one in pixels]
+        shown = list(pixels) if whole else [_centre(pixels_of_image) for pixels_of_image in pixels]
         yield shown
         if views > 1:
-            yield [np.ascontiguousarray(one[:, :, ::-1]) for one in shown]
+            yield [np.ascontiguousarray(pixels_of_image[:, :, ::-1]) for pixels_of_image in shown]
 
 
 def mirror_canvas(canvas: Canvas) -> Canvas:
@@ -46,14 +46,14 @@ def mirror_canvas(canvas: Canvas) -> Canvas:
     return replace(canvas, pixels=pixels)
 
 
-def mirror_boxes(found: DetectedBoxes, width: int) -> DetectedBoxes:
+def mirror_boxes(detected: DetectedBoxes, width: int) -> DetectedBoxes:
     """Mirror the detections in an image of ``width`` pixels from left to right."""
-    boxes, masks = found.boxes.copy(), found.masks
+    boxes, masks = detected.boxes.copy(), detected.masks
     boxes[:, 0] = width - boxes[:, 0] - boxes[:, 2]
     if masks is not None:
         x0, y0, x1, y1 = masks.regions.T
         masks = replace(masks, inside=masks.inside[:, :, ::-1], regions=np.stack([width - x1, y0, width - x0, y1], 1))
-    return replace(found, boxes=boxes, masks=masks)
+    return replace(detected, boxes=boxes, masks=masks)
 
 
 def _centre(pixels: Pixels) -> Pixels:

@@ -100,13 +100,13 @@ class Deduplication:
         keep = options.on_leak == "keep", options.duplicates == "keep"
         self._content = _Content(known, mine, source, self._labels, *keep)
 
-    def read(self, found: SourceContents, read: dict[str, Facts | ImageError], events: Events | None) -> None:
+    def read(self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None) -> None:
         """Read the images that :meth:`take_in` needs and that are not in ``read`` yet, and add their metadata to it."""
-        todo, changed, _ = self._sorted(found.images["image"].tolist(), found.stats, found.contents)
-        self._read(found.images, found.stats, found.contents, [*todo, *changed], read, events)
+        todo, changed, _ = self._sorted(contents.images["image"].tolist(), contents.stats, contents.contents)
+        self._read(contents.images, contents.stats, contents.contents, [*todo, *changed], read, events)
 
     def take_in(
-        self, found: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
+        self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
     ) -> Intake:
         """Find the images that are not in the project yet, and detect duplicates and leaks between train and test.
 
@@ -116,15 +116,15 @@ class Deduplication:
             Metadata already read, by image. New metadata is added to it, so that a retry does not read files again.
         """
         options, stored, content = self._options, self._stored, self._content
-        names: list[str] = found.images["image"].tolist()
-        stats = found.stats
-        todo, changed_todo, leaks = self._sorted(names, stats, found.contents)
+        names: list[str] = contents.images["image"].tolist()
+        stats = contents.stats
+        todo, changed_todo, leaks = self._sorted(names, stats, contents.contents)
         already = {image: image for image in names if image in stored}
-        issues = content.issues = list(found.issues)
+        issues = content.issues = list(contents.issues)
         for index in leaks:
             content.report_leak(names[index], names[index], kept=False)
         wanted = [*todo, *changed_todo]
-        answers = self._read(found.images, stats, found.contents, wanted, read, events)
+        answers = self._read(contents.images, stats, contents.contents, wanted, read, events)
         facts = {index: fact for index in wanted if not isinstance(fact := answers[index], ImageError)}
         issues += [
             Issue(error.code, error.reason, str(names[index]), self._source)
@@ -136,8 +136,8 @@ class Deduplication:
                 message = f"The file has {fact.frames:,} pages or frames. The first one is used."
                 issues.append(Issue("IMAGE_HAS_FRAMES", message, names[index], self._source))
         if any(fact.sha256 is not None for fact in facts.values()):  # images with identical content are compared
-            for image, own in labels_by_image(found.annotations).items():
-                self._labels.setdefault(image, own)
+            for image, image_labels in labels_by_image(contents.annotations).items():
+                self._labels.setdefault(image, image_labels)
         changed = _changed(names, stats, changed_todo, facts, stored, content)
         kept = []
         for index in todo:
@@ -147,10 +147,10 @@ class Deduplication:
                 already[names[index]] = own_copy
             elif content.accept(names[index], facts[index]):
                 kept.append(index)
-        images = found.images.iloc[kept].reset_index(drop=True)
+        images = contents.images.iloc[kept].reset_index(drop=True)
         sizes = [(facts[i].width, facts[i].height) for i in kept]
         if {"width", "height"} <= set(images.columns):
-            issues += _other_sizes(images, sizes, found.annotations, self._source)
+            issues += _other_sizes(images, sizes, contents.annotations, self._source)
         images = images.assign(
             split=options.split,
             width=pd.array([width for width, _ in sizes], dtype="Int64"),
@@ -165,7 +165,7 @@ class Deduplication:
                 "mtime_ns": pd.array([stats[i][1] if stats[i] else None for i in kept], dtype="Int64"),  # type: ignore[index]
             }
         )
-        annotations = found.annotations
+        annotations = contents.annotations
         if len(kept) < len(names):
             annotations = annotations[annotations["image"].isin(images["image"])]
         if options.copy:
@@ -183,9 +183,9 @@ class Deduplication:
         """Return the positions of the images that are new, possibly changed, and only in the other split."""
         todo, changed, leaks = list[int](), list[int](), list[int]()
         stored, options = self._stored, self._options
-        for index, (image, stat, said) in enumerate(zip(names, stats, contents, strict=True)):
+        for index, (image, stat, content) in enumerate(zip(names, stats, contents, strict=True)):
             if image in stored:
-                if _is_to_be_read_again(image, stored[image], stat, said, options.verify):
+                if _is_to_be_read_again(image, stored[image], stat, content, options.verify):
                     changed.append(index)
             elif image in self._others and options.on_leak == "report":
                 leaks.append(index)
@@ -272,12 +272,12 @@ def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 def _is_to_be_read_again(
-    image: str, stored: tuple[Any, ...], stat: tuple[int, int] | None, said: str | None, verify: bool
+    image: str, stored: tuple[Any, ...], stat: tuple[int, int] | None, content: str | None, verify: bool
 ) -> bool:
     """Check whether a known image must be read again because it may have changed or has no metadata."""
     if not is_remote(image):
         return stat is not None and stored[1:] != stat
-    return verify or (said is not None and stored[0] is not None and said != stored[0])
+    return verify or (content is not None and stored[0] is not None and content != stored[0])
 
 
 def _taken_as_said(
@@ -363,25 +363,25 @@ def _read_all(
         facts = {index: hashed(data[index], size, identities.get(index)) for index, size in sizes.items()}
         return answers | facts
 
-    done = told = 0
+    done = reported = 0
     for answers in map_bounded(read_part, _parts(indexes, stats), workers=workers):
         results.update(answers)
         done += len(answers)
-        if events is not None and (done - told >= 64 or done == len(indexes)):
-            told = done
+        if events is not None and (done - reported >= 64 or done == len(indexes)):
+            reported = done
             events.progress("reading images", done, len(indexes))
 
 
 def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]:
     """Group the images into parts of limited size. An image of unknown size is a part of its own."""
     part: list[int] = []
-    left = _PART_BYTES
+    remaining = _PART_BYTES
     for index in indexes:
         stat = stats[index]
-        left -= stat[0] if stat else _PART_BYTES
-        if part and (left < 0 or len(part) == _PART_IMAGES):
+        remaining -= stat[0] if stat else _PART_BYTES
+        if part and (remaining < 0 or len(part) == _PART_IMAGES):
             yield part
-            part, left = [], _PART_BYTES - (stat[0] if stat else _PART_BYTES)
+            part, remaining = [], _PART_BYTES - (stat[0] if stat else _PART_BYTES)
         part.append(index)
     if part:
         yield part
@@ -439,17 +439,17 @@ def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the distinct labels of each annotated image, in the order of the table."""
     # most images have one label, so images with the same label share a tuple
     alone = {label: (label,) for label in annotations["label"].unique()}
-    found: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, tuple[str, ...]] = {}
     for image, label in zip(annotations["image"].tolist(), annotations["label"].tolist(), strict=True):
-        own = found.get(image)
-        if own is None:
-            found[image] = alone[label]
-        elif label not in own:
-            found[image] = (*own, label)
-    return found
+        image_labels = labels.get(image)
+        if image_labels is None:
+            labels[image] = alone[label]
+        elif label not in image_labels:
+            labels[image] = (*image_labels, label)
+    return labels
 
 
 def told(labels: LabelsByImage, image: str) -> str:
     """Describe the labels of an image, for example as ``labelled 'a' and 'b'``."""
-    own = labels.get(image)
-    return f"labelled {' and '.join(map(repr, own))}" if own else "not labelled"
+    image_labels = labels.get(image)
+    return f"labelled {' and '.join(map(repr, image_labels))}" if image_labels else "not labelled"

@@ -58,26 +58,28 @@ def import_images(
     Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
     for which other writers have to wait, except those that an iterator of tables names.
     """
-    who, split, found = settings.user, options.split, None
+    who, split, contents = settings.user, options.split, None
     source, tables = _tables_in(source)
     if tables is None:
-        found = source if isinstance(source, SourceContents) else find_images(
+        contents = source if isinstance(source, SourceContents) else find_images(
             source, options, project_folder=root, annotator=who
         )  # fmt: skip
-    description: dict[str, Any] = {"kind": "table", "name": "several tables"} if found is None else found.description
+    description: dict[str, Any] = (
+        {"kind": "table", "name": "several tables"} if contents is None else contents.description
+    )
     name = str(description["name"])
-    size = _PART if found is None or not options.copy else len(found.images)
-    at_once = found is not None and len(found.images) <= size
+    size = _PART if contents is None or not options.copy else len(contents.images)
+    at_once = contents is not None and len(contents.images) <= size
     facts: dict[str, Facts | ImageError] = {}
     while True:
-        work = _Import(store, root, options, name, labelled=found is None or len(found.annotations) > 0)
-        if found is None:
+        work = _Import(store, root, options, name, labelled=contents is None or len(contents.annotations) > 0)
+        if contents is None:
             assert tables is not None
             parts = _contents_of(tables, options, root, who)
         else:
-            parts = found.parts(size)
+            parts = contents.parts(size)
             if not at_once:
-                work.deduplication.read(found, facts, events)
+                work.deduplication.read(contents, facts, events)
         try:
             rows = work.rows(parts, facts, events)
             store.add_parts(
@@ -86,7 +88,7 @@ def import_images(
                 Action("import", who, name),
                 issues=work.issues,
                 lines=work.lines,
-                labels=() if at_once or found is None else found.annotations["label"].unique(),
+                labels=() if at_once or contents is None else contents.annotations["label"].unique(),
                 source={**description, "copy": True} if options.copy else description,
                 as_of=work.as_of,
             )
@@ -94,7 +96,7 @@ def import_images(
         except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
             continue
         except TableError as error:  # the images of the dataset are left out, but not those of earlier tables
-            if found is not None:
+            if contents is not None:
                 raise
             raise InputError(f"An image is in two tables: {error} Put all rows of an image into one table.") from None
         except _NothingNewError:
@@ -131,8 +133,8 @@ class _Import:
     ) -> Iterator[NewImages]:
         """Yield the images to add, part by part, and collect everything else that the report tells."""
         try:
-            for found in parts:
-                yield self._take_in(found, facts, events)
+            for contents in parts:
+                yield self._take_in(contents, facts, events)
         except CustomLabelsError:
             raise
         except Exception as error:
@@ -140,9 +142,11 @@ class _Import:
         if self._exists and not (self.added or self.issues or self.lines):
             raise _NothingNewError
 
-    def _take_in(self, found: SourceContents, facts: dict[str, Facts | ImageError], events: Events | None) -> NewImages:
-        intake = self.deduplication.take_in(found, facts, events)
-        wanted = found.annotations[found.annotations["image"].isin(intake.known)]
+    def _take_in(
+        self, contents: SourceContents, facts: dict[str, Facts | ImageError], events: Events | None
+    ) -> NewImages:
+        intake = self.deduplication.take_in(contents, facts, events)
+        wanted = contents.annotations[contents.annotations["image"].isin(intake.known)]
         wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
         pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
         wanted = wanted[pd.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)]
@@ -150,10 +154,10 @@ class _Import:
         if len(bare) and self._statuses is None:
             self._statuses = self._store.images(self._split).set_index("image")["status"].to_dict()
         self.issues += [*intake.issues, *kept_labels(wanted, self._labels, self._statuses or {}, self._name)]
-        self.lines += found.lines
+        self.lines += contents.lines
         self.added += intake.images["image"].tolist()
         self.known += len(intake.known)
-        self.ignored += found.ignored
+        self.ignored += contents.ignored
         self.changed += [intake.changed] if len(intake.changed) else []
         self.bare += [bare] if len(bare) else []
         return intake.images, intake.annotations, intake.files
@@ -194,11 +198,15 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
     """
     issues = []
     for image, labels in labels_by_image(wanted).items():
-        own = stored.get(image, ())
-        other = [label for label in labels if label not in own]
-        if not other or (not own and statuses.get(image) == "unlabelled"):
+        stored_labels = stored.get(image, ())
+        other = [label for label in labels if label not in stored_labels]
+        if not other or (not stored_labels and statuses.get(image) == "unlabelled"):
             continue
-        is_now = f"is already {told(stored, image)}" if own else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
+        is_now = (
+            f"is already {told(stored, image)}"
+            if stored_labels
+            else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
+        )
         was = "was" if len(other) == 1 else "were"
         message = f"The image {is_now}, so {' and '.join(map(repr, other))} {was} not applied."
         issues.append(Issue("LABEL_KEPT", message, where=image, source=source))

@@ -69,8 +69,8 @@ def update_entries(
         images, marks = _replaced(stored, manifest, names)
         known = forget_where_changed(images, marks, stored, old), marks
         images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
-        found = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
-        intake = Deduplication(known_files, ImportOptions(split), source.name, root).take_in(found, facts, events)
+        contents = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
+        intake = Deduplication(known_files, ImportOptions(split), source.name, root).take_in(contents, facts, events)
         try:
             written = store.update_entries(
                 split,
@@ -79,7 +79,7 @@ def update_entries(
                 action,
                 files=intake.files,
                 issues=intake.issues,
-                lines=found.lines,
+                lines=contents.lines,
                 as_of=as_of,
             )
             break
@@ -127,10 +127,10 @@ def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
 def _replaced(stored: pd.DataFrame, manifest: Contents, names: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the stored images that manifest lines refer to, with their annotations replaced by the manifest's."""
     images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
-    own = manifest.annotations[manifest.annotations["image"].isin(names)]
-    marks = own.assign(image=own["image"].map(names).astype("str"))
-    said = manifest.images["image"].map(names).to_numpy()
-    looked_at = set(said[(manifest.images["status"] == "labelled").to_numpy()])
+    updated = manifest.annotations[manifest.annotations["image"].isin(names)]
+    marks = updated.assign(image=updated["image"].map(names).astype("str"))
+    image_names = manifest.images["image"].map(names).to_numpy()
+    looked_at = set(image_names[(manifest.images["status"] == "labelled").to_numpy()])
     status = images["status"].where(~images["image"].isin(looked_at), "labelled")
     bare = ~images["image"].isin(looked_at) & (images["status"] == "labelled")
     images = images.assign(status=status.where(~bare, "unlabelled"))

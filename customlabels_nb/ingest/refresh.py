@@ -46,19 +46,19 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     report = RefreshReport()
     for description in _each_once(record.sources):
         try:
-            found = find_again(description, project_folder=root, annotator=settings.user)
+            contents = find_again(description, project_folder=root, annotator=settings.user)
         except CustomLabelsError as error:
             seen.unreachable.append(description)
             issue = Issue("SOURCE_UNREACHABLE", str(error), str(description.get("name", "")))
             report += RefreshReport(issues=issues_to_frame([issue]))
             continue
-        if found is None:
+        if contents is None:
             report += RefreshReport(skipped=[str(description.get("name", ""))])
             continue
-        seen.look(found)
-        left_out = [image for image in found.images["image"] if image in removed]
+        seen.look(contents)
+        left_out = [image for image in contents.images["image"] if image in removed]
         report += RefreshReport(removed=left_out)
-        new = _without(found, {*left_out, *_known_otherwise(store, split, found, root)}, bare=mine)
+        new = _without(contents, {*left_out, *_known_otherwise(store, split, contents, root)}, bare=mine)
         options = ImportOptions(split, copy=bool(description.get("copy")))
         done = import_images(store, root, new, options, events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
@@ -79,16 +79,16 @@ class _SourceImages:
         self._looked_at: list[Description] = []
         self.unreachable: list[Description] = []
 
-    def look(self, found: SourceContents) -> None:
+    def look(self, listed: SourceContents) -> None:
         """Record the images that a source contains now."""
-        self._there.update(found.images["image"])
-        if not found.description.get("copy"):
-            self._looked_at.append(found.description)
-        own = self._images[self._images["source"] == found.description.get("name")]
-        if found.description.get("kind") == "zip" and not set(found.images["image"]) <= set(self._images["image"]):
+        self._there.update(listed.images["image"])
+        if not listed.description.get("copy"):
+            self._looked_at.append(listed.description)
+        of_source = self._images[self._images["source"] == listed.description.get("name")]
+        if listed.description.get("kind") == "zip" and not set(listed.images["image"]) <= set(self._images["image"]):
             # a new version of an archive is unpacked to another folder: its images are matched by content
-            contents = _contents(found.images["image"], self._root)
-            self._there.update(own.loc[own["sha256"].isin(contents), "image"])
+            contents = _contents(listed.images["image"], self._root)
+            self._there.update(of_source.loc[of_source["sha256"].isin(contents), "image"])
 
     def vanished(self) -> list[tuple[str, str]]:
         """Return the split and name of each image that is no longer in any source that could be scanned."""
@@ -146,13 +146,13 @@ def _removed(store: SqlStore, split: str) -> set[str]:
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
-def _known_otherwise(store: SqlStore, split: str, found: SourceContents, root: Path) -> set[str]:
+def _known_otherwise(store: SqlStore, split: str, listed: SourceContents, root: Path) -> set[str]:
     """Return the found images that are in the other split, and images from a zip file with known content."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
-    known = {image for image in found.images["image"] if image in others}
-    if found.description.get("kind") == "zip":
-        new = found.images.loc[~found.images["image"].isin(files["image"]), "image"]
+    known = {image for image in listed.images["image"] if image in others}
+    if listed.description.get("kind") == "zip":
+        new = listed.images.loc[~listed.images["image"].isin(files["image"]), "image"]
         contents = set(files["sha256"].dropna())
         known |= {image for content, image in _contents(new, root).items() if content in contents}
     return known
@@ -169,20 +169,20 @@ def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
     return contents
 
 
-def _without(found: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
+def _without(contents: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
     """Return the source contents without ``images``, and without the labels of ``bare`` images."""
-    kept = ~found.images["image"].isin(images)
-    marks = found.annotations
+    kept = ~contents.images["image"].isin(images)
+    marks = contents.annotations
 
     def of_kept(values: list[Any]) -> list[Any]:
         return [value for value, stays in zip(values, kept, strict=True) if stays] if values else []
 
     return SourceContents(
-        found.images[kept].reset_index(drop=True),
+        contents.images[kept].reset_index(drop=True),
         marks[~marks["image"].isin(images | bare)],
-        dict(found.description),
-        of_kept(found.stats),
-        found.issues,
-        found.ignored,
-        contents=of_kept(found.contents),
+        dict(contents.description),
+        of_kept(contents.stats),
+        contents.issues,
+        contents.ignored,
+        contents=of_kept(contents.contents),
     )

@@ -101,10 +101,10 @@ class SourceContents:
         numbers = pd.Index(self.images["image"]).get_indexer(self.annotations["image"]) // size
         issues, ignored, lines = self.issues, self.ignored, self.lines
         for number, start in enumerate(range(0, len(self.images), size)):
-            own = slice(start, start + size)
-            images, marks = self.images.iloc[own].reset_index(drop=True), self.annotations[numbers == number]
+            rows = slice(start, start + size)
+            images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations[numbers == number]
             more = (issues, ignored, lines) if number == 0 else ([], 0, [])
-            yield SourceContents(images, marks, self.description, self.stats[own], *more, self.contents[own])
+            yield SourceContents(images, marks, self.description, self.stats[rows], *more, self.contents[rows])
 
 
 def found_in_tables(
@@ -147,28 +147,28 @@ def find_images(
     finder = _Finder(project_folder, annotator, labels_from=options.labels_from)
     if isinstance(source, pd.DataFrame):
         frame = source if label is None else source.assign(label=label)
-        found = _from_frame(frame, annotator, options.split)
+        contents = _from_frame(frame, annotator, options.split)
     elif isinstance(source, str | os.PathLike):
-        found = finder.from_name(_text(source))
+        contents = finder.from_name(_text(source))
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         items = [_text(item) for item in source]
         if not items:
             raise InputError("source is an empty list. Pass at least one path or URL.")
-        found = finder.from_list(items)
+        contents = finder.from_list(items)
     else:
         raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
     if label is not None and not isinstance(source, pd.DataFrame):
-        _labelled(found, label, annotator)
-    if found.images.empty and not found.issues:
-        ignored = f" ({found.ignored:,} other files were ignored)" if found.ignored else ""
-        raise InputError(f"No images found in {found.description['name']!r}{ignored}.")
-    if options.labels_from and found.description["kind"] in ("files", "table"):
+        _labelled(contents, label, annotator)
+    if contents.images.empty and not contents.issues:
+        ignored = f" ({contents.ignored:,} other files were ignored)" if contents.ignored else ""
+        raise InputError(f"No images found in {contents.description['name']!r}{ignored}.")
+    if options.labels_from and contents.description["kind"] in ("files", "table"):
         raise InputError(
             "labels_from='folders' takes the labels from folder names, but the source is "
-            f"{'a table' if found.description['kind'] == 'table' else 'a list of files'}. Pass the folder, or label= "
-            "for all images, or a DataFrame with a column 'label'."
+            f"{'a table' if contents.description['kind'] == 'table' else 'a list of files'}. Pass the folder, or "
+            "label= for all images, or a DataFrame with a column 'label'."
         )
-    return found
+    return contents
 
 
 def find_again(
@@ -188,15 +188,15 @@ def find_again(
         return None
     finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
     if pattern:
-        found = finder.from_list(finder.matches(name, required=False))
+        contents = finder.from_list(finder.matches(name, required=False))
     elif one_file and not is_remote(name) and not os.path.lexists(to_path(name)):
-        found = finder.from_files([])
+        contents = finder.from_files([])
     else:
-        found = finder.from_name(name)
+        contents = finder.from_name(name)
     if description.get("label") is not None:
-        _labelled(found, description["label"], annotator)
-    found.description = {key: value for key, value in description.items() if key != "copy"}
-    return found
+        _labelled(contents, description["label"], annotator)
+    contents.description = {key: value for key, value in description.items() if key != "copy"}
+    return contents
 
 
 def image_uri(name: object) -> str:
@@ -227,9 +227,12 @@ class _Finder:
     def from_name(self, name: str) -> SourceContents:
         """Return the contents of a path, URL or pattern."""
         if is_pattern(name):
-            found = self.from_list(self.matches(name))
-            found.description |= {"name": name, "pattern": name if is_remote(name) else os.path.abspath(to_path(name))}
-            return found
+            contents = self.from_list(self.matches(name))
+            contents.description |= {
+                "name": name,
+                "pattern": name if is_remote(name) else os.path.abspath(to_path(name)),
+            }
+            return contents
         if not is_remote(name) and not os.path.exists(to_path(name)):
             where = "" if os.path.isabs(to_path(name)) else f" in {os.getcwd()}"
             raise InputError(
@@ -270,9 +273,9 @@ class _Finder:
         """Return the contents of a list of image files."""
         uris = list(dict.fromkeys(map(_uri, names)))
         name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
-        asked = look_up_all(uri for uri in uris if is_remote(uri) and uri not in self._listed)
-        known = self._listed | {uri: file for uri, file in asked.items() if isinstance(file, RemoteFile)}
-        there = [uri for uri in uris if not isinstance(asked.get(uri), ImageError)]
+        answers = look_up_all(uri for uri in uris if is_remote(uri) and uri not in self._listed)
+        known = self._listed | {uri: file for uri, file in answers.items() if isinstance(file, RemoteFile)}
+        there = [uri for uri in uris if not isinstance(answers.get(uri), ImageError)]
         return SourceContents(
             pd.DataFrame({"image": pd.Series(there, dtype="str")}),
             t.empty(t.ANNOTATION_COLUMNS),
@@ -280,7 +283,7 @@ class _Finder:
             [known[uri].stat if uri in known else _stat(uri) for uri in there],
             [
                 Issue(error.code, error.reason, uri, name)
-                for uri, error in asked.items()
+                for uri, error in answers.items()
                 if isinstance(error, ImageError)
             ],
             contents=[known[uri].identity if uri in known else None for uri in there],
@@ -334,12 +337,12 @@ class _Finder:
             return SourceContents(
                 pd.DataFrame({"image": []}, dtype="str"), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
             )
-        found = self._from_folder(os.fspath(root), description)
-        inside = {image: _relative(image, self._project_folder) for image in found.images["image"]}
-        found.images = found.images.assign(image=found.images["image"].map(inside))
-        found.annotations = found.annotations.assign(image=found.annotations["image"].map(inside))
-        found.issues[:0] = issues
-        return found
+        contents = self._from_folder(os.fspath(root), description)
+        inside = {image: _relative(image, self._project_folder) for image in contents.images["image"]}
+        contents.images = contents.images.assign(image=contents.images["image"].map(inside))
+        contents.annotations = contents.annotations.assign(image=contents.annotations["image"].map(inside))
+        contents.issues[:0] = issues
+        return contents
 
     def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
         return self._from_found_files(read_folder(folder, labels_from=self._labels_from), description)
@@ -359,11 +362,11 @@ class _Finder:
         )
 
 
-def _labelled(found: SourceContents, label: str, annotator: str | None) -> None:
+def _labelled(contents: SourceContents, label: str, annotator: str | None) -> None:
     """Set ``label`` as the label of each image, in the annotations and the source descriptions."""
-    rows = found.images[["image"]].assign(label=label)
-    found.annotations = t.normalise_annotations(rows, annotator=annotator)
-    for description in found.description.get("sources", [found.description]):
+    rows = contents.images[["image"]].assign(label=label)
+    contents.annotations = t.normalise_annotations(rows, annotator=annotator)
+    for description in contents.description.get("sources", [contents.description]):
         description["label"] = label
 
 
@@ -376,11 +379,13 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
     # with boxes, width and height refer to the boxes, otherwise to the image
     about_labels = {*t.ANNOTATION_COLUMNS, *_CORNERS, "split", "revision"} - {"image"}
-    own = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
-    images = rows[own].drop_duplicates("image").reset_index(drop=True)
-    said = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
+    kept = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
+    images = rows[kept].drop_duplicates("image").reset_index(drop=True)
+    annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
     annotations = (
-        t.normalise_annotations(said, annotator=annotator) if "label" in rows.columns else t.empty(t.ANNOTATION_COLUMNS)
+        t.normalise_annotations(annotated, annotator=annotator)
+        if "label" in rows.columns
+        else t.empty(t.ANNOTATION_COLUMNS)
     )
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
     return SourceContents(images, annotations, description, [_stat(uri) for uri in images["image"]])

@@ -63,7 +63,7 @@ class ActionList(ProjectScreen):
         side = actions["split"].iloc[0]
         by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
         # a name that is in both datasets refers to the action's dataset
-        return {split: still_there for split, still_there in by_split.items() if still_there and (side == split or side not in t.SPLITS or
+        return {split: kept for split, kept in by_split.items() if kept and (side == split or side not in t.SPLITS or
                                                                          not by_split.get(str(side)))}  # fmt: skip
 
     def undo(self, action_id: int) -> int:

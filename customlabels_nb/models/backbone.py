@@ -89,7 +89,7 @@ def require_fitting(
         for key, value in expected.items()
         if key in weights and weights[key].shape != value.shape
     ]
-    for found, words in ((missing, "lack"), (unexpected, "have unknown"), (wrong, "have wrong shapes:")):
-        if found:
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-            raise error(f"{what} {words} {', '.join(found[:3])}{more}. {advice}")
+    for keys, words in ((missing, "lack"), (unexpected, "have unknown"), (wrong, "have wrong shapes:")):
+        if keys:
+            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+            raise error(f"{what} {words} {', '.join(keys[:3])}{more}. {advice}")

@@ -204,7 +204,7 @@ def choose_backbone(
         return sizes[wanted].name if wanted in sizes else wanted
     core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
     passes = _DETECTOR_PASSES if detector else images
-    fitting = [one.name for one in sizes.values() if passes * one.core_seconds <= core_seconds]
+    fitting = [size.name for size in sizes.values() if passes * size.core_seconds <= core_seconds]
     chosen, reason = PACKAGED, f"the others would take too much of the time on {device}"
     if fitting:
         chosen, reason = fitting[-1], f"it is the largest that suits the time on {device}"
@@ -368,12 +368,12 @@ def _torchvision(name: str) -> dict[str, Any]:
 
 
 def _timm(name: str, *, measured: bool) -> dict[str, Any]:
-    said = timm_backbones.described(name)
+    description = timm_backbones.described(name)
     row = {
         "name": f"{TIMM}/{name}",
         "source": TIMM,
-        "input_size": said.input_size[1],
-        "licence": said.license or "unknown",
+        "input_size": description.input_size[1],
+        "licence": description.license or "unknown",
         "offline": timm_backbones.cached_file(f"{TIMM}/{name}") is not None,
     }
     if measured:

@@ -34,9 +34,9 @@ class VotingHeads(RoIHeads):
         """Return the boxes, confidences and labels of each image, the most confident first."""
         every = super().postprocess_detections(class_logits, box_regression, proposals, image_shapes)
         boxes, scores, labels = [], [], []
-        for own, confidences, names in zip(*every, strict=True):
-            kept = batched_nms(own, confidences, names, OVERLAP)[:MOST]
-            boxes.append(vote(own, confidences, names, kept))
+        for candidates, confidences, names in zip(*every, strict=True):
+            kept = batched_nms(candidates, confidences, names, OVERLAP)[:MOST]
+            boxes.append(vote(candidates, confidences, names, kept))
             scores.append(confidences[kept])
             labels.append(names[kept])
         return boxes, scores, labels

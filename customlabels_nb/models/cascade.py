@@ -52,21 +52,28 @@ class CascadeHeads(VotingHeads):
         with torch.no_grad():
             moved = self.box_coder.decode(deltas, proposals)
             boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
-        sizes = [len(own) for own in proposals]
+        sizes = [len(image_boxes) for image_boxes in proposals]
         if targets is None:
-            parts = [is_likely(own, self.score_thresh) for own in object_confidences(logits).split(sizes)]
+            parts = [
+                is_likely(image_boxes, self.score_thresh) for image_boxes in object_confidences(logits).split(sizes)
+            ]
             likely, sizes = torch.cat(parts), [int(part.sum()) for part in parts]
             boxes, logits = boxes[likely], logits[likely]
-        better = [clip_boxes_to_image(own, size) for own, size in zip(boxes.split(sizes), image_shapes, strict=True)]
+        better = [
+            clip_boxes_to_image(image_boxes, size)
+            for image_boxes, size in zip(boxes.split(sizes), image_shapes, strict=True)
+        ]
         pooled = self.box_roi_pool(features, better, image_shapes)
         again, corrections = _exact(self.second_predictor(self.second_head(pooled)))
         if targets is None or labels is None:
             scores = mean_confidences(logits, again).log()
-            found = self.postprocess_detections(scores, corrections / SCALE, better, image_shapes)
-            return [{"boxes": b, "scores": s, "labels": at} for b, s, at in zip(*found, strict=True)], {}
+            detected = self.postprocess_detections(scores, corrections / SCALE, better, image_shapes)
+            return [
+                {"boxes": b, "scores": s, "labels": found_labels} for b, s, found_labels in zip(*detected, strict=True)
+            ], {}
         first = fastrcnn_loss(logits, deltas, labels, offsets)
-        matched = [_matched(own, target) for own, target in zip(better, targets, strict=True)]
-        wanted = [SCALE * one for one in self.box_coder.encode([box for box, _ in matched], better)]
+        matched = [_matched(image_boxes, target) for image_boxes, target in zip(better, targets, strict=True)]
+        wanted = [SCALE * offset for offset in self.box_coder.encode([box for box, _ in matched], better)]
         second = fastrcnn_loss(again, corrections, [label for _, label in matched], wanted)
         return [], {name: a + b for name, a, b in zip(("loss_classifier", "loss_box_reg"), first, second, strict=True)}
 
@@ -121,14 +128,14 @@ def mean_confidences(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return ((first.softmax(dim=-1) + second.softmax(dim=-1)) / 2).clamp(min=1e-9)
 
 
-def _exact(found: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def _exact(outputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Convert logits and offsets to float32, because torchvision computes boxes in the type of the offsets."""
-    return found[0].float(), found[1].float()
+    return outputs[0].float(), outputs[1].float()
 
 
 def _matched(boxes: torch.Tensor, target: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the object that each box overlaps most, and its label, or 0 if the IoU is below :data:`LEAST_IOU`."""
     objects = torch.cat((boxes.new_zeros(1, 4), target["boxes"].to(boxes.dtype)))  # images may have no object
-    iou, at = box_iou(objects, boxes).max(dim=0)
+    iou, nearest = box_iou(objects, boxes).max(dim=0)
     labels = torch.cat((target["labels"].new_zeros(1), target["labels"]))
-    return objects[at], torch.where(iou >= LEAST_IOU, labels[at], 0)
+    return objects[nearest], torch.where(iou >= LEAST_IOU, labels[nearest], 0)

@@ -127,12 +127,14 @@ class ImageDetector(nn.Module):
             For a network with a mask head, regions like ``boxes`` for each image, and the share of each of their cells
             that the object covers, shape (m, cells, cells).
         """
-        targets = [{"boxes": b, "labels": at + 1} for b, at in zip(boxes, labels, strict=True)]  # 0 is the background
+        targets = [
+            {"boxes": b, "labels": codes + 1} for b, codes in zip(boxes, labels, strict=True)
+        ]  # 0 is the background
         if self.masks is None:
             result: dict[str, torch.Tensor] = self.network(images, targets)
             return result
         features, sizes, _, result = self._in_two_stages(images, targets)
-        regions, inside = [one for one, _ in masks], [one for _, one in masks]
+        regions, inside = [mask for mask, _ in masks], [mask for _, mask in masks]
         return {**result, "loss_mask": self.masks.loss(features, regions, inside, sizes)}
 
     def forward(self, images: torch.Tensor, thresholds: torch.Tensor | None = None) -> list[dict[str, torch.Tensor]]:
@@ -142,30 +144,36 @@ class ImageDetector(nn.Module):
         shape (n, cells, cells). If ``thresholds`` has a confidence for each label, the masks of boxes below it are NaN.
         """
         if self.masks is None:
-            found: list[dict[str, torch.Tensor]] = self.network(images)
-            return [{**one, "labels": one["labels"] - 1} for one in found]
-        features, sizes, found, _ = self._in_two_stages(images, None)
-        found = [{**one, "labels": one["labels"] - 1} for one in found]
+            detected: list[dict[str, torch.Tensor]] = self.network(images)
+            return [{**detections, "labels": detections["labels"] - 1} for detections in detected]
+        features, sizes, detected, _ = self._in_two_stages(images, None)
+        detected = [{**detections, "labels": detections["labels"] - 1} for detections in detected]
         wanted = [
-            torch.ones_like(one["scores"], dtype=torch.bool)
+            torch.ones_like(detections["scores"], dtype=torch.bool)
             if thresholds is None
-            else one["scores"] >= thresholds[one["labels"]]
-            for one in found
+            else detections["scores"] >= thresholds[detections["labels"]]
+            for detections in detected
         ]
-        logits = self.masks(features, [one["boxes"][at] for one, at in zip(found, wanted, strict=True)], sizes)
-        counts = [int(at.sum()) for at in wanted]
-        for one, at, own in zip(found, wanted, logits.float().sigmoid().split(counts), strict=True):
-            one["masks"] = own.new_full((len(at), *own.shape[1:]), math.nan)
-            one["masks"][at] = own
-        return found
+        logits = self.masks(
+            features,
+            [detections["boxes"][wanted_here] for detections, wanted_here in zip(detected, wanted, strict=True)],
+            sizes,
+        )
+        counts = [int(wanted_here.sum()) for wanted_here in wanted]
+        for detections, wanted_here, inside in zip(
+            detected, wanted, logits.float().sigmoid().split(counts), strict=True
+        ):
+            detections["masks"] = inside.new_full((len(wanted_here), *inside.shape[1:]), math.nan)
+            detections["masks"][wanted_here] = inside
+        return detected
 
     def _in_two_stages(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]] | None) -> Any:
         """Run a Faster R-CNN, and return its features, the sizes of the images, the detections and the losses."""
         frames, _ = self.network.transform(images)
         features = self.network.backbone(images)
         proposals, first = self.network.rpn(frames, features, targets)
-        found, second = self.network.roi_heads(features, proposals, frames.image_sizes, targets)
-        return features, frames.image_sizes, found, {**second, **first}
+        detected, second = self.network.roi_heads(features, proposals, frames.image_sizes, targets)
+        return features, frames.image_sizes, detected, {**second, **first}
 
 
 def detect(
@@ -187,39 +195,42 @@ def detect(
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
         groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)
-    found: dict[int, DetectedBoxes] = {}
+    detected: dict[int, DetectedBoxes] = {}
     with torch.inference_mode():
         for positions in groups.values():
             batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
-            for position, one in zip(positions, network(batch, least), strict=True):
-                found[position] = _found(one, canvases[position])
-    return [found[position] for position in range(len(canvases))]
+            for position, output in zip(positions, network(batch, least), strict=True):
+                detected[position] = _found(output, canvases[position])
+    return [detected[position] for position in range(len(canvases))]
 
 
-def _found(one: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
-    corners = one["boxes"].detach().cpu().double().numpy()
-    boxes, scores = canvas.to_image(corners), one["scores"].detach().cpu().double().numpy()
+def _found(output: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
+    corners = output["boxes"].detach().cpu().double().numpy()
+    boxes, scores = canvas.to_image(corners), output["scores"].detach().cpu().double().numpy()
     seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # boxes thinner than a pixel are not objects
-    labels = one["labels"].detach().cpu().numpy().astype(np.int64)
+    labels = output["labels"].detach().cpu().numpy().astype(np.int64)
     seen &= labels >= 0  # single-stage detectors also have an output for the background
     kept = np.flatnonzero(seen & (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(scores))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     masks = None
-    if "masks" in one:
-        inside, scale = one["masks"].detach().cpu().numpy()[kept], np.divide(canvas.size, canvas.inside)
+    if "masks" in output:
+        inside, scale = output["masks"].detach().cpu().numpy()[kept], np.divide(canvas.size, canvas.inside)
         masks = DetectedMasks(inside, corners[kept] * np.tile(scale, 2), canvas.size, float(scale.max()))
     return DetectedBoxes(boxes[kept], labels[kept], scores[kept], masks)
 
 
-def to_table(images: Sequence[str], found: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:
+def to_table(images: Sequence[str], detected: Sequence[DetectedBoxes], labels: Sequence[str]) -> pd.DataFrame:
     """Convert detections to a table: image, label, confidence (0 to 1), and left, top, width, height in pixels."""
     names = np.asarray(labels, dtype=object)
     table = pd.DataFrame(
-        np.concatenate([np.empty((0, 4)), *(one.boxes for one in found)]), columns=["left", "top", "width", "height"]
+        np.concatenate([np.empty((0, 4)), *(boxes.boxes for boxes in detected)]),
+        columns=["left", "top", "width", "height"],
     )
-    table.insert(0, "image", np.repeat(np.asarray(images, dtype=object), [len(one.labels) for one in found]))
-    table.insert(1, "label", names[np.concatenate([np.empty(0, dtype=np.int64), *(one.labels for one in found)])])
-    table.insert(2, "confidence", np.concatenate([np.empty(0), *(one.confidences for one in found)]))
+    table.insert(0, "image", np.repeat(np.asarray(images, dtype=object), [len(boxes.labels) for boxes in detected]))
+    table.insert(
+        1, "label", names[np.concatenate([np.empty(0, dtype=np.int64), *(boxes.labels for boxes in detected)])]
+    )
+    table.insert(2, "confidence", np.concatenate([np.empty(0), *(boxes.confidences for boxes in detected)]))
     return table.astype({"image": "str", "label": "str"})
 
 
@@ -241,7 +252,9 @@ def _for_float32(layer: nn.Module, inputs: tuple[ImageList, list[torch.Tensor]])
     images, features = inputs
     if features[0].dtype == torch.float32:
         return None
-    return images, [one.new_empty((), dtype=torch.float32).expand(one.shape) for one in features]  # only shapes matter
+    return images, [
+        feature.new_empty((), dtype=torch.float32).expand(feature.shape) for feature in features
+    ]  # only shapes matter
 
 
 def _to_float32(layer: nn.Module, inputs: object, output: Any) -> Any:

@@ -372,9 +372,9 @@ def _torchvision(name: str, n_labels: int) -> nn.Module:
 def _take_over(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """Load all weights except those whose shape depends on the number of labels."""
     # weights saved with frozen batch norms lack batch counters, which are not needed
-    own = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
-    if len(fitting) < 0.9 * len(own):
+    expected = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    fitting = {key: value for key, value in weights.items() if key in expected and expected[key].shape == value.shape}
+    if len(fitting) < 0.9 * len(expected):
         raise ModelError("The downloaded weights do not fit the installed torchvision's network. Update torchvision.")
     network.load_state_dict(fitting, strict=False)
 
@@ -425,15 +425,17 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
             features: torch.Tensor = super().forward(x, boxes, image_shapes)
             return features
         corners = torch.cat(boxes)
-        image = torch.repeat_interleave(torch.arange(len(boxes)), torch.tensor([len(own) for own in boxes]))
+        image = torch.repeat_interleave(
+            torch.arange(len(boxes)), torch.tensor([len(image_boxes) for image_boxes in boxes])
+        )
         strides = [2.0 ** round(math.log2(image_shapes[0][0] / level.shape[2])) for level in maps]
         levels = self._levels(corners, strides)
         parts, places = [], []
         for level, (features, stride) in enumerate(zip(maps, strides, strict=True)):
-            for position, own in enumerate(features.permute(0, 2, 3, 1)):
+            for position, image_boxes in enumerate(features.permute(0, 2, 3, 1)):
                 rows = torch.nonzero((levels == level) & (image == position))[:, 0]
                 if len(rows):
-                    parts.append(self._pooled(own, corners[rows] / stride))
+                    parts.append(self._pooled(image_boxes, corners[rows] / stride))
                     places.append(rows)
         if not parts:
             return maps[0].new_zeros(0, maps[0].shape[1], *self.output_size)
@@ -457,8 +459,8 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
     def _weights(self, start: torch.Tensor, side: torch.Tensor, bins: int, cells: int) -> torch.Tensor:
         """Compute the weight of each cell in each bin along one axis, shape (n, bins, cells)."""
         steps = (torch.arange(bins * self.sampling_ratio) + 0.5) / (self.sampling_ratio * bins)
-        at = start[:, None] + steps * side[:, None]
-        counts = (at >= -1) & (at <= cells)  # points farther outside contribute zero
-        nearness = 1 - (at.clamp(0, cells - 1)[..., None] - torch.arange(cells)).abs()
+        points = start[:, None] + steps * side[:, None]
+        counts = (points >= -1) & (points <= cells)  # points farther outside contribute zero
+        nearness = 1 - (points.clamp(0, cells - 1)[..., None] - torch.arange(cells)).abs()
         weights = nearness.clamp(min=0) * counts[..., None]
         return weights.view(len(start), bins, self.sampling_ratio, cells).mean(dim=2)

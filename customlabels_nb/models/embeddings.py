@@ -133,13 +133,13 @@ def embed(
             events=events,
             phase=phase,
         ):
-            issues += [found for _, found in batch if isinstance(found, Issue)]
-            read = [(index, *found) for index, found in batch if not isinstance(found, Issue)]
+            issues += [prepared for _, prepared in batch if isinstance(prepared, Issue)]
+            read = [(index, *prepared) for index, prepared in batch if not isinstance(prepared, Issue)]
             if not read:
                 continue
-            at = [index for index, _, _ in read]
+            indices = [index for index, _, _ in read]
             rows = np.stack(batches.map(forward, [pixels for _, pixels, _ in read]))
-            features[at] = rows if file is None else _rounded(rows)
+            features[indices] = rows if file is None else _rounded(rows)
             if file is not None:
                 # not under the given key, because the file may have changed since the key was computed
                 file.add([feature_key(content) for _, _, content in read], rows)
@@ -161,21 +161,21 @@ class PackedFeatures:
     def add(self, images: Sequence[str], keys: Sequence[str | None], *, root: Path, events: Events) -> None:
         """Append images. The features that are not in the file are computed and stored, see :func:`embed`."""
         stored = [None if key is None else feature_key(key) for key in keys]
-        at, rows = self._file.lookup(stored)
-        if (at < 0).any():
-            found = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
-            at, rows = self._file.lookup(stored)
-            if (found.readable & (at < 0)).any():  # without a key, or the disk is full: only in memory
+        positions, rows = self._file.lookup(stored)
+        if (positions < 0).any():
+            computed = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
+            positions, rows = self._file.lookup(stored)
+            if (computed.readable & (positions < 0)).any():  # without a key, or the disk is full: only in memory
                 with np.errstate(over="ignore"):
-                    rows = found.features.astype(np.float16)
-                at = np.where(np.isfinite(rows).all(axis=1), np.arange(len(rows)), -1)
-        self._parts.append((at, rows))
-        self._ends.append(self._ends[-1] + len(at))
+                    rows = computed.features.astype(np.float16)
+                positions = np.where(np.isfinite(rows).all(axis=1), np.arange(len(rows)), -1)
+        self._parts.append((positions, rows))
+        self._ends.append(self._ends[-1] + len(positions))
 
     @property
     def readable(self) -> npt.NDArray[np.bool_]:
         """Mask of the images with features, shape (n,)."""
-        return np.concatenate([np.empty(0, dtype=np.bool_), *(at >= 0 for at, _ in self._parts)])
+        return np.concatenate([np.empty(0, dtype=np.bool_), *(positions >= 0 for positions, _ in self._parts)])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -187,14 +187,14 @@ class PackedFeatures:
 
     def __getitem__(self, index: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Rows:
         wanted = np.arange(len(self))[index]
-        found = np.zeros((len(wanted), self._width), dtype=np.float16)
+        result = np.zeros((len(wanted), self._width), dtype=np.float16)
         part = np.searchsorted(self._ends, wanted, side="right") - 1
         for number in np.unique(part).tolist():
-            at, rows = self._parts[number]
-            own = np.flatnonzero(part == number)
-            own_at = at[wanted[own] - self._ends[number]]
-            found[own[own_at >= 0]] = rows[own_at[own_at >= 0]]
-        return found
+            positions, rows = self._parts[number]
+            in_part = np.flatnonzero(part == number)
+            part_positions = positions[wanted[in_part] - self._ends[number]]
+            result[in_part[part_positions >= 0]] = rows[part_positions[part_positions >= 0]]
+        return result
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         return self[:].astype(dtype or np.float16)

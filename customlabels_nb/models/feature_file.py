@@ -78,12 +78,12 @@ class FeatureFile:
 
     def read(self, keys: Sequence[bytes | None], into: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         """Copy the features of the keys to ``into``, shape (keys, width), and return a mask of the rows that exist."""
-        at, rows = self.lookup(keys)
-        known = np.flatnonzero(at >= 0)
+        positions, rows = self.lookup(keys)
+        known = np.flatnonzero(positions >= 0)
         for start in range(0, len(known), _BLOCK):
             part = known[start : start + _BLOCK]
-            into[part] = rows[at[part]]
-        return at >= 0
+            into[part] = rows[positions[part]]
+        return positions >= 0
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.floating]) -> None:
         """Append features. Keys that are in the file already, and rows that float16 cannot represent, are skipped.
@@ -131,7 +131,7 @@ class FeatureFile:
             sound = _checksums(block) == block["check"]
             keys = block["key"].tolist()
             places = np.flatnonzero(sound).tolist()
-            self._index.update((keys[place], start + place) for place in places)
+            self._index.update((keys[position], start + position) for position in places)
 
     # -- writing ------------------------------------------------------------------------------------
     def _append(self, packed: npt.NDArray[np.void]) -> None:

@@ -40,13 +40,13 @@ def described(name: str) -> Any:
     import timm
 
     try:
-        said = timm.models.get_pretrained_cfg(name, allow_unregistered=False)
+        config = timm.models.get_pretrained_cfg(name, allow_unregistered=False)
     except RuntimeError:
-        said = None
-    if said is None or not said.has_weights:
+        config = None
+    if config is None or not config.has_weights:
         same = [other for other in timm_names() if other.partition(".")[0] == name.partition(".")[0]]
         raise unknown(TIMM, name, same or [*timm.list_models(), *timm_names()])
-    return said
+    return config
 
 
 def timm_backbone(name: str) -> Backbone:
@@ -60,9 +60,9 @@ def timm_backbone(name: str) -> Backbone:
     import timm
     import torch
 
-    said = described(name)
-    full_name = f"{said.architecture}.{said.tag}" if said.tag else said.architecture
-    channels, height, width = said.input_size
+    config = described(name)
+    full_name = f"{config.architecture}.{config.tag}" if config.tag else config.architecture
+    channels, height, width = config.input_size
     if channels != 3 or height != width:
         raise InputError(f"backbone='{TIMM}/{full_name}' takes {width} × {height} images, but must take square images.")
     with torch.device("meta"):  # computes shapes without memory or arithmetic
@@ -76,16 +76,16 @@ def timm_backbone(name: str) -> Backbone:
     parameters = sum(value.numel() for value in network.parameters())
     return Backbone(
         name=f"{TIMM}/{full_name}",
-        architecture=said.architecture,
-        licence=said.license or "unknown",
+        architecture=config.architecture,
+        licence=config.license or "unknown",
         megabytes=round(4 * parameters / _MEBI, 1),
-        mean=tuple(said.mean),
-        std=tuple(said.std),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
         input_size=height,
         features=shape[1],
         source=TIMM,
         parameters=parameters,
-        weights=said.tag,
+        weights=config.tag,
     )
 
 
@@ -149,8 +149,8 @@ def cached_file(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     hub_id = described(name.partition("/")[2]).hf_hub_id
-    found = try_to_load_from_cache(hub_id, _FILE) if hub_id else None
-    return Path(found) if isinstance(found, str) else None
+    path = try_to_load_from_cache(hub_id, _FILE) if hub_id else None
+    return Path(path) if isinstance(path, str) else None
 
 
 def unavailable(name: str, reason: str) -> WeightsUnavailableError:
@@ -164,7 +164,7 @@ def unavailable(name: str, reason: str) -> WeightsUnavailableError:
 def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
     """Create the error for a network name that does not exist in the library."""
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
-    hint = f". Similar names: {', '.join(f'{library}/{found}' for found in near)}" if near else ""
+    hint = f". Similar names: {', '.join(f'{library}/{similar}' for similar in near)}" if near else ""
     return InputError(
         f"backbone='{library}/{name}' does not exist: {library} has no pretrained network of that name{hint}. "
         f"Without a network connection, use backbone={PACKAGED!r}."

@@ -49,7 +49,7 @@ def described(name: str) -> tuple[str, Any]:
         raise unknown(TORCHVISION, name, names)
     known = models.get_model_weights(architecture)
     if tag and tag not in known.__members__:
-        raise unknown(TORCHVISION, name, [f"{architecture}.{own}" for own in known.__members__])
+        raise unknown(TORCHVISION, name, [f"{architecture}.{member}" for member in known.__members__])
     return architecture, known[tag] if tag else known.DEFAULT
 
 
@@ -138,7 +138,7 @@ def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
         raise unavailable(facts.name, "they are not cached, and settings.network is False")
     try:
         # weights_only=True loads tensors without executing any code
-        found: Mapping[str, torch.Tensor] = weights.get_state_dict(
+        weights_by_name: Mapping[str, torch.Tensor] = weights.get_state_dict(
             progress=True, check_hash=True, map_location="cpu", weights_only=True
         )
     except (URLError, TimeoutError, ConnectionError) as error:
@@ -148,7 +148,7 @@ def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
             f"The weights {str(path)!r} for backbone={facts.name!r} cannot be read or saved ({type(error).__name__}: "
             f"{str(error)[:200]}). Delete the file to download it again, or use backbone={PACKAGED!r}."
         ) from error
-    return found
+    return weights_by_name
 
 
 def cache_file(weights: Any) -> Path:

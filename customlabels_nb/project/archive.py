@@ -62,7 +62,7 @@ class PackReport:
 
 
 def pack(
-    place: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
+    location: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
 ) -> PackReport:
     """Write the project to a zip file, see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []
@@ -71,11 +71,11 @@ def pack(
     with write_errors(f"path={str(path)!r}", ProjectError), scratch(path.parent) as folder:
         (folder / "database").mkdir()  # not in ``folder``, whose lock writers would wait for
         copy = os.path.join(folder, "database", DATABASE)
-        place.store.copy_to(copy)
+        location.store.copy_to(copy)
         with closing(open_store(copy)) as store:
-            kept = _settle_versions(store, place.root, versions, issues)
+            kept = _settle_versions(store, location.root, versions, issues)
             names = store.images()["image"].tolist()
-            there = _in_zip(names, place.root, issues) if images else {}
+            there = _in_zip(names, location.root, issues) if images else {}
             moved = {image: name for image, name in there.items() if image != name}
             if moved:
                 store.rename_images(moved)
@@ -83,15 +83,15 @@ def pack(
         with replacing(folder / "packed") as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
             archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
             archive.write(copy, DATABASE, zipfile.ZIP_DEFLATED)
-            for source, name in _version_files(kept, place.root, archive, moved):
+            for source, name in _version_files(kept, location.root, archive, moved):
                 archive.write(source, name, zipfile.ZIP_DEFLATED)
             for done, (image, name) in enumerate(there.items(), 1):
                 # images are compressed already
-                archive.write(to_path(image, place.root), name, zipfile.ZIP_STORED)
+                archive.write(to_path(image, location.root), name, zipfile.ZIP_STORED)
                 if events is not None:
                     events.progress("packing images", done, len(there))
         (folder / "packed").replace(path)
-    if any((place.root / "feedback").glob("*.db")):
+    if any((location.root / "feedback").glob("*.db")):
         issues.append(Issue("NOT_HELD", "Verdicts that were not submitted are left out.", where="feedback"))
     remote = sum(map(is_remote, names))
     return PackReport(path, len(there), remote, len(kept), path.stat().st_size, issues_to_frame(issues))
@@ -145,7 +145,7 @@ def _version_files(
 
 def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, str]:
     """Map each existing local image to its name in the zip file."""
-    found: dict[str, str] = {}
+    members: dict[str, str] = {}
     taken: set[str] = set()
     elsewhere: list[str] = []
     for image in dict.fromkeys(names):
@@ -159,7 +159,7 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
             issues.append(Issue("IMAGE_NOT_FOUND", where=image))
         elif _is_own(image) and image.lower() not in taken:
             taken.add(image.lower())
-            found[image] = image
+            members[image] = image
         else:
             elsewhere.append(image)
     numbers: dict[str, int] = {}
@@ -173,8 +173,8 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
             if name.lower() not in taken:
                 break
         taken.add(name.lower())
-        found[image] = name
-    return found
+        members[image] = name
+    return members
 
 
 def _is_own(image: str) -> bool:

@@ -103,10 +103,10 @@ def _check_keys(value: Any, required: set[str], optional: set[str]) -> None:
 
 
 def _texts(value: dict[str, Any], key: str) -> list[str]:
-    found = value[key] if isinstance(value[key], list) else [value[key]]
-    if not found or not all(isinstance(each, str) for each in found):
+    texts = value[key] if isinstance(value[key], list) else [value[key]]
+    if not texts or not all(isinstance(each, str) for each in texts):
         raise InputError(f"{key}={value[key]!r} must be a text, or a list of texts.")
-    return found
+    return texts
 
 
 def decide(policies: Iterable[str], version: int | None, account: str | None, principal: str | None) -> bool | None:
@@ -147,10 +147,12 @@ def require_permission(root: Path, version: str, target: Path) -> None:
             digits = connection.execute("SELECT digits FROM versions WHERE name = ?", (version,)).fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"Cannot read the policies in {str(root / LEDGER)!r}: {error}.") from error
-    own, account = (_account(each.resolve().parent) for each in (root, target))
-    shared = root.resolve().parent == target.resolve().parent or (own is not None and own == account)
-    found = decide(policies.values(), digits and digits[0], account, None)
-    if found is False or (policies and found is None and not shared):
+    source_account, account = (_account(each.resolve().parent) for each in (root, target))
+    shared = root.resolve().parent == target.resolve().parent or (
+        source_account is not None and source_account == account
+    )
+    decision = decide(policies.values(), digits and digits[0], account, None)
+    if decision is False or (policies and decision is None and not shared):
         raise NotAllowedError(
             f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version!r} to "
             f"{str(target)!r}. Put a policy that does, or delete them."

@@ -111,11 +111,11 @@ class Labels:
         ['diode', 'resistor']
         """
         if isinstance(source, Labels):
-            found: list[tuple[str, str | None]] = list(source._store.labels().itertuples(index=False, name=None))
+            pairs: list[tuple[str, str | None]] = list(source._store.labels().itertuples(index=False, name=None))
         else:
-            found = labels_in(source)
+            pairs = labels_in(source)
         known = set(self)
-        new = [(label, color) for label, color in found if label not in known]
+        new = [(label, color) for label, color in pairs if label not in known]
         self._store.add_labels(new, Action("add labels", settings.user), review=review)
         change_signal.notify(self._location.root)
         return [label for label, _ in new]

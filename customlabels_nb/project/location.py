@@ -102,17 +102,17 @@ def check_task(task: str | None) -> str | None:
 
 
 def new_version_name(
-    place: ProjectLocation, name: str | None = None, *, clock: Callable[[], datetime] = datetime.now
+    location: ProjectLocation, name: str | None = None, *, clock: Callable[[], datetime] = datetime.now
 ) -> str:
     """Check that no version or alias is called ``name``, or generate ``<project>.<date>T<time>`` if it is None."""
-    versions = place.store.versions()
+    versions = location.store.versions()
     taken = {version.name for version in versions} | {version.alias for version in versions}
-    folder = place.root / "versions"
+    folder = location.root / "versions"
     if name is not None:
         if check_name(name) in taken or (folder / name).exists():
             raise NotAllowedError(f"Version {name!r} already exists. Choose another name.")
         return name
-    stem = f"{place.store.project().name}.{clock().strftime('%Y-%m-%dT%H.%M.%S')}"
+    stem = f"{location.store.project().name}.{clock().strftime('%Y-%m-%dT%H.%M.%S')}"
 
     def numbered(number: int) -> str:
         return stem if number == 1 else f"{stem}-{number}"
@@ -123,7 +123,7 @@ def new_version_name(
         free = (n for n in count(first) if numbered(n) not in taken and not (folder / numbered(n)).exists())
         return [stem, next(free)]
 
-    return numbered(place.store.change_setting(_GENERATED, next_free)[1])
+    return numbered(location.store.change_setting(_GENERATED, next_free)[1])
 
 
 def check_tags(tags: object) -> dict[str, str]:
@@ -135,16 +135,16 @@ def check_tags(tags: object) -> dict[str, str]:
 
 def check_description(text: object) -> str:
     """Return ``text`` without surrounding whitespace, if it is a valid description."""
-    found = text.strip() if isinstance(text, str) else None
+    stripped = text.strip() if isinstance(text, str) else None
     try:
-        storable = found is not None and "\0" not in found and found.encode() is not None
+        storable = stripped is not None and "\0" not in stripped and stripped.encode() is not None
     except UnicodeEncodeError:  # half a surrogate pair
         storable = False
-    if found is None or not storable or len(found) > _LONGEST_DESCRIPTION:
+    if stripped is None or not storable or len(stripped) > _LONGEST_DESCRIPTION:
         raise InputError(
             f"text={text!r} is not a valid description. Use up to {_LONGEST_DESCRIPTION:,} characters of text."
         )
-    return found
+    return stripped
 
 
 def is_project(path: Path) -> bool:

@@ -341,8 +341,8 @@ class Model(Runnable):
         self._require_ready()
         config = load_config(self.folder)
         if data is not None:
-            found = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
-            return Report(found, root=found.root, details=found.details, **self._report_facts(config))
+            report = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
+            return Report(report, root=report.root, details=report.details, **self._report_facts(config))
         images = self._store.images("test")
         return self._test_report(
             stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images), config
@@ -431,8 +431,8 @@ class Model(Runnable):
         with self._stoppable(), display as stream:
             from customlabels_nb.training.run import resume_version  # loads torch, which takes seconds
 
-            with ranks(*where, version=self.name) as found:
-                result = resume_version(self._store, self._root, record, stream, ranks=found)
+            with ranks(*where, version=self.name) as group:
+                result = resume_version(self._store, self._root, record, stream, ranks=group)
             self._finish(result, stream)
         return self
 

@@ -356,23 +356,25 @@ class CardFacts:
         """Human-readable findings of the dataset checks on the data used for training."""
         if self.train is None or self.test is None:
             return []
-        found = check_labels(self.train, self.test, None)
+        findings = check_labels(self.train, self.test, None)
         for dataset in (self.train, self.test):
             sizes = (
                 dataset.images[side].to_numpy(dtype="float64", na_value=float("nan")) for side in ("width", "height")
             )
-            found += check_boxes(dataset, *sizes)
-        said = [finding.message for finding in found if finding.code not in _SAID]
+            findings += check_boxes(dataset, *sizes)
+        messages = [finding.message for finding in findings if finding.code not in _SAID]
         both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
         if both:
-            said.append(f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set.")
-        return said
+            messages.append(
+                f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set."
+            )
+        return messages
 
 
 def places(dataset: Dataset) -> list[str]:
     """Count the images by kind of location, without revealing names of folders or servers."""
-    found = dataset.images["image"].map(_place).value_counts()
-    return [f"{count:,} {place}" for place, count in sorted(found.items())]
+    counts = dataset.images["image"].map(_place).value_counts()
+    return [f"{count:,} {location}" for location, count in sorted(counts.items())]
 
 
 def labelled_between(dataset: Dataset, until: pd.Timestamp) -> tuple[str, str] | None:
@@ -402,11 +404,13 @@ def _evaluation(
     try:
         assumed = evaluated or stored_evaluation(folder, root, config)
         table = assumed.per_label.set_index("label")["threshold"]
-        own = config.thresholds
-        hand_set = tuple(name for name in config.labels if name in own and abs(own[name] - table[name]) > _SAME)
+        thresholds = config.thresholds
+        hand_set = tuple(
+            name for name in config.labels if name in thresholds and abs(thresholds[name] - table[name]) > _SAME
+        )
         if not hand_set:
             return assumed, ()
-        return stored_evaluation(folder, root, config, thresholds=dict(own)), hand_set
+        return stored_evaluation(folder, root, config, thresholds=dict(thresholds)), hand_set
     except _DAMAGED:
         return None, ()
 
@@ -420,10 +424,10 @@ def _snapshot(folder: Path, split: str, root: Path) -> Dataset | None:
 
 def _environment(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / "environment.json").read_bytes())
+        content = json.loads((folder / "environment.json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def sections(facts: CardFacts) -> list[Block]:
@@ -465,14 +469,14 @@ def _data(facts: CardFacts) -> Iterator[Block]:
         in_all = f"{len(dataset):,}"
         rows.append((name, _count(used), in_all, ", ".join(places(dataset)) or "none", between))
     yield Table(("set", "images used", "total", "location", "labelled"), tuple(rows), frozenset((1, 2)))
-    said = []
+    lines = []
     left_out = facts.training.get("left_out")
     if isinstance(left_out, int) and left_out:
-        said.append(f"Excluded because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
-    said += facts.warnings
-    if said:
+        lines.append(f"Excluded because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
+    lines += facts.warnings
+    if lines:
         yield Text("Findings of the dataset checks on both sets:")
-        yield Items(tuple(said))
+        yield Items(tuple(lines))
 
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:
@@ -525,8 +529,8 @@ def _training_rows(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     if _is_number(training.get("steps")):
         planned, best = training.get("planned_steps"), training.get("best_step")
         of = f" of {planned:,} planned" if _is_number(planned) and planned != training["steps"] else ""
-        at = f", the best after {best:,}" if _is_number(best) else ""
-        rows.append(("steps", f"{training['steps']:,}{of}{at}"))
+        best_step = f", the best after {best:,}" if _is_number(best) else ""
+        rows.append(("steps", f"{training['steps']:,}{of}{best_step}"))
     if _is_number(training.get("seconds")):
         rows.append(("time", f"{training['seconds']:,.1f} s"))
     rows += [(name, _value(training[name])) for name in ("budget", "batch") if _is_plain(training.get(name))]
@@ -535,17 +539,17 @@ def _training_rows(training: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _results(facts: CardFacts) -> Iterator[Block]:
     yield Heading("Results")
-    found = facts.evaluation
-    if found is None:
+    evaluation = facts.evaluation
+    if evaluation is None:
         metrics = facts.record.metrics
         rows = [(words, f"{metrics[name]:.3f}") for name, words in _METRICS.items() if _is_number(metrics.get(name))]
         yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
-    count = len(found.outcomes.images)
+    count = len(evaluation.outcomes.images)
     yield Text(
         f"On {count:,} test image{'s' * (count != 1)}. The 95% confidence intervals are bootstrapped from these images."
     )
-    summary = found.summary.set_index("figure")
+    summary = evaluation.summary.set_index("figure")
     yield Table(
         ("metric", "value", "95% confidence interval"),
         tuple(
@@ -643,18 +647,18 @@ def limits_of(facts: CardFacts) -> list[str]:
 
 
 def _about_metrics(facts: CardFacts) -> Iterator[str]:
-    found = facts.evaluation
-    if found is None:
+    evaluation = facts.evaluation
+    if evaluation is None:
         yield "The model's predictions on the test images were not stored, so there are no results by label."
         return
-    low, high = found.summary.loc[found.summary["figure"] == "f1", ["low", "high"]].iloc[0]
+    low, high = evaluation.summary.loc[evaluation.summary["figure"] == "f1", ["low", "high"]].iloc[0]
     if not pd.isna(low) and high - low > _WIDE:
-        count = len(found.outcomes.images)
+        count = len(evaluation.outcomes.images)
         yield (
             f"The metrics are based on {count:,} test image{'s' * (count != 1)}. On another sample of that size, F1 "
             f"could be anywhere from {low:.2f} to {high:.2f}."
         )
-    yield from found.notes
+    yield from evaluation.notes
     if facts.hand_set:
         yield f"Thresholds set by hand, not chosen for the highest F1: {_listed(list(facts.hand_set))}."
 
@@ -678,15 +682,15 @@ def _about_labels(facts: CardFacts) -> Iterator[str]:
         yield f"Low F1 (below {_WEAK}): {_listed(named)}."
 
 
-def _about_mistakes(found: Evaluation) -> Iterator[str]:
-    if found.task == MULTI_LABEL:
-        yield from _about_marks(found)
+def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.task == MULTI_LABEL:
+        yield from _about_marks(evaluation)
         return
-    matrix = found.confusion_matrix
+    matrix = evaluation.confusion_matrix
     nothing = matrix.labels[-1] if matrix.background else None
     columns = dict(zip(matrix.labels, matrix.truth_counts.tolist(), strict=True))
     things = "boxes" if matrix.background else "test images"
-    told = 0
+    count = 0
     for row in matrix.confusions().itertuples(index=False):
         if row.truth != nothing and row.share < _CONFUSED:
             continue
@@ -699,14 +703,14 @@ def _about_mistakes(found: Evaluation) -> Iterator[str]:
                 f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} predicted as "
                 f"{row.predicted}."
             )
-        told += 1
-        if told == _MOST:
+        count += 1
+        if count == _MOST:
             return
 
 
-def _about_marks(found: Evaluation) -> Iterator[str]:
+def _about_marks(evaluation: Evaluation) -> Iterator[str]:
     """Describe misses and false predictions by label. A multi-label matrix would also count co-occurring labels."""
-    table = found.per_label.assign(wrong=found.per_label["fp"] + found.per_label["fn"])
+    table = evaluation.per_label.assign(wrong=evaluation.per_label["fp"] + evaluation.per_label["fn"])
     table = table[(table["wrong"] > 0) & (table["test_images"] > 0)].sort_values(
         "wrong", ascending=False, kind="stable"
     )

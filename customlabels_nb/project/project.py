@@ -319,7 +319,7 @@ class Project:
             given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
             raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         options = ImportOptions(split, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
-        found = found_in_tables(
+        contents = found_in_tables(
             dataset.images,
             dataset.annotations,
             dataset.name,
@@ -328,7 +328,7 @@ class Project:
             lines=dataset.unread,
         )
         with progress_bars(Events(), show=progress) as stream:
-            return import_images(self._store, self.root, found, options, events=stream)
+            return import_images(self._store, self.root, contents, options, events=stream)
 
     def refresh(
         self, split: str | None = None, *, progress: bool = True, events: Events | None = None
@@ -905,7 +905,7 @@ class Project:
 
     def verify(
         self,
-        found: Any,
+        predictions: Any,
         *,
         model: Model | str | None = None,
         sample: int = 200,
@@ -926,7 +926,7 @@ class Project:
 
         Parameters
         ----------
-        found : DataFrame, WrittenDetections, path, or source of images
+        predictions : DataFrame, WrittenDetections, path, or source of images
             Result of ``detect_many``, the JSON Lines file that it wrote, or a folder or other source of images, which
             requires ``model``. Pass predictions with the threshold that is used in the field.
         model : Model or str, optional
@@ -969,7 +969,7 @@ class Project:
         version = self.model(model) if isinstance(model, str) else model
         tested = version._test_precision if isinstance(version, Model) else lambda: None
         return screens.open_verification(
-            self._location, found, version, sample=sample, test_share=test_share, random_state=random_state,
+            self._location, predictions, version, sample=sample, test_share=test_share, random_state=random_state,
             page_size=page_size, test_precision=tested,
         )  # fmt: skip
 
@@ -1100,12 +1100,12 @@ class Project:
                     (train, datasets[0], "Use them with machine_labels=True."),
                     (test, datasets[1], "Approve them in project.review('test') to test on them."),
                 ):
-                    left = int((whole.images["status"] != used.images["status"]).sum())
-                    if left:
-                        say(f"{counted(left, f'{whole.name} image')} with labels by models left out. {advice}")
-                with ranks(options.workers, options.backend, options.shared_filesystem, version=version) as found:
+                    omitted = int((whole.images["status"] != used.images["status"]).sum())
+                    if omitted:
+                        say(f"{counted(omitted, f'{whole.name} image')} with labels by models left out. {advice}")
+                with ranks(options.workers, options.backend, options.shared_filesystem, version=version) as group:
                     result = train_version(
-                        self._store, self.root, version, *datasets, options, stream, started=started, ranks=found
+                        self._store, self.root, version, *datasets, options, stream, started=started, ranks=group
                     )
                 model = self._models.setdefault(version, model)
                 model._finish(result, stream)
@@ -1240,8 +1240,8 @@ class Project:
         >>> model.name in project.versions["name"].tolist()
         True
         """
-        found = self._version_named(name)
-        return self._models.setdefault(found, Model(self._location, found))
+        version = self._version_named(name)
+        return self._models.setdefault(version, Model(self._location, version))
 
     @overload
     def compare(self, before: str | Model, after: str | Model = "latest", *, common: bool = False) -> Comparison: ...
@@ -1459,5 +1459,5 @@ def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
     as_given = stored(given)
     names = {name: image_uri(name) for name in given if name not in as_given}
     as_written = stored(names.values()) if names else set()
-    found = {name: uri if (uri := names.get(name, name)) in as_written else str(name) for name in given}
-    return [found[name] for name in images]
+    stored_name = {name: uri if (uri := names.get(name, name)) in as_written else str(name) for name in given}
+    return [stored_name[name] for name in images]

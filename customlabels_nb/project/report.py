@@ -483,7 +483,7 @@ class Report(Evaluation):
         return given() if callable(given) else given
 
     def _drawings(self) -> dict[str, Callable[[], Axes]]:
-        found: dict[str, Callable[[], Axes]] = {
+        drawings: dict[str, Callable[[], Axes]] = {
             "per_label": self.plot_per_label,
             "curves": self.plot_curves,
             "precision_recall": self.plot_precision_recall,
@@ -492,7 +492,7 @@ class Report(Evaluation):
             "calibration": self.plot_calibration,
             "support": self.plot_support,
         }
-        return found | ({"box_sizes": self.plot_box_sizes} if self.task in DRAWN_TASKS else {})
+        return drawings | ({"box_sizes": self.plot_box_sizes} if self.task in DRAWN_TASKS else {})
 
     def __repr__(self) -> str:
         metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())
@@ -646,7 +646,7 @@ def evaluate(
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
-    found = evaluate_tables(
+    evaluation = evaluate_tables(
         truth,
         predictions,
         images,
@@ -656,7 +656,7 @@ def evaluate(
         iou_threshold=iou_threshold,
         random_state=random_state,
     )
-    return Report(found, name=name, details=details, training=training)
+    return Report(evaluation, name=name, details=details, training=training)
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:

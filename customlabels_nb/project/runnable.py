@@ -296,7 +296,7 @@ class Runnable(ABC):
         from customlabels_nb.inference.batch import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
-        asked = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
+        arguments = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
         spread = None
         if workers is not None or backend is not None:
             from customlabels_nb.inference.distributed import detect_with
@@ -305,18 +305,18 @@ class Runnable(ABC):
             limits = {"root": root, "batch_size": batch_size, "events": events}
             spread = detect_with(workers, backend, shared_filesystem=shared_filesystem, to=to, **limits)  # type: ignore[arg-type]
         with progress_bars(events or Events(), show=progress) as stream:
-            found = detect_many(
+            result = detect_many(
                 self._running(),
                 sources,
                 root=root,
                 batch_size=batch_size,
                 events=stream,
                 spread=spread,
-                **asked,  # type: ignore[arg-type]
+                **arguments,  # type: ignore[arg-type]
             )
-        for words in describe_unfinished(found):
+        for words in describe_unfinished(result):
             say(words)
-        return found
+        return result
 
     def evaluate(
         self,
@@ -376,7 +376,8 @@ class Runnable(ABC):
 
         config = load_config(self.folder)
         chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
-        own = {} if chosen else dict(zip(config.labels, resolve_thresholds(config, thresholds), strict=True))  # type: ignore[arg-type]
+        resolved = () if chosen else resolve_thresholds(config, thresholds)  # type: ignore[arg-type]
+        stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
         if isinstance(data, pd.DataFrame):
             extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
             images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
@@ -387,24 +388,24 @@ class Runnable(ABC):
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
         part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
-        asked = Dataset(images, root=data.root or self._root)
-        found = self.detect_many(asked, threshold=0, progress=progress, events=events)
-        if found.attrs.get("interrupted"):
+        labelled = Dataset(images, root=data.root or self._root)
+        predictions = self.detect_many(labelled, threshold=0, progress=progress, events=events)
+        if predictions.attrs.get("interrupted"):
             raise Cancelled("Stopped by you. Nothing was evaluated.")
-        unread = [error["image"] for error in found.attrs["errors"]]
+        unread = [error["image"] for error in predictions.attrs["errors"]]
         images = images[~images["image"].isin(unread)]
         truth = part.marks[part.marks["image"].isin(images["image"])]
-        here = {*truth["label"], *found["label"]}
+        here = {*truth["label"], *predictions["label"]}
         result = evaluation.evaluate(
             truth,
-            found,
+            predictions,
             images,
             labels=pd.DataFrame({"label": config.labels, "color": config.colors}),
-            thresholds=thresholds if chosen else {label: float(own.get(label, 0.5)) for label in here},
+            thresholds=thresholds if chosen else {label: float(stored_thresholds.get(label, 0.5)) for label in here},
             task=config.task,
         )
         details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
-        return Report(result, name=self.name, details=details, root=asked.root)
+        return Report(result, name=self.name, details=details, root=labelled.root)
 
     def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
         """Export the model to ONNX or PyTorch format, with a small script that runs it without this package.
@@ -468,8 +469,8 @@ class Runnable(ABC):
 
         def facts() -> Facts:
             config = self._running().config
-            own = tuple(map(config.threshold_of, config.labels))
-            return Facts(config.labels, config.colors, own, config.activation == "softmax")
+            thresholds = tuple(map(config.threshold_of, config.labels))
+            return Facts(config.labels, config.colors, thresholds, config.activation == "softmax")
 
         def device() -> str | None:
             return None if self._predictor is None else self._predictor.device
@@ -523,12 +524,12 @@ class Runnable(ABC):
         root = self._root if self._root is not None and _lies_in(self._root, video) else None
         options: dict[str, Any] = {"every": every, "threshold": threshold, "max_results": max_results, "to": to}
         with progress_bars(events or Events(), show=progress) as stream:
-            found = detect_video(
+            detection = detect_video(
                 self._running(), video, root=root, allow_damaged=allow_damaged, events=stream, **options
             )
-        if found.interrupted:
+        if detection.interrupted:
             say("Stopped. The detections so far are available, but nothing was written. Call .to(path) to write them.")
-        return found
+        return detection
 
     def _running(self) -> Predictor:
         if self._predictor is None:
@@ -574,17 +575,17 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     >>> cl.load_model(model.folder)
     LoadedModel('first', single-label, 3 labels, stopped)
     """
-    place = local_path(path, "path").absolute()
-    if not place.is_file():
-        if (place / DATABASE).is_file() and not (place / CONFIG).exists():
+    file = local_path(path, "path").absolute()
+    if not file.is_file():
+        if (file / DATABASE).is_file() and not (file / CONFIG).exists():
             raise ArtifactError(
-                f"{str(place)!r} is a project. Load its newest model with cl.load_project(…).model('latest')."
+                f"{str(file)!r} is a project. Load its newest model with cl.load_project(…).model('latest')."
             )
-        return LoadedModel(place, place.resolve().name)
+        return LoadedModel(file, file.resolve().name)
     unpacked = Path(tempfile.mkdtemp(prefix="customlabels-model-"))
     try:
-        found = _unpack(place, unpacked)
-        model = LoadedModel(unpacked, found or place.stem)
+        name = _unpack(file, unpacked)
+        model = LoadedModel(unpacked, name or file.stem)
     except BaseException:
         shutil.rmtree(unpacked, ignore_errors=True)
         raise
@@ -706,8 +707,8 @@ def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, most: i
         raise ArtifactError(
             f"{member.filename!r} would unpack to {member.file_size:,} bytes. This looks like a zip bomb."
         )
-    left = member.file_size
+    remaining = member.file_size
     with opened.open(member) as source, to.open("xb") as file:
-        while chunk := source.read(min(_CHUNK, left)) if left else b"":  # never more than the declared size
+        while chunk := source.read(min(_CHUNK, remaining)) if remaining else b"":  # never more than the declared size
             file.write(chunk)
-            left -= len(chunk)
+            remaining -= len(chunk)

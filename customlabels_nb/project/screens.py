@@ -164,7 +164,7 @@ def open_review(
 
 def open_verification(
     location: ProjectLocation,
-    found: Any,
+    predictions: Any,
     model: Any,
     *,
     sample: int,
@@ -180,7 +180,7 @@ def open_verification(
 
     if isinstance(test_share, bool) or not isinstance(test_share, int | float) or not 0 <= test_share <= 1:
         raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
-    images, predict, key = _predictions_in(found, model, location.root)
+    images, predict, key = _predictions_in(predictions, model, location.root)
     name = "predictions" if model is None else model.name
     path = draw_sample(
         location.store, location.root, images, predict, model=name, key=key, sample=sample, random_state=random_state
@@ -193,8 +193,8 @@ def open_verification(
         raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")
 
     first, shared = session(), _shared(location)
-    own = ProjectLocation(location.root, first.store)
-    shared |= {"files": SessionFiles(location.root, dataset=own.dataset, add_images=refuse)}
+    shown_location = ProjectLocation(location.root, first.store)
+    shared |= {"files": SessionFiles(location.root, dataset=shown_location.dataset, add_images=refuse)}
     shared |= {"key": f"{shared['key']} {path.stem}"}
     return Verify(
         first,
@@ -204,24 +204,24 @@ def open_verification(
     )
 
 
-def _predictions_in(found: Any, model: Any, root: Path) -> tuple[list[str], Callable[[], pd.DataFrame], str]:
+def _predictions_in(predictions: Any, model: Any, root: Path) -> tuple[list[str], Callable[[], pd.DataFrame], str]:
     """Return the images, a function that returns their predictions, and a text that identifies them."""
     from customlabels_nb.inference.inputs import expand_sources
     from customlabels_nb.inference.outputs import read_json_lines
     from customlabels_nb.inference.result_writing import WrittenDetections
 
-    if isinstance(found, WrittenDetections):
-        found = found.path if str(found.path).endswith(".jsonl") else found.table()
-    if isinstance(found, str | os.PathLike) and os.fspath(found).endswith(".jsonl"):
-        images, table = read_json_lines(local_path(found, "found"))
-    elif isinstance(found, pd.DataFrame):
-        if missing := {"image", "label", "confidence"} - set(found):
+    if isinstance(predictions, WrittenDetections):
+        predictions = predictions.path if str(predictions.path).endswith(".jsonl") else predictions.table()
+    if isinstance(predictions, str | os.PathLike) and os.fspath(predictions).endswith(".jsonl"):
+        images, table = read_json_lines(local_path(predictions, "found"))
+    elif isinstance(predictions, pd.DataFrame):
+        if missing := {"image", "label", "confidence"} - set(predictions):
             raise InputError(f"found has no column {min(missing)!r}. Pass the table that detect_many returns.")
-        images, table = found["image"].unique().tolist(), found
+        images, table = predictions["image"].unique().tolist(), predictions
     elif model is None:
-        raise InputError(f"found={found!r} are images. Pass the model that predicts them: model=project.model().")
+        raise InputError(f"found={predictions!r} are images. Pass the model that predicts them: model=project.model().")
     else:
-        images = expand_sources(found, root=root)
+        images = expand_sources(predictions, root=root)
         return images, lambda: model.detect_many(images), "\n".join([model.name, *images])
     if not images:
         raise NotEnoughDataError("found has no images, so there is nothing to verify.")

@@ -142,12 +142,12 @@ class Exercises:
         >>> print(exercises.score())
         **1 of 2 exercises are right.** Not right yet: 2.
         """
-        found = list(self._right.values())
-        text = f"**{found.count(True)} of {len(found)} exercises are right.**"
+        answers = list(self._right.values())
+        text = f"**{answers.count(True)} of {len(answers)} exercises are right.**"
         for state, words in ((False, "Not right yet"), (None, "Not checked yet")):
             numbers = [str(number) for number, right in self._right.items() if right is state]
             text += f" {words}: {', '.join(numbers)}." if numbers else ""
-        return ExerciseResult(text, f"{found.count(True)} of {len(found)}")
+        return ExerciseResult(text, f"{answers.count(True)} of {len(answers)}")
 
 
 def _same(answer: Any, right: Any) -> bool:

@@ -105,21 +105,21 @@ def write_handout(
     """
     import nbformat
 
-    place = local_path(out, "out")
+    target = local_path(out, "out")
     with write_errors(f"out={os.fspath(out)!r}"):
-        if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
+        if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
             raise InputError(f"out={os.fspath(out)!r} is a file, or a folder that is not empty. Choose a new folder.")
         labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in _chosen(notebooks).items()]
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         written = []
-        with staged(place) as files:
+        with staged(target) as files:
             for name, notebook, count in labs:
-                student, solution = (place / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
+                student, solution = (target / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
                 files.write(student, nbformat.writes(_student_copy(notebook)).encode())
                 files.write(solution, nbformat.writes(_solution_copy(notebook)).encode())
                 minutes = sum(int(time) for cell in notebook.cells for time in _MINUTES.findall(cell.source))
                 written.append(HandoutReport(name, student, solution, count, minutes))
-            files.write(place / "nbgrader_config.py", _CONFIG.encode())
+            files.write(target / "nbgrader_config.py", _CONFIG.encode())
     return tuple(written)
 
 
@@ -163,8 +163,8 @@ def _tagged(notebook: Any) -> Iterator[tuple[str, str, Any]]:
     """Yield the kind, the number and the cell of every tag of an exercise."""
     for cell in notebook.cells:
         for tag in cell.metadata.get("tags", ()):
-            if found := _TAG.fullmatch(tag):
-                yield found[1], found[2], cell
+            if match := _TAG.fullmatch(tag):
+                yield match[1], match[2], cell
 
 
 def _exercises(notebook: Any, path: Path) -> int:
@@ -191,11 +191,13 @@ def _exercises(notebook: Any, path: Path) -> int:
         wrong.append("a cell with several of these tags")
     for number in () if wrong else numbers:
         for kind in ("answer", "check", "solution"):
-            found = cells.get((kind, number), [])
+            cells_tagged = cells.get((kind, number), [])
             cell_type = "markdown" if kind == "solution" else "code"
-            if len(found) != 1 or found[0].cell_type != cell_type:
-                wrong.append(f"{counted(len(found), 'cell')} tagged {kind}_{number}, expected one {cell_type} cell")
-            elif kind == "solution" and not _BLOCK.search(found[0].source):
+            if len(cells_tagged) != 1 or cells_tagged[0].cell_type != cell_type:
+                wrong.append(
+                    f"{counted(len(cells_tagged), 'cell')} tagged {kind}_{number}, expected one {cell_type} cell"
+                )
+            elif kind == "solution" and not _BLOCK.search(cells_tagged[0].source):
                 wrong.append(f"no ```python block in the cell tagged solution_{number}")
     if wrong:
         raise InputError(f"{str(path)!r} has {'; '.join(wrong)}.")

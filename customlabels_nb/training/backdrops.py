@@ -67,8 +67,8 @@ def draw_shape(rng: Rng) -> Pixels:
     elif kind < 0.8:
         for _ in range(int(rng.integers(3, 9))):
             x, y, side = (float(value) for value in rng.uniform((0, 0, 16), (_SIDE - 24, _SIDE - 24, 80)))
-            place = (x, y, min(x + side, _SIDE), min(y + side, _SIDE))
-            _draw_figure(rng, draw, place, _rgba(colors[int(rng.integers(3))]))
+            rectangle = (x, y, min(x + side, _SIDE), min(y + side, _SIDE))
+            _draw_figure(rng, draw, rectangle, _rgba(colors[int(rng.integers(3))]))
     else:
         _draw_figure(rng, draw, (0, 0, _SIDE, _SIDE), _rgba(colors[0]))
         image.alpha_composite(_writing(rng, colors[1:], 96).crop((0, 0, 96, 80)), (16, 24))
@@ -217,15 +217,15 @@ def _grained(image: Image.Image, field: Colors, strength: float) -> Image.Image:
 
 
 def _draw_figure(
-    rng: Rng, draw: ImageDraw.ImageDraw, place: tuple[float, float, float, float], fill: tuple[int, ...]
+    rng: Rng, draw: ImageDraw.ImageDraw, rectangle: tuple[float, float, float, float], fill: tuple[int, ...]
 ) -> None:
     """Draw one shape inside the rectangle (x0, y0, x1, y1)."""
-    x0, y0, x1, y1 = place
+    x0, y0, x1, y1 = rectangle
     kind = rng.random()
     if kind < 0.3:
-        draw.ellipse(place, fill=fill)
+        draw.ellipse(rectangle, fill=fill)
     elif kind < 0.4:
-        draw.ellipse(place, outline=fill, width=max(1, int((x1 - x0) * rng.uniform(0.05, 0.25))))
+        draw.ellipse(rectangle, outline=fill, width=max(1, int((x1 - x0) * rng.uniform(0.05, 0.25))))
     else:
         corners = int(rng.integers(3, 9))
         angles = np.sort(rng.uniform(0, 2 * np.pi, corners))

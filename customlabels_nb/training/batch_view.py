@@ -121,8 +121,8 @@ def _show_scenes(
             fill_of(backbone_named(PACKAGED).mean),
             np.random.default_rng(random_state).permutation(len(source)),
         )
-        found = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
-        scenes = [_as_in_use(scene, size, fill) for _, scene in found]
+        loaded = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
+        scenes = [_as_in_use(scene, size, fill) for _, scene in loaded]
         how = "without augmentation, as in prediction"
     colors = _colors(dataset)
     tiles = [Tile(Image.fromarray(scene.pixels), _labelled_boxes(scene, names, colors)) for scene in scenes]
@@ -138,10 +138,10 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
     rng = np.random.default_rng(random_state)
     source = ImagePixels(images, backbone.input_size, root=dataset.root)
     order = rng.permutation(len(images)).tolist()
-    found = _first(((index, source.load(index)) for index in order), n)
+    loaded = _first(((index, source.load(index)) for index in order), n)
     if augmented:  # training repeats each image, with different augmentation every time
-        found = [found[place % len(found)] for place in range(n)]
-    pixels = [one for _, one in found]
+        loaded = [loaded[number % len(loaded)] for number in range(n)]
+    pixels = [image_pixels for _, image_pixels in loaded]
     if augmented:
         batch = to_batch(pixels, backbone.mean, backbone.std)
         seen = apply_changes(batch, [draw_change(rng) for _ in pixels]).permute(0, 2, 3, 1).numpy()
@@ -153,8 +153,11 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
     colors = _colors(dataset)
     labels = {image: rows.tolist() for image, rows in whole.groupby("image", observed=True)["label"]}
     tiles = [
-        Tile(Image.fromarray(one.transpose(1, 2, 0).copy()), labels=[(label, colors[label]) for label in labels[image]])
-        for one, image in zip(pixels, (images[index] for index, _ in found), strict=True)
+        Tile(
+            Image.fromarray(image_pixels.transpose(1, 2, 0).copy()),
+            labels=[(label, colors[label]) for label in labels[image]],
+        )
+        for image_pixels, image in zip(pixels, (images[index] for index, _ in loaded), strict=True)
     ]
     side = backbone.input_size
     return ContactSheet(
@@ -162,9 +165,9 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
     )
 
 
-def _first(found: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int, Found]]:
+def _first(candidates: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int, Found]]:
     """Return the first ``n`` images that can be read, with their indices."""
-    read = list(islice(((index, one) for index, one in found if one is not None), n))
+    read = list(islice(((index, scene) for index, scene in candidates if scene is not None), n))
     if not read:
         raise NotEnoughDataError("None of the images can be read. Call project.check() to see why.")
     return read
@@ -185,8 +188,8 @@ def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
 
 
 def _labelled_boxes(scene: TrainingScene, names: Sequence[str], colors: Mapping[str, str]) -> list[LabelledBox]:
-    found = zip(scene.boxes.tolist(), (names[at] for at in scene.labels.tolist()), strict=True)
-    return [LabelledBox((box[0], box[1], box[2], box[3]), label, colors[label]) for box, label in found]
+    pairs = zip(scene.boxes.tolist(), (names[code] for code in scene.labels.tolist()), strict=True)
+    return [LabelledBox((box[0], box[1], box[2], box[3]), label, colors[label]) for box, label in pairs]
 
 
 def _names(dataset: Dataset) -> list[str]:

@@ -97,17 +97,17 @@ def make_examples(
     rows = rows[rows["label"].isin(position)]
     crowd = rows["crowd"].fillna(False).to_numpy(dtype=bool) if "crowd" in rows else np.zeros(len(rows), dtype=bool)
     boxes = rows[BOX].to_numpy(dtype=np.float64)
-    at = rows["label"].map(position).to_numpy(dtype=np.int64)
+    codes = rows["label"].map(position).to_numpy(dtype=np.int64)
     polygons = rows["polygon"].to_numpy(dtype=object) if masks else None
     of_image = rows.groupby("image", observed=True).indices
     nothing = np.empty(0, dtype=np.int64)
     examples = []
     for name, sha256 in zip(images["image"].astype(str), images["sha256"], strict=True):
-        own = np.asarray(of_image.get(name, nothing), dtype=np.int64)
-        one, many = own[~crowd[own]], own[crowd[own]]
-        outlined = () if polygons is None else polygons[one].tolist()
+        indices = np.asarray(of_image.get(name, nothing), dtype=np.int64)
+        single, many = indices[~crowd[indices]], indices[crowd[indices]]
+        outlined = () if polygons is None else polygons[single].tolist()
         sha256 = sha256 if isinstance(sha256, str) else None
-        examples.append(Example(name, sha256, boxes[one], at[one], boxes[many], outlined))
+        examples.append(Example(name, sha256, boxes[single], codes[single], boxes[many], outlined))
     return examples
 
 

@@ -138,14 +138,14 @@ class BrandScenes:
         np.random.default_rng(random_state).shuffle(self._backgrounds)  # neighbours in a folder are similar
         self._kept = _Kept(cache_bytes)
         position = {label: i for i, label in enumerate(labels)}
-        found = self._look_at([(image, position[label]) for image, label in logos], events or Events())
-        if not found:
+        cut_outs = self._look_at([(image, position[label]) for image, label in logos], events or Events())
+        if not cut_outs:
             reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
             raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}. Add images.")
-        self._present = sorted({seen.label for seen in found})
-        self._images = {label: [seen.image for seen in found if seen.label == label] for label in self._present}
-        self._with_ground = _labels_with_their_ground(found)
-        self.notes = self._in_words(labels, [label for _, label in logos], found)
+        self._present = sorted({seen.label for seen in cut_outs})
+        self._images = {label: [seen.image for seen in cut_outs if seen.label == label] for label in self._present}
+        self._with_ground = _labels_with_their_ground(cut_outs)
+        self.notes = self._in_words(labels, [label for _, label in logos], cut_outs)
 
     def __len__(self) -> int:
         return self._length
@@ -241,28 +241,28 @@ class BrandScenes:
             self._kept.get((image, False), lambda: logo, lambda kept: kept.bytes)
             return _CutOutLogo(image, label, cutout.ground, cutout.color)
 
-        found = []
+        cut_outs = []
         workers = connections([image for image, _ in logos], settings.threads)
         with closing(map_bounded(look, logos, workers=workers)) as seen:
-            for done, one in enumerate(seen, start=1):
-                if isinstance(one, ImageError):
-                    self._note(one)
+            for done, result in enumerate(seen, start=1):
+                if isinstance(result, ImageError):
+                    self._note(result)
                 else:
-                    found.append(one)
+                    cut_outs.append(result)
                 events.progress("cutting out logos", done, len(logos))
-        return found
+        return cut_outs
 
     def _note(self, error: ImageError) -> None:
         issue = Issue(error.code, error.reason, error.image)
         if issue not in self.issues:
             self.issues.append(issue)
 
-    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], found: list[_CutOutLogo]) -> list[str]:
-        notes = grounds_in_words([seen.ground for seen in found])
+    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], cut_outs: list[_CutOutLogo]) -> list[str]:
+        notes = grounds_in_words([seen.ground for seen in cut_outs])
         if self.issues:
             first = f"{self.issues[0].where!r}: {self.issues[0].message}"
             notes.append(f"{len(self.issues):,} of {len(wanted):,} images cannot be used, for example {first}")
-        counts = Counter(labels[seen.label] for seen in found)
+        counts = Counter(labels[seen.label] for seen in cut_outs)
         gone = [label for label in dict.fromkeys(wanted) if not counts[label]]
         if gone:
             notes.append(f"No usable image shows {', '.join(map(repr, gone))}, so the model will not recognise it.")
@@ -328,10 +328,10 @@ class _CutOutLogo:
     color: Color | None
 
 
-def _labels_with_their_ground(found: Sequence[_CutOutLogo]) -> set[int]:
+def _labels_with_their_ground(cut_outs: Sequence[_CutOutLogo]) -> set[int]:
     """Return the labels whose images all share a strong background color, which then counts as part of the logo."""
     grounds: dict[int, list[Color | None]] = {}
-    for seen in found:
+    for seen in cut_outs:
         grounds.setdefault(seen.label, []).append(seen.color)
     kept = set()
     for label, colors in grounds.items():

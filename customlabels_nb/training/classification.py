@@ -129,11 +129,13 @@ def fit_head(
         # scikit-learn suspects a regression if many labels have few images each, but the targets have been checked
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         compared = rows_to_compare((np.flatnonzero(y == label) for label in range(n_labels)), len(y), random_state)
-        rows, own = row_space(x[compared])[0], y[compared]
-        fold = folds_of(own, n_labels, random_state)
+        rows, compared_targets = row_space(x[compared])[0], y[compared]
+        fold = folds_of(compared_targets, n_labels, random_state)
         chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
         if fold is not None:
-            chosen, notes = choose_balance(partial(_cross_validate, rows, own, n_labels, fold, sorted(Cs)), counts)
+            chosen, notes = choose_balance(
+                partial(_cross_validate, rows, compared_targets, n_labels, fold, sorted(Cs)), counts
+            )
         rows, basis = row_space(x)
         solver = _solver(chosen.C, _TOLERANCE if len(compared) == len(y) else _TOLERANCE_OF_MANY)
         weight, bias = _softmax_rows(solver.fit(rows, y, sample_weight=image_weights(y, n_labels, chosen.balance)))
@@ -159,10 +161,10 @@ def rows_to_compare(having: Iterable[IntArray], n: int, random_state: int) -> In
     rng = np.random.default_rng(random_state)
     chosen = np.zeros(n, dtype=bool)
     chosen[rng.choice(n, MOST_COMPARED, replace=False)] = True
-    for own in having:
-        short = LEAST_COMPARED_OF_LABEL - int(chosen[own].sum())
+    for of_label in having:
+        short = LEAST_COMPARED_OF_LABEL - int(chosen[of_label].sum())
         if short > 0:
-            chosen[rng.permutation(own[~chosen[own]])[:short]] = True
+            chosen[rng.permutation(of_label[~chosen[of_label]])[:short]] = True
     return np.flatnonzero(chosen)
 
 
@@ -176,11 +178,11 @@ def folds_of(targets: IntArray, n_labels: int, random_state: int) -> IntArray | 
     if 2 * (counts > 1).sum() < n_labels:
         return None
     folds = min(MAX_FOLDS, int(counts.max()))
-    fold, rng, place = np.full(len(targets), -1, dtype=np.int64), np.random.default_rng(random_state), 0
+    fold, rng, offset = np.full(len(targets), -1, dtype=np.int64), np.random.default_rng(random_state), 0
     for label in np.flatnonzero(counts > 1):
-        own = rng.permutation(np.flatnonzero(targets == label))
-        fold[own] = (place + np.arange(len(own))) % folds
-        place += len(own)
+        shuffled = rng.permutation(np.flatnonzero(targets == label))
+        fold[shuffled] = (offset + np.arange(len(shuffled))) % folds
+        offset += len(shuffled)
     return fold
 
 
@@ -290,19 +292,19 @@ def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, random_stat
     """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences."""
     known = ~np.isnan(held_out[:, 0])
     logs = np.log(np.clip(held_out, np.finfo(np.float64).tiny, 1))
-    found = fit_temperature(logs[known], y[known], random_state=random_state)
-    if found.kept:
-        notes = [*notes, temperature_note(found.value, found.before, found.after)]
-        powers = np.exp(logs / found.value)
+    temperature = fit_temperature(logs[known], y[known], random_state=random_state)
+    if temperature.kept:
+        notes = [*notes, temperature_note(temperature.value, temperature.before, temperature.after)]
+        powers = np.exp(logs / temperature.value)
         held_out = powers / powers.sum(axis=1, keepdims=True)
     return replace(
         head,
-        weight=(head.weight / found.value).astype(np.float32),
-        bias=(head.bias / found.value).astype(np.float32),
-        log_loss=found.after,
+        weight=(head.weight / temperature.value).astype(np.float32),
+        bias=(head.bias / temperature.value).astype(np.float32),
+        log_loss=temperature.after,
         accuracy=float((held_out[known].argmax(axis=1) == y[known]).mean()),
         out_of_fold=held_out,
-        temperature=found.value,
+        temperature=temperature.value,
         notes=tuple(notes),
     )
 

@@ -70,10 +70,10 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     if better.network is None:
         network = ImageClassifier(load_backbone(backbone.name), backbone.features, len(names))
         network.set_head(head.weight, head.bias)
-        said = [_confidences(head.logits(rows), plan.task) for rows in (features, test_features)]
+        confidences = [_confidences(head.logits(rows), plan.task) for rows in (features, test_features)]
     else:
         network = better.network
-        said = [_tuned_confidences(work, network, part, backbone) for part in (train, test)]
+        confidences = [_tuned_confidences(work, network, part, backbone) for part in (train, test)]
     config = ModelConfig(
         task=plan.task,
         labels=tuple(names),
@@ -86,8 +86,8 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     return TrainingResult(
         network,
         config,
-        _predicted(train, names, said[0], [*issues, *better.issues]),
-        _predicted(test, names, said[1], test_issues),
+        _predicted(train, names, confidences[0], [*issues, *better.issues]),
+        _predicted(test, names, confidences[1], test_issues),
         facts,
         [] if better.held_out is None else train.images.loc[better.held_out, "image"].tolist(),
         _cross_fitted(train, names, head),
@@ -98,7 +98,7 @@ def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableIma
     """Compute the features of the images that can be read, and return issues for the others."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
-        found = embed(
+        embeddings = embed(
             part.images["image"].tolist(),
             root=work.root,
             keys=_hashes(part),
@@ -108,9 +108,9 @@ def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableIma
             events=work.events,
             phase=phase,
         )
-    images = part.images[found.readable].reset_index(drop=True)
+    images = part.images[embeddings.readable].reset_index(drop=True)
     marks = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
-    return UsableImages(images, marks), found.features[found.readable], found.issues
+    return UsableImages(images, marks), embeddings.features[embeddings.readable], embeddings.issues
 
 
 def _hashes(part: UsableImages) -> list[str | None]:
@@ -120,9 +120,9 @@ def _hashes(part: UsableImages) -> list[str | None]:
 def _truth(part: UsableImages, names: Sequence[str], task: str) -> npt.NDArray[Any]:
     """Encode the ground truth: the index of each image's label, or a boolean array of shape (n, k) for multi-label."""
     row = part.images["image"].to_list()
-    at = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
+    index_of = {image: i for i, image in enumerate(row)}, {name: i for i, name in enumerate(names)}
     has = np.zeros((len(row), len(names)), dtype=bool)
-    has[part.marks["image"].map(at[0]).to_numpy(), part.marks["label"].map(at[1]).to_numpy()] = True
+    has[part.marks["image"].map(index_of[0]).to_numpy(), part.marks["label"].map(index_of[1]).to_numpy()] = True
     return has.argmax(axis=1) if task == SINGLE_LABEL else has
 
 

@@ -94,7 +94,7 @@ class Peers:
             return None
         used = [parameter for parameter, ranks in zip(parameters, head[1 : len(flags)].tolist(), strict=True) if ranks]
         flat = torch.cat(
-            [(torch.zeros_like(one) if one.grad is None else one.grad).detach().reshape(-1) for one in used]
+            [(torch.zeros_like(weight) if weight.grad is None else weight.grad).detach().reshape(-1) for weight in used]
         )
         self._all_reduce(flat)
         for parameter, part in zip(used, flat.split([parameter.numel() for parameter in used]), strict=True):

@@ -79,18 +79,18 @@ class DecodedImages(ABC, Generic[Decoded]):
             if index in self._kept or index in self._unusable:
                 return self._kept.get(index)
         try:
-            found, issues = self._decode(index)
+            decoded, issues = self._decode(index)
         except ImageError as error:
-            found, issues = None, [Issue(error.code, error.reason, where=self.images[index])]
+            decoded, issues = None, [Issue(error.code, error.reason, where=self.images[index])]
         with self._lock:
             if issues:  # decoding an image again repeats its issues
                 self._issues.setdefault(index, {}).update(dict.fromkeys(issues))
-            if found is None:
+            if decoded is None:
                 self._unusable.add(index)
-            elif self._fits(found) and index not in self._kept:
-                self._kept[index] = found
-                self.cached_bytes += self._bytes(found)
-        return found
+            elif self._fits(decoded) and index not in self._kept:
+                self._kept[index] = decoded
+                self.cached_bytes += self._bytes(decoded)
+        return decoded
 
     def preload(self, events: Events) -> None:
         """Decode images in threads until the cache is full or all images are decoded.
@@ -103,9 +103,9 @@ class DecodedImages(ABC, Generic[Decoded]):
         workers = connections(self.images, settings.threads)
         events.progress("images", 0, len(self))
         with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
-            for done, found in enumerate(loaded, start=1):
+            for done, decoded in enumerate(loaded, start=1):
                 events.progress("images", done, len(self))
-                if found is not None and not self._fits(found):
+                if decoded is not None and not self._fits(decoded):
                     events.progress("images", len(self), len(self))
                     return
 

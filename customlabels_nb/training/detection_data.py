@@ -230,15 +230,15 @@ def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> 
 
 def _hold_out(examples: list[Example], n_labels: int, random_state: int) -> tuple[list[Example], list[Example]]:
     """Hold out random images such that each of their labels keeps at least three training images."""
-    left = np.zeros(n_labels, dtype=np.int64)
+    counts = np.zeros(n_labels, dtype=np.int64)
     for example in examples:
-        left[np.unique(example.labels)] += 1
+        counts[np.unique(example.labels)] += 1
     wanted = min(_MOST_HELD_OUT, round(_HELD_OUT * len(examples)))
     chosen: set[int] = set()
     for index in np.random.default_rng([random_state, len(examples)]).permutation(len(examples)).tolist():
-        own = np.unique(examples[index].labels)
-        if len(chosen) < wanted and (left[own] > 3).all():
-            left[own] -= 1
+        image_labels = np.unique(examples[index].labels)
+        if len(chosen) < wanted and (counts[image_labels] > 3).all():
+            counts[image_labels] -= 1
             chosen.add(index)
     rest = [example for index, example in enumerate(examples) if index not in chosen]
     return rest, [examples[index] for index in sorted(chosen)]

@@ -88,11 +88,11 @@ class DetectionLearner:
 
     def groups(self) -> list[dict[str, Any]]:
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        own = self._options.detector == OWN
+        is_ours = self._options.detector == OWN
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault((own and ".backbone.body." in name, parameter.ndim > 1), []).append(parameter)
-        full = _RATE if own else _COCO_RATE
+                groups.setdefault((is_ours and ".backbone.body." in name, parameter.ndim > 1), []).append(parameter)
+        full = _RATE if is_ours else _COCO_RATE
         return [
             {
                 "params": parameters,
@@ -148,9 +148,9 @@ class DetectionLearner:
         corners = [torch.from_numpy(ltwh_to_xyxy(item.boxes)).float().to(self._device) for item in items]
         labels = [torch.from_numpy(item.labels).to(self._device) for item in items]
         masks = [
-            (torch.from_numpy(one.regions).to(self._device), torch.from_numpy(one.inside).to(self._device))
-            for one in (item.masks for item in items)
-            if one is not None
+            (torch.from_numpy(targets.regions).to(self._device), torch.from_numpy(targets.inside).to(self._device))
+            for targets in (item.masks for item in items)
+            if targets is not None
         ]
         return self.network.losses(images, corners, labels, masks)
 
@@ -160,8 +160,8 @@ class DetectionLearner:
             self._found = self._detect(network, self._prepared.shown)
             return {}
         predictions = self._detect(network, held_out)
-        at = chosen(len(held_out))
-        shown = {str(position): str(order) for order, position in enumerate(at)}
+        positions = chosen(len(held_out))
+        shown = {str(position): str(order) for order, position in enumerate(positions)}
         self._found = predictions[predictions["image"].isin(shown)].replace({"image": shown})
         if predictions.empty:
             return {"ap50": 0.0}
@@ -171,8 +171,8 @@ class DetectionLearner:
 
     def _detect(self, network: Any, images: Sequence[tuple[Example, Canvas]]) -> pd.DataFrame:
         find = partial(detect, network.eval(), mean=self.mean, std=self.std, device=self._device)
-        found = self._batches.map(find, [canvas for _, canvas in images])
-        return to_table(_numbered(images), found, self.labels)
+        detected = self._batches.map(find, [canvas for _, canvas in images])
+        return to_table(_numbered(images), detected, self.labels)
 
     def samples(self) -> tuple[list[Sample], str]:
         """Return a few images with their ground truth and latest detections, and a description of these images."""
@@ -195,7 +195,7 @@ def truth_table(names: Sequence[str], examples: Sequence[Example], labels: Seque
     """Convert the boxes of examples to a ground-truth table for evaluation, with ``names`` as the image names."""
     tables = []
     for name, example in zip(names, examples, strict=True):
-        tables.append(_box_table(name, example.boxes, [labels[at] for at in example.labels.tolist()], crowd=False))
+        tables.append(_box_table(name, example.boxes, [labels[code] for code in example.labels.tolist()], crowd=False))
         if len(example.ignored):  # detections in a crowd region count neither as correct nor as wrong
             many = [label for label in labels for _ in example.ignored]
             tables.append(_box_table(name, np.tile(example.ignored, (len(labels), 1)), many, crowd=True))
@@ -234,12 +234,12 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
         Number of labels.
     """
     shown = np.zeros(n_labels)
-    own = [np.unique(at) for at in labels]
-    for at in own:
-        shown[at] += 1
+    distinct = [np.unique(label_codes) for label_codes in labels]
+    for label_codes in distinct:
+        shown[label_codes] += 1
     share = shown / max(1, len(labels))
     factor = np.clip(np.sqrt(RARE / np.maximum(share, 1e-9)), 1.0, MOST_TURNS)
-    return np.array([factor[at].max(initial=1.0) for at in own], dtype=np.float64)
+    return np.array([factor[label_codes].max(initial=1.0) for label_codes in distinct], dtype=np.float64)
 
 
 class Turns:
@@ -279,7 +279,7 @@ class Turns:
             marks = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
             order = np.minimum(np.searchsorted(self._ends, marks, side="right"), len(self._ends) - 1)
             order = rng.permutation(order).astype(np.int64)
-            former = {at: known for at, known in self._orders.items() if abs(at - epoch) == 1}
+            former = {number: known for number, known in self._orders.items() if abs(number - epoch) == 1}
             self._orders = {**former, epoch: order}  # a batch may span two epochs
         return order
 
@@ -369,7 +369,7 @@ def _draw(
     nothing: _Part = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales
-    x0, y0 = (int(max(edge, round(place))) for edge, place in zip(window[:2], offset, strict=True))
+    x0, y0 = (int(max(edge, round(edge_offset))) for edge, edge_offset in zip(window[:2], offset, strict=True))
     ends = np.minimum(np.array(window[2:]), np.round(offset + whole)).astype(int)
     if ends[0] <= x0 or ends[1] <= y0:
         return nothing
@@ -410,7 +410,7 @@ def _finish(
     if mirrored and rng.random() < 0.5:
         canvas = canvas[:, ::-1]
         boxes[:, 0] = canvas.shape[1] - boxes[:, 0] - boxes[:, 2]
-        outlines = [one and [ring * (-1, 1) + (canvas.shape[1], 0) for ring in one] for one in outlines]
+        outlines = [rings and [ring * (-1, 1) + (canvas.shape[1], 0) for ring in rings] for rings in outlines]
     canvas = _in_other_light(canvas, rng)
     return TrainingScene(canvas, boxes, labels, outlines)
 

@@ -159,7 +159,9 @@ def _ask(
     images = part.images["image"].tolist()
     table, readable, unread = predict_boxes(trained, images, names, root=work.root, events=work.events)
     known = {(issue.where, issue.code) for issue in issues}
-    return Predictions(readable, table, [*issues, *(one for one in unread if (one.where, one.code) not in known)])
+    return Predictions(
+        readable, table, [*issues, *(problem for problem in unread if (problem.where, problem.code) not in known)]
+    )
 
 
 _LEAST_EPOCH = 25  # steps; smallest distance between two validations or checkpoints
@@ -254,9 +256,9 @@ def train_detector(
     device = choose_device(options.device)
     prepared = prepare(examples, labels, options, events, root, validation, clock)
     size, notes = prepared.size, prepared.notes
-    own = options.detector == OWN
+    is_ours = options.detector == OWN
     shape = DetectorShape(options.detector)
-    if own:
+    if is_ours:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
     network = _network(prepared, shape, labels, options, device)
     learner = DetectionLearner(network, prepared, labels, options, device)
@@ -368,7 +370,7 @@ def predict_boxes(
     """
     device = str(next(trained.network.parameters()).device)
     fill = fill_of(trained.mean)
-    readable, found, issues = [], [], []
+    readable, detected, issues = [], [], []
 
     def open_one(image: str) -> Canvas | Issue:
         try:
@@ -382,12 +384,15 @@ def predict_boxes(
                 issues.append(canvas)
             else:
                 readable.append(image)
-                found += detect(trained.network, [canvas], trained.mean, trained.std, device)
+                detected += detect(trained.network, [canvas], trained.mean, trained.std, device)
             events.progress("detecting", done, len(images))
-    table = to_table(readable, found, labels)
+    table = to_table(readable, detected, labels)
     if trained.network.masks is not None:
         table["polygon"] = objects(
-            polygon for one in found if one.masks for polygon in polygons_of(one.masks, np.arange(len(one.labels)))
+            polygon
+            for boxes in detected
+            if boxes.masks
+            for polygon in polygons_of(boxes.masks, np.arange(len(boxes.labels)))
         )
     return table, readable, issues
 
@@ -396,14 +401,14 @@ def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLea
     """Copy the weights of a trained detector if it performs well on the new labels."""
     fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
     known = copy_known_labels(base[0], base[1], learner.network, learner.labels)
-    found = learner.validate(learner.network.eval()).get("ap50") if known else None
-    if known and (found is None or found >= _USEFUL_BASE):
-        judged = "" if found is None else f" and reaches an AP50 of {found:.2f} on held-out images"
+    ap50 = learner.validate(learner.network.eval()).get("ap50") if known else None
+    if known and (ap50 is None or ap50 >= _USEFUL_BASE):
+        judged = "" if ap50 is None else f" and reaches an AP50 of {ap50:.2f} on held-out images"
         notes.append(f"Started from the earlier detector, which knows {known} of {len(learner.labels)} labels{judged}.")
         return
     learner.network.load_state_dict(fresh)
     if known:
-        why = f"its AP50 on held-out images is {found:.2f}"
+        why = f"its AP50 on held-out images is {ap50:.2f}"
     elif OWN in (base[0].shape.architecture, learner.network.shape.architecture):
         why = "it knows none of the labels or has a different architecture"
     else:

@@ -187,10 +187,10 @@ def forward_all(
     parts: list[tuple[int, FloatArray]] = []
     with torch.inference_mode():
         for start in range(0, len(wanted), step):
-            found = images.load_all(wanted[start : start + step])
-            if found:
-                rows = batches.map(forward, [pixels for _, pixels in found])
-                parts += [(index, row) for (index, _), row in zip(found, rows, strict=True)]
+            loaded = images.load_all(wanted[start : start + step])
+            if loaded:
+                rows = batches.map(forward, [pixels for _, pixels in loaded])
+                parts += [(index, row) for (index, _), row in zip(loaded, rows, strict=True)]
             if events is not None:
                 events.progress(phase, min(start + step, len(wanted)), len(wanted))
         if not parts:  # a blank image shows the number of outputs
@@ -279,9 +279,9 @@ class _Learner:
         device = self.options.device
         images = to_batch([item.pixels for item in items], self.backbone.mean, self.backbone.std, device)
         logits = self.network(apply_changes(images, [item.change for item in items]))
-        own = [item.index for item in items]
-        truth = torch.from_numpy(self.truth[own]).to(device)
-        weights = torch.from_numpy(self.weights[own]).to(device, torch.float32)
+        indices = [item.index for item in items]
+        truth = torch.from_numpy(self.truth[indices]).to(device)
+        weights = torch.from_numpy(self.weights[indices]).to(device, torch.float32)
         if truth.ndim == 1:
             each = functional.cross_entropy(logits, truth, reduction="none")
         else:
@@ -298,10 +298,10 @@ class _Learner:
         loss = float(losses(logits[known], self.truth[self.held_out[known]]).mean())
         return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}
 
-    def _readable(self, place: int) -> tuple[int, Pixels]:
+    def _readable(self, start: int) -> tuple[int, Pixels]:
         """Return the image at a position in the endless training order, or the next one that can be read."""
         count = len(self.train_on)
-        for later in range(place, place + count):
+        for later in range(start, start + count):
             epoch, position = divmod(later, count)
             order = np.random.default_rng([self.options.random_state, 1, epoch]).permutation(count)
             index = int(self.train_on[order[position]])

@@ -54,7 +54,7 @@ class ImagePixels(DecodedImages[Pixels]):
         """Decode images in threads, and return each readable image with its index."""
         workers = connections((self.images[index] for index in indices), settings.threads)
         with closing(map_bounded(self.load, indices, workers=workers)) as loaded:
-            return [(index, found) for index, found in zip(indices, loaded, strict=True) if found is not None]
+            return [(index, pixels) for index, pixels in zip(indices, loaded, strict=True) if pixels is not None]
 
     def _decode(self, index: int) -> tuple[Pixels, list[Issue]]:
         pixels = to_pixels(open_image(self.images[index], root=self.root, at_least=self.side), self.side)

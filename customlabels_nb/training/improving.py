@@ -242,10 +242,10 @@ class _Work:
             self.notes.append(f"Did not start from version {former.name!r}: an image can no longer be read.")
             return
         other = self._fit(features)
-        found = losses(other.logits(features[self.held_out]).astype(np.float64), self.truth[self.held_out])
+        held_out_losses = losses(other.logits(features[self.held_out]).astype(np.float64), self.truth[self.held_out])
         option = _Option(
             f"the network of version {former.name!r}",
-            found,
+            held_out_losses,
             lambda: self._network(copy.deepcopy(network.backbone), other),
         )
         self._compare(option, "start")
@@ -272,14 +272,14 @@ class _Work:
         )
         logits = forward_all(network, self.pixels, held_out, self.backbone, self.options.device)
         known = np.isfinite(logits).all(axis=1)
-        found, temperature = np.full(len(held_out), np.nan), 1.0
+        tuned_losses, temperature = np.full(len(held_out), np.nan), 1.0
         if known.any():
             softened = fit_temperature(
                 logits[known], self.truth[held_out][known], random_state=self.options.random_state
             )
-            found[known], temperature = softened.losses, softened.value
+            tuned_losses[known], temperature = softened.losses, softened.value
         network.set_head(*(p.detach().cpu().numpy() / temperature for p in (network.head.weight, network.head.bias)))
-        self._compare(_Option(TUNED_NAME, found, lambda: network), "fine_tuning")
+        self._compare(_Option(TUNED_NAME, tuned_losses, lambda: network), "fine_tuning")
         self.facts["fine_tuning"] |= {
             "steps": state.step, "planned_steps": state.total, "seconds": round(state.seconds, 3),
             "best_step": state.best_step, "budget": str(self.options.budget), "batch": self.options.batch,
@@ -308,12 +308,12 @@ class _Work:
             self.notes.append(f"Kept {self.best.name}: none of the held-out images can still be read.")
             self.facts[topic] = {"kept": False}
             return
-        first, found = self.best.losses[known], other.losses[known]
-        kept, reason = choose_start((self.best.name, other.name), first, found)
+        first, other_losses = self.best.losses[known], other.losses[known]
+        kept, reason = choose_start((self.best.name, other.name), first, other_losses)
         self.notes.append(reason)
         self.facts[topic] = {
-            "kept": kept, "reason": reason, "held_out_images": len(found),
-            "held_out_log_loss": {self.best.name: float(first.mean()), other.name: float(found.mean())},
+            "kept": kept, "reason": reason, "held_out_images": len(other_losses),
+            "held_out_log_loss": {self.best.name: float(first.mean()), other.name: float(other_losses.mean())},
         }  # fmt: skip
         if kept:
             self.best = other
@@ -343,8 +343,10 @@ def _usable(former: BaseVersion | None, backbone: Backbone, notes: list[str]) ->
         notes.append(f"Did not start from version {former.name!r}: its backbone is {former.backbone}.")
         return None
     frozen = load_backbone(backbone.name).state_dict()
-    own = former.network.backbone.state_dict()
-    if own.keys() == frozen.keys() and all(torch.equal(own[key].cpu(), value) for key, value in frozen.items()):
+    former_weights = former.network.backbone.state_dict()
+    if former_weights.keys() == frozen.keys() and all(
+        torch.equal(former_weights[key].cpu(), value) for key, value in frozen.items()
+    ):
         notes.append(
             f"Version {former.name!r} has the same frozen backbone: features of unchanged images are reused, and the "
             "head is fitted again on all images."
@@ -431,9 +433,9 @@ def hold_out(
     )
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[positions[chosen]] = True
-    left = {name for own, held in zip(labels, held_out, strict=True) if not held for name in own}
+    trainable = {name for image_labels, held in zip(labels, held_out, strict=True) if not held for name in image_labels}
     for i in map(int, np.flatnonzero(held_out)):  # holding out multi-label images can leave a label without images
-        if not left.issuperset(labels[i]):
+        if not trainable.issuperset(labels[i]):
             held_out[i] = False
-            left.update(labels[i])
+            trainable.update(labels[i])
     return held_out if held_out.sum() >= LEAST_HELD_OUT else None

@@ -72,18 +72,18 @@ def _polygons_of(annotations: pd.DataFrame) -> dict[str, list[Any]]:
     rows = drawn[drawn["image"].isin(drawn.loc[drawn["polygon"].notna(), "image"])]
     polygons = rows["polygon"].astype(object).where(rows["polygon"].notna(), None)
     rows = rows[["image", *_SHAPE]].assign(polygon=polygons)
-    return {image: own.drop(columns="image").values.tolist() for image, own in rows.groupby("image")}
+    return {image: shapes.drop(columns="image").values.tolist() for image, shapes in rows.groupby("image")}
 
 
 def _with_polygons(annotations: pd.DataFrame, polygons: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Return annotations with the polygons that :func:`_polygons_of` returned."""
     known: dict[tuple[Any, ...], deque[Any]] = {}  # several shapes may have the same label and box
-    for image, own in polygons.items():
-        for *shape, polygon in own:
+    for image, shapes in polygons.items():
+        for *shape, polygon in shapes:
             known.setdefault((image, *shape), deque()).append(polygon)
     keys = zip(*(annotations[name].tolist() for name in ("image", *_SHAPE)), strict=True)
-    found = [known[key].popleft() if known.get(key) else None for key in keys]
-    return annotations.assign(polygon=pd.Series(found, annotations.index, dtype=object))
+    matched = [known[key].popleft() if known.get(key) else None for key in keys]
+    return annotations.assign(polygon=pd.Series(matched, annotations.index, dtype=object))
 
 
 def has_snapshots(folder: Path) -> bool:
@@ -133,29 +133,30 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
 
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     """Rewrite the version's files for renamed images, and return the new content by file name."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name in ("train.manifest", "test.manifest"):
         if (folder / name).is_file():
             lines = [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
             renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
-            found[name] = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
+            contents[name] = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
     for name in (_IMAGES, _POLYGONS):
         if (folder / name).is_file():
             facts = json.loads((folder / name).read_text("utf-8"))
             moved = {
-                split: {names.get(image, image): fact for image, fact in own.items()} for split, own in facts.items()
+                split: {names.get(image, image): fact for image, fact in of_split.items()}
+                for split, of_split in facts.items()
             }
-            found[name] = _json_bytes(moved)
+            contents[name] = _json_bytes(moved)
     if (folder / HELD_OUT).is_file():
         held_out = json.loads((folder / HELD_OUT).read_text("utf-8"))
-        found[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])
+        contents[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])
     for name in _PREDICTIONS.values():
         if (folder / name).is_file():
             with np.load(folder / name, allow_pickle=False) as kept:
                 columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
                 images = [names.get(image, image) for image in kept["images"].tolist()]
-                found[name] = _prediction_bytes(images, kept["labels"].tolist(), columns)
-    return found
+                contents[name] = _prediction_bytes(images, kept["labels"].tolist(), columns)
+    return contents
 
 
 def prediction_frame(images: list[str], labels: list[str], confidences: FloatArray) -> pd.DataFrame:
@@ -212,8 +213,8 @@ def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], p
         names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
                  "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip
         numbers = {name: kept[name] for name in ("confidence", *BOX_COLUMNS) if name in kept}
-        found = pd.DataFrame({**names, **numbers})
+        table = pd.DataFrame({**names, **numbers})
         if "polygons" in kept:
             polygons = json.loads(kept["polygons"].tobytes())
-            found["polygon"] = pd.Series(polygons, found.index, dtype=object)
-        return images, found
+            table["polygon"] = pd.Series(polygons, table.index, dtype=object)
+        return images, table

@@ -462,10 +462,10 @@ class _Loop:
             part = items[start : start + size]
             with _seeded(self._seed(first + start), self.options.device):
                 with torch.autocast("cuda", dtype=self.half) if self.cuda else nullcontext():
-                    found = self.learner.losses(part)
-                    values = torch.stack(list(found.values())) * (len(part) / images)
+                    part_losses = self.learner.losses(part)
+                    values = torch.stack(list(part_losses.values())) * (len(part) / images)
                 self.scaler.scale(values.sum()).backward()
-            for name, value in zip(found, values.tolist(), strict=True):
+            for name, value in zip(part_losses, values.tolist(), strict=True):
                 losses.setdefault(name, {})[first + start] = value
         return losses
 
@@ -505,10 +505,10 @@ class _Loop:
         if not self.cuda:
             torch.set_num_threads(max(1, min(torch.get_num_threads(), ranks.threads)))
         self.state.parts = size * math.ceil(self.state.parts / size)
-        own, state = self.learner.for_ranks(), self._snapshot()
+        recipe, state = self.learner.for_ranks(), self._snapshot()
         options = replace(self.options, expect=None, ranks=None)
-        facts = {"learner": own.facts, "options": options, "state": state.facts}
-        task = RankTask(own.function, facts, {**own.tensors, **state.tensors})
+        facts = {"learner": recipe.facts, "options": options, "state": state.facts}
+        task = RankTask(recipe.function, facts, {**recipe.tensors, **state.tensors})
         known = -1
 
         def tell(ready: int) -> None:
@@ -593,8 +593,10 @@ class _Loop:
     def _affordable(self) -> int:
         """Return the total number of steps that fit into the budget at the current pace."""
         state, pace = self.state, statistics.median(self.times[max(2, len(self.times) - PROBE) :] or self.times)
-        left = (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
-        return state.step + math.floor(left / (pace + state.look_seconds / self.epoch_steps))
+        remaining = (
+            (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
+        )
+        return state.step + math.floor(remaining / (pace + state.look_seconds / self.epoch_steps))
 
     def _follow_pace(self) -> None:
         """Adapt to a slowdown by choosing the number of threads again or planning fewer steps."""
@@ -623,11 +625,11 @@ class _Loop:
         metrics = self.learner.validate(self.average.module)
         values = {"loss": sum(losses.values()), **losses, **metrics}
         latest = {**metrics, **self._losses_since_report()}
-        found = metrics.get(self.options.metric)
+        metric = metrics.get(self.options.metric)
         best: Tensors | None = None
         with self._undivided():  # the best metric and the best weights belong together
-            if found is not None and (state.best is None or found >= state.best):
-                state.best, state.best_step = found, state.step
+            if metric is not None and (state.best is None or metric >= state.best):
+                state.best, state.best_step = metric, state.step
                 best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
             state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
             state.sums = {}

@@ -18,15 +18,15 @@ _FINER = 8  # pixels per cell and side to rasterise
 
 def mask_targets(scene: TrainingScene, rng: np.random.Generator) -> MaskTargets:
     """Choose some of the objects with outlines, and rasterise each in a region that differs a little from its box."""
-    outlined = [at for at, outline in enumerate(scene.outlines) if outline is not None]
-    at = rng.permutation(outlined)[:MOST_MASKS].astype(np.int64)
-    boxes = scene.boxes[at]
-    regions = ltwh_to_xyxy(boxes) + rng.uniform(-_JITTER, _JITTER, (len(at), 4)) * np.tile(boxes[:, 2:], 2)
+    outlined = [chosen for chosen, outline in enumerate(scene.outlines) if outline is not None]
+    chosen = rng.permutation(outlined)[:MOST_MASKS].astype(np.int64)
+    boxes = scene.boxes[chosen]
+    regions = ltwh_to_xyxy(boxes) + rng.uniform(-_JITTER, _JITTER, (len(chosen), 4)) * np.tile(boxes[:, 2:], 2)
     height, width = scene.pixels.shape[:2]
     regions = np.clip(regions, 0, [width, height, width, height])
     inside = [
         rasterise(scene.outlines[number] or [], corners, region)
-        for number, corners, region in zip(at.tolist(), ltwh_to_xyxy(boxes), regions, strict=True)
+        for number, corners, region in zip(chosen.tolist(), ltwh_to_xyxy(boxes), regions, strict=True)
     ]
     shares = np.stack(inside) if inside else np.empty((0, CELLS, CELLS), dtype=np.float32)
     return MaskTargets(regions.astype(np.float32), shares)

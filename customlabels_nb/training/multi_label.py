@@ -75,7 +75,7 @@ def fit_multi_label_head(
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
         raise InputError(f"Cs={Cs!r} must be a non-empty sequence of positive numbers.")
     with threadpool_limits(limits=1, user_api="blas"):
-        compared = rows_to_compare((np.flatnonzero(own) for own in y.T), len(y), random_state)
+        compared = rows_to_compare((np.flatnonzero(has_label) for has_label in y.T), len(y), random_state)
         rows, some = row_space(x[compared])[0], y[compared]
         fold = _folds(some, random_state)
         chosen, notes = HeadChoice(DEFAULT_C, 0.0, None), list[str]()
@@ -131,11 +131,11 @@ def _folds(y: BoolArray, random_state: int) -> IntArray | None:
         return None
     folds = min(MAX_FOLDS, int(y.sum(axis=0).max()))
     labels = [[str(i) for i in np.flatnonzero(row)] or [_NOTHING] for row in y]
-    fold, left = np.zeros(len(y), dtype=np.int64), np.arange(len(y))
+    fold, remaining = np.zeros(len(y), dtype=np.int64), np.arange(len(y))
     for number in range(folds - 1, 0, -1):
-        chosen = stratified_split([labels[i] for i in left], 1 / (number + 1), random_state=random_state)
-        fold[left[chosen]] = number
-        left = left[~chosen]
+        chosen = stratified_split([labels[i] for i in remaining], 1 / (number + 1), random_state=random_state)
+        fold[remaining[chosen]] = number
+        remaining = remaining[~chosen]
     return fold if np.unique(fold).size > 1 else None
 
 
@@ -143,7 +143,7 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
     """Find the value of C with the lowest log-loss on held-out rows, as in the single-label case, and their logits."""
     splits = [(fold != number, fold == number) for number in np.unique(fold)]
     starts: list[FloatArray | None] = [None] * len(splits)
-    found: list[float] = []
+    mean_losses: list[float] = []
     best = HeadChoice(Cs[0], balance, None)
     for C in Cs:
         held_out = np.empty(y.shape)
@@ -151,10 +151,10 @@ def _cross_validate(rows: FloatArray, y: BoolArray, fold: IntArray, Cs: list[flo
             weight, bias = _fit(rows[train], y[train], C, balance, _CHOOSING_TOLERANCE, starts[i])
             starts[i] = np.column_stack([weight, bias])
             held_out[test] = rows[test] @ weight.T + bias
-        found.append(float(losses(held_out, y).mean()))
-        if found[-1] < best.loss:
-            best = HeadChoice(C, balance, held_out, found[-1])
-        if len(found) > 2 and found[-1] > found[-2] > found[-3]:
+        mean_losses.append(float(losses(held_out, y).mean()))
+        if mean_losses[-1] < best.loss:
+            best = HeadChoice(C, balance, held_out, mean_losses[-1])
+        if len(mean_losses) > 2 and mean_losses[-1] > mean_losses[-2] > mean_losses[-3]:
             break
     return best
 
@@ -173,27 +173,27 @@ def _fit(
     learnt = np.flatnonzero((counts > 0) & (counts < n))
     if not len(learnt):
         return weight, bias
-    own = y[:, learnt]
-    weights = label_weights(own, balance) / n
+    targets = y[:, learnt]
+    weights = label_weights(targets, balance) / n
     begin = np.column_stack([weight, bias]) if start is None else start
 
     def cost(flat: FloatArray) -> tuple[float, FloatArray]:
         w = flat.reshape(len(learnt), d + 1)
         z = rows @ w[:, :-1].T.astype(rows.dtype) + w[:, -1]
-        value = (weights * np.logaddexp(0, np.where(own, -z, z))).sum() + (w[:, :-1] ** 2).sum() / (2 * C * n)
-        slope = weights * (expit(z) - own)
+        value = (weights * np.logaddexp(0, np.where(targets, -z, z))).sum() + (w[:, :-1] ** 2).sum() / (2 * C * n)
+        slope = weights * (expit(z) - targets)
         return float(value), np.column_stack(
             [slope.T.astype(rows.dtype) @ rows + w[:, :-1] / (C * n), slope.sum(axis=0)]
         ).ravel()
 
-    found = minimize(
+    solution = minimize(
         cost,
         begin[learnt].ravel(),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": _MAX_ITERATIONS, "maxfun": 10 * _MAX_ITERATIONS, "gtol": tolerance, "ftol": 1e-14},
     ).x.reshape(len(learnt), d + 1)
-    weight[learnt], bias[learnt] = found[:, :-1], found[:, -1]
+    weight[learnt], bias[learnt] = solution[:, :-1], solution[:, -1]
     return weight, bias
 
 
@@ -212,18 +212,18 @@ def _calibrated(
     """
     if held_out is None:
         return head
-    found = fit_temperature(held_out, y, random_state=random_state)
-    if found.kept:
-        notes.append(temperature_note(found.value, found.before, found.after))
-    confidences = expit(held_out / found.value)
+    temperature = fit_temperature(held_out, y, random_state=random_state)
+    if temperature.kept:
+        notes.append(temperature_note(temperature.value, temperature.before, temperature.after))
+    confidences = expit(held_out / temperature.value)
     of_all = np.full((count, y.shape[1]), np.nan)
     of_all[compared] = confidences
     return replace(
         head,
-        weight=(head.weight / found.value).astype(np.float32),
-        bias=(head.bias / found.value).astype(np.float32),
-        log_loss=found.after,
+        weight=(head.weight / temperature.value).astype(np.float32),
+        bias=(head.bias / temperature.value).astype(np.float32),
+        log_loss=temperature.after,
         accuracy=float(((confidences >= 0.5) == y).all(axis=1).mean()),
         out_of_fold=of_all,
-        temperature=found.value,
+        temperature=temperature.value,
     )

@@ -238,9 +238,9 @@ class PasteCanvas:
         # a few hundred pixels give as good an estimate as all of them
         step = max(1, int(((cut[2] - cut[0]) * (cut[3] - cut[1])) ** 0.5) // 24)
         there = np.asarray(self.image.crop(inside))[::step, ::step].astype(np.int16)
-        own = np.asarray(patch.image.crop(cut))[::step, ::step, :3]
+        pixels = np.asarray(patch.image.crop(cut))[::step, ::step, :3]
         weight = patch.logo[cut[1] : cut[3], cut[0] : cut[2]][::step, ::step] >= _SEEN
-        return float(np.abs(there - own)[weight].mean()) if weight.any() else 0.0
+        return float(np.abs(there - pixels)[weight].mean()) if weight.any() else 0.0
 
     def visible(self) -> tuple[Floats, npt.NDArray[np.int64]]:
         """Return the boxes around the visible parts of the logos, and the labels of these boxes.
@@ -248,9 +248,9 @@ class PasteCanvas:
         Boxes are ``left, top, width, height``, shape (n, 4). A logo that is mostly hidden or outside the image has no
         box. See :data:`LEAST_VISIBLE` and :data:`LEAST_SIDE`.
         """
-        found = [(shown.box(self.image.size), shown.label) for shown in self._logos]
-        boxes = [box for box, _ in found if box is not None]
-        labels = [label for box, label in found if box is not None]
+        visible = [(shown.box(self.image.size), shown.label) for shown in self._logos]
+        boxes = [box for box, _ in visible if box is not None]
+        labels = [label for box, label in visible if box is not None]
         return np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(labels, dtype=np.int64)
 
     def outlines(self) -> list[Outline]:

@@ -104,8 +104,8 @@ def make_plan(
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
     _require_enough(choice, train, test, labels, parts["train"], parts["test"], limits)
-    said = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
-    return TrainingPlan(choice, labels, parts["train"], parts["test"], said)
+    notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
+    return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
 
 def without_machine_labels(dataset: Dataset) -> Dataset:
@@ -114,9 +114,9 @@ def without_machine_labels(dataset: Dataset) -> Dataset:
     if not machine.any():
         return dataset
     images, annotations = dataset.images, dataset.annotations
-    own = images["image"].isin(annotations.loc[machine, "image"])
-    kept = annotations[annotations["image"].isin(images.loc[~own, "image"])]
-    images = images.assign(status=images["status"].mask(own, "unlabelled"))
+    is_machine_labelled = images["image"].isin(annotations.loc[machine, "image"])
+    kept = annotations[annotations["image"].isin(images.loc[~is_machine_labelled, "image"])]
+    images = images.assign(status=images["status"].mask(is_machine_labelled, "unlabelled"))
     return Dataset(images, kept, dataset.labels, name=dataset.name, root=dataset.root)
 
 
@@ -237,42 +237,42 @@ def _notes(
     choice: TaskChoice, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame
 ) -> list[str]:
     """Describe what is excluded from the training and test sets, and what will limit the result."""
-    said = []
+    notes = []
     for dataset, part in zip(datasets, parts, strict=True):
-        said += _left_out(choice, dataset, part)
+        notes += _left_out(choice, dataset, part)
     names = labels["label"].tolist()
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
     if never:
-        said.append(f"No training image has {_listed(never)}, so the model will not recognise it.")
+        notes.append(f"No training image has {_listed(never)}, so the model will not recognise it.")
     untested = [name for name in names if name not in test.index]
     if untested:
-        said.append(f"No test image has {_listed(untested)}, so the averaged metrics do not include it.")
+        notes.append(f"No test image has {_listed(untested)}, so the averaged metrics do not include it.")
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
     if few and choice.recipe != BRANDS:
-        said.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
+        notes.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
     if choice.task == SINGLE_LABEL and train.max() > _UNEVEN * train.sum():
-        said.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
+        notes.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
     if choice.recipe == BRANDS and len(shapes := boxed(datasets[0])):
-        said.append(
+        notes.append(
             f"{shapes['image'].nunique():,} training images have boxes, and the others show only a logo. Images "
             "with boxes are used as they are, in addition to scenes created from the logos."
         )
-    return said
+    return notes
 
 
 def _left_out(choice: TaskChoice, dataset: Dataset, part: UsableImages) -> list[str]:
-    said, learns_boxes = [], choice.task in DRAWN_TASKS and choice.recipe != BRANDS
+    notes, learns_boxes = [], choice.task in DRAWN_TASKS and choice.recipe != BRANDS
     images = dataset.images
     ready = images.loc[images["status"] == "labelled", "image"]
     if len(images) > len(ready):
-        said.append(
+        notes.append(
             f"{len(images) - len(ready):,} of {len(images):,} {dataset.name} images are unlabelled, skipped or still "
             "to be reviewed, and are excluded."
         )
     unused = set(ready) - set(part.images["image"])
     if not unused:
-        return said
+        return notes
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     reasons = (
         ("boxes only", in_boxes - of_images if not learns_boxes else set()),
@@ -281,11 +281,11 @@ def _left_out(choice: TaskChoice, dataset: Dataset, part: UsableImages) -> list[
     )
     for what, which in reasons:
         if unused & which:
-            said.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are excluded.")
+            notes.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are excluded.")
             unused -= which
     if unused:
-        said.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are excluded.")
-    return said
+        notes.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are excluded.")
+    return notes
 
 
 def _listed(names: list[str]) -> str:

@@ -349,13 +349,13 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     unknown = images.loc[images["sha256"].isna() | images["image"].map(was_asked_for).astype(bool), "image"]
-    asked = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
+    answers = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)
         now = sha256
         if is_remote(image):
-            said = asked.get(image)
-            now = said.identity if isinstance(said, RemoteFile) else now
+            answer = answers.get(image)
+            now = answer.identity if isinstance(answer, RemoteFile) else now
         elif row is None or row.sha256 != sha256 or not _is_untouched(image, dataset.root, row.bytes, row.mtime_ns):
             now = _content(image, dataset.root) or sha256
         hashes.append(now)

@@ -177,8 +177,8 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
 
 def _note_failure(store: SqlStore, name: str, error: BaseException, doing: RunState) -> None:
     if isinstance(error, KeyboardInterrupt | Cancelled):
-        told = str(error)  # the message from a training loop names the epoch
-        message = told if told.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."
+        text = str(error)  # the message from a training loop names the epoch
+        message = text if text.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."
     elif isinstance(error, CustomLabelsError | OSError):
         message = str(error)
     else:

@@ -42,16 +42,16 @@ def stored_evaluation(
         that are not stored with the version.
     """
     dataset = read_snapshot(folder, split, root)
-    asked, predictions = read_predictions(folder, split=split)
-    images = dataset.images[dataset.images["image"].isin(asked)]
+    names, predictions = read_predictions(folder, split=split)
+    images = dataset.images[dataset.images["image"].isin(names)]
     if columns is not None:
-        own = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
+        extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")
         known = {
             name: images[name].fillna(images["image"].map(now[name]).astype(images[name].dtype))
             for name in ("width", "height", "source")
         }
-        images = images.assign(**known).drop(columns="tags").merge(own, on="image", how="left")
+        images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task)
@@ -85,9 +85,9 @@ def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
         return nothing
     newest = trained[-1]
     try:
-        _, found = read_predictions(root / newest.folder, split=CROSS_FITTED)
+        _, predictions = read_predictions(root / newest.folder, split=CROSS_FITTED)
     except (OSError, ValueError, KeyError, BadZipFile):  # damaged, or deleted just now
         return nothing
-    best = found.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
+    best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
     sure = (newest.task == SINGLE_LABEL) | (best["confidence"] >= 0.5)
     return best[sure & best["label"].isin(store.labels()["label"])].reset_index(drop=True)

@@ -80,8 +80,8 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, random_state
     fold = np.random.default_rng(random_state).permutation(len(z)) % _FOLDS
     softened = np.empty(len(z))
     for held_out in range(_FOLDS):
-        own = fold == held_out
-        softened[own] = losses(z[own] / _best(z[~own], y[~own]), y[own])
+        in_fold = fold == held_out
+        softened[in_fold] = losses(z[in_fold] / _best(z[~in_fold], y[~in_fold]), y[in_fold])
     gain = plain - softened
     value = _best(z, y)
     if value == 1.0 or gain.mean() <= standard_error(gain):
@@ -104,8 +104,8 @@ def standard_error(values: FloatArray) -> float:
 
 
 def _best(logits: FloatArray, truth: npt.NDArray[np.generic]) -> float:
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda power: losses(logits / np.exp(power), truth).mean(), bounds=(0, np.log(MOST)), method="bounded"
     )
     # the search never returns exactly a bound
-    return float(np.exp(found.x)) if found.fun < losses(logits, truth).mean() else 1.0
+    return float(np.exp(minimum.x)) if minimum.fun < losses(logits, truth).mean() else 1.0

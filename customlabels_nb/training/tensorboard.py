@@ -105,7 +105,7 @@ def _drawn(sample: Sample) -> np.ndarray:
                 pen.text((4, 4 + 14 * line), words, fill=color, stroke_width=2, stroke_fill="white")
                 line += 1
                 continue
-            left, top, width, height = (value * scale[at % 2] for at, value in enumerate(mark.box))
+            left, top, width, height = (value * scale[axis % 2] for axis, value in enumerate(mark.box))
             pen.rectangle((left, top, left + max(1, width), top + max(1, height)), outline=color, width=2)
             pen.text((left + 3, top + 2), words, fill=color, stroke_width=2, stroke_fill="white")
     return np.asarray(image)

@@ -38,7 +38,7 @@ def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[s
         raise InputError(f"folds={folds!r} must be an integer from 2 to the number of images, {len(dataset):,}.")
     labels = dataset.labels_of_images()
     chosen = np.arange(len(dataset)) % folds  # of images without labels
-    labelled = np.array([bool(own) for own in labels], dtype=bool)
+    labelled = np.array([bool(image_labels) for image_labels in labels], dtype=bool)
     chosen[labelled] = folds - 1
     rest = dataset.filter(labelled)
     names = dataset.images["image"]
@@ -93,9 +93,9 @@ def run_trials(
 
     if folds is None:
         make_plan(train, test, task=options.task, recipe=options.recipe, project_task=task)
-    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
-        write_snapshots(Path(place), train, test if folds is None else train)
-        files = {path.name: base64.b64encode(path.read_bytes()).decode("ascii") for path in Path(place).iterdir()}
+    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as folder:
+        write_snapshots(Path(folder), train, test if folds is None else train)
+        files = {path.name: base64.b64encode(path.read_bytes()).decode("ascii") for path in Path(folder).iterdir()}
     names = [*train.images["image"], *test.images["image"]]
     job = WorkerJob(
         f"{__name__}:start_training",
@@ -103,12 +103,12 @@ def run_trials(
         probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
-    found: dict[int, dict[str, Any]] = {}
+    results: dict[int, dict[str, Any]] = {}
     failed: dict[int, dict[str, Any]] = {}
 
     def finish(number: int, result: dict[str, Any]) -> None:
-        (failed if "message" in result else found)[number] = {**trials[number], **result}
-        events.progress("trials", len(found) + len(failed), len(trials), "models")
+        (failed if "message" in result else results)[number] = {**trials[number], **result}
+        events.progress("trials", len(results) + len(failed), len(trials), "models")
 
     def split(number: int, outcome: TaskOutcome) -> list[int]:
         finish(number, {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"})
@@ -118,12 +118,12 @@ def run_trials(
     encode = trials.__getitem__
     process_tasks(opened, range(len(trials)), encode=encode, finish=finish, split=split, events=events)
     errors = [failed[number] for number in sorted(failed)]
-    if not found:
+    if not results:
         raise HelperError(
             f"No trial could be trained. The first with {trials[min(failed)]}: {errors[0]['message']}",
             errors[0]["kind"],
         )
-    scores = pd.DataFrame([found[number] for number in sorted(found)])
+    scores = pd.DataFrame([results[number] for number in sorted(results)])
     scores.attrs["errors"] = errors
     return scores
 
@@ -138,13 +138,13 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     from customlabels_nb.training.recipe import TrainingJob
     from customlabels_nb.training.run import recipe_for, test_metrics, with_weights
 
-    asked, root = job.arguments, Path(job.arguments["root"])
-    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as place:
-        for name, data in asked["files"].items():
-            (Path(place) / name).write_bytes(base64.b64decode(data))
-        train = read_snapshot(Path(place), "train", root)
-        test = train if asked["folds"] is not None else read_snapshot(Path(place), "test", root)
-    options = TrainingOptions(**asked["options"])
+    arguments, root = job.arguments, Path(job.arguments["root"])
+    with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as folder:
+        for name, data in arguments["files"].items():
+            (Path(folder) / name).write_bytes(base64.b64decode(data))
+        train = read_snapshot(Path(folder), "train", root)
+        test = train if arguments["folds"] is not None else read_snapshot(Path(folder), "test", root)
+    options = TrainingOptions(**arguments["options"])
     device = choose_device(options.device)
 
     def try_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
@@ -157,14 +157,14 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
 
     def run_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
         started, parts = time.perf_counter(), (train, test)
-        if asked["folds"] is not None:
-            own = train.images["image"].map(asked["folds"]) == task["fold"]
-            part = train.filter(own)
-            parts = train.filter(~own), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
-        plan = make_plan(*parts, task=options.task, recipe=options.recipe, project_task=asked["task"])
+        if arguments["folds"] is not None:
+            in_fold = train.images["image"].map(arguments["folds"]) == task["fold"]
+            part = train.filter(in_fold)
+            parts = train.filter(~in_fold), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
+        plan = make_plan(*parts, task=options.task, recipe=options.recipe, project_task=arguments["task"])
         own_options = replace(with_weights(plan, options, device, events), random_state=task["random_state"])
-        with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as place, torch_threads(device):
-            work = TrainingJob(plan, own_options, device, root, Path(place), events, started=started)
+        with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as folder, torch_threads(device):
+            work = TrainingJob(plan, own_options, device, root, Path(folder), events, started=started)
             trained = recipe_for(plan.task)(work)
         sizes = {"training_images": len(trained.train.images), "test_images": len(trained.test.images)}
         return {**sizes, **test_metrics(plan, trained)}

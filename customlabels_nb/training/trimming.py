@@ -89,13 +89,13 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
         If the image shows nothing but its background, or if the logo is too narrow to be pasted.
     """
     image = _shrunk(image)
-    rgb, own = np.asarray(image.convert("RGB")), _own_alpha(image)
-    if own is not None:
-        _check_something_is_left(own > 127, name)
-        top, bottom, left, right = _extent(own)
-        rgb, own = rgb[top:bottom, left:right], own[top:bottom, left:right]
-        if (own > 250).mean() < 0.995:
-            return _kept(rgb, own, None, "transparent", None, name)
+    rgb, own_alpha = np.asarray(image.convert("RGB")), _own_alpha(image)
+    if own_alpha is not None:
+        _check_something_is_left(own_alpha > 127, name)
+        top, bottom, left, right = _extent(own_alpha)
+        rgb, own_alpha = rgb[top:bottom, left:right], own_alpha[top:bottom, left:right]
+        if (own_alpha > 250).mean() < 0.995:
+            return _kept(rgb, own_alpha, None, "transparent", None, name)
     surface = None if min(rgb.shape[:2]) < _LEAST_SIDE else _ground_surface(rgb)
     if surface is None:
         return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "photo", None, name)
@@ -109,8 +109,8 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
             shades = _refitted(rgb, ~logo)
             distance = _distance(rgb, shades)
             logo, islands = _told_apart(distance, noise)
-    if own is not None and not _is_enough(logo):  # a rectangle of one color on a transparent background
-        return _kept(rgb, own, None, "transparent", None, name)
+    if own_alpha is not None and not _is_enough(logo):  # a rectangle of one color on a transparent background
+        return _kept(rgb, own_alpha, None, "transparent", None, name)
     _check_something_is_left(logo, name)
     red, green, blue = (int(value) for value in np.clip(np.median(shades, axis=(0, 1)), 0, 255).round())
     color = red, green, blue

@@ -46,8 +46,8 @@ def join_modules(entry: Path) -> str:
             if name in owners:
                 raise ValueError(f"{name!r} is defined at the top level of both {owners[name].name} and {path.name}.")
             owners[name] = path
-    *shared, own = parts.values()
-    return "\n".join([*(_EXPORT.sub("", source) for source in shared), own])
+    *shared, entry_source = parts.values()
+    return "\n".join([*(_EXPORT.sub("", source) for source in shared), entry_source])
 
 
 def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> None:
@@ -98,8 +98,8 @@ class MessageHandler:
             if handler is None:
                 raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
             content = message.get("content")
-            found = call(handler, {} if content is None else content, buffers or [])
-            content, sent = found if isinstance(found, tuple) else (found, [])
+            response = call(handler, {} if content is None else content, buffers or [])
+            content, sent = response if isinstance(response, tuple) else (response, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
         except MalformedError as error:
             self.send({"answer": message["id"], "error": f"Malformed request {kind!r}: {error}. Reload the page."})

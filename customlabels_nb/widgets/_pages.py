@@ -202,22 +202,22 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         >>> gallery = project.label("train")
         >>> gallery.display(project.train_set.images["image"].iloc[-1])
         """
-        place = self._place_of(image)
-        self._focus, self._place = place, place // self._size * self._size
-        self.send({"push": "show", "change": {"place": self._place, "keep": place}})
+        position = self._place_of(image)
+        self._focus, self._place = position, position // self._size * self._size
+        self.send({"push": "show", "change": {"place": self._place, "keep": position}})
 
     def _place_of(self, image: str) -> int:
-        place = self.session.place_of(image)
-        if place is None:
+        position = self.session.place_of(image)
+        if position is None:
             raise InputError(f"The image {image!r} is not shown by the current filter. set_filter() shows all images.")
-        return place
+        return position
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Display the widget and a static image for the saved notebook, which the live widget hides."""
         _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
-        asked = [(name, self.session.content_of(name)) for name in self._fallback_names]
-        self._fallback_pictures = self._files.thumbnails(asked, 160)
+        names = [(name, self.session.content_of(name)) for name in self._fallback_names]
+        self._fallback_pictures = self._files.thumbnails(names, 160)
         self._shown_fallback = display_with_fallback(self._outermost(), self._fallback())
 
     def _outermost(self) -> Any:
@@ -281,7 +281,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _shown(self, view: View, place: int, pixels: int, near: Near) -> Any:
         places = (self.session.place_of(name) for name in near if name is not None)
-        page, sent = self._pages(view, next((found for found in places if found is not None), place), pixels)
+        page, sent = self._pages(view, next((position for position in places if position is not None), place), pixels)
         self._place = page["place"]
         return {"info": self._info(), "page": page, "wait": view.waiting}, sent
 
@@ -310,7 +310,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _rows(self, view: int, ranges: Ranges) -> Any:
         """Return rows of positions that no page has shown yet."""
         order = self.session.view_numbered(view)
-        places = [place for first, last in ranges for place in range(len(order))[max(0, first) : last + 1]]
+        places = [position for first, last in ranges for position in range(len(order))[max(0, first) : last + 1]]
         return {"places": places, "rows": self._drawn(self.session.rows(self.session.images_at(ranges, order)))}
 
     def _drawn(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -79,7 +79,10 @@ def _read(value: Any, expected: Any, where: str) -> Any:
         each = [parts[0]] * len(value) if origin is not tuple or parts[-1] is ... else parts
         if len(each) != len(value):
             raise _wrong(where, value, f"a list of {len(each)} values")
-        items = [_read(item, own, f"{where}[{at}]") for at, (item, own) in enumerate(zip(value, each, strict=True))]
+        items = [
+            _read(item, item_type, f"{where}[{index}]")
+            for index, (item, item_type) in enumerate(zip(value, each, strict=True))
+        ]
         return tuple(items) if origin is tuple else items
     if not isinstance(value, dict):
         raise _wrong(where, value, "a dictionary")

@@ -131,15 +131,15 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         'test'
         """
         query = self.session.query(split, link)
-        place = (split, query.queue)
-        gallery = self._galleries.get(place)
+        key = (split, query.queue)
+        gallery = self._galleries.get(key)
         if gallery is None:
-            gallery = self._galleries[place] = self._new_gallery(split, query)
+            gallery = self._galleries[key] = self._new_gallery(split, query)
         else:
             gallery.session.open(split)
             gallery.session.follow()
             gallery.set_filter(**{field.name: getattr(query, field.name) for field in fields(query)})
-        self._shown = place
+        self._shown = key
         self._box.children = (self, gallery)
         return gallery
 
@@ -166,9 +166,11 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         totals = self.session.totals(wait=0)
         lines = []
         for split in t.SPLITS:
-            own = totals.statuses[totals.statuses["split"] == split].set_index("status")["images"]
-            said = ", ".join(f"{own[status]:,} {words}" for status, words in _STATUS_WORDS.items() if own[status])
-            lines.append(f"{split}: {said or 'no images'}")
+            counts = totals.statuses[totals.statuses["split"] == split].set_index("status")["images"]
+            summary = ", ".join(
+                f"{counts[status]:,} {words}" for status, words in _STATUS_WORDS.items() if counts[status]
+            )
+            lines.append(f"{split}: {summary or 'no images'}")
         lines.append(f"{self.session.project}: labelling progress. Run this cell to see the current state.")
         return still_html(*lines)
 
@@ -292,8 +294,8 @@ def totals_as_json(totals: DashboardTotals) -> dict[str, Any]:
         "statuses": statuses,
         "labels": totals.labels.to_numpy(dtype=object).tolist(),
         "annotators": people.to_numpy(dtype=object).tolist(),
-        "work": [[start, *own] for start, own in zip(starts, counts, strict=True)],
-        "queue": {kind: own for kind, *own in totals.queue.itertuples(index=False, name=None)},
+        "work": [[start, *values] for start, values in zip(starts, counts, strict=True)],
+        "queue": {kind: values for kind, *values in totals.queue.itertuples(index=False, name=None)},
         "usable": totals.usable,
         "complete": totals.complete,
         "version": None if totals.version is None else _version_as_json(totals.version),
@@ -333,10 +335,10 @@ def _job_as_json(job: Job[Any], result_as_json: Callable[[Any], dict[str, Any]])
 
 def _checked_as_json(checked: DashboardCheck) -> dict[str, Any]:
     report = checked.report
-    found = report.issues[["code", "severity", "images", "message", "advice"]].to_dict("records")
-    for number, row in enumerate(found):
+    rows = report.issues[["code", "severity", "images", "message", "advice"]].to_dict("records")
+    for number, row in enumerate(rows):
         row["splits"] = {split: count for split in t.SPLITS if (count := len(report.images_of(number, split)))}
-    return {"seen": checked.seen, "findings": found, "plan": list(checked.plan)}
+    return {"seen": checked.seen, "findings": rows, "plan": list(checked.plan)}
 
 
 def _exported_as_json(exported: DashboardExport) -> dict[str, Any]:

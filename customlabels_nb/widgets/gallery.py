@@ -99,8 +99,8 @@ class Gallery(EditedPages):
 
     def _remember_place(self) -> None:
         view = self.session.view
-        place = self._focus if self._mode == "single" else self._place
-        shown = self.session.images_at([(place, place)])
+        position = self._focus if self._mode == "single" else self._place
+        shown = self.session.images_at([(position, position)])
         if self.session.split == self._call[1] and shown:
             query = replace(
                 self._call[2], sort=view.query.sort, random_state=view.query.random_state, like=view.query.like

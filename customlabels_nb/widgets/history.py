@@ -66,8 +66,8 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def __init__(self, actions: ActionList) -> None:
         super().__init__()
         self.actions = actions
-        own: dict[str, Handler] = dict(history_handlers(actions))
-        self.handlers = {**own, "history details": self._opened(own["history details"])}
+        handlers: dict[str, Handler] = dict(history_handlers(actions))
+        self.handlers = {**handlers, "history details": self._opened(handlers["history details"])}
         self.hear_of(actions.root)
         self.on_msg(self.answer)
 

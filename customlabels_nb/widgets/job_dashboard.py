@@ -116,9 +116,9 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return widget
 
     def _ipython_display_(self) -> None:
-        found = self.figures
-        states = ", ".join(f"{number:,} {state}" for state, number in found["states"].items() if number)
-        text = f"{found['name']}: {states or 'no images'}. Run this cell to see the current state."
+        figures = self.figures
+        states = ", ".join(f"{number:,} {state}" for state, number in figures["states"].items() if number)
+        text = f"{figures['name']}: {states or 'no images'}. Run this cell to see the current state."
         display_with_fallback(self._box, still_html(text))
 
     def _push(self) -> None:

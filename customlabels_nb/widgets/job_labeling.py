@@ -45,8 +45,8 @@ class _JobPages(ImagePages):
 
     def _go_to_first(self) -> None:
         waiting = self.session.waiting
-        place = self.session.place_of(waiting[0]) if waiting else len(self.session.view) - 1
-        self._focus = max(0, place or 0)
+        position = self.session.place_of(waiting[0]) if waiting else len(self.session.view) - 1
+        self._focus = max(0, position or 0)
         self._place = self._focus // self._size * self._size
 
     def _follow(self, images: Near = ()) -> Any:

@@ -118,8 +118,8 @@ class JobReview(Review):
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         answer = super()._outcome(outcome, images, edit)
-        left = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
-        return {**answer, "reload": answer["reload"] or bool(left)}
+        unseen = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
+        return {**answer, "reload": answer["reload"] or bool(unseen)}
 
     def _follow(self, images: Near = ()) -> Any:
         before = len(self.session.table)

@@ -104,27 +104,27 @@ class _Desk:
 
     def undo(self) -> Any:
         """Undo the last edit."""
-        said = self._editing.undo()
-        return {**self._state(), "said": said}
+        message = self._editing.undo()
+        return {**self._state(), "said": message}
 
     def redo(self) -> Any:
         """Redo the edit that was undone last."""
-        said = self._editing.redo()
-        return {**self._state(), "said": said}
+        message = self._editing.redo()
+        return {**self._state(), "said": message}
 
     def find(self, source: str) -> Any:
         """Find the labels of another project or of a file, and the ones that are new here."""
         with self._finding:
             try:
-                found = self._labels_in(source)
+                labels = self._labels_in(source)
             except (CustomLabelsError, ImportError):
                 raise
             except (OSError, ValueError) as error:
                 raise InputError(f"Cannot read {source!r}: {error}") from error
-        if len(found) > _MOST_IMPORTED:
-            raise InputError(f"{source!r} has {len(found):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
+        if len(labels) > _MOST_IMPORTED:
+            raise InputError(f"{source!r} has {len(labels):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
         known = set(self._editing.labels()["label"])
-        return {"total": len(found), "labels": [[name, color] for name, color in found if name not in known]}
+        return {"total": len(labels), "labels": [[name, color] for name, color in labels if name not in known]}
 
 
 class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):

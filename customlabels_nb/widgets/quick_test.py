@@ -170,9 +170,11 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     def _fallback(self) -> str:
         """Return the HTML for the saved notebook: the photo with its detections."""
-        found = self.detection
+        detection = self.detection
         words = f"{self.model}: run this cell to try it on photos."
-        return still_html(*([] if found is None else [StillPicture(_small_picture(found), repr(found))]), words)
+        return still_html(
+            *([] if detection is None else [StillPicture(_small_picture(detection), repr(detection))]), words
+        )
 
     def _draw_still(self) -> None:
         if self._shown_fallback is not None:
@@ -183,7 +185,8 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         session, feedback = self.session, self.session.feedback
         return {
             "models": [
-                {"name": one.name, "about": one.about, "device": one.device()} for one in self.session.candidates()
+                {"name": candidate.name, "about": candidate.about, "device": candidate.device()}
+                for candidate in self.session.candidates()
             ],
             "model": session.model,
             "threshold": self.threshold,
@@ -335,8 +338,8 @@ def _checked_url(url: str) -> str:
     return text
 
 
-def _small_picture(found: Any) -> str:
-    picture = found.draw(_STILL_PIXELS)
+def _small_picture(detection: Any) -> str:
+    picture = detection.draw(_STILL_PIXELS)
     for quality in _STILL_QUALITIES:
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=quality)

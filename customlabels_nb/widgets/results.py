@@ -119,7 +119,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self._below: Any = None
         self._box = ipywidgets.VBox([self])
         self.position = exploration.position.to_dict()
-        own: dict[str, Handler] = {
+        handlers: dict[str, Handler] = {
             "hello": self._hello,
             "moved": self._moved,
             "filter": self._filtered,
@@ -136,7 +136,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             "compare": self._compare,
             "export": self._export,
         }
-        self.handlers = {kind: self._alone(handler) for kind, handler in own.items()}
+        self.handlers = {kind: self._alone(handler) for kind, handler in handlers.items()}
         self.handlers |= {"thumbs": self._thumbs, "view": self._view, "training": self._training}
         self.on_msg(self.answer)
 
@@ -174,7 +174,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
     @property
     def shown(self) -> list[str]:
         """Names of the images that the filter shows, in its order."""
-        return [self.exploration.names[at] for at in self.exploration.choose()]
+        return [self.exploration.names[position] for position in self.exploration.choose()]
 
     @property
     def selected(self) -> pd.DataFrame:
@@ -189,8 +189,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _selected(self) -> list[int]:
         if self.selection:
             return [self.exploration.place[name] for name in self.selection]
-        found: list[int] = self.exploration.choose().tolist()
-        return found
+        positions: list[int] = self.exploration.choose().tolist()
+        return positions
 
     def select(self, images: Sequence[str]) -> None:
         """Select images.
@@ -271,12 +271,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
         """
         with self._lock:
             try:
-                asked = replace(self.exploration.filter, **change) if change else Filter()
+                chosen = replace(self.exploration.filter, **change) if change else Filter()
             except TypeError as error:
                 raise InputError(f"{str(error).split()[-1]} is not a filter. See help(set_filter).") from error
-            self.exploration.filter = self.exploration.check(asked)
+            self.exploration.filter = self.exploration.check(chosen)
             groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
-            self.send({"push": "filter", "filter": asked.to_dict(), "groups": groups})
+            self.send({"push": "filter", "filter": chosen.to_dict(), "groups": groups})
 
     def keep_thresholds(self) -> None:
         """Save the current thresholds as those of the model version, so that ``detect`` uses them from now on.
@@ -357,13 +357,13 @@ class Results(MessageHandler, anywidget.AnyWidget):
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
         """Display the widget and a static image for the saved notebook, which the live widget hides."""
-        at = self.exploration.choose(Filter("all"))[:_STILL_IMAGES].tolist()
-        rows = self.exploration.table(at)
+        positions = self.exploration.choose(Filter("all"))[:_STILL_IMAGES].tolist()
+        rows = self.exploration.table(positions)
         captions = [
-            f"{name}: {true or 'nothing'}, predicted {said or 'nothing'}"
-            for name, true, said in zip(rows["image"], rows["true"], rows["predicted"], strict=True)
+            f"{name}: {true or 'nothing'}, predicted {predicted or 'nothing'}"
+            for name, true, predicted in zip(rows["image"], rows["true"], rows["predicted"], strict=True)
         ]
-        markup = static_picture(self._pictures.thumbnails(at, 160), captions, self._fallback_text())
+        markup = static_picture(self._pictures.thumbnails(positions, 160), captions, self._fallback_text())
         display_with_fallback(self._box, markup)
 
     def _fallback_text(self) -> str:
@@ -405,13 +405,13 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {}
 
     def _names(self, images: Sequence[int]) -> list[str]:
-        return [self.exploration.names[at] for at in self._places(images)]
+        return [self.exploration.names[position] for position in self._places(images)]
 
     def _places(self, images: Sequence[int]) -> Sequence[int]:
         """Return the numbers of test images if there are images with these numbers."""
-        for at in images:
-            if not 0 <= at < len(self.exploration.names):
-                raise InputError(f"There is no test image {at}. The page is outdated: reload it.")
+        for number in images:
+            if not 0 <= number < len(self.exploration.names):
+                raise InputError(f"There is no test image {number}. The page is outdated: reload it.")
         return images
 
     def _intervals(self, position: _PagePosition) -> Any:
@@ -425,13 +425,15 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"counts": self._about.training_counts()}
 
     def _thumbs(self, images: list[int], pixels: int) -> Any:
-        at = self._places(images)[:200]
-        found = self._pictures.thumbnails(at, pixels)
-        sent = [data for data in found if isinstance(data, bytes)]
-        said: list[int | str] = []
-        for data in found:
-            said.append(data.reason if isinstance(data, ImageError) else sum(isinstance(one, int) for one in said))
-        return {"thumbs": said, "sizes": [self._pictures.size(one) for one in at]}, sent
+        positions = self._places(images)[:200]
+        thumbnails = self._pictures.thumbnails(positions, pixels)
+        sent = [data for data in thumbnails if isinstance(data, bytes)]
+        answers: list[int | str] = []
+        for data in thumbnails:
+            answers.append(
+                data.reason if isinstance(data, ImageError) else sum(isinstance(item, int) for item in answers)
+            )
+        return {"thumbs": answers, "sizes": [self._pictures.size(item) for item in positions]}, sent
 
     def _view(self, image: int) -> Any:
         view = self._pictures.view(*self._places([image]))
@@ -596,9 +598,11 @@ def _pictures(exploration: Exploration, about: About, images: int, pixels: int) 
     """Return position, data URI and size of the first images. Unreadable images are left out."""
     known = TestPictures(exploration.evaluation.images, about.root)
     worst = exploration.choose(Filter("all"))[:images].tolist()
-    found = known.thumbnails(worst, pixels)
+    thumbnails = known.thumbnails(worst, pixels)
     return [
-        [at, data_url(data), known.size(at)] for at, data in zip(worst, found, strict=True) if isinstance(data, bytes)
+        [position, data_url(data), known.size(position)]
+        for position, data in zip(worst, thumbnails, strict=True)
+        if isinstance(data, bytes)
     ]
 
 

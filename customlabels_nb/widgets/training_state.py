@@ -120,7 +120,7 @@ class MetricCurve:
             self.generation += 1
         if len(self.points) >= MOST_POINTS:
             best = self.best
-            self.points = [point for at, point in enumerate(self.points) if at % 2 == 0 or point is best]
+            self.points = [point for index, point in enumerate(self.points) if index % 2 == 0 or point is best]
             self.generation += 1
         self.points.append((step, seconds, value))
 
@@ -228,7 +228,7 @@ class TrainingProgress:
 
     def _hear_progress(self, event: Progress) -> None:
         now = self.seconds
-        phase = next((own for own in self.phases if own.name == event.phase), None)
+        phase = next((known for known in self.phases if known.name == event.phase), None)
         if phase is None:
             phase = Phase(event.phase, event.unit, event.done, event.total, started=now, heard=now)
         else:

@@ -188,13 +188,13 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
             self._over.wait(_BETWEEN if self._heard_of_page else _BETWEEN_WHOLE)
 
     def _push(self) -> None:
-        told = self._told if self._heard_of_page else _Told()
+        sent = self._told if self._heard_of_page else _Told()
         with self.progress.lock:
-            news, buffers = self._news(told)
-            self._told = told
+            news, buffers = self._news(sent)
+            self._told = sent
         self.send({"push": "news", "news": news}, buffers)
 
-    def _news(self, told: _Told) -> tuple[dict[str, Any], list[bytes]]:
+    def _news(self, sent: _Told) -> tuple[dict[str, Any], list[bytes]]:
         """Return the changes since ``told``, with the short fields always included, and record them in ``told``."""
         progress = self.progress
         phase = progress.phases[-1] if progress.phases else None
@@ -206,34 +206,39 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
             "left": progress.seconds_left,
             "phase": phase and {"name": phase.name, "done": phase.done, "total": phase.total, "unit": phase.unit},
             "over": [
-                {"name": own.name, "done": own.done, "unit": own.unit, "seconds": round(own.heard - own.started, 2)}
-                for own in progress.phases[:-1]
+                {
+                    "name": ended.name,
+                    "done": ended.done,
+                    "unit": ended.unit,
+                    "seconds": round(ended.heard - ended.started, 2),
+                }
+                for ended in progress.phases[:-1]
             ],
-            "figures": self._metrics(told),
+            "figures": self._metrics(sent),
         }
-        first = max(told.messages, progress.said - MOST_MESSAGES, 0)
+        first = max(sent.messages, progress.said - MOST_MESSAGES, 0)
         if first < progress.said:
             lines = progress.messages[first - progress.said :]
-            news["messages"] = {"from": first, "lines": [[round(at, 2), text] for at, text in lines]}
-            told.messages = progress.said
-        if progress.samples is None or progress.samples is told.samples:
+            news["messages"] = {"from": first, "lines": [[round(seconds, 2), text] for seconds, text in lines]}
+            sent.messages = progress.said
+        if progress.samples is None or progress.samples is sent.samples:
             return news, []
-        told.samples = progress.samples
+        sent.samples = progress.samples
         news["samples"] = self._samples(progress.samples)
         return news, [sample.picture for sample in progress.samples.samples[:_MOST_SAMPLES]]
 
-    def _metrics(self, told: _Told) -> list[dict[str, Any]]:
-        found = []
+    def _metrics(self, sent: _Told) -> list[dict[str, Any]]:
+        metrics = []
         for curve in self.progress.metrics.values():
-            generation, count = told.metrics.get(curve.name, (curve.generation, 0))
+            generation, count = sent.metrics.get(curve.name, (curve.generation, 0))
             first = count if generation == curve.generation else 0
-            told.metrics[curve.name] = (curve.generation, len(curve.points))
-            points = [[step, round(at, 2), _number(value)] for step, at, value in curve.points[first:]]
-            own = {"name": curve.name, "kind": curve.kind, "generation": curve.generation, "from": first}
+            sent.metrics[curve.name] = (curve.generation, len(curve.points))
+            points = [[step, round(seconds, 2), _number(value)] for step, seconds, value in curve.points[first:]]
+            entry = {"name": curve.name, "kind": curve.kind, "generation": curve.generation, "from": first}
             if points or not first:
                 best = curve.best
-                found.append({**own, "points": points, "best": best and [best[0], _number(best[2])]})
-        return found
+                metrics.append({**entry, "points": points, "best": best and [best[0], _number(best[2])]})
+        return metrics
 
     def _samples(self, samples: Samples) -> dict[str, Any]:
         shown = samples.samples[:_MOST_SAMPLES]
@@ -303,8 +308,8 @@ def training_picture(progress: TrainingProgress, title: str, color: Callable[[st
         samples = () if progress.samples is None else progress.samples.samples[:6]
     parts: list[str | StillPicture] = [*lines]
     if charts:
-        said = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
-        parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), said))
+        description = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
+        parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), description))
     if progress.samples is not None and samples:
         parts.append(contact_sheet([_drawn(sample, color) for sample in samples], [_caption(s) for s in samples]))
         parts.append(f"{progress.samples.of.capitalize()}: ground truth (thick) and predictions (thin).")
@@ -361,14 +366,14 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
         return x, _TOP + _HEIGHT * (1 - (value - low) / (high - low))
 
     curves = []
-    at = _SIDE
+    offset = _SIDE
     for curve, color in zip(metrics, _COLORS, strict=False):
         name = curve.name.removeprefix("loss_")[:_LONGEST_NAME]
         points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
         best = None if curve.best is None else place(curve.best[0], curve.best[2])
         drawn = [place(step, value) for step, _, value in points]
-        curves.append({"name": name, "left": at, "color": color, "points": drawn, "best": best})
-        at += 6 * len(name) + 10
+        curves.append({"name": name, "left": offset, "color": color, "points": drawn, "best": best})
+        offset += 6 * len(name) + 10
     levels = [(f"{value:.3g}", place(first, value)[1]) for value in (low, high)]
     return {"curves": curves, "levels": levels, "first": first, "last": last}
 
@@ -385,7 +390,7 @@ def _drawn(sample: Sample, color: Callable[[str], str]) -> bytes | Exception:
     for marks, width in ((sample.true, 4), (sample.predicted, 2)):
         for mark in marks:
             if mark.box is not None:
-                x, y, w, h = (value * scale[at % 2] for at, value in enumerate(mark.box))
+                x, y, w, h = (value * scale[axis % 2] for axis, value in enumerate(mark.box))
                 pen.rectangle((x, y, x + max(1, w), y + max(1, h)), outline=color(mark.label), width=width)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
@@ -394,5 +399,5 @@ def _drawn(sample: Sample, color: Callable[[str], str]) -> bytes | Exception:
 
 def _caption(sample: Sample) -> str:
     true = ", ".join(sorted({mark.label for mark in sample.true})) or "nothing"
-    found = ", ".join(sorted({mark.label for mark in sample.predicted})) or "nothing"
-    return f"{sample.image}: {true}, predicted: {found}"
+    predicted = ", ".join(sorted({mark.label for mark in sample.predicted})) or "nothing"
+    return f"{sample.image}: {true}, predicted: {predicted}"

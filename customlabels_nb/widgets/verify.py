@@ -79,8 +79,8 @@ class Verify(EditedPages):
         """Numbers of images: ``judged`` (right or corrected), ``wrong`` (without another label) and ``left``."""
         self.session.follow()
         statuses = self.session.table.by_status
-        left = statuses["unlabelled"] + statuses["skipped"]
-        return {"judged": statuses["labelled"], "wrong": statuses["needs_review"], "left": left}
+        remaining = statuses["unlabelled"] + statuses["skipped"]
+        return {"judged": statuses["labelled"], "wrong": statuses["needs_review"], "left": remaining}
 
     @property
     def images(self) -> list[str]:

@@ -191,8 +191,8 @@ class BackgroundRunner:
 
 def runner_record(store: SqlStore, kind: str) -> RunnerRecord | None:
     """Return the stored record of the latest task of a kind, or None if there has been none."""
-    found = store.setting(RUNNER + kind)
-    return None if found is None else RunnerRecord(**found)
+    stored = store.setting(RUNNER + kind)
+    return None if stored is None else RunnerRecord(**stored)
 
 
 def change_record(store: SqlStore, kind: str, change: Callable[[RunnerRecord | None], RunnerRecord]) -> None:

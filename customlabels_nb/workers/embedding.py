@@ -68,8 +68,8 @@ def embed_with(
     if workers is None and backend is None:
         return embed(images, root=root, keys=keys, cache=cache, events=events).issues
     facts = backbone_named(PACKAGED)
-    at, _ = cache.of(facts).lookup([None if key is None else feature_key(key) for key in keys])
-    missing, issues = np.flatnonzero(at < 0).tolist(), list[Issue]()
+    positions, _ = cache.of(facts).lookup([None if key is None else feature_key(key) for key in keys])
+    missing, issues = np.flatnonzero(positions < 0).tolist(), list[Issue]()
     names: list[str] = [images[index] for index in missing]
     done = len(images) - len(missing)
     events.progress("features", done, len(images))
@@ -81,8 +81,8 @@ def embed_with(
         probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
-    found = open_workers(job, workers, backend)
-    size = min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * found.count)))
+    opened = open_workers(job, workers, backend)
+    size = min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * opened.count)))
 
     def finish(chunk: list[str], result: dict[str, Any]) -> None:
         nonlocal done
@@ -101,7 +101,7 @@ def embed_with(
         return []
 
     chunks = (names[start : start + size] for start in range(0, len(names), size))
-    process_tasks(found, chunks, encode=list, finish=finish, split=split, events=events)
+    process_tasks(opened, chunks, encode=list, finish=finish, split=split, events=events)
     return issues
 
 

@@ -127,7 +127,7 @@ class _Running:
     """Started helper process, with the lines that it has written."""
 
     def __init__(self, niceness: int) -> None:
-        path = [os.path.abspath(place) for place in sys.path]
+        path = [os.path.abspath(folder) for folder in sys.path]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._kills = _memory_kills()
         self.process = subprocess.Popen(
@@ -163,16 +163,16 @@ class _Running:
                 if events.is_cancelled:
                     raise Cancelled("Stopped on request.")
                 raise HelperError(self._reason(), "killed" if self.process.returncode < 0 else "ended")
-            said = json.loads(line)
-            if "result" in said:
-                return said["result"]
-            if "stopped" in said:
-                raise Cancelled(said["stopped"])
-            if "failed" in said:
-                raise HelperError(said["failed"], said["error"])
-            if said.get("event") in _EVENTS:
+            message = json.loads(line)
+            if "result" in message:
+                return message["result"]
+            if "stopped" in message:
+                raise Cancelled(message["stopped"])
+            if "failed" in message:
+                raise HelperError(message["failed"], message["error"])
+            if message.get("event") in _EVENTS:
                 with contextlib.suppress(Cancelled):  # the next step asks the helper to stop
-                    events.emit(_EVENTS[said["event"]](**said["fields"]))
+                    events.emit(_EVENTS[message["event"]](**message["fields"]))
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -218,12 +218,12 @@ def _listen(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | N
 
 def _memory_kills() -> int:
     """Count the processes that the system has ended so far because memory ran out, 0 if unknown."""
-    found = 0
+    kills = 0
     for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
         with contextlib.suppress(OSError, ValueError):
             lines = Path(path).read_text().splitlines()
-            found += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return found
+            kills += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return kills
 
 
 # -- helper -----------------------------------------------------------------------------------------
@@ -306,9 +306,9 @@ def _messages() -> Iterator[dict[str, Any]]:
 def _yield_to_others(niceness: int) -> None:
     """Give way to other processes, for the processor and for memory."""
     with contextlib.suppress(psutil.Error, OSError):
-        own = psutil.Process()
+        process = psutil.Process()
         lower = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", None)
         if niceness:
-            own.nice(max(int(own.nice()), niceness) if lower is None else lower)
+            process.nice(max(int(process.nice()), niceness) if lower is None else lower)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")  # rather this process than the kernel

@@ -61,17 +61,17 @@ class LocalWorkers:
         self._tasks.put((number, task))
 
     def wait(self, seconds: float) -> list[TaskOutcome]:
-        found: list[TaskOutcome] = []
+        outcomes: list[TaskOutcome] = []
         try:
             ended = self._ended.get(timeout=seconds)
             while True:
                 if isinstance(ended, HelperError):
                     raise ended
                 if ended is not None:
-                    found.append(ended)
+                    outcomes.append(ended)
                 ended = self._ended.get_nowait()
         except queue.Empty:
-            return found
+            return outcomes
 
     def close(self) -> None:
         self._closed = True

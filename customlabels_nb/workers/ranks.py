@@ -326,11 +326,11 @@ def ranks(
         _join()
         _send(RankTask(_END, {"version": version}))
     else:
-        found = WorkerRanks(workers, backend, shared_filesystem=shared_filesystem)
+        group = WorkerRanks(workers, backend, shared_filesystem=shared_filesystem)
         try:
-            yield found
+            yield group
         finally:
-            found.close()
+            group.close()
 
 
 def launched_rank(workers: int | None) -> int | None:
@@ -471,9 +471,9 @@ def _open_channel(key: str) -> None:
         exchange(dist.broadcast, content, src=0)
         return bytes(content.numpy())
 
-    own = torch.frombuffer(bytearray(os.urandom(_TAG_BYTES)), dtype=torch.uint8)
-    all_ = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    exchange(dist.all_gather, all_, own)
+    tag = torch.frombuffer(bytearray(os.urandom(_TAG_BYTES)), dtype=torch.uint8)
+    all_ = [torch.empty_like(tag) for _ in range(dist.get_world_size())]
+    exchange(dist.all_gather, all_, tag)
     _channels[:] = [RankChannel(key, torch.cat(all_).numpy().tobytes(), broadcast)]
 
 

@@ -97,14 +97,14 @@ class RayWorkers:
         actor.tasks[actor.handle.run.remote(task)] = number
 
     def wait(self, seconds: float) -> list[TaskOutcome]:
-        ray, found = self._ray, list[TaskOutcome]()
+        ray, outcomes = self._ray, list[TaskOutcome]()
         pending = [ref for actor in self._actors for ref in actor.pending()]
         ray.wait(pending, timeout=seconds)
         ended = set(ray.wait(pending, num_returns=len(pending), timeout=0)[0])
         for index, actor in enumerate(self._actors):
             try:
                 while actor.pending() and actor.pending()[0] in ended:  # an actor runs its tasks in order
-                    found += self._outcome(actor, actor.pending()[0])
+                    outcomes += self._outcome(actor, actor.pending()[0])
             except ray.exceptions.RayError as error:
                 reason = _reason(error)
                 tries = 0 if actor.name else actor.starts
@@ -115,7 +115,7 @@ class RayWorkers:
                 with suppress(Exception):  # if it is only unreachable, it must not go on
                     ray.kill(actor.handle)
                 for position, number in enumerate(actor.tasks.values()):
-                    found.append(
+                    outcomes.append(
                         TaskOutcome(
                             number,
                             "returned" if position else "lost",
@@ -126,7 +126,7 @@ class RayWorkers:
                     )
                 self._actors[index] = self._started(tries + 1)
         self._check_any()
-        return found
+        return outcomes
 
     def close(self) -> None:
         for actor in self._actors:
@@ -158,7 +158,8 @@ class RayWorkers:
             self._since = time.monotonic()
         elif time.monotonic() - self._since > START_SECONDS:
             free, all_ = (
-                found.get(self._unit, 0) for found in (self._ray.available_resources(), self._ray.cluster_resources())
+                resources.get(self._unit, 0)
+                for resources in (self._ray.available_resources(), self._ray.cluster_resources())
             )
             raise HelperError(
                 f"The cluster has started no worker within {START_SECONDS / 60:.0f} minutes. Each needs one "
@@ -188,8 +189,8 @@ class _Worker:
 
     def prepare(self, job: dict[str, Any], files: Mapping[str, bytes] | None) -> dict[str, Any]:
         def work() -> str:
-            own = WorkerJob(**job)
-            self._runner = TaskRunner(own if files is None else replace(own, model=str(_written(files))))
+            worker_job = WorkerJob(**job)
+            self._runner = TaskRunner(worker_job if files is None else replace(worker_job, model=str(_written(files))))
             return own_name()
 
         return _answer(work)

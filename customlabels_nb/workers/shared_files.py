@@ -37,21 +37,21 @@ def readable_everywhere(
     probes: list[list[str]] = []
     if local is not None:
         with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
-            place = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
-            probes.append([place, content_hash(read_bytes(place, max_bytes=None))])
+            path = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
+            probes.append([path, content_hash(read_bytes(path, max_bytes=None))])
     if output is not None:
         probes.append([str(output), content_hash(read_bytes(str(output), max_bytes=None))])
     places: dict[str, list[str]] = {}
     for name in names:
         if not _is_local(name):
-            place = urlsplit(name)._replace(path="", query="", fragment="").geturl()
-            if place in places or len(places) < _MOST_PROBES:
-                places.setdefault(place, []).append(name)
-    for place, there in places.items():
-        found, reason = _readable(there[:_MOST_TRIES])
-        if found is not None:
-            probes.append([found, ""])
-        elif not is_web(place):  # a web server needs no credentials
+            path = urlsplit(name)._replace(path="", query="", fragment="").geturl()
+            if path in places or len(places) < _MOST_PROBES:
+                places.setdefault(path, []).append(name)
+    for path, there in places.items():
+        usable, reason = _readable(there[:_MOST_TRIES])
+        if usable is not None:
+            probes.append([usable, ""])
+        elif not is_web(path):  # a web server needs no credentials
             raise InputError(f"None of the first images can be read: {reason}") from reason
     return probes
 

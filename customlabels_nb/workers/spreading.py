@@ -60,7 +60,7 @@ def worker_options(workers: int | None) -> dict[str, Any]:
         "timeout_seconds": settings.timeout_seconds,
         "private_redirects": settings.private_redirects,
         "cache_dir": str(settings.cache_dir),
-        "buckets": {name: str(place) for name, place in settings.buckets.items()},
+        "buckets": {name: str(folder) for name, folder in settings.buckets.items()},
     }
 
 

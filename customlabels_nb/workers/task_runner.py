@@ -76,11 +76,11 @@ def run(task: Any, events: Events) -> Any:
 
 
 def _check_versions(driver: dict[str, str]) -> None:
-    own = own_versions()
+    versions = own_versions()
     for name, wanted in driver.items():
-        if (found := own.get(name, "none")) != wanted:
+        if (version := versions.get(name, "none")) != wanted:
             raise ModelError(
-                f"The worker on {own_name()} has {name} {found}, but the driver has {name} {wanted}. "
+                f"The worker on {own_name()} has {name} {version}, but the driver has {name} {wanted}. "
                 "Install the same version on both."
             )
 
@@ -92,8 +92,8 @@ def _check_readable(name: str, digest: str) -> None:
         if is_remote(name):
             look_up(name)  # a file in the download cache would say nothing about the worker's credentials
             return
-        found = content_hash(read_bytes(name, max_bytes=None))
+        actual = content_hash(read_bytes(name, max_bytes=None))
     except ImageError as error:
         raise ModelError(f"The worker on {own_name()} cannot read {name!r}: {error.reason}") from error
-    if found != digest:
+    if actual != digest:
         raise ModelError(f"The worker on {own_name()} reads another file as {name!r} than the driver.")

@@ -54,9 +54,9 @@ class Buckets:
         url = f"s3://{bucket}/{key}"
         try:
             self._check(bucket)
-            if (place := path_in_bucket(url)) is not None:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(place, data)
+            if (target := path_in_bucket(url)) is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(target, data)
                 return
             system, path = open_system(url)
             encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
@@ -70,14 +70,14 @@ class Buckets:
             return image
         if is_remote(image):
             return self.external(image)
-        place = Path(os.path.abspath(to_path(image, root)))
+        path = Path(os.path.abspath(to_path(image, root)))
         for name, folder in settings.buckets.items():
-            if place.is_relative_to(folder) and name != self.console and self.may_use(name):
-                return f"s3://{name}/{_key(place.relative_to(folder))}"
+            if path.is_relative_to(folder) and name != self.console and self.may_use(name):
+                return f"s3://{name}/{_key(path.relative_to(folder))}"
         home = settings.buckets.get(self.console)
-        if home is not None and place.is_relative_to(home):
-            return f"s3://{self.console}/{_key(place.relative_to(home))}"
-        return self.external(_key(place).lstrip("/"))
+        if home is not None and path.is_relative_to(home):
+            return f"s3://{self.console}/{_key(path.relative_to(home))}"
+        return self.external(_key(path).lstrip("/"))
 
     def external(self, name: str) -> str:
         """Return the URI that stands for an image outside all buckets."""

@@ -83,29 +83,29 @@ def _lines_of(served: ServedProject, state: DatasetState) -> Lines:
     return [(str(source), bytes(line)) for source, line in rows]
 
 
-def _lines_in(call: Call, place: dict[str, Any], size: int) -> Lines:
+def _lines_in(call: Call, s3_object: dict[str, Any], size: int) -> Lines:
     """Return the usable lines of a manifest, one for each image, or raise ManifestError."""
     limits = call.workspace.limits
-    if "." not in place["Name"].rpartition("/")[2]:
+    if "." not in s3_object["Name"].rpartition("/")[2]:
         raise manifest_error(_UNUSABLE)
     if limits.max_manifest_bytes is not None and size > limits.max_manifest_bytes:
         raise manifest_error("ERROR_MANIFEST_SIZE_TOO_LARGE")
     try:
-        data = call.workspace.buckets.read(place)
+        data = call.workspace.buckets.read(s3_object)
     except ServiceError as error:
         raise manifest_error(_UNUSABLE) from error
-    found = list(usable_lines(data.split(b"\n"), limits))
-    if not found:
+    usable = list(usable_lines(data.split(b"\n"), limits))
+    if not usable:
         raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
     lines: dict[str, bytes] = {}
-    for source, line in found:
+    for source, line in usable:
         if source is not None:
             lines.setdefault(source, line)
     if not lines:
         raise manifest_error(_UNUSABLE)
-    if limits.max_images is not None and len(found) > limits.max_images:
+    if limits.max_images is not None and len(usable) > limits.max_images:
         raise manifest_error("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM")
-    if len(lines) < len(found) * (1 - _TOO_MANY_BAD):
+    if len(lines) < len(usable) * (1 - _TOO_MANY_BAD):
         raise manifest_error("ERROR_TOO_MANY_RECORDS_IN_ERROR")
     return list(lines.items())
 
@@ -177,11 +177,11 @@ def list_dataset_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         page.size + 1,
     )
     items, last = page.cut(rows, lambda row: int(row[0]))
-    found = [
+    labels = [
         {"LabelName": label, "LabelStats": {"EntryCount": count, "BoundingBoxCount": boxed}}
         for _, label, count, boxed in items
     ]
-    return pager.answer("DatasetLabelDescriptions", found, last)
+    return pager.answer("DatasetLabelDescriptions", labels, last)
 
 
 def update_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -214,8 +214,8 @@ def _fault(line: bytes) -> str:
 
 def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DistributeDatasetEntries."""
-    found = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
-    (served, first), (other, second) = found
+    refreshed = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
+    (served, first), (other, second) = refreshed
     if served is not other or {first.split, second.split} != set(t.SPLITS):
         raise ServiceError(INVALID, "Datasets must be the training and the test dataset of one project.")
     if first.is_busy or second.is_busy:
@@ -223,7 +223,7 @@ def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str,
     if served.project.statistics[t.TEST].total_entries:
         raise ServiceError(INVALID, "The test dataset must be empty.")
     with served.ledger.writing():
-        for _, state in found:
+        for _, state in refreshed:
             _begin(
                 served, state, "UPDATE_IN_PROGRESS", "The entries are being distributed.", "ResourceNotReadyException"
             )

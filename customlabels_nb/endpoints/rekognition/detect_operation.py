@@ -80,8 +80,8 @@ class BatchingLimiter:
             together = [] if request.found or request.error else [self.queue.popleft() for _ in range(len(self.queue))]
             try:
                 answers = Postprocessor(predictor, 0.0).ask([each.image for each in together]) if together else []
-                for each, found in zip(together, answers, strict=True):
-                    each.found = found
+                for each, prediction in zip(together, answers, strict=True):
+                    each.found = prediction
             except Exception as error:  # all of them get it
                 for each in together:
                     each.error = error
@@ -107,20 +107,20 @@ def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     with gate.passing(units):
         try:
             predictor = _predictor(version)
-            asked = Postprocessor(predictor, None if least is None else least / 100)
-            image = asked.prepare(data, "image")
-            found = gate.ask(predictor, image)
+            postprocessor = Postprocessor(predictor, None if least is None else least / 100)
+            image = postprocessor.prepare(data, "image")
+            prediction = gate.ask(predictor, image)
         except ImageTooLargeError as error:
             raise ServiceError("ImageTooLargeException", error.reason or "The image has too many pixels.") from error
         except ImageError as error:
             raise ServiceError("InvalidImageFormatException", error.reason or "The image is damaged.") from error
         except ModelError as error:  # it was stopped meanwhile
             raise ServiceError("ResourceNotReadyException", str(error)) from error
-    kept = choose(found.labels, found.confidences, asked.thresholds)[:most]
-    names = [asked.config.labels[label] for label in found.labels[kept]]
+    kept = choose(prediction.labels, prediction.confidences, postprocessor.thresholds)[:most]
+    names = [postprocessor.config.labels[label] for label in prediction.labels[kept]]
     size = image.size if isinstance(image, Canvas) else None
-    polygons = None if found.polygons is None else found.polygons[kept]
-    return {"CustomLabels": api_entries(names, found.confidences[kept], found.boxes[kept], size, polygons)}
+    polygons = None if prediction.polygons is None else prediction.polygons[kept]
+    return {"CustomLabels": api_entries(names, prediction.confidences[kept], prediction.boxes[kept], size, polygons)}
 
 
 def _running(call: Call, name: ResourceName) -> ServedVersion:
@@ -160,14 +160,14 @@ def _check_image(data: bytes, limits: Limits) -> None:
         raise ServiceError("InvalidImageFormatException", error.reason or "The image cannot be read.") from error
     if kind not in _FORMATS:
         raise ServiceError("InvalidImageFormatException", f"The image is of type {kind}, not PNG or JPEG.")
-    said = f"The image has {width:,} × {height:,} pixels"
+    start = f"The image has {width:,} × {height:,} pixels"
     if limits.max_side_pixels is not None and max(width, height) > limits.max_side_pixels:
-        raise _too_large(f"{said}, but each side may have at most {limits.max_side_pixels:,}.")
+        raise _too_large(f"{start}, but each side may have at most {limits.max_side_pixels:,}.")
     if min(width, height) < limits.min_side_pixels:
-        raise ServiceError(INVALID, f"{said}, but each side needs at least {limits.min_side_pixels}.")
+        raise ServiceError(INVALID, f"{start}, but each side needs at least {limits.min_side_pixels}.")
     ratio = limits.max_aspect_ratio
     if ratio is not None and max(width, height) > ratio * min(width, height):
-        raise ServiceError(INVALID, f"{said}, more than {ratio:g} to 1.")
+        raise ServiceError(INVALID, f"{start}, more than {ratio:g} to 1.")
 
 
 def _too_large(message: str) -> ServiceError:

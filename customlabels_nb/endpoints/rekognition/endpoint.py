@@ -181,8 +181,8 @@ class Endpoint:
         arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
         copied = _parse_arns(request.get("DatasetSource", {}))
         if not key.may(name, arns) or (copied and not key.may("ListDatasetEntries", copied)):
-            said = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
-            raise ServiceError("AccessDeniedException", said)
+            message = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
+            raise ServiceError("AccessDeniedException", message)
         return write_answer(operation(call, request))
 
 
@@ -196,15 +196,15 @@ def body_length(headers: Mapping[str, str]) -> int | None:
 def failure(error: Exception) -> Answer:
     """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
     request_id = str(uuid4())
-    code, said = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
+    code, message = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
     if isinstance(error, ServiceError):
-        code, said = error.code, str(error)
+        code, message = error.code, str(error)
     else:
         _log.error("Request %s failed.", request_id, exc_info=error)
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
     if code == "ThrottlingException":
         headers["Retry-After"] = "1"
-    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": said}))
+    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": message}))
 
 
 def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:

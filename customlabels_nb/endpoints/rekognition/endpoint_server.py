@@ -133,8 +133,8 @@ class EndpointServer:
         lines += [f"export {name}={value}" for name, value in variables.items()]
         given = self.endpoint.key
         if not keys.new:
-            place = self.endpoint.key_file if given is None else f"{given.access_key}, as given"
-            return "\n".join([*lines, "", f"Access keys: {place}"])
+            source = self.endpoint.key_file if given is None else f"{given.access_key}, as given"
+            return "\n".join([*lines, "", f"Access keys: {source}"])
         lines += ["export AWS_PROFILE=custom-labels-access", ""]
         lines += [f"New access keys, stored in {self.endpoint.key_file}. For ~/.aws/credentials:"]
         for key in keys.new:

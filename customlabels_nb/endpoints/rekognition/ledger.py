@@ -149,8 +149,8 @@ class Ledger:
     # -- facts --------------------------------------------------------------------------------------
     def fact(self, key: str, default: Any = None) -> Any:
         """Return the JSON value of a fact about the project, or ``default``."""
-        found = self.rows("SELECT value FROM facts WHERE key = ?", key)
-        return json.loads(found[0][0]) if found else default
+        rows = self.rows("SELECT value FROM facts WHERE key = ?", key)
+        return json.loads(rows[0][0]) if rows else default
 
     def set_facts(self, **facts: Any) -> None:
         """Store facts about the project."""
@@ -230,12 +230,12 @@ class Ledger:
 
     def images_of(self, sources: Sequence[str]) -> dict[str, str]:
         """Map source-refs of entries in either dataset to the names of their images."""
-        found: dict[str, str] = {}
+        images: dict[str, str] = {}
         for start in range(0, len(sources), 500):
             part = sources[start : start + 500]
             marks = ", ".join("?" * len(part))
-            found |= dict(self.rows(f"SELECT source, image FROM entries WHERE source IN ({marks})", *part))
-        return found
+            images |= dict(self.rows(f"SELECT source, image FROM entries WHERE source IN ({marks})", *part))
+        return images
 
 
 def unused_digits(created: float, taken: Iterable[int]) -> int:

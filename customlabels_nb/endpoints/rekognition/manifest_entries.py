@@ -98,11 +98,13 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     labels = _labels_by_image(marks)
     entries = []
     for number, (source, raw) in enumerate(lines, 1):
-        found = findings.get(number)
-        labelled = (found is None or found.state == "valid") and len((parsed(raw) or {}).keys() - {SOURCE, *ADDED}) > 0
-        errors = [] if found is None else [each for each in found.findings if not is_warning(each)]
-        said = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
-        entries.append(Entry(source, source, raw, labelled, said, labels.get(source, {})))
+        checked = findings.get(number)
+        labelled = (checked is None or checked.state == "valid") and len(
+            (parsed(raw) or {}).keys() - {SOURCE, *ADDED}
+        ) > 0
+        errors = [] if checked is None else [each for each in checked.findings if not is_warning(each)]
+        listed = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
+        entries.append(Entry(source, source, raw, labelled, listed, labels.get(source, {})))
     return entries, images, marks
 
 
@@ -193,17 +195,17 @@ def _refresh_dataset(served: ServedProject, split: str) -> None:
     images, marks, _ = store.tables(split)
     states = _states(images, marks)
     rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", split)
-    own = {image: (number, digest) for image, number, digest in rows}
-    if own.keys() != states.keys():
+    known = {image: (number, digest) for image, number, digest in rows}
+    if known.keys() != states.keys():
         others = set(store.images(other_split(split))["image"])
         rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", other_split(split))
         came = {image: (number, digest) for image, number, digest in rows if image in states and image not in others}
-        ledger.move_entries([number for image, (number, _) in came.items() if image not in own], split)
-        own = came | own
+        ledger.move_entries([number for image, (number, _) in came.items() if image not in known], split)
+        known = came | known
         # entries of images that are now in the other dataset are moved when it is refreshed
-        gone = [number for image, (number, _) in own.items() if image not in states and image not in others]
+        gone = [number for image, (number, _) in known.items() if image not in states and image not in others]
         ledger.remove_entries(gone)
-    changed = [image for image, digest in states.items() if own.get(image, (0, ""))[1] != digest]
+    changed = [image for image, digest in states.items() if known.get(image, (0, ""))[1] != digest]
     if changed:
         chosen, marks = images[images["image"].isin(changed)], marks[marks["image"].isin(changed)]
         _rewrite(served, split, chosen, marks, states)
@@ -266,15 +268,15 @@ def _type(value: Mapping[str, Any], key: str) -> Any:
 
 def listed_line(line: bytes, labelled: bool, findings: str | None) -> str:
     """Return a line as ListDatasetEntries shows it: with ``cl-metadata``, and ``cl-errors`` where they belong."""
-    said = json.dumps({"is_labeled": labelled})
+    metadata = json.dumps({"is_labeled": labelled})
     if findings is None:
         start = line.decode("utf-8").rstrip()[:-1].rstrip()
-        return _one_line(f'{start},"cl-metadata":{said}}}')
+        return _one_line(f'{start},"cl-metadata":{metadata}}}')
     value = parsed(line) or {}
     with_findings(
         value, [LineFinding(f["code"], f["message"], tuple(f["place"])) for f in json.loads(findings)], prefix="cl-"
     )
-    return _one_line(dumped(value | {"cl-metadata": json.loads(said)}).decode("utf-8"))
+    return _one_line(dumped(value | {"cl-metadata": json.loads(metadata)}).decode("utf-8"))
 
 
 def _one_line(text: str) -> str:
@@ -290,8 +292,8 @@ def _labels_by_image(marks: pd.DataFrame) -> dict[str, dict[str, bool]]:
     """Map each image to its labels, and each of these to whether it is on a box."""
     labels: dict[str, dict[str, bool]] = {}
     for image, label, boxed in zip(marks["image"], marks["label"], marks["left"].notna(), strict=True):
-        own = labels.setdefault(image, {})
-        own[label] = own.get(label, False) or bool(boxed)
+        of_image = labels.setdefault(image, {})
+        of_image[label] = of_image.get(label, False) or bool(boxed)
     return labels
 
 

@@ -29,8 +29,8 @@ def put_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     with served.ledger.writing() as connection:
         known = dict(served.ledger.rows("SELECT name, revision FROM policies"))
         if name in known and "PolicyRevisionId" not in request:
-            said = f"The policy {name!a} already exists. Give its PolicyRevisionId to replace it."
-            raise ServiceError("ResourceAlreadyExistsException", said)
+            message = f"The policy {name!a} already exists. Give its PolicyRevisionId to replace it."
+            raise ServiceError("ResourceAlreadyExistsException", message)
         _check_revision(request, known.get(name))
         if name not in known:
             call.workspace.options.quotas.check("policies_per_project", len(known) + 1)
@@ -46,8 +46,8 @@ def put_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 def _check_revision(request: dict[str, Any], newest: str | None) -> None:
     given = request.get("PolicyRevisionId")
     if given is not None and given.lower() != newest:
-        said = f"PolicyRevisionId={given!a} is not the newest revision of {request['PolicyName']!a}."
-        raise ServiceError("InvalidPolicyRevisionIdException", said)
+        message = f"PolicyRevisionId={given!a} is not the newest revision of {request['PolicyName']!a}."
+        raise ServiceError("InvalidPolicyRevisionIdException", message)
 
 
 def list_project_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def list_project_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]
     values = page.after or 0, page.size + 1
     rows = served.ledger.rows(f"SELECT {columns} FROM policies WHERE id > ? ORDER BY id LIMIT ?", *values)
     items, last = page.cut(rows, lambda row: int(row[0]))
-    found = [
+    policies = [
         {
             "ProjectArn": str(served.arn),
             "PolicyName": name,
@@ -70,7 +70,7 @@ def list_project_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]
         }
         for _, name, revision, document, created, updated in items
     ]
-    return pager.answer("ProjectPolicies", found, last)
+    return pager.answer("ProjectPolicies", policies, last)
 
 
 def delete_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -89,19 +89,19 @@ def find_version_to_copy(call: Call, project: ResourceName, version: ResourceNam
     """Return a version of any account, or raise ServiceError unless it exists and the caller may copy it."""
     if (project.region, project.account, project.project) != (version.region, version.account, version.project):
         raise ServiceError(INVALID, "SourceProjectVersionArn is not of the project SourceProjectArn.")
-    own = version.account == call.workspace.account
+    is_own = version.account == call.workspace.account
     try:
         home = call.accounts[version.account]
-        found = find_version(home, version)
+        source = find_version(home, version)
         home.find_project(project)
     except (KeyError, ServiceError):
-        if own:
+        if is_own:
             raise
         raise _denied(version) from None  # whether it exists is no concern of others
-    allowed = decide(_documents(found.served), found.digits, call.workspace.account, call.principal)
-    if allowed is False or not (own or allowed):
+    allowed = decide(_documents(source.served), source.digits, call.workspace.account, call.principal)
+    if allowed is False or not (is_own or allowed):
         raise _denied(version)
-    return found
+    return source
 
 
 def _documents(served: ServedProject) -> list[str]:
@@ -109,5 +109,5 @@ def _documents(served: ServedProject) -> list[str]:
 
 
 def _denied(version: ResourceName) -> ServiceError:
-    said = f"The policies of the source project do not allow rekognition:CopyProjectVersion on {str(version)[:400]}."
-    return ServiceError("AccessDeniedException", said)
+    message = f"The policies of the source project do not allow rekognition:CopyProjectVersion on {str(version)[:400]}."
+    return ServiceError("AccessDeniedException", message)

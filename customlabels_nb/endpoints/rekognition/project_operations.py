@@ -58,14 +58,14 @@ def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     pager = call.pager(request)
     page = pager.page()
     names = request.get("ProjectNames")
-    found = [
+    projects = [
         served
         for served in call.workspace.projects()
         if (names is None or served.name in names) and (page.after is None or served.digits < page.after)
     ]
     if FEATURE not in request.get("Features", [FEATURE]):
-        found = []
-    items, last = page.cut(found, lambda served: served.digits)
+        projects = []
+    items, last = page.cut(projects, lambda served: served.digits)
     return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
 
 

@@ -74,8 +74,8 @@ class ServedVersion:
     @property
     def status(self) -> str:
         """Status, one of those of the service."""
-        found: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
-        return found
+        status: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
+        return status
 
     @property
     def message(self) -> str:
@@ -93,8 +93,8 @@ class ServedVersion:
     @property
     def tags(self) -> dict[str, str]:
         """Tags of the version, with its description."""
-        found: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
-        return found
+        tags: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
+        return tags
 
     @property
     def model(self) -> Model:
@@ -118,18 +118,18 @@ def versions_of(served: ServedProject) -> list[ServedVersion]:
                     connection.execute("INSERT INTO versions VALUES (?, ?, '{}')", (record.name, digits))
                     known[record.name] = digits, {}
                 rows[record.name] = known[record.name]
-    found = [
+    versions = [
         ServedVersion(served, name, digits, facts, records.get(name))
         for name, (digits, facts) in rows.items()
         if name in records or "status" in facts  # others were deleted in Python
     ]
-    return sorted(found, key=lambda version: -version.digits)
+    return sorted(versions, key=lambda version: -version.digits)
 
 
 def count_versions(workspace: Workspace, *statuses: str) -> int:
     """Count the versions of an account with these statuses."""
-    found = workspace.read_each(workspace.projects(), versions_of)
-    return sum(version.status in statuses for versions in found for version in versions)
+    by_project = workspace.read_each(workspace.projects(), versions_of)
+    return sum(version.status in statuses for versions in by_project for version in versions)
 
 
 def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -170,8 +170,8 @@ def add_version(served: ServedProject, name: str, facts: dict[str, Any]) -> Serv
 def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
     """Change what the ledger knows of a version, where None removes a fact, and return all of it."""
     with ledger.writing() as connection:
-        found = ledger.rows("SELECT facts FROM versions WHERE name = ?", local)
-        facts = {**(json.loads(found[0][0]) if found else {}), **changes}
+        rows = ledger.rows("SELECT facts FROM versions WHERE name = ?", local)
+        facts = {**(json.loads(rows[0][0]) if rows else {}), **changes}
         facts = {key: value for key, value in facts.items() if value is not None}
         connection.execute("UPDATE versions SET facts = ? WHERE name = ?", (json.dumps(facts), local))
         return facts

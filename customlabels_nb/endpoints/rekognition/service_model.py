@@ -83,11 +83,11 @@ def read_request(operation: str, body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ServiceError("SerializationException", "The request body is not a JSON object.")
     shape = service_model().operation_model(operation).input_shape
-    found: list[str] = []
-    read = _read(value, shape, operation, found)
-    found += find_problems(read, shape)
-    if found:
-        raise ServiceError(INVALID, "; ".join(found[:3]))
+    problems: list[str] = []
+    read = _read(value, shape, operation, problems)
+    problems += find_problems(read, shape)
+    if problems:
+        raise ServiceError(INVALID, "; ".join(problems[:3]))
     return read
 
 
@@ -108,7 +108,7 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _read(value: Any, shape: Any, path: str, found: list[str]) -> Any:
+def _read(value: Any, shape: Any, path: str, problems: list[str]) -> Any:
     """Decode blobs and drop null and unknown members. Values of a wrong type are left to the validator."""
     kind = shape.type_name
     if kind == "structure" and isinstance(value, dict):
@@ -116,22 +116,24 @@ def _read(value: Any, shape: Any, path: str, found: list[str]) -> Any:
         if unknown:
             _log.info("Ignored unknown members of %s: %.200r", path, unknown)
         return {
-            name: _read(each, shape.members[name], f"{path}.{name}", found)
+            name: _read(each, shape.members[name], f"{path}.{name}", problems)
             for name, each in value.items()
             if name in shape.members and each is not None
         }
     if kind == "list" and isinstance(value, list):
-        return [_read(each, shape.member, f"{path}[{number}]", found) for number, each in enumerate(value)]
+        return [_read(each, shape.member, f"{path}[{number}]", problems) for number, each in enumerate(value)]
     if kind == "map" and isinstance(value, dict):
         return {
-            _read(key, shape.key, f"{path} (key)", found): _read(each, shape.value, f"{path}.{_short(key)}", found)
+            _read(key, shape.key, f"{path} (key)", problems): _read(
+                each, shape.value, f"{path}.{_short(key)}", problems
+            )
             for key, each in value.items()
         }
     if kind == "blob" and isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            found.append(f"{path} is not valid base64")
+            problems.append(f"{path} is not valid base64")
             return b" "
     if kind in ("blob", "integer", "long", "float") and isinstance(value, str | bool):
         return [value]  # so that the validator reports the type: to it, True is a number and a text is a blob

@@ -113,8 +113,8 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
             with replacing(path) as file:
                 os.chmod(file.name, 0o600)
                 file.write(json.dumps(content, indent=2).encode())
-        own = {key.access_key: key for key in ([given] if given else [*keys, *made])}
-        return KeyFile(own, bytes.fromhex(content["secret"]), () if given else made)
+        by_id = {key.access_key: key for key in ([given] if given else [*keys, *made])}
+        return KeyFile(by_id, bytes.fromhex(content["secret"]), () if given else made)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"The key file {str(path)!r} is damaged ({error}). Delete it to make new keys.") from error
 
@@ -173,10 +173,10 @@ class _Signer(SigV4Auth):  # type: ignore[misc,unused-ignore]
     """Signer that signs exactly the headers of the request, as a client of another language may sign more."""
 
     def headers_to_sign(self, request: Any) -> Any:
-        found = HTTPHeaders()
+        signed = HTTPHeaders()
         for name, value in request.headers.items():
-            found[name.lower()] = value
-        return found
+            signed[name.lower()] = value
+        return signed
 
 
 def _check_scope(time: str, date: str, service: str, now: datetime) -> None:

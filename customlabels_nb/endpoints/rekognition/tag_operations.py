@@ -45,21 +45,21 @@ def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> 
         version = find_version(call.workspace, name)
         store, ledger = version.served.project._store, version.served.ledger
         with ledger.writing():  # a training that ends at this moment waits
-            own = change_facts(ledger, version.local).get("tags")
-            found = _changed(version.model.record.tags if own is None else own, changes)
-            if changes and own is not None:
-                change_facts(ledger, version.local, tags=found)
+            in_ledger = change_facts(ledger, version.local).get("tags")
+            changed = _changed(version.model.record.tags if in_ledger is None else in_ledger, changes)
+            if changes and in_ledger is not None:
+                change_facts(ledger, version.local, tags=changed)
             elif changes:
                 store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
-        return {key: text for key, text in found.items() if key != DESCRIPTION}
+        return {key: text for key, text in changed.items() if key != DESCRIPTION}
     if name.split is not None:
         refresh_entries(call.workspace.find(name))
         served, state = call.workspace.find_dataset(name)
         record = served.project._store.dataset(state.split)
-        found = _changed(record.tags if record else {}, changes)
+        changed = _changed(record.tags if record else {}, changes)
         if changes:
             served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
-        return found
+        return changed
     project = call.workspace.find_project(name).project
     if changes:
         project._store.change_tags(action, lambda tags: _changed(tags, changes))
@@ -67,7 +67,7 @@ def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> 
 
 
 def _changed(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    found = {key: text for key, text in {**tags, **changes}.items() if text is not None}
-    if len(found.keys() - {DESCRIPTION}) > max(_MOST, len(tags.keys() - {DESCRIPTION})):
+    kept = {key: text for key, text in {**tags, **changes}.items() if text is not None}
+    if len(kept.keys() - {DESCRIPTION}) > max(_MOST, len(tags.keys() - {DESCRIPTION})):
         raise ServiceError("ServiceQuotaExceededException", f"A resource may have at most {_MOST} tags.")
-    return found
+    return kept

@@ -75,16 +75,16 @@ def _manifests(request: dict[str, Any]) -> dict[str, Any]:
         raise ServiceError(INVALID, "TrainingData and TestingData must be given together.")
     if bool(testing.get("Assets")) == bool(testing.get("AutoCreate")):
         raise ServiceError(INVALID, "TestingData needs either Assets or AutoCreate=true.")
-    found = {"training": _manifest(training, "TrainingData")}
-    return found if testing.get("AutoCreate") else found | {"testing": _manifest(testing, "TestingData")}
+    manifests = {"training": _manifest(training, "TrainingData")}
+    return manifests if testing.get("AutoCreate") else manifests | {"testing": _manifest(testing, "TestingData")}
 
 
 def _manifest(data: dict[str, Any], member: str) -> dict[str, Any]:
     assets = data.get("Assets", [])
-    place = assets[0].get("GroundTruthManifest", {}).get("S3Object", {}) if len(assets) == 1 else {}
-    if "Bucket" not in place or "Name" not in place:
+    s3_object = assets[0].get("GroundTruthManifest", {}).get("S3Object", {}) if len(assets) == 1 else {}
+    if "Bucket" not in s3_object or "Name" not in s3_object:
         raise ServiceError(INVALID, f"{member}.Assets needs one GroundTruthManifest with Bucket and Name.")
-    return dict(place)
+    return dict(s3_object)
 
 
 def _check_datasets(served: ServedProject, *, uses_manifests: bool) -> None:
@@ -145,18 +145,18 @@ def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, 
             if (names is None or version.name in names) and (page.after is None or version.digits < page.after)
         ]
 
-    found = find()
-    before, deadline = [version.status for version in found], time.monotonic() + call.workspace.options.hold
+    versions = find()
+    before, deadline = [version.status for version in versions], time.monotonic() + call.workspace.options.hold
     if len(names or ()) == 1 and _holding.acquire(blocking=False):
         try:
             while set(before) & set(TRANSITIONAL) and time.monotonic() < deadline:
                 time.sleep(_POLL_SECONDS)
-                found = find()
-                if [version.status for version in found] != before:
+                versions = find()
+                if [version.status for version in versions] != before:
                     break
         finally:
             _holding.release()
-    items, last = page.cut(found, lambda version: version.digits)
+    items, last = page.cut(versions, lambda version: version.digits)
     return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
 
 
@@ -164,7 +164,7 @@ def _described(version: ServedVersion) -> dict[str, Any]:
     facts, record = version.facts, version.record
     output, files = _output(version)
     description = version.tags.get(DESCRIPTION, "")
-    found = {
+    answer = {
         "ProjectVersionArn": str(version.arn),
         "CreationTimestamp": version.created,
         "Status": version.status,
@@ -177,15 +177,15 @@ def _described(version: ServedVersion) -> dict[str, Any]:
         "MaxInferenceUnits": facts.get("max_units"),
     }
     if "source" in facts:
-        found["SourceProjectVersionArn"] = facts["source"]
+        answer["SourceProjectVersionArn"] = facts["source"]
     if version.status in (TRAINING, COPYING):
-        return found
+        return answer
     seconds = None if record is None else record.metrics.get("seconds")
     ended = facts.get("ended") or (version.created.timestamp() + (seconds or 0.0))
-    found["TrainingEndTimestamp"] = datetime.fromtimestamp(ended, UTC)
+    answer["TrainingEndTimestamp"] = datetime.fromtimestamp(ended, UTC)
 
     def assets(role: str) -> dict[str, Any] | None:
-        return {"Assets": [{"GroundTruthManifest": place}]} if (place := _object(output, files, role)) else None
+        return {"Assets": [{"GroundTruthManifest": s3_object}]} if (s3_object := _object(output, files, role)) else None
 
     data: dict[str, dict[str, Any]] = {}
     for split, given in (("train", "training"), ("test", "testing")):
@@ -202,14 +202,16 @@ def _described(version: ServedVersion) -> dict[str, Any]:
         }
     summary = _object(output, files, "summary")
     if version.status == "TRAINING_FAILED":
-        data = {split: {"Validation": one["Validation"]} for split, one in data.items() if one["Validation"]}
+        data = {
+            split: {"Validation": outputs["Validation"]} for split, outputs in data.items() if outputs["Validation"]
+        }
     elif record is not None and summary is not None:
         f1 = record.metrics.get("f1")
-        found["EvaluationResult"] = {"F1Score": None if f1 is None else float(f1), "Summary": summary}
+        answer["EvaluationResult"] = {"F1Score": None if f1 is None else float(f1), "Summary": summary}
         seconds = facts.get("billable", seconds)
-        found["BillableTrainingTimeInSeconds"] = None if seconds is None else round(seconds)
-    found |= {"TrainingDataResult": data.get("train"), "TestingDataResult": data.get("test")}
-    return found | {"ManifestSummary": _object(output, files, "manifests")}
+        answer["BillableTrainingTimeInSeconds"] = None if seconds is None else round(seconds)
+    answer |= {"TrainingDataResult": data.get("train"), "TestingDataResult": data.get("test")}
+    return answer | {"ManifestSummary": _object(output, files, "manifests")}
 
 
 def _output(version: ServedVersion) -> tuple[dict[str, str], dict[str, str]]:

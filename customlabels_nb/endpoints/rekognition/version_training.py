@@ -152,9 +152,9 @@ class _Training:
     def _data(self) -> list[ManifestLike | None]:
         """Return the training and the test manifest: lines of the datasets, or URLs. None stands for a split."""
         if "training" in self.facts:
-            found: list[ManifestLike | None] = [object_url(self.facts["training"])[0]]
+            manifests: list[ManifestLike | None] = [object_url(self.facts["training"])[0]]
             testing = self.facts.get("testing")
-            return [*found, None if testing is None else object_url(testing)[0]]
+            return [*manifests, None if testing is None else object_url(testing)[0]]
         lines: list[ManifestLike | None] = []
         for split in t.SPLITS:
             rows = self.ledger.rows("SELECT line FROM entries WHERE split = ? ORDER BY id", split)

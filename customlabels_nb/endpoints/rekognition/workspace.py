@@ -186,25 +186,25 @@ class Workspace:
     def projects(self) -> list[ServedProject]:
         """Return the projects, newest first. Those that are new in the folder are opened."""
         with self.lock:
-            found = {folder: mark for folder in self._folders() if (mark := _mark(folder)) is not None}
+            marks = {folder: mark for folder in self._folders() if (mark := _mark(folder)) is not None}
             for folder, served in list(self._open.items()):
-                if found.get(folder) != served.mark:  # deleted, renamed or replaced by another
+                if marks.get(folder) != served.mark:  # deleted, renamed or replaced by another
                     del self._open[folder]  # not closed, as another thread may still read it
-            for folder, mark in found.items():
+            for folder, mark in marks.items():
                 if folder not in self._open:
                     self._try_to_open(folder, mark)
             return sorted(self._open.values(), key=lambda served: -served.digits)
 
     def read_each(self, projects: Iterable[ServedProject], read: Callable[[ServedProject], T]) -> list[T]:
         """Return what ``read`` finds in each of the projects, without those that are deleted meanwhile."""
-        found = []
+        results = []
         for served in projects:
             try:
-                found.append(read(served))
+                results.append(read(served))
             except Exception:
                 if any(each is served for each in self.projects()):
                     raise
-        return found
+        return results
 
     def find(self, name: ResourceName) -> ServedProject:
         """Return the project of a resource, or raise ServiceError if it is not in this account and region."""
@@ -231,7 +231,7 @@ class Workspace:
     def forget(self, served: ServedProject) -> None:
         """Drop a project that is being deleted. It is not closed, as another thread may still read it."""
         with self.lock:
-            self._open = {folder: one for folder, one in self._open.items() if one is not served}
+            self._open = {folder: other for folder, other in self._open.items() if other is not served}
 
     def adopt(self, project: Project, name: str | None = None) -> ServedProject:
         """Add an open project, with the name in its ARN if a client has chosen one."""

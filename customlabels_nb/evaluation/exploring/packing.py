@@ -284,31 +284,31 @@ class TestPictures:
         """Return a JPEG thumbnail to show at ``pixels`` × ``pixels`` for each image, or the error that prevents it."""
         size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
-        def one(at: int) -> bytes | ImageError:
+        def one(index: int) -> bytes | ImageError:
             try:
                 return thumbnail_of(
-                    self._names[at], root=self._root, sha256=self._content(at), size=size, cache=self._cache
+                    self._names[index], root=self._root, sha256=self._content(index), size=size, cache=self._cache
                 )
             except ImageError as error:
                 return error
 
         return list(map_bounded(one, positions, workers=settings.threads))
 
-    def size(self, at: int) -> tuple[int, int] | None:
+    def size(self, index: int) -> tuple[int, int] | None:
         """Return the width and height of the upright image in pixels, or None if not available without a download."""
-        width, height = self._sizes[at]
+        width, height = self._sizes[index]
         if isinstance(width, int | float) and isinstance(height, int | float) and width > 0 and height > 0:
             return int(width), int(height)
-        if is_remote(self._names[at]):
+        if is_remote(self._names[index]):
             return None
         try:
-            header = read_header(self._names[at], self._root)
+            header = read_header(self._names[index], self._root)
         except ImageError:
             return None
-        self._sizes[at] = (header.width, header.height)
+        self._sizes[index] = (header.width, header.height)
         return header.width, header.height
 
-    def view(self, at: int) -> BrowserImage:
+    def view(self, index: int) -> BrowserImage:
         """Return the full-size image in a format that browsers can display.
 
         Raises
@@ -316,10 +316,10 @@ class TestPictures:
         ImageError
             If the image cannot be read.
         """
-        return full_view_of(self._names[at], root=self._root, sha256=self._content(at), cache=self._cache)
+        return full_view_of(self._names[index], root=self._root, sha256=self._content(index), cache=self._cache)
 
-    def _content(self, at: int) -> str | None:
-        content = self._contents[at]
+    def _content(self, index: int) -> str | None:
+        content = self._contents[index]
         return content if isinstance(content, str) else None
 
 

@@ -127,11 +127,11 @@ class OnnxClassifier(Engine):
         if several == 1:
             logits = _run(self._together, pixels)
         else:
-            parts = [pixels[at::several] for at in range(several)]
-            found = list(self._pool.map(lambda part: _run(self._alone, part), parts))
-            logits = np.empty((len(pixels), found[0].shape[1]), dtype=np.float32)
-            for at, rows in enumerate(found):
-                logits[at::several] = rows
+            parts = [pixels[offset::several] for offset in range(several)]
+            outputs = list(self._pool.map(lambda part: _run(self._alone, part), parts))
+            logits = np.empty((len(pixels), outputs[0].shape[1]), dtype=np.float32)
+            for offset, rows in enumerate(outputs):
+                logits[offset::several] = rows
         return probabilities(torch.from_numpy(logits), self.config.activation)
 
 
@@ -167,8 +167,10 @@ class _OnnxPart(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Any:
         """Run this part of the network."""
-        found = [torch.from_numpy(one) for one in self._session.run(None, {"input": images.contiguous().numpy()})]
-        return found[0] if self._keys is None else dict(zip(self._keys, found, strict=True))
+        outputs = [
+            torch.from_numpy(output) for output in self._session.run(None, {"input": images.contiguous().numpy()})
+        ]
+        return outputs[0] if self._keys is None else dict(zip(self._keys, outputs, strict=True))
 
 
 def _run(session: onnxruntime.InferenceSession, pixels: Sequence[Pixels]) -> npt.NDArray[np.float32]:
@@ -219,5 +221,5 @@ def _channels_of(head: nn.Module, cells: int) -> int:
 
 def _sharing_weights(network: nn.Module) -> nn.Module:
     """Copy a network's modules, so that parts of the copy can be replaced, but share the weights."""
-    shared: dict[int, Any] = {id(one): one for one in chain(network.parameters(), network.buffers())}
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     return copy.deepcopy(network, shared)

@@ -135,7 +135,7 @@ class _Writer:
         return name
 
     def normalised(self, pixels: str, mean: Sequence[float], std: Sequence[float]) -> str:
-        centre, spread = (self.constant(255 * np.reshape(one, (1, 3, 1, 1))) for one in (mean, std))
+        centre, spread = (self.constant(255 * np.reshape(numbers, (1, 3, 1, 1))) for numbers in (mean, std))
         return self.op("Div", self.op("Sub", self.op("Cast", pixels, to=TensorProto.FLOAT), centre), spread)
 
     def add_node(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
@@ -172,16 +172,16 @@ def _convolution(writer: _Writer, layer: nn.Conv2d, value: str) -> str:
         padding = {"pads": [0] * 4}
     else:
         padding = {"pads": [int(side) for side in layer.padding] * 2}
-    inputs = [writer.constant(one) for one in (layer.weight, layer.bias) if one is not None]
-    kernel, strides, dilations = (list(one) for one in (layer.kernel_size, layer.stride, layer.dilation))
+    inputs = [writer.constant(parameter) for parameter in (layer.weight, layer.bias) if parameter is not None]
+    kernel, strides, dilations = (list(parameter) for parameter in (layer.kernel_size, layer.stride, layer.dilation))
     shape = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "group": layer.groups}
     return writer.op("Conv", value, *inputs, **shape, **padding)
 
 
 def _transposed(writer: _Writer, layer: nn.ConvTranspose2d, value: str) -> str:
-    inputs = [writer.constant(one) for one in (layer.weight, layer.bias) if one is not None]
+    inputs = [writer.constant(parameter) for parameter in (layer.weight, layer.bias) if parameter is not None]
     kernel, strides, dilations, more = (
-        list(one) for one in (layer.kernel_size, layer.stride, layer.dilation, layer.output_padding)
+        list(parameter) for parameter in (layer.kernel_size, layer.stride, layer.dilation, layer.output_padding)
     )
     shape = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "group": layer.groups}
     pads = [int(side) for side in layer.padding] * 2
@@ -191,7 +191,7 @@ def _transposed(writer: _Writer, layer: nn.ConvTranspose2d, value: str) -> str:
 def _batch_norm(writer: _Writer, layer: Any, value: str) -> str:
     weight = torch.ones_like(layer.running_mean) if layer.weight is None else layer.weight
     bias = torch.zeros_like(layer.running_mean) if layer.bias is None else layer.bias
-    numbers = (writer.constant(one) for one in (weight, bias, layer.running_mean, layer.running_var))
+    numbers = (writer.constant(numbers_of) for numbers_of in (weight, bias, layer.running_mean, layer.running_var))
     result = writer.op("BatchNormalization", value, *numbers, epsilon=float(layer.eps))
     if isinstance(layer, BatchNormAct2d):
         result = writer.layer(layer.act, writer.layer(layer.drop, result))
@@ -260,7 +260,7 @@ def _silu(writer: _Writer, value: str, inplace: bool = False) -> str:
 # -- functions ------------------------------------------------------------------------------------------
 def _of_two(kind: str) -> Function:
     def write(writer: _Writer, left: Any, right: Any) -> str:
-        sides = [one if isinstance(one, str) else writer.constant(float(one)) for one in (left, right)]
+        sides = [side if isinstance(side, str) else writer.constant(float(side)) for side in (left, right)]
         return writer.op(kind, *sides)
 
     return write
@@ -279,16 +279,16 @@ def _attribute(writer: _Writer, value: str, name: str) -> str:
     return writer.op("Shape", value)
 
 
-def _item(writer: _Writer, value: Any, at: Any) -> Any:
+def _item(writer: _Writer, value: Any, index: Any) -> Any:
     if not isinstance(value, str):
-        return value[at]
-    if at != slice(-2, None, None):
+        return value[index]
+    if index != slice(-2, None, None):
         raise NotWritableError("it slices a tensor")
     return _part(writer, value, -2, 2**31 - 1)
 
 
 def _part(writer: _Writer, value: str, start: int, end: int) -> str:
-    return writer.op("Slice", value, *(writer.constant(np.array([one], dtype=np.int64)) for one in (start, end)))
+    return writer.op("Slice", value, *(writer.constant(np.array([bound], dtype=np.int64)) for bound in (start, end)))
 
 
 def _interpolate(
@@ -314,7 +314,7 @@ def _joined(writer: _Writer, tensors: Sequence[str], dim: int = 0) -> str:
 
 
 def _pair(value: Any) -> list[int]:
-    return [int(value)] * 2 if isinstance(value, int) else [int(one) for one in value]
+    return [int(value)] * 2 if isinstance(value, int) else [int(number) for number in value]
 
 
 def _same(writer: _Writer, layer: nn.Module, value: str) -> str:

@@ -202,23 +202,23 @@ def _pictures(config: ModelConfig) -> list[Any]:
     return [to_pixels(image, size) for image in drawn]
 
 
-def _compare(said: Any, truth: Any, name: str, config: ModelConfig) -> None:
+def _compare(outputs: Any, truth: Any, name: str, config: ModelConfig) -> None:
     """Raise UnsuitableError if the output of an engine differs too much from that of the network in PyTorch."""
     allowed = (BOX_TOLERANCES if config.is_detector else TOLERANCES)[name]
     if config.is_detector:
-        pairs = list(zip(said, truth, strict=True))
-        apart = max(_boxes_apart(one, other, config.input_size, allowed) for one, other in pairs)
+        pairs = list(zip(outputs, truth, strict=True))
+        apart = max(_boxes_apart(given, other, config.input_size, allowed) for given, other in pairs)
     else:
-        apart = _confidences_apart(said, truth, allowed)
+        apart = _confidences_apart(outputs, truth, allowed)
     if not apart <= allowed:  # also true for NaN
         raise UnsuitableError(f"its output differs from the network's by {apart:.2g}, more than {allowed:g}")
 
 
-def _confidences_apart(said: FloatArray, truth: FloatArray, allowed: float) -> float:
+def _confidences_apart(outputs: FloatArray, truth: FloatArray, allowed: float) -> float:
     """Return the largest difference in confidence, or 1 if the most confident label differs without a near tie."""
     rows = np.arange(len(truth))
-    another = truth.max(axis=1) - truth[rows, said.argmax(axis=1)] > 2 * allowed
-    return 1.0 if bool(another.any()) else float(np.abs(said - truth).max())
+    another = truth.max(axis=1) - truth[rows, outputs.argmax(axis=1)] > 2 * allowed
+    return 1.0 if bool(another.any()) else float(np.abs(outputs - truth).max())
 
 
 def _boxes_apart(these: DetectedBoxes, those: DetectedBoxes, size: int, allowed: float) -> float:

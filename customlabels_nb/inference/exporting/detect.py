@@ -66,10 +66,12 @@ class ExportedModel:
         if self.facts["boxes"]:
             pixels, inside = canvas(image, self.facts)
             outputs = self.run(normalised(pixels, self.facts))
-            found: Any = boxes(outputs, self.facts, size, inside)
+            candidates: Any = boxes(outputs, self.facts, size, inside)
         else:
             logits = self.run(normalised(square(image, self.facts), self.facts))[0][0]
-            found = ((at, float(value), None, None) for at, value in enumerate(confidences(logits, self.facts)))
+            candidates = (
+                (index, float(value), None, None) for index, value in enumerate(confidences(logits, self.facts))
+            )
         limits = self.facts["thresholds"]
         if isinstance(threshold, dict):
             limits = {**limits, **threshold}
@@ -77,13 +79,13 @@ class ExportedModel:
             limits = dict.fromkeys(self.labels, threshold)
         rows = []
         scale = np.divide(size, inside)
-        for number, confidence, box, at in found:
+        for number, confidence, box, index in candidates:
             label = self.labels[number]
             if confidence >= limits[label]:
                 shape = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
                 if self.facts["task"] == "polygons":
-                    region = outputs[0][at] * np.tile(scale, 2)
-                    shape["polygon"] = polygon_of(outputs[3][at], region, size, 0.5 * float(scale.max()))
+                    region = outputs[0][index] * np.tile(scale, 2)
+                    shape["polygon"] = polygon_of(outputs[3][index], region, size, 0.5 * float(scale.max()))
                 rows.append({"label": label, "confidence": confidence, **shape})
         return sorted(rows, key=lambda row: -row["confidence"])
 
@@ -154,7 +156,7 @@ def confidences(logits: Any, facts: dict[str, Any]) -> Any:
 
 
 def boxes(
-    found: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
+    outputs: list[Any], facts: dict[str, Any], size: tuple[int, int], inside: tuple[int, int]
 ) -> Iterator[tuple[int, float, list[float], int]]:
     """Yield the label index, confidence, box and row of each prediction of a detector, the most confident first.
 
@@ -166,7 +168,7 @@ def boxes(
     size, inside : tuple of int
         Width and height of the original photo, and of the scaled photo on the canvas.
     """
-    corners, scores, labels = found[:3]
+    corners, scores, labels = outputs[:3]
     rules = facts["boxes"]
     sides = corners[:, 2:] - corners[:, :2]
     kept = np.flatnonzero((scores > rules["least_confidence"]) & (sides >= rules["least_side"]).all(axis=1))
@@ -175,10 +177,10 @@ def boxes(
     limit = np.tile(np.asarray(size, dtype=np.float64), 2)
     best = best_of_each(corners, scores, labels, rules["overlap"])[: rules["most"]]
     final = voted(corners, scores, labels, best, rules["overlap"]) if rules.get("votes") else corners[best]
-    for at, corner in zip(best, final, strict=True):
+    for index, corner in zip(best, final, strict=True):
         left, top, right, bottom = np.clip(corner.astype(np.float64) * scale, 0, limit).tolist()
         if (corner[2:] - corner[:2] >= 1).all() and right > left and bottom > top:
-            yield int(labels[at]), float(scores[at]), [left, top, right - left, bottom - top], int(kept[at])
+            yield int(labels[index]), float(scores[index]), [left, top, right - left, bottom - top], int(kept[index])
 
 
 def best_of_each(corners: Any, scores: Any, labels: Any, overlap: float) -> Any:
@@ -256,11 +258,11 @@ def outlines(mask: Any) -> list[Any]:
         following.update(zip(starts, ends, strict=True))
     rings = []
     while following:
-        first, at = following.popitem()
+        first, point = following.popitem()
         ring = [first]
-        while at != first:
-            ring.append(at)
-            at = following.pop(at)
+        while point != first:
+            ring.append(point)
+            point = following.pop(point)
         edge = np.asarray(ring)
         below, start = edge >= count, edge % count
         before, after = values.flat[start], values.flat[start + np.where(below, wide, 1)]
@@ -280,17 +282,17 @@ def simplified(ring: list[list[float]], tolerance: float) -> list[list[float]]:
         first, last = waiting.pop()
         (x, y), (to_x, to_y) = closed[first], closed[last]
         across, down = to_x - x, to_y - y
-        length, worst, at = across * across + down * down, least, -1
+        length, worst, farthest = across * across + down * down, least, -1
         for number in range(first + 1, last):
             right, under = closed[number][0] - x, closed[number][1] - y
             share = min(1.0, max(0.0, (right * across + under * down) / length)) if length else 0.0
             apart = (right - share * across) ** 2 + (under - share * down) ** 2
             if apart > worst:
-                worst, at = apart, number
-        if at >= 0:
-            kept.add(at)
-            waiting += [(first, at), (at, last)]
-    return [ring[at] for at in sorted(kept)]
+                worst, farthest = apart, number
+        if farthest >= 0:
+            kept.add(farthest)
+            waiting += [(first, farthest), (farthest, last)]
+    return [ring[farthest] for farthest in sorted(kept)]
 
 
 def polygon_of(mask: Any, region: Any, size: tuple[int, int], tolerance: float) -> Any:
@@ -353,7 +355,7 @@ def load_pt2(path: Path) -> tuple[Any, str]:
     def run(images: Any) -> list[Any]:
         with torch.inference_mode():
             outputs = network(torch.from_numpy(np.ascontiguousarray(images)))
-        return [one.numpy() for one in (outputs if isinstance(outputs, tuple | list) else (outputs,))]
+        return [output.numpy() for output in (outputs if isinstance(outputs, tuple | list) else (outputs,))]
 
     return run, texts[FACTS]
 

@@ -336,11 +336,11 @@ def difference(
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
         looked_at = [*canvases, *_noisy_canvases(config)]
-        apart = [_boxes_apart(network, config, run, facts, one) for one in looked_at]
+        apart = [_boxes_apart(network, config, run, facts, picture) for picture in looked_at]
         settled = [
             value
-            for value, one in zip(apart, looked_at, strict=True)
-            if value <= TOLERANCE or not _hangs_on_rounding(network, config, facts, one)
+            for value, picture in zip(apart, looked_at, strict=True)
+            if value <= TOLERANCE or not _hangs_on_rounding(network, config, facts, picture)
         ]
         return (max(settled) if 2 * len(settled) > len(apart) else max(apart)), len(canvases)
     size = config.input_size
@@ -353,8 +353,8 @@ def _confidences_apart(
 ) -> float:
     with torch.inference_mode():
         truth = probabilities(network(to_batch(squares, config.mean, config.std)), config.activation)
-    alone = [snippet.confidences(run(snippet.normalised(one, facts))[0], facts) for one in squares]
-    together = run(np.concatenate([snippet.normalised(one, facts) for one in squares]))[0]
+    alone = [snippet.confidences(run(snippet.normalised(square, facts))[0], facts) for square in squares]
+    together = run(np.concatenate([snippet.normalised(square, facts) for square in squares]))[0]
     apart = np.abs(np.stack([np.concatenate(alone), snippet.confidences(together, facts)]) - truth).max()
     return float(apart) if np.isfinite(apart) else _MISSING
 
@@ -367,15 +367,17 @@ def _boxes_apart(
     rows = list(snippet.boxes(outputs, facts, canvas.size, canvas.inside))
     masks = None
     if truth.masks is not None:
-        masks = replace(truth.masks, inside=outputs[3][[at for *_, at in rows]])
-    found = DetectedBoxes(
+        masks = replace(truth.masks, inside=outputs[3][[index for *_, index in rows]])
+    exported = DetectedBoxes(
         np.array([box for _, _, box, _ in rows], dtype=np.float64).reshape(-1, 4),
         np.array([label for label, *_ in rows], dtype=np.int64),
         np.array([confidence for _, confidence, *_ in rows], dtype=np.float64),
         masks,
     )
     longest, most = max(canvas.size), int(facts["boxes"]["most"])
-    return max(_without_counterpart(truth, found, longest, most), _without_counterpart(found, truth, longest, most))
+    return max(
+        _without_counterpart(truth, exported, longest, most), _without_counterpart(exported, truth, longest, most)
+    )
 
 
 def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[str, Any], canvas: Canvas) -> bool:
@@ -388,7 +390,7 @@ def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[
     def nearly(images: Any) -> list[Any]:
         noise = rng.normal(0, _ROUNDED_OFF, images.shape).astype(np.float32)
         with torch.inference_mode():
-            return [one.numpy() for one in graph(torch.from_numpy(images + noise))]
+            return [output.numpy() for output in graph(torch.from_numpy(images + noise))]
 
     return any(_boxes_apart(network, config, nearly, facts, canvas) > TOLERANCE for _ in range(_TRIES))
 
@@ -413,15 +415,15 @@ def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: in
 
 
 def _read(pictures: Sequence[str], prepare: Callable[[bytes, str], Any]) -> list[Any]:
-    found = []
+    prepared = []
     for name in pictures:
         try:
-            found.append(prepare(read_bytes(name), name))
+            prepared.append(prepare(read_bytes(name), name))
         except ImageError:
             continue
-        if len(found) == _PICTURES:
+        if len(prepared) == _PICTURES:
             break
-    return found
+    return prepared
 
 
 def _noisy_canvases(config: ModelConfig) -> list[Canvas]:

@@ -121,8 +121,8 @@ class TwoStages(nn.Module):
             anchors = grid_of(cells, levels[level], images)
             # a small image may have fewer anchors than topk requires, so add anchors that are never real
             logits = torch.cat((logits, logits.new_full((self.before,), -1e9)))
-            best, at = logits.topk(self.before)
-            moves, anchors = padded(moves.reshape(-1, 4), self.before)[at], padded(anchors, self.before)[at]
+            best, indices = logits.topk(self.before)
+            moves, anchors = padded(moves.reshape(-1, 4), self.before)[indices], padded(anchors, self.before)[indices]
             boxes = clipped(self.rpn.box_coder.decode_single(moves, anchors).reshape(-1, 4), images)
             sides = boxes[:, 2:] - boxes[:, :2]
             scores = best.sigmoid()
@@ -132,8 +132,8 @@ class TwoStages(nn.Module):
             stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
             every.append(boxes)
             likely.append(torch.where(real & stays, scores, -1.0))
-        scores, at = torch.cat(likely).topk(self.after)
-        return torch.cat(every)[at], scores >= 0
+        scores, indices = torch.cat(likely).topk(self.after)
+        return torch.cat(every)[indices], scores >= 0
 
     def _pooled(self, features: dict[str, torch.Tensor], boxes: torch.Tensor, bins: Sequence[int]) -> torch.Tensor:
         pool = self.heads.box_roi_pool
@@ -142,11 +142,11 @@ class TwoStages(nn.Module):
         rois = torch.cat((boxes.new_zeros(boxes.shape[0], 1), boxes), dim=1)
         result = None
         for position, (level, scale) in enumerate(zip(levels, pool.scales, strict=True)):
-            found = roi_align(level, rois, bins, scale, pool.sampling_ratio)
+            pooled = roi_align(level, rois, bins, scale, pool.sampling_ratio)
             if wanted is None or result is None:
-                result = found
+                result = pooled
             else:
-                result = torch.where((wanted == position)[:, None, None, None], found, result)
+                result = torch.where((wanted == position)[:, None, None, None], pooled, result)
         assert result is not None
         return result
 
@@ -168,10 +168,10 @@ class Masked(TwoStages):
         kept = nms(torch.where(real[:, None], corners + apart, 0.0), scores, overlap)
         stays = torch.zeros_like(scores).index_fill(0, kept, 1.0) > 0
         scores = padded(torch.where(real, scores, 0.0), most)
-        best, at = torch.where(padded(stays, most), scores, 0.0).topk(most)
+        best, indices = torch.where(padded(stays, most), scores, 0.0).topk(most)
         corners, labels = padded(corners, most), padded(labels, most)
-        corners = vote(corners, scores, labels, at) if isinstance(self.heads, VotingHeads) else corners[at]
-        labels = labels[at]
+        corners = vote(corners, scores, labels, indices) if isinstance(self.heads, VotingHeads) else corners[indices]
+        labels = labels[indices]
         pooled = self._pooled(features, corners, self.masks.pool.output_size)
         return corners, best, labels, self.masks.layers(pooled)[:, 0].sigmoid()
 
@@ -189,16 +189,16 @@ class Dense(nn.Module):
     def forward(self, images: torch.Tensor) -> Candidates:
         every: list[Candidates] = []
         for level, cells in zip(self.backbone(images).values(), self.cells, strict=True):
-            said = self.head([level])
-            scores = said["cls_logits"][0].sigmoid()
-            if "bbox_ctrness" in said:
-                scores = (scores * said["bbox_ctrness"][0].sigmoid()).sqrt()
+            outputs = self.head([level])
+            scores = outputs["cls_logits"][0].sigmoid()
+            if "bbox_ctrness" in outputs:
+                scores = (scores * outputs["bbox_ctrness"][0].sigmoid()).sqrt()
             count = scores.shape[-1]
-            best, at = padded(scores.reshape(-1), self.most).topk(self.most)
-            moves = padded(said["bbox_regression"][0], self.most)[at // count]
-            anchors = padded(grid_of(cells, level, images), self.most)[at // count]
-            every.append((clipped(self.decode(moves, anchors), images), best, at % count - 1))
-        corners, confidences, labels = (torch.cat(one) for one in zip(*every, strict=True))
+            best, indices = padded(scores.reshape(-1), self.most).topk(self.most)
+            moves = padded(outputs["bbox_regression"][0], self.most)[indices // count]
+            anchors = padded(grid_of(cells, level, images), self.most)[indices // count]
+            every.append((clipped(self.decode(moves, anchors), images), best, indices % count - 1))
+        corners, confidences, labels = (torch.cat(parts) for parts in zip(*every, strict=True))
         return corners, torch.where(labels >= 0, confidences, 0.0), labels.clamp(min=0)
 
 
@@ -213,14 +213,14 @@ class Boxed(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Candidates:
         levels = list(self.backbone(images).values())
-        said = self.head(levels)
+        outputs = self.head(levels)
         height, width = images.shape[-2:]
         anchors = self.default_boxes(ImageList(images, [(height, width)]), levels)[0]
-        corners = clipped(self.box_coder.decode_single(said["bbox_regression"][0], anchors), images)
-        scores = said["cls_logits"][0].softmax(dim=-1)[:, 1:]  # index 0 is the background
-        best, at = padded(scores, self.most).topk(self.most, dim=0)
+        corners = clipped(self.box_coder.decode_single(outputs["bbox_regression"][0], anchors), images)
+        scores = outputs["cls_logits"][0].softmax(dim=-1)[:, 1:]  # index 0 is the background
+        best, indices = padded(scores, self.most).topk(self.most, dim=0)
         labels = torch.arange(scores.shape[1], device=images.device).expand(self.most, -1)
-        return padded(corners, self.most)[at.reshape(-1)], best.reshape(-1), labels.reshape(-1)
+        return padded(corners, self.most)[indices.reshape(-1)], best.reshape(-1), labels.reshape(-1)
 
 
 def padded(rows: torch.Tensor, count: int) -> torch.Tensor:
