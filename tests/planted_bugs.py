@@ -74,7 +74,7 @@ FOUND = [
     Bug("endpoints/rekognition/resource_names.py", r"[1-9]\d{{0,17}}", r"\d{{1,18}}", "endpoints/rekognition"),
     Bug("workers/ranks.py", "if hmac.compare_digest(tag, self._tag(head)):", "if self._tag(head):", "workers"),
     Bug("jobs/leases.py", "shown.casefold()", "shown", "jobs"),
-    Bug("jobs/consolidation.py", '~tie & (found["majority"] != 0)', '~tie & (found["majority"] != 2)', "jobs"),
+    Bug("jobs/consolidation.py", '~tie & (per_task["majority"] != 0)', '~tie & (per_task["majority"] != 2)', "jobs"),
     Bug("labeling/session.py", "        if instructions != self.instructions:", "        if False:", "widgets"),
     Bug(
         "widgets/static/shared/overlay.js",

@@ -117,12 +117,12 @@ def guarantee_labels(
     label, ok = np.asarray(predicted), np.asarray(right)
     groups = np.arange(len(label)) if copies is None else np.asarray(copies)
 
-    def found(labels: tuple[int, ...]) -> Guarantee:
+    def guarantee_of(labels: tuple[int, ...]) -> Guarantee:
         chosen = np.isin(label, labels)
         return find_guarantee(confidence[chosen], ok[chosen], target, copies=groups[chosen], labels=labels)
 
-    single = [found((position,)) for position in range(n_labels)]
-    rest = found(tuple(guarantee.labels[0] for guarantee in single if not guarantee.shown))
+    single = [guarantee_of((position,)) for position in range(n_labels)]
+    rest = guarantee_of(tuple(guarantee.labels[0] for guarantee in single if not guarantee.shown))
     return [guarantee if guarantee.shown else rest for guarantee in single]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from customlabels_nb.checks.box_rules import check_boxes, check_polygons
 from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
-from customlabels_nb.checks.image_rules import Files, check_files, check_light, look_at_files, note_unreadable
+from customlabels_nb.checks.image_rules import Files, check_files, check_light, inspect_files, note_unreadable
 from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.checks.near_duplicates import SAME, Pictures, check_copies, check_threshold, near_duplicate_pairs
 from customlabels_nb.datasets.dataset import Dataset
@@ -71,7 +71,7 @@ def check_datasets(
         for dataset, files_of in zip(datasets, seen, strict=True):
             note_unreadable(dataset, files_of, prints.issues)
     elif near_duplicates is None:
-        findings.append(_not_looked_for(len(pictures.images)))
+        findings.append(_not_searched(len(pictures.images)))
     for dataset, files_of in zip(datasets, seen, strict=True):
         findings += [*check_files(dataset, files_of), *check_boxes(dataset, files_of.width, files_of.height)]
         findings += check_polygons(dataset, files_of.width, files_of.height)
@@ -102,7 +102,7 @@ def _files_of(datasets: Sequence[Dataset], known: pd.DataFrame | None, events: E
     seen = []
     for dataset in datasets:
         of_dataset = None if known is None else known[known["split"] == dataset.name]
-        seen.append(look_at_files(dataset, of_dataset, events=events, phase=f"files of {dataset.name}"))
+        seen.append(inspect_files(dataset, of_dataset, events=events, phase=f"files of {dataset.name}"))
     return seen
 
 
@@ -135,7 +135,7 @@ def _light(datasets: Sequence[Dataset], pictures: Pictures, fingerprinted: Finge
     return findings
 
 
-def _not_looked_for(images: int) -> Finding:
+def _not_searched(images: int) -> Finding:
     message = f"Near-duplicates were not searched for among {images:,} images, because the first search takes a while."
     advice = "Search for them with project.check(near_duplicates=True), or hide this note with near_duplicates=False."
-    return Finding("NEAR_DUPLICATES_NOT_LOOKED_FOR", "note", message, advice)
+    return Finding("NEAR_DUPLICATES_NOT_SEARCHED", "note", message, advice)

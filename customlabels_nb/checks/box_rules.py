@@ -41,7 +41,7 @@ def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.ND
         return []
     sizes = pd.DataFrame({"image": dataset.images["image"], "across": width, "down": height})
     boxes = boxes[["image", "label", *t.BOX_COLUMNS]].merge(sizes, on="image", how="left", validate="many_to_one")
-    return [finding for finding in _found(dataset.name, boxes) if finding.images]
+    return [finding for finding in _findings(dataset.name, boxes) if finding.images]
 
 
 def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
@@ -65,7 +65,7 @@ def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt
     return findings
 
 
-def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
+def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     left, top, width, height = (boxes[name].to_numpy() for name in t.BOX_COLUMNS)
     across, down = boxes["across"].to_numpy(), boxes["down"].to_numpy()
     shorter, longest = np.minimum(width, height), np.fmax(across, down)
@@ -98,7 +98,7 @@ def _found(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
         chosen = boxes[holds]
-        rows = rows_of(split, chosen["image"], [_told(row) for row in chosen.itertuples()])
+        rows = rows_of(split, chosen["image"], [_describe_box(row) for row in chosen.itertuples()])
         boxes_ = f"{counted(len(chosen), 'box', 'boxes')} {words}"
         message = f"{boxes_}, on {counted(len(rows), 'image')} of the {split} set."
         yield Finding(code, severity, message, advice, rows["image"].iat[0] if len(rows) else "", rows)
@@ -116,6 +116,6 @@ def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return repeated
 
 
-def _told(row: object) -> str:
+def _describe_box(row: object) -> str:
     box = [getattr(row, name) for name in t.BOX_COLUMNS]
     return f"{getattr(row, 'label')!r} at {box[0]:.0f}, {box[1]:.0f}: {box[2]:.0f} × {box[3]:.0f} px"  # noqa: B009

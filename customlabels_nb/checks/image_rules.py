@@ -59,7 +59,7 @@ class Files:
     remote: int = 0
 
 
-def look_at_files(
+def inspect_files(
     dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "checking files"
 ) -> Files:
     """Check in worker threads that the files of a dataset exist and are unchanged.

@@ -287,7 +287,9 @@ class Pictures:
         """Combine the images of the datasets with their current content hashes."""
         parts = [
             pd.DataFrame({
-                "image": dataset.images["image"], "split": dataset.name, "content": pd.Series(list(hashes), dtype="str"),
+                "image": dataset.images["image"],
+                "split": dataset.name,
+                "content": pd.Series(list(hashes), dtype="str"),
                 "labels": [tuple(sorted(set(names))) for names in dataset.labels_of_images()],
             })
             for dataset, hashes in zip(datasets, contents, strict=True)

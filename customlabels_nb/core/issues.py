@@ -149,7 +149,7 @@ CHECK_FINDINGS = {
     "LABELS_DIFFER_ON_SAME_PICTURE": "Duplicate or near-duplicate images have different labels.",
     "NEAR_DUPLICATES_BETWEEN_SPLITS": "Data leak: a near-duplicate is in the other split (train or test).",
     "NEAR_DUPLICATES": "The dataset contains near-duplicate images.",
-    "NEAR_DUPLICATES_NOT_LOOKED_FOR": "Near-duplicates were not searched for.",
+    "NEAR_DUPLICATES_NOT_SEARCHED": "Near-duplicates were not searched for.",
 }
 
 CODES: dict[str, str] = {

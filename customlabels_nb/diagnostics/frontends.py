@@ -438,13 +438,13 @@ def place_of(
     if "__vsc_ipynb_file__" in namespace:
         return NotebookServer(VSCODE)
     for command, python in parents:
-        for word in _told_apart(command):
+        for word in _program_words(command):
             if word in _SERVERS:
                 return NotebookServer(_SERVERS[word], python)
     return NotebookServer(VSCODE if any(name.startswith("VSCODE_") for name in environment) else UNKNOWN)
 
 
-def _told_apart(command: Sequence[str]) -> list[str]:
+def _program_words(command: Sequence[str]) -> list[str]:
     """Return the words of a command line that may name its program: the first ones, or the one after ``-m``."""
     words = [Path(word).name.removesuffix(".exe") for word in command[:4]]
     if "-m" in words:

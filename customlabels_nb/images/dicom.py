@@ -181,7 +181,7 @@ def _windowed(real: _Array, dataset: Any) -> _Array | None:
 
     try:
         if dataset.get("VOILUTSequence"):
-            return _looked_up(real, dataset.VOILUTSequence[0], _syntax(dataset).is_little_endian)
+            return _apply_lookup_table(real, dataset.VOILUTSequence[0], _syntax(dataset).is_little_endian)
         if "WindowCenter" not in dataset or "WindowWidth" not in dataset:
             return None
         with np.errstate(over="ignore"):
@@ -192,7 +192,7 @@ def _windowed(real: _Array, dataset: Any) -> _Array | None:
         return None
 
 
-def _looked_up(real: _Array, item: Any, little_endian: bool) -> _Array:
+def _apply_lookup_table(real: _Array, item: Any, little_endian: bool) -> _Array:
     """Apply a VOI LUT without pydicom, which mishandles tables with more than 256 entries of 8 bits."""
     entries, first, bits = (int(value) for value in item.LUTDescriptor)
     data = item.LUTData

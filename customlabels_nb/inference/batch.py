@@ -116,12 +116,12 @@ def detect_many(
         return _spread(postprocessor, images, root, to, resume, listing, spread)
     if to is None:
         kept = _Kept(postprocessor)
-        complete = _ask_all(postprocessor, batches, images, root, kept.take, events)
+        complete = _predict_all(postprocessor, batches, images, root, kept.take, events)
         return kept.table(listing, None if complete else images[kept.images :])
     writing, complete = open_writing(to, postprocessor, root=root, resume=resume), False
     try:
         remaining = writing.begin(images)
-        complete = _ask_all(
+        complete = _predict_all(
             postprocessor, batches, remaining, root, writing.take, events, before=len(images) - len(remaining)
         )
     finally:
@@ -172,7 +172,7 @@ def detect_chunk(
         If the run was interrupted.
     """
     kept: list[ImageResult] = []
-    if not _ask_all(postprocessor, _BatchSize(postprocessor, batch_size), images, root, kept.extend, None):
+    if not _predict_all(postprocessor, _BatchSize(postprocessor, batch_size), images, root, kept.extend, None):
         raise Cancelled("Stopped on request.")
     return kept
 
@@ -191,7 +191,7 @@ def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
     return [*words, f"Stopped: {counted(remaining, 'image is', 'images are')} left{go_on}"] if remaining else words
 
 
-def _ask_all(
+def _predict_all(
     postprocessor: Postprocessor,
     batches: _BatchSize,
     images: Sequence[str],
@@ -218,7 +218,9 @@ def _ask_all(
         with closing(map_bounded(decode, images, workers=workers, ahead=4 * workers + batches.size)) as decoded:
             parts = iter(lambda: list(islice(decoded, batches.size)), [])
             several = batches.at_a_time
-            with closing(map_bounded(partial(_looked_at, batches), parts, workers=several, ahead=several)) as answered:
+            with closing(
+                map_bounded(partial(_predict_part, batches), parts, workers=several, ahead=several)
+            ) as answered:
                 for results in answered:
                     take(results)
                     done += len(results)
@@ -229,7 +231,7 @@ def _ask_all(
     return True
 
 
-def _looked_at(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[ImageResult]:
+def _predict_part(batches: _BatchSize, batch: Sequence[tuple[str, Prepared | Failure]]) -> list[ImageResult]:
     answers = iter(batches.ask([prepared for _, prepared in batch if not isinstance(prepared, dict)]))
     return [
         ImageResult(name, None, failure=prepared)

@@ -44,7 +44,7 @@ def idle_seconds(idle_stop: str | float) -> float:
     return seconds
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Format a duration in human-readable form, such as "90 seconds", "10 minutes" or "1.5 hours"."""
     for size, unit in ((3600.0, "hour"), (60.0, "minute")):
         if seconds >= 2 * size or seconds == size:

@@ -291,9 +291,9 @@ def _same_run(there: Mapping[str, Any] | None, facts: Mapping[str, Any], path: s
         return facts.get(ENGINE)
     for name in dict.fromkeys([*facts, *there]):  # in a fixed order, so that the error is reproducible
         if name not in ("journal", ENGINE, COLUMNS) and there.get(name) != facts.get(name):
+            before, now = (_describe_setting(name, each.get(name)) for each in (there, facts))
             raise InputError(
-                f"resume=True cannot continue {path!r}: it was started with "
-                f"{_told(name, there.get(name))}, but this run uses {_told(name, facts.get(name))}. "
+                f"resume=True cannot continue {path!r}: it was started with {before}, but this run uses {now}. "
                 "Use the same value again, or pass a different `to`."
             )
     return there.get(ENGINE)
@@ -306,7 +306,7 @@ def _damaged(path: str, number: int) -> InputError:
     )
 
 
-def _told(name: str, value: object) -> str:
+def _describe_setting(name: str, value: object) -> str:
     text = repr(value)
     return f"{name}={text if len(text) <= 200 else text[:200] + '…'}"
 

@@ -215,7 +215,7 @@ class Predictor:
                 self._engine_asleep = running.choice.name
             running.close()
             self._end(running.device)
-        self._say_changed()
+        self._report_change()
         return None
 
     def probabilities(
@@ -323,7 +323,7 @@ class Predictor:
             if self._running is not None or self._asleep is None:
                 return
             self.start()
-        self._say_changed()
+        self._report_change()
 
     def _end(self, asleep: str | None) -> None:
         """Close the running model, if any. The caller must hold the lock."""
@@ -335,7 +335,7 @@ class Predictor:
         if running is not None:
             running.close()
 
-    def _say_changed(self) -> None:
+    def _report_change(self) -> None:
         if self._changed is not None:
             self._changed()
 

@@ -148,7 +148,7 @@ def _detect_frames(
     batch = forward_batch(postprocessor.predictor.device or "cpu")
     done: list[tuple[ImagePrediction, list[tuple[int, int, int]]]] = []  # complete on interrupt
     stills, empty, interrupted = _Stills(), _Stills(), False
-    frames = prefetch(_looked_at(postprocessor, video, takes), 2 * batch)
+    frames = prefetch(_predicted_frames(postprocessor, video, takes), 2 * batch)
     try:
         while group := list(islice(frames, batch)):
             answers = postprocessor.ask([frame.prepared for frame in group])
@@ -165,8 +165,8 @@ def _detect_frames(
                 (stills if named else empty).add(
                     _still(frame.small, video.size, frame.ms, _marks_of(frame.index, named))
                 )
-            _tell(events, group[-1].index + 1, video.count)
-        _tell(events, video.decoded, video.decoded)
+            _report_progress(events, group[-1].index + 1, video.count)
+        _report_progress(events, video.decoded, video.decoded)
     except (KeyboardInterrupt, Cancelled):
         interrupted = True
     finally:
@@ -185,7 +185,7 @@ def _detect_frames(
     return detection
 
 
-def _looked_at(
+def _predicted_frames(
     postprocessor: Postprocessor, video: VideoFile, takes: Callable[[int, float], bool]
 ) -> Iterator[FrameResult]:
     for frame in video.frames():
@@ -196,7 +196,7 @@ def _looked_at(
             yield FrameResult(frame.index, frame.ms, prepared, picture)
 
 
-def _tell(events: Events, done: int, total: int | None) -> None:
+def _report_progress(events: Events, done: int, total: int | None) -> None:
     events.progress("detect", done, None if total is None else max(done, total), "frames")
 
 
@@ -435,7 +435,7 @@ class VideoDetection:
 
     def __repr__(self) -> str:
         labels = ", ".join(f"{one_line(label.name)} {label.value}" for label in self._labels())
-        return f"{one_line(file_name(self.name))}: {self._looked()}; {labels or 'no detections'}"
+        return f"{one_line(file_name(self.name))}: {self._describe_length()}; {labels or 'no detections'}"
 
     def _repr_html_(self) -> str:
         """Render a timeline of the labels and the annotated video, or single frames if it is missing or too large."""
@@ -458,13 +458,13 @@ class VideoDetection:
             columns=_COLUMNS,
             begin=clock(0),
             end=clock(self._end()),
-            sentences=[self._looked() + ".", *([remark] if remark else []), *self.notes],
+            sentences=[self._describe_length() + ".", *([remark] if remark else []), *self.notes],
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
-    def _looked(self) -> str:
+    def _describe_length(self) -> str:
         """Describe how much of the video was processed."""
         count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
         length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""

@@ -180,7 +180,7 @@ class VideoFile:
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:
-                raise TruncatedVideoError(self.name, f"reading stopped before its end ({_told(error)}).") from error
+                raise TruncatedVideoError(self.name, f"reading stopped before its end ({_reason(error)}).") from error
             try:
                 yield from packet.decode()
             except av.error.EOFError:
@@ -221,7 +221,7 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
             raise TruncatedVideoError(name, reason) from error
         raise NotAVideoError(name, _NOT_READ) from error
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(name, f"it cannot be read ({_told(error)}).") from error
+        raise VideoError(name, f"it cannot be read ({_reason(error)}).") from error
     with container:
         yield VideoFile(av, container, _pictures(container, name), name, path)
 
@@ -313,7 +313,7 @@ def _direction(vector: Any) -> tuple[int, int]:
     return (int(np.sign(x)), 0) if abs(x) >= abs(y) else (0, int(np.sign(y)))
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 

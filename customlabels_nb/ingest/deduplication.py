@@ -207,7 +207,7 @@ class Deduplication:
         facts: dict[int, Facts | ImageError] = {}
         if not (self._options.copy or self._options.verify):
             remote = [index for index in wanted if is_remote(names[index])]
-            facts |= _taken_as_said(images, stats, contents, remote)
+            facts |= _stated_facts(images, stats, contents, remote)
         unread = [index for index in wanted if index not in facts and names[index] not in read]
         new: dict[int, Facts | ImageError] = {}
         _read_all(names, stats, contents, unread, self._root, new, events, by_hash=self._options.copy)
@@ -249,7 +249,7 @@ class _Content:
                 return False
         if twin is not None:
             kept = self._keep_duplicates
-            there, here = told(self.labels, twin), told(self.labels, image)
+            there, here = describe_labels(self.labels, twin), describe_labels(self.labels, image)
             differing = f" ({there} there and {here.removeprefix('labelled ')} here)" if there != here else ""
             message = f"Duplicate of {twin!r} in the dataset{differing}. {_FATE[kept]}"
             self.issues.append(Issue("DUPLICATE_CONTENT", message, image, self.source))
@@ -280,7 +280,7 @@ def _is_to_be_read_again(
     return verify or (content is not None and stored[0] is not None and content != stored[0])
 
 
-def _taken_as_said(
+def _stated_facts(
     images: pd.DataFrame, stats: Sequence[Stat], contents: Sequence[str | None], indexes: Sequence[int]
 ) -> dict[int, Facts]:
     """Return the metadata that the source provides for the images at ``indexes``, without reading them."""
@@ -449,7 +449,7 @@ def labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return labels
 
 
-def told(labels: LabelsByImage, image: str) -> str:
+def describe_labels(labels: LabelsByImage, image: str) -> str:
     """Describe the labels of an image, for example as ``labelled 'a' and 'b'``."""
     image_labels = labels.get(image)
     return f"labelled {' and '.join(map(repr, image_labels))}" if image_labels else "not labelled"

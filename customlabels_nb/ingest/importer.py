@@ -15,7 +15,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.deduplication import Deduplication, Facts, LabelsByImage, labels_by_image, told
+from customlabels_nb.ingest.deduplication import Deduplication, Facts, LabelsByImage, describe_labels, labels_by_image
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
@@ -203,7 +203,7 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
         if not other or (not stored_labels and statuses.get(image) == "unlabelled"):
             continue
         is_now = (
-            f"is already {told(stored, image)}"
+            f"is already {describe_labels(stored, image)}"
             if stored_labels
             else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
         )

@@ -23,7 +23,7 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.deduplication import Deduplication, Facts
-from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables, image_uri
 from customlabels_nb.store import Action, SqlStore
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
@@ -69,7 +69,7 @@ def update_entries(
         images, marks = _replaced(stored, manifest, names)
         known = forget_where_changed(images, marks, stored, old), marks
         images, marks = (frame[~frame["image"].isin(names)] for frame in (manifest.images, manifest.annotations))
-        contents = found_in_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
+        contents = contents_of_tables(images, marks, source.name, root=root, issues=manifest.issues, lines=unread)
         intake = Deduplication(known_files, ImportOptions(split), source.name, root).take_in(contents, facts, events)
         try:
             written = store.update_entries(

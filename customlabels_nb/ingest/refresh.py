@@ -58,7 +58,7 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
         seen.look(contents)
         left_out = [image for image in contents.images["image"] if image in removed]
         report += RefreshReport(removed=left_out)
-        new = _without(contents, {*left_out, *_known_otherwise(store, split, contents, root)}, bare=mine)
+        new = _without(contents, {*left_out, *_known_elsewhere(store, split, contents, root)}, bare=mine)
         options = ImportOptions(split, copy=bool(description.get("copy")))
         done = import_images(store, root, new, options, events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
@@ -76,14 +76,14 @@ class _SourceImages:
         self._split = split
         self._root = root
         self._there: set[str] = set()
-        self._looked_at: list[Description] = []
+        self._descriptions: list[Description] = []
         self.unreachable: list[Description] = []
 
     def look(self, listed: SourceContents) -> None:
         """Record the images that a source contains now."""
         self._there.update(listed.images["image"])
         if not listed.description.get("copy"):
-            self._looked_at.append(listed.description)
+            self._descriptions.append(listed.description)
         of_source = self._images[self._images["source"] == listed.description.get("name")]
         if listed.description.get("kind") == "zip" and not set(listed.images["image"]) <= set(self._images["image"]):
             # a new version of an archive is unpacked to another folder: its images are matched by content
@@ -106,8 +106,8 @@ class _SourceImages:
     def _is_gone(self, split: str, image: str, source: str) -> bool:
         if any(_is_of(description, image, source) for description in self.unreachable):
             return False
-        of_zip = any(d.get("kind") == "zip" and d.get("name") == source for d in self._looked_at)
-        from_here = any(_is_of(description, image, source) for description in self._looked_at)
+        of_zip = any(d.get("kind") == "zip" and d.get("name") == source for d in self._descriptions)
+        from_here = any(_is_of(description, image, source) for description in self._descriptions)
         if is_remote(image) or of_zip:
             return from_here
         return (from_here or split == self._split) and not os.path.lexists(to_path(image, self._root))
@@ -146,7 +146,7 @@ def _removed(store: SqlStore, split: str) -> set[str]:
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
-def _known_otherwise(store: SqlStore, split: str, listed: SourceContents, root: Path) -> set[str]:
+def _known_elsewhere(store: SqlStore, split: str, listed: SourceContents, root: Path) -> set[str]:
     """Return the found images that are in the other split, and images from a zip file with known content."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])

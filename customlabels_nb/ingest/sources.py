@@ -107,7 +107,7 @@ class SourceContents:
             yield SourceContents(images, marks, self.description, self.stats[rows], *more, self.contents[rows])
 
 
-def found_in_tables(
+def contents_of_tables(
     images: pd.DataFrame,
     annotations: pd.DataFrame,
     name: str,
@@ -313,7 +313,7 @@ class _Finder:
             return None
         # the listing has all the required metadata, so no more requests are needed
         files = sort_out_listing(url, listing, labels_from=self._labels_from)
-        return self._from_found_files(files, {"kind": "folder", "name": url})
+        return self._from_folder_files(files, {"kind": "folder", "name": url})
 
     def _from_zip_url(self, url: str) -> SourceContents:
         with scratch(self._project_folder) as folder:
@@ -345,9 +345,9 @@ class _Finder:
         return contents
 
     def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
-        return self._from_found_files(read_folder(folder, labels_from=self._labels_from), description)
+        return self._from_folder_files(read_folder(folder, labels_from=self._labels_from), description)
 
-    def _from_found_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+    def _from_folder_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
         rows = pd.DataFrame(
             {"image": pd.Series(files.images, dtype="str"), "label": pd.Series(files.labels, dtype=object)}
         )

@@ -15,7 +15,17 @@ from customlabels_nb.core.tables import MACHINE, storable
 from customlabels_nb.errors import InputError
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.consolidation import OPEN
-from customlabels_nb.jobs.leases import CHANGED, LATE, MERGED, SKIPPED, SKIPS_TO_REVIEW, name_in, name_key, one, run
+from customlabels_nb.jobs.leases import (
+    CHANGED,
+    LATE,
+    MERGED,
+    SKIPPED,
+    SKIPS_TO_REVIEW,
+    fetch_one,
+    name_in,
+    name_key,
+    run,
+)
 from customlabels_nb.settings import find_user, is_nobody, settings
 from customlabels_nb.store import SqlStore
 
@@ -96,7 +106,7 @@ def current_person(store: SqlStore) -> tuple[str, bool]:
 def find_role(connection: Connection, job: int, person: str) -> str:
     """Return the role of a member of a job, "" for others."""
     sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
-    member = one(connection, sql, job=job, who=person)
+    member = fetch_one(connection, sql, job=job, who=person)
     return "" if member is None else str(member.role)
 
 

@@ -25,7 +25,7 @@ from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
-from customlabels_nb.jobs.leases import MERGED, name_in, name_key, one, read_job, run
+from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, name_key, read_job, run
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
@@ -759,7 +759,7 @@ class LabellingJob:
         """
         with self._acting("reviewer", "reject an answer of") as (connection, person):
             sql = "SELECT 1 FROM job_answers a JOIN job_tasks t ON t.id = a.task WHERE a.id = :id AND t.job = :job"
-            if one(connection, sql, id=answer, job=self._id) is None:
+            if fetch_one(connection, sql, id=answer, job=self._id) is None:
                 raise InputError(f"answer={answer!r} does not exist. job.answers lists the answers.")
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
@@ -879,7 +879,7 @@ class LabellingJob:
 
     def _check_managers(self, connection: Connection) -> None:
         sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"
-        if one(connection, sql, job=self._id) is None:
+        if fetch_one(connection, sql, job=self._id) is None:
             raise NotAllowedError("A job needs a manager. First invite another one: job.invite([…], role='manager').")
 
     def _tasks(self, connection: Connection, images: str | Iterable[str]) -> dict[int, str]:

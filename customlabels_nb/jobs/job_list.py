@@ -15,7 +15,7 @@ from customlabels_nb.jobs.job import LabellingJob, check_settings, encoded_gold,
 from customlabels_nb.jobs.job_output import check_job_name
 from customlabels_nb.jobs.job_results import PROGRAM
 from customlabels_nb.jobs.job_tasks import ProjectPlace, add_tasks, follow_images, followed_images, gold_of, images_of
-from customlabels_nb.jobs.leases import add_member, one, read_job, run
+from customlabels_nb.jobs.leases import add_member, fetch_one, read_job, run
 from customlabels_nb.store import Action
 from customlabels_nb.store.database import insert_rows, now_us, record, take_ids
 from customlabels_nb.store.network_disks import refuse_network_disk
@@ -119,7 +119,7 @@ class LabellingJobs:
         names = images_of(self._location, images)
         manager = check_person(current_person(store)[0])
         with store.writing() as connection:
-            there = one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
+            there = fetch_one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
             if there is not None:
                 raise NotAllowedError(
                     f"There is a job {there.name!r} already, and names are never used again. Choose another name, or "
@@ -152,7 +152,7 @@ class LabellingJobs:
 
     def __getitem__(self, name: str) -> LabellingJob:
         with self._location.store.reading() as connection:
-            row = one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
+            row = fetch_one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
         if row is None:
             raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
         return LabellingJob(self._location, row.id, self._open_screen)

@@ -32,8 +32,8 @@ from customlabels_nb.jobs.leases import (
     SKIPPED,
     SKIPS_TO_REVIEW,
     TRUSTED,
+    fetch_one,
     name_in,
-    one,
     read_job,
     run,
     stop,
@@ -192,13 +192,13 @@ def is_complete(connection: Connection, job: int) -> bool:
     """Check whether a job needs no more answers, and all those it has are combined."""
     unanswered = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
         WHERE s.job = :job AND s.state <> 'answered' AND s.slot > 0 AND t.state = '{OPEN}' AND {THERE} LIMIT 1"""
-    return one(connection, unanswered, job=job) is None and not _is_undecided(connection, job)
+    return fetch_one(connection, unanswered, job=job) is None and not _is_undecided(connection, job)
 
 
 def _is_undecided(connection: Connection, job: int) -> bool:
     """Check whether tasks of a job have all their answers, but are not decided."""
     sql = f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND t.state = '{ANSWERED}' LIMIT 1"
-    return one(connection, sql, job=job) is not None
+    return fetch_one(connection, sql, job=job) is not None
 
 
 def settle(store: SqlStore, job: int, *, again: bool = False) -> None:
@@ -300,7 +300,7 @@ def finish(store: SqlStore, job: int) -> None:
 def newest_answer(connection: Connection, job: int | None = None) -> int:
     """Return the number of the newest answer, by default of all jobs, 0 if there is none."""
     of_job = "" if job is None else "JOIN job_tasks t ON t.id = a.task WHERE t.job = :job"
-    newest = one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
+    newest = fetch_one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
     return 0 if newest is None else int(newest.id)
 
 

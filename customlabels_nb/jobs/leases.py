@@ -145,7 +145,7 @@ def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
     return result.all() if result.returns_rows else ()
 
 
-def one(connection: Connection, sql: str, **values: Any) -> Row[Any] | None:
+def fetch_one(connection: Connection, sql: str, **values: Any) -> Row[Any] | None:
     """Run one SQL statement and return its first row, None if there is none."""
     rows = run(connection, sql, **values)
     return rows[0] if rows else None
@@ -218,10 +218,10 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
         FROM jobs WHERE id = :job"""
     job_row = run(connection, of_job, job=job)[0]
     seen = "UPDATE job_members SET seen = {now} WHERE job = :job AND who = :who RETURNING id, state, reason, cursor"
-    member = one(connection, seen, job=job, who=who)
+    member = fetch_one(connection, seen, job=job, who=who)
     if member is None and job_row.members == "open":
         add_member(connection, job, who, exact=True)
-        member = one(connection, seen, job=job, who=who)
+        member = fetch_one(connection, seen, job=job, who=who)
     name, why = job_row.name, None
     if job_row.state != "running":
         verb = "resume" if job_row.state == "paused" else "reopen"
@@ -254,7 +254,7 @@ def name_in(connection: Connection, job: int, name: str, *, exact: bool = False,
     With ``exact``, other spellings are other people. A name that was merged into another one is that one.
     """
     sql = "SELECT who, role, reason FROM job_members WHERE job = :job"
-    row = one(connection, f"{sql} AND who = :who {lock}", job=job, who=name)
+    row = fetch_one(connection, f"{sql} AND who = :who {lock}", job=job, who=name)
     if row is None and not exact:
         key, members = name_key(name), run(connection, f"{sql} ORDER BY id", job=job)
         row = next((member for member in members if name_key(member.who) == key), None)
@@ -272,7 +272,7 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
     """Give a member no more tasks, take back those they hold, and tell whether there is such a member."""
     sql = f"""UPDATE job_members SET state = :state, reason = :reason
         WHERE job = :job AND who = :who AND state <> 'removed' AND {only} RETURNING id"""
-    is_stopped = one(connection, sql, job=job, who=who, state=state, reason=reason) is not None
+    is_stopped = fetch_one(connection, sql, job=job, who=who, state=state, reason=reason) is not None
     if is_stopped:
         reopen(connection, job, who)
     return is_stopped
@@ -293,7 +293,7 @@ def _lease_from(connection: Connection, after: int, stop: int, count: int, **val
     rows = [*run(connection, _LEASE, count=count, after=after, stop=stop, window=window, **values)]
     while len(rows) < count:  # look at more and more tasks, from the first one on
         near = {"job": values["job"], "after": after, "stop": stop, "window": window}
-        last = one(connection, f"SELECT max(task) AS task, count(*) AS number FROM ({_NEAR}) AS near", **near)
+        last = fetch_one(connection, f"SELECT max(task) AS task, count(*) AS number FROM ({_NEAR}) AS near", **near)
         if last is None or last.task is None:
             break
         near |= {"stop": last.task, "window": _END, "count": count - len(rows)}
@@ -310,7 +310,7 @@ def _lease_gold(connection: Connection, count: int, *, job: int, slot: int, **va
         FROM job_tasks t LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who AND s.slot < 0
             AND (s.state = 'answered' OR s.until >= {now})
         WHERE t.job = :job AND t.gold IS NOT NULL"""
-    gold = one(connection, counts, job=job, who=values["who"])
+    gold = fetch_one(connection, counts, job=job, who=values["who"])
     if gold is None or gold.total <= gold.had:
         return ()
     first = max(0, min(count, _FIRST_GOLD - gold.had))
@@ -480,7 +480,7 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
         hold = """UPDATE job_slots SET state = 'held', since = {now}, token = {token},
                 until = {now} + (SELECT lease FROM jobs WHERE id = job_slots.job)
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
-        row = one(connection, hold, **values)
+        row = fetch_one(connection, hold, **values)
         note_states(connection, "t.id = :task", task=lease.task)
         return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
@@ -495,12 +495,12 @@ def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
 
 def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     """Stop counting an answer. The earliest late answer to its task takes its place, otherwise its slot reopens."""
-    answer_row = one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
+    answer_row = fetch_one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
     if answer_row is None:
         raise NotAllowedError(f"Answer {answer!r} does not exist. job.answers lists the answers.")
     task = lock_task(connection, answer_row.task)
     run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task.id)
-    row = one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
+    row = fetch_one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
     if row is None:
         raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
     uncount(connection, reason, "id = :id", id=answer)

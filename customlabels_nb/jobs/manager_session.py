@@ -303,22 +303,26 @@ def describe_pace(submitted: IntArray, now: int, remaining: int) -> dict[str, st
     pace = len(recent) / max(now - start, _MINUTE) if since <= _PAUSE else 0.0
     rate = {"rate": f"{pace * _HOUR:,.0f}", "per": "answers an hour"}
     if not pace:
-        rate = {"rate": "–", "per": f"no answers for {_in_words(since)}"}
+        rate = {"rate": "–", "per": f"no answers for {_format_duration(since)}"}
     if not remaining:
         return {**rate, "left": "done", "more": "all answers are in"}
     exact, days = remaining / pace if pace else np.inf, (now - week[0]) / _DAY if len(week) else 0
     if days >= 1 and exact > _LONG:
         daily = len(week) / days
-        return {**rate, "left": _in_words(remaining / daily * _DAY), "more": f"at {daily:,.0f} answers a day"}
+        return {**rate, "left": _format_duration(remaining / daily * _DAY), "more": f"at {daily:,.0f} answers a day"}
     if not pace:
         return {**rate, "left": "–", "more": ""}
     error = 2 / np.sqrt(len(recent))
-    bounds = [_in_words(exact / (1 + error), exact), _in_words(exact / (1 - error), exact)] if error < 1 else []
+    bounds = (
+        [_format_duration(exact / (1 + error), exact), _format_duration(exact / (1 - error), exact)]
+        if error < 1
+        else []
+    )
     between = f"{bounds[0].split()[0]} to {bounds[1]}" if len(set(bounds)) == 2 else ""
-    return {**rate, "left": _in_words(exact), "more": between}
+    return {**rate, "left": _format_duration(exact), "more": between}
 
 
-def _in_words(time_: float, like: float | None = None) -> str:
+def _format_duration(time_: float, like: float | None = None) -> str:
     """Format a duration in microseconds in the unit that fits ``like``, by default itself."""
     unit, size = next((unit, size) for unit, (size, most) in _UNITS.items() if (like or time_) < most)
     return counted(max(1, round(time_ / size)), unit)

@@ -25,7 +25,7 @@ from customlabels_nb.jobs.identity import current_person
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, newest_answer, newest_answers
 from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS
-from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, one, run
+from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, fetch_one, run
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Change
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
@@ -294,7 +294,7 @@ class ReviewerSession(ReviewSession):
                 )
             with self._project.reading() as connection:
                 sql = f"SELECT t.image FROM job_tasks t WHERE t.id IN :each AND {NOBODY_LEFT}"
-                alone = one(connection, sql, each=[self._facts[name]["task"] for name in images])
+                alone = fetch_one(connection, sql, each=[self._facts[name]["task"] for name in images])
             if alone is not None:
                 raise NotAllowedError(
                     f"Nobody is left to ask about {alone.image!r}. A manager can invite more people: job.invite([…])."

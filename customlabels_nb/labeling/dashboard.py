@@ -119,7 +119,7 @@ class DashboardSession(ProjectScreen):
         self._dataset = dataset
         self._check, self._plan = check, plan
         self._followed: FollowedCounts | None = None
-        self._told: Callable[[], object] | None = None
+        self._when_complete: Callable[[], object] | None = None
         self._was_read = threading.Event()
         threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
@@ -136,7 +136,7 @@ class DashboardSession(ProjectScreen):
         try:
             followed = FollowedCounts(self._store)
             with self._lock:
-                self._followed, callback = followed, self._told
+                self._followed, callback = followed, self._when_complete
         except StoreError:
             return  # totals() raises the error
         finally:
@@ -145,9 +145,9 @@ class DashboardSession(ProjectScreen):
             callback()
 
     def when_complete(self, callback: Callable[[], object]) -> None:
-        """Call ``told()``, possibly in another thread, as soon as everything has been read."""
+        """Call ``callback()``, possibly in another thread, as soon as everything has been read."""
         with self._lock:
-            self._told, done = callback, self._followed is not None
+            self._when_complete, done = callback, self._followed is not None
         if done:
             callback()
 

@@ -33,7 +33,7 @@ class Job(Generic[T]):
 
     Parameters
     ----------
-    told : callable, optional
+    on_end : callable, optional
         Callback without arguments, called in the background thread when the job has ended.
 
     Attributes
@@ -42,8 +42,8 @@ class Job(Generic[T]):
         Counter that increases whenever the state changes.
     """
 
-    def __init__(self, told: Callable[[], object] | None = None) -> None:
-        self.told = told
+    def __init__(self, on_end: Callable[[], object] | None = None) -> None:
+        self.on_end = on_end
         self.changes = 0
         self._lock = threading.Lock()
         self._state: JobState[T] = JobState()
@@ -100,5 +100,5 @@ class Job(Generic[T]):
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A background job of a widget failed.")
             self._become(JobState("failed", error=f"{type(error).__name__}: {error}"))
-        if self.told is not None:
-            self.told()
+        if self.on_end is not None:
+            self.on_end()

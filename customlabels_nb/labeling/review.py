@@ -295,7 +295,7 @@ class ReviewSession(LabellingSession):
         for label in {label for labels in wanted.values() for label in labels}:
             self.check_known(label)
         change = edit_rules.set_labels_of(wanted, annotator=self.user)
-        return self._edit(list(wanted), _looked_through(change), "take suggestions", revisions, looked_through=True)
+        return self._edit(list(wanted), _mark_reviewed(change), "take suggestions", revisions, looked_through=True)
 
     def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
         """Remove all annotations of images, including boxes, and return the images to the queue."""
@@ -362,10 +362,10 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
 def _take_away(label: str) -> edit_rules.Change:
     """Return an edit that removes this label and marks images as reviewed, or unlabelled if they have no label left."""
 
-    return _looked_through(edit_rules.remove_label(label))
+    return _mark_reviewed(edit_rules.remove_label(label))
 
 
-def _looked_through(edit: edit_rules.Change) -> edit_rules.Change:
+def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
     """Return the edit, after which images are reviewed, or unlabelled if they have no label left."""
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

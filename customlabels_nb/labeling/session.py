@@ -303,7 +303,7 @@ class LabellingSession(ProjectScreen):
             self.queues.put_aside(taken_out, passed)
             self._view = None
 
-    def _hear_of_assist(self) -> None:
+    def _on_assist_change(self) -> None:
         """Show the prelabels of a new run."""
         if self.queues.renew():
             self._reread_predictions(always=True)
@@ -313,7 +313,7 @@ class LabellingSession(ProjectScreen):
         """Create a view that fixes the displayed images and their order. See ``waiting`` of :class:`View`."""
         self.check_queue(query, self.split)
         with self._lock:
-            self._hear_of_assist()
+            self._on_assist_change()
             try:
                 return self._settle(query, self._order(query))
             except NotReadyError as error:
@@ -531,7 +531,7 @@ class LabellingSession(ProjectScreen):
             Changed images of the open dataset, or None if any image may have changed.
         """
         with self._lock:
-            self._hear_of_assist()
+            self._on_assist_change()
             if self._store.last_action() == self._seen:
                 return set()
             actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)

@@ -87,7 +87,7 @@ class SessionFiles:
         """Return a JPEG thumbnail of at most ``pixels`` × ``pixels``, or an error, for each (image, content hash)."""
         size = next((size for size in _TILE_SIZES if size >= pixels), _TILE_SIZES[-1])
 
-        def one(image: tuple[str, str | None]) -> bytes | ImageError:
+        def load(image: tuple[str, str | None]) -> bytes | ImageError:
             name, content = image
             try:
                 return thumbnail_of(name, root=self.root, sha256=content, size=size, cache=self._thumbnails)
@@ -99,7 +99,7 @@ class SessionFiles:
             kept_thumbnail(content, size=size, cache=self._thumbnails) for _, content in images
         ]
         lacking = [image for image, data in zip(images, thumbnails, strict=True) if data is None]
-        made = map_bounded(one, lacking, workers=settings.threads)
+        made = map_bounded(load, lacking, workers=settings.threads)
         return [next(made) if data is None else data for data in thumbnails]
 
     def full(self, image: str, content: str | None) -> BrowserImage:

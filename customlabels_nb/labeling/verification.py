@@ -34,7 +34,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.images.reading import is_remote, located
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import ImportOptions, found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables, image_uri
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import is_whole
@@ -253,7 +253,7 @@ class Verification(DrawingSession):
             plain = part.assign(tags=[[] for _ in range(len(part))])
             part_marks = marks[marks["image"].isin(part["image"])]
             if len(part):
-                contents = found_in_tables(plain, part_marks, f"feedback of {self.model}", root=None)
+                contents = contents_of_tables(plain, part_marks, f"feedback of {self.model}", root=None)
                 reports[split] = import_images(self._project, self._folder, contents, ImportOptions(split))
         change_signal.notify(self._folder)
         names = [name for report in reports.values() for name in report.added_images]
@@ -329,7 +329,7 @@ def draw_sample(
         store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
         store.add_labels(with_labels, action)
-        contents = found_in_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
+        contents = contents_of_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
         report = import_images(store, folder, contents, ImportOptions())
         kept = store.images(t.TRAIN)
         known = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count

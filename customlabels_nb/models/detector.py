@@ -200,11 +200,11 @@ def detect(
         for positions in groups.values():
             batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
             for position, output in zip(positions, network(batch, least), strict=True):
-                detected[position] = _found(output, canvases[position])
+                detected[position] = _detected_boxes(output, canvases[position])
     return [detected[position] for position in range(len(canvases))]
 
 
-def _found(output: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
+def _detected_boxes(output: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:
     corners = output["boxes"].detach().cpu().double().numpy()
     boxes, scores = canvas.to_image(corners), output["scores"].detach().cpu().double().numpy()
     seen = (corners[:, 2:] - corners[:, :2] >= 1).all(axis=1)  # boxes thinner than a pixel are not objects

@@ -81,14 +81,14 @@ def refresh_if_due(location: ProjectLocation, *, clock: Callable[[], int] = now_
     claimed = store.change_setting(_SETTING, lambda old: {**old, "looked": now} if is_due(old) else old)
     if claimed["looked"] != now:  # another kernel looks
         return
-    thread = Thread(target=_look, args=(location, clock), name="customlabels_nb auto refresh", daemon=True)
+    thread = Thread(target=_refresh, args=(location, clock), name="customlabels_nb auto refresh", daemon=True)
     thread.start()
     thread.join(_PATIENCE_SECONDS)
     if thread.is_alive():
         say("The sources of the project are looked at in the background. New images appear when they are found.")
 
 
-def _look(location: ProjectLocation, clock: Callable[[], int]) -> None:
+def _refresh(location: ProjectLocation, clock: Callable[[], int]) -> None:
     try:
         report = refresh_sources(location, [split for split in t.SPLITS if location.store.dataset(split)], clock=clock)
     except CustomLabelsError as error:

@@ -634,7 +634,7 @@ class Model(Runnable):
 
     def _note_change(self) -> None:
         """Update the status after an idle stop, or after a request has restarted the model."""
-        from customlabels_nb.inference.idle import in_words
+        from customlabels_nb.inference.idle import format_duration
 
         with _LOCKS[self._key], suppress(CustomLabelsError):  # the project may be deleted
             life = _RUNNING.get(self._key)
@@ -644,7 +644,7 @@ class Model(Runnable):
                 self._note_running(life)
             elif life.heartbeat is not None:
                 life.be_silent()
-                idle = in_words(life.predictor.idle_stop)
+                idle = format_duration(life.predictor.idle_stop)
                 self._set("STOPPED", f"The model was stopped after {idle} without requests.")
 
     def _end(self, status: str, message: str) -> None:

@@ -39,7 +39,7 @@ from customlabels_nb.training.stored import stored_evaluation
 from customlabels_nb.training.tasks import BRANDS, choose_task
 
 CARD = "card.md"
-_IN_WORDS = {
+_DESCRIPTIONS = {
     SINGLE_LABEL: "Single-label classifier: it assigns one label to each image",
     MULTI_LABEL: "Multi-label classifier: it assigns each image all labels that apply to it",
     BOXES: "Object detector: it finds objects in an image, each with a label and a box",
@@ -66,7 +66,7 @@ _LONGEST_VALUE = 60
 #: Thresholds that differ by less are considered equal, as library releases may differ in the last digits.
 _SAME = 1e-6
 #: Findings that the limits section covers.
-_SAID = ("LABEL_HAS_FEW_IMAGES", "LABEL_HAS_FEW_TEST_IMAGES", "LABEL_NOT_IN_TEST", "TEST_SET_MISSING")
+_STATED_ELSEWHERE = ("LABEL_HAS_FEW_IMAGES", "LABEL_HAS_FEW_TEST_IMAGES", "LABEL_NOT_IN_TEST", "TEST_SET_MISSING")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, CustomLabelsError)
 # thresholds for the limits section
 _WIDE = 0.1  # width of an F1 interval worth mentioning
@@ -362,7 +362,7 @@ class CardFacts:
                 dataset.images[side].to_numpy(dtype="float64", na_value=float("nan")) for side in ("width", "height")
             )
             findings += check_boxes(dataset, *sizes)
-        messages = [finding.message for finding in findings if finding.code not in _SAID]
+        messages = [finding.message for finding in findings if finding.code not in _STATED_ELSEWHERE]
         both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
         if both:
             messages.append(
@@ -434,7 +434,7 @@ def sections(facts: CardFacts) -> list[Block]:
     """Build all blocks of the card, in order."""
     return [
         Heading(facts.record.name, 1),
-        *_what(facts),
+        *_summary(facts),
         *_data(facts),
         *_recipe(facts),
         *_results(facts),
@@ -444,11 +444,11 @@ def sections(facts: CardFacts) -> list[Block]:
     ]
 
 
-def _what(facts: CardFacts) -> Iterator[Block]:
+def _summary(facts: CardFacts) -> Iterator[Block]:
     if facts.record.description:
         yield Text(facts.record.description)
     reason = f" ({facts.reason})" if facts.reason else ""
-    words = _IN_WORDS.get(facts.recipe or facts.task, _IN_WORDS[facts.task])
+    words = _DESCRIPTIONS.get(facts.recipe or facts.task, _DESCRIPTIONS[facts.task])
     yield Text(f"{words}{reason}. It belongs to the project {facts.project}.")
     rows = zip(facts.config.labels, facts.config.colors, strict=True)
     yield Table(("label", "color"), tuple((label, Color(color)) for label, color in rows))

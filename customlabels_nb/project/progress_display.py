@@ -54,7 +54,7 @@ def watch(
             stack.enter_context(progress_bars(stream, show=bool(show)))
             yield stream
             return
-        stack.callback(stream.subscribe(view.hear))
+        stack.callback(stream.subscribe(view.receive))
         with _ends(view):
             yield stream
 

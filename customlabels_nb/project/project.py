@@ -37,7 +37,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
-from customlabels_nb.ingest.sources import ImportOptions, Source, found_in_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables, image_uri
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
@@ -319,7 +319,7 @@ class Project:
             given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
             raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         options = ImportOptions(split, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
-        contents = found_in_tables(
+        contents = contents_of_tables(
             dataset.images,
             dataset.annotations,
             dataset.name,

@@ -30,7 +30,7 @@ from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.progress_display import can_show_widgets
 from customlabels_nb.settings import is_nobody, settings
-from customlabels_nb.training.plan import plan_in_words
+from customlabels_nb.training.plan import describe_plan
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist
@@ -240,7 +240,7 @@ def open_dashboard(location: ProjectLocation, *, check: Callable[[Events], Check
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:
-        return plan_in_words(location.store.project().task, location.dataset(t.TRAIN), location.dataset(t.TEST))
+        return describe_plan(location.store.project().task, location.dataset(t.TRAIN), location.dataset(t.TEST))
 
     session = DashboardSession(
         location.store, location.root, dataset=location.dataset, check=check, plan=plan, assist=assist

@@ -146,14 +146,14 @@ def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
     """Return new contents for the files that contain image names, with the image names in the target project."""
     try:
         known = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
-        names = {image: _name_there(image, source, target) for images in known.values() for image in images}
+        names = {image: _name_in_target(image, source, target) for images in known.values() for image in images}
         moved = {image: new for image, new in names.items() if new != image}
         return relocated_files(folder, moved) if moved else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"The snapshots in {str(folder)!r} are damaged ({error}). Nothing was copied.") from error
 
 
-def _name_there(image: str, source: Path, target: Path) -> str:
+def _name_in_target(image: str, source: Path, target: Path) -> str:
     """Return the name of an image in the target project: relative if inside the project folder, absolute otherwise."""
     if is_remote(image):
         return image

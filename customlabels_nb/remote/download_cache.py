@@ -20,7 +20,15 @@ from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError
 from customlabels_nb.events import Events
 from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
-from customlabels_nb.remote.remote_files import RemoteFile, is_identity, is_web, look_up, read, size_in, tells
+from customlabels_nb.remote.remote_files import (
+    RemoteFile,
+    identity_matches,
+    is_identity,
+    is_web,
+    look_up,
+    read,
+    size_in,
+)
 from customlabels_nb.settings import settings
 
 #: Number of concurrent requests. Threads that wait for the network use no processor.
@@ -68,7 +76,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_answers)
 
 
-def was_asked_for(url: str) -> bool:
+def was_looked_up(url: str) -> bool:
     """Check whether an object store has reported the identity of a file to this process, however long ago."""
     return url in _seen
 
@@ -216,7 +224,7 @@ def _read(
             data = b""  # the known identity may be outdated
         if identity is None:
             return data, None
-        is_current = tells(identity, data)
+        is_current = identity_matches(identity, data)
         if is_current is None and just_asked:
             is_current = True
         if not is_current:

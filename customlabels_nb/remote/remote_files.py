@@ -149,7 +149,7 @@ def list_files(url: str) -> list[RemoteFile]:
     MissingDependencyError
         If the protocol needs a package that is not installed.
     """
-    with _telling(url, "listed"):
+    with _url_errors(url, "listed"):
         system, path = open_system(url)
         system.invalidate_cache()
         pattern = "*" in url
@@ -187,7 +187,7 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
     seen, waiting = {url}, [url]
     while waiting:
         page = waiting.pop()
-        with _telling(page, "listed"):
+        with _url_errors(page, "listed"):
             system, path = open_system(page)
             links: list[str] = [html.unescape(link) for link in system.ls(path, detail=False)]
         for link in links:
@@ -260,7 +260,7 @@ def download(url: str, path: Path, max_bytes: int) -> None:
     MissingDependencyError
         If the protocol needs a package that is not installed.
     """
-    with _telling(url, "read"):
+    with _url_errors(url, "read"):
         system, location = open_system(url)
         with system.open(location, "rb") as source, path.open("wb") as target:
             while target.tell() <= max_bytes and (data := source.read(1 << 20)):
@@ -270,7 +270,7 @@ def download(url: str, path: Path, max_bytes: int) -> None:
         raise InputError(f"{url!r} has more than {max_bytes:,} bytes.")
 
 
-def tells(identity: str, data: bytes) -> bool | None:
+def identity_matches(identity: str, data: bytes) -> bool | None:
     """Check whether the bytes match an identity, or return None if the identity has no checksum to compare."""
     if len(data) != size_in(identity):
         return False
@@ -331,7 +331,7 @@ def path_in_bucket(url: str) -> Path | None:
 
 
 @contextmanager
-def _telling(url: str, what: str) -> Iterator[None]:
+def _url_errors(url: str, what: str) -> Iterator[None]:
     """Convert exceptions to errors that state that the URL cannot be ``what`` ("listed" or "read"), and why."""
     try:
         yield

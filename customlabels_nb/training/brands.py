@@ -28,7 +28,7 @@ from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
 from customlabels_nb.training.pasting import Color, Logo, Sticker, compose
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
-from customlabels_nb.training.trimming import Ground, grounds_in_words, read_cutout
+from customlabels_nb.training.trimming import Ground, describe_grounds, read_cutout
 
 #: Scenes per epoch.
 EPOCH = 512
@@ -138,14 +138,14 @@ class BrandScenes:
         np.random.default_rng(random_state).shuffle(self._backgrounds)  # neighbours in a folder are similar
         self._kept = _Kept(cache_bytes)
         position = {label: i for i, label in enumerate(labels)}
-        cut_outs = self._look_at([(image, position[label]) for image, label in logos], events or Events())
+        cut_outs = self._cut_out_logos([(image, position[label]) for image, label in logos], events or Events())
         if not cut_outs:
             reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
             raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}. Add images.")
         self._present = sorted({seen.label for seen in cut_outs})
         self._images = {label: [seen.image for seen in cut_outs if seen.label == label] for label in self._present}
         self._with_ground = _labels_with_their_ground(cut_outs)
-        self.notes = self._in_words(labels, [label for _, label in logos], cut_outs)
+        self.notes = self._describe_logos(labels, [label for _, label in logos], cut_outs)
 
     def __len__(self) -> int:
         return self._length
@@ -228,7 +228,7 @@ class BrandScenes:
             self._note(error)
             return None
 
-    def _look_at(self, logos: list[tuple[str, int]], events: Events) -> list[_CutOutLogo]:
+    def _cut_out_logos(self, logos: list[tuple[str, int]], events: Events) -> list[_CutOutLogo]:
         """Cut out each logo once, and return the usable images with their backgrounds."""
 
         def look(pair: tuple[str, int]) -> _CutOutLogo | ImageError:
@@ -257,8 +257,8 @@ class BrandScenes:
         if issue not in self.issues:
             self.issues.append(issue)
 
-    def _in_words(self, labels: Sequence[str], wanted: Sequence[str], cut_outs: list[_CutOutLogo]) -> list[str]:
-        notes = grounds_in_words([seen.ground for seen in cut_outs])
+    def _describe_logos(self, labels: Sequence[str], wanted: Sequence[str], cut_outs: list[_CutOutLogo]) -> list[str]:
+        notes = describe_grounds([seen.ground for seen in cut_outs])
         if self.issues:
             first = f"{self.issues[0].where!r}: {self.issues[0].message}"
             notes.append(f"{len(self.issues):,} of {len(wanted):,} images cannot be used, for example {first}")

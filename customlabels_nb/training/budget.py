@@ -86,7 +86,7 @@ class Clock:
         """
         begun, beyond, seen = self._now(), 0.0, list[tuple[int, float]]()
 
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             nonlocal beyond
             if not isinstance(event, Progress) or event.phase != phase or event.total is None or beyond:
                 return
@@ -96,7 +96,7 @@ class Clock:
                 expected = (seen[-1][1] - since) / (event.done - before) * (event.total - before)
                 beyond = (expected - self.reserve(f"Preparing the {phase}", expected)) or 1e-9
 
-        unsubscribe = self.events.subscribe(hear)
+        unsubscribe = self.events.subscribe(on_event)
         try:
             yield
         finally:

@@ -69,7 +69,7 @@ class Peers:
         if self.is_between:
             self._broadcast(_END, 0)
 
-    def hear(self) -> tuple[int | None, int] | None:
+    def receive(self) -> tuple[int | None, int] | None:
         """Return what rank 0 announced, or None if training has ended."""
         total, threads = self._broadcast(0, 0)
         return None if total == _END else (None if total == _UNKNOWN else total, threads)

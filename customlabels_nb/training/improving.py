@@ -174,14 +174,16 @@ def improve(
     former = _usable(former, backbone, notes)
     why_not = why_not_fine_tune(head, len(images)) or (None if tune else NOT_ASKED_FOR)
     if former is None and why_not is not None:
-        return _said(ImprovementResult(None, [*notes, why_not]), events)
-    held_out = hold_out(_names(y), random_state=options.random_state, seen=_seen(former, hashes, len(images)))
+        return _report(ImprovementResult(None, [*notes, why_not]), events)
+    held_out = hold_out(
+        _names(y), random_state=options.random_state, seen=_maybe_trained_on(former, hashes, len(images))
+    )
     if held_out is None and former is not None:
         notes.append(f"Did not start from version {former.name!r}: it was trained on nearly all of these images.")
         former = None
         held_out = hold_out(_names(y), random_state=options.random_state) if why_not is None else None
     if held_out is None:
-        return _said(
+        return _report(
             ImprovementResult(None, [*notes, why_not or "There are too few images to try more than a head."]), events
         )
     pixels = ImagePixels(images, backbone.input_size, root=root, cache_bytes=options.cache_bytes)
@@ -192,7 +194,7 @@ def improve(
     else:
         notes.append(why_not)
     kept = work.best.build() if work.best.name != FROZEN_NAME else None
-    return _said(
+    return _report(
         ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues), events
     )
 
@@ -355,7 +357,7 @@ def _usable(former: BaseVersion | None, backbone: Backbone, notes: list[str]) ->
     return former
 
 
-def _seen(former: BaseVersion | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
+def _maybe_trained_on(former: BaseVersion | None, hashes: Sequence[str | None] | None, count: int) -> BoolArray | None:
     """Return a mask of images that the earlier version may have been trained on, including images without a hash."""
     if former is None:
         return None
@@ -371,7 +373,7 @@ def _names(truth: npt.NDArray[Any]) -> list[list[str]]:
     return [[str(i) for i in np.flatnonzero(row)] or ["none"] for row in truth]
 
 
-def _said(improved: ImprovementResult, events: Events) -> ImprovementResult:
+def _report(improved: ImprovementResult, events: Events) -> ImprovementResult:
     for note in improved.notes:
         events.message(note)
     return improved

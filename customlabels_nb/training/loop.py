@@ -511,14 +511,14 @@ class _Loop:
         task = RankTask(recipe.function, facts, {**recipe.tensors, **state.tensors})
         known = -1
 
-        def tell(ready: int) -> None:
+        def report_ready(ready: int) -> None:
             nonlocal known
             if ready != known or self.events.is_cancelled:
                 known = ready
                 self.events.progress("starting workers", ready, size - 1, unit="workers")
 
         try:
-            ranks.start(task, size, tell)
+            ranks.start(task, size, report_ready)
             self.peers = Peers(0, size, images)
         except LostRankError as error:
             self._note_loss(str(error))
@@ -543,7 +543,7 @@ class _Loop:
         self.network.train()
         batches = self._batches(self.state.step, _ANY)
         items = next(batches)
-        while (announced := peers.hear()) is not None:
+        while (announced := peers.receive()) is not None:
             total, threads = announced
             if total != self.state.total:
                 self.state.total = total

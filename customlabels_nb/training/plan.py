@@ -140,7 +140,7 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
     return rest, part
 
 
-def plan_in_words(task: str | None, train: Dataset, test: Dataset) -> list[str]:
+def describe_plan(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     """Describe in sentences what training would use, or why it would fail, without changing the project."""
     try:
         train, test, aside = without_machine_labels(train), without_machine_labels(test), not len(test)

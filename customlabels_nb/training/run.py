@@ -33,7 +33,7 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks
-from customlabels_nb.remote.download_cache import look_up_all, was_asked_for
+from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
@@ -348,7 +348,7 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 
 def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
-    unknown = images.loc[images["sha256"].isna() | images["image"].map(was_asked_for).astype(bool), "image"]
+    unknown = images.loc[images["sha256"].isna() | images["image"].map(was_looked_up).astype(bool), "image"]
     answers = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
         row = known.get(image)

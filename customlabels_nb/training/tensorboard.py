@@ -51,7 +51,7 @@ class TensorBoardListener:
         self.folder = Path(folder)
         self._writer: Any = SummaryWriter(str(self.folder))
         self._step = 0
-        self._said = 0
+        self._message_count = 0
 
     def __call__(self, event: Event) -> None:
         """Write an event to the event files."""
@@ -62,8 +62,8 @@ class TensorBoardListener:
                     self._writer.add_scalar(name, value, event.step)
             self._writer.flush()
         elif isinstance(event, Message):
-            self._writer.add_text("messages", _as_markdown(event.text), self._said)
-            self._said += 1
+            self._writer.add_text("messages", _as_markdown(event.text), self._message_count)
+            self._message_count += 1
         elif isinstance(event, Samples):
             for number, sample in enumerate(event.samples):
                 self._writer.add_image(f"{event.of.split()[0]}/{number}", _drawn(sample), event.step, dataformats="HWC")

@@ -101,14 +101,14 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
         return _kept(rgb, np.full(rgb.shape[:2], 255, np.uint8), None, "photo", None, name)
     shades, noise = surface
     distance = _distance(rgb, shades)
-    logo, islands = _told_apart(distance, noise)
+    logo, islands = _separate(distance, noise)
     if np.ptp(shades) > _EVEN:
         for _ in range(_REFITS):  # the edge alone does not determine how the shades continue inwards
             if logo.all():
                 break
             shades = _refitted(rgb, ~logo)
             distance = _distance(rgb, shades)
-            logo, islands = _told_apart(distance, noise)
+            logo, islands = _separate(distance, noise)
     if own_alpha is not None and not _is_enough(logo):  # a rectangle of one color on a transparent background
         return _kept(rgb, own_alpha, None, "transparent", None, name)
     _check_something_is_left(logo, name)
@@ -136,7 +136,7 @@ def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = Fal
     return trim_background(picture, image, keep_ground=keep_ground)
 
 
-def grounds_in_words(grounds: Sequence[Ground]) -> list[str]:
+def describe_grounds(grounds: Sequence[Ground]) -> list[str]:
     """Describe in sentences which backgrounds could not be removed. Empty if all were removed."""
     whole = sum(ground == "photo" for ground in grounds)
     if not whole:
@@ -249,7 +249,7 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
     return distance
 
 
-def _told_apart(distance: Floats, noise: float) -> tuple[Mask, Mask]:
+def _separate(distance: Floats, noise: float) -> tuple[Mask, Mask]:
     """Separate the logo from the background by the distance to the background color.
 
     Returns a mask of the logo, including islands of the background color, and a mask of these islands.

@@ -132,18 +132,18 @@ class MessageHandler:
 class ChangeListener:
     """Mixin for widgets whose page polls for changes: other widgets of this kernel make it poll immediately.
 
-    A subclass calls :meth:`hear_of`, and its page handles the push "follow". Put this class before the widget's base
+    A subclass calls :meth:`listen_to`, and its page handles the push "follow". Put this class before the widget's base
     class.
     """
 
     send: Callable[..., None]
-    _stop_hearing: Callable[[], None] | None = None
+    _stop_listening: Callable[[], None] | None = None
 
-    def hear_of(self, root: Path) -> None:
+    def listen_to(self, root: Path) -> None:
         """Listen for changes of the project in this folder."""
-        self._stop_hearing = change_signal.listen(root, self._hear)
+        self._stop_listening = change_signal.listen(root, self._on_change)
 
-    def _hear(self) -> None:
+    def _on_change(self) -> None:
         self.send({"push": "follow"})
 
     def close(self) -> None:
@@ -154,6 +154,6 @@ class ChangeListener:
         >>> gallery = project.label("train")
         >>> gallery.close()
         """
-        if self._stop_hearing is not None:
-            self._stop_hearing()
+        if self._stop_listening is not None:
+            self._stop_listening()
         super().close()  # type: ignore[misc]

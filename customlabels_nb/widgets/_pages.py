@@ -110,7 +110,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             **(label_handlers or {}),
         }
         self._manages_labels = label_handlers is not None
-        self.hear_of(session.root)
+        self.listen_to(session.root)
         session.show(query or session.query_type())
         self.on_msg(self.answer)
 

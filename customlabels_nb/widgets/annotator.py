@@ -79,7 +79,7 @@ class Annotator(ImagePages):
         """
         names = self.session.images_at([(self._focus, self._focus)])
         shapes = self.session.shapes(names[0])["shapes"] if names else []
-        return [_in_other_words(shape) for shape in shapes]
+        return [_to_ipyannotations(shape) for shape in shapes]
 
     def display(self, image: str) -> None:
         """Go to an image.
@@ -145,7 +145,7 @@ class Annotator(ImagePages):
         return {"polygon": polygon, "pixel": pixel}
 
 
-def _in_other_words(shape: dict[str, Any]) -> dict[str, Any]:
+def _to_ipyannotations(shape: dict[str, Any]) -> dict[str, Any]:
     if shape["polygon"] is not None:
         points = [(x, y) for x, y in to_one_ring(shape["polygon"])]
         return {"type": "polygon", "label": shape["label"], "points": [*points, points[0]]}

@@ -72,8 +72,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         self._box = ipywidgets.VBox([self])
         self._watch = session.watch(self._push)
         for job in (session.checking, session.exporting):
-            job.told = self._push_jobs
-        session.assisting.told = self._push_assist
+            job.on_end = self._push_jobs
+        session.assisting.on_end = self._push_assist
         self.handlers = {
             "hello": self._hello,
             "follow": self._follow,

@@ -68,7 +68,7 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self.actions = actions
         handlers: dict[str, Handler] = dict(history_handlers(actions))
         self.handlers = {**handlers, "history details": self._opened(handlers["history details"])}
-        self.hear_of(actions.root)
+        self.listen_to(actions.root)
         self.on_msg(self.answer)
 
     @property

@@ -60,8 +60,8 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "close": self._close,
             "act": self._act,
         }
-        session.measuring.told = self._push
-        self.hear_of(session.root)
+        session.measuring.on_end = self._push
+        self.listen_to(session.root)
         self.on_msg(self.answer)
 
     @property
@@ -103,7 +103,7 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         >>> dashboard = job.dashboard()
         >>> dashboard.close()
         """
-        self.session.measuring.told = None
+        self.session.measuring.on_end = None
         self._show(None)
         self._box.close()
         super().close()

@@ -154,7 +154,7 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self.editing = editing
         self.handlers = {**label_handlers(editing, labels_in), "label": self._focus}
         self.on_msg(self.answer)
-        self.hear_of(editing.root)
+        self.listen_to(editing.root)
 
     @property
     def labels(self) -> list[str]:

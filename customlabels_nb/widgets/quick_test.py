@@ -56,7 +56,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         self._by_page = False
         self.handlers = {
             "hello": self._hello,
-            "state": self._tell_state,
+            "state": self._send_state,
             "choose": self._choose,
             "start": self._start,
             "stop": self._stop,
@@ -230,7 +230,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         trials, pictures = self._strip()
         return {**self._state(), "trials": trials}, pictures
 
-    def _tell_state(self) -> Any:
+    def _send_state(self) -> Any:
         return self._state()
 
     def _choose(self, model: str) -> Any:

@@ -188,7 +188,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     def _selected(self) -> list[int]:
         if self.selection:
-            return [self.exploration.place[name] for name in self.selection]
+            return [self.exploration.index_of[name] for name in self.selection]
         positions: list[int] = self.exploration.choose().tolist()
         return positions
 
@@ -227,7 +227,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         0.25
         """
         with self._lock:
-            self._tell_position(self.exploration.set_thresholds(thresholds))
+            self._send_position(self.exploration.set_thresholds(thresholds))
 
     def set_iou_threshold(self, iou_threshold: float) -> None:
         """Set the intersection over union (IoU) from which a predicted box matches a true one.
@@ -246,7 +246,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         0.75
         """
         with self._lock:
-            self._tell_position(self.exploration.set_iou_threshold(iou_threshold))
+            self._send_position(self.exploration.set_iou_threshold(iou_threshold))
 
     def set_filter(self, **change: Any) -> None:
         """Filter the images that are shown. Without arguments, all mistakes are shown.
@@ -346,11 +346,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     def _known(self, images: Sequence[str]) -> list[str]:
         for name in images:
-            if name not in self.exploration.place:
+            if name not in self.exploration.index_of:
                 raise InputError(f"The image {name!r} is not a test image of this evaluation.")
         return list(dict.fromkeys(images))
 
-    def _tell_position(self, position: Position) -> None:
+    def _send_position(self, position: Position) -> None:
         self.position = position.to_dict()
         self.send({"push": "position", "position": self.position})
 

@@ -89,7 +89,7 @@ class Review(EditedPages):
         >>> len(result.images)
         2
         """
-        return self._tell(self.session.approve(self._chosen(images)))
+        return self._notify(self.session.approve(self._chosen(images)))
 
     def correct(self, label: str, images: Sequence[str] | None = None) -> EditResult:
         """Correct the labels of images.
@@ -108,7 +108,7 @@ class Review(EditedPages):
         >>> result.conflicts
         ()
         """
-        return self._tell(self.session.correct(self._chosen(images), label))
+        return self._notify(self.session.correct(self._chosen(images), label))
 
     def reject(self, images: Sequence[str] | None = None) -> EditResult:
         """Remove the labels of images, so that they are labelled again.
@@ -125,7 +125,7 @@ class Review(EditedPages):
         >>> len(result.images)
         1
         """
-        return self._tell(self.session.reject(self._chosen(images)))
+        return self._notify(self.session.reject(self._chosen(images)))
 
     def _chosen(self, images: Sequence[str] | None) -> list[str]:
         if isinstance(images, str):
@@ -135,7 +135,7 @@ class Review(EditedPages):
             raise InputError("No image is selected. Select images in the widget, or pass images=[…].")
         return chosen
 
-    def _tell(self, outcome: EditResult) -> EditResult:
+    def _notify(self, outcome: EditResult) -> EditResult:
         change_signal.notify(self.session.root)
         return outcome
 

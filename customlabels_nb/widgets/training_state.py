@@ -52,7 +52,7 @@ class Phase:
         """True if all steps are done."""
         return self.total is not None and self.done >= self.total
 
-    def hear(self, event: Progress, now: float) -> None:
+    def receive(self, event: Progress, now: float) -> None:
         """Record a progress event."""
         if event.done < self.done:  # the phase was restarted
             self.started = now
@@ -163,11 +163,11 @@ class TrainingProgress:
         self.said = 0
         self.samples: Samples | None = None
 
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Record an event."""
         with self.lock:
             if isinstance(event, Progress):
-                self._hear_progress(event)
+                self._receive_progress(event)
             elif isinstance(event, Result):
                 self._result = event.text
             elif isinstance(event, Message):
@@ -175,7 +175,7 @@ class TrainingProgress:
                 del self.messages[:-MOST_MESSAGES]
                 self.said += 1
             elif isinstance(event, Metrics):
-                self._hear_metrics(event)
+                self._receive_metrics(event)
             elif isinstance(event, Samples):
                 self.samples = event
 
@@ -226,18 +226,18 @@ class TrainingProgress:
                     return curve.name, point[0], point[2]
         return None
 
-    def _hear_progress(self, event: Progress) -> None:
+    def _receive_progress(self, event: Progress) -> None:
         now = self.seconds
         phase = next((known for known in self.phases if known.name == event.phase), None)
         if phase is None:
             phase = Phase(event.phase, event.unit, event.done, event.total, started=now, heard=now)
         else:
             self.phases.remove(phase)
-        phase.hear(event, now)
+        phase.receive(event, now)
         self.phases.append(phase)
         del self.phases[:-MOST_PHASES]
 
-    def _hear_metrics(self, event: Metrics) -> None:
+    def _receive_metrics(self, event: Metrics) -> None:
         for name, value in event.values.items():
             curve = self.metrics.get(name)
             if curve is None:

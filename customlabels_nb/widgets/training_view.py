@@ -83,8 +83,8 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self.progress = TrainingProgress()
         self._events, self._title = events, title
         self._colors = dict(colors or {})
-        self._heard_of_page = False
-        self._told = _Told()
+        self._page_is_open = False
+        self._sent = _SentState()
         self._shown_fallback: StaticFallback | None = None
         self._something, self._over = threading.Event(), threading.Event()
         self._sender: threading.Thread | None = None
@@ -92,7 +92,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self.on_msg(self.answer)
 
     # -- the run --------------------------------------------------------------------------------------
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Handle an event in the thread of the run.
 
         Examples
@@ -100,11 +100,11 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         >>> from customlabels_nb.events import Metrics
         >>> from customlabels_nb.widgets.training_view import TrainingView
         >>> view = TrainingView(cl.Events())
-        >>> view.hear(Metrics(1, {"loss": 0.5}))
+        >>> view.receive(Metrics(1, {"loss": 0.5}))
         >>> len(view.progress.history)
         1
         """
-        self.progress.hear(event)
+        self.progress.receive(event)
         self._something.set()
 
     def stop(self) -> None:
@@ -185,17 +185,17 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
                 self._push()
             except Exception:  # the page was closed, or the kernel is shutting down
                 logging.getLogger("customlabels_nb").debug("Could not update the training view.", exc_info=True)
-            self._over.wait(_BETWEEN if self._heard_of_page else _BETWEEN_WHOLE)
+            self._over.wait(_BETWEEN if self._page_is_open else _BETWEEN_WHOLE)
 
     def _push(self) -> None:
-        sent = self._told if self._heard_of_page else _Told()
+        sent = self._sent if self._page_is_open else _SentState()
         with self.progress.lock:
             news, buffers = self._news(sent)
-            self._told = sent
+            self._sent = sent
         self.send({"push": "news", "news": news}, buffers)
 
-    def _news(self, sent: _Told) -> tuple[dict[str, Any], list[bytes]]:
-        """Return the changes since ``told``, with the short fields always included, and record them in ``told``."""
+    def _news(self, sent: _SentState) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the changes since ``sent``, with the short fields always included, and record them in ``sent``."""
         progress = self.progress
         phase = progress.phases[-1] if progress.phases else None
         news: dict[str, Any] = {
@@ -227,7 +227,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         news["samples"] = self._samples(progress.samples)
         return news, [sample.picture for sample in progress.samples.samples[:_MOST_SAMPLES]]
 
-    def _metrics(self, sent: _Told) -> list[dict[str, Any]]:
+    def _metrics(self, sent: _SentState) -> list[dict[str, Any]]:
         metrics = []
         for curve in self.progress.metrics.values():
             generation, count = sent.metrics.get(curve.name, (curve.generation, 0))
@@ -269,9 +269,9 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         return {}
 
     def _hello(self) -> Any:
-        self._heard_of_page = True
+        self._page_is_open = True
         with self.progress.lock:
-            return self._news(_Told())
+            return self._news(_SentState())
 
     def _stop(self) -> Any:
         self.stop()
@@ -279,7 +279,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
 
 @dataclass
-class _Told:
+class _SentState:
     """State that was already sent to the page."""
 
     messages: int = 0
@@ -308,7 +308,7 @@ def training_picture(progress: TrainingProgress, title: str, color: Callable[[st
         samples = () if progress.samples is None else progress.samples.samples[:6]
     parts: list[str | StillPicture] = [*lines]
     if charts:
-        description = "; ".join(_said(curve) for curve in progress.metrics.values() if curve.points)
+        description = "; ".join(_describe_curve(curve) for curve in progress.metrics.values() if curve.points)
         parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), description))
     if progress.samples is not None and samples:
         parts.append(contact_sheet([_drawn(sample, color) for sample in samples], [_caption(s) for s in samples]))
@@ -328,7 +328,7 @@ def _first_line(progress: TrainingProgress, title: str) -> str:
     return " · ".join(words)
 
 
-def _said(curve: MetricCurve) -> str:
+def _describe_curve(curve: MetricCurve) -> str:
     return f"{curve.name}: {curve.points[-1][2]:.4g} at step {curve.points[-1][0]}"
 
 
@@ -361,7 +361,7 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
     high = high if high > low else low + 1
     first, last = min(steps), max(steps)
 
-    def place(step: float, value: float) -> tuple[float, float]:
+    def pixel(step: float, value: float) -> tuple[float, float]:
         x = _SIDE + (_WIDTH - 2 * _SIDE) * (step - first) / max(1, last - first)
         return x, _TOP + _HEIGHT * (1 - (value - low) / (high - low))
 
@@ -370,11 +370,11 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
     for curve, color in zip(metrics, _COLORS, strict=False):
         name = curve.name.removeprefix("loss_")[:_LONGEST_NAME]
         points = [point for point in thinned(curve.points, _MOST_POINTS) if math.isfinite(point[2])]
-        best = None if curve.best is None else place(curve.best[0], curve.best[2])
-        drawn = [place(step, value) for step, _, value in points]
+        best = None if curve.best is None else pixel(curve.best[0], curve.best[2])
+        drawn = [pixel(step, value) for step, _, value in points]
         curves.append({"name": name, "left": offset, "color": color, "points": drawn, "best": best})
         offset += 6 * len(name) + 10
-    levels = [(f"{value:.3g}", place(first, value)[1]) for value in (low, high)]
+    levels = [(f"{value:.3g}", pixel(first, value)[1]) for value in (low, high)]
     return {"curves": curves, "levels": levels, "first": first, "last": last}
 
 

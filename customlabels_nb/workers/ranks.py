@@ -208,7 +208,7 @@ class WorkerRanks:
             self._workers = open_workers(job, size - 1, self._backend, gpus=self._gpus)
         most, since = -1, time.monotonic()
         while self._running or self._workers.ready() < size - 1:  # each must get one task
-            self._look()
+            self._check_workers()
             ready(0)
             started = self._workers.ready()
             if started > most:
@@ -236,7 +236,7 @@ class WorkerRanks:
         disconnect()
         try:
             for _ in range(round(_END_SECONDS / _LOOK_SECONDS)):
-                self._look()
+                self._check_workers()
         except LostRankError as error:
             return str(error)
         return "A process of this training run does not respond."
@@ -255,11 +255,11 @@ class WorkerRanks:
         """Wait until all other ranks have set a key in the store."""
         missing = set(range(1, size))
         while missing:
-            self._look()
+            self._check_workers()
             missing = {rank for rank in missing if not store.check([f"{what}/{rank}"])}
             ready(size - 1 - len(missing) if what == "ready" else 0)
 
-    def _look(self) -> None:
+    def _check_workers(self) -> None:
         """Wait a moment for workers, and raise an error if the task of one of them has failed."""
         assert self._workers is not None
         outcomes = self._workers.wait(_LOOK_SECONDS)

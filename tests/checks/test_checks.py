@@ -245,10 +245,10 @@ def test_remote_images_are_fetched_only_when_asked(tmp_path: Path) -> None:
     train = Dataset(images, name="train", root=tmp_path)
     report = check_datasets(train, dataset({}, "test"))
     assert report.issues.set_index("code")["images"]["IMAGES_NOT_LOOKED_AT"] == 2
-    assert "NEAR_DUPLICATES_NOT_LOOKED_FOR" in codes(report)
+    assert "NEAR_DUPLICATES_NOT_SEARCHED" in codes(report)
     report = check_datasets(train, dataset({}, "test"), near_duplicates=True)
     assert report.images_with("IMAGE_NOT_FOUND") == ["memory://bucket/gone.png"]
-    assert not {"IMAGES_NOT_LOOKED_AT", "NEAR_DUPLICATES_NOT_LOOKED_FOR"} & set(codes(report))
+    assert not {"IMAGES_NOT_LOOKED_AT", "NEAR_DUPLICATES_NOT_SEARCHED"} & set(codes(report))
 
 
 def test_blank_and_dark_pictures(project: Project, tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_a_second_check_reads_no_picture(copied: Project, monkeypatch: pytest.Mo
 def test_many_images_are_not_read_unless_asked(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customlabels_nb.checks._QUICK", 10)
     report = copied.check(progress=False)
-    assert codes(report)["NEAR_DUPLICATES_NOT_LOOKED_FOR"] == "note"
+    assert codes(report)["NEAR_DUPLICATES_NOT_SEARCHED"] == "note"
     assert report.near_duplicates is None
     assert copied.check(near_duplicates=True, progress=False).near_duplicates is not None
     assert copied.check(progress=False).near_duplicates is not None  # everything is cached by now

@@ -284,22 +284,22 @@ def test_looks_need_features_and_it_says_so() -> None:
     truth, says = right(sure=0.8)
     says = [(1, 0.5) if i < 8 else said for i, said in enumerate(says)]
     found = single(truth, says, thresholds=0.5)
-    assert not found.advice.about("several_looks")
+    assert not found.advice.about("several_appearances")
     assert "features" in found.advice.notes[-1]
     rng = np.random.default_rng(0)
     middle = np.array([[1.0, 0, 0] if i < 8 else [0, 1.0, 0] for i in range(len(truth))])
     apart = middle + rng.normal(scale=0.1, size=middle.shape)
-    (item,) = Report(found).advise(features=apart).about("several_looks")
+    (item,) = Report(found).advise(features=apart).about("several_appearances")
     assert item.labels == ("apple",)
     assert sorted(item.names) == sorted(f"image {i}.jpg" for i in range(8))
     assert tells(item.text, "apple", 0, 8, 22, 22)
     by_name = {f"image {i}.jpg": row for i, row in enumerate(apart)}
-    assert Report(found).advise(features=by_name).about("several_looks")[0].names == item.names
+    assert Report(found).advise(features=by_name).about("several_appearances")[0].names == item.names
     table = pd.DataFrame(apart, index=list(by_name)).sample(frac=1, random_state=0)
-    assert Report(found).advise(features=table).about("several_looks")[0].names == item.names
+    assert Report(found).advise(features=table).about("several_appearances")[0].names == item.names
     # no advice for a single appearance, or if both appearances have equal recall
-    assert not Report(found).advise(features=rng.normal(size=(len(truth), 3))).about("several_looks")
-    assert not Report(found).advise(features=np.roll(apart, 11, axis=0)).about("several_looks")
+    assert not Report(found).advise(features=rng.normal(size=(len(truth), 3))).about("several_appearances")
+    assert not Report(found).advise(features=np.roll(apart, 11, axis=0)).about("several_appearances")
 
 
 @pytest.mark.parametrize("features", [np.zeros((3, 2)), np.zeros(90), "features", {"image 0.jpg": ["a"]}])

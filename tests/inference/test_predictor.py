@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from customlabels_nb.errors import ArtifactError, DeviceError, InputError, ModelError
 from customlabels_nb.inference import predictor as predictor_module
-from customlabels_nb.inference.idle import in_words
+from customlabels_nb.inference.idle import format_duration
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import WEIGHTS, update_config
 from customlabels_nb.models.transforms import to_pixels
@@ -249,7 +249,7 @@ def test_idle_times_that_are_none(model_folder: Path, idle: Any) -> None:
 
 
 def test_durations_are_written_in_words() -> None:
-    told = [in_words(seconds) for seconds in (0.5, 1, 60, 90, 600, 3600, 5400, 7200)]
+    told = [format_duration(seconds) for seconds in (0.5, 1, 60, 90, 600, 3600, 5400, 7200)]
     assert told == [
         "0.5 seconds", "1 second", "1 minute", "90 seconds", "10 minutes", "1 hour", "90 minutes", "2 hours",
     ]  # fmt: skip

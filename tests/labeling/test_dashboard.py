@@ -21,7 +21,7 @@ from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
-from customlabels_nb.training.plan import plan_in_words
+from customlabels_nb.training.plan import describe_plan
 from tests.facts import tells
 from tests.labeling.conftest import another, named
 from tests.waiting import wait_until
@@ -32,7 +32,7 @@ def dashboard(project: Project) -> DashboardSession:
     """Return a dashboard session of the project."""
 
     def plan() -> list[str]:
-        return plan_in_words(project.task, project.train_set, project.test_set)
+        return describe_plan(project.task, project.train_set, project.test_set)
 
     return DashboardSession(
         project._store,
@@ -152,7 +152,7 @@ def test_a_check_runs_beside_and_its_findings_lead_to_their_images(
 
 def test_training_plan_is_described(project: Project) -> None:
     def said() -> list[str]:
-        return plan_in_words(project.task, project.train_set, project.test_set)
+        return describe_plan(project.task, project.train_set, project.test_set)
 
     assert "0 labelled images" in said()[0]
     label_some(project)

@@ -167,7 +167,7 @@ def test_a_slow_source_delays_no_screen(
 def test_of_many_kernels_one_looks(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.auto_refresh("1h")
     looks: list[Any] = []
-    monkeypatch.setattr(auto_refresh, "_look", lambda place, clock: looks.append(place))
+    monkeypatch.setattr(auto_refresh, "_refresh", lambda place, clock: looks.append(place))
     kernels = [Thread(target=auto_refresh.refresh_if_due, args=(project._location,)) for _ in range(8)]
     for kernel in kernels:
         kernel.start()

@@ -98,7 +98,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     name = project.test_set.images["image"].iloc[0]
     true = project.test_set.annotations.set_index("image")["label"][name]
     other = "disc" if true != "disc" else "stripes"
-    at = screen.exploration.place[name]
+    at = screen.exploration.index_of[name]
     assert page.ask("changed") == {"count": 0}
 
     assert page.ask("fix", images=[at]) == {"count": 1}
@@ -137,7 +137,7 @@ def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
 
 def test_images_are_moved_to_the_training_images(page: Page, project: Project) -> None:
     names = project.test_set.images["image"].tolist()
-    places = page.widget.exploration.place
+    places = page.widget.exploration.index_of
     assert page.ask("add", images=[places[name] for name in names[:2]], label="triangle") == {"count": 2}
     assert set(names[:2]) <= set(project.train_set.images["image"])
     labels = project.train_set.annotations.set_index("image")["label"]

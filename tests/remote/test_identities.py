@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customlabels_nb.remote.remote_files import _file, is_identity, size_in, tells
+from customlabels_nb.remote.remote_files import _file, identity_matches, is_identity, size_in
 
 urls = st.sampled_from(["s3://b/a.jpg", "https://h/a.jpg", "gs://b/a.jpg", "az://c/a.jpg", "sftp://h/a.jpg"])
 etags = st.text(st.characters(), max_size=300) | st.binary(max_size=16).map(bytes.hex)
@@ -43,10 +43,14 @@ def test_a_checksum_tells_contents_apart(data: bytes, other: bytes) -> None:
     assert of_s3 is not None
     assert of_google is not None
     assert of_web is not None
-    assert (tells(of_s3, data), tells(of_google, data), tells(of_web, data)) == (True, True, None)
+    assert (identity_matches(of_s3, data), identity_matches(of_google, data), identity_matches(of_web, data)) == (
+        True,
+        True,
+        None,
+    )
     if other != data:
-        assert not tells(of_s3, other)
-        assert tells(of_google, other) is False
+        assert not identity_matches(of_s3, other)
+        assert identity_matches(of_google, other) is False
 
 
 def test_equal_etags_say_something_of_two_names_only_where_they_are_checksums() -> None:

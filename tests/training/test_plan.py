@@ -8,7 +8,7 @@ import pytest
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, NotEnoughDataError
-from customlabels_nb.training.plan import make_plan, plan_in_words
+from customlabels_nb.training.plan import describe_plan, make_plan
 from customlabels_nb.training.tasks import choose_task
 from tests.facts import tells
 
@@ -136,7 +136,7 @@ def test_reasons_not_to_begin(train: dict, test: dict, given: dict, words: str, 
         make_plan(dataset("train", train), dataset("test", test), **given)
     assert caught.value.code == code
     if not given:
-        assert plan_in_words(None, dataset("train", train), dataset("test", test)) == [str(caught.value)]
+        assert describe_plan(None, dataset("train", train), dataset("test", test)) == [str(caught.value)]
 
 
 def test_one_label_is_enough_for_a_detector() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from customlabels_nb.errors import ImageError, ImageNotFoundError
-from customlabels_nb.training.trimming import LONGEST_KEPT, Cutout, grounds_in_words, read_cutout, trim_background
+from customlabels_nb.training.trimming import LONGEST_KEPT, Cutout, describe_grounds, read_cutout, trim_background
 from tests.facts import tells
 from tests.tiers import many
 
@@ -236,6 +236,6 @@ def test_files_are_read_with_their_transparency_and_turned_upright(tmp_path: Pat
 
 
 def test_kinds_of_background_are_described() -> None:
-    assert grounds_in_words(["plain", "transparent"]) == []
-    (said,) = grounds_in_words(["photo", "plain", "photo", "plain", "photo"])
+    assert describe_grounds(["plain", "transparent"]) == []
+    (said,) = describe_grounds(["photo", "plain", "photo", "plain", "photo"])
     assert tells(said, "background", 3, 5, "logo", "rectangles", "PNG")

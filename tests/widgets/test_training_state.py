@@ -49,7 +49,7 @@ def progress(clock: Clock) -> TrainingProgress:
 def events(progress: TrainingProgress) -> Events:
     """Return events connected to the progress."""
     stream = Events()
-    stream.subscribe(progress.hear)
+    stream.subscribe(progress.receive)
     return stream
 
 

@@ -54,7 +54,7 @@ def events() -> Events:
 def view(events: Events) -> TrainingView:
     """Return a view connected to the events."""
     view = TrainingView(events, title="fruit.1", colors={"apple": "#c8553d"})
-    events.subscribe(view.hear)
+    events.subscribe(view.receive)
     return view
 
 

@@ -97,6 +97,6 @@ def place_of(image: str, root: Path | None) -> str:
     return image if is_remote(image) else os.path.abspath(to_path(image, root))
 
 
-def told(issues: list[Issue]) -> str:
+def joined_messages(issues: list[Issue]) -> str:
     """Join the messages of the issues into the text of a warning."""
     return " ".join(issue.message for issue in issues)

@@ -22,9 +22,9 @@ from customlabels_nb.datasets.interop.common import (
     chosen_task,
     has_place,
     imported,
+    joined_messages,
     place_of,
     split_off_unlabelled,
-    told,
 )
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import header_size, is_remote, to_uri
@@ -58,13 +58,13 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
             rows = groups.get(image, nothing)
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
-        warnings.warn(told(issues), stacklevel=3)
+        warnings.warn(joined_messages(issues), stacklevel=3)
     kind = sv.DetectionDataset if drawn else sv.ClassificationDataset
     return kind(classes=list(contents.labels), images=list(annotations), annotations=annotations)
 
 
 def _detections(sv: Any, rows: pd.DataFrame, number: dict[str, int]) -> Any:
-    data = {name: rows[name].to_numpy(dtype=object, na_value=None) for name in _KEPT if _says_something(rows[name])}
+    data = {name: rows[name].to_numpy(dtype=object, na_value=None) for name in _KEPT if _has_content(rows[name])}
     return sv.Detections(
         xyxy=ltwh_to_xyxy(boxes_of(rows)).astype(np.float32),
         class_id=rows["label"].map(number).to_numpy(dtype=np.int64),
@@ -73,7 +73,7 @@ def _detections(sv: Any, rows: pd.DataFrame, number: dict[str, int]) -> Any:
     )
 
 
-def _says_something(column: pd.Series) -> bool:
+def _has_content(column: pd.Series) -> bool:
     return bool(column.any()) if column.dtype == bool else bool(column.notna().any())
 
 

@@ -144,7 +144,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
     finder = _finder(given, options)
-    judged = _look_at_images(reader, finder, limits) if options.check_images else _ImageFindings()
+    judged = _check_images(reader, finder, limits) if options.check_images else _ImageFindings()
     table = reader.table()
     manifest.total = reader.total
     manifest.valid, manifest.invalid = reader.count("valid"), reader.count("invalid")
@@ -178,7 +178,7 @@ def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
     return ImageFinder(base, images=options.images, relocate=options.relocate)
 
 
-def _look_at_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:
+def _check_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:
     """Check the images, and parse the affected lines again."""
     lines = reader.lines_with_images()
     places = [finder.relocated(line.source_ref) for line in lines]

@@ -20,7 +20,7 @@ KINDS: dict[str, str] = {
     "misplaced": "Imprecise boxes",
     "box_size": "Missed box size",
     "never_found": "Never found",
-    "several_looks": "Varying appearance",
+    "several_appearances": "Varying appearance",
     "undertrained": "Train longer",
     "rare": "Few images",
     "over_confident": "Overconfident",

@@ -666,25 +666,25 @@ def _sizes_of(rows: pd.DataFrame) -> pd.Series:
 
 # -- labels whose images differ in appearance ----------------------------------------------------------------
 #: Minimum number of images of a label, and of each group of similar images.
-LEAST_IMAGES, LEAST_OF_A_LOOK = 10, 4
+LEAST_IMAGES, LEAST_OF_AN_APPEARANCE = 10, 4
 #: Minimum separation of the two groups (mean silhouette score).
 APART = 0.15
 #: Minimum difference in recall between the groups, and maximum p-value (Fisher's exact test).
 RECALL_GAP, CHANCE = 0.3, 0.01
 
 
-def looks_advice(case: Case) -> Iterator[AdviceItem]:
+def appearance_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest improvements for labels with two visually distinct groups of images, one of which is often missed."""
     if case.features is None or case.is_drawn:
         return
     for position, label in enumerate(case.labels):
-        if case.counts[2][position] >= LEAST_OF_A_LOOK * RECALL_GAP:
-            item = _two_looks(case, label, case.features)
+        if case.counts[2][position] >= LEAST_OF_AN_APPEARANCE * RECALL_GAP:
+            item = _two_appearances(case, label, case.features)
             if item is not None:
                 yield item
 
 
-def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | None:
+def _two_appearances(case: Case, label: str, features: FloatArray) -> AdviceItem | None:
     from scipy.stats import fisher_exact
 
     rows = pd.concat([case.hits.assign(found=True), case.misses.assign(found=False)])
@@ -712,7 +712,7 @@ def _two_looks(case: Case, label: str, features: FloatArray) -> AdviceItem | Non
     )
     images = rows[group == worse].sort_values(["found", "confidence"], kind="stable", ignore_index=True)
     by = case.each([label] * round(sizes[0] * (recall[1 - worse] - recall[worse])))
-    return AdviceItem("several_looks", text, (label,), images, case.look(images), case.gain(tp=by, fn=-by))
+    return AdviceItem("several_appearances", text, (label,), images, case.look(images), case.gain(tp=by, fn=-by))
 
 
 def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
@@ -726,7 +726,7 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
         return None
     group: npt.NDArray[np.int64] = KMeans(2, n_init=10, random_state=0).fit_predict(unit).astype(np.int64)
     sizes = np.bincount(group, minlength=2)
-    if sizes.min() < LEAST_OF_A_LOOK or float(silhouette_score(unit, group)) < APART:
+    if sizes.min() < LEAST_OF_AN_APPEARANCE or float(silhouette_score(unit, group)) < APART:
         return None
     return group
 

@@ -471,7 +471,7 @@ def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     several = not isinstance(before.outcomes, Scores)
     words = {
         when: [
-            _in_words(missed, false, several)
+            _describe_errors(missed, false, several)
             for missed, false in zip(table[f"missed_{when}"], table[f"false_{when}"], strict=True)
         ]
         for when in ("before", "after")
@@ -489,7 +489,7 @@ def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     ).astype({"image": "str", "label": "str"})
 
 
-def _in_words(missed: int, false: int, several: bool) -> str:
+def _describe_errors(missed: int, false: int, several: bool) -> str:
     if not missed and not false:
         return "right"
     if not several:
@@ -530,7 +530,7 @@ def _of_f1(row: pd.Series) -> str:
 
 
 def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
-    def said(table: pd.DataFrame, what: str) -> str:
+    def counted_changes(table: pd.DataFrame, what: str) -> str:
         number, images = len(table), table["image"].nunique()
         if not number:
             return f"none {what}"
@@ -539,7 +539,7 @@ def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
 
     if fixed.empty and broken.empty:
         return "No image was fixed or broken."
-    text = f"{said(fixed, 'fixed')}, {said(broken, 'broken')}."
+    text = f"{counted_changes(fixed, 'fixed')}, {counted_changes(broken, 'broken')}."
     return text[0].upper() + text[1:]
 
 

@@ -155,7 +155,7 @@ class Exploration:
         return names
 
     @cached_property
-    def place(self) -> dict[str, int]:
+    def index_of(self) -> dict[str, int]:
         """Position of each image by name."""
         return {name: position for position, name in enumerate(self.names)}
 
@@ -295,7 +295,7 @@ class Exploration:
 
     def _mask(self, names: Sequence[str] | pd.Series) -> BoolArray:
         mask = np.zeros(len(self.names), dtype=bool)
-        mask[[self.place[name] for name in names if name in self.place]] = True
+        mask[[self.index_of[name] for name in names if name in self.index_of]] = True
         return mask
 
 

@@ -212,7 +212,7 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
             "kind": item.kind,
             "text": item.text,
             "labels": list(item.labels),
-            "images": [exploration.place[name] for name in item.names if name in exploration.place],
+            "images": [exploration.index_of[name] for name in item.names if name in exploration.index_of],
             "call": item.call,
         }
         for item in exploration.evaluation.advice
@@ -284,7 +284,7 @@ class TestPictures:
         """Return a JPEG thumbnail to show at ``pixels`` × ``pixels`` for each image, or the error that prevents it."""
         size = next((size for size in THUMBNAIL_SIZES if size >= pixels), THUMBNAIL_SIZES[-1])
 
-        def one(index: int) -> bytes | ImageError:
+        def load(index: int) -> bytes | ImageError:
             try:
                 return thumbnail_of(
                     self._names[index], root=self._root, sha256=self._content(index), size=size, cache=self._cache
@@ -292,7 +292,7 @@ class TestPictures:
             except ImageError as error:
                 return error
 
-        return list(map_bounded(one, positions, workers=settings.threads))
+        return list(map_bounded(load, positions, workers=settings.threads))
 
     def size(self, index: int) -> tuple[int, int] | None:
         """Return the width and height of the upright image in pixels, or None if not available without a download."""

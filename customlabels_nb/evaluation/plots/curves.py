@@ -62,7 +62,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
         _three_lines(ax, row, curves[row["label"]], colors_of(evaluation.labels)[row["label"]])
         legend(ax, plain(row["label"], 28), beside=beside)
         return ax
-    looks = _looks(evaluation, table)
+    looks = _styles(evaluation, table)
     _crowd(ax, [(curve["threshold"], curve["f1"]) for name, curve in curves.items() if name not in looks])
     for name, look in looks.items():
         row = table[table["label"] == name].iloc[0]
@@ -93,7 +93,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
     name_plot(ax, "Precision and recall")
     _lines_of_one_f1(ax)
     curves = {name: _upper_edge(evaluation.precision_recall(name)) for name in table["label"]}
-    looks = _looks(evaluation, table)
+    looks = _styles(evaluation, table)
     _crowd(ax, [curve for name, curve in curves.items() if name not in looks])
     for name, look in looks.items():
         row = table[table["label"] == name].iloc[0]
@@ -117,7 +117,7 @@ def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.D
     return table[table["label"] == label]
 
 
-def _looks(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _styles(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Choose the line styles of the labels in the legend, in drawing order: the weakest label last, on top."""
     colors = colors_of(evaluation.labels)
     looks = {}
