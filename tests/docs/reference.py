@@ -93,7 +93,7 @@ CLASSES = {
 _WIRING = {
     "MessageHandler.answer",
     "MessageHandler.open",
-    "ChangeListener.hear_of",
+    "ChangeListener.listen_to",
     "TrainingView.end",
     "Dataset.as_stored",
     "Dataset.groups_of_images",
