@@ -55,7 +55,7 @@ with tempfile.TemporaryDirectory() as folder:
         if isinstance(event, cl.events.Message):
             said.append((time.perf_counter() - started, event.text))
 
-    model = project.train(budget=budget, device="cpu", progress=False, callbacks=[hear])
+    model = project.train(budget=budget, device="cpu", progress=False, events=cl.Events(hear))
     total = time.perf_counter() - started
     project.close()
 announced = sum(float(found) for _, text in said for found in re.findall(r"about (\\d+) s, beyond", text))

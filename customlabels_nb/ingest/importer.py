@@ -131,7 +131,7 @@ class _Import:
     def rows(
         self, parts: Iterable[SourceContents], facts: dict[str, Facts | ImageError], events: Events | None
     ) -> Iterator[NewImages]:
-        """Yield the images to add, part by part, and collect everything else that the report tells."""
+        """Yield the images to add, part by part, and collect everything else that the report contains."""
         try:
             for contents in parts:
                 yield self._take_in(contents, facts, events)

@@ -294,7 +294,7 @@ class DashboardSession(ProjectScreen):
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
     def train(self) -> None:
-        """Start a training of assist in the background. :attr:`assisting` tells when it has ended."""
+        """Start a training of assist in the background. :attr:`assisting` shows when it has ended."""
         self.assisting.start(lambda events: self.assist.train(progress=False, events=events))
 
     def find_rest(self) -> None:

@@ -76,7 +76,7 @@ class JobReview(Review):
         (11, 1)
         >>> screen.close()
         """
-        return self._tell(self.session.take(self._chosen(images), number))
+        return self._notify(self.session.take(self._chosen(images), number))
 
     def ask_one_more(self, images: Sequence[str] | None = None) -> EditResult:
         """Ask one person more about images, by default the selected ones. They leave the review until then.
@@ -90,7 +90,7 @@ class JobReview(Review):
         0
         >>> screen.close()
         """
-        return self._tell(self.session.ask_one_more(self._chosen(images)))
+        return self._notify(self.session.ask_one_more(self._chosen(images)))
 
     def close(self) -> None:
         """Close the widget and the annotator that it opened.

@@ -143,9 +143,9 @@ def test_changes_are_sorted_and_drawn_with_intervals() -> None:
     kinds = {
         "better": int((table["low"] > 0).sum()),
         "worse": int((table["high"] < 0).sum()),
-        "can't be told": int(((table["low"] <= 0) & (table["high"] >= 0)).sum()),
+        "not significant": int(((table["low"] <= 0) & (table["high"] >= 0)).sum()),
     }
-    assert kinds["can't be told"] < 12
+    assert kinds["not significant"] < 12
     assert legend_of(ax) == [f"{kind}: {count}" for kind, count in kinds.items() if count]
     for row in table.itertuples():
         assert {f"{row.before:.3f}", f"{row.after:.3f}", f"{row.delta:+.3f}"} <= set(words(ax))

@@ -27,7 +27,7 @@ from customlabels_nb.evaluation.plots.style import (
 CHANGES: dict[str, dict[str, Any]] = {
     "better": {"color": RIGHT, "marker": ">"},
     "worse": {"color": WRONG, "marker": "<"},
-    "can't be told": {"color": INK, "marker": "o"},
+    "not significant": {"color": INK, "marker": "o"},
 }
 #: Metric columns to the right of the intervals: heading, format.
 BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta": ("change", "{:+.3f}")}
@@ -49,7 +49,7 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     rows = PlotRows.of(len(table), ax, width=10.2)
     ax = rows.ax
     low, high = table["low"].fillna(table["delta"]), table["high"].fillna(table["delta"])
-    kinds = np.select([low > 0, high < 0], ["better", "worse"], "can't be told")
+    kinds = np.select([low > 0, high < 0], ["better", "worse"], "not significant")
     ax.axvline(0, color=INK, linewidth=1)
     for kind, look in CHANGES.items():
         here = np.flatnonzero(kinds == kind)
