@@ -30,7 +30,7 @@ def test_other_errors() -> None:
     assert not is_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_BAD_PARAM"))
 
 
-def test_memory_goes_back_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_freed_memory_returns_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     emptied: list[str] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("cuda"))
     monkeypatch.setattr(torch.mps, "empty_cache", lambda: emptied.append("mps"))

@@ -18,7 +18,7 @@ from customlabels_nb.errors import ProjectError, StoreError
 DAY = 24 * 3600
 
 
-def test_a_folder_goes_when_its_block_ends(tmp_path: Path) -> None:
+def test_scratch_folder_is_removed_after_its_block(tmp_path: Path) -> None:
     with scratch(tmp_path) as folder:
         (folder / "x").write_text("x")
     with pytest.raises(KeyboardInterrupt), scratch(tmp_path):
@@ -26,14 +26,14 @@ def test_a_folder_goes_when_its_block_ends(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_is_in_use_stays(tmp_path: Path) -> None:
+def test_scratch_folder_in_use_is_kept(tmp_path: Path) -> None:
     with scratch(tmp_path) as folder:
         remove_abandoned(tmp_path)
         assert folder.exists()
 
 
 @pytest.mark.parametrize(("days", "stays"), [(6, True), (8, False)])
-def test_age_tells_what_other_machines_left(tmp_path: Path, days: int, stays: bool) -> None:
+def test_abandoned_folders_of_other_machines_are_found_by_age(tmp_path: Path, days: int, stays: bool) -> None:
     folder = tmp_path / ".clnb-0badcafe-0123456789ab.part"
     folder.mkdir()
     then = time.time() - days * DAY

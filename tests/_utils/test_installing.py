@@ -22,7 +22,7 @@ def test_the_command_is_for_the_environment_that_lacks_the_package() -> None:
     assert install_command("-U", "av", python=here, has_pip=False) == f"uv pip install --python {here} -U av"
 
 
-def test_any_shell_takes_it_as_one_command() -> None:
+def test_install_command_is_quoted_for_any_shell() -> None:
     said = install_command("av>=16", "x[y]", python="/My Projects/bin/python", has_pip=True)
     assert said == '"/My Projects/bin/python" -m pip install "av>=16" "x[y]"'
     assert install_command("av", python=r"C:\env\Scripts\python.exe", has_pip=True).startswith(

@@ -16,18 +16,18 @@ HOSTILE = '\x1b[31mred\n"\x07\u202e<b>'
 @pytest.mark.parametrize(
     "text", ["plain", "", "naïve 梨", "a\u00a0b", "10.30.12\u202fPM", "全角\u3000空白", "👩\u200d🌾", "می\u200cخواهم"]
 )
-def test_letters_and_joiners_stay(text: str) -> None:
+def test_letters_and_joiners_are_kept(text: str) -> None:
     assert printable(text) == one_line(text) == text
 
 
-def test_control_characters_go() -> None:
+def test_control_characters_are_removed() -> None:
     assert printable("a\x1b[2J\n\u202eb\ud800\r") == "a\ufffd[2J\n\ufffdb\ufffd\ufffd"
     assert one_line("a\r\nb\nc\u2028d") == "a b c d"
     assert one_line("\x9b31m\t") == "\ufffd31m\ufffd"
     assert escaped("<b>\"\n'") == "&lt;b&gt;&quot; &#x27;"
 
 
-def test_no_terminal_gets_a_control_character() -> None:
+def test_printed_text_has_no_control_characters() -> None:
     images = pd.DataFrame({"image": [f"/{HOSTILE}.jpg"]})
     dataset = cl.Dataset(images, pd.DataFrame({"image": images["image"], "label": [HOSTILE]}), name=HOSTILE)
     notes = issues_to_frame([Issue("LABEL_TOO_RARE_TO_SPLIT", where=HOSTILE)])

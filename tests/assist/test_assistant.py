@@ -157,7 +157,7 @@ def train(project: Project) -> dict[str, Any]:
     return project.assist.train(progress=False)
 
 
-def test_58_check_images_show_nothing_and_59_do(project: Project) -> None:
+def test_prelabels_appear_from_59_check_images_on(project: Project) -> None:
     order = names_in_order(project)
     label_checks(project, order[:58])
     run = train(project)
@@ -228,7 +228,7 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
     assert project.assist.suspects().empty
 
 
-def test_no_path_touches_the_test_set(project: Project) -> None:
+def test_test_set_is_never_used(project: Project) -> None:
     def state() -> list[Any]:
         return [table.astype(str).to_numpy().tolist() for table in project._store.tables(t.TEST)[:2]]
 
@@ -250,7 +250,7 @@ def test_no_path_touches_the_test_set(project: Project) -> None:
     assert state() == before
 
 
-def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) -> None:
+def test_machine_labels_are_one_action_and_not_trained_on(project: Project) -> None:
     order = names_in_order(project)
     label_checks(project, order[:80])
     first = train(project)
@@ -278,7 +278,7 @@ def test_labels_by_a_model_are_one_action_and_teach_nothing(project: Project) ->
     assert len(project.train_set.annotations) == 80
 
 
-def test_apply_keeps_labels_that_people_set_after_scoring(project: Project) -> None:
+def test_auto_label_keeps_labels_that_people_set_meanwhile(project: Project) -> None:
     order = names_in_order(project)
     label_checks(project, order[:80])
     labels = project.assist.auto_label(dry_run=True, progress=False)
@@ -303,7 +303,7 @@ def test_apply_keeps_labels_that_people_set_after_scoring(project: Project) -> N
     assert "01" not in project.labels
 
 
-def test_a_person_who_is_faster_than_apply_wins(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_people_win_over_auto_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_checks(project, names_in_order(project)[:80])
     labels = project.assist.auto_label(dry_run=True, progress=False)
     name, plain = labels.frame["image"].iat[0], SqlStore.update_images
@@ -353,7 +353,7 @@ def test_the_next_training_counts_labels_of_people(project: Project) -> None:
     assert assist.next_training == 0
 
 
-def test_the_background_trains_when_it_is_time(project: Project) -> None:
+def test_background_training_starts_after_enough_labels(project: Project) -> None:
     assist = project.assist
     assist.start(target=0.9)
     assert project.history["what"].iat[0] == "start assist"
@@ -419,7 +419,7 @@ def test_a_killed_kernel_leaves_no_helper_and_no_label_is_lost(
     ("given", "text"),
     [(0, "No image has been labelled yet"), (1, "1 label in use"), (COUNT, "All images that can be read")],
 )
-def test_few_or_all_labels_end_in_a_sentence(project: Project, given: int, text: str) -> None:
+def test_too_few_or_all_labels_give_a_message(project: Project, given: int, text: str) -> None:
     names = names_in_order(project)
     label(project, names[: 40 if given == 1 else given], ["lime"] * 40 if given == 1 else None)
     assert text in train(project)["note"]
@@ -465,7 +465,7 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
     ("error", "text"),
     [(OSError(errno.ENOSPC, "No space left on device"), "the disk is full"), (MemoryError(), "memory")],
 )
-def test_a_full_disk_or_memory_ends_in_a_sentence(
+def test_full_disk_or_memory_gives_a_message(
     project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
 ) -> None:
     def fail(*_: Any) -> None:
@@ -506,7 +506,7 @@ def test_stop_waits_for_the_end_of_a_training(project: Project, monkeypatch: pyt
     assert assist.status.state == "stopping"
 
 
-def test_a_read_only_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_project_gives_a_message(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label(project, names_in_order(project)[:100])
     train(project)
     monkeypatch.setattr(SqlStore, "read_only", True)
@@ -713,7 +713,7 @@ def test_images_that_had_a_label_before_assist_are_no_check_images(project: Proj
     assert train(project)["steps"][2]["count"] == 40
 
 
-def test_renamed_images_keep_their_place_and_their_group(tmp_path: Path) -> None:
+def test_renamed_images_keep_their_queue_position_and_group(tmp_path: Path) -> None:
     content = [{"sha256": f"{number:064x}", "width": 8, "height": 8} for number in range(6)]
     part, store = pd.DataFrame(content).assign(split="train"), cl.create_project("x", tmp_path / "x")._store
     for name in ("a", "b"):
@@ -731,7 +731,7 @@ def test_groups_of_near_duplicates_stay_in_one_half() -> None:
     assert training.split_groups(np.zeros(15, dtype=np.int64)).sum() == 0
 
 
-def test_stopped_runs_teach_nothing_and_missing_results_are_made_again(project: Project) -> None:
+def test_stopped_runs_are_ignored_and_missing_results_recomputed(project: Project) -> None:
     assist = project.assist
     assist._change("start assist", on=True)
     label(project, names_in_order(project)[:5])
@@ -757,7 +757,7 @@ def test_corrected_labels_count_for_the_next_training(project: Project) -> None:
     assert project.assist.next_training == 10 - 4
 
 
-def test_closing_ends_the_training_without_a_trace(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_stops_training_and_leaves_no_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(InProcess):
         def run(self, entry: str, arguments: dict[str, Any], events: Events) -> Any:
             ended.wait(20)
@@ -777,7 +777,7 @@ def test_closing_ends_the_training_without_a_trace(project: Project, monkeypatch
     assert cl.load_project(project.root)._store.setting("assist runs") == []
 
 
-def test_a_renamed_project_trains_on(project: Project) -> None:
+def test_training_continues_after_renaming_the_project(project: Project) -> None:
     assist = project.assist
     assist._change("start assist", on=True)
     assist._seen = project._store.last_action() + 1

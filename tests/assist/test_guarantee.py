@@ -52,7 +52,7 @@ def test_bounds_agree_with_scipy(count: int, data: st.DataObject) -> None:
     assert precision_interval(right, count) == pytest.approx((both.low, both.high), abs=1e-9)
 
 
-def test_58_check_items_show_nothing_and_59_do() -> None:
+def test_bound_needs_59_check_items() -> None:
     confidence = np.linspace(0.5, 1, 59)
     assert find_guarantee(confidence[:58], np.ones(58, bool), 0.95).shown == 0
     assert find_guarantee(confidence[:58], np.ones(58, bool), 0.95).threshold == np.inf
@@ -102,12 +102,12 @@ def broken(rule: str, runs: int, n: int = 200) -> float:
     return failures / runs
 
 
-def test_the_promise_holds_where_measured_precision_breaks_it() -> None:
+def test_bound_holds_where_measured_precision_does_not() -> None:
     assert broken("bound", 1000) <= 0.04  # measured 0.03 in the longest simulation
     assert broken("measured precision", 300) >= 0.4
 
 
-def test_the_promise_holds_for_labels_of_different_quality() -> None:
+def test_bound_holds_for_labels_of_different_quality() -> None:
     rng = np.random.default_rng(0)
     middle, excess = np.array([3.5, 3.0, 2.0]), np.array([0.0, 0.0, 0.1])
 
@@ -225,7 +225,7 @@ def test_no_number_of_labels_helps_against_random_predictions() -> None:
     assert labels_needed(np.linspace(1, 0.5, 400), right, 0.95) is None
 
 
-def test_labels_needed_are_about_right() -> None:
+def test_estimate_of_needed_labels_is_close() -> None:
     rng = np.random.default_rng(0)
     estimates = [labels_needed(*drawn(rng, 60), 0.95, checked=60) for _ in range(40)]
     known = [each for each in estimates if each is not None]

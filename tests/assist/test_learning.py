@@ -98,7 +98,7 @@ def test_chosen_images_do_not_bias_the_curve() -> None:
     assert counts.hits[-1].sum() / 200 == pytest.approx(really, abs=0.1)
 
 
-def test_the_advice_has_figures() -> None:
+def test_advice_contains_metrics() -> None:
     found = Forecast(50, 0.9, 0.021, 0.002, 0.04, 1)
     text = "The next 50 labels would raise F1 by 0.02 (0.00–0.04), mostly for lime."
     assert describe_forecast(found, LABELS, None) == text

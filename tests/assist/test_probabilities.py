@@ -23,7 +23,7 @@ def drawn(n: int, k: int, *, random_state: int = 0, spread: float = 0.6) -> tupl
     return (np.eye(k, 12)[label] + spread * rng.normal(size=(n, 12))).astype(np.float32), label
 
 
-def test_cross_fitted_predictions_are_honest_for_random_labels() -> None:
+def test_cross_fitted_predictions_of_random_labels_are_at_chance() -> None:
     rng = np.random.default_rng(0)
     features, label = rng.normal(size=(150, 200)).astype(np.float32), rng.integers(0, 3, 150)
     head = learn(features, label, 3)
@@ -33,7 +33,7 @@ def test_cross_fitted_predictions_are_honest_for_random_labels() -> None:
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_cross_fitted_predictions_are_good_where_there_is_something_to_learn() -> None:
+def test_cross_fitted_predictions_of_learnable_labels_are_accurate() -> None:
     features, label = drawn(200, 4, spread=0.25)
     assert (cross_fit(features, label, learn(features, label, 4)).argmax(axis=1) == label).mean() > 0.95
     several = np.eye(4, dtype=bool)[label] | np.eye(4, dtype=bool)[(label + 1) % 4]

@@ -58,7 +58,7 @@ def test_check_images_are_a_uniform_sample_that_depends_on_name_and_seed_only() 
     assert drawn.max() < 55
 
 
-def test_names_that_are_not_unicode_have_an_order_too() -> None:
+def test_names_with_surrogates_are_ordered() -> None:
     assert sorted(check_order(["a\udcff.jpg", "<b>.jpg", "日本.jpg"]).tolist()) == [0, 1, 2]
 
 
@@ -177,7 +177,7 @@ def test_images_of_rare_labels_get_a_quarter_of_the_chosen_places() -> None:
     assert (cluster[rare] == 2).all()
 
 
-def test_of_near_duplicates_the_sharpest_is_asked() -> None:
+def test_sharpest_of_near_duplicates_is_queued() -> None:
     copies = ["a", "b", "a", "c", "b", "a"]
     assert ask_once(copies, [1, 5, 3, 0, 5, 2]).tolist() == [False, True, True, True, False, False]
 

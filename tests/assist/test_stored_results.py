@@ -74,7 +74,7 @@ def test_a_damaged_file_is_no_result(tmp_path: Path, damage: str) -> None:
     assert read_results(tmp_path) is None
 
 
-def test_a_project_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+def test_deleted_project_folder_is_not_recreated(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         results().write(tmp_path / "renamed")
     assert not list(tmp_path.iterdir())

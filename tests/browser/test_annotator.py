@@ -343,7 +343,7 @@ def test_drawn_boxes_are_stored_exactly_at_any_zoom(lab: Lab, ratio: int, kind: 
         annotator.expect_saved()
 
 
-def test_fingers_and_pen(lab: Lab) -> None:
+def test_touch_and_pen_draw_and_zoom(lab: Lab) -> None:
     annotator = opened(lab, has_touch=True)
     session = annotator.page.page.context.new_cdp_session(annotator.page.page)
 
@@ -387,7 +387,7 @@ def test_fingers_and_pen(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None:
+def test_edits_are_saved_after_a_busy_kernel_without_subshells(lab: Lab) -> None:
     annotator = opened(lab, BUSY, settings={"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}})
     annotator.page.page.wait_for_timeout(1_000)  # the next images are prefetched
     assert annotator.page.value("len(project.train_set.images)") == 4  # and the kernel has responded
@@ -410,7 +410,7 @@ def test_without_subshells_it_is_saved_once_the_kernel_is_free(lab: Lab) -> None
 
 
 @pytest.mark.storing
-def test_a_kernel_that_is_killed_takes_nothing_along(lab: Lab) -> None:
+def test_killed_kernel_loses_no_edit(lab: Lab) -> None:
     annotator = opened(lab)
     page = annotator.page
     annotator.drag((50, 40), (150, 140))

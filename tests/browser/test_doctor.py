@@ -10,7 +10,7 @@ from tests.browser.jupyter import OWN_KERNEL, Lab, notebook
 pytestmark = pytest.mark.browser
 
 
-def test_the_server_of_the_notebook_is_found_and_whole(lab: Lab) -> None:
+def test_doctor_finds_the_notebook_server_complete(lab: Lab) -> None:
     page = lab.open(notebook("import customlabels_nb as cl\nfound = cl.doctor()\nfound"), kernel=OWN_KERNEL)
     page.run_all(seconds=300)  # torch is imported, on a possibly busy machine
     expect(page.output(0).get_by_text("All requirements are installed")).to_be_visible()

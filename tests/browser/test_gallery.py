@@ -27,7 +27,7 @@ def opened(lab: Lab, *, count: int = 30, size: int = 24, more: tuple[str, ...] =
 @pytest.mark.journey
 @pytest.mark.storing
 @pytest.mark.parametrize("lab", FLAVOURS, indirect=True)
-def test_twelve_by_mouse_and_twelve_by_keyboard(lab: Lab) -> None:
+def test_images_are_labelled_by_mouse_and_by_keyboard(lab: Lab) -> None:
     gallery = opened(lab)
     # by mouse: one by one, with Ctrl, and a range with Shift
     gallery.tile(0).click()
@@ -131,7 +131,7 @@ def test_two_galleries_and_other_cells_follow_each_other(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_a_killed_kernel_takes_nothing_along(lab: Lab) -> None:
+def test_killed_kernel_loses_no_edit(lab: Lab) -> None:
     gallery = opened(lab, count=9)
     page, state = gallery.page, gallery.root.locator(".state")
     gallery.tile(0).click()
@@ -163,7 +163,7 @@ def test_a_killed_kernel_takes_nothing_along(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
+def test_closing_another_tab_loses_no_edit(lab: Lab) -> None:
     gallery = opened(lab, count=9)
     page = gallery.page
     page.beside(notebook(f"import customlabels_nb as cl\nproject = cl.load_project('things')\n{SHOW.format(size=9)}"))
@@ -193,7 +193,7 @@ def test_another_tab_whose_kernel_ends_takes_no_edit_along(lab: Lab) -> None:
 
 
 @pytest.mark.storing
-def test_run_again_reloaded_saved_and_exported(lab: Lab) -> None:
+def test_gallery_survives_rerun_reload_save_and_export(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
     gallery.press("PageDown")
@@ -305,7 +305,7 @@ def test_focused_image_stays_in_view(lab: Lab) -> None:
         assert listed.evaluate_all(f"nodes => nodes.slice(0, 9).every({below})")
 
 
-def test_finding_adding_and_uploading(lab: Lab) -> None:
+def test_finder_adds_labels_and_uploads_images(lab: Lab) -> None:
     gallery = opened(lab, count=6)
     root = gallery.root
     gallery.press("p", "l")

@@ -66,7 +66,7 @@ def opened(lab: Lab) -> JobDashboardPage:
     return JobDashboardPage(page, 1).ready()
 
 
-def test_it_follows_others_and_numbers_open_their_images(lab: Lab) -> None:
+def test_dashboard_updates_and_numbers_open_their_images(lab: Lab) -> None:
     dashboard = opened(lab)
     root, page = dashboard.root, dashboard.page
     for state, number in (("done", 5), ("review", 3), ("working", 2), ("waiting", 1), ("skipped", 1)):

@@ -53,7 +53,7 @@ def expect_held(page: LabPage, wanted: int) -> None:
     assert found == wanted
 
 
-def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
+def test_keyboard_answers_changes_and_leases_tasks(lab: Lab) -> None:
     page = opened(lab)
     panel = page.output(1).locator(".clnb-gallery .panel")
     expect(panel).to_contain_text("Look twice. <b>")
@@ -96,7 +96,7 @@ def test_keys_answer_back_changes_and_new_tasks_come(lab: Lab) -> None:
     assert page.page_errors == []
 
 
-def test_closed_tabs_give_their_tasks_back(lab: Lab) -> None:
+def test_closed_tabs_release_their_tasks(lab: Lab) -> None:
     page = opened(lab)
     gallery = labeling(page)
     gallery.press("1")

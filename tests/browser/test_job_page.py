@@ -50,7 +50,7 @@ def expect_kernels(server: psutil.Popen, wanted: int) -> None:
 
 
 @pytest.mark.journey
-def test_a_person_labels_on_the_page_and_a_closed_tab_gives_back(
+def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     project: JobProject, server: psutil.Popen, browser: Browser, tmp_path: Path
 ) -> None:
     assert server.stdout is not None

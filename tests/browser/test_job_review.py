@@ -44,7 +44,7 @@ def cards(review: ReviewPage) -> Locator:
 
 
 @pytest.mark.journey
-def test_keys_decide_and_names_show_then(lab: Lab) -> None:
+def test_keyboard_decides_and_reveals_names(lab: Lab) -> None:
     review = opened(lab)
     root = review.root
     expect(root.locator(".tile:visible")).to_have_count(3)

@@ -73,7 +73,7 @@ def stored(page: LabPage) -> list[str]:
 
 @pytest.mark.journey
 @pytest.mark.storing
-def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
+def test_every_edit_is_made_and_undone_by_mouse_and_keyboard(lab: Lab) -> None:
     page, manager = opened(lab)
     root = manager.root
     expect(manager.row("apple").locator(".uses")).to_have_text(["4", "0"])
@@ -129,7 +129,7 @@ def test_every_edit_by_mouse_and_keyboard_and_back(lab: Lab) -> None:
     assert page.page_errors == []
 
 
-def test_open_screens_follow_at_once_and_each_other(lab: Lab) -> None:
+def test_open_screens_update_at_once(lab: Lab) -> None:
     page, manager = opened(
         lab, "g = project.label('train', sort='name', page_size=9)\ng", "r = project.review('train', sort='name')\nr"
     )

@@ -132,7 +132,7 @@ class QuickTestPage:
 
 
 @pytest.mark.journey
-def test_boxes_are_tried_moved_over_by_a_threshold_and_added(lab: Lab) -> None:
+def test_detected_boxes_follow_the_threshold_and_are_added(lab: Lab) -> None:
     page = lab.open(notebook(SETUP, "w = start(boxes, whole)\nw"), width=1240, height=1000)
     page.run_cell(0)
     page.run_cell(1)
@@ -242,7 +242,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     expect(root.locator(".notice.error").first).to_contain_text("kernel does not respond")
 
 
-def test_a_picture_of_the_camera(lab: Lab) -> None:
+def test_camera_picture_is_detected(lab: Lab) -> None:
     page = lab.open(notebook(SETUP, "w = start(boxes)\nw"), width=1300)
     page.run_cell(0)
     page.run_cell(1)

@@ -220,7 +220,7 @@ project.train("v2", progress=False)
 
 @pytest.mark.storing
 @pytest.mark.thorough
-def test_thresholds_are_kept_truth_is_put_right_and_versions_are_compared(lab: Lab) -> None:
+def test_thresholds_are_stored_labels_corrected_and_versions_compared(lab: Lab) -> None:
     page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns"), width=1400, height=1800)
     page.run_all(seconds=300)
     screen = screen_in(page, 2).ready()
@@ -322,7 +322,7 @@ def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen
 
 
 @pytest.mark.parametrize("kind", ["several", "detector"])
-def test_a_cell_shows_as_many_images_as_it_counts_whatever_was_filtered_by(
+def test_cell_count_equals_its_images_under_any_filter(
     kind: str, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = _reports(tmp_path, monkeypatch)[kind]()
@@ -384,7 +384,7 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     screen.page.close()
 
 
-def test_labels_that_are_rightly_together_are_not_red(browser: Browser, tmp_path: Path) -> None:
+def test_correct_label_pairs_are_not_red(browser: Browser, tmp_path: Path) -> None:
     images = [f"{number}.png" for number in range(4)]
     pair = pd.DataFrame({"image": images * 2, "label": ["leaves"] * 4 + ["grown"] * 4})
     report = cl.evaluate(pair, pair.assign(confidence=0.9), task="multi-label")
@@ -404,7 +404,7 @@ def test_labels_that_are_rightly_together_are_not_red(browser: Browser, tmp_path
     screen.page.close()
 
 
-def test_the_truth_is_only_offered_to_be_fixed_where_something_is_wrong(lab: Lab) -> None:
+def test_fix_button_appears_only_for_mistakes(lab: Lab) -> None:
     actions = (
         "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], training_curve=lambda: [], "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
@@ -463,9 +463,7 @@ def _page_of(browser: Browser, labels: Sequence[str], folder: Path) -> ResultsSc
 
 
 @pytest.mark.parametrize("labels", [ROOMS, LONG], ids=["rooms", "long"])
-def test_names_of_labels_are_read_whole_or_stay_in_the_matrix(
-    browser: Browser, tmp_path: Path, labels: Sequence[str]
-) -> None:
+def test_long_label_names_fit_the_matrix(browser: Browser, tmp_path: Path, labels: Sequence[str]) -> None:
     screen = _page_of(browser, labels, tmp_path)
     for width in (1300, 1000, 800, 500):
         _resize(screen, width)
@@ -480,7 +478,7 @@ def test_names_of_labels_are_read_whole_or_stay_in_the_matrix(
     screen.page.close()
 
 
-def test_short_names_lie_flat_and_a_long_table_shows_that_it_goes_on(browser: Browser, tmp_path: Path) -> None:
+def test_short_names_are_horizontal_and_long_tables_scroll(browser: Browser, tmp_path: Path) -> None:
     screen = _page_of(browser, ["apple", "orange", "pear"], tmp_path)
     assert screen.root.evaluate(NAMES)["cut"] == []
     expect(screen.root.locator(".cells.turned")).to_have_count(0)
@@ -549,9 +547,7 @@ MOVES = """async (root, [values, step]) => {
 }"""
 
 
-def test_a_move_changes_texts_alone_and_what_is_out_of_view_waits_for_the_next_frame(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_slider_moves_update_only_visible_text(browser: Browser, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.array([f"label {number}" for number in range(25)])
     images = [f"{number:03}.png" for number in range(300)]

@@ -24,7 +24,7 @@ def opened(lab: Lab) -> ReviewPage:
 
 @pytest.mark.journey
 @pytest.mark.storing
-def test_by_keyboard_label_by_label(lab: Lab) -> None:
+def test_labels_are_reviewed_by_keyboard(lab: Lab) -> None:
     review = opened(lab)
     root = review.root
     expect(root.locator(".position")).to_have_text("1–10 of 10")

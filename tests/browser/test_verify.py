@@ -57,7 +57,7 @@ def opened(lab: Lab, setup: str) -> VerifyPage:
     return VerifyPage(page, 1).ready()
 
 
-def test_by_mouse_and_keys(lab: Lab) -> None:
+def test_predictions_are_judged_by_mouse_and_keyboard(lab: Lab) -> None:
     verify = opened(lab, FOUND)
     assert verify.verdicts() == ["waiting"] * 6
     expect(verify.root.locator(".tile .chip.predicted")).to_have_count(6)

@@ -32,7 +32,7 @@ def found(tmp_path: Path) -> VideoDetection:
     return result
 
 
-def test_it_plays_upright_and_shows_each_box_in_its_time(browser: Browser, found: VideoDetection) -> None:
+def test_video_plays_upright_with_boxes_in_time(browser: Browser, found: VideoDetection) -> None:
     page = browser.new_page()
     try:
         page.set_content(found._repr_html_())

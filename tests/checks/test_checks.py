@@ -64,7 +64,7 @@ def test_a_good_project_has_no_warning() -> None:
         ({"apple": 3, "pear": 3}, None, "TOO_FEW_IMAGES"),
     ],
 )
-def test_too_little_to_learn_from(train: dict[str, int], task: str | None, code: str) -> None:
+def test_too_few_labels_or_images_are_reported(train: dict[str, int], task: str | None, code: str) -> None:
     assert code in codes(checked(train, task=task))
     assert code not in codes(checked({"apple": 20, "pear": 20}, task=task))
 
@@ -73,7 +73,7 @@ def test_one_label_is_enough_for_boxes() -> None:
     assert "TOO_FEW_LABELS" not in codes(checked({"apple": 20}, task="boxes"))
 
 
-def test_labels_with_few_images_by_what_that_means() -> None:
+def test_few_images_of_a_label_have_a_severity() -> None:
     report = checked({"one": 1, "four": 4, "five": 5, "nine": 9, "ten": 10, "two": 2})
     few = report.issues[report.issues["code"] == "LABEL_HAS_FEW_IMAGES"].set_index("where")
     assert few["images"].to_dict() == {"one": 1, "four": 6, "nine": 14}
@@ -82,13 +82,13 @@ def test_labels_with_few_images_by_what_that_means() -> None:
     assert "ten" not in " ".join(few["message"])
 
 
-def test_uneven_labels() -> None:
+def test_unbalanced_labels_are_reported() -> None:
     assert codes(checked({"apple": 90, "pear": 10}))["LABELS_UNEVEN"] == "warning"
     assert codes(checked({"a": 100, "b": 100, "c": 10}))["LABELS_UNEVEN"] == "note"
     assert "LABELS_UNEVEN" not in codes(checked({"apple": 40, "pear": 12}))
 
 
-def test_labels_on_one_side_and_small_test_sets() -> None:
+def test_labels_missing_in_a_split_and_small_test_sets_are_reported() -> None:
     report = checked({"apple": 20, "pear": 20, "plum": 20, "fig": 0}, {"apple": 5, "pear": 2, "quince": 4})
     found = codes(report)
     assert found["LABEL_NOT_IN_TRAIN"] == found["LABEL_NOT_IN_TEST"] == found["LABEL_HAS_FEW_TEST_IMAGES"] == "warning"
@@ -125,18 +125,18 @@ def test_statuses_are_counted_and_only_labelled_images_count() -> None:
         ("apple", "аpple"), ("Straße", "strasse"), ("ﬁg", "fig"),
     ],
 )  # fmt: skip
-def test_labels_that_look_alike(pair: tuple[str, str]) -> None:
+def test_similar_label_names_are_reported(pair: tuple[str, str]) -> None:
     report = checked({pair[0]: 20, pair[1]: 20, "other": 20})
     assert codes(report)["LABELS_LOOK_ALIKE"] == "warning"
     assert all(repr(name) in message(report, "LABELS_LOOK_ALIKE") for name in pair)
 
 
 @pytest.mark.parametrize("pair", [("apple", "apples"), ("+", "-"), ("1", "l"), ("-", "_"), ("class 1", "class 2")])
-def test_labels_that_do_not_look_alike(pair: tuple[str, str]) -> None:
+def test_different_label_names_are_not_reported(pair: tuple[str, str]) -> None:
     assert look_alike_key(pair[0]) != look_alike_key(pair[1])
 
 
-def test_kinds_of_labels_that_do_not_fit_together() -> None:
+def test_mixed_annotation_types_are_reported() -> None:
     train = dataset(ENOUGH)
     boxed = train.annotations.assign(left=1.0, top=1.0, width=50.0, height=50.0)
     both = Dataset(train.images, pd.concat([train.annotations.head(5), boxed]), name="train")
@@ -151,7 +151,7 @@ def test_kinds_of_labels_that_do_not_fit_together() -> None:
 
 
 # -- boxes ------------------------------------------------------------------------------------------
-def test_boxes() -> None:
+def test_box_problems_are_reported() -> None:
     images = pd.DataFrame({"image": [f"s3://b/{i}.jpg" for i in range(12)], "split": "train", "status": "labelled"})
     images = images.assign(width=[640] * 11 + [None], height=[480] * 11 + [None])
     good = [(f"s3://b/{i}.jpg", "cat", 100.0, 100.0, 200.0, 150.0) for i in range(12)]
@@ -173,7 +173,7 @@ def test_boxes() -> None:
     assert report.table.set_index("code").loc["BOX_TINY", "detail"] == "'cat' at 10, 10: 12 × 40 px"
 
 
-def test_polygons_that_cannot_be_masks() -> None:
+def test_invalid_polygons_are_reported() -> None:
     good = [[10, 10], [90, 10], [90, 90]]
     bad = {
         "POLYGON_SELF_INTERSECTING": [[0, 0], [50, 50], [50, 0], [0, 50]],
@@ -193,7 +193,7 @@ def test_polygons_that_cannot_be_masks() -> None:
 
 
 # -- files ------------------------------------------------------------------------------------------
-def test_files_that_are_missing_damaged_or_changed(project: Project, tmp_path: Path) -> None:
+def test_missing_damaged_and_changed_files_are_reported(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
     for i in range(6):
@@ -224,7 +224,7 @@ def test_files_that_are_missing_damaged_or_changed(project: Project, tmp_path: P
     assert "IMAGE_NOT_FOUND" not in codes(project.check(progress=False))
 
 
-def test_files_of_which_nothing_is_known_are_looked_at(tmp_path: Path) -> None:
+def test_unknown_files_are_read(tmp_path: Path) -> None:
     for name, size in (("small", (40, 50)), ("long", (400, 100)), ("good", (399, 100))):
         Image.effect_noise(size, 60).convert("RGB").save(tmp_path / f"{name}.png")
     images = pd.DataFrame({"image": ["small.png", "long.png", "good.png", "gone.png"], "split": "train"})
@@ -235,7 +235,7 @@ def test_files_of_which_nothing_is_known_are_looked_at(tmp_path: Path) -> None:
     assert report.table.set_index("code").loc["IMAGE_VERY_LONG", "detail"] == "400 × 100 px"
 
 
-def test_remote_images_are_fetched_only_when_asked(tmp_path: Path) -> None:
+def test_remote_images_are_read_only_on_request(tmp_path: Path) -> None:
     import fsspec
 
     store = fsspec.filesystem("memory")
@@ -251,7 +251,7 @@ def test_remote_images_are_fetched_only_when_asked(tmp_path: Path) -> None:
     assert not {"IMAGES_NOT_LOOKED_AT", "NEAR_DUPLICATES_NOT_SEARCHED"} & set(codes(report))
 
 
-def test_blank_and_dark_pictures(project: Project, tmp_path: Path) -> None:
+def test_blank_and_dark_images_are_reported(project: Project, tmp_path: Path) -> None:
     Image.new("RGB", (200, 150), (250, 250, 250)).save(tmp_path / "blank.png")
     noise = np.random.default_rng(0).integers(0, 60, (15, 20, 3), dtype=np.uint8)
     Image.fromarray(noise // 2).resize((200, 150)).save(tmp_path / "dark.png")
@@ -296,7 +296,7 @@ def copied(tmp_path: Path, pictures: Path) -> Project:
     return project
 
 
-def test_near_duplicates_by_name_and_similarity(copied: Project) -> None:
+def test_near_duplicates_are_listed_with_similarity(copied: Project) -> None:
     pairs = copied.near_duplicates(progress=False)
     found = {
         frozenset("/".join(Path(name).parts[-2:]) for name in (row.image, row.other)): (row.split, row.other_split)
@@ -318,7 +318,7 @@ def test_near_duplicates_by_name_and_similarity(copied: Project) -> None:
         copied.near_duplicates(threshold=2)
 
 
-def test_copies_are_reported_by_what_they_do(copied: Project, pictures: Path) -> None:
+def test_copies_are_reported_by_split_and_labels(copied: Project, pictures: Path) -> None:
     report = copied.check(progress=False)
     found = codes(report)
     assert found["LEAK_BETWEEN_SPLITS"] == "error"
@@ -341,7 +341,7 @@ def test_copies_are_reported_by_what_they_do(copied: Project, pictures: Path) ->
     assert not {"LEAK_BETWEEN_SPLITS", "NEAR_DUPLICATES_BETWEEN_SPLITS"} & set(codes(copied.check(progress=False)))
 
 
-def test_equal_content_in_one_set_with_other_labels(project: Project, shapes: Path, tmp_path: Path) -> None:
+def test_copies_with_different_labels_are_reported(project: Project, shapes: Path, tmp_path: Path) -> None:
     twin = tmp_path / "twin.png"
     twin.write_bytes((shapes / "disc" / "0.png").read_bytes())
     project.add_images([twin], label="stripes", duplicates="keep", progress=False)
@@ -376,7 +376,7 @@ def test_a_second_check_reads_no_picture(copied: Project, monkeypatch: pytest.Mo
     assert copied.check(progress=False).issues.equals(first.issues)
 
 
-def test_many_images_are_not_read_unless_asked(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_are_read_only_on_request(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customlabels_nb.checks._QUICK", 10)
     report = copied.check(progress=False)
     assert codes(report)["NEAR_DUPLICATES_NOT_SEARCHED"] == "note"
@@ -386,7 +386,7 @@ def test_many_images_are_not_read_unless_asked(copied: Project, monkeypatch: pyt
 
 
 # -- the report -------------------------------------------------------------------------------------
-def test_the_worst_comes_first_and_tables_agree(copied: Project) -> None:
+def test_findings_are_sorted_by_severity(copied: Project) -> None:
     report = copied.check(progress=False)
     issues, table = report.issues, report.table
     assert issues.columns.tolist() == ["code", "severity", "where", "images", "message", "advice"]
@@ -421,7 +421,7 @@ def test_hostile_names_stay_text(tmp_path: Path, shapes: Path) -> None:
     assert "<table" in empty._repr_html_()
 
 
-def test_a_good_report_says_so() -> None:
+def test_report_without_findings_has_a_message() -> None:
     report = CheckReport([], 12, None)
     assert tells(repr(report), 12)
     assert len(repr(report).splitlines()) == 1

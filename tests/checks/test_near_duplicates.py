@@ -113,7 +113,7 @@ def test_pictures_without_outlines_are_no_pairs() -> None:
         assert pairs.first.shape == pairs.second.shape == pairs.similarity.shape == (0,)
 
 
-def test_many_copies_on_the_own_side_hide_none_on_the_other(drawn: list[Image.Image]) -> None:
+def test_copies_in_one_split_do_not_hide_copies_in_the_other(drawn: list[Image.Image]) -> None:
     many = [encoded(drawn[0], quality) for quality in range(60, 90)]
     prints = prints_of([*many, encoded(cropped(drawn[0], 0.05, 0.05, 0.05, 0.05))])
     pairs = near_duplicates(prints, [*["train"] * 30, "test"])
@@ -125,7 +125,7 @@ def test_many_copies_on_the_own_side_hide_none_on_the_other(drawn: list[Image.Im
     assert set(pairs.first[pairs.second < 30]) | set(pairs.second[pairs.second < 30]) == set(range(30))
 
 
-def test_the_threshold(drawn: list[Image.Image]) -> None:
+def test_threshold_limits_the_pairs(drawn: list[Image.Image]) -> None:
     prints = prints_of([encoded(drawn[3]), CHANGES["240 px"](drawn[3])])
     value = near_duplicates(prints).similarity.item()
     assert SAME < value < 1
@@ -167,7 +167,7 @@ def test_fingerprints_are_cached_by_content_and_unreadable_images_reported(tmp_p
         fingerprints(files, contents=["a"])
 
 
-def test_a_changed_file_is_not_kept_under_what_it_was(tmp_path: Path, files: list[str]) -> None:
+def test_changed_file_gets_a_new_fingerprint(tmp_path: Path, files: list[str]) -> None:
     cache = ContentCache(tmp_path / "cache", 2**30)
     old = content_hash((tmp_path / "0.jpg").read_bytes())
     (tmp_path / "0.jpg").write_bytes((tmp_path / "1.jpg").read_bytes())
@@ -176,7 +176,7 @@ def test_a_changed_file_is_not_kept_under_what_it_was(tmp_path: Path, files: lis
     assert not kept_fingerprints([old], cache).readable.any()
 
 
-def test_a_search_can_be_stopped_and_tells_how_far_it_is(
+def test_search_reports_progress_and_can_be_cancelled(
     tmp_path: Path, files: list[str], drawn: list[Image.Image]
 ) -> None:
     events, seen = Events(), []

@@ -18,7 +18,7 @@ boxes = st.lists(box, max_size=5)
 
 @settings(max_examples=many(50), deadline=None)
 @given(boxes)
-def test_conversions_lead_back(given_boxes: list[tuple[float, ...]]) -> None:
+def test_conversions_are_inverse(given_boxes: list[tuple[float, ...]]) -> None:
     start = np.array(given_boxes, dtype=float).reshape(-1, 4)
     before = start.copy()
     np.testing.assert_allclose(g.xyxy_to_ltwh(g.ltwh_to_xyxy(start)), start, atol=1e-6)

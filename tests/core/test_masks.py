@@ -110,7 +110,7 @@ def test_crossings_of_long_rings_are_found() -> None:
     assert found[:2] == (3996, 3998)
 
 
-def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_distant_rings_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
     inside = p.contains
     monkeypatch.setattr(p, "contains", lambda ring, point: compared.append(1) or inside(ring, point))
@@ -119,7 +119,7 @@ def test_rings_apart_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (p.area(squares), len(compared)) == (900 * 64 - 2, 1)
 
 
-def test_iou_is_of_pixels() -> None:
+def test_mask_iou_counts_pixels() -> None:
     first = [m.polygon_to_rle(shape, (60, 40)) for shape in ([SQUARE, HOLE], PART)]
     second = [m.polygon_to_rle(shape, (60, 40)) for shape in (SQUARE, PART)]
     np.testing.assert_allclose(m.mask_iou(first, second), [[375 / 400, 0], [0, 1]])

@@ -36,7 +36,7 @@ def test_no_images_are_a_table_too() -> None:
         assert dtypes(frame) == t.IMAGE_COLUMNS
 
 
-def test_the_input_stays_as_it_was() -> None:
+def test_input_is_not_modified() -> None:
     frame = pd.DataFrame({"site": ["x", "y"], "image": ["a", "b"], "width": [3, None]}, index=[7, 9])
     before = frame.copy(deep=True)
     result = t.normalise_images(frame, split="test")
@@ -162,7 +162,7 @@ def test_polygons_without_a_box_get_their_bounding_box() -> None:
     assert "left" not in frame
 
 
-def test_boxes_and_labels_of_whole_images_stand_together() -> None:
+def test_boxes_and_image_labels_share_a_table() -> None:
     corners = {"xmin": [1, None], "ymin": [2, None], "xmax": [3, None], "ymax": [4, None]}
     frame = t.normalise_annotations(pd.DataFrame({"image": ["a", "a"], "label": ["x", "y"], **corners}))
     assert frame["width"].tolist()[0] == 2

@@ -205,7 +205,7 @@ def test_one_equals_sign_is_explained() -> None:
     "where",
     ["nosuch > 3", "label ==", "width", "width + 1", "x = 3", "", "image", [True], [1, 0, 1, 0, 1, 0], "3 > 2", "[0]"],
 )
-def test_a_condition_that_can_not_be_evaluated_says_what_it_got(where: Any) -> None:
+def test_invalid_condition_is_quoted_in_the_error(where: Any) -> None:
     with pytest.raises(InputError) as caught:
         make().filter(where)
     assert str(where) in str(caught.value) or "mask" in str(caught.value)
@@ -386,7 +386,7 @@ def test_concat_finds_the_images_of_another_project(tmp_path: Path) -> None:
 
 
 # -- display ----------------------------------------------------------------------------------------
-def test_repr_tells_counts() -> None:
+def test_repr_contains_counts() -> None:
     assert repr(make()) == "Dataset 'train': 6 images (1 unlabelled, 5 labelled): pear 2, apple 3"
 
 
@@ -410,7 +410,7 @@ def test_html_shows_pictures_and_escapes_every_name(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in shown
 
 
-def test_html_of_many_images_stays_small(tmp_path: Path) -> None:
+def test_html_of_many_images_is_limited(tmp_path: Path) -> None:
     names = [f"{i}.jpg" for i in range(500)]
     for name in names:
         (tmp_path / name).write_bytes(jpeg(1))
@@ -426,7 +426,7 @@ def test_labels_are_a_list_not_one_name() -> None:
         Dataset(pd.DataFrame({"image": ["a"]}), labels="apple")
 
 
-def test_of_many_labels_some_are_shown() -> None:
+def test_repr_shortens_many_labels() -> None:
     names = [f"label {number:03}" for number in range(300)]
     dataset = Dataset(pd.DataFrame({"image": names}), pd.DataFrame({"image": names, "label": names}))
     assert repr(dataset).endswith("label 018 1, label 019 1 and 280 more")
@@ -436,7 +436,7 @@ def test_of_many_labels_some_are_shown() -> None:
     assert "more" not in repr(make()) + make()._repr_html_()
 
 
-def test_colors_of_text_are_the_notebooks() -> None:
+def test_html_uses_the_notebook_text_color() -> None:
     shown = make()._repr_html_()
     assert "color:var(--jp-ui-font-color1,inherit)" in shown
     assert "#222" not in shown

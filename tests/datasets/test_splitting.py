@@ -74,7 +74,7 @@ def test_many_labels_an_image_keep_their_shares() -> None:
 
 @settings(max_examples=many(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=40), fraction, seed)
-def test_groups_stay_whole(pairs: list[tuple[str, int]], share: float, random_state: int) -> None:
+def test_groups_are_not_divided(pairs: list[tuple[str, int]], share: float, random_state: int) -> None:
     labels, groups = [[name] for name, _ in pairs], [group for _, group in pairs]
     chosen = stratified_split(labels, share, groups=groups, random_state=random_state)
     for group in set(groups):
@@ -88,18 +88,18 @@ def test_groups_stay_whole(pairs: list[tuple[str, int]], share: float, random_st
 
 @settings(max_examples=many(20), deadline=None)
 @given(single, seed)
-def test_the_seed_decides(names: list[str], random_state: int) -> None:
+def test_same_random_state_gives_the_same_split(names: list[str], random_state: int) -> None:
     labels = [[name] for name in names]
     first = stratified_split(labels, 0.3, random_state=random_state)
     assert (first == stratified_split(labels, 0.3, random_state=random_state)).all()
 
 
-def test_another_seed_chooses_others() -> None:
+def test_other_random_state_gives_another_split() -> None:
     labels = [["a"]] * 50
     assert (stratified_split(labels, 0.5, random_state=1) != stratified_split(labels, 0.5, random_state=2)).any()
 
 
-def test_large_groups_do_not_blow_up_the_share() -> None:
+def test_large_groups_keep_the_share() -> None:
     groups = [0] * 60 + list(range(1, 41))
     chosen = stratified_split([["a"]] * 100, 0.2, groups=groups)
     assert 15 <= chosen.sum() <= 25

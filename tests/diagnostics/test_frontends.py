@@ -43,7 +43,7 @@ def only(lines: object) -> DiagnosticLine:
 
 
 # -- one environment --------------------------------------------------------------------------------
-def test_a_whole_environment_shows_widgets_everywhere(tmp_path: Path) -> None:
+def test_complete_environment_renders_widgets_everywhere(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"))
     for look in (jupyterlab, notebook, vs_code):
         line = look(own)
@@ -159,7 +159,7 @@ def test_user_kernel_that_hides_the_environments_kernel_is_reported(tmp_path: Pa
     assert "'mine'" in line.advice
 
 
-def test_kernels_of_other_languages_are_none_of_ours(tmp_path: Path) -> None:
+def test_kernels_of_other_languages_are_ignored(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"))
     kernel(own.prefix / "share/jupyter", "ir", "/usr/bin/R")
     put(own.prefix / "share/jupyter/kernels/broken/kernel.json", "{")
@@ -190,7 +190,7 @@ def test_the_jupyter_on_path_needs_a_kernel_of_this_environment(tmp_path: Path) 
     assert only(on_path(own, path_of(other))).state == "good"
 
 
-def test_no_jupyter_on_path_and_one_that_says_nothing(tmp_path: Path) -> None:
+def test_missing_or_unreadable_jupyter_on_path_is_ignored(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"))
     assert only(on_path(own, str(tmp_path))).text == "no such command is on PATH"
     command(tmp_path / "shims", "jupyter-lab", "#!/usr/bin/env bash")
@@ -209,12 +209,12 @@ def test_no_jupyter_on_path_and_one_that_says_nothing(tmp_path: Path) -> None:
         ("\x7fELF", None),
     ],
 )
-def test_the_python_of_a_command(tmp_path: Path, head: str, expected: str | None) -> None:
+def test_python_of_a_command_is_found(tmp_path: Path, head: str, expected: str | None) -> None:
     found = python_of(command(tmp_path, "jupyter-lab", head))
     assert found == (None if expected is None else Path(expected))
 
 
-def test_the_python_of_a_windows_command(tmp_path: Path) -> None:
+def test_python_of_a_windows_command_is_found(tmp_path: Path) -> None:
     script = put(tmp_path / "Scripts" / "jupyter-lab.exe")
     assert python_of(script) is None
     beside = put(tmp_path / "Scripts" / "python.exe")
@@ -269,7 +269,7 @@ LAB_PROCESS = (["/env/bin/python", "/env/bin/jupyter-lab", "--port=1"], Path("/e
         ({}, {}, [(["vim", "notebook"], None), (["python", "-m"], None)], {}, (UNKNOWN, None)),
     ],
 )
-def test_where_a_kernel_is(
+def test_front_end_of_a_kernel_is_recognised(
     names: dict[str, str],
     environment: dict[str, str],
     parents: list[tuple[list[str], Path | None]],
@@ -282,7 +282,7 @@ def test_where_a_kernel_is(
 
 
 # -- this environment -------------------------------------------------------------------------------
-def test_this_very_environment_shows_widgets() -> None:
+def test_current_environment_renders_widgets() -> None:
     own = environment_at(Path(sys.prefix))
     assert own.is_own
     assert faults(own) == []
@@ -290,7 +290,7 @@ def test_this_very_environment_shows_widgets() -> None:
 
 
 @pytest.mark.thorough
-def test_a_real_environment_without_our_packages_is_seen_through(tmp_path: Path) -> None:
+def test_real_environment_without_packages_is_reported(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     command(bare, "jupyter-lab")

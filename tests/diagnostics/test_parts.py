@@ -67,7 +67,7 @@ H200 = Driver("NVIDIA H200", "535.1")
         (Driver("an NVIDIA GPU", "unknown"), "12.6", {}, [], "nvidia-smi is missing"),
     ],
 )
-def test_why_a_gpu_is_idle(
+def test_idle_gpu_is_explained(
     driver: Driver | None, built_for: str | None, environment: dict[str, str], said: list[str], expected: str | None
 ) -> None:
     reason = idle_gpu(driver, built_for, environment, said)
@@ -81,7 +81,7 @@ def test_why_a_gpu_is_idle(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
-def test_the_driver_is_asked_by_its_own_program(tmp_path: Path) -> None:
+def test_driver_version_comes_from_nvidia_smi(tmp_path: Path) -> None:
     nowhere = tmp_path / "proc"
     assert nvidia_driver(str(tmp_path), nowhere) is None
     program = put(tmp_path / "nvidia-smi", "#!/bin/sh\necho 'NVIDIA H200, 12 GB, 550.54'\n")
@@ -117,7 +117,7 @@ def test_cache_is_measured_and_a_read_only_cache_reported(tmp_path: Path) -> Non
     assert "CUSTOMLABELS_NB_CACHE" in line.advice
 
 
-def test_a_database_is_tried_and_nothing_stays(tmp_path: Path) -> None:
+def test_database_check_leaves_nothing(tmp_path: Path) -> None:
     assert database(tmp_path).state == "good"
     assert disk(tmp_path).text.endswith(f"GB free in {tmp_path}")
     assert list(tmp_path.iterdir()) == []
@@ -133,7 +133,7 @@ LINES = [
 ]
 
 
-def test_it_shows_itself_as_text_table_html_and_json() -> None:
+def test_checkup_renders_as_text_table_html_and_json() -> None:
     found = Checkup(LINES)
     assert not found.ok
     text = repr(found)
@@ -150,7 +150,7 @@ def test_it_shows_itself_as_text_table_html_and_json() -> None:
     assert repr(Checkup(LINES[:1])).endswith("All requirements are installed.")
 
 
-def test_the_doctor_looks_at_all_of_it() -> None:
+def test_doctor_covers_every_part() -> None:
     found = cl.doctor()
     assert found.ok, found
     names = set(found.table["name"])

@@ -40,7 +40,7 @@ def photos(folder: Path, **counts: int) -> Path:
         ({"apple": 1, "pear": 1}, "only one photo"),
     ],
 )
-def test_a_folder_that_can_not_be_used_gets_a_sentence_and_2(
+def test_unusable_folder_exits_with_2_and_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: dict[str, int] | None, said: str
 ) -> None:
     folder = tmp_path / "mine"
@@ -70,7 +70,7 @@ def test_an_out_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("arguments", [("quickstart", "--out"), ("lab", "--dir")])
-def test_a_place_that_can_not_be_written_gets_a_sentence_and_2(
+def test_unwritable_target_exits_with_2_and_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -107,7 +107,7 @@ def test_lab_copies_the_notebooks_and_keeps_changed_ones(tmp_path: Path, monkeyp
 
 
 @pytest.mark.thorough
-def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+def test_doctor_lists_the_environment(tmp_path: Path) -> None:
     done = run("doctor", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for word in ("torch", "device", "weights", "JupyterLab", "VS Code", "All requirements are installed"):
@@ -127,7 +127,7 @@ def test_doctor_exits_with_1_where_something_needed_is_missing(
 
 
 @pytest.mark.thorough
-def test_quickstart_on_photos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quickstart_runs_on_own_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = photos(tmp_path / 'it\'s "mine"', disc=6, stripes=6)
     assert main(["quickstart", "--images", str(mine), "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out

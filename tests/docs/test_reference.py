@@ -58,7 +58,7 @@ def everything() -> Iterator[tuple[str, str, Any]]:
 EVERYTHING = list(everything())
 
 
-def test_all_of_it_is_looked_at() -> None:
+def test_every_public_class_is_documented() -> None:
     names = {name for name, _, _ in EVERYTHING}
     assert len(names) > 200
     assert {"cl.create_project", "Project.train", "Model.detect", "Report.by", "Gallery.selected"} <= names
@@ -126,7 +126,7 @@ def test_documented_columns_are_those_of_the_tables() -> None:
         assert metric in told["Report.summary"]
 
 
-def test_the_filter_tells_each_of_its_fields() -> None:
+def test_filter_documents_each_field() -> None:
     doc = inspect.getdoc(Filter) or ""
     for field in dataclasses.fields(Filter):
         assert re.search(rf"^{field.name} : ", doc, re.MULTILINE)
@@ -161,7 +161,7 @@ def test_completion_offers_the_public_names_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("name", cl.__all__)
-def test_help_shows_something(name: str) -> None:
+def test_help_is_not_empty(name: str) -> None:
     assert inspect.getdoc(getattr(cl, name))
 
 

@@ -49,7 +49,7 @@ def kinds(advice: Advice) -> list[str]:
 
 
 # -- no advice ------------------------------------------------------------------------------------------
-def test_where_all_is_well_it_says_so() -> None:
+def test_good_model_gets_a_short_message() -> None:
     advice = single(*right()).advice
     assert kinds(advice) == []
     assert "[0]" not in repr(advice)
@@ -88,7 +88,7 @@ def test_confident_contradictions_are_suspected_label_errors() -> None:
     assert item.weight == pytest.approx((2 * (1 - 58 / 60)) / 3)
 
 
-def test_where_the_model_is_often_wrong_it_is_doubted_and_not_the_truth() -> None:
+def test_bad_model_gets_no_label_error_advice() -> None:
     truth, says = right(sure=0.9)
     for i in range(8):
         says[i] = (1, 0.95)
@@ -135,7 +135,7 @@ def multi(rows: Sequence[tuple[str, dict[str, float]]], **options: object) -> Ev
     )
 
 
-def test_of_several_labels_what_is_missed_alone_and_what_is_taken_for_another() -> None:
+def test_multi_label_misses_and_confusions_are_distinguished() -> None:
     good = [("ap", {"a": 0.9, "p": 0.9}), ("f", {"f": 0.9}), ("a", {"a": 0.9})] * 12
     missed = [("ap", {"a": 0.9, "p": 0.2})] * 6
     taken = [("f", {"p": 0.6})] * 4
@@ -151,7 +151,7 @@ def test_of_several_labels_what_is_missed_alone_and_what_is_taken_for_another() 
     assert not advice.about("false_alarm")
 
 
-def test_of_several_labels_a_sure_extra_one_may_be_missing_in_the_truth() -> None:
+def test_confident_extra_label_may_be_missing_in_the_truth() -> None:
     good = [("ap", {"a": 0.8, "p": 0.9}), ("f", {"f": 0.9}), ("a", {"a": 0.9})] * 12
     advice = multi([*good, ("f", {"f": 0.9, "a": 0.97})], thresholds=0.5).advice
     assert kinds(advice) == ["label_error"]
@@ -160,7 +160,7 @@ def test_of_several_labels_a_sure_extra_one_may_be_missing_in_the_truth() -> Non
 
 
 # -- thresholds -----------------------------------------------------------------------------------------
-def test_a_better_threshold_says_what_it_costs() -> None:
+def test_threshold_advice_names_its_cost() -> None:
     truth, confidence = [], []
     for label, value, times in ((0, 0.9, 20), (0, 0.55, 4), (1, 0.45, 12), (1, 0.1, 30)):
         truth += [label] * times
@@ -269,7 +269,7 @@ def test_too_few_test_images() -> None:
     assert tells(item.text, 15, "20%")
 
 
-def test_confidences_that_promise_too_much() -> None:
+def test_overconfident_model_gets_calibration_advice() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 120).tolist()
     says = [(label if rng.random() < 0.7 else (label + int(rng.integers(1, 3))) % 3, 0.97) for label in truth]
@@ -280,7 +280,7 @@ def test_confidences_that_promise_too_much() -> None:
     assert not single(truth, modest).advice.about("over_confident")
 
 
-def test_looks_need_features_and_it_says_so() -> None:
+def test_appearance_advice_needs_features() -> None:
     truth, says = right(sure=0.8)
     says = [(1, 0.5) if i < 8 else said for i, said in enumerate(says)]
     found = single(truth, says, thresholds=0.5)
@@ -309,7 +309,7 @@ def test_features_of_other_images_are_refused(features: object) -> None:
 
 
 # -- ordering -------------------------------------------------------------------------------------------
-def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
+def test_strongest_advice_of_each_kind_comes_first() -> None:
     labels = [f"label {j:02}" for j in range(40)]
     truth, says = right(each=20, sure=0.6, labels=40)
     says = [((label + 1) % 40, 0.5) if i % 20 < 4 + label // 10 else said for i, (label, said) in
@@ -323,7 +323,7 @@ def test_the_strongest_come_first_and_no_kind_crowds_out_the_others() -> None:
     assert advice.about("confusion")[0].labels[0] in labels[30:]
 
 
-def test_it_is_a_list_and_a_table() -> None:
+def test_advice_is_a_list_and_a_table() -> None:
     truth, says = right()
     advice = single(truth, [(1, 0.95) if i < 8 else said for i, said in enumerate(says)]).advice
     assert isinstance(advice[:1], Advice)
@@ -347,7 +347,7 @@ def test_it_is_a_list_and_a_table() -> None:
     ],
     ids=["no truth", "no predictions", "nothing in common", "several labels"],
 )
-def test_where_there_is_next_to_nothing(truth: list, said: list, thresholds: float | None) -> None:
+def test_tiny_test_sets_get_no_advice(truth: list, said: list, thresholds: float | None) -> None:
     found = evaluate(
         pd.DataFrame(truth, columns=["image", "label"]),
         pd.DataFrame(said, columns=["image", "label", "confidence"]),
@@ -361,7 +361,7 @@ def test_where_there_is_next_to_nothing(truth: list, said: list, thresholds: flo
 
 @settings(max_examples=many(30), deadline=None)
 @given(case=single_label_cases(), threshold=st.sampled_from([None, 0.5]), several=st.booleans())
-def test_it_never_fails_and_always_says_the_same(
+def test_advice_is_deterministic_and_never_fails(
     case: tuple[list[int], np.ndarray], threshold: float | None, several: bool
 ) -> None:
     truth, confidence = case

@@ -42,7 +42,7 @@ def test_perfect_detector_gets_no_advice() -> None:
     assert not boxes(*found(70)).advice
 
 
-def test_a_label_taken_for_another() -> None:
+def test_confused_box_labels_are_reported() -> None:
     truth, said = found(30)
     other, _ = found(30, "dog")
     said += [(image, "cat" if i < 6 else "dog", box, 0.7) for i, (image, _, box) in enumerate(other)]
@@ -53,7 +53,7 @@ def test_a_label_taken_for_another() -> None:
     assert not {"missed", "false_alarm", "misplaced"} & kinds(advice)
 
 
-def test_missed_boxes_and_false_alarms() -> None:
+def test_missed_boxes_and_false_positives_are_reported() -> None:
     truth, said = found(30)
     lost, _ = found(10, "cat", 130)
     ghosts = [(image, "cat", (400.0, 400.0, 120.0, 120.0), 0.6) for image, _, _ in truth[:9]]
@@ -84,7 +84,7 @@ def test_a_second_box_on_one_object_is_no_missing_label() -> None:
     assert not boxes(truth, said + twice).advice
 
 
-def test_boxes_that_lie_badly() -> None:
+def test_imprecise_boxes_are_reported() -> None:
     truth, said = found(40)
     said = [
         (image, label, (70.0 if i < 8 else 10.0, 10.0, 120.0, 120.0), c) for i, (image, label, _, c) in enumerate(said)
@@ -96,7 +96,7 @@ def test_boxes_that_lie_badly() -> None:
     assert not {"missed", "false_alarm", "label_error"} & kinds(advice)
 
 
-def test_small_boxes_that_are_missed() -> None:
+def test_missed_small_boxes_are_reported() -> None:
     large, said = found(40)
     small, small_said = found(20, size=20)
     advice = boxes(large + small, said + small_said[:5]).advice
@@ -107,7 +107,7 @@ def test_small_boxes_that_are_missed() -> None:
     assert not boxes(large + small, said[:10] + small_said[:5]).advice.about("box_size")
 
 
-def test_a_box_that_nobody_sees_is_not_asked_for_in_vain() -> None:
+def test_labels_never_detected_get_no_threshold_advice() -> None:
     truth, said = found(40)
     faint = [(image, label, box, 0.2) for image, label, box in found(10, size=130)[0]]
     advice = boxes(truth + found(10, size=130)[0], said + faint).advice

@@ -88,7 +88,7 @@ def test_boxes_are_drawn_where_they_lie(tmp_path: Path) -> None:
     assert 'class=clnb-predicted style="left:10.0%;top:10.0%;width:50.0%;height:50.0%;' in report.advice._repr_html_()
 
 
-def test_a_terminal_gets_the_same() -> None:
+def test_terminal_shows_the_same_advice() -> None:
     advice = mistaken(["apple", "pear", "fig"]).advice
     text = repr(advice)
     assert text.startswith("Advice on apple: ")
@@ -151,7 +151,7 @@ def test_a_run_whose_curves_still_rise_is_trained_longer() -> None:
         assert not report._advise(curve=curve, access=("cl.a", "cl.b")).about("undertrained")
 
 
-def test_it_is_worked_out_once() -> None:
+def test_advice_is_computed_once() -> None:
     report = mistaken(["apple", "pear", "fig"])
     assert report.advice is report.advice
     assert report.evaluation.advice is report.evaluation.advice

@@ -45,7 +45,7 @@ def test_draws_are_seeded() -> None:
     assert not np.array_equal(drawn(rows, 20, 1), drawn(rows, 20, 2))
 
 
-def test_percentiles_leave_nothings_out() -> None:
+def test_percentiles_ignore_nan() -> None:
     values = np.arange(100.0)[:, None] * [1, 1, np.nan]
     values[:50, 1] = np.nan
     low, high = middle_95(values)
@@ -79,7 +79,7 @@ def test_each_label_has_an_interval_around_its_f1() -> None:
     assert table[["f1_low", "f1_high"]].iloc[3].isna().all()  # no test image has it
 
 
-def test_a_label_on_one_image_only() -> None:
+def test_label_on_a_single_image() -> None:
     table = evaluate(*tables([0, 0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]])).per_label
     assert table[["f1_low", "f1_high"]].iloc[1].between(0, 1).all()
 

@@ -29,7 +29,7 @@ def two(random_state: int = 0, images: int = 60, task: str = "single-label") -> 
     return evaluate(truth, said, task=task), evaluate(truth, other, task=task)
 
 
-def test_figures_are_those_of_the_two_evaluations() -> None:
+def test_metrics_equal_those_of_the_two_evaluations() -> None:
     before, after = two()
     found = compare(before, after)
     for row in found.summary.itertuples():
@@ -83,7 +83,7 @@ def test_pairing_makes_intervals_narrow() -> None:
     assert row["high"] - row["low"] < (alone["high"] - alone["low"]) / 4
 
 
-def test_the_same_twice_differs_in_nothing() -> None:
+def test_equal_evaluations_have_no_difference() -> None:
     before, _ = two()
     found = compare(before, before)
     assert found.summary["delta"].tolist() == [0.0] * len(found.summary)
@@ -101,7 +101,7 @@ def answers(said: list[int], sure: float = 0.8, **options: Any) -> Evaluation:
     return evaluate(*tables([0, 0, 1, 1, 2, 2], confidence, FRUIT), task="single-label", **options)
 
 
-def test_images_fixed_and_broken_of_one_label_an_image() -> None:
+def test_fixed_and_broken_images_of_single_label_models() -> None:
     found = compare(answers([1, 0, 1, 1, 2, 0]), answers([0, 0, 1, 2, 2, 1], 0.7))
     columns = ["image", "label", "before", "after", "confidence_before", "confidence_after"]
     assert found.fixed[columns].to_numpy().tolist() == [["image 0.jpg", "apple", "orange", "apple", 0.8, 0.7]]
@@ -109,7 +109,7 @@ def test_images_fixed_and_broken_of_one_label_an_image() -> None:
     assert found.sentences[1] == "1 image fixed, 1 image broken."  # image 5 is wrong in both
 
 
-def test_labels_fixed_and_broken_of_several_an_image() -> None:
+def test_fixed_and_broken_labels_of_multi_label_models() -> None:
     truth = pd.DataFrame({"image": ["a", "a", "b"], "label": ["apple", "orange", "apple"]})
     pairs = pd.MultiIndex.from_product([["a", "b"], FRUIT[:2]], names=["image", "label"]).to_frame(index=False)
     before = evaluate(truth, pairs.assign(confidence=[0.9, 0.2, 0.9, 0.1]), task="multi-label", thresholds=0.5)
@@ -127,7 +127,7 @@ def boxes(rows: list[tuple[str, str, float]], **options: Any) -> pd.DataFrame:
     ).assign(**options)
 
 
-def test_boxes_fixed_and_broken() -> None:
+def test_fixed_and_broken_boxes() -> None:
     truth = boxes([("a", "cat", 0), ("a", "cat", 100), ("b", "dog", 0), ("c", "cat", 0)])
     before = evaluate(truth, boxes([("a", "cat", 0), ("b", "dog", 0), ("c", "cat", 0)], confidence=0.9))
     after = evaluate(
@@ -210,7 +210,7 @@ def test_images_are_the_same_by_content_where_it_is_known() -> None:
         compare(before, evaluate(renamed[0], renamed[1], renamed[2][["image"]]))
 
 
-def test_other_tasks_and_overlaps_are_refused() -> None:
+def test_other_tasks_and_iou_thresholds_are_refused() -> None:
     before, _ = two()
     case = random_tables(60, FRUIT)
     with pytest.raises(InputError, match="'single-label', of the other 'multi-label'"):
@@ -221,7 +221,7 @@ def test_other_tasks_and_overlaps_are_refused() -> None:
         compare(one, other)
 
 
-def test_labels_that_only_one_has() -> None:
+def test_labels_known_to_one_model_only() -> None:
     truth, said = random_tables(30, FRUIT)
     fewer = said[said["label"] != "banana"]
     without = evaluate(truth[truth["label"] != "banana"], fewer, said["image"].unique())
@@ -240,7 +240,7 @@ def test_labels_that_only_one_has() -> None:
     assert known["delta"] == known["after"] > 0
 
 
-def test_words() -> None:
+def test_sentences_describe_the_change() -> None:
     truth, said = random_tables(300, FRUIT)
     wrong = said["image"].isin([f"image {i}.jpg" for i in range(60)])
     better = said.assign(confidence=said["confidence"].where(~wrong, np.roll(said["confidence"], 1)))
@@ -277,7 +277,7 @@ def test_every_name_is_escaped() -> None:
     assert f"broken: 10 of {len(found.broken)}" in html
 
 
-def test_html_shows_the_figures() -> None:
+def test_html_shows_the_metrics() -> None:
     found = compare(*two(), names=("fruit.1", "fruit.2"))
     text = " ".join(" ".join(Reader(found._repr_html_()).texts).split())
     assert "fruit.1 → fruit.2 60 test images" in text
@@ -294,6 +294,6 @@ def test_reports_compare() -> None:
     assert found.summary["delta"].eq(0).all()
 
 
-def test_it_can_be_drawn() -> None:
+def test_comparison_can_be_plotted() -> None:
     assert compare(*two()).plot().has_data()
     plt.close("all")

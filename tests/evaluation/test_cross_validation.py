@@ -66,7 +66,7 @@ def test_parts_keep_the_thresholds_of_their_folds(found: Evaluation) -> None:
     assert (part.image_counts() != found.applied.image_counts()[chosen]).nnz == 0
 
 
-def test_figures_are_honest() -> None:
+def test_cross_validated_metrics_are_unbiased() -> None:
     """Test that thresholds chosen on the same images find something in random confidences, and honest ones do not."""
     rng = np.random.default_rng(0)
     gain = []
@@ -78,7 +78,7 @@ def test_figures_are_honest() -> None:
     assert min(gain) >= 0
 
 
-def test_notes_say_how(found: Evaluation) -> None:
+def test_notes_explain_cross_validation(found: Evaluation) -> None:
     assert any("cross-validated" in note and "on the other" in note for note in found.notes)
     assert not any("chosen on this test set" in note for note in found.notes)
     rare = evaluate(*tables([0] * 9 + [1], np.random.default_rng(0).random((10, 2)), "ab"), thresholds=HONEST)
@@ -135,6 +135,6 @@ def test_boxes_are_dealt_by_image() -> None:
     assert found.applied.accepted().sum() == found.per_label[["tp", "fp"]].to_numpy().sum()
 
 
-def test_other_words_are_refused() -> None:
+def test_unknown_threshold_names_are_refused() -> None:
     with pytest.raises(InputError, match=r"'cross validated'.*'cross-validated'"):
         evaluate(*random_tables(10, ["a", "b"]), thresholds="cross validated")

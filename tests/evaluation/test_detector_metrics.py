@@ -142,7 +142,7 @@ def test_only_detectors_have_sizes() -> None:
 # -- arbitrary boxes ------------------------------------------------------------------------------------
 @settings(max_examples=many(60), deadline=None)
 @given(cases())
-def test_all_figures_speak_of_the_same_matches(case: Case) -> None:
+def test_all_metrics_use_the_same_matches(case: Case) -> None:
     found = evaluate(*case)
     boxes, at = found.outcomes, found.thresholds
     assert isinstance(boxes, Boxes)
@@ -201,7 +201,7 @@ def test_some_of_the_images_are_those_images_evaluated_alone(case: Case) -> None
 
 
 @pytest.mark.parametrize("overlap", [0.3, 0.75, 1.0])
-def test_another_overlap(overlap: float) -> None:
+def test_iou_threshold_changes_the_matches(overlap: float) -> None:
     found, usual = evaluate(TRUTH, PREDICTIONS, thresholds=0.5, iou_threshold=overlap), make_boxes(TRUTH, PREDICTIONS)
     other, at = usual.at_iou_threshold(overlap), np.full(2, 0.5)
     assert found.per_label["tp"].tolist() == other.counts(at)[0].tolist()
@@ -236,7 +236,7 @@ def test_task_is_inferred_from_the_tables() -> None:
     assert evaluate(TRUTH[-1:], PREDICTIONS, TRUTH["image"].unique()).task == "boxes"
 
 
-def test_boxes_by_corners_and_full_tables_of_a_project_do() -> None:
+def test_corner_boxes_and_project_tables_are_accepted() -> None:
     truth = TRUTH.dropna()
     expected = evaluate(truth, PREDICTIONS).per_image
     corners = [
@@ -279,7 +279,7 @@ def test_inputs_stay_as_they_are() -> None:
         pd.testing.assert_frame_equal(frame, copy)
 
 
-def test_no_predictions() -> None:
+def test_evaluation_without_predictions() -> None:
     found = evaluate(TRUTH, PREDICTIONS[:0])
     assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 2], [0, 0, 2]]
     assert found.per_label["undefined"].all()
@@ -289,7 +289,7 @@ def test_no_predictions() -> None:
     assert "no predictions of apple, pear" in "\n".join(found.notes)
 
 
-def test_no_truth() -> None:
+def test_evaluation_without_truth() -> None:
     found = evaluate(TRUTH[:0], PREDICTIONS, ["1.jpg", "2.jpg", "3.jpg"])
     assert found.per_label[["tp", "fp", "fn"]].sum().tolist() == [0, 6, 0]
     assert found.per_label["undefined"].all()
@@ -328,7 +328,7 @@ def test_labels_of_one_table_only() -> None:
     assert "no predictions of apple" in notes
 
 
-def test_crowds_are_not_to_be_found_and_forgive() -> None:
+def test_crowd_boxes_are_ignored() -> None:
     truth = true_boxes(("1.jpg", "a", 0, 0, 100, 100, True), ("1.jpg", "b", 0, 0, 10, 10))
     predictions = predicted_boxes(("1.jpg", "a", 0.9, 10, 10, 5, 5), ("1.jpg", "a", 0.8, 95, 95, 50, 50))
     found = evaluate(truth, predictions, thresholds=0)
@@ -385,7 +385,7 @@ def test_true_boxes_without_area_count_as_missed_with_a_warning() -> None:
         ({"height": "tall"}, "a value that is not a number"),
     ],
 )
-def test_boxes_that_cannot_be(which: str, cells: dict[str, object], words: str) -> None:
+def test_invalid_boxes_are_refused(which: str, cells: dict[str, object], words: str) -> None:
     given: dict[str, Any] = {"truth": TRUTH, "predictions": PREDICTIONS}
     given[which] = given[which].astype("object").copy()
     for column, value in cells.items():
@@ -415,7 +415,7 @@ def test_confidences_outside_0_to_1(confidence: object) -> None:
         ({"images": ["1.jpg", "1.jpg"]}, TableError, "contains '1.jpg' twice"),
     ],
 )
-def test_arguments_that_cannot_be(change: dict[str, Any], error: type[CustomLabelsError], words: str) -> None:
+def test_invalid_arguments_are_refused(change: dict[str, Any], error: type[CustomLabelsError], words: str) -> None:
     with pytest.raises(error, match=words):
         evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **change})
 

@@ -93,7 +93,7 @@ def test_dates_are_written_in_utc() -> None:
         (("äpfel: \0",), "EvaluationResultSummary-pfel.json"),
     ],
 )
-def test_file_names_lead_nowhere_else(parts: tuple[str, ...], name: str) -> None:
+def test_file_names_stay_in_the_folder(parts: tuple[str, ...], name: str) -> None:
     assert summary_file_name(*parts) == name
 
 
@@ -197,7 +197,7 @@ def test_invalid_summary_is_refused(
     assert str(path) in str(caught.value)
 
 
-def test_a_summary_that_is_not_there(tmp_path: Path, published: Evaluation) -> None:
+def test_missing_summary_is_named(tmp_path: Path, published: Evaluation) -> None:
     with pytest.raises(InputError, match=r"nothing\.json"):
         cl.read_evaluation_summary(tmp_path / "nothing.json")
     with pytest.raises(InputError, match="a folder with no EvaluationResultSummary"):

@@ -77,7 +77,7 @@ def test_lines_of_a_classifier() -> None:
 
 
 @pytest.mark.parametrize("thresholds", [None, 0.0, 0.4, "cross-validated"])
-def test_a_classifiers_snapshot_counts_again_what_the_table_says(thresholds: Any) -> None:
+def test_classifier_snapshot_agrees_with_per_label_counts(thresholds: Any) -> None:
     truth, predictions = random_tables(60, ["a", "b", "c"])
     found = evaluate(truth, predictions, [*truth["image"], "nothing on it.jpg"], thresholds=thresholds)
     lines = lines_of(found)
@@ -155,7 +155,7 @@ def test_lines_of_a_detector() -> None:
 
 
 @pytest.mark.parametrize("thresholds", [None, 0.0, 0.02, 0.4, {"cat": 0.9}, "cross-validated"])
-def test_a_detectors_snapshot_counts_again_what_the_table_says(thresholds: Any) -> None:
+def test_detector_snapshot_agrees_with_per_label_counts(thresholds: Any) -> None:
     assert_counts_agree(evaluate(*scene(30, ["cat", "dog", "bird"]), thresholds=thresholds))
 
 
@@ -167,7 +167,7 @@ def test_a_box_found_below_its_threshold_is_missed_with_that_confidence() -> Non
         assert (label, value, details["is-false-negative"]) == ("cat", told, True)
 
 
-def test_crowds_are_marked_and_what_lies_on_them_is_left_out(tmp_path: Path) -> None:
+def test_crowds_are_marked_and_ignored_detections_left_out(tmp_path: Path) -> None:
     truth = pd.DataFrame(
         [("a", "cat", 0, 0, 100, 100, True), ("a", "cat", 200, 0, 10, 10, False)],
         columns=[*BOXED, "crowd"],
@@ -212,7 +212,7 @@ def test_boxes_are_not_fitted_by_an_estimated_size(tmp_path: Path) -> None:
     assert "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT" not in set(report.lines["code"])
 
 
-def test_reports_say_that_sizes_are_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_notes_unknown_image_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, predictions, images = scene(12, ["cat", "dog"])
     cl.evaluate(truth, predictions, images).to(tmp_path)
     assert "are unknown" not in capsys.readouterr().out
@@ -296,7 +296,7 @@ def test_the_same_evaluation_gives_the_same_bytes() -> None:
         assert first == second
 
 
-def test_names_of_files() -> None:
+def test_snapshot_file_names() -> None:
     assert snapshot_file_names("fruit", "../v 1") == (
         "EvaluationSnapshot-fruit-v-1.manifest",
         "TrainingSnapshot-fruit-v-1.manifest",
@@ -354,7 +354,7 @@ def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
     boxes=st.integers(1, 6),
     threshold=st.sampled_from([None, 0.0, 0.05, 0.3, 0.99]),
 )
-def test_any_scene_comes_back(
+def test_any_boxes_survive_a_round_trip(
     tmp_path_factory: Any, random_state: int, images: int, boxes: int, threshold: Any
 ) -> None:
     found = evaluate(
@@ -419,7 +419,7 @@ def test_invalid_snapshot_is_refused(tmp_path: Path, change: Any, error: type[Ex
         read_evaluation_snapshot(path)
 
 
-def test_a_snapshot_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_snapshot_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError):
         read_evaluation_snapshot(tmp_path / "nothing.manifest")
     with pytest.raises(ManifestError):
@@ -432,7 +432,9 @@ def test_a_snapshot_that_is_not_there(tmp_path: Path) -> None:
     share=st.sampled_from([0.0, 0.3, 1.0]),
     thresholds=st.sampled_from([None, 0.0, 0.5]),
 )
-def test_any_labels_come_back(tmp_path_factory: Any, random_state: int, share: float, thresholds: Any) -> None:
+def test_any_labels_survive_a_round_trip(
+    tmp_path_factory: Any, random_state: int, share: float, thresholds: Any
+) -> None:
     rng = np.random.default_rng(random_state)
     pairs = pd.DataFrame([(f"{i}.jpg", label) for i in range(8) for label in "abc"], columns=["image", "label"])
     pairs["confidence"] = rng.choice([0.0, 0.25, 0.5, 0.9, 1.0], len(pairs))

@@ -184,7 +184,7 @@ def test_the_page_computes_what_python_does(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["single-label", "boxes 1"])
-def test_the_pages_curves_are_the_figures_at_each_step(case: str) -> None:
+def test_page_curves_equal_metrics_at_each_step(case: str) -> None:
     exploration = Exploration(CASES[case]())
     overlap = exploration.position.iou_threshold
     curve = ask_page(exploration, [(exploration.position, Filter())])[0]["curve"]
@@ -197,7 +197,7 @@ def test_the_pages_curves_are_the_figures_at_each_step(case: str) -> None:
 
 
 # -- positions --------------------------------------------------------------------------------------
-def test_an_exploration_begins_where_its_evaluation_stands() -> None:
+def test_exploration_starts_at_the_evaluations_thresholds() -> None:
     for thresholds, mode in (
         (None, "assumed"),
         (0.4, "one"),
@@ -211,7 +211,7 @@ def test_an_exploration_begins_where_its_evaluation_stands() -> None:
         assert exploration.metrics["f1"] == evaluation.metric("f1")
 
 
-def test_moved_sliders_say_what_an_evaluation_there_says() -> None:
+def test_moved_sliders_equal_an_evaluation_at_those_thresholds() -> None:
     truth, predictions, images = drawn(3, images=9, truths=40, predictions=70, coarse=False, crowds=0.1)
     exploration = Exploration(evaluate(truth, predictions, images, task="boxes"))
     for thresholds, overlap in ((0.4, 0.5), (None, 0.7), ({"a": 0.8}, 0.3), ("cross-validated", 0.4)):
@@ -223,7 +223,7 @@ def test_moved_sliders_say_what_an_evaluation_there_says() -> None:
         assert exploration.intervals()["f1"] == pytest.approx((there.summary.low[0], there.summary.high[0]))
 
 
-def test_positions_that_cannot_be_are_refused_and_nothing_moves() -> None:
+def test_invalid_thresholds_are_refused_and_change_nothing() -> None:
     exploration = Exploration(one_label())
     before = exploration.position
     for wrong in (1.5, -0.1, "best", {"apple": 2}, float("nan")):
@@ -244,7 +244,7 @@ def test_positions_that_cannot_be_are_refused_and_nothing_moves() -> None:
 
 
 # -- images -----------------------------------------------------------------------------------------
-def test_the_shops_mistakes_are_found_by_what_they_are() -> None:
+def test_filters_find_each_type_of_mistake() -> None:
     exploration = Exploration(evaluate(*shop(), thresholds=0.5))
 
     def names(**asked: Any) -> list[str]:
@@ -284,7 +284,7 @@ def test_slices_are_those_of_the_report() -> None:
         exploration.choose(Filter(slice=("camera", "top")))
 
 
-def test_filters_that_cannot_be_are_refused() -> None:
+def test_invalid_filters_are_refused() -> None:
     exploration = Exploration(one_label())
     for wrong in ({"show": "some"}, {"sort": "best"}, {"pair": "apple"}, {"pair": ("a", "b", "c")}, {"search": 3}):
         with pytest.raises(InputError):
@@ -297,7 +297,7 @@ def test_filters_that_cannot_be_are_refused() -> None:
         exploration.check(Filter("fixed"))
 
 
-def test_suspects_are_what_the_advice_doubts() -> None:
+def test_suspects_filter_equals_the_advice() -> None:
     confidence = [[0.95, 0.05]] * 20 + [[0.05, 0.95]] * 20
     exploration = Exploration(evaluate(*tables([0] * 19 + [1] * 21, confidence)))
     assert exploration.suspects == ["image 19.jpg"]
@@ -319,7 +319,7 @@ def test_images_that_another_version_gets_right_are_a_group() -> None:
     assert exploration.filter == Filter()
 
 
-def test_names_are_only_ever_text() -> None:
+def test_hostile_names_stay_text() -> None:
     exploration = Exploration(evaluate(*random_tables(30, HOSTILE, random_state=1)))
     facts, _ = pack(exploration)
     assert [own["label"] for own in facts["labels"]] == list(exploration.evaluation.outcomes.labels)
@@ -349,7 +349,7 @@ def test_the_same_truth_gives_the_same_evaluation() -> None:
         assert changed_images(evaluation, names[:1], truth.head(0)) == names[:1] * (names[0] in set(truth["image"]))
 
 
-def test_a_truth_that_was_put_right_is_judged_by() -> None:
+def test_corrected_truth_changes_the_metrics() -> None:
     evaluation = evaluate(*shop(), thresholds=0.5)
     truth, _ = tables_of(evaluation.outcomes)
     put_right = truth[truth["image"] == "1.jpg"].replace({"label": {"pear": "apple"}})

@@ -122,7 +122,7 @@ def test_images_of_neither_table() -> None:
     assert any(tells(note, 1, 3, "test", "label") for note in found.notes)
 
 
-def test_images_that_share_nothing_are_pointed_out() -> None:
+def test_images_without_common_names_are_reported() -> None:
     found = evaluate(TRUTH[:1], PREDICTIONS[PREDICTIONS["image"] != TRUTH["image"][0]], TRUTH["image"])
     assert found.metric("f1") == 0
     assert any("No image has both labels and predictions" in note and "'image'" in note for note in found.notes)
@@ -161,7 +161,7 @@ def test_images_that_share_nothing_are_pointed_out() -> None:
         ),
     ],
 )
-def test_arguments_that_cannot_be(change: dict[str, object], error: type[CustomLabelsError], words: str) -> None:
+def test_invalid_arguments_are_refused(change: dict[str, object], error: type[CustomLabelsError], words: str) -> None:
     with pytest.raises(error, match=words):
         evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **change})
 
@@ -180,7 +180,7 @@ def test_labels_are_compared_without_outer_white_space() -> None:
     assert found.metric("accuracy") == 1
 
 
-def test_full_tables_of_a_project_do() -> None:
+def test_project_tables_are_accepted() -> None:
     full = normalise_annotations(TRUTH)
     predictions = normalise_annotations(PREDICTIONS).assign(model="fruit.1")
     pd.testing.assert_frame_equal(evaluate(full, predictions).per_label, evaluate(TRUTH, PREDICTIONS).per_label)
@@ -217,7 +217,7 @@ def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
 @pytest.mark.parametrize(
     ("other", "hint"), [("C:\\new\\2.jpg", "Only the folders differ"), ("x.jpg", "file names differ")]
 )
-def test_names_that_never_meet_are_an_error(images: list[str] | None, other: str, hint: str) -> None:
+def test_tables_without_common_images_are_refused(images: list[str] | None, other: str, hint: str) -> None:
     truth = pd.DataFrame({"image": ["old/1.jpg", "old/2.jpg"], "label": ["cat", "dog"]})
     predictions = pd.DataFrame({"image": [other], "label": ["cat"], "confidence": [0.9]})
     with pytest.raises(NotEnoughDataError, match=hint) as caught:
@@ -261,7 +261,7 @@ def test_values_of_one_text_become_one_category() -> None:
     assert as_categories(pd.Series([1, "1", 2.5], dtype="object"), "the column", str).codes.tolist() == [0, 0, 1]
 
 
-def test_cells_that_are_lists() -> None:
+def test_list_cells_are_refused() -> None:
     truth, predictions = random_tables(4, ["a", "b"])
     with pytest.raises(TableError, match=r"The column 'label' of truth contains a value that is not a string"):
         evaluate(truth.assign(label=[["a"], ["b"], ["a", "b"], []]), predictions)
@@ -323,7 +323,7 @@ def test_pairs_are_found_and_repeated_ones_refused(
     assert found.matrix(values).tolist() == expected.tolist()
 
 
-def test_evaluating_keeps_nothing_of_the_table_itself() -> None:
+def test_evaluation_keeps_no_reference_to_the_table() -> None:
     truth, predictions = random_tables(20, ["a", "b"])
     found = evaluate(truth, predictions)
     before = found.outcomes.confidence.copy()  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
 
 @settings(max_examples=many(50), deadline=None)
 @given(cases())
-def test_blocks_and_looking_only_near_by_change_nothing(case: Case) -> None:
+def test_blocks_and_neighbour_search_give_the_same_candidates(case: Case) -> None:
     whole = make_boxes(*case)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "_PAIRS_AT_ONCE", 3)
@@ -68,13 +68,13 @@ def test_a_box_goes_to_the_more_confident_prediction_and_the_other_takes_its_sec
     assert match.tolist() == [0, 1, -1]
 
 
-def test_of_equally_overlapping_boxes_the_last_is_taken() -> None:
+def test_equal_iou_takes_the_last_box() -> None:
     truth = np.array([[0, 0, 10, 10], [4, 0, 10, 10], [0, 0, 10, 10]], dtype=float)
     match, *_ = _candidates(np.array([[2.0, 0, 10, 10]]), truth).match(0.5)
     assert match.tolist() == [2]
 
 
-def test_many_equal_boxes_are_given_out_one_by_one() -> None:
+def test_equal_boxes_are_matched_one_to_one() -> None:
     same = np.tile([5.0, 5, 20, 20], (300, 1))
     match, overlaps, _ = _candidates(same, same[:200]).match(0.5)
     assert match.tolist() == [*range(199, -1, -1), *[-1] * 100]
@@ -90,7 +90,7 @@ def test_overlap_equal_to_the_least_is_enough_and_zero_area_matches_nothing() ->
 
 
 @pytest.mark.parametrize("overlap", [0, -0.5, 1.01, 50, True, "0.5", None, float("nan")])
-def test_overlaps_that_cannot_be(overlap: object) -> None:
+def test_invalid_iou_thresholds_are_refused(overlap: object) -> None:
     with pytest.raises(InputError, match="iou_threshold="):
         matching.check_iou_threshold(overlap)
 

@@ -154,7 +154,7 @@ def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[
     assert not plt.get_fignums()
 
 
-def test_a_report_draws_them_all() -> None:
+def test_report_has_every_plot() -> None:
     found = detected(3)
     report = Report(found, training=found)
     for name, plot in vars(Report).items():
@@ -166,7 +166,7 @@ def test_a_report_draws_them_all() -> None:
 
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("case", ["no truth", "no predictions", "no confidence", "other labels"])
-def test_nothing_to_be_found_or_nothing_predicted(name: str, case: str) -> None:
+def test_plots_without_truth_or_predictions(name: str, case: str) -> None:
     texts = [text.get_text() for text in shown_texts(drawn(BOTH[name](nothing(case))))]
     assert texts
     assert not any("nan" in text.split() for text in texts)
@@ -216,7 +216,7 @@ def test_names_are_shortened_and_stay_in_legends() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["bars", "support and training", "matrix"])
-def test_of_very_many_labels_not_each_row_has_text(name: str) -> None:
+def test_many_labels_are_thinned_on_the_axis(name: str) -> None:
     ax = plotted(name, 260)
     figure = drawn(ax)
     assert figure.get_size_inches().max() <= 41

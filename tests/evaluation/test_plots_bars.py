@@ -90,7 +90,7 @@ def test_support_shows_test_and_training_images() -> None:
     assert legend_of(ax) == ["training", "test"]
 
 
-def test_support_of_a_detector_tells_the_boxes() -> None:
+def test_support_of_a_detector_counts_boxes() -> None:
     found = detected(3)
     boxes = found.outcomes.targets.tolist()
     assert sorted(words(plot_support(found))) == sorted(

@@ -51,7 +51,7 @@ def test_curves_of_one_label_have_precision_recall_and_f1() -> None:
     assert f"{row['threshold']:.3f}" in [text.get_text() for text in ax.texts]
 
 
-def test_of_one_label_alone_all_figures_are_drawn() -> None:
+def test_single_label_curve_has_all_metrics() -> None:
     ax = plot_curves(classified(1))
     assert [text.split()[0] for text in legend_of(ax)] == ["precision", "recall", "F1"]
 
@@ -162,7 +162,7 @@ def test_calibration_is_that_of_the_table(boxes: bool) -> None:
     assert "label 01" in plot_calibration(found, label="label 01").get_legend().get_title().get_text()
 
 
-def test_the_intervals_of_calibration_are_wilsons() -> None:
+def test_calibration_intervals_are_wilson_intervals() -> None:
     found = classified(3)
     ax = plot_calibration(found, bins=4)
     filled = found.calibration(4).query("count > 0")

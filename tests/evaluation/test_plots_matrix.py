@@ -30,7 +30,7 @@ def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]
 
 @pytest.mark.parametrize("normalize", [None, "truth", "prediction"])
 @pytest.mark.parametrize("count", [3, 40])
-def test_cells_are_where_and_as_large_as_they_should(normalize: str | None, count: int) -> None:
+def test_cells_have_the_right_position_and_size(normalize: str | None, count: int) -> None:
     matrix = classified(count).confusion_matrix
     cells = cells_of(matrix.plot(normalize=normalize))
     assert set(cells) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
@@ -52,7 +52,7 @@ def test_numbers_are_those_of_the_matrix(normalize: str | None) -> None:
     assert len(ax.texts) == (matrix.counts > 0).sum()
 
 
-def test_numbers_stand_where_they_fit() -> None:
+def test_numbers_are_written_where_they_fit() -> None:
     matrix = classified(80).confusion_matrix
     ax = matrix.plot()
     assert len(ax.texts) == (matrix.counts > 0).sum()
@@ -61,7 +61,7 @@ def test_numbers_stand_where_they_fit() -> None:
     assert not matrix.plot(small).texts
 
 
-def test_of_many_labels_what_matters_is_written_and_shortened() -> None:
+def test_large_matrix_shows_only_important_numbers() -> None:
     counts = np.full((40, 40), 3)
     np.fill_diagonal(counts, 1234)
     counts[5, 6] = 96
@@ -86,7 +86,7 @@ def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
             assert text.get_window_extent().width <= 1.15 * pixels
 
 
-def test_the_background_of_a_detector_is_set_off() -> None:
+def test_background_row_and_column_are_separated() -> None:
     matrix = detected(3).confusion_matrix
     assert matrix.background
     ax = matrix.plot()
@@ -99,7 +99,7 @@ def test_the_background_of_a_detector_is_set_off() -> None:
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_beside_several_labels_an_image_stand_their_2_by_2_tables(given: bool) -> None:
+def test_multi_label_matrix_is_drawn_as_2_by_2_tables(given: bool) -> None:
     has, confidence = np.random.default_rng(1).random((2, 50, 4))
     matrix = evaluate(*multi_label_tables(has < 0.4, confidence), task="multi-label").confusion_matrix
     ax = matrix.plot(plt.subplots()[1] if given else None, normalize="truth")

@@ -110,7 +110,7 @@ def test_days_become_ranges() -> None:
     assert evaluated(days[:3].repeat(20)).by("camera")["slice"].tolist() == ["2026-01-01", "2026-01-02", "2026-01-03"]
 
 
-def test_cells_of_any_kind() -> None:
+def test_cells_of_any_type_are_sliced() -> None:
     odd = [{"a": 1}, [["x"], ["x"]], np.array(["y", "y"]), {"z"}, 2.5, None] * 10
     table = evaluated(pd.Series(odd, dtype="object")).by("camera")
     assert table["slice"].tolist() == ["2.5", "['x']", "y", "z", "{'a': 1}", "(none)"]
@@ -143,7 +143,7 @@ def test_cross_validated_slices_keep_the_thresholds_of_their_folds() -> None:
     assert found.by("camera")["recall"].iloc[0] == pytest.approx(recall.mean())
 
 
-def test_detection_has_its_own_figures() -> None:
+def test_detector_slices_have_detector_metrics() -> None:
     box = {"left": 0.0, "top": 0.0, "width": 9.0, "height": 9.0}
     truth = TRUTH.assign(**box)
     images = pd.DataFrame({"image": NAMES, "camera": ["left", "right"] * 30})
@@ -160,7 +160,7 @@ def test_unknown_columns_are_named_with_those_that_are_there() -> None:
         evaluate(TRUTH, PREDICTIONS).by("camera")
 
 
-def test_a_slice_an_image_is_too_many() -> None:
+def test_too_many_slices_are_refused() -> None:
     truth, predictions = random_tables(501, ["a", "b"])
     with pytest.raises(InputError, match=r"column='image' has 501 different values"):
         evaluate(truth, predictions).by("image")
@@ -174,7 +174,7 @@ def test_the_images_of_an_evaluation_keep_their_columns() -> None:
     assert list(evaluate(TRUTH, PREDICTIONS).images.columns) == ["image"]
 
 
-def test_a_report_gives_the_same() -> None:
+def test_report_by_equals_slice_table() -> None:
     found = evaluated(["left", "right"] * 30)
     report = Report(found)
     pd.testing.assert_frame_equal(report.by("camera"), found.by("camera"))

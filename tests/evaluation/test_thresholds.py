@@ -74,7 +74,7 @@ def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
 
 @settings(max_examples=many(200), deadline=None)
 @given(one_label(), st.lists(st.booleans(), min_size=40, max_size=40))
-def test_steps_count_what_is_at_or_above(case: OneLabel, kept: list[bool]) -> None:
+def test_counts_include_the_threshold_itself(case: OneLabel, kept: list[bool]) -> None:
     truth, confidence = (values[np.array(kept[: len(case[0])])] for values in case)
     found = Steps.of(truth, confidence, int(truth.sum()))
     assert found.confidence.tolist() == sorted(set(confidence.tolist()), reverse=True)
@@ -122,7 +122,7 @@ def test_midpoint_rule(truth: list[int], confidence: list[float], expected: floa
     assert best_threshold(steps(np.array(truth, dtype=bool), np.array(confidence))) == pytest.approx(expected)
 
 
-def test_neighbouring_numbers_still_part() -> None:
+def test_adjacent_floats_are_separated() -> None:
     upper = np.nextafter(0.5, 1)
     assert best_threshold(steps(np.array([True, False]), np.array([upper, 0.5]))) == upper
 
@@ -141,7 +141,7 @@ def test_a_label_without_test_images_gets_the_median_of_the_others() -> None:
     assert thresholds[3] == pytest.approx(0.35)
 
 
-def test_without_any_threshold_to_learn_from_it_is_a_half() -> None:
+def test_threshold_defaults_to_one_half() -> None:
     truth = pd.DataFrame({"image": ["1"], "label": ["pear"]})
     predictions = pd.DataFrame({"image": ["1"], "label": ["apple"], "confidence": [0.9]})
     assert evaluate(truth, predictions).per_label["threshold"].tolist() == [0.5, 0.5]
@@ -169,7 +169,7 @@ def test_given_thresholds() -> None:
         ({"a": 2.0}, "between 0 and 1"),
     ],
 )
-def test_thresholds_that_cannot_be(value: object, words: str) -> None:
+def test_invalid_thresholds_are_refused(value: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
         evaluate(*random_tables(10, ["a", "b"]), thresholds=value)  # type: ignore[arg-type]
 

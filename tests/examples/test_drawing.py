@@ -39,7 +39,7 @@ def test_a_box_ends_where_something_covers_the_object() -> None:
     assert canvas.boxes(["cup"]) == (), "a thin remainder gets no box"
 
 
-def test_a_shadow_belongs_to_nobody_and_a_word_to_its_owner() -> None:
+def test_shadows_have_no_owner_and_text_belongs_to_its_object() -> None:
     canvas = Painting((100, 80), WHITE)
     plane, canvas.owner = canvas.flat(), 1
     plane.shadow(rect(-0.9, -0.9, 0.9, 0.9))
@@ -71,7 +71,7 @@ def test_a_mantle_bends_around_the_viewers_side() -> None:
     assert right - middle < flat[1] - flat[0]
 
 
-def test_outlines_stay_where_they_belong() -> None:
+def test_outlines_stay_on_their_object() -> None:
     corners = rect(0, 0, 4, 4)
     points = rect(0, 0, 4, 4, 1.0)
     assert points.min() >= 0

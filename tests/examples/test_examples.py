@@ -43,7 +43,7 @@ def folder_of(photos: examples.ExamplePhotos) -> Path:
 
 
 @pytest.mark.thorough
-def test_the_kept_photos_do_not_tell_what_they_show(photos: examples.ExamplePhotos) -> None:
+def test_committed_photos_have_neutral_names(photos: examples.ExamplePhotos) -> None:
     assert [path.name for path in photos.detect] == list(photos.answers) == ["new_01.jpg", "new_02.jpg"]
     assert all(path.is_file() for path in photos.detect)
     assert all(labels and set(labels) <= set(photos.labels) for labels in photos.answers.values())
@@ -67,7 +67,9 @@ def test_every_photo_opens_and_no_two_are_the_same(photos: examples.ExamplePhoto
 
 
 @pytest.mark.thorough
-def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, project: Project, tmp_path: Path) -> None:
+def test_same_random_state_gives_the_same_bytes(
+    photos: examples.ExamplePhotos, project: Project, tmp_path: Path
+) -> None:
     first = contents(folder_of(photos))
     assert contents(project.root.parent / f"{photos.name}-photos") == first
     fewer = examples.write_photos(photos.name, tmp_path / "fewer", size=SIZE, train=5, test=0)
@@ -77,7 +79,7 @@ def test_the_seed_decides_every_byte(photos: examples.ExamplePhotos, project: Pr
 
 
 @pytest.mark.thorough
-def test_another_seed_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
+def test_other_random_state_draws_other_photos(photos: examples.ExamplePhotos, tmp_path: Path) -> None:
     examples.write_photos(photos.name, tmp_path, random_state=1, size=SIZE, train=10, test=2)
     first = contents(folder_of(photos))
     for name, data in contents(tmp_path).items():
@@ -97,7 +99,7 @@ def test_the_number_of_threads_changes_nothing(
 
 @pytest.mark.parametrize("size", [SHAPES[0], *(pytest.param(size, marks=pytest.mark.thorough) for size in SHAPES[1:])])
 @pytest.mark.parametrize("name", examples.NAMES)
-def test_a_picture_of_any_shape(name: str, size: tuple[int, int]) -> None:
+def test_pictures_have_any_aspect_ratio(name: str, size: tuple[int, int]) -> None:
     example = import_module(f"customlabels_nb.examples.{name}")
     for split in ("train", "test"):
         for number in range(10):
@@ -154,7 +156,7 @@ def test_error_names_the_invalid_argument(arguments: dict[str, object], message:
 
 
 @pytest.mark.parametrize("name", examples.NAMES)
-def test_a_failure_leaves_nothing_half_done(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_leaves_no_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example, painted = import_module(f"customlabels_nb.examples.{name}"), []
     paint = example.paint
 
@@ -178,7 +180,7 @@ def test_a_project_without_photos_to_train_or_test_is_refused_before_it_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_importing_the_examples_stays_light() -> None:
+def test_importing_examples_does_not_load_torch() -> None:
     code = (
         "import sys; from customlabels_nb import examples;"
         "print([name for name in ('numpy', 'PIL', 'torch', 'pandas', 'sqlalchemy') if name in sys.modules])"

@@ -42,7 +42,7 @@ def parsed(picture: BoxPicture) -> ElementTree.Element:
 
 
 @pytest.mark.parametrize("count", [0, 1, 60, 150])
-def test_words_cover_no_words_and_stay_inside(count: int) -> None:
+def test_captions_do_not_overlap_and_stay_inside(count: int) -> None:
     picture = BoxPicture(gradient(1600, 1200), many(count, (1600, 1200)))
     tags = rectangles(picture)
     assert not any(overlap(a, b) for a, b in combinations(tags, 2))
@@ -84,7 +84,7 @@ def test_one_box_is_named_above_it_or_inside_of_it_at_the_frame() -> None:
     assert (tag.left, tag.top) == (0, 0)
 
 
-def test_lines_at_the_frame_and_around_tiny_boxes_are_seen() -> None:
+def test_box_edges_at_the_frame_and_tiny_boxes_are_visible() -> None:
     image = Image.new("RGB", (400, 300), "white")
     marks = [LabelledBox((0, 0, 400, 300), "", "#2f7fc1"), LabelledBox((200, 150, 0.1, 0.1), "", "#c8553d")]
     picture = BoxPicture(image, marks)
@@ -123,7 +123,7 @@ def test_hostile_names_stay_text() -> None:
     assert unquote(url.partition(",")[2]) == picture.to_svg()
 
 
-def test_words_can_be_read_on_every_color() -> None:
+def test_captions_are_readable_on_every_color() -> None:
     def luminance(color: str) -> float:
         values = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in values]

@@ -76,7 +76,7 @@ def test_all_others_become_upright_jpeg(data: bytes) -> None:
     assert difference(shown(view), open_image(data)) < 6
 
 
-def test_a_large_one_is_scaled_down_and_says_how_much() -> None:
+def test_large_images_are_scaled_down_with_their_scale() -> None:
     view = full_view(encoded(picture(1, (600, 400)), "TIFF"), "a.tif", longest=150)
     assert (view.width, view.height, view.scale) == (150, 100, 0.25)
     assert shown(view).size == (150, 100)
@@ -89,7 +89,7 @@ def test_a_color_profile_survives() -> None:
         assert image.info["icc_profile"] == b"some profile"
 
 
-def test_damaged_images_are_never_passed_on() -> None:
+def test_damaged_images_raise_an_error() -> None:
     whole = (jpeg(1, (400, 300)), encoded(picture(1, (400, 300)), "PNG"), encoded(picture(1), "TIFF"))
     for data in (*(data[: len(data) * 2 // 3] for data in whole), b"no image"):
         with pytest.raises(ImageError, match=r"bad\.x"):
@@ -110,7 +110,7 @@ def test_a_view_is_converted_once_for_a_content(tmp_path: Path) -> None:
         full_view_of("a.tif", root=tmp_path, sha256=sha256, cache=cache, longest=50)
 
 
-def test_nothing_is_kept_of_what_needs_no_conversion_or_changed(tmp_path: Path) -> None:
+def test_unconverted_and_changed_images_are_not_cached(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path / "cache", 1 << 20)
     (tmp_path / "a.jpg").write_bytes(jpeg(1))
     (tmp_path / "b.bmp").write_bytes(encoded(picture(1), "BMP"))
@@ -120,6 +120,6 @@ def test_nothing_is_kept_of_what_needs_no_conversion_or_changed(tmp_path: Path) 
     assert not cache.folder.exists()
 
 
-def test_other_bytes_in_the_cache_are_no_view() -> None:
+def test_foreign_bytes_in_the_cache_are_ignored() -> None:
     assert kept_view(b"damaged") is None
     assert kept_view(jpeg(1)) is None

@@ -52,7 +52,7 @@ def test_a_cut_photo_is_called_truncated(share: float) -> None:
         inspect(data[: int(len(data) * share)], "cut.jpg")
 
 
-def test_bytes_behind_the_end_are_no_damage() -> None:
+def test_trailing_bytes_are_accepted() -> None:
     for garbage in (b"\0" * 10, b"\0" * 5000, b"<script>" * 40):
         assert inspect(jpeg(9) + garbage, "a.jpg").width == 48
         assert open_image(jpeg(9) + garbage).tobytes() == open_image(jpeg(9)).tobytes()
@@ -68,7 +68,7 @@ def test_files_that_are_no_images_are_refused(data: bytes) -> None:
         open_image(data, name="notes.jpg")
 
 
-def test_an_empty_file_and_a_text_are_called_so() -> None:
+def test_empty_and_text_files_have_their_own_message() -> None:
     with pytest.raises(NotAnImageError, match="empty"):
         inspect(b"", "a.jpg")
     with pytest.raises(NotAnImageError, match="not an image in a supported format"):
@@ -128,14 +128,14 @@ def test_a_header_that_claims_too_many_pixels_is_refused_undecoded(data: bytes) 
             read()
 
 
-def test_the_limit_of_pixels_is_the_callers() -> None:
+def test_pixel_limit_can_be_set() -> None:
     data = encoded(picture(1, (100, 50)), "PNG")
     assert open_image(data, name="a", max_pixels=5000).width == 100
     with pytest.raises(ImageTooLargeError, match=r"100 × 50 pixels.* limit of 4,999"):
         open_image(data, name="a", max_pixels=4999)
 
 
-def test_a_large_picture_within_the_limit_warns_nobody() -> None:
+def test_large_image_within_the_limit_gives_no_warning() -> None:
     large = encoded(Image.new("1", (12_000, 8_000)), "PNG")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -102,7 +102,7 @@ def test_the_window_counts_in_rescaled_values() -> None:
     assert 0 < shown[(real > -100) & (real < 200)].min() < 255
 
 
-def test_of_several_windows_the_first_counts() -> None:
+def test_first_of_several_windows_is_used() -> None:
     one = grey(dicom(RAMP, WindowCenter=1000, WindowWidth=400))
     assert (grey(dicom(RAMP, WindowCenter=[1000, 3000], WindowWidth=[400, 100])) == one).all()
 
@@ -128,7 +128,7 @@ def test_a_table_for_the_window_is_applied(vr: str, bits: int) -> None:
 
 
 @pytest.mark.parametrize(("centre", "width"), [(1000, 0), (1000, -5), ("", ""), ([], [])])
-def test_an_impossible_window_is_none(centre: object, width: object) -> None:
+def test_invalid_window_is_ignored(centre: object, width: object) -> None:
     assert (grey(dicom(RAMP, WindowCenter=centre, WindowWidth=width)) == grey(dicom(RAMP))).all()
 
 
@@ -193,7 +193,7 @@ def test_run_lengths_and_jpeg_are_decompressed() -> None:
     assert difference.mean() < 4
 
 
-def test_a_compression_that_needs_another_package_says_which() -> None:
+def test_missing_decompressor_is_named() -> None:
     made = dataset(RAMP)
     made.file_meta.TransferSyntaxUID = JPEGLossless
     made.PixelData = encapsulate([jpeg(1)])
@@ -214,7 +214,7 @@ def test_pydicoms_own_examples_are_read() -> None:
 
 
 # -- frames, sizes, files ---------------------------------------------------------------------------
-def test_of_several_frames_the_first_counts_and_their_number_is_known() -> None:
+def test_first_frame_is_used_and_frames_are_counted() -> None:
     frames = np.stack([RAMP, RAMP[:, ::-1], RAMP * 0])
     window = {"WindowCenter": 2000, "WindowWidth": 1000}
     data = dicom(frames, NumberOfFrames=3, **window)
@@ -246,7 +246,7 @@ def test_a_thumbnail_is_made(tmp_path: Path) -> None:
 
 
 # -- damage and bombs -------------------------------------------------------------------------------
-def test_error_names_a_file_that_is_no_dicom(tmp_path: Path) -> None:
+def test_other_files_are_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "scan.dcm"
     path.write_bytes(b"This is a text. " * 20)
     for read in (open_image, lambda path: header_size(str(path))):

@@ -71,7 +71,7 @@ def test_any_box_has_an_outline_in_the_image_or_none(box: tuple[float, float, fl
     assert all((ring >= 0).all() and (ring <= SIZE).all() for ring in rings_of(found))
 
 
-def test_tiny_images() -> None:
+def test_tiny_images_have_an_outline_or_none() -> None:
     for size in ((1, 1), (3, 2), (2, 400)):
         found, _ = find_outline(Image.new("RGB", size), clicks=[Click(0, 0, True)])
         assert all((ring >= 0).all() and (ring <= size).all() for ring in rings_of(found))

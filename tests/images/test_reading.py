@@ -84,7 +84,7 @@ def test_the_size_of_a_png_whose_orientation_stands_at_its_end_is_upright() -> N
 
 
 @pytest.mark.parametrize("value", [0, 9, 4096])
-def test_an_impossible_orientation_is_none(value: int) -> None:
+def test_invalid_orientation_is_ignored(value: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = value
     data = encoded(picture(1), exif=exif)
@@ -196,7 +196,7 @@ def test_grey_tiff_of_any_depth_and_byte_order(order: str, depth: str) -> None:
 
 
 @pytest.mark.parametrize(("depth", "kind"), [("uint8", 1), ("uint16", 1), ("float32", 3)])
-def test_in_a_tiff_whose_white_is_zero_white_is_white(depth: str, kind: int) -> None:
+def test_white_is_zero_tiff_is_inverted(depth: str, kind: int) -> None:
     values = {"uint8": RAMP >> 8, "float32": RAMP / 65535}.get(depth, RAMP).astype(depth)
     opened = np.asarray(open_image(tiff(values, kind=kind, photometric=0)))
     np.testing.assert_allclose(opened[:, :, 0], 255 - RAMP / 257, atol=1.1)
@@ -229,7 +229,7 @@ def test_a_tiff_that_can_not_be_read_is_refused_and_never_garbled(data: bytes) -
     ("compression", "mode"),
     [*product(["tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd"], ["RGB", "L", "CMYK", "RGBA"]), ("jpeg", "RGB")],
 )
-def test_compressed_tiff(compression: str, mode: str) -> None:
+def test_compressed_tiff_is_read(compression: str, mode: str) -> None:
     options = {"quality": 95} if compression == "jpeg" else {}
     data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
     plain = picture(3).convert(mode).convert("RGB")
@@ -237,7 +237,7 @@ def test_compressed_tiff(compression: str, mode: str) -> None:
     assert inspect(data, "a.tif").height == 32
 
 
-def test_fax_and_palette_tiff() -> None:
+def test_fax_and_palette_tiff_are_read() -> None:
     bits = picture(4).convert("1")
     assert difference(open_image(encoded(bits, "TIFF", compression="group4")), bits) == 0
     colors = picture(4).quantize(16)
@@ -246,7 +246,7 @@ def test_fax_and_palette_tiff() -> None:
 
 # -- several frames ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("format_", ["GIF", "WEBP", "TIFF", "PNG"])
-def test_of_several_frames_the_first_counts(format_: str) -> None:
+def test_first_frame_is_used(format_: str) -> None:
     frames = [picture(random_state) for random_state in (5, 6, 7)]
     data = encoded(frames[0], format_, save_all=True, append_images=frames[1:], **LOSSLESS.get(format_, {}))
     assert difference(open_image(data), frames[0]) < 3
@@ -262,7 +262,7 @@ def test_compressed_pages_are_counted() -> None:
     assert difference(open_image(data), pages[0]) == 0
 
 
-def test_pictures_behind_a_photo_count_if_they_are_as_large() -> None:
+def test_embedded_images_of_equal_size_count_as_pages() -> None:
     photo, preview = picture(5, (64, 48)), picture(6, (16, 12))
     data = encoded(photo, "MPO", save_all=True, append_images=[picture(7, (64, 48)), preview], quality=95)
     assert inspect(data, "a.mpo").frames == 2
@@ -270,7 +270,7 @@ def test_pictures_behind_a_photo_count_if_they_are_as_large() -> None:
     assert difference(open_image(data), photo) < 12
 
 
-def test_an_import_says_which_files_have_several_pages(tmp_path: Path, add: Callable[..., ImportReport]) -> None:
+def test_import_reports_multi_page_files(tmp_path: Path, add: Callable[..., ImportReport]) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
     pages = [picture(random_state) for random_state in (5, 6, 7)]
@@ -300,13 +300,13 @@ def test_the_source_image_is_not_changed_and_not_shared() -> None:
 
 
 # -- files ------------------------------------------------------------------------------------------
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageNotFoundError, match="nothing here") as caught:
         open_image(tmp_path / "nothing here.jpg")
     assert "No such file" in str(caught.value)
 
 
-def test_a_folder_a_pipe_and_a_device_are_no_images_and_hang_nobody(tmp_path: Path) -> None:
+def test_folders_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
@@ -321,7 +321,7 @@ def test_a_link_to_itself_is_not_found(tmp_path: Path) -> None:
         open_image(tmp_path / "loop.jpg")
 
 
-def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+def test_forbidden_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "secret.jpg"
     path.write_bytes(jpeg(1))
     with unreadable(path), pytest.raises(ImageNotFoundError, match="Permission denied"):
@@ -357,7 +357,7 @@ def test_a_nul_in_a_name_is_a_typed_error() -> None:
         b"\xff\xfe\x01.jpg",
     ],
 )
-def test_odd_names_are_read_again_from_what_the_tables_hold(tmp_path: Path, name: bytes) -> None:
+def test_odd_names_can_be_read_from_the_tables(tmp_path: Path, name: bytes) -> None:
     path = os.path.join(os.fsencode(tmp_path), name)
     with open(path, "wb") as file:
         file.write(jpeg(1))
@@ -398,7 +398,7 @@ def test_relative_names_lie_under_the_root(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_remote_is_what_has_a_protocol(uri: str, remote: bool) -> None:
+def test_uris_with_a_protocol_are_remote(uri: str, remote: bool) -> None:
     assert is_remote(uri) is remote
 
 
@@ -446,7 +446,7 @@ def test_thumbnails_fit_and_never_grow() -> None:
         assert image.size == size
 
 
-def test_facts_are_those_of_the_bytes() -> None:
+def test_image_facts_come_from_the_bytes() -> None:
     data = jpeg(1)
     facts = inspect(data, "a")
     assert (facts.bytes, len(facts.sha256)) == (len(data), 64)
@@ -477,7 +477,7 @@ def test_avif_is_read_upright() -> None:
         inspect(data[: len(data) * 3 // 4], "cut.avif")
 
 
-def test_a_type_that_is_not_read_is_named() -> None:
+def test_unsupported_type_is_named() -> None:
     for name, words in (("a.heic", "HEIC.*JPEG"), ("a.jpg", "not an image in a supported")):
         with pytest.raises(NotAnImageError, match=words):
             open_image(b"\0\0\0\x18ftypheic\0\0\0\0", name=name)

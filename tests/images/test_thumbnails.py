@@ -33,14 +33,14 @@ def test_cache_is_shared_with_other_processes(tmp_path: Path) -> None:
     assert cache.get("abcd") == ContentCache(tmp_path / "cache", 1 << 20).get("abcd") == b"two"
 
 
-def test_nothing_is_made_before_something_is_kept(tmp_path: Path) -> None:
+def test_cache_folder_is_created_on_first_write(tmp_path: Path) -> None:
     ContentCache(tmp_path / "cache", 100).get("abcd")
     ContentCache(tmp_path / "cache", 100).trim()
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("key", ["", "abc", "../../etc/passwd", "/etc/passwd", "ab/cd", ".hidden", "ab\0cd", "a" * 201])
-def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+def test_keys_cannot_leave_the_cache_folder(tmp_path: Path, key: str) -> None:
     cache = ContentCache(tmp_path / "cache", 100)
     with pytest.raises(ValueError, match="Invalid cache key"):
         cache.put(key, b"x")
@@ -48,7 +48,7 @@ def test_a_key_never_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
         cache.get(key)
 
 
-def test_the_entries_longest_unused_go_first(tmp_path: Path) -> None:
+def test_least_recently_used_entries_are_evicted_first(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path, 3000)
     for age, key in enumerate(["new-a", "old-b", "old-c", "old-d"]):
         cache.put(key, bytes(1000))
@@ -74,7 +74,7 @@ def test_oversized_entry_evicts_nothing(tmp_path: Path) -> None:
     assert cache.get("small") is not None
 
 
-def test_all_who_ask_for_a_projects_cache_write_to_one(tmp_path: Path) -> None:
+def test_project_cache_is_shared_in_a_process(tmp_path: Path) -> None:
     settings.cache_gb = 16_000 / 2**30
     for number in range(100):
         project_cache(tmp_path, "thumbnails").put(f"key-{number}", bytes(1000))
@@ -120,7 +120,7 @@ def test_the_projects_cache_lies_in_its_folder_and_the_users_elsewhere(tmp_path:
     assert project_cache(None, "thumbnails").folder == settings.cache_dir / "thumbnails"
 
 
-def test_a_cache_does_not_bring_back_the_folder_of_a_deleted_project(tmp_path: Path) -> None:
+def test_cache_does_not_recreate_a_deleted_project_folder(tmp_path: Path) -> None:
     cache = project_cache(tmp_path / "fruit", "thumbnails")
     cache.put("abcd", b"x")
     assert not (tmp_path / "fruit").exists()
@@ -160,7 +160,7 @@ def test_a_thumbnail_is_never_kept_for_another_content(tmp_path: Path) -> None:
     assert of_a != of_b
 
 
-def test_a_cache_is_marked_for_programs_that_walk_over_folders(tmp_path: Path) -> None:
+def test_cache_folder_has_a_cachedir_tag(tmp_path: Path) -> None:
     ContentCache(tmp_path / "cache", 1 << 20).put("abcd", b"x")
     tag = tmp_path / "cache" / "CACHEDIR.TAG"
     assert tag.read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")

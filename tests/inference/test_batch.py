@@ -32,7 +32,7 @@ def test_one_table_for_many_images(predictor: Predictor, images: list[str]) -> N
     assert found.attrs == {"errors": []}
 
 
-def test_batches_change_nothing(predictor: Predictor, images: list[str]) -> None:
+def test_batch_size_does_not_change_results(predictor: Predictor, images: list[str]) -> None:
     some = images[3:10]
     whole = detect_many(predictor, some, threshold=0)
     assert len(whole) == 21
@@ -61,7 +61,7 @@ def test_two_batches_at_a_time_keep_the_order_and_are_halved_if_memory_runs_out(
     assert [tells(text, len(images) // 2, most) for text in told] == [True, True]
 
 
-def test_each_image_has_its_highest_first(predictor: Predictor, images: list[str]) -> None:
+def test_detections_are_sorted_by_confidence(predictor: Predictor, images: list[str]) -> None:
     found = detect_many(predictor, images[:4], threshold=0, max_results=2)
     assert found["image"].tolist() == [path for path in images[:4] for _ in range(2)]
     assert found.groupby("image")["confidence"].apply(lambda column: column.is_monotonic_decreasing).all()
@@ -95,14 +95,14 @@ def test_unreadable_images_are_listed_and_skipped(predictor: Predictor, images: 
     assert tells(rest, 4, ".attrs['errors']")
 
 
-def test_nothing_to_do_is_an_empty_table(predictor: Predictor) -> None:
+def test_no_images_give_an_empty_table(predictor: Predictor) -> None:
     found = detect_many(predictor, [])
     assert found.empty
     assert (found.dtypes[COLUMNS[2:]] == np.float64).all()
 
 
 @pytest.mark.parametrize("by_keyboard", [True, False])
-def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
+def test_interrupt_keeps_results_and_lists_remaining_images(
     predictor: Predictor, images: list[str], by_keyboard: bool
 ) -> None:
     events = Events()
@@ -124,7 +124,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_what_remains(
     assert [*part["image"], *rest["image"]] == images
 
 
-def test_progress(predictor: Predictor, images: list[str]) -> None:
+def test_progress_counts_images(predictor: Predictor, images: list[str]) -> None:
     events, seen = Events(), []
     events.subscribe(seen.append)
     detect_many(predictor, images, batch_size=10, events=events)
@@ -146,7 +146,7 @@ def test_bad_arguments_are_refused_before_any_work(predictor: Predictor, model_f
         detect_many(Predictor(model_folder), images)
 
 
-def test_names_of_here_and_of_the_project_are_both_found(
+def test_names_relative_to_folder_and_project_are_found(
     predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here.jpg").write_bytes(Path(images[0]).read_bytes())

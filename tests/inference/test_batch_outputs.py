@@ -56,7 +56,7 @@ def test_written_file_equals_the_table(
     assert result.table().attrs == {"errors": []}
 
 
-def test_json_lines_are_what_the_api_answers(detector: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_json_lines_have_the_form_of_the_api(detector: Predictor, images: list[str], tmp_path: Path) -> None:
     written(detector, images[:3], tmp_path / "found.jsonl", threshold={"red": 0.3}, max_results=4)
     for image, line in zip(images, lines(tmp_path / "found.jsonl"), strict=False):
         one = detect(detector, image, threshold={"red": 0.3}, max_results=4)
@@ -130,9 +130,7 @@ def test_unreadable_images_are_reported_and_the_run_goes_on(
     assert tells(repr(result), 200, result.found, repr(path), "JSON Lines", 3, ".errors")
 
 
-def test_names_that_are_no_utf_8_and_names_that_are_markup(
-    predictor: Predictor, images: list[str], tmp_path: Path
-) -> None:
+def test_hostile_image_names_are_written(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     names = [b"\xff.jpg", b"<script>.jpg", "ü\u2028\n'\".jpg".encode()]
@@ -148,7 +146,7 @@ def test_names_that_are_no_utf_8_and_names_that_are_markup(
     assert len(cl.read_dataset(tmp_path / "found.manifest").images) == 3
 
 
-def test_labels_that_are_markup_or_formulas(model_folder: Path, images: list[str], tmp_path: Path) -> None:
+def test_hostile_labels_are_written(model_folder: Path, images: list[str], tmp_path: Path) -> None:
     odd = ["a\u2028b", "<b>'\"&amp;", "=1+1,;\\"]
     config = json.loads((model_folder / "config.json").read_bytes()) | {"labels": odd, "thresholds": {}}
     (tmp_path / "model").mkdir()
@@ -162,7 +160,7 @@ def test_labels_that_are_markup_or_formulas(model_folder: Path, images: list[str
         assert to == "parts" or (tmp_path / to).read_bytes().count(b"\n") == 3
 
 
-def test_nothing_to_do_is_an_empty_output(predictor: Predictor, tmp_path: Path) -> None:
+def test_no_images_give_an_empty_output(predictor: Predictor, tmp_path: Path) -> None:
     for to in FORMS:
         result = written(predictor, [], tmp_path / to)
         assert (result.images, result.found, result.left) == (0, 0, 0)
@@ -170,7 +168,7 @@ def test_nothing_to_do_is_an_empty_output(predictor: Predictor, tmp_path: Path) 
         assert result.table().empty
 
 
-def test_a_journal_that_was_left_is_named(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_leftover_journal_is_named(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     detect_many(predictor, images[:1], to=tmp_path / "found.jsonl")
     (tmp_path / "found.jsonl").unlink()
     with pytest.raises(InputError, match=r"found\.jsonl' does not exist, but a journal .*'.*found\.jsonl\.journal'"):

@@ -85,7 +85,7 @@ def journal_of(to: Path) -> Path:
 
 
 @pytest.mark.parametrize("by", [by_keyboard, Events.cancel])
-def test_after_an_interrupt(
+def test_resume_after_an_interrupt(
     predictor: Predictor, images: list[str], to: Path, by: Callable[[Events], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = written(predictor, images, to, batch_size=3, events=stopping(9, by))
@@ -114,7 +114,7 @@ def test_after_an_interrupt(
     pd.testing.assert_frame_equal(again.table(), whole.table())
 
 
-def test_images_that_came_since_are_looked_at_too(predictor: Predictor, images: list[str], to: Path) -> None:
+def test_resume_includes_new_images(predictor: Predictor, images: list[str], to: Path) -> None:
     folder = to.with_name("photos")
     folder.mkdir()
     for number in (0, 2):
@@ -151,7 +151,7 @@ def test_resume_replaces_parts_that_were_cut_off(predictor: Predictor, images: l
         assert parts == {f"part-{first:09}-{stop:09}.parquet" for first, stop in ends}
 
 
-def test_with_another_threshold_or_model_it_does_not_go_on(
+def test_resume_refuses_another_threshold_or_model(
     predictor: Predictor, model_folder: Path, images: list[str], to: Path
 ) -> None:
     written(predictor, images[:4], to, threshold=0.3, max_results=2)
@@ -182,7 +182,7 @@ def test_with_another_threshold_or_model_it_does_not_go_on(
     assert written(predictor, images, to, resume=True, threshold=0.3, max_results=2).images == 18
 
 
-def test_it_goes_on_with_the_engine_that_it_was_begun_with(
+def test_resume_keeps_the_engine(
     model_folder: Path, images: list[str], to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = Predictor(model_folder)
@@ -213,7 +213,7 @@ def _without_onnx(network: Any, config: ModelConfig, device: str, wanted: str = 
     return Engine(network, config, device), EngineChoice("torch")
 
 
-def test_a_journal_that_names_no_engine_goes_on(predictor: Predictor, images: list[str], to: Path) -> None:
+def test_journal_without_an_engine_is_resumed(predictor: Predictor, images: list[str], to: Path) -> None:
     written(predictor, images[:8], to)
     head, *rest = journal_of(to).read_bytes().splitlines(keepends=True)
     facts = json.loads(head)
@@ -222,9 +222,7 @@ def test_a_journal_that_names_no_engine_goes_on(predictor: Predictor, images: li
     assert written(predictor, images, to, resume=True).images == 18
 
 
-def test_a_copy_of_the_model_goes_on(
-    predictor: Predictor, model_folder: Path, images: list[str], tmp_path: Path
-) -> None:
+def test_copied_model_resumes(predictor: Predictor, model_folder: Path, images: list[str], tmp_path: Path) -> None:
     written(predictor, images[:4], tmp_path / "found.jsonl")
     shutil.copytree(model_folder, tmp_path / "copy")
     config = load_config(tmp_path / "copy")
@@ -285,7 +283,7 @@ def test_a_journal_on_a_full_disk_can_be_closed(tmp_path: Path) -> None:
     again.close()
 
 
-def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: list[str], to: Path) -> None:
+def test_concurrent_runs_do_not_share_an_output(predictor: Predictor, images: list[str], to: Path) -> None:
     first = open_writing(to, Postprocessor(predictor), root=None, resume=False)
     try:
         with pytest.raises(NotAllowedError, match="is writing"):
@@ -295,7 +293,7 @@ def test_two_at_once_do_not_write_to_one_place(predictor: Predictor, images: lis
     assert written(predictor, images, to, resume=True).images == 18
 
 
-def test_a_model_that_stops_meanwhile_leaves_what_is_written(model_folder: Path, images: list[str], to: Path) -> None:
+def test_stopping_the_model_keeps_written_results(model_folder: Path, images: list[str], to: Path) -> None:
     own = Predictor(model_folder)
     own.start("cpu")
     with pytest.raises(ModelError, match="is not running"):
@@ -309,7 +307,7 @@ def test_a_model_that_stops_meanwhile_leaves_what_is_written(model_folder: Path,
     assert whole.table()["image"].tolist() == images
 
 
-def test_resume_without_a_place_is_refused(predictor: Predictor, images: list[str]) -> None:
+def test_resume_without_an_output_is_refused(predictor: Predictor, images: list[str]) -> None:
     with pytest.raises(InputError, match=r"resume=True requires `to`"):
         detect_many(predictor, images, resume=True)
 
@@ -339,7 +337,7 @@ class _Narrow:
     [RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), MemoryError(),
      RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")],
 )  # fmt: skip
-def test_where_memory_runs_out_batches_become_smaller(
+def test_out_of_memory_reduces_the_batch_size(
     predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     usual = detect_many(predictor, images)
@@ -355,7 +353,7 @@ def test_where_memory_runs_out_batches_become_smaller(
     assert tells(second, "memory", 6, 3)
 
 
-def test_one_image_that_is_too_much_is_an_error_that_says_what_to_do(
+def test_out_of_memory_for_one_image_is_explained(
     predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _Narrow(predictor, 0, monkeypatch, MemoryError())
@@ -363,7 +361,7 @@ def test_one_image_that_is_too_much_is_an_error_that_says_what_to_do(
         detect_many(predictor, images)
 
 
-def test_other_errors_of_a_network_are_not_taken_for_that(
+def test_other_network_errors_are_raised(
     predictor: Predictor, images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _Narrow(predictor, 0, monkeypatch, RuntimeError("shapes don't fit"))

@@ -112,7 +112,7 @@ def test_a_batch_that_does_not_fit_is_halved(model_folder: Path, photos: list[st
     np.testing.assert_allclose(found["confidence"], truth["confidence"], atol=0.005)
 
 
-def test_memory_is_given_back(model_folder: Path) -> None:
+def test_memory_is_released(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cuda")  # the libraries' own allocations remain
     predictor.stop()

@@ -60,7 +60,7 @@ def test_an_answer_end_to_end(predictor: Predictor, blots: dict[str, list[str]])
     assert len(detect(predictor, blots["red"][0], threshold=0, max_results=2).table) == 2
 
 
-def test_all_ways_to_ask_agree(predictor: Predictor, tmp_path: Path) -> None:
+def test_all_input_types_give_the_same_detections(predictor: Predictor, tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     gradient(1600, 1200).save(path)
     batch = detect_many(predictor, [path], threshold=0)["confidence"].tolist()
@@ -152,7 +152,7 @@ def test_a_large_photo_is_shown_small_and_crisp() -> None:
     assert shown.draw(480).width == 480
 
 
-def test_when_nothing_reaches_its_threshold_one_sentence_says_so() -> None:
+def test_empty_detection_has_a_message() -> None:
     shown = detection([], nearest=("c", 0.4123, 0.5))
     sentence = "No label reaches its threshold. The closest is c with 0.412 (threshold 0.500)."
     assert sentence in Tags(shown._repr_html_()).text
@@ -161,7 +161,7 @@ def test_when_nothing_reaches_its_threshold_one_sentence_says_so() -> None:
     assert "Nothing was found." in repr(detection([]))
 
 
-def test_many_labels_are_cut_short_in_pictures_but_not_in_the_table() -> None:
+def test_long_label_lists_are_shortened_in_pictures_only() -> None:
     shown = detection([(f"label {i}", 1 - i / 100) for i in range(40)])
     assert "and 28 more" in Tags(shown._repr_html_()).text
     assert len(shown.response["CustomLabels"]) == 40

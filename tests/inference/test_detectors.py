@@ -95,7 +95,7 @@ def test_the_response_has_shares_of_the_image(detector: Predictor, photos: list[
         )
 
 
-def test_many_images_give_what_each_gives_alone(detector: Predictor, photos: list[str]) -> None:
+def test_batch_equals_single_detections(detector: Predictor, photos: list[str]) -> None:
     found = detect_many(detector, photos, threshold=0.3, max_results=12)
     assert list(found.columns) == ["image", "label", "confidence", *BOX]
     assert (found.dtypes[["confidence", *BOX]] == np.float64).all()
@@ -125,7 +125,7 @@ def test_unreadable_images_and_those_with_nothing_on_them(
 
 
 @pytest.mark.parametrize("by_keyboard", [True, False])
-def test_an_interrupt_keeps_what_is_done(detector: Predictor, photos: list[str], by_keyboard: bool) -> None:
+def test_interrupt_keeps_results(detector: Predictor, photos: list[str], by_keyboard: bool) -> None:
     events = Events()
 
     def stop(event: Event) -> None:
@@ -172,7 +172,7 @@ def test_a_notebook_shows_the_photo_with_its_boxes(detector: Predictor, photos: 
     assert bundle["text/plain"].startswith("0.jpg: red")
 
 
-def test_repr_of_an_empty_detection_says_so(detector: Predictor, photos: list[str]) -> None:
+def test_repr_of_an_empty_detection_has_a_message(detector: Predictor, photos: list[str]) -> None:
     shown = detect(detector, photos[0], threshold=1.0)
     assert shown.table.empty
     assert shown.response == {"CustomLabels": []}

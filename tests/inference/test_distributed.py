@@ -125,7 +125,7 @@ def test_a_killed_worker_changes_nothing(predictor: Predictor, images: list[str]
 
 
 @pytest.mark.thorough
-def test_a_killed_driver_and_a_torn_journal(
+def test_killed_driver_with_a_torn_journal_resumes(
     predictor: Predictor, model_folder: Path, images: list[str], tmp_path: Path
 ) -> None:
     to, whole = tmp_path / "found", plain(predictor, images)
@@ -156,7 +156,7 @@ def test_a_killed_driver_and_a_torn_journal(
 
 
 @pytest.mark.thorough
-def test_an_interrupt_leaves_a_run_that_goes_on_in_a_bucket(
+def test_interrupted_run_in_a_bucket_resumes(
     predictor: Predictor, images: list[str], bucket: Bucket, tmp_path: Path
 ) -> None:
     urls = [bucket.put(f"photos/{number:02}.jpg", Path(image).read_bytes()) for number, image in enumerate(images)]
@@ -216,7 +216,7 @@ def test_unsupported_options_of_workers_are_refused(predictor: Predictor, images
 
 @pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")
-def test_a_full_disk_is_one_sentence(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
+def test_full_disk_gives_a_one_line_error(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     to = tmp_path / "found"
 
     def fill() -> None:

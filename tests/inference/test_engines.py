@@ -36,7 +36,7 @@ def classifier(model_folder: Path) -> tuple[ImageClassifier, ModelConfig]:
 
 # -- agreement of engines -------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["onnx", "bfloat16"])
-def test_each_engine_says_what_torch_says(model_folder: Path, blots: dict[str, list[str]], name: str) -> None:
+def test_each_engine_matches_torch(model_folder: Path, blots: dict[str, list[str]], name: str) -> None:
     if name == "bfloat16" and not has_bfloat16():
         raise AllowedSkip("this CPU does not support bfloat16")
     images = [Image.open(path).convert("RGB") for paths in blots.values() for path in paths[:3]]
@@ -101,7 +101,7 @@ def _with_statistics(network: nn.Module) -> nn.Module:
     [resnet18, mobilenet_v3_small, regnet_y_400mf, _Scaled, lambda: _timm("tf_efficientnetv2_b0")],
     ids=["resnet", "mobilenet", "regnet", "parts", "efficientnetv2"],
 )
-def test_networks_are_written_as_they_are(make: Callable[[], nn.Module]) -> None:
+def test_onnx_networks_equal_the_originals(make: Callable[[], nn.Module]) -> None:
     from customlabels_nb.inference.engines.onnx_writer import to_onnx
 
     with torch.random.fork_rng(devices=[]):
@@ -115,7 +115,7 @@ def test_networks_are_written_as_they_are(make: Callable[[], nn.Module]) -> None
     np.testing.assert_allclose(_run(model, images)[0], truth, atol=1e-4 * max(1.0, float(np.abs(truth).max())))
 
 
-def test_a_pyramid_of_features_is_written_as_it_is() -> None:
+def test_onnx_feature_pyramid_equals_the_original() -> None:
     from customlabels_nb.inference.engines.onnx_writer import to_onnx
 
     network = _with_statistics(resnet_fpn_backbone(backbone_name="resnet18", weights=None))
@@ -160,7 +160,7 @@ class _Looks(nn.Module):
     ],
     ids=["layer", "padding", "pooling", "values"],
 )
-def test_networks_that_onnxruntime_is_not_given_run_in_torch(
+def test_unsupported_networks_run_in_torch(
     classifier: tuple[ImageClassifier, ModelConfig], backbone: nn.Module, why: str
 ) -> None:
     config = classifier[1]
@@ -173,7 +173,7 @@ def test_networks_that_onnxruntime_is_not_given_run_in_torch(
         open_engine(network, config, "cpu", "onnx")
 
 
-def test_without_the_package_torch_goes_on(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_onnxruntime_falls_back_to_torch(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     predictor = Predictor(model_folder)
     with pytest.raises(MissingDependencyError, match=r'onnxruntime.*install .*"onnx>='):
@@ -186,14 +186,14 @@ def test_without_the_package_torch_goes_on(model_folder: Path, monkeypatch: pyte
     predictor.stop()
 
 
-def test_where_the_processor_has_no_bfloat16(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_needs_hardware_support(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
     with pytest.raises(ModelError, match=r"engine='bfloat16'.*does not support bfloat16"):
         Predictor(model_folder).start("cpu", engine="bfloat16")
 
 
 @pytest.mark.parametrize("name", ["tensorrt", "", None.__class__, 1])
-def test_engines_that_there_are_not(model_folder: Path, name: Any) -> None:
+def test_unknown_engines_are_refused(model_folder: Path, name: Any) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch")
     with pytest.raises(InputError, match=r"engine .*auto, torch, bfloat16, onnx"):
@@ -228,7 +228,7 @@ class _Clocked(Engine):
         ((1.0, 0.5, 0.2), (0.1, 0), "bfloat16", {"onnx": "differ"}),
     ],
 )
-def test_auto_takes_the_fastest_that_says_the_same(
+def test_auto_picks_the_fastest_matching_engine(
     classifier: tuple[ImageClassifier, ModelConfig],
     monkeypatch: pytest.MonkeyPatch,
     seconds: tuple[float, float, float],
@@ -252,7 +252,7 @@ def test_auto_takes_the_fastest_that_says_the_same(
         assert words in repr(choice)
 
 
-def test_another_label_in_front_is_another_answer() -> None:
+def test_different_top_label_counts_as_a_mismatch() -> None:
     truth = np.array([[0.6, 0.4], [0.501, 0.499]])
     assert selection._confidences_apart(truth + np.array([[0.001, 0], [-0.001, 0.001]]), truth, 0.02) == pytest.approx(
         0.001
@@ -260,14 +260,14 @@ def test_another_label_in_front_is_another_answer() -> None:
     assert selection._confidences_apart(truth[:, ::-1], truth, 0.02) == 1.0
 
 
-def test_elsewhere_than_on_a_cpu_it_is_torch(classifier: tuple[ImageClassifier, ModelConfig]) -> None:
+def test_other_devices_use_torch(classifier: tuple[ImageClassifier, ModelConfig]) -> None:
     chosen, choice = open_engine(*classifier, "meta")
     assert chosen.name == "torch"
     assert choice.others == dict.fromkeys(("onnx", "bfloat16"), "engine='auto' considers it only on a CPU")
 
 
 # -- running --------------------------------------------------------------------------------------------
-def test_a_model_says_what_runs_it_and_keeps_it(model_folder: Path, blots: dict[str, list[str]]) -> None:
+def test_model_reports_and_keeps_its_engine(model_folder: Path, blots: dict[str, list[str]]) -> None:
     model = load_model(model_folder)
     assert model.engine is None
     model.start("cpu")
@@ -343,7 +343,7 @@ def test_auto_is_chosen_once_for_a_model_on_a_machine(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "abacus", "others": {}}', b'{"name": "torch"}', None])
-def test_a_choice_that_can_not_be_read_or_kept_is_made_again(
+def test_unreadable_engine_choice_is_repeated(
     model_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
     asked = _choosing(monkeypatch, ["torch", "bfloat16"])
@@ -356,9 +356,7 @@ def test_a_choice_that_can_not_be_read_or_kept_is_made_again(
     assert asked == ["auto", "auto"]
 
 
-def test_an_engine_that_no_longer_runs_is_not_insisted_on(
-    model_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_engine_is_replaced(model_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _choosing(monkeypatch, ["bfloat16"])
     _started(model_folder)
     with pytest.raises(ModelError, match="no longer runs"):

@@ -174,7 +174,7 @@ def test_a_detector_runs_without_this_package(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_it_can_be_asked_from_python(
+def test_exported_model_detects_from_python(
     classifiers: dict[str, Exported], classifier_folder: Path, photos: list[str], name: str
 ) -> None:
     predictor = predictor_of(classifier_folder)
@@ -191,7 +191,7 @@ def by_label(predictor: Predictor, photo: str) -> tuple[Any]:
     return (detect(predictor, photo, threshold={"red": 0, "blue": 1}).table,)
 
 
-def test_it_says_what_it_wrote(classifiers: dict[str, Exported], photos: list[str]) -> None:
+def test_export_report_lists_the_files(classifiers: dict[str, Exported], photos: list[str]) -> None:
     for name, written in classifiers.items():
         assert written.file == written.folder / f"model.{name}"
         assert sorted(path.name for path in written.folder.iterdir()) == ["detect.py", f"model.{name}"]
@@ -270,14 +270,14 @@ def test_export_that_does_not_run_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_packages_that_are_missing(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingDependencyError, match=r'onnxscript.*install .*"onnx>='):
         export(model_folder, "x", "onnx", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> None:
+def test_invalid_export_targets_are_refused(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "diary.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -297,7 +297,7 @@ def test_places_that_are_no_place_for_it(model_folder: Path, tmp_path: Path) -> 
         export(tmp_path / "taken", "x", "pt2", tmp_path / "out")
 
 
-def test_an_earlier_export_gives_way(tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_export_is_replaced(tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, config = load_artifact(tiny_classifier)
     save_artifact(tmp_path / "other", network, replace(config, labels=("a", "b", "c"), thresholds={}))
     (tmp_path / "here").mkdir()
@@ -333,7 +333,7 @@ def difference_with(model: Any, photos: list[str], change: Callable[[list[Any]],
 
 
 @pytest.mark.thorough
-def test_small_differences_are_seen(tiny_classifier: Path, tiny_detector: Path, photos: list[str]) -> None:
+def test_small_differences_are_detected(tiny_classifier: Path, tiny_detector: Path, photos: list[str]) -> None:
     classifier, detector = load_artifact(tiny_classifier), load_artifact(tiny_detector)
     assert difference_with(classifier, photos[:2], lambda out: out) < 1e-6
     assert difference_with(classifier, photos[:1], lambda out: [out[0] * 1.01]) > exporting.TOLERANCE
@@ -412,7 +412,9 @@ SPREAD = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("architecture", "name"), list(zip(SPREAD, ("pt2", "pt2", "onnx", "pt2"), strict=True)))
-def test_a_detector_of_torchvision(fruit_test_photos: list[Path], tmp_path: Path, architecture: str, name: str) -> None:
+def test_torchvision_detector_is_exported(
+    fruit_test_photos: list[Path], tmp_path: Path, architecture: str, name: str
+) -> None:
     """Test exports of random weights, with many ties whose order is left to each program."""
     network = settled(architecture, fruit_test_photos[0])
     mean, std = normalisation(architecture, PACKAGED)

@@ -31,7 +31,7 @@ def test_gpus_without_bfloat16_are_measured_in_other_types(monkeypatch: pytest.M
     assert engines == (["torch", "bfloat16"] if supported else ["torch"])
 
 
-def test_a_section_that_fails_stops_no_other(
+def test_failing_section_does_not_stop_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)

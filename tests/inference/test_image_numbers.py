@@ -14,7 +14,7 @@ from customlabels_nb.inference.journal import CompletedChunk
 from customlabels_nb.inference.output_folder import OutputFolder
 
 
-def test_a_listing_that_was_removed_is_missed(tmp_path: Path) -> None:
+def test_removed_listing_is_reported(tmp_path: Path) -> None:
     folder, done = OutputFolder(tmp_path), CompletedChunk()
     for names in (["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]):
         unprocessed(folder, names, done)
@@ -29,9 +29,7 @@ def test_a_listing_that_was_removed_is_missed(tmp_path: Path) -> None:
     images=st.integers(0, 20),
     ranges=st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda part: (part[0], sum(part)))),
 )
-def test_the_images_of_a_run_that_no_range_contains_are_left(
-    first: int, images: int, ranges: list[tuple[int, int]]
-) -> None:
+def test_images_outside_processed_ranges_remain(first: int, images: int, ranges: list[tuple[int, int]]) -> None:
     run = Run(first, [str(number) for number in range(first, first + images)])
     parts = list(without(run, ranges))
     numbers = [number for part in parts for number in range(part.first, part.stop)]

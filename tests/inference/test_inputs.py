@@ -121,7 +121,7 @@ def test_files_that_are_no_images_are_named(photo: Path) -> None:
         load_input("memory://nosuchbucket/gone.jpg")
 
 
-def test_the_model_gets_a_reduced_picture_people_the_whole(tmp_path: Path) -> None:
+def test_model_gets_a_reduced_image_and_display_the_whole(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     gradient(1200, 900).save(path)
     for given in (path, path.read_bytes()):
@@ -162,7 +162,7 @@ def test_one_image_is_not_a_folder(folder: Path) -> None:
                 load(given, root=root)
 
 
-def test_patterns(folder: Path) -> None:
+def test_patterns_are_expanded(folder: Path) -> None:
     assert names(expand_sources(f"{folder}/*.jpg"), folder) == ["a.jpg"]
     assert names(expand_sources(f"{folder}/?.*"), folder) == ["a.jpg", "b.PNG", "c.txt"]
     assert names(expand_sources(folder / "**" / "*.jpg"), folder) == ["a.jpg", "sub/deep/e.jpg"]
@@ -174,7 +174,7 @@ def test_patterns(folder: Path) -> None:
         assert names(expand_sources(folder / "what?.jpg"), folder) == ["what?.jpg"]
 
 
-def test_patterns_of_a_bucket() -> None:
+def test_bucket_patterns_are_expanded() -> None:
     system = fsspec.filesystem("memory")
     for name in ("2.jpg", "1.jpg", "note.txt"):
         system.pipe(f"/patterns/{name}", b"")
@@ -186,7 +186,7 @@ def test_patterns_of_a_bucket() -> None:
         expand_sources("nosuchprotocol://bucket/*.jpg")
 
 
-def test_lists_and_tables(folder: Path) -> None:
+def test_lists_and_tables_are_accepted(folder: Path) -> None:
     given = [folder / "a.jpg", "s3://bucket/b.jpg", "relative.jpg"]
     expected = [str(folder / "a.jpg"), "s3://bucket/b.jpg", "relative.jpg"]
     assert expand_sources(given) == expected
@@ -203,7 +203,7 @@ def test_lists_and_tables(folder: Path) -> None:
         expand_sources([folder / "a.jpg", "*.tif"])
 
 
-def test_a_single_name_that_is_not_there_is_refused(folder: Path) -> None:
+def test_missing_image_is_refused(folder: Path) -> None:
     for name in ("alone.jpg", str(folder / "gone.jpg"), folder / "nope"):
         with pytest.raises(InputError, match="does not exist"):
             expand_sources(name)
@@ -211,7 +211,7 @@ def test_a_single_name_that_is_not_there_is_refused(folder: Path) -> None:
     assert expand_sources("https://example.com/gone.jpg") == ["https://example.com/gone.jpg"]
 
 
-def test_relative_names_are_looked_for_here_and_then_below_the_root(
+def test_relative_names_are_found_in_the_folder_then_the_root(
     folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = folder / "sub"
@@ -243,7 +243,7 @@ def test_names_that_are_not_utf8_become_urls(tmp_path: Path) -> None:
     assert load_input(os.fsdecode(path))[1] == found[0]
 
 
-def test_nothing_there_and_wrong_types(folder: Path) -> None:
+def test_missing_files_and_wrong_types_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"\*\.tif"):
         expand_sources(folder / "*.tif")
     (folder / "empty").mkdir()

@@ -56,21 +56,23 @@ def test_a_copy_of_a_folder_runs_without_its_project(copied: Path, blots: dict[s
     assert "<bdi>green</bdi>" in model._repr_html_()
 
 
-def test_a_question_starts_it(copied: Path, blots: dict[str, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_first_detection_starts_the_model(
+    copied: Path, blots: dict[str, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     model = cl.load_model(str(copied))
     assert model.detect(blots["blue"][0]).table["label"].tolist() == ["blue"]
     assert "fruit.2026-11-20 was not running" in capsys.readouterr().out
     model.stop()
 
 
-def test_a_detector_too(detector_folder: Path, blots: dict[str, list[str]]) -> None:
+def test_loaded_detector_runs(detector_folder: Path, blots: dict[str, list[str]]) -> None:
     model = cl.load_model(detector_folder)
     with model.started("cpu"):
         assert model.detect(blots["red"][0], threshold=0).table["width"].notna().all()
 
 
 @pytest.mark.parametrize("inside", ["", "fruit.2026-11-20__", "deep__er__fruit.2026-11-20__"])
-def test_a_zip_file_of_it(model_folder: Path, tmp_path: Path, blots: dict[str, list[str]], inside: str) -> None:
+def test_zipped_model_runs(model_folder: Path, tmp_path: Path, blots: dict[str, list[str]], inside: str) -> None:
     names = {f"{inside}{name}": model_folder / name for name in (CONFIG, WEIGHTS)}
     archive = zipped(tmp_path / "mailed.zip", **names, **{f"{inside}evaluation__notes.txt": b"not read"})
     model = cl.load_model(archive)
@@ -148,13 +150,13 @@ def header(length: int, text: bytes, rest: bytes = b"") -> bytes:
         header(92, b'{"head.weight":{"dtype":"F32","shape":[3,1280],"data_offsets":[0,99999999999999]}}'.ljust(92)),
     ],
 )
-def test_a_header_that_lies(copied: Path, content: bytes) -> None:
+def test_wrong_header_is_refused(copied: Path, content: bytes) -> None:
     (copied / WEIGHTS).write_bytes(content)
     with pytest.raises(ArtifactError, match=WEIGHTS):
         cl.load_model(copied).start("cpu")
 
 
-def test_offsets_that_point_elsewhere(copied: Path) -> None:
+def test_wrong_offsets_are_refused(copied: Path) -> None:
     data = (copied / WEIGHTS).read_bytes()
     length = int.from_bytes(data[:8], "little")
     known = json.loads(data[8 : 8 + length])
@@ -199,14 +201,14 @@ def test_pipes_are_refused_without_waiting(copied: Path, name: str, kind: str) -
         cl.load_model(copied).start("cpu")
 
 
-def test_a_config_too_large_to_be_one(copied: Path) -> None:
+def test_oversized_config_is_refused(copied: Path) -> None:
     with (copied / CONFIG).open("ab") as file:
         file.truncate(1 << 40)  # takes no space on the disk
     with pytest.raises(ArtifactError, match=rf"{CONFIG}.* more than"):
         cl.load_model(copied)
 
 
-def test_no_wrong_type_anywhere_in_the_config_gets_through(copied: Path, detector_folder: Path) -> None:
+def test_wrong_types_in_the_config_are_refused(copied: Path, detector_folder: Path) -> None:
     shutil.copyfile(detector_folder / CONFIG, copied / CONFIG)
     whole = json.loads((copied / CONFIG).read_text())
     wrong = [None, True, -1, 10**400, 1e308, "x", "../../etc/passwd", [], [[]], [None], {}, {"a": {}}, ["\ud800", "b"]]
@@ -232,7 +234,7 @@ def test_no_wrong_type_anywhere_in_the_config_gets_through(copied: Path, detecto
     assert refused > 150
 
 
-def test_names_in_a_zip_file_lead_nowhere(model_folder: Path, tmp_path: Path) -> None:
+def test_zip_members_stay_in_the_folder(model_folder: Path, tmp_path: Path) -> None:
     names = {f"..__..__{name}": model_folder / name for name in (CONFIG, WEIGHTS)}
     model = cl.load_model(zipped(tmp_path / "x.zip", **names))
     assert sorted(path.name for path in model.folder.iterdir()) == [CONFIG, WEIGHTS]
@@ -240,7 +242,7 @@ def test_names_in_a_zip_file_lead_nowhere(model_folder: Path, tmp_path: Path) ->
     assert model.name == "x"
 
 
-def test_a_zip_bomb(model_folder: Path, tmp_path: Path) -> None:
+def test_zip_bomb_is_refused(model_folder: Path, tmp_path: Path) -> None:
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
         written.write(model_folder / CONFIG, CONFIG)
@@ -249,7 +251,7 @@ def test_a_zip_bomb(model_folder: Path, tmp_path: Path) -> None:
         cl.load_model(archive)
 
 
-def test_a_hostile_name_is_text(model_folder: Path, tmp_path: Path) -> None:
+def test_hostile_names_stay_text(model_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "<img src=x onerror=alert(1)>\n\x1b[2J"))
     model = cl.load_model(folder)
     assert "<img" not in model._repr_html_()
@@ -282,7 +284,7 @@ def test_detections_become_predictions_of_a_project(copied: Path, tmp_path: Path
     project.close()
 
 
-def test_it_is_evaluated_on_labelled_images(copied: Path, blots: dict[str, list[str]]) -> None:
+def test_loaded_model_is_evaluated(copied: Path, blots: dict[str, list[str]]) -> None:
     pairs = [(image, label) for label, images in blots.items() for image in images]
     report = cl.load_model(copied).evaluate(pd.DataFrame(pairs, columns=["image", "label"]), progress=False)
     assert report.name == "fruit.2026-11-20"

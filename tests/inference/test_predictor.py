@@ -24,7 +24,7 @@ from customlabels_nb.models.transforms import to_pixels
 from tests.waiting import wait_until
 
 
-def test_it_answers_while_it_runs_and_only_then(model_folder: Path, blots: dict[str, list[str]]) -> None:
+def test_predictor_answers_only_while_it_runs(model_folder: Path, blots: dict[str, list[str]]) -> None:
     predictor = Predictor(model_folder)
     with Image.open(blots["green"][0]) as image:
         assert not predictor.running
@@ -90,7 +90,7 @@ def test_wrong_pixels_are_refused(predictor: Predictor) -> None:
         predictor.probabilities(["photo.jpg"])
 
 
-def test_an_absent_device_leaves_things_as_they_were(model_folder: Path) -> None:
+def test_missing_device_changes_nothing(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     with pytest.raises(DeviceError, match="cuda:99"):
         predictor.start("cuda:99")
@@ -110,7 +110,7 @@ def test_thresholds_written_while_it_runs_count(predictor: Predictor, model_fold
         update_config(model_folder, before)
 
 
-def test_damaged_folders(model_folder: Path, tmp_path: Path) -> None:
+def test_damaged_model_folders_are_refused(model_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError):
         Predictor(tmp_path)
     copied = shutil.copytree(model_folder, tmp_path / "copy")
@@ -122,7 +122,7 @@ def test_damaged_folders(model_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_many_threads_start_ask_and_stop(model_folder: Path) -> None:
+def test_threads_start_predict_and_stop_concurrently(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     blank = np.zeros((3, 224, 224), np.uint8)
     barrier = threading.Barrier(4)
@@ -165,7 +165,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
     return begun, go_on
 
 
-def test_stopping_waits_for_the_question_that_is_being_answered(
+def test_stopping_waits_for_running_predictions(
     model_folder: Path, slow: tuple[threading.Event, threading.Event]
 ) -> None:
     begun, go_on = slow
@@ -185,7 +185,7 @@ def test_stopping_waits_for_the_question_that_is_being_answered(
 
 
 @pytest.mark.parametrize("ends", [Predictor.stop, lambda predictor: predictor.start("cpu")], ids=["stop", "move"])
-def test_nothing_holds_the_weights_of_what_was_stopped(model_folder: Path, ends: Callable[[Predictor], None]) -> None:
+def test_stopped_model_releases_its_weights(model_folder: Path, ends: Callable[[Predictor], None]) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch")
     predictor.probabilities([BLANK])
@@ -219,9 +219,7 @@ def test_idle_model_sleeps_and_wakes_on_detect(model_folder: Path) -> None:
         predictor.probabilities([BLANK])
 
 
-def test_questions_keep_it_awake_also_long_ones(
-    model_folder: Path, slow: tuple[threading.Event, threading.Event]
-) -> None:
+def test_predictions_keep_the_model_awake(model_folder: Path, slow: tuple[threading.Event, threading.Event]) -> None:
     begun, go_on = slow
     changes: list[bool] = []
     predictor = Predictor(model_folder, changed=lambda: changes.append(True))
@@ -241,7 +239,7 @@ def test_questions_keep_it_awake_also_long_ones(
 
 
 @pytest.mark.parametrize("idle", ["soon", "", 0, -1, True, float("nan"), [], "50000min", float("inf")])
-def test_idle_times_that_are_none(model_folder: Path, idle: Any) -> None:
+def test_invalid_idle_times_are_refused(model_folder: Path, idle: Any) -> None:
     predictor = Predictor(model_folder)
     with pytest.raises(InputError, match="idle_stop="):
         predictor.start("cpu", idle_stop=idle)
@@ -267,7 +265,7 @@ def test_idle_timer_does_not_keep_a_dropped_predictor_alive(model_folder: Path) 
     assert reference() is None
 
 
-def test_waiting_for_questions_does_not_keep_python_from_ending() -> None:
+def test_waiting_threads_do_not_block_exit() -> None:
     code = (
         "from customlabels_nb.inference.idle import IdleWatch\n"
         "class Model:\n"
@@ -280,7 +278,7 @@ def test_waiting_for_questions_does_not_keep_python_from_ending() -> None:
 
 
 @pytest.mark.thorough
-def test_several_models_at_once(model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]) -> None:
+def test_several_models_run_at_once(model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]) -> None:
     classifiers = [Predictor(model_folder), Predictor(model_folder)]
     detector = Predictor(detector_folder)
     for one in (*classifiers, detector):

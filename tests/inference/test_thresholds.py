@@ -41,7 +41,7 @@ def test_max_results_cuts_after_sorting() -> None:
             chosen(0, wrong)
 
 
-def test_impossible_thresholds() -> None:
+def test_invalid_thresholds_are_refused() -> None:
     with pytest.raises(InputError, match=r"threshold=80 .*MinConfidence is in percent"):
         chosen(80)
     with pytest.raises(InputError, match=r"threshold\['a'\]=1\.5"):
@@ -53,7 +53,7 @@ def test_impossible_thresholds() -> None:
         chosen({"pear": 0.5})
 
 
-def test_several_boxes_of_a_label_go_by_its_threshold() -> None:
+def test_boxes_use_the_threshold_of_their_label() -> None:
     labels, confidences = np.array([2, 0, 0, 1]), np.array([0.95, 0.29, 0.31, 0.5])
     kept = choose(labels, confidences, resolve_thresholds(CONFIG, None))
     assert kept.tolist() == [0, 3, 2]

@@ -67,7 +67,7 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("waves") / "waves.mp4", frames)
 
 
-def test_a_table_by_time(predictor: Predictor, clip: Path) -> None:
+def test_video_detections_have_times(predictor: Predictor, clip: Path) -> None:
     found = detect_video(predictor, clip)
     assert list(found.table.columns) == COLUMNS
     assert found.table["frame"].tolist() == [0, 10, 20]
@@ -113,7 +113,9 @@ def test_times_are_those_of_the_file_also_where_they_are_uneven(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.avi", "a.webm", "a.ts", "a.m4v", "a.gif"])
-def test_other_kinds_of_files(predictor: Predictor, discs: list[Image.Image], tmp_path: Path, name: str) -> None:
+def test_common_video_formats_are_read(
+    predictor: Predictor, discs: list[Image.Image], tmp_path: Path, name: str
+) -> None:
     codec = {"avi": "mpeg4", "webm": "libvpx-vp9", "gif": "gif"}.get(name[2:], "libx264")
     if codec == "gif":
         discs[0].save(tmp_path / name, save_all=True, append_images=discs[1:], duration=100)
@@ -125,7 +127,7 @@ def test_other_kinds_of_files(predictor: Predictor, discs: list[Image.Image], tm
 
 
 @pytest.mark.thorough
-def test_real_photos(fruit_photos: Path, tmp_path: Path, predictor: Predictor) -> None:
+def test_video_of_real_photos(fruit_photos: Path, tmp_path: Path, predictor: Predictor) -> None:
     photos = [Image.open(path).convert("RGB").resize((640, 480)) for path in sorted(fruit_photos.rglob("*.jpg"))[::9]]
     path = write_video(tmp_path / "photos.mp4", [photo for photo in photos for _ in range(5)])
     found = detect_video(predictor, path, every=5, threshold=0, to=tmp_path / "out")
@@ -139,17 +141,17 @@ def test_real_photos(fruit_photos: Path, tmp_path: Path, predictor: Predictor) -
 
 
 @pytest.mark.parametrize(("every", "frames"), [(1, 30), (7, 5), ("0.5s", 6), ("1 min", 1), ("100ms", 30), (1000, 1)])
-def test_how_often(predictor: Predictor, clip: Path, every: Any, frames: int) -> None:
+def test_every_selects_frames(predictor: Predictor, clip: Path, every: Any, frames: int) -> None:
     assert len(detect_video(predictor, clip, every=every).frames) == frames
 
 
 @pytest.mark.parametrize("every", [0, -3, 1.5, True, None, "", "5", "often", "0s", "-1s", "25h", [1]])
-def test_how_often_not(predictor: Predictor, clip: Path, every: Any) -> None:
+def test_invalid_every_is_refused(predictor: Predictor, clip: Path, every: Any) -> None:
     with pytest.raises(InputError, match="every="):
         detect_video(predictor, clip, every=every)
 
 
-def test_other_arguments_that_can_not_be_used(predictor: Predictor, model_folder: Path, clip: Path) -> None:
+def test_invalid_arguments_are_refused(predictor: Predictor, model_folder: Path, clip: Path) -> None:
     with pytest.raises(InputError, match="threshold=80"):
         detect_video(predictor, clip, threshold=80)
     with pytest.raises(LabelError, match="pear"):
@@ -185,7 +187,7 @@ def test_frames_are_upright(detector: Predictor, tmp_path: Path, turn: tuple[int
     assert (drawn.width > drawn.height) == (upright.width > upright.height)
 
 
-def test_pixels_that_are_not_square(detector: Predictor, tmp_path: Path) -> None:
+def test_non_square_pixels_are_corrected(detector: Predictor, tmp_path: Path) -> None:
     path = write_video(tmp_path / "wide.mp4", [gradient(200, 200)] * 2, pixel=Fraction(3, 2))
     found = detect_video(detector, path, threshold=0, max_results=1)
     assert found.size == (300, 200)
@@ -272,7 +274,7 @@ def test_sound_is_left_out_with_a_note(predictor: Predictor, discs: list[Image.I
     assert "has no sound" in found._repr_html_()
 
 
-def test_files_that_are_no_video(predictor: Predictor, discs: list[Image.Image], tmp_path: Path) -> None:
+def test_other_files_are_refused(predictor: Predictor, discs: list[Image.Image], tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video at all, but quite some text in place of one" * 50)
     discs[0].save(tmp_path / "photo.jpg")
@@ -346,7 +348,7 @@ def test_damage_in_the_middle_is_counted_and_the_rest_goes_on(
     assert any("damaged packets" in note for note in found.notes) == (len(found.frames) < 60)
 
 
-def test_too_many_pixels(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pixels_are_refused(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_reading, "_MAX_PIXELS", 160 * 120)
     detect_video(predictor, clip)
     monkeypatch.setattr(video_reading, "_MAX_PIXELS", 160 * 120 - 1)
@@ -354,7 +356,7 @@ def test_too_many_pixels(predictor: Predictor, clip: Path, monkeypatch: pytest.M
         detect_video(predictor, clip)
 
 
-def test_without_the_package(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_named(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingDependencyError, match=r'install .*"av>='):
         detect_video(predictor, clip)
@@ -410,7 +412,7 @@ class _Tags(HTMLParser):
         assert not any(name.startswith("on") for name, _ in attrs)
 
 
-def test_where_it_is_written(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+def test_annotated_video_target(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     found = detect_video(predictor, clip, to=tmp_path / "only.json")
     assert (found.answers, found.video) == (tmp_path / "only.json", None)
     found.to(tmp_path / "only.mp4", progress=False)
@@ -443,7 +445,7 @@ def test_a_video_is_never_written_over_itself(predictor: Predictor, clip: Path, 
     assert mine.read_bytes() == clip.read_bytes()
 
 
-def test_a_full_disk_leaves_what_was_there(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+def test_full_disk_keeps_the_earlier_file(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "drawn.mp4").write_bytes(b"former")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
@@ -456,7 +458,7 @@ def test_a_full_disk_leaves_what_was_there(predictor: Predictor, clip: Path, tmp
     assert os.listdir(tmp_path) == ["drawn.mp4"]
 
 
-def test_a_video_that_is_gone_when_it_is_to_be_drawn(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+def test_video_deleted_before_drawing_is_named(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "short.mp4").write_bytes(clip.read_bytes())
     found = detect_video(predictor, tmp_path / "short.mp4")
     (tmp_path / "short.mp4").unlink()
@@ -465,7 +467,7 @@ def test_a_video_that_is_gone_when_it_is_to_be_drawn(predictor: Predictor, clip:
     assert os.listdir(tmp_path) == []
 
 
-def test_urls(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+def test_video_urls_are_read(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
     assert len(detect_video(predictor, clip.as_uri()).table) == 3
     files = fsspec.filesystem("memory")
     files.pipe_file("/clips/far.mp4", clip.read_bytes())
@@ -478,7 +480,7 @@ def test_urls(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by_keyboard", [True, False])
 @pytest.mark.parametrize("phase", ["detect", "draw"])
-def test_an_interrupt_keeps_what_was_found(
+def test_interrupt_keeps_detections(
     predictor: Predictor, clip: Path, tmp_path: Path, by_keyboard: bool, phase: str
 ) -> None:
     events = Events()
@@ -532,7 +534,7 @@ def test_a_notebook_shows_the_annotated_video(
     assert "<video" not in found._repr_html_()
 
 
-def test_a_notebook_shows_single_frames_and_when_what_was_found(predictor: Predictor, clip: Path) -> None:
+def test_notebook_shows_frames_with_times(predictor: Predictor, clip: Path) -> None:
     found = detect_video(predictor, clip, every=1)
     html = found._repr_html_()
     assert html.count("<img ") == 6
@@ -550,7 +552,7 @@ def test_a_notebook_shows_single_frames_and_when_what_was_found(predictor: Predi
     assert len(nothing.stills) == 3
 
 
-def test_clocks() -> None:
+def test_clock_formats_times() -> None:
     assert [clock(ms) for ms in (0, 7340, 59_960, 61_000, 3_723_000)] == [
         "0:00.0", "0:07.3", "1:00.0", "1:01.0", "1:02:03.0",
     ]  # fmt: skip
@@ -579,7 +581,7 @@ class _Ready(Runnable):
         return
 
 
-def test_models_are_asked_directly(
+def test_loaded_models_detect_videos(
     predictor: Predictor, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = _Ready(predictor)
@@ -618,7 +620,7 @@ def test_an_hour_takes_no_more_memory_than_a_minute(model_folder: Path, tmp_path
     assert long - short < 150, f"{short} MiB, then {long} MiB"
 
 
-def test_working_ahead_keeps_the_order_and_the_errors() -> None:
+def test_prefetch_keeps_order_and_errors() -> None:
     assert list(prefetch(range(100), 3)) == list(range(100))
 
     def fails() -> Iterator[int]:
@@ -631,7 +633,7 @@ def test_working_ahead_keeps_the_order_and_the_errors() -> None:
         next(stream)
 
 
-def test_working_ahead_stays_within_its_bounds_and_ends_when_nobody_needs_it() -> None:
+def test_prefetch_is_bounded_and_stops() -> None:
     made: list[int] = []
     closed = threading.Event()
 

@@ -22,7 +22,7 @@ Add = Callable[..., ImportReport]
 
 
 @pytest.mark.parametrize("copy", [False, True])
-def test_labels_come_later(project: cl.Project, add: Add, tmp_path: Path, copy: bool) -> None:
+def test_labels_are_added_by_a_later_import(project: cl.Project, add: Add, tmp_path: Path, copy: bool) -> None:
     write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
     add(tmp_path / "photos", copy=copy)
     write_folder(tmp_path / "photos", {"plum": 1}, start=50)
@@ -36,7 +36,7 @@ def test_labels_come_later(project: cl.Project, add: Add, tmp_path: Path, copy: 
     assert len(project.issues) == 0
 
 
-def test_one_label_and_tables_of_boxes_do_it_too(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_single_label_and_box_tables_label_existing_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"": 2})
     add(tmp_path / "photos")
     table = pd.DataFrame({"image": [paths[1]] * 2, "label": "pear", "left": [1, 2], "top": 1, "width": 9, "height": 9})
@@ -46,7 +46,7 @@ def test_one_label_and_tables_of_boxes_do_it_too(project: cl.Project, add: Add, 
     assert (report.labelled, labels(project.train_set)) == (1, {"000.jpg": ["apple"], "001.jpg": ["pear", "pear"]})
 
 
-def test_who_has_a_label_keeps_it(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_existing_labels_are_kept(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
     add(tmp_path / "photos", labels_from="folders")
     more = pd.DataFrame({"image": [str(paths[1])] * 2, "label": ["apple", "ripe"]})
@@ -65,7 +65,9 @@ def test_who_has_a_label_keeps_it(project: cl.Project, add: Add, tmp_path: Path)
 @pytest.mark.parametrize(
     ("status", "words"), [("labelled", "labelled as empty"), ("skipped", "skipped"), ("needs_review", "review")]
 )
-def test_who_was_looked_at_stays_bare(project: cl.Project, add: Add, tmp_path: Path, status: str, words: str) -> None:
+def test_images_labelled_as_empty_stay_empty(
+    project: cl.Project, add: Add, tmp_path: Path, status: str, words: str
+) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
     add(tmp_path / "photos")
     seen = project.train_set
@@ -76,7 +78,7 @@ def test_who_was_looked_at_stays_bare(project: cl.Project, add: Add, tmp_path: P
     assert project.train_set.images["status"].tolist() == [status]
 
 
-def test_who_labels_an_image_meanwhile_is_right(
+def test_labels_given_meanwhile_win(
     project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
@@ -103,7 +105,7 @@ def test_a_changed_file_without_a_label_gets_one(project: cl.Project, add: Add, 
     assert project.train_set.images["width"].tolist() == [80]
 
 
-def test_duplicates_tell_of_other_labels(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_duplicates_report_different_labels(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 1})[0]
     for name in ("apple/same.jpg", "pear/other.jpg", "bare.jpg"):
         (tmp_path / "photos" / name).parent.mkdir(exist_ok=True)

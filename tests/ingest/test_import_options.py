@@ -35,7 +35,7 @@ def test_one_label_and_labels_of_folders_exclude_each_other() -> None:
         ImportOptions(label="apple", labels_from="folders")
 
 
-def test_a_label_reaches_the_store_through_few_functions(project: cl.Project, tmp_path: Path) -> None:
+def test_label_option_passes_through_few_functions(project: cl.Project, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 2})
     passed: dict[tuple[str, str], None] = {}
 

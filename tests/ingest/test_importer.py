@@ -134,7 +134,7 @@ def test_a_source_that_names_nothing_is_refused_before_anything_is_written(
     assert project.issues.empty
 
 
-def test_a_folder_without_images_says_so(add: Add, tmp_path: Path) -> None:
+def test_folder_without_images_gives_a_message(add: Add, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")
     with pytest.raises(InputError, match=r"No images found in .*texts.*1 other files"):
@@ -151,7 +151,7 @@ def test_a_folder_without_images_says_so(add: Add, tmp_path: Path) -> None:
         ({"label": ""}, LabelError, "1 to 256"),
     ],
 )
-def test_impossible_options_are_refused(
+def test_invalid_options_are_refused(
     add: Add, tmp_path: Path, options: dict[str, Any], error: type[CustomLabelsError], words: str
 ) -> None:
     write_folder(tmp_path / "photos", {"": 1})

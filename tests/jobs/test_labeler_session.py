@@ -288,7 +288,7 @@ def test_leases_are_renewed_only_while_the_view_is_used(place: Place, create: Cr
     assert place.sql(held)[0][0] > 1
 
 
-def test_a_closed_view_gives_its_tasks_back_and_an_opened_one_leases_others(create: Create, open_as: Any) -> None:
+def test_closed_view_releases_its_tasks(create: Create, open_as: Any) -> None:
     job = create()
     session = open_as(job, batch=5)
     session.assign(session.waiting[:1], "lemon")
@@ -301,9 +301,7 @@ def test_a_closed_view_gives_its_tasks_back_and_an_opened_one_leases_others(crea
     assert job.progress.held == 0
 
 
-def test_tasks_of_a_page_that_is_not_heard_any_more_are_given_back(
-    create: Create, open_as: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_silent_page_releases_its_tasks(create: Create, open_as: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job = create()
     monkeypatch.setattr(labeler_session, "GONE_SECONDS", 0.4)
     session = open_as(job, batch=5)
@@ -320,7 +318,7 @@ def test_tasks_of_a_page_that_is_not_heard_any_more_are_given_back(
     assert job.progress.held == 5
 
 
-def test_paused_closed_and_stopped_end_in_a_sentence(create: Create, open_as: Any) -> None:
+def test_paused_closed_and_stopped_jobs_give_a_message(create: Create, open_as: Any) -> None:
     job = create(members=["anna", "ben"])
     session, other = open_as(job, batch=4), open_as(job, "ben", batch=4)
     job.pause()
@@ -339,7 +337,7 @@ def test_paused_closed_and_stopped_end_in_a_sentence(create: Create, open_as: An
     assert "is closed" in session.end
 
 
-def test_a_lost_database_ends_in_a_sentence(
+def test_lost_database_gives_a_message(
     create: Create, open_as: Any, monkeypatch: pytest.MonkeyPatch, place: Place
 ) -> None:
     session = open_as(create(), batch=4)
@@ -433,7 +431,7 @@ def test_a_skip_that_is_sent_again_or_redone_keeps_its_reason(
     assert place.sql(reasons) == [("blurred",)]
 
 
-def test_people_who_are_asked_again_see_the_images_again(place: Place, create: Create, open_as: Any) -> None:
+def test_requeued_images_are_shown_again(place: Place, create: Create, open_as: Any) -> None:
     job = create()
     session = open_as(job)
     names = session.waiting
@@ -452,7 +450,7 @@ def test_people_who_are_asked_again_see_the_images_again(place: Place, create: C
     check(place, 1)
 
 
-def test_the_session_knows_nothing_of_others(place: Place, create: Create, open_as: Any) -> None:
+def test_session_has_no_data_of_others(place: Place, create: Create, open_as: Any) -> None:
     images = place.store.images("train")
     marks = [{"image": name, "label": "lime"} for name in images["image"]]
     table = t.normalise_annotations(pd.DataFrame(marks), annotator="ben")

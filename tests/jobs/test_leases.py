@@ -129,7 +129,7 @@ def test_an_answer_after_a_takeover_counts_in_another_free_slot(place: Place, cr
     check(place, 2)
 
 
-def test_a_rejected_answer_asks_somebody_else(place: Place, create: Create) -> None:
+def test_rejected_answer_reopens_the_task_for_others(place: Place, create: Create) -> None:
     job = create()
     ann, ben = job.worker("ann"), job.worker("ben")
     task = ann.lease(1)[0]
@@ -159,7 +159,7 @@ def test_an_answer_that_is_submitted_twice_is_stored_once(place: Place, create: 
     assert len(job.answers) == 1
 
 
-def test_another_answer_after_a_failure_is_the_later_one(
+def test_answer_after_a_failure_replaces_the_earlier_one(
     place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, real = create(), leases.submit
@@ -193,7 +193,7 @@ def test_a_changed_answer_replaces_the_earlier_one_whatever_the_order_of_arrival
     check(place, 1)
 
 
-def test_answers_can_be_looked_at_and_changed_in_another_kernel(place: Place, create: Create) -> None:
+def test_answers_can_be_changed_in_another_kernel(place: Place, create: Create) -> None:
     job = create()
     ann = job.worker("ann")
     tasks = ann.lease(2)
@@ -241,7 +241,7 @@ def test_a_second_kernel_takes_over_the_expired_leases_of_the_first(place: Place
 
 
 @pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.thorough)])
-def test_one_task_and_many_races(place: Place, create: Create, people: int) -> None:
+def test_concurrent_leases_of_one_task(place: Place, create: Create, people: int) -> None:
     job = create(images=["00.jpg"], annotators=3)
     counted = []
 
@@ -264,7 +264,7 @@ def test_one_task_and_many_races(place: Place, create: Create, people: int) -> N
     check(place, 3)
 
 
-def test_leases_are_renewed_and_given_back(place: Place, create: Create) -> None:
+def test_leases_are_renewed_and_released(place: Place, create: Create) -> None:
     job = create()
     ann, ben = job.worker("ann"), job.worker("ben")
     tasks = ann.lease(10)
@@ -279,7 +279,7 @@ def test_leases_are_renewed_and_given_back(place: Place, create: Create) -> None
     assert (job.release("ben"), job.progress.held) == (3, 0)
 
 
-def test_tasks_that_were_given_back_are_asked_after_the_later_ones(place: Place, create: Create) -> None:
+def test_released_tasks_are_leased_last(place: Place, create: Create) -> None:
     job = create()
     ann = job.worker("ann")
     first = ann.lease(3)

@@ -106,7 +106,7 @@ def test_every_image_is_in_one_state_and_each_number_has_its_images(place: Place
             session.images(link)
 
 
-def test_the_figures_follow_the_job_and_nothing_is_read_again_without_news(place: Place, create: Create) -> None:
+def test_metrics_are_recomputed_only_after_changes(place: Place, create: Create) -> None:
     job = create(annotators=2)
     session = opened(place, job)
     assert session.figures["people"] == []
@@ -212,7 +212,7 @@ def test_skipped_images_are_returned_or_accepted(place: Place, create: Create) -
     assert job.skipped.empty
 
 
-def test_images_about_which_nobody_is_left_to_ask_wait(place: Place, create: Create) -> None:
+def test_images_without_further_labelers_wait(place: Place, create: Create) -> None:
     job = create(images=names(0, 1), annotators=2, members=["anna", "ben"])
     answer(job, "anna", dict.fromkeys(names(0, 1), "lime"))
     job.remove("ben")
@@ -299,7 +299,7 @@ def test_labels_count_images_of_all_tasks(place: Place, create: Create, task: st
     assert session.figures["metric"] == ("alpha" if task == "multi-label" else "F1")
 
 
-def test_datasets_of_images(place: Place, create: Create) -> None:
+def test_images_are_counted_by_dataset(place: Place, create: Create) -> None:
     session = opened(place, create())
     assert session.datasets_of(names(0, 1)) == ["train", "train"]
     assert session.datasets_of(["gone.jpg"]) == []
@@ -309,7 +309,7 @@ def pace(minutes_ago: Any, left: int) -> dict[str, str]:
     return describe_pace(np.sort(NOW - np.array(minutes_ago, dtype=float) * MINUTE).astype(np.int64), NOW, left)
 
 
-def test_pace_in_words() -> None:
+def test_pace_is_described() -> None:
     assert pace([], 12) == {"rate": "–", "per": "no answers yet", "left": "–", "more": ""}
     lesson = np.linspace(0, 10, 101)  # ten answers a minute
     assert pace(lesson, 80) == {"rate": "606", "per": "answers an hour", "left": "8 minutes", "more": "7 to 10 minutes"}

@@ -41,7 +41,7 @@ def check_results(place: Place, job: LabellingJob, images: int) -> None:
 
 
 @pytest.mark.parametrize("images", [18, pytest.param(250, marks=pytest.mark.thorough)])
-def test_many_processes_with_wrong_clocks(place: Place, create: Create, images: int) -> None:
+def test_processes_with_wrong_clocks_share_a_job(place: Place, create: Create, images: int) -> None:
     add_images(place, images)
     job = create(annotators=2)
     with labelers(place, job._id, "ann", "ben", hours=1) as fast, labelers(place, job._id, "cem", hours=-1) as slow:

@@ -109,7 +109,7 @@ def test_names_are_hidden_until_the_decision(create: Create, open_review: Open) 
     assert not any(name in json.dumps(session.rows(["03.jpg"])) for name in PEOPLE)
 
 
-def test_letters_are_not_in_the_order_of_the_answers(create: Create, open_review: Open) -> None:
+def test_answer_letters_are_shuffled(create: Create, open_review: Open) -> None:
     job = create(annotators=3, labels=["lemon", "lime", "fig"])
     answer(job, {f"{number:02}.jpg": ["lemon", "lime", "fig"] for number in range(12)})
     session = open_review(job)
@@ -159,7 +159,7 @@ def test_an_answer_or_another_label_is_taken(create: Create, open_review: Open) 
             session.take(["01.jpg"], number)  # type: ignore[arg-type]
 
 
-def test_nothing_here_can_be_taken(create: Create, open_review: Open) -> None:
+def test_empty_answer_can_be_chosen(create: Create, open_review: Open) -> None:
     job = create(annotators=2, most=2)
     answer(job, {"02.jpg": [None, "lime"]}, PEOPLE[:2])
     session = open_review(job)
@@ -251,7 +251,7 @@ def test_only_managers_accept_skips(create: Create, open_review: Open) -> None:
     assert session.row("02.jpg")["reviewed"]
 
 
-def test_images_about_which_nobody_is_left_to_ask(place: Place, create: Create, open_review: Open) -> None:
+def test_images_without_further_labelers_are_shown(place: Place, create: Create, open_review: Open) -> None:
     job = create(images=["00.jpg", "01.jpg", "02.jpg"], annotators=2, members=["anna", "ben"])
     worker = job.worker("anna")
     tasks = {task.image: task for task in worker.lease(3)}
@@ -333,7 +333,7 @@ def test_images_are_filtered_by_reason(create: Create, open_review: Open) -> Non
     assert dict(session.reasons())[pair] == 1
 
 
-def test_one_person_more_is_asked(place: Place, create: Create, open_review: Open) -> None:
+def test_ask_one_more_reopens_the_task(place: Place, create: Create, open_review: Open) -> None:
     job = disputed(create)
     session = open_review(job)
     session.correct(["01.jpg"], "lemon")

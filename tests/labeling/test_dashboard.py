@@ -64,7 +64,7 @@ def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Ma
     return session.images_at([(0, len(view) - 1)], view)
 
 
-def test_a_link_shows_as_many_images_as_its_figure_counts(project: Project, dashboard: DashboardSession) -> None:
+def test_links_show_as_many_images_as_they_count(project: Project, dashboard: DashboardSession) -> None:
     label_some(project)
     totals = dashboard.totals()
 
@@ -90,7 +90,7 @@ def test_a_link_shows_as_many_images_as_its_figure_counts(project: Project, dash
     assert totals.usable == {"train": 11, "test": 4}
 
 
-def test_figures_follow_at_once(project: Project, dashboard: DashboardSession) -> None:
+def test_counts_update_at_once(project: Project, dashboard: DashboardSession) -> None:
     before = dashboard.totals()
     ben = another(project, "ben")
     ben.assign(named(ben, 3), "apple")
@@ -103,7 +103,7 @@ def test_figures_follow_at_once(project: Project, dashboard: DashboardSession) -
     assert dashboard.totals().statuses["images"].sum() == 29
 
 
-def test_links_that_are_none(project: Project, dashboard: DashboardSession) -> None:
+def test_invalid_links_are_refused(project: Project, dashboard: DashboardSession) -> None:
     with pytest.raises(InputError, match="link="):
         dashboard.query("train", {"sql": "1"})
     with pytest.raises(InputError, match="link="):
@@ -164,7 +164,7 @@ def test_training_plan_is_described(project: Project) -> None:
 # -- jobs and polling -------------------------------------------------------------------------------------
 
 
-def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
+def test_background_job_reports_progress_and_can_be_stopped() -> None:
     told: list[str] = []
     job: Job[int] = Job(lambda: told.append(job.state.name))
     begun, go_on = threading.Event(), threading.Event()
@@ -199,7 +199,7 @@ def test_a_job_tells_how_far_it_is_and_can_be_stopped() -> None:
 
 
 @pytest.mark.parametrize("error", [InputError("folder='' must not be empty."), ZeroDivisionError("division")])
-def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_background_job_has_a_message(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def work(events: Events) -> None:
         raise error
 
@@ -211,7 +211,7 @@ def test_a_job_that_fails_says_why(error: Exception, caplog: pytest.LogCaptureFi
     assert bool(caplog.records) == (not isinstance(error, CustomLabelsError))
 
 
-def test_the_watch_tells_soon_and_ends_when_nobody_looks(project: Project) -> None:
+def test_watch_notifies_soon_and_ends_without_pages(project: Project) -> None:
     told: list[int] = []
     watch = ChangePoller(project._store, lambda: told.append(1), every=0.02, patience=0.5)
     watch.awake()
@@ -236,7 +236,7 @@ def test_the_watch_tells_soon_and_ends_when_nobody_looks(project: Project) -> No
 # -- the list of actions ------------------------------------------------------------------------------------
 
 
-def test_actions_are_listed_opened_and_taken_back(project: Project) -> None:
+def test_actions_are_listed_opened_and_undone(project: Project) -> None:
     label_some(project)
     actions = ActionList(project._store, project.root, user="anna")
     rows = actions.rows(limit=3)
@@ -285,7 +285,7 @@ def test_actions_name_their_labels_once(project: Project) -> None:
 # -- export -------------------------------------------------------------------------------------------------
 
 
-def test_export_writes_what_is_chosen_and_says_what_is_lost(project: Project, tmp_path: Path) -> None:
+def test_export_writes_the_selection_and_reports_losses(project: Project, tmp_path: Path) -> None:
     label_some(project)
     done = export(project._location.dataset, "out", "coco", base=tmp_path)
     assert done.images == {"train": 11, "test": 4}
@@ -326,7 +326,7 @@ def test_an_export_counts_what_was_written(project: Project, tmp_path: Path) -> 
     assert done.issues.query("code == 'IMAGE_NOT_FOUND'")["where"].tolist() == [gone]
 
 
-def test_export_refuses_what_it_must(project: Project, tmp_path: Path) -> None:
+def test_export_refuses_invalid_options(project: Project, tmp_path: Path) -> None:
     with pytest.raises(NotEnoughDataError, match="Label some"):
         export(project._location.dataset, "out", "coco", base=tmp_path)
     for folder in ("", "  ", "..", "../out", "a/../..", ".", "nul\0"):

@@ -112,7 +112,7 @@ def test_equal_shapes_are_distinguished_by_id(project: Project, anna: DrawingSes
     assert [row[-1] for row in stored(project, image)] == ["anna"]
 
 
-def test_a_stale_edit_comes_back_and_theirs_stands(project: Project, anna: DrawingSession, image: str) -> None:
+def test_stale_edit_is_a_conflict(project: Project, anna: DrawingSession, image: str) -> None:
     seen = anna.shapes(image)["revision"]
     drawing(project, "ben").set_shapes(image, [box("pear", 5, 5, 9, 9)])
     outcome = anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], revision=seen)
@@ -141,7 +141,7 @@ def test_an_image_with_something_on_it_is_never_skipped(project: Project, anna: 
     assert (status(project, image), stored(project, image)) == ("skipped", [])
 
 
-def test_nothing_here_is_not_the_same_as_not_looked_at(project: Project, anna: DrawingSession) -> None:
+def test_empty_is_not_unlabelled(project: Project, anna: DrawingSession) -> None:
     one, two = named(anna, 1, 2)
     anna.set_shapes(one, [], status="labelled")
     anna.set_shapes(two, [box("apple", 1, 2, 10, 8)])
@@ -194,7 +194,7 @@ def test_malformed_messages_of_a_page_are_refused(value: dict[str, Any], words: 
         Shape.read(value)
 
 
-def test_labels_that_cannot_be_are_refused(anna: DrawingSession, image: str) -> None:
+def test_invalid_labels_are_refused(anna: DrawingSession, image: str) -> None:
     with pytest.raises(LabelError):
         Shape.read({"label": "  ", "left": 0, "top": 0, "width": 9, "height": 9})
     with pytest.raises(LabelError):
@@ -238,7 +238,7 @@ def test_imported_shapes_stay_unchanged_when_others_are_drawn(
         anna.set_shapes(image, [*moved, *shapes[1:]])
 
 
-def test_labels_of_the_whole_image_stand_beside_shapes(project: Project, anna: DrawingSession, image: str) -> None:
+def test_image_labels_and_shapes_coexist(project: Project, anna: DrawingSession, image: str) -> None:
     anna.set_shapes(image, [box("apple", 1, 2, 10, 8)], labels=["pear", "apple"])
     facts = anna.shapes(image)
     assert (sorted(facts["labels"]), len(facts["shapes"])) == (["apple", "pear"], 1)
@@ -253,7 +253,7 @@ def predict(project: Project, **columns: Any) -> None:
     project._store.replace_predictions("m", frame, Action("predict", "m"))
 
 
-def test_predictions_are_drawn_and_follow(project: Project, anna: DrawingSession, image: str) -> None:
+def test_predictions_are_drawn_and_updated(project: Project, anna: DrawingSession, image: str) -> None:
     assert anna.shapes(image)["predictions"] == []
     predict(project, image=[image] * 3, label=["apple", "pear", "pear"], left=[1, 9, None], top=[1, 9, None],
             width=[5, 6, None], height=[5, 6, None], confidence=[0.4, 0.9, 0.95])  # fmt: skip
@@ -307,7 +307,7 @@ coordinate = st.floats(0, 30, allow_nan=False)
 
 
 @given(st.lists(st.tuples(coordinate, coordinate, st.floats(2, 6), st.floats(2, 6)), max_size=6))
-def test_reading_what_was_shown_changes_nothing(boxes: list[tuple[float, float, float, float]]) -> None:
+def test_unchanged_shapes_make_no_edit(boxes: list[tuple[float, float, float, float]]) -> None:
     for left, top, width, height in boxes:
         value = {"label": "x", "left": left, "top": top, "width": width, "height": height, "polygon": None}
         once = Shape.read(value)

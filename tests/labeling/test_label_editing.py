@@ -41,9 +41,7 @@ def names(project: Project) -> list[str]:
     return list(project.labels)
 
 
-def test_each_edit_is_one_action_that_can_be_taken_back(
-    project: Project, editing: LabelEditing, labelled: list[str]
-) -> None:
+def test_each_edit_is_one_action_with_undo(project: Project, editing: LabelEditing, labelled: list[str]) -> None:
     before = project.labels.to_frame(), project.train_set.annotations
     steps = {
         "add label": lambda: editing.add("plum", "#123456"),
@@ -75,7 +73,7 @@ def test_each_edit_is_one_action_that_can_be_taken_back(
     assert editing.redo() is None
 
 
-def test_edits_say_how_many_follow(project: Project, editing: LabelEditing, labelled: list[str]) -> None:
+def test_edits_return_the_number_of_changes(project: Project, editing: LabelEditing, labelled: list[str]) -> None:
     assert editing.uses().values.tolist() == [["apple", 3, 0, 3], ["pear", 1, 0, 1]]
     project._store.move_images(labelled[:1], "train", "test", Action("move", "anna"))
     box = pd.DataFrame({"image": [labelled[1]], "label": ["apple"], "left": 1, "top": 1, "width": 4, "height": 4})
@@ -90,7 +88,7 @@ def test_edits_say_how_many_follow(project: Project, editing: LabelEditing, labe
     assert editing.done_images() == 0
 
 
-def test_a_label_added_midway_sends_what_is_done_to_review(
+def test_new_label_sends_labelled_images_to_review(
     project: Project, editing: LabelEditing, session: LabellingSession, labelled: list[str]
 ) -> None:
     session.set_status(named(session, 5), "skipped")
@@ -122,7 +120,7 @@ def test_finished_images_are_sent_to_review_after_a_label_was_added(
     assert (project.train_set.images["status"] == "labelled").sum() == 4
 
 
-def test_taking_back_a_label_added_midway_brings_the_statuses_back(
+def test_undoing_a_new_label_restores_the_statuses(
     project: Project, editing: LabelEditing, labelled: list[str]
 ) -> None:
     editing.add_all([("plum", None), ("fig", "#102030")], review=True)

@@ -52,7 +52,7 @@ def outline_of(store: SqlStore, by: timedelta = timedelta(days=900)) -> ProjectC
     return backdated(ProjectCounts.read(store), by)
 
 
-def test_nothing_counts_nothing(store: SqlStore) -> None:
+def test_empty_project_counts_zero(store: SqlStore) -> None:
     outline = ProjectCounts.read(store)
     assert progress.statuses(outline)["images"].tolist() == [0] * 8
     assert progress.label_distribution(outline, store.labels()).empty
@@ -203,7 +203,7 @@ STEPS = st.lists(
 
 @settings(max_examples=8, deadline=None)
 @given(STEPS)
-def test_following_gives_what_reading_anew_gives(
+def test_incremental_counts_equal_a_full_read(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, str, str, bool]]
 ) -> None:
     store = create_store(str(tmp_path_factory.mktemp("follow") / "p.db"), "p")

@@ -11,7 +11,7 @@ from customlabels_nb.store import Action
 from tests.labeling.conftest import another, named
 
 
-def test_who_labelled_is_counted_with_every_edit(project: Project, session: LabellingSession) -> None:
+def test_annotators_are_counted_with_every_edit(project: Project, session: LabellingSession) -> None:
     ben = another(project, "ben")
     assert session.annotators() == []
     session.assign(named(session, 1, 2), "apple")
@@ -27,7 +27,7 @@ def test_who_labelled_is_counted_with_every_edit(project: Project, session: Labe
     )
 
 
-def test_totals_follow_what_moves_between_datasets(project: Project, session: LabellingSession) -> None:
+def test_totals_follow_moves_between_datasets(project: Project, session: LabellingSession) -> None:
     action = Action("move", "ben")
     assert session.totals() == {"train": 30, "test": 0}
     project._store.move_images(named(session, 1, 2, 3), "train", "test", action)
@@ -39,7 +39,7 @@ def test_totals_follow_what_moves_between_datasets(project: Project, session: La
     assert session.totals() == {"train": 28, "test": 2}
 
 
-def test_an_edit_counts_nothing_in_the_database(session: LabellingSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_do_not_recount_the_database(session: LabellingSession, monkeypatch: pytest.MonkeyPatch) -> None:
     session.totals()
     monkeypatch.delattr(type(session._store), "statistics")
     session.assign(named(session, 1), "apple")

@@ -60,7 +60,7 @@ def test_a_queue_has_the_unlabelled_images_in_its_order(project: Project, images
     assert shown(session, "prelabelled") == [5]
 
 
-def test_without_results_a_queue_is_empty_until_they_come(project: Project, images: list[str]) -> None:
+def test_queue_is_empty_until_results_exist(project: Project, images: list[str]) -> None:
     assist = FakeAssist()
     session = opened(project, assist)
     assert shown(session, "clustered") == shown(session, "assist") == []
@@ -98,7 +98,7 @@ def test_the_test_set_is_labelled_without_help(project: Project, images: list[st
 @pytest.mark.parametrize(("kind", "queue", "message"), [
     (Query, "suspect", r"project\.review"), (Query, "all", "one of"), (ReviewQuery, "manual", r"project\.label"),
 ])  # fmt: skip
-def test_a_queue_opens_where_it_belongs(kind: Any, queue: str, message: str) -> None:
+def test_queue_opens_in_its_dataset(kind: Any, queue: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         kind(queue=queue)
 
@@ -141,7 +141,7 @@ def test_a_page_is_one_action_and_one_undo(project: Project, images: list[str]) 
     assert project.train_set.annotations.empty
 
 
-def test_image_by_image_clusters_are_only_an_order(project: Project, images: list[str]) -> None:
+def test_single_view_uses_clusters_as_order(project: Project, images: list[str]) -> None:
     session = opened(project, FakeAssist(results(images, pages=[[9, 2], [4]])))
     assert shown(session, "clustered") == [9, 2, 4]
 
@@ -182,7 +182,7 @@ def test_accepted_and_corrected_prelabels_are_counted_separately(project: Projec
     assert tags(project, images[3]) == ["prelabel-corrected"]
 
 
-def test_a_rejected_prelabel_is_stored_and_stays_away(project: Project, images: list[str]) -> None:
+def test_rejected_prelabel_is_not_shown_again(project: Project, images: list[str]) -> None:
     assist = FakeAssist(results(images, prelabels=[(0, "apple", 0.95), (1, "apple", 0.9)]))
     session = opened(project, assist)
     session.clear(images[:1])
@@ -250,7 +250,7 @@ def test_several_labels_are_accepted_together(project: Project, images: list[str
     assert (session.row(images[0])["labels"], tags(project, images[0])) == (["apple", "pear"], ["prelabelled"])
 
 
-def test_prelabels_of_labels_that_are_gone_are_not_shown(project: Project, images: list[str]) -> None:
+def test_prelabels_of_removed_labels_are_not_shown(project: Project, images: list[str]) -> None:
     session = opened(project, FakeAssist(results(images, prelabels=[(0, "apple", 0.9), (1, "pear", 0.8)])))
     project.labels.rename("apple", "quince")
     session.follow()
@@ -258,7 +258,7 @@ def test_prelabels_of_labels_that_are_gone_are_not_shown(project: Project, image
     assert session.accept_predictions(images[:1]).images == ()
 
 
-def test_somebody_else_was_faster(project: Project, images: list[str]) -> None:
+def test_prelabels_accepted_by_others_are_a_conflict(project: Project, images: list[str]) -> None:
     session = opened(project, FakeAssist(results(images, prelabels=[(0, "apple", 0.9), (1, "apple", 0.8)])))
     another(project, "ben").assign(images[:1], "pear")
     outcome = session.accept_predictions(images[:2])

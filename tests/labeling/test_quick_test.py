@@ -57,7 +57,7 @@ def session(project: Project, whole: FakeModel, boxes: FakeModel) -> QuickTestSe
     return session_on(project, whole, boxes)
 
 
-def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: QuickTestSession, whole: FakeModel) -> None:
+def test_model_runs_once_for_all_thresholds(session: QuickTestSession, whole: FakeModel) -> None:
     trial = session.ask(encoded(), "holiday.png")
     assert (whole.device, whole.asked) == ("cpu", ["holiday.png"])
     assert (trial.number, trial.name, trial.width, trial.height) == (1, "holiday.png", 48, 36)
@@ -70,7 +70,7 @@ def test_a_model_is_started_and_asked_once_whatever_the_threshold(session: Quick
         assert view.size == (48, 36)
 
 
-def test_a_detection_has_the_picture_and_says_what_is_nearest(session: QuickTestSession) -> None:
+def test_detection_has_the_picture_and_nearest_labels(session: QuickTestSession) -> None:
     session.ask(encoded(3), "a.png")
     found = session.detection(0.9)
     assert found.image.size == (48, 36)
@@ -84,7 +84,7 @@ def test_a_detection_has_the_picture_and_says_what_is_nearest(session: QuickTest
     assert session.current is not other
 
 
-def test_before_the_first_picture_there_is_nothing(session: QuickTestSession) -> None:
+def test_nothing_is_shown_before_the_first_picture(session: QuickTestSession) -> None:
     assert session.detection(None) is None
     assert list(session.table(None).columns) == ["label", "confidence", "left", "top", "width", "height"]
     assert session.table(0.3).empty
@@ -92,7 +92,7 @@ def test_before_the_first_picture_there_is_nothing(session: QuickTestSession) ->
     assert session.undo() is None
 
 
-def test_pictures_in_any_form(session: QuickTestSession, whole: FakeModel, tmp_path: Path) -> None:
+def test_pictures_of_any_type_are_accepted(session: QuickTestSession, whole: FakeModel, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(7))
     by_path = session.ask(path)
@@ -126,7 +126,7 @@ def test_invalid_image_is_reported_and_the_previous_one_stays(
     assert len(session.trials) == 1
 
 
-def test_a_glance_is_not_kept(session: QuickTestSession, boxes: FakeModel) -> None:
+def test_previewed_pictures_are_not_kept(session: QuickTestSession, boxes: FakeModel) -> None:
     session.choose("fruit.boxes")
     answer, size = session.glance(encoded(size=(64, 40)))
     assert (size, answer.counted(None).table["label"].tolist()) == ((64, 40), ["pear", "apple"])
@@ -143,9 +143,7 @@ def test_only_the_last_pictures_are_kept(session: QuickTestSession) -> None:
         session.again(2)
 
 
-def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
-    session: QuickTestSession, whole: FakeModel, boxes: FakeModel
-) -> None:
+def test_each_model_is_run_once_per_picture(session: QuickTestSession, whole: FakeModel, boxes: FakeModel) -> None:
     trial = session.ask(encoded(), "a.png")
     session.choose("fruit.boxes")
     assert session.answer is None
@@ -167,7 +165,7 @@ def test_another_model_is_asked_about_the_same_picture_and_each_answer_is_kept(
     assert session.model == "fruit.1"
 
 
-def test_labels_that_were_found_right_go_into_the_dataset(
+def test_confirmed_labels_are_added_to_the_dataset(
     session: QuickTestSession,
     project: Project,  # noqa: F811
 ) -> None:
@@ -209,7 +207,7 @@ def test_boxes_are_kept_in_pixels_and_nothing_means_nothing_here(
     assert project.train_set.annotations.empty
 
 
-def test_a_file_here_is_referenced_where_it_lies(
+def test_local_file_is_referenced_in_place(
     session: QuickTestSession,
     project: Project,  # noqa: F811
     tmp_path: Path,
@@ -271,7 +269,7 @@ def test_failed_addition_changes_nothing(
     assert not (project.root / "images").exists() or not list((project.root / "images").iterdir())
 
 
-def test_two_of_a_name_lie_side_by_side(session: QuickTestSession, project: Project) -> None:  # noqa: F811
+def test_equal_names_get_different_files(session: QuickTestSession, project: Project) -> None:  # noqa: F811
     for random_state in range(3):
         session.add(session.ask(encoded(random_state), "image.png").number, "train", [0])
     names = sorted(path.name for path in (project.root / "images").iterdir())
@@ -306,7 +304,7 @@ def test_a_model_without_a_project_adds_nothing(whole: FakeModel) -> None:
     assert session.undo() is None
 
 
-def test_a_model_that_cannot_be_started_says_so(project: Project) -> None:  # noqa: F811
+def test_model_that_cannot_start_has_a_message(project: Project) -> None:  # noqa: F811
     class Broken(FakeModel):
         def start(self) -> None:
             raise CustomLabelsError("The weights are gone.")

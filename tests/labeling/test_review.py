@@ -100,7 +100,7 @@ def test_unlabelled_images_are_not_approved(labelled: Project, review: ReviewSes
     assert [row["status"] for row in review.rows(images)] == ["labelled", "unlabelled"]
 
 
-def test_correcting_says_who_did_it(labelled: Project, review: ReviewSession) -> None:
+def test_corrections_name_the_annotator(labelled: Project, review: ReviewSession) -> None:
     image = named(review, 1)
     review.correct(image, "pear")
     row = review.rows(image)[0]
@@ -138,7 +138,7 @@ def test_rejected_images_are_in_the_queue_again_and_history_has_their_labels(
     assert shown(review) == [4, 5, 6, 7, 9]
 
 
-def test_a_project_takes_a_review_back(labelled: Project, review: ReviewSession) -> None:
+def test_project_undo_reverts_a_review(labelled: Project, review: ReviewSession) -> None:
     image = named(review, 2)
     review.reject(image)
     labelled.undo(int(labelled.history.iloc[0]["id"]))
@@ -146,7 +146,7 @@ def test_a_project_takes_a_review_back(labelled: Project, review: ReviewSession)
     assert review.rows(image)[0]["labels"] == ["apple"]
 
 
-def test_whoever_changes_the_labels_takes_the_review_away(labelled: Project, review: ReviewSession) -> None:
+def test_label_changes_remove_the_review(labelled: Project, review: ReviewSession) -> None:
     images = named(review, 0, 1, 2, 3, 4)
     review.approve(images)
     anna = another(labelled, "anna")
@@ -194,7 +194,7 @@ def test_entries_written_over_reviewed_images_have_to_be_reviewed_again(labelled
     assert not is_reviewed(labelled.train_set.images).any()
 
 
-def test_own_tags_survive(labelled: Project, review: ReviewSession) -> None:
+def test_user_tags_are_kept(labelled: Project, review: ReviewSession) -> None:
     image = named(review, 0)
     data = labelled.train_set
     tags = [
@@ -208,7 +208,7 @@ def test_own_tags_survive(labelled: Project, review: ReviewSession) -> None:
     assert labelled.train_set.images.set_index("image")["tags"][image[0]] == ["ripe"]
 
 
-def test_truth_beside_prediction(labelled: Project, review: ReviewSession) -> None:
+def test_truth_and_prediction_are_shown_together(labelled: Project, review: ReviewSession) -> None:
     by_number = named(review, *range(10))
     said = {
         0: ("apple", 0.9),
@@ -239,7 +239,7 @@ def test_the_latest_labelled_come_first(labelled: Project, review: ReviewSession
     assert shown(review, sort="newest")[0] == 3
 
 
-def test_several_labels(labelled: Project, review: ReviewSession) -> None:
+def test_several_labels_are_reviewed(labelled: Project, review: ReviewSession) -> None:
     review.set_task("multi-label")
     one, two = named(review, 0, 1)
     review.correct_toggling([one], "pear")
@@ -278,7 +278,7 @@ def boxes(project: Project, image: str, *labels: str) -> None:
     project.update("train", pd.DataFrame(rows, columns=["image", "label", "left", "top", "width", "height"]))
 
 
-def test_boxes_keep_their_place_when_they_are_corrected(labelled: Project, review: ReviewSession) -> None:
+def test_corrected_boxes_keep_their_position(labelled: Project, review: ReviewSession) -> None:
     review.set_task("boxes")
     one, two = named(review, 20, 21)
     boxes(labelled, one, "apple", "apple")
@@ -309,7 +309,7 @@ def test_images_changed_meanwhile_are_not_approved(labelled: Project, review: Re
 
 
 @pytest.mark.parametrize("wrong", [{"show": "unlabelled"}, {"sort": "uncertainty"}, {"label": 3}, {"random_state": -1}])
-def test_queries_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_queries_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         ReviewQuery(**wrong)
 
@@ -325,7 +325,7 @@ STEPS = st.lists(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_counts_are_those_of_a_session_that_begins_anew(labelled: Project, steps: list[tuple[str, list[int]]]) -> None:
+def test_counts_equal_those_of_a_new_session(labelled: Project, steps: list[tuple[str, list[int]]]) -> None:
     review = reviewer(labelled)
     for step, numbers in steps:
         images = named(review, *numbers)

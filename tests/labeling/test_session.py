@@ -50,7 +50,7 @@ def test_a_label_is_stored_when_the_method_returns(project: Project, session: La
     assert project.train_set.annotations["annotator"].unique().tolist() == ["anna"]
 
 
-def test_one_label_takes_the_place_of_the_other(project: Project, session: LabellingSession) -> None:
+def test_new_label_replaces_the_earlier_one(project: Project, session: LabellingSession) -> None:
     images = named(session, 1)
     session.assign(images, "apple")
     session.assign(images, "pear")
@@ -106,7 +106,7 @@ def test_a_label_that_is_kept_keeps_who_gave_it_and_when(project: Project, sessi
     pd.testing.assert_frame_equal(project.train_set.annotations, before)
 
 
-def test_submitting_skips_what_has_no_label(project: Project, session: LabellingSession) -> None:
+def test_submit_skips_unlabelled_images(project: Project, session: LabellingSession) -> None:
     images = named(session, 1, 2, 3)
     session.assign(images[:1], "apple")
     session.set_status(images[1:2], "needs_review")
@@ -170,7 +170,7 @@ def test_undo_and_redo_step_by_step(project: Project, session: LabellingSession)
     assert project.history["what"].str.startswith(("undo", "redo")).sum() == 7
 
 
-def test_undo_is_refused_where_somebody_else_went_on(project: Project, session: LabellingSession) -> None:
+def test_undo_is_refused_after_changes_by_others(project: Project, session: LabellingSession) -> None:
     images = named(session, 1, 2)
     session.assign(images, "apple")
     another(project, "ben").assign(images[:1], "pear")
@@ -231,9 +231,7 @@ def test_a_conflict_about_a_status_shows_the_labels_that_undo_would_leave(
     assert session.undo().conflicts == (Conflict(image[0], ("pear",), ("pear",)),)
 
 
-def test_an_edit_of_a_stale_image_comes_back_and_the_rest_is_stored(
-    project: Project, session: LabellingSession
-) -> None:
+def test_stale_images_are_conflicts_and_the_rest_is_stored(project: Project, session: LabellingSession) -> None:
     images = named(session, 1, 2, 3)
     another(project, "ben").assign(images[1:2], "pear")
     outcome = session.assign(images, "apple")
@@ -254,7 +252,7 @@ def test_the_page_s_revision_counts_where_it_gives_one(project: Project, session
     assert session.assign(image, "pear", revisions=seen).conflicts == ()
 
 
-def test_others_are_followed_image_by_image(project: Project, session: LabellingSession) -> None:
+def test_edits_of_others_are_followed(project: Project, session: LabellingSession) -> None:
     ben = another(project, "ben")
     image = named(session, 7)
     assert session.follow() == set()
@@ -273,7 +271,7 @@ def test_others_are_followed_image_by_image(project: Project, session: Labelling
     assert session.table.by_status == {"unlabelled": 29, "labelled": 0}
 
 
-def test_images_that_come_are_there_after_following(project: Project, session: LabellingSession, tmp_path) -> None:
+def test_new_images_appear_after_following(project: Project, session: LabellingSession, tmp_path) -> None:
     from PIL import Image
 
     Image.new("RGB", (20, 20), "red").save(tmp_path / "new.png")
@@ -305,7 +303,7 @@ def test_an_image_that_was_removed_meanwhile_is_left_out(project: Project, sessi
     assert [row["name"] for row in session.rows(images)] == images[1:]
 
 
-def test_undo_of_what_was_removed_is_refused_in_words(project: Project, session: LabellingSession) -> None:
+def test_undo_after_removal_is_refused_with_a_message(project: Project, session: LabellingSession) -> None:
     images = named(session, 1)
     session.assign(images, "apple")
     project.remove("train", images)
@@ -348,7 +346,7 @@ def test_a_predicted_box_is_no_label_of_the_whole_image(project: Project, sessio
     assert session.row(images[0])["status"] == "unlabelled"
 
 
-def test_threads_of_one_kernel_lose_nothing(project: Project, session: LabellingSession) -> None:
+def test_concurrent_threads_lose_no_edit(project: Project, session: LabellingSession) -> None:
     session.set_task("multi-label")
     images = named(session, *range(20))
     with ThreadPoolExecutor(4) as pool:
@@ -357,7 +355,7 @@ def test_threads_of_one_kernel_lose_nothing(project: Project, session: Labelling
     assert stored(project) == each(images, "apple", "pear")
 
 
-def test_labels_instructions_and_their_state(project: Project, session: LabellingSession) -> None:
+def test_labels_and_instructions_are_in_the_state(project: Project, session: LabellingSession) -> None:
     state = session.label_state()
     assert session.add_label(" plum ") == "plum"
     assert session.add_label("plum") == "plum"
@@ -368,7 +366,7 @@ def test_labels_instructions_and_their_state(project: Project, session: Labellin
     assert session.task == "single-label"
 
 
-def test_data_in_ipyannotations_words(session: LabellingSession) -> None:
+def test_data_has_the_ipyannotations_format(session: LabellingSession) -> None:
     image = named(session, 1)[0]
     assert session.data_of(image) is None
     session.assign([image], "apple")
@@ -403,7 +401,7 @@ def test_an_old_view_is_refused_after_a_few_others(session: LabellingSession) ->
         session.view_numbered(first.number)
 
 
-def test_after_each_edit_the_table_is_what_reading_it_again_gives(project: Project) -> None:
+def test_table_equals_the_store_after_each_edit(project: Project) -> None:
     session = ReviewSession(project._store, project.root, user="anna")
     one, two, three = named(session, 1, 2, 3)
     edits: list[Callable[[], object]] = [
@@ -426,7 +424,7 @@ def test_after_each_edit_the_table_is_what_reading_it_again_gives(project: Proje
 
 
 @pytest.mark.parametrize("change", ["rename", "merge", "remove"])
-def test_an_edit_does_not_restore_a_label_that_goes_meanwhile(
+def test_edit_does_not_restore_a_removed_label(
     project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     change_labels: dict[str, Callable[[], object]] = {

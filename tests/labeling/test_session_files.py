@@ -38,7 +38,7 @@ def upload(files: SessionFiles, label: str | None, **contents: bytes) -> object:
     return files.end_upload(batch, "train", label)
 
 
-def test_thumbnails_fit_and_what_cannot_be_shown_says_why(project: Project, files: SessionFiles, photos: Path) -> None:
+def test_unreadable_thumbnails_have_a_reason(project: Project, files: SessionFiles, photos: Path) -> None:
     images = project.train_set.images
     (photos / "3.png").write_bytes(b"nothing")
     pairs = [(name, None) for name in images["image"] if Path(name).stem in ("2", "3")]
@@ -72,7 +72,7 @@ def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: 
     assert sorted(path.name for path in (project.root / "images").iterdir()) == ["a.png", "b.png"]
 
 
-def test_names_that_lead_elsewhere_stay_inside(project: Project, files: SessionFiles) -> None:
+def test_uploaded_names_stay_in_the_folder(project: Project, files: SessionFiles) -> None:
     names = ["../../evil.png", "/etc/evil.png", "C:\\evil.png", "..", "a\0b.png", ".hidden.png", "x" * 400 + ".png"]
     colors = ["red", "blue", "green", "white", "black", "pink", "gold"]
     upload(files, None, **{name: png(color) for name, color in zip(names, colors, strict=True)})

@@ -268,7 +268,7 @@ def test_missing_and_unreadable_images_are_listed(project: Project, found: pd.Da
         project.verify(found.head(2))
 
 
-def test_refusals_are_typed_and_say_what_to_do(project: Project, found: pd.DataFrame, field: Path) -> None:
+def test_refusals_are_typed_errors(project: Project, found: pd.DataFrame, field: Path) -> None:
     with pytest.raises(LabelError, match=r"no labels \['<b>kiwi</b>'\]"):
         project.verify(found.assign(label="<b>kiwi</b>"))
     with pytest.raises(InputError, match="no column 'confidence'"):
@@ -311,7 +311,7 @@ def test_a_label_that_was_removed_meanwhile_is_not_added(project: Project, found
     assert again.send().train == 2
 
 
-def test_a_read_only_project_refuses(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_project_is_refused(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     session = opened(project, found)
     session.confirm(session.table.names[:1])
     monkeypatch.setattr(type(project._store), "read_only", property(lambda store: True))
@@ -328,9 +328,7 @@ def test_a_sample_is_no_project(project: Project, found: pd.DataFrame) -> None:
     assert load_project(project.root).train_set.images.shape[0] == 30
 
 
-def test_a_packed_project_says_that_it_lacks_verdicts_and_a_deleted_one_leaves_none(
-    project: Project, found: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_packed_project_reports_missing_verdicts(project: Project, found: pd.DataFrame, tmp_path: Path) -> None:
     assert project.pack(tmp_path / "before.zip").issues["where"].tolist() == []
     opened(project, found).store.close()
     packed = project.pack(tmp_path / "packed.zip")

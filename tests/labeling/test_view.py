@@ -73,7 +73,7 @@ def test_the_random_order_is_the_same_where_the_images_were_moved(
     assert [original[name] for name in there.page(0, 30)[1]] == session.page(0, 30)[1]
 
 
-def test_while_an_order_is_computed_images_keep_theirs(project: Project, tmp_path: Path) -> None:
+def test_images_keep_their_order_while_sorting(project: Project, tmp_path: Path) -> None:
     asked: list[int] = []
     ready = False
 
@@ -103,7 +103,7 @@ def test_while_an_order_is_computed_images_keep_theirs(project: Project, tmp_pat
     assert asked == [30, 31, 31, 31]
 
 
-def test_names_are_sorted_as_people_count(session: LabellingSession) -> None:
+def test_names_are_sorted_naturally(session: LabellingSession) -> None:
     assert shown(session, Query(sort="name")) == list(range(30))
     assert shown(session, Query(sort="added")) != list(range(30))  # as files are listed: 0, 1, 10, 11, …
 
@@ -172,6 +172,6 @@ def test_look_alikes_are_put_side_by_side_by_whoever_can(project, session: Label
         {"predicted": []},
     ],
 )
-def test_queries_that_mean_nothing_are_refused(wrong: dict) -> None:
+def test_invalid_queries_are_refused(wrong: dict) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Query(**wrong)

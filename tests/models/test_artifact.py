@@ -79,7 +79,7 @@ def test_a_missing_folder_or_file_is_named(folder: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kept", [0, 5, 1000, -1])
-def test_truncated_weights(folder: Path, kept: int) -> None:
+def test_truncated_weights_are_refused(folder: Path, kept: int) -> None:
     path = folder / WEIGHTS
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ArtifactError, match=f"{WEIGHTS}.* damaged"):
@@ -92,7 +92,7 @@ def test_a_pickle_is_never_read_as_weights(folder: Path) -> None:
         load_artifact(folder)
 
 
-def test_weights_of_another_network(folder: Path) -> None:
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"layer.weight": torch.zeros(2)}, folder / WEIGHTS)
@@ -100,7 +100,7 @@ def test_weights_of_another_network(folder: Path) -> None:
         load_artifact(folder)
 
 
-def test_weights_that_are_not_finite(folder: Path, network: ImageClassifier) -> None:
+def test_non_finite_weights_are_refused(folder: Path, network: ImageClassifier) -> None:
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / WEIGHTS)
@@ -145,7 +145,7 @@ def change(folder: Path, **values: Any) -> None:
         ({"training": []}, "training"),
     ],
 )
-def test_a_foreign_or_damaged_config(folder: Path, values: dict[str, Any], message: str) -> None:
+def test_invalid_config_is_refused(folder: Path, values: dict[str, Any], message: str) -> None:
     change(folder, **values)
     with pytest.raises(ArtifactError, match=message):
         load_artifact(folder)

@@ -251,7 +251,7 @@ def test_networks_that_give_no_single_vector_are_refused() -> None:
         backbone_named("timm/gemma4_vit_570m_enc.gemma4_31b_it")
 
 
-def test_the_table_of_backbones(tmp_path: Path) -> None:
+def test_backbones_returns_a_table(tmp_path: Path) -> None:
     keep_timm_weights("test_resnet.r160_in1k", tmp_path)
     table = cl.backbones()
     assert list(table.columns) == [
@@ -277,7 +277,7 @@ def test_the_table_of_backbones(tmp_path: Path) -> None:
     assert tiny["parameters"] == backbone_named(TINY).parameters
 
 
-def test_the_table_can_be_narrowed() -> None:
+def test_backbones_can_be_filtered() -> None:
     found = cl.backbones("timm/test_res*")
     assert found["name"].tolist() == [TINY]
     assert found["parameters"].notna().all()

@@ -118,7 +118,7 @@ def made() -> list[dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_there_a_folder_for_a_file_and_a_file_for_a_folder(tmp_path: Path, name: str) -> None:
+def test_missing_path_or_wrong_type_raises_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "nothing", tmp_path / "folder.json", tmp_path / "file"):
@@ -127,7 +127,7 @@ def test_nothing_there_a_folder_for_a_file_and_a_file_for_a_folder(tmp_path: Pat
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("data", [b"", b" \n\r\n\t", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff" * 9, b"[]", b"null"])
-def test_files_of_nothing(tmp_path: Path, name: str, data: bytes, made: list[Any]) -> None:
+def test_empty_files_raise_an_error(tmp_path: Path, name: str, data: bytes, made: list[Any]) -> None:
     path = written(name, tmp_path)
     for file in texts(path):
         file.write_bytes(data)
@@ -169,7 +169,7 @@ def test_names_that_lead_out_are_refused_by_name(tmp_path: Path, name: str, bad:
 @pytest.mark.parametrize(
     "number", ["NaN", "Infinity", "-1e400", "1e400", "9" * 99, "-5", "true", '"7"', "null", "[]", "1e308", "x"]
 )
-def test_numbers_that_are_none(tmp_path: Path, name: str, number: str, made: list[Any]) -> None:
+def test_invalid_numbers_are_reported(tmp_path: Path, name: str, number: str, made: list[Any]) -> None:
     """Test that of the first box of each file, read values are finite, and unread ones are reported."""
     path = written(name, tmp_path)
     count = len(cl.read_dataset(path, name).annotations)
@@ -252,7 +252,7 @@ def test_10_mb_of_garbage_are_refused_quickly(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("text", ["[", '{"a":', "<a>", "- ", '",', "a: "])
-def test_deep_and_long(tmp_path: Path, name: str, text: str) -> None:
+def test_deeply_nested_and_long_values_are_refused(tmp_path: Path, name: str, text: str) -> None:
     path = written(name, tmp_path)
     for file in texts(path):
         file.write_text(text * 50_000)
@@ -299,7 +299,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
 )
 @pytest.mark.parametrize("format", ["csv", "coco"])
 @pytest.mark.parametrize("searched", [False, True])
-def test_one_impossible_name_leaves_the_others(tmp_path: Path, format: str, name: bytes, searched: bool) -> None:
+def test_invalid_name_does_not_affect_other_images(tmp_path: Path, format: str, name: bytes, searched: bool) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     picture = photos / "a.png"

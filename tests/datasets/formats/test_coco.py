@@ -177,7 +177,7 @@ def test_the_area_of_a_mask_is_counted(file: Path, monkeypatch: pytest.MonkeyPat
     assert (polygon_to_mask(found.annotations["polygon"].iat[0], (300, 300)) == noise).all()
 
 
-def test_a_polygon_with_a_hole_is_a_mask_for_others_and_itself_for_us(file: Path) -> None:
+def test_polygon_with_a_hole_is_written_as_mask_and_restored(file: Path) -> None:
     polygon = [[[10.25, 10.0], [60.0, 10.0], [60.0, 50.5]], [[40.0, 15.0], [50.0, 15.0], [50.0, 25.0]]]
     image = {"image": "a.jpg", "width": 100, "height": 60}
     for size in (image, {"image": "a.jpg"}):
@@ -259,7 +259,7 @@ def test_a_bad_annotation_is_named_and_the_rest_is_read(file: Path, entry: objec
     assert what in issue.message
 
 
-def test_annotations_of_what_is_not_there_are_counted(file: Path) -> None:
+def test_annotations_of_missing_images_are_counted(file: Path) -> None:
     strays = [box(image_id=99), box(image_id=99), box(category_id=5), box(image_id={}), box(category_id=[1])]
     found = read(FORMAT, file, coco(annotations=[*strays, box()]))
     assert len(found.annotations) == 1
@@ -268,7 +268,7 @@ def test_annotations_of_what_is_not_there_are_counted(file: Path) -> None:
     assert any(tells(message, 2, "image_id", 99) for message in messages)
 
 
-def test_very_many_ids_that_are_not_there_make_few_findings(file: Path) -> None:
+def test_many_unknown_ids_are_one_finding(file: Path) -> None:
     found = read(FORMAT, file, coco(annotations=[box(image_id=100 + number) for number in range(1000)]))
     assert len(found.issues) < 150
     assert "900 more" in found.issues[-1].message
@@ -301,7 +301,7 @@ def test_an_image_named_twice_is_one(file: Path) -> None:
     assert [issue.code for issue in found.issues] == ["ENTRY_ADJUSTED"]
 
 
-def test_categories_that_can_not_be_labels(file: Path) -> None:
+def test_invalid_category_names_are_reported(file: Path) -> None:
     names = ["pear", "apple", " pear ", "", 5, "x\0", "y" * 300]
     categories = [{"id": number, "name": name} for number, name in enumerate(names)]
     found = read(FORMAT, file, coco(categories=categories, annotations=[box(category_id=i) for i in range(len(names))]))
@@ -358,7 +358,7 @@ def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     assert_equal(read(FORMAT, file), found)
 
 
-def test_nothing_but_images_and_nothing_at_all(file: Path) -> None:
+def test_files_without_annotations_or_images_are_read(file: Path) -> None:
     bare = contents(file.parent, [{"image": "a.jpg"}], [{"image": "a.jpg", "label": None}], ["x"])
     FORMAT.write(bare, file)
     assert_equal(read(FORMAT, file), bare)
@@ -452,7 +452,7 @@ def test_other_files_are_not_recognised(file: Path, text: str) -> None:
     "info": anything, "licenses": anything,
 }))  # fmt: skip
 @settings(deadline=None, max_examples=many(50))
-def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+def test_any_content_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     found = read(FORMAT, file, data)
     assert_sound(found)
@@ -503,7 +503,7 @@ def test_extra_fields_survive_a_round_trip(tmp_path: Path) -> None:
     assert {issue.where for issue in with_csv} >= {"notes", "columns"}
 
 
-def test_a_project_keeps_it_with_the_source(tmp_path: Path) -> None:
+def test_project_keeps_extra_fields(tmp_path: Path) -> None:
     for name in ("a.jpg", "bare.jpg"):
         Image.new("RGB", (64, 48), "red" if name == "a.jpg" else "blue").save(tmp_path / name)
     project = cl.create_project("p", tmp_path)
@@ -539,7 +539,7 @@ def test_area_that_contradicts_the_shape_is_reported(file: Path) -> None:
 
 @settings(max_examples=many(150), deadline=None)
 @given(data=st.data())
-def test_many_outlines_at_once_are_what_each_is_alone(data: st.DataObject) -> None:
+def test_outlines_converted_together_equal_single_conversions(data: st.DataObject) -> None:
     number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])
     odd = st.sampled_from([None, True, "1", [], 10**400, float("nan"), float("inf")])
     part = st.lists(number, max_size=9) | st.lists(number | odd, max_size=9)

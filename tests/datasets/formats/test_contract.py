@@ -224,7 +224,7 @@ def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
-def test_writing_again_leaves_nothing_of_before(tmp_path: Path, name: str) -> None:
+def test_writing_again_replaces_earlier_files(tmp_path: Path, name: str) -> None:
     before = dataset(tmp_path, "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels")
     before.filter("label.notna()").to(name, target(name, tmp_path / "out"))
     fewer = before.filter(before.images.index % 2 == 1).filter("label.notna()")
@@ -283,7 +283,7 @@ def test_copied_images_go_along_and_can_be_moved(tmp_path: Path, name: str) -> N
     project.close()
 
 
-def test_images_are_found_where_they_lie_now(tmp_path: Path) -> None:
+def test_moved_images_are_found(tmp_path: Path) -> None:
     names = photos(tmp_path / "now" / "deep", 2)
     lines = [{"source-ref": f"s3://bucket/{Path(name).name}"} for name in [*names, "gone.png"]]
     (tmp_path / "set.manifest").write_text("\n".join(map(json.dumps, lines)))
@@ -407,7 +407,7 @@ def manifest_and_coco(folder: Path, refs: list[str]) -> list[Path]:
     return [folder / "set.manifest", folder / "set.json"]
 
 
-def test_of_files_with_one_name_that_in_the_same_folders_is_meant(tmp_path: Path) -> None:
+def test_file_with_the_longest_common_path_is_chosen(tmp_path: Path) -> None:
     places = [photos(tmp_path / "now" / day / camera, 1)[0] for day in ("mon", "tue") for camera in ("left", "right")]
     refs = [f"old/{day}/{camera}/photo 0.png" for day in ("mon", "tue") for camera in ("left", "right")]
     for path in manifest_and_coco(tmp_path, refs):
@@ -454,7 +454,7 @@ def test_file_urls_are_decoded_unless_a_web_address_replaces_them(old: str, new:
     assert finder.find("file:///old/my%20photo.jpg") == expected
 
 
-def test_two_names_that_lead_to_one_file_do_not_make_one_image_of_two_silently(tmp_path: Path) -> None:
+def test_two_names_of_one_file_are_reported(tmp_path: Path) -> None:
     place = photos(tmp_path / "now", 1)
     for path in manifest_and_coco(tmp_path, ["s3://b/x/photo 0.png", "s3://b/y/photo 0.png"]):
         found = cl.read_dataset(path, images=tmp_path / "now")

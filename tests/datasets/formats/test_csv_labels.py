@@ -123,7 +123,7 @@ def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
         cl.read_dataset(tmp_path / "x.json", prefix="in")
 
 
-def test_rows_that_cannot_be_read_are_kept_as_they_stand(tmp_path: Path) -> None:
+def test_unreadable_rows_are_kept_unchanged(tmp_path: Path) -> None:
     bad = ["../up.jpg,cat", "/etc/x.jpg,cat", ",cat", '"a"b.jpg,cat', "x\0.jpg,cat"]
     path = put(
         tmp_path / "x.csv", "in/a.jpg,cat\n" + "\n".join(bad) + "\nin/b.jpg," + "x" * 257 + ',dog\n"open.jpg,x\ny'
@@ -188,7 +188,7 @@ def test_names_and_labels_that_are_not_utf8(tmp_path: Path) -> None:
         ("file;category;left;top;width;height", "a.jpg;cat;1;2;10;20"),
     ],
 )
-def test_headers_as_they_are_found(tmp_path: Path, header: str, row: str) -> None:
+def test_common_headers_are_recognised(tmp_path: Path, header: str, row: str) -> None:
     path = put(tmp_path / "x.csv", f"{header}\n{row}\n\n{row}\n")
     assert FORMAT.recognise(path)
     found = read(FORMAT, path)
@@ -246,7 +246,7 @@ def test_polygons_need_no_box(tmp_path: Path) -> None:
     assert found.relabel("dog").annotations["label"].tolist() == ["cat", "dog"]
 
 
-def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+def test_moved_images_are_found(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "image,label\n/old/in/a.jpg,cat\n")
     found = read(FORMAT, path, relocate={"/old/": "s3://bucket/"})
     assert list(found.annotations["image"]) == ["s3://bucket/in/a.jpg"]
@@ -318,7 +318,7 @@ def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
         FORMAT.write(contents([{"image": "/a.jpg"}], []), tmp_path)
 
 
-def test_formulas_are_escaped_if_that_is_asked_for(tmp_path: Path) -> None:
+def test_formulas_are_escaped_on_request(tmp_path: Path) -> None:
     labels = ["=1+1", "+x", "-x", "@x", "plain", "=\tx"]
     images = [f"/photos/{n}.jpg" for n in range(len(labels))]
     frame = pd.DataFrame({"image": images, "label": labels, "left": -5.5, "top": 1.0, "width": 2.0, "height": 3.0})

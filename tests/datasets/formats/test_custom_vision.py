@@ -145,7 +145,7 @@ def test_polygons_are_written_as_their_boxes(file: Path) -> None:
     assert read(FORMAT, file).annotations.loc[0, list(t.BOX_COLUMNS)].tolist() == [12, 8, 24, 16]
 
 
-def test_nothing_at_all(file: Path) -> None:
+def test_empty_file_is_read(file: Path) -> None:
     nothing = read(FORMAT, file, {"files": []})
     FORMAT.write(nothing, file)
     assert FORMAT.recognise(file)
@@ -172,7 +172,7 @@ def test_other_files_with_files_are_not_recognised(file: Path) -> None:
     ))},
 ))}))  # fmt: skip
 @settings(deadline=None, max_examples=many(50))
-def test_whatever_stands_in_the_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+def test_any_content_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.jpg").write_bytes(jpeg(1))
     file = folder / "fuzzed-tags.json"

@@ -100,7 +100,7 @@ def test_a_line_with_boxes_is_read(tmp_path: Path) -> None:
     assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[399, 251, 155, 101], [86, 65, 220, 334]]
 
 
-def test_labels_boxes_and_plain_lines_stand_in_one_manifest(tmp_path: Path) -> None:
+def test_labels_boxes_and_plain_lines_share_a_manifest(tmp_path: Path) -> None:
     both = {**BOX_LINE, **LABEL_LINE, "source-ref": "s3://bucket/both.png"}
     found = read_manifest(
         write(tmp_path / "a.manifest", LABEL_LINE, BOX_LINE, both, {"source-ref": "s3://bucket/c.png"})
@@ -134,7 +134,7 @@ def test_every_style_of_date_is_read(tmp_path: Path, text: str, expected: str) -
 
 
 @pytest.mark.parametrize("date", ["soon", 5, None, [], {}, ["2018-10-18"], "0000-00-00", "2018-13-01T00:00:00", ...])
-def test_a_date_that_is_none_is_that_of_the_import(tmp_path: Path, date: Any) -> None:
+def test_invalid_date_becomes_the_import_date(tmp_path: Path, date: Any) -> None:
     line = changed(LABEL_LINE, **{"sunrise-metadata.creation-date": date})
     created = read_manifest(write(tmp_path / "m", line)).annotations["created"][0]
     assert abs((created - pd.Timestamp.now(tz="UTC")).total_seconds()) < 60
@@ -223,7 +223,7 @@ def test_a_source_that_occurs_again_is_reported(tmp_path: Path) -> None:
     assert [(issue.code, issue.line) for issue in found.issues] == [("ERROR_INVALID_SOURCE_REF_FORMAT", 3)]
 
 
-def test_byte_order_mark_carriage_returns_and_blank_lines_are_no_matter(tmp_path: Path) -> None:
+def test_byte_order_mark_carriage_returns_and_blank_lines_are_accepted(tmp_path: Path) -> None:
     text = f"\ufeff\r\n{json.dumps(LABEL_LINE)}\r\n\r\n   \r\nbad\r\n{json.dumps(BOX_LINE)}"
     (tmp_path / "m").write_bytes(text.encode())
     found = read_manifest(tmp_path / "m")
@@ -251,7 +251,7 @@ def test_findings_of_validation_in_a_line_are_ignored(tmp_path: Path) -> None:
     assert found.issues == []
 
 
-def test_an_odd_size_is_no_size(tmp_path: Path) -> None:
+def test_invalid_size_is_ignored(tmp_path: Path) -> None:
     for number, size in enumerate([[], {}, [{}], [{"width": 0, "height": 5}], [{"width": 10**20, "height": 5}],
                                    [{"width": float("inf"), "height": 5}], [{"width": "x", "height": 5}]]):  # fmt: skip
         line = changed(BOX_LINE, **{"bounding-box.image_size": size})
@@ -261,7 +261,7 @@ def test_an_odd_size_is_no_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("job", [5, None, {}, "", "a\ud800", ...])
-def test_an_odd_job_is_no_job(tmp_path: Path, job: Any) -> None:
+def test_invalid_job_name_is_ignored(tmp_path: Path, job: Any) -> None:
     line = changed(LABEL_LINE, **{"sunrise-metadata.job-name": job})
     assert read_manifest(write(tmp_path / "m", line)).annotations["job"].isna().all()
 

@@ -58,7 +58,7 @@ def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["coco", "image_folder"])
-def test_where_no_image_can_be_copied_all_stays_as_it_was(tmp_path: Path, name: str) -> None:
+def test_nothing_changes_if_no_image_can_be_copied(tmp_path: Path, name: str) -> None:
     shots = photos(tmp_path / "photos", 2)
     path = target(name, tmp_path / "out")
     given = dataset(tmp_path / "photos", LABELS[0], boxes=name == "coco")
@@ -72,7 +72,7 @@ def test_where_no_image_can_be_copied_all_stays_as_it_was(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "boxes" in formats.FORMATS[name].holds])
-def test_an_annotation_that_can_not_be_written_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
+def test_failed_export_leaves_the_folder_unchanged(tmp_path: Path, name: str) -> None:
     shots = photos(tmp_path / "photos", 4)
     path = target(name, tmp_path / "out")
     dataset(tmp_path / "photos", LABELS[0], boxes=True).to(name, path)
@@ -142,7 +142,7 @@ def test_a_path_where_nothing_can_be_written_is_named(tmp_path: Path, name: str)
     assert (tmp_path / "file").read_text() == "somebody's"
 
 
-def test_the_dataset_that_is_written_over_itself_is_whole(tmp_path: Path) -> None:
+def test_dataset_can_be_written_over_itself(tmp_path: Path) -> None:
     photos(tmp_path / "photos", 3)
     dataset(tmp_path / "photos", "x", boxes=False).to("image_folder", tmp_path / "out")
     read = read_dataset(tmp_path / "out")

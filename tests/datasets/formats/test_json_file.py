@@ -18,7 +18,7 @@ from tests.images.pictures import encoded, jpeg, picture
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_the_header_says_what_the_whole_image_does(tmp_path: Path, format_: str, orientation: int) -> None:
+def test_header_size_equals_image_size(tmp_path: Path, format_: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(picture(1, (48, 32)), format_, exif=exif)
@@ -67,7 +67,7 @@ def test_one_odd_box_changes_nothing_for_the_others() -> None:
         assert np.isnan(with_odd[4]).all()
 
 
-def test_outlines() -> None:
+def test_outlines_are_parsed() -> None:
     square = [0, 0, 2, 0, 2, 2, 0, 2]
     assert as_rings([square, [], [1, 2]]) == ([[[0, 0], [2, 0], [2, 2], [0, 2]]], 2)
     assert as_rings([[], []]) == ([], 0)
@@ -85,7 +85,7 @@ def test_outlines() -> None:
         ("", {}),
     ],
 )
-def test_the_outermost_keys(tmp_path: Path, text: str, keys: dict[str, str]) -> None:
+def test_top_level_keys_are_found(tmp_path: Path, text: str, keys: dict[str, str]) -> None:
     path = tmp_path / "some.json"
     path.write_text(text)
     assert outer_keys(path)[0] == keys

@@ -62,7 +62,7 @@ def test_flags_are_labels_of_the_image_and_no_shapes_mean_nothing_is_there(tmp_p
     assert statuses(found) == {"a.jpg": "labelled", "b.jpg": "labelled"}
 
 
-def test_an_image_is_found_from_where_the_file_lies(tmp_path: Path) -> None:
+def test_image_path_is_relative_to_the_file(tmp_path: Path) -> None:
     labelme(tmp_path / "set" / "labels" / "1.json", image="..\\images\\1.jpg")
     labelme(tmp_path / "set" / "labels" / "2.json", image="../gone/2.jpg")
     (tmp_path / "set" / "labels" / "2.jpg").touch()
@@ -148,7 +148,7 @@ def test_foreign_json_files_are_reported(tmp_path: Path) -> None:
         read(FORMAT, tmp_path / "d.json")
 
 
-def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
+def test_labelme_is_recognised_by_content(tmp_path: Path) -> None:
     path = labelme(tmp_path / "set" / "deep" / "a.json")
     for place in (path, tmp_path / "set"):
         assert FORMAT.recognise(place)
@@ -178,7 +178,7 @@ def test_export_removes_files_of_unlabelled_images_only(tmp_path: Path) -> None:
     assert all(path.is_file() for path in kept)
 
 
-def test_its_own_program_finds_what_it_needs(tmp_path: Path) -> None:
+def test_written_files_open_in_labelme(tmp_path: Path) -> None:
     names = [str(tmp_path / "out" / "images" / "a.jpg")]
     row = {"image": names[0], "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.5}
     images = pd.DataFrame({"image": names, "width": [30], "height": [40]})

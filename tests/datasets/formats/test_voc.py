@@ -46,7 +46,7 @@ def test_raccoons_agree_with_their_table(test_data: Path) -> None:
     assert all(issue.code == "ENTRY_ADJUSTED" and "is not imported" in issue.message for issue in found.issues)
 
 
-def test_an_image_lies_where_programs_put_it(tmp_path: Path) -> None:
+def test_images_are_found_in_common_folders(tmp_path: Path) -> None:
     base = tmp_path / "VOC"
     voc(base / "Annotations" / "1.xml", filename="1.jpg")
     voc(base / "Annotations" / "2.xml", filename="2")
@@ -69,7 +69,7 @@ def test_image_sets_say_what_is_for_testing(tmp_path: Path) -> None:
     assert list(read(FORMAT, tmp_path).images["split"]) == ["train", "test", "train"]
 
 
-def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+def test_moved_images_are_found(tmp_path: Path) -> None:
     inner = "<path>/home/me/set/a.jpg</path>" + OBJECT
     path = voc(tmp_path / "set" / "a.xml", inner)
     photos = tmp_path / "photos" / "deep"

@@ -71,14 +71,14 @@ def test_the_description_may_be_named_itself(tmp_path: Path) -> None:
         ("['a: b', \"\\u00e9\"]", ["a: b", "é"]),
     ],
 )
-def test_names_are_text_as_it_stands_there(tmp_path: Path, names: str, labels: list[str]) -> None:
+def test_names_are_read_as_text(tmp_path: Path, names: str, labels: list[str]) -> None:
     found = read(FORMAT, dataset(tmp_path, YAML.replace("[cat, dog]", names)))
     assert found.labels == labels
     assert len(found.annotations) == 1
     assert found.issues == []
 
 
-def test_no_lines_are_nothing_and_no_file_is_not_looked_at(tmp_path: Path) -> None:
+def test_empty_label_file_means_labelled_and_missing_file_unlabelled(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, line=" \n"))
     assert statuses(found) == {"a.jpg": "labelled", "b.jpg": "unlabelled"}
 
@@ -157,7 +157,7 @@ def test_parts_elsewhere_are_refused_by_name(tmp_path: Path, entry: str) -> None
     assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_UNREADABLE", "val")]
 
 
-def test_a_class_list_will_do(tmp_path: Path) -> None:
+def test_class_list_replaces_a_description(tmp_path: Path) -> None:
     base = dataset(tmp_path)
     (base / "data.yaml").unlink()
     put(base / "classes.txt", "cat\ndog\n")
@@ -170,7 +170,7 @@ def test_a_class_list_will_do(tmp_path: Path) -> None:
     assert boxes(read(FORMAT, flat)) == [("a.jpg", *BOX)]
 
 
-def test_images_that_lie_elsewhere_now(tmp_path: Path) -> None:
+def test_moved_images_are_found(tmp_path: Path) -> None:
     base = dataset(tmp_path / "set")
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -222,7 +222,7 @@ def test_a_file_of_bad_lines_does_not_mean_nothing(tmp_path: Path) -> None:
         "names: &a [cat]\nother: *a\ntrain: x", "a" * 5_000_000, "[" * 20_000, "names: {x: cat}\ntrain: images/train",
     ],
 )  # fmt: skip
-def test_a_description_that_is_none_is_refused(tmp_path: Path, yaml: str) -> None:
+def test_invalid_description_is_refused(tmp_path: Path, yaml: str) -> None:
     path = put(tmp_path / "data.yaml", yaml)
     FORMAT.recognise(path)
     with pytest.raises(ManifestError):
@@ -239,7 +239,7 @@ def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
 # -- writing ----------------------------------------------------------------------------------------
 
 
-def test_centres_and_corners() -> None:
+def test_centers_and_corners_are_converted() -> None:
     assert ltwh_to_centred([[1, 2, 4, 6]]).tolist() == [[3, 5, 4, 6]]
     assert centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]
 
@@ -253,7 +253,7 @@ def test_images_folder_is_written_in_the_common_layout(tmp_path: Path) -> None:
     assert (base / "data.yaml").read_text() == "train: train.txt\nval: test.txt\nnames:\n  0: cat\n  1: dog\n"
 
 
-def test_text_of_others_beside_images_stays(tmp_path: Path) -> None:
+def test_foreign_text_files_are_kept(tmp_path: Path) -> None:
     notes = put(tmp_path / "a.txt", "my notes")
     put(tmp_path / "b.txt", "more of them")
     images = [{"image": str(tmp_path / name), "width": 10, "height": 10} for name in ("a.jpg", "b.jpg", "train.jpg")]

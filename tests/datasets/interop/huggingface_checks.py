@@ -128,7 +128,7 @@ def test_files_inside_are_written_byte_by_byte_under_names_of_ours(tmp_path: Pat
     assert len(tree(tmp_path)) == 3
 
 
-def test_what_can_not_be_used_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_unusable_rows_are_reported_and_the_rest_is_read(tmp_path: Path) -> None:
     values = [{"bytes": b"no image", "path": None}, None, {"bytes": None, "path": "/nowhere/a.jpg"}]
     values.append({"bytes": jpeg(1), "path": None})
     made = datasets.Dataset.from_dict({"image": values}, features=features())
@@ -191,7 +191,7 @@ def test_other_columns_and_arguments_are_named(tmp_path: Path) -> None:
         cl.from_huggingface([])
 
 
-def test_the_images_of_a_file_are_what_they_were(tmp_path: Path) -> None:
+def test_images_of_a_file_are_unchanged(tmp_path: Path) -> None:
     made = datasets.Dataset.from_dict({"image": [jpeg_in(tmp_path)]}, features=features())
     buffer = io.BytesIO()
     made.to_parquet(buffer)

@@ -21,7 +21,7 @@ _LEFT_OUT = {
 
 
 @pytest.mark.thorough
-def test_datasets_there_and_back(outer_environment: dict[str, str], tmp_path: Path) -> None:
+def test_datasets_survive_a_round_trip(outer_environment: dict[str, str], tmp_path: Path) -> None:
     beside = shutil.which("uv", path=os.path.dirname(sys.executable))
     uv = outer_environment.get("UV") or beside or shutil.which("uv", path=outer_environment.get("PATH"))
     if uv is None:

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
 
 
-def test_boxes_there_and_back(tmp_path: Path) -> None:
+def test_boxes_survive_a_round_trip(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     with pytest.warns(UserWarning, match=r"1 images are not labelled and were dropped: .*3\.jpg"):
         made = dataset.to_supervision()
@@ -51,7 +51,7 @@ def test_supervision_can_split_and_write_what_it_was_given(tmp_path: Path) -> No
     assert read.annotations["label"].value_counts().to_dict() == {"plate": 2, "cup": 1}
 
 
-def test_labels_there_and_back(tmp_path: Path) -> None:
+def test_labels_survive_a_round_trip(tmp_path: Path) -> None:
     dataset = many_labels(tmp_path)
     with pytest.warns(UserWarning, match="3 images are not labelled"):
         made = dataset.to_supervision()
@@ -141,7 +141,7 @@ def test_a_polygon_survives_as_it_is(tmp_path: Path) -> None:
     assert [p for p in back.annotations["polygon"] if p is not None] == [TRIANGLE]
 
 
-def test_a_package_that_is_not_here_is_named(tmp_path: Path) -> None:
+def test_missing_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         MissingDependencyError, match=r"to_nowhere needs the package nosuchpackage: .* install .*nosuch"
     ):

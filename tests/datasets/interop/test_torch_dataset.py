@@ -175,7 +175,7 @@ def test_workers_give_what_one_process_gives(tmp_path: Path, method: str) -> Non
     assert torch.equal(torch.cat([images for images, _ in loaded]), alone)
 
 
-def test_a_worker_that_meets_a_missing_image_names_it(tmp_path: Path) -> None:
+def test_missing_image_in_a_worker_is_named(tmp_path: Path) -> None:
     made = one_label(tmp_path).to_torch(pil_to_tensor)
     Path(made.images[2]).unlink()
     with pytest.raises(ImageNotFoundError, match=r"2\.jpg"):

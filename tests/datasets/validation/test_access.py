@@ -16,7 +16,7 @@ def lines_in(bucket: Bucket, count: int = 6) -> list[Line]:
     return [image_line(f"{bucket.url}/{n}.png", "ab"[n % 2]) for n in range(count)]
 
 
-def test_a_manifest_and_its_images_on_s3(tmp_path: Path, bucket: Bucket) -> None:
+def test_manifest_and_images_are_read_from_s3(tmp_path: Path, bucket: Bucket) -> None:
     for number in range(6):
         bucket.put(f"{number}.png", PICTURE)
     bucket.put("small.png", encoded(picture(1, (40, 40)), "PNG"))
@@ -31,7 +31,7 @@ def test_a_manifest_and_its_images_on_s3(tmp_path: Path, bucket: Bucket) -> None
     assert len(report.fix("drop_bad_images")) == 6
 
 
-def test_a_manifest_that_may_not_be_read(bucket: Bucket) -> None:
+def test_forbidden_manifest_is_reported(bucket: Bucket) -> None:
     bucket.put("train.manifest", b"{}")
     bucket.server.refused.add("train.manifest")
     report = cl.validate_manifest(f"{bucket.url}/train.manifest")
@@ -40,7 +40,7 @@ def test_a_manifest_that_may_not_be_read(bucket: Bucket) -> None:
     ]
 
 
-def test_images_that_may_not_be_read(tmp_path: Path, bucket: Bucket) -> None:
+def test_forbidden_images_are_reported(tmp_path: Path, bucket: Bucket) -> None:
     for number in range(6):
         bucket.put(f"{number}.png", PICTURE)
     bucket.server.refused |= {f"{number}.png" for number in range(6)}
@@ -50,7 +50,7 @@ def test_images_that_may_not_be_read(tmp_path: Path, bucket: Bucket) -> None:
     ].to_numpy().tolist()
 
 
-def test_images_that_are_not_there(tmp_path: Path, bucket: Bucket) -> None:
+def test_missing_images_are_reported(tmp_path: Path, bucket: Bucket) -> None:
     manifest = write_manifest(tmp_path / "m.manifest", lines_in(bucket))
     report = cl.validate_manifest(manifest)
     assert ["ERROR_FAILED_IMAGES_S3_COPY", "Failed to copy images from S3 bucket."] in report.errors[

@@ -79,7 +79,7 @@ def test_extra_lines_follow_those_of_the_training_manifest(tmp_path: Path) -> No
     assert found.test.total == 2
 
 
-def test_findings_speak_of_a_multi_label_attribute_as_its_value_does() -> None:
+def test_findings_name_the_multi_label_attribute() -> None:
     multi = {"type": "groundtruth/image-classification-multilabel", "class-map": {"0": "x" * 300, "1": "pear"}}
     found = check_manifests(
         as_lines({"source-ref": "a", "f": [0, 1], "f-metadata": multi}), limits=LOCAL, check_images=False
@@ -113,7 +113,7 @@ def test_images_are_found_where_they_lie_now_and_only_their_headers_are_read(tmp
     assert by_name.train.contents.images["image"].tolist() == [str(tmp_path / name) for name in names[:2]]
 
 
-def test_boxes_are_judged_by_the_image_rather_than_by_what_the_line_says(tmp_path: Path) -> None:
+def test_boxes_are_checked_against_the_real_image_size(tmp_path: Path) -> None:
     picture(tmp_path / "IMG_1186.png", (500, 480))
     found = check_manifests(as_lines(BOX_LINE), limits=REKOGNITION, images=tmp_path).train
     assert [(f.code, f.place) for f in found.lines[0].findings] == [
@@ -136,7 +136,7 @@ def test_boxes_are_judged_by_the_image_rather_than_by_what_the_line_says(tmp_pat
         ((640, 480), "GIF", "ERROR_INVALID_IMAGE", "ERROR_INVALID_IMAGE"),
     ],
 )
-def test_images_outside_of_the_limits(
+def test_images_outside_the_limits_are_reported(
     tmp_path: Path, size: tuple[int, int], kind: str, label_line: str, box_line: str
 ) -> None:
     for name in ("sunrise.png", "IMG_1186.png"):
@@ -178,7 +178,7 @@ def test_two_thousand_images_that_are_not_there_are_all_reported(tmp_path: Path)
 
 
 # -- complete manifests -----------------------------------------------------------------------------
-def test_the_use_case_and_which_labels_are_of_use() -> None:
+def test_use_case_determines_usable_labels() -> None:
     boxes = [{**BOX_LINE, "source-ref": f"s3://bucket/box-{n}"} for n in range(2)]
     for train, test, use_case, usable in (
         (labels("a", "b"), None, "IMAGE_LEVEL_LABELS", {"a", "b"}),
@@ -208,7 +208,7 @@ def test_automatic_split_is_refused_for_too_few_images() -> None:
         assert created.terminal is bool(expected)
 
 
-def test_a_written_dataset_has_nothing_that_the_service_would_find_fault_with(tmp_path: Path) -> None:
+def test_written_dataset_passes_validation(tmp_path: Path) -> None:
     names = [f"s3://bucket/{number}.jpg" for number in range(40)]
     random = np.random.default_rng(0)
     size = {"width": [1001] * 40, "height": [701] * 40}

@@ -83,10 +83,10 @@ def check_outputs(folder: Path, path: Path, count: int) -> None:
     assert len(fixed) > report.summary["statistics"]["training"]["valid_json_lines"]
 
 
-def test_three_thousand_spoilt_lines(tmp_path: Path) -> None:
+def test_mutated_lines_get_the_same_verdict_alone_and_together(tmp_path: Path) -> None:
     check_all(tmp_path, 3_000, random_state=1)
 
 
 @pytest.mark.thorough
-def test_five_thousand_spoilt_lines(tmp_path: Path) -> None:
+def test_mutated_manifests_never_raise(tmp_path: Path) -> None:
     check_all(tmp_path, 5_000, random_state=2)

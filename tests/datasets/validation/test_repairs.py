@@ -191,7 +191,7 @@ def test_long_labels_that_begin_alike_stay_apart(tmp_path: Path) -> None:
     assert set(again.labels["label"]) == set(fixed.labels["label"])
 
 
-def test_all_bad_attributes_go_and_the_good_one_stays(tmp_path: Path) -> None:
+def test_invalid_attributes_are_dropped(tmp_path: Path) -> None:
     line = {**image_line("x.png", "fig"), **box_line("x.png", key="one", objects=5), **box_line("x.png", key="two")}
     line = changed(line, {"two": []})
     _, fixed = fix(tmp_path, line, "drop_bad_attributes")
@@ -199,12 +199,12 @@ def test_all_bad_attributes_go_and_the_good_one_stays(tmp_path: Path) -> None:
     assert boxes_of(fixed) == [INSIDE]  # the box of the good lines
 
 
-def test_an_attribute_without_its_metadata_goes(tmp_path: Path) -> None:
+def test_attribute_without_metadata_is_dropped(tmp_path: Path) -> None:
     _, fixed = fix(tmp_path, changed(image_line("x.png"), {"label-0-metadata": GONE}), "drop_bad_attributes")
     assert fixed.images["status"].tolist()[-1] == "unlabelled"
 
 
-def test_a_name_that_is_no_repair_is_refused(tmp_path: Path) -> None:
+def test_unknown_repair_is_refused(tmp_path: Path) -> None:
     report = cl.validate_manifest(write_manifest(tmp_path / "m.manifest", GOOD), check_images=False)
     with pytest.raises(InputError, match=r"Unknown repair 'clip'.*'clip_boxes'"):
         report.fix("clip")
@@ -269,7 +269,7 @@ def in_hand(folder: Path) -> cl.Dataset:
     return cl.Dataset(pd.DataFrame(images), pd.DataFrame(marks), name="train", root=folder)
 
 
-def test_a_dataset_in_hand_is_repaired_in_its_own_tables(tmp_path: Path) -> None:
+def test_dataset_is_repaired_in_its_tables(tmp_path: Path) -> None:
     dataset = in_hand(tmp_path)
     images, annotations = dataset.images.copy(deep=True), dataset.annotations.copy(deep=True)
     report = dataset.validate("rekognition")

@@ -75,7 +75,7 @@ def test_errors_that_stop_training_come_first(tmp_path: Path) -> None:
     assert tells(head[1], "JSON"), "the reason for the additional rows"
 
 
-def test_it_takes_ten_images_to_train(tmp_path: Path) -> None:
+def test_training_needs_ten_images(tmp_path: Path) -> None:
     report = cl.validate_manifest(write_manifest(tmp_path / "m.manifest", good_lines(9)), check_images=False)
     assert report.errors.empty
     assert not report.ok
@@ -83,7 +83,7 @@ def test_it_takes_ten_images_to_train(tmp_path: Path) -> None:
     assert cl.validate_manifest(write_manifest(tmp_path / "m.manifest", good_lines(10)), check_images=False).ok
 
 
-def test_nothing_to_say(tmp_path: Path) -> None:
+def test_report_without_findings(tmp_path: Path) -> None:
     report = cl.validate_manifest(write_manifest(tmp_path / "m.manifest", good_lines(10)), check_images=False)
     _, train, nothing = repr(report).splitlines()
     assert tells(train, "train", 10, 10, "valid", 0, "invalid", 0, "ignored", "image-level")
@@ -105,7 +105,7 @@ def test_findings_name_their_manifest(tmp_path: Path) -> None:
     assert tells(text, "test", 11, 10, "valid", 1, "invalid", 0, "ignored", "image-level")
 
 
-def test_the_table_of_lines(tmp_path: Path) -> None:
+def test_lines_table_has_one_row_per_finding(tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "m.manifest", [image_line(), box_line("b.png", [INSIDE, OFF]), "{"])
     lines = cl.validate_manifest(path, check_images=False).lines
     assert lines.columns.tolist() == ["split", "line", "source_ref", "code", "message", "where", "state", "detail"]
@@ -143,7 +143,7 @@ def boxes(folder: Path, count: int = 10, *, size: tuple[int, int] = (640, 480)) 
     return cl.Dataset(pd.DataFrame(rows), pd.DataFrame(rows).assign(left=5, top=5, width=30, height=30), name="boards")
 
 
-def test_local_images_are_judged_as_if_they_were_uploaded(tmp_path: Path) -> None:
+def test_local_images_are_checked_as_if_uploaded(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     report = dataset.validate("rekognition")
     assert report.lines.empty
@@ -159,7 +159,7 @@ def test_local_images_are_judged_as_if_they_were_uploaded(tmp_path: Path) -> Non
     assert cl.read_dataset(tmp_path / "out" / "training_manifest_with_validation.json").images["width"].eq(640).all()
 
 
-def test_images_of_a_dataset_are_looked_at_where_they_lie(tmp_path: Path) -> None:
+def test_dataset_images_are_checked_in_place(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     draw(tmp_path / "3.png", (40, 40))
     (tmp_path / "4.png").unlink()
@@ -231,6 +231,6 @@ def test_lines_that_an_import_could_not_read_show_in_the_projects_dataset(tmp_pa
     project.close()
 
 
-def test_an_unknown_profile(tmp_path: Path) -> None:
+def test_unknown_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"profile='aws'.*'local' or 'rekognition'"):
         boxes(tmp_path, 1).validate("aws")

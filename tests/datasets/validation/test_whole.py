@@ -98,7 +98,7 @@ def numbered_labels(count: int, line: Callable[..., Line] = image_line) -> list[
 
 
 @pytest.mark.parametrize("line", [image_line, box_line])
-def test_how_many_labels(tmp_path: Path, line: Callable[..., Line]) -> None:
+def test_number_of_labels_is_limited(tmp_path: Path, line: Callable[..., Line]) -> None:
     assert whole(checked(tmp_path, numbered_labels(250, line))) == []
     assert whole(checked(tmp_path, numbered_labels(251, line))) == [said("ERROR_MANIFEST_TOO_MANY_LABELS")]
 
@@ -111,7 +111,7 @@ def test_one_label_is_enough_for_boxes_alone(tmp_path: Path) -> None:
     assert whole(checked(tmp_path, no_labels))[:1] == too_few
 
 
-def test_labels_on_lines_that_can_not_be_used_are_none(tmp_path: Path) -> None:
+def test_labels_on_invalid_lines_do_not_count(tmp_path: Path) -> None:
     bad = changed(image_line("bad.jpg", "pear"), {LABEL: "x"})
     found = checked(tmp_path, [*[image_line(f"{n}.png") for n in range(20)], bad])
     assert found.labels == found.usable_labels == {"apple": 20}
@@ -164,7 +164,7 @@ def created(path: Path, lines: list[Any], name: str = "m.manifest", **options: A
 UNUSABLE = said("ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT")
 
 
-def test_a_file_that_is_no_manifest(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     assert whole(created(tmp_path, good_lines(4), "manifest")) == [UNUSABLE]
     assert whole(created(tmp_path, good_lines(4), "manifest", limits=LOCAL)) == []
     assert whole(created(tmp_path, good_lines(4), "manifest.txt")) == []
@@ -258,7 +258,7 @@ def test_a_type_that_is_not_known_is_reported_and_the_rest_is_read(tmp_path: Pat
     assert len(cl.read_dataset(manifest).annotations) == 2
 
 
-def test_lines_that_no_profile_reads(tmp_path: Path) -> None:
+def test_unreadable_lines_are_invalid_in_both_profiles(tmp_path: Path) -> None:
     lines = ["{", {}, changed(image_line(), {"source-ref": 5}), box_line(class_map={}), image_line(confidence=7)]
     report = cl.validate_manifest(write_manifest(tmp_path / "m", lines), profile="local", check_images=False)
     assert report.lines["code"].tolist() == [JSON_LINE, MISSING_REF, BAD_REF, CLASS_ID, METADATA]

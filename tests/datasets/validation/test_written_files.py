@@ -37,7 +37,7 @@ def report_on(path: Path, *lines: Line | str | bytes, **options: Any) -> Any:
     return cl.validate_manifest(write_manifest(path / "m.manifest", lines), **{"check_images": False, **options})
 
 
-def test_each_error_stands_where_it_belongs(tmp_path: Path) -> None:
+def test_errors_are_written_at_their_object(tmp_path: Path) -> None:
     many = box_line("c.png", [INSIDE] * 51)
     track = {**image_line("d.png", type="groundtruth/video"), **box_line("d.png")}
     lines = [image_line(), box_line("b.png", [INSIDE, OFF]), many, track, "{", {"source-ref": f"{BUCKET}e.png"}]
@@ -210,7 +210,7 @@ def test_a_line_that_can_be_read_but_not_written_keeps_its_text() -> None:
     assert line.endswith(b'"errors": [{"code": "ERROR_NO_LABEL_ATTRIBUTES", "message": "none"}]}')
 
 
-def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
+def test_lone_surrogate_is_kept(tmp_path: Path) -> None:
     line = json.dumps(box_line("a.png", [INSIDE, OFF], labels=["x"])).replace('"my job"', '"\\ud800"')
     written = lines_of(report_on(tmp_path, line).to(tmp_path / "out")[0])
     assert written[0]["bounding-box-metadata"]["job-name"] == "\ud800"

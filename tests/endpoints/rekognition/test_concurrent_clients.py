@@ -162,7 +162,7 @@ def test_a_notebook_and_clients_write_in_the_same_project(service: Service, roun
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["several labels", "boxes"])
-def test_a_model_of_each_kind_is_trained_and_finds_what_python_finds(
+def test_model_of_each_task_gives_the_same_results_as_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     train_here(monkeypatch, 16 if kind == "boxes" else None)  # what a slow machine does in half a minute

@@ -172,7 +172,7 @@ def test_the_limits_of_images_can_be_lifted(tmp_path: Path, fake: Fake) -> None:
             assert service.call("detect_custom_labels", **request)["CustomLabels"]
 
 
-def test_units_are_requests_at_once_and_others_wait(
+def test_inference_units_limit_concurrent_requests(
     service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detect_operation, "_UNITS", 2)
@@ -195,7 +195,9 @@ def test_units_are_requests_at_once_and_others_wait(
     assert max(fake.batches) <= 2
 
 
-def test_requests_at_once_are_one_pass(service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_requests_are_one_batch(
+    service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(detect_operation, "_UNITS", 8)
     fake.go_on.clear()
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}

@@ -26,7 +26,7 @@ def restart(server: ServerProcess) -> float:
 
 
 @pytest.mark.thorough
-def test_the_server_is_killed_in_everything_that_it_does(tmp_path: Path) -> None:
+def test_killed_server_reports_true_statuses_after_a_restart(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, "--engine", "torch") as server:
         lines = paint(server.photos)
         project = server.client.create_project(ProjectName="rooms")["ProjectArn"]

@@ -239,7 +239,7 @@ PRINCIPALS = {
 }
 
 
-def test_who_may_copy(accounts: tuple[Service, Any]) -> None:
+def test_policies_decide_who_may_copy(accounts: tuple[Service, Any]) -> None:
     service, other = accounts
     project, own = service.project(), service.project("own")
     arn = source(service, project)
@@ -290,7 +290,7 @@ def test_who_may_copy(accounts: tuple[Service, Any]) -> None:
         )
 
 
-def test_python_asks_the_policies_too(accounts: tuple[Service, Any], tmp_path: Path) -> None:
+def test_copy_to_obeys_policies(accounts: tuple[Service, Any], tmp_path: Path) -> None:
     service, _ = accounts
     project = service.project()
     source(service, project)
