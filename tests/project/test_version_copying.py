@@ -51,7 +51,7 @@ RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     """Return a project with copies of images in its own folder, and one version."""
-    project = train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True)
+    project = load_project(train_project(tmp_path_factory.mktemp("copied"), shapes, "v1", copy=True).root)
     project.model("v1").describe("the first")
     project.close()
     return project
