@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
 
 
-def test_the_exported_names() -> None:
+def test_exported_names_are_pinned() -> None:
     assert cl.__all__ == [
         "CustomLabelsError",
         "Dataset",
@@ -54,7 +54,7 @@ def test_the_exported_names() -> None:
         assert getattr(cl, name) is getattr(cl, name)
 
 
-def test_a_wrong_name_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'creat_project'"):
         cl.creat_project  # noqa: B018
 

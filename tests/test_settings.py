@@ -53,9 +53,7 @@ def test_offline_zero_means_online(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("value", ["many", "0", "-2", "inf", "nan"])
 @pytest.mark.parametrize("variable", ["CUSTOMLABELS_NB_THREADS", "CUSTOMLABELS_NB_CACHE_GB", "CUSTOMLABELS_NB_TIMEOUT"])
-def test_a_number_that_can_not_be_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
+def test_invalid_number_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(InputError, match=variable) as caught:
         Settings()

@@ -172,7 +172,7 @@ def test_invalid_options_are_refused(
         (pd.DataFrame({"image": ["a.jpg"], "label": ["x"], "left": [1]}), TableError),
     ],
 )
-def test_impossible_tables_are_refused(add: Add, frame: pd.DataFrame, error: type[CustomLabelsError]) -> None:
+def test_invalid_tables_are_refused(add: Add, frame: pd.DataFrame, error: type[CustomLabelsError]) -> None:
     with pytest.raises(error):
         add(frame)
 
@@ -214,7 +214,7 @@ def test_a_train_image_does_not_come_into_the_test_set(project: cl.Project, add:
     assert sorted(project.issues["split"]) == ["test", "test"]
 
 
-def test_a_leak_is_kept_if_asked_for(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_leak_is_kept_on_request(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"": 2})
     shutil.copy(paths[0], tmp_path / "copy.jpg")
     add(tmp_path / "photos")

@@ -46,7 +46,7 @@ def outcome(project: cl.Project, report: ImportReport) -> dict[str, Any]:
     return {**found, "told": told, "reported": issues, "history": [last["what"], last["count"], last["after"]]}
 
 
-def test_parts_leave_what_one_import_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_in_parts_equals_one_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = tmp_path / "photos"
     paths = write_folder(photos, {"pear": 3, "apple": 4, "fig": 3})
     (photos / "pear" / "again.jpg").write_bytes(paths[5].read_bytes())  # of another part, and with another label
@@ -96,7 +96,7 @@ def test_tables_that_fail_add_nothing(project: cl.Project, add: Add, in_parts: N
     assert len(project.history) == 0
 
 
-def test_tables_are_added_after_somebody_else_changed_images(
+def test_tables_are_added_after_concurrent_changes(
     project: cl.Project, add: Add, in_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = project._store

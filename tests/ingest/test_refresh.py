@@ -30,7 +30,7 @@ def summary(report: RefreshReport) -> tuple[list[str], list[str], list[str]]:
     return names(report.added), names(report.changed), names(report.vanished)
 
 
-def test_a_folder_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_refresh_rescans_a_folder(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3, "pear": 2})
     add(tmp_path / "photos", labels_from="folders")
     project.update("train", project.train_set.relabel("quince", "image.str.endswith('000.jpg')"))
@@ -74,7 +74,7 @@ def test_refresh_adds_neither_removed_images_nor_those_of_the_other_split(
     assert project.refresh("train", progress=False).removed == []
 
 
-def test_a_drive_that_is_not_there_has_lost_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_missing_drive_loses_no_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "drive" / "photos", {"": 2})
     add([tmp_path / "drive" / "photos", write_folder(tmp_path / "more", {"": 1}, start=5)[0]])
     (tmp_path / "drive").rename(tmp_path / "unplugged")
@@ -84,7 +84,7 @@ def test_a_drive_that_is_not_there_has_lost_nothing(project: cl.Project, add: Ad
     assert "drive/photos" in report.issues["where"][0]
 
 
-def test_patterns_files_and_tables(
+def test_refresh_of_patterns_files_and_tables(
     project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(tmp_path / "photos", {"": 2})
@@ -110,7 +110,7 @@ def test_patterns_files_and_tables(
     assert len(project.refresh(progress=False).vanished) == 6
 
 
-def test_an_archive_is_looked_at_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_refresh_rescans_an_archive(project: cl.Project, add: Add, tmp_path: Path) -> None:
     members = {f"apple/{number}.jpg": jpeg(number) for number in range(3)}
     path = make_zip(tmp_path / "photos.zip", members)
     add(path, labels_from="folders")
@@ -123,7 +123,7 @@ def test_an_archive_is_looked_at_again(project: cl.Project, add: Add, tmp_path: 
     assert labels(project.train_set) == {"0.jpg": ["apple"], "1.jpg": ["apple"], "2.jpg": ["apple"], "9.jpg": ["pear"]}
 
 
-def test_copies_stay_and_new_ones_are_copied(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_refresh_keeps_copies_and_copies_new_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"": 2})
     add(tmp_path / "photos", copy=True)
     paths[0].unlink()
@@ -133,7 +133,7 @@ def test_copies_stay_and_new_ones_are_copied(project: cl.Project, add: Add, tmp_
     assert all(image.startswith("images/") for image in project.train_set.images["image"])
 
 
-def test_only_a_project_can_look_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_refresh_needs_a_project(project: cl.Project, add: Add, tmp_path: Path) -> None:
     with pytest.raises(NotAllowedError, match=r"project\.refresh"):
         cl.Dataset(pd.DataFrame({"image": ["a.jpg"]})).refresh()
     with pytest.raises(NotEnoughDataError, match="train set does not exist"):

@@ -44,7 +44,7 @@ def test_a_folder_is_imported_with_labels_sizes_and_hashes(project: cl.Project, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "projects"]
 
 
-def test_one_label_for_all_and_none(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_label_option_labels_all_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"x": 1, "y": 1})
     add(tmp_path / "photos", label=" apple ")
     assert labels(project.train_set) == {"000.jpg": ["apple"], "001.jpg": ["apple"]}
@@ -84,7 +84,7 @@ def test_a_list_may_hold_folders_and_zip_files(project: cl.Project, add: Add, tm
     assert add([file, folder, tmp_path / "more.zip"], labels_from="folders").known == 4
 
 
-def test_a_file_that_is_no_utf8_is_imported_and_found_again(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_non_utf8_file_names_are_imported(project: cl.Project, add: Add, tmp_path: Path) -> None:
     (tmp_path / "photos" / "äpfel").mkdir(parents=True)
     odd = os.path.join(os.fsencode(tmp_path), b"photos", "äpfel".encode(), b"\xe4\n<b>.jpg")
     with open(odd, "wb") as file:
@@ -251,7 +251,7 @@ def test_copying_again_is_a_no_op_and_moves_with_the_project(project: cl.Project
     assert project.train_set._repr_html_().count("<img") == 2
 
 
-def test_copies_of_equal_files_do_not_get_in_each_others_way(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_copies_of_equal_files_get_different_names(project: cl.Project, add: Add, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.JPEG", "c"):
         (tmp_path / name).write_bytes(jpeg(1))
     report = add([tmp_path / "a.jpg", tmp_path / "b.JPEG", tmp_path / "c"], copy=True, duplicates="keep")
@@ -295,7 +295,7 @@ def test_patterns_name_files(project: cl.Project, add: Add, tmp_path: Path, monk
     assert add("wild*.jpg").added == 1  # the file with this literal name
 
 
-def test_patterns_of_a_bucket(project: cl.Project, add: Add) -> None:
+def test_bucket_patterns_are_imported(project: cl.Project, add: Add) -> None:
     for number in (1, 2):
         with fsspec.open(f"memory://shelf/{number}.jpg", "wb") as file:
             file.write(jpeg(number))
@@ -332,7 +332,7 @@ def test_the_home_folder_may_be_written_short(
     assert project.train_set.images["image"].tolist() == [str(paths[i]) for i in (0, 1, 2, 3)]
 
 
-def test_a_table_of_both_sides_is_not_put_on_one(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_table_with_both_splits_is_refused(project: cl.Project, add: Add, tmp_path: Path) -> None:
     paths = write_folder(tmp_path / "photos", {"": 3})
     frame = pd.DataFrame({"image": paths, "split": ["train", "test", None]})
     for split, other in (("train", "test"), ("test", "train")):
@@ -346,7 +346,7 @@ def test_a_table_of_both_sides_is_not_put_on_one(project: cl.Project, add: Add, 
 @pytest.mark.parametrize(
     "source", [lambda path: path, lambda path: [path], lambda path: pd.DataFrame({"image": [path]})]
 )
-def test_files_have_no_folder_to_be_labelled_by(
+def test_labels_from_folders_needs_a_folder(
     project: cl.Project, add: Add, tmp_path: Path, source: Callable[[Path], object]
 ) -> None:
     path = write_folder(tmp_path / "photos", {"apple": 1})[0]
@@ -355,7 +355,7 @@ def test_files_have_no_folder_to_be_labelled_by(
     assert len(project.history) == 0
 
 
-def test_images_of_types_that_are_not_read_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
     (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     report = add(tmp_path / "photos", labels_from="folders")

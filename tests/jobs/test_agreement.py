@@ -244,7 +244,7 @@ def test_too_many_wrong_gold_answers_stop_a_person() -> None:
     assert table.loc["carl", "upper"] > GOLD_LIMIT
 
 
-def test_fewer_than_ten_gold_answers_stop_nobody() -> None:
+def test_people_are_not_stopped_before_ten_gold_answers() -> None:
     answers, gold = gold_answers({"ben": 0}, GOLD_ANSWERS - 1)
     assert score_gold(answers, "single-label", gold)["stopped"].tolist() == [False]
     people = describe_people(answers, "single-label", gold=gold)
@@ -258,7 +258,7 @@ def test_an_honest_labeler_is_hardly_ever_stopped() -> None:
     assert score_gold(answers, "single-label", gold)["stopped"].mean() < 0.01
 
 
-def test_gold_of_other_kinds() -> None:
+def test_gold_of_other_tasks() -> None:
     cat, dog, shifted = box("cat", 0, 0, 10, 10), box("dog", 50, 0, 10, 10), box("cat", 1, 0, 10, 10)
     gold = pd.DataFrame({"image": ["photos/1.jpg", "photos/2.jpg"], "boxes": [(cat, dog), ()]})
     answers = make_answers([(1, "anna", [dog, shifted]), (1, "ben", [cat]), (1, "carl", [box("dog", 0, 0, 10, 10)]),

@@ -163,7 +163,7 @@ def test_ties_are_never_decided_by_chance(agreement: float) -> None:
     assert result.annotations["label"].tolist() == ["lemon", "lime", "lemon"]
 
 
-def test_disagreement_asks_one_person_more_and_then_a_reviewer() -> None:
+def test_disagreement_adds_one_person_and_then_a_reviewer() -> None:
     rows = [(1, "anna", "lemon"), (2, "anna", "lemon"), (2, "ben", "lemon"), (3, "anna", "lemon"), (3, "ben", "lime")]
     rows += [(4, person, label) for person, label in zip("abcd", ("lemon", "lime", "lemon", "lime"), strict=True)]
     result = consolidate(make_answers(rows), "single-label", annotators=2, most=4)
@@ -184,7 +184,7 @@ def test_a_single_answer_has_confidence_one() -> None:
     assert several.tasks["state"].tolist() == [RESOLVED]
 
 
-def test_nothing_here_is_an_answer() -> None:
+def test_empty_answer_counts() -> None:
     answers = make_answers([(1, person, None) for person in ("anna", "ben", "carl")])
     for kind in t.TASKS:
         result = consolidate(answers, kind, annotators=3)
@@ -314,13 +314,13 @@ def test_no_answers_give_empty_tables(kind: str) -> None:
     assert list(result.annotations.columns) == [*t.ANNOTATION_COLUMNS, "task", "kept"]
 
 
-def test_unknown_kind_is_refused() -> None:
+def test_unknown_task_is_refused() -> None:
     with pytest.raises(InputError, match="task='box' is unknown"):
         consolidate(make_answers([]), "box")
 
 
 @pytest.mark.thorough
-def test_a_hundred_thousand_tasks_take_seconds() -> None:
+def test_hundred_thousand_tasks_are_consolidated() -> None:
     import time
 
     answers, truth = simulate_class(100_000, 0)

@@ -55,6 +55,6 @@ def test_boxes_of_one_object_have_its_number() -> None:
     assert fig != lime == other
 
 
-def test_without_answers_there_is_nothing() -> None:
+def test_no_answers_have_no_disagreements() -> None:
     assert find_disagreements(make_answers([]), "boxes") == ({}, {})
     assert find_disagreements(make_answers([]), "single-label") == ({}, {})

@@ -59,7 +59,7 @@ BOX = {"label": "lemon", "left": 1, "top": 2.5, "width": 30, "height": 40}
         ({"gold": {"00.jpg": "pear"}}, "'pear' is not one of the job's labels"),
     ],
 )
-def test_a_wrong_argument_is_refused_by_name(place: Place, create: Create, options: dict[str, Any], words: str) -> None:
+def test_invalid_argument_is_named(place: Place, create: Create, options: dict[str, Any], words: str) -> None:
     with pytest.raises(CustomLabelsError, match=words):
         create(**{"name": "leaves-1", **options})
     assert list(LabellingJobs(place)) == []
@@ -93,7 +93,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
         create("leaves-1")
 
 
-def test_images_are_given_in_many_ways(place: Place, create: Create) -> None:
+def test_images_may_be_datasets_tables_or_lists(place: Place, create: Create) -> None:
     done = t.label_images(["00.jpg"], "lemon", "meg")
     images = t.settle_statuses(place.store.images("train"), done)
     place.store.update_images("train", images, done, ACTION)
@@ -214,7 +214,7 @@ def test_more_and_fewer_annotators(place: Place, create: Create) -> None:
     check(place, 3)
 
 
-def test_one_more_person_is_asked_up_to_the_most(place: Place, create: Create) -> None:
+def test_ask_one_more_stops_at_the_maximum(place: Place, create: Create) -> None:
     job = create(annotators=1, most=2)
     answer_all(job.worker("ann"))
     assert job.state == "completed"
@@ -228,7 +228,7 @@ def test_one_more_person_is_asked_up_to_the_most(place: Place, create: Create) -
 
 
 @pytest.mark.parametrize("answers", ["keep", "ask_again", "discard"])
-def test_a_new_label_keeps_asks_again_or_discards(place: Place, create: Create, answers: str) -> None:
+def test_new_label_keeps_requeues_or_discards_answers(place: Place, create: Create, answers: str) -> None:
     job = create(annotators=1, gold={"11.jpg": "lemon"})
     ann = job.worker("ann")
     assert answer_all(ann) == 12
@@ -318,7 +318,7 @@ def test_settings_that_change_while_many_people_label(place: Place, create: Crea
 
 
 # -- people -----------------------------------------------------------------------------------------
-def test_refusals_name_the_role_the_person_and_who_can_help(place: Place, create: Create) -> None:
+def test_permission_errors_name_role_person_and_helpers(place: Place, create: Create) -> None:
     job = create(members=["ann"], gold={"11.jpg": "lemon"})
     job.invite("ron", role="reviewer")
     ann = job.worker("ann")
@@ -367,7 +367,7 @@ def test_labelers_see_only_their_own_answers(place: Place, create: Create) -> No
     assert [task.answer for task in ben.answered()] == ["lime"]
 
 
-def test_a_member_who_leaves_gives_back_their_tasks(place: Place, create: Create) -> None:
+def test_leaving_member_releases_their_tasks(place: Place, create: Create) -> None:
     job = create(members=["ann", "ben"])
     ann, ben = job.worker("ann"), job.worker("ben")
     first, second = ann.lease(12)[:2]
@@ -446,7 +446,7 @@ def test_with_few_members_a_single_skip_leaves_nobody(place: Place, create: Crea
     assert job.accept_skipped() == 1
 
 
-def test_hostile_names_are_only_text(place: Place, create: Create) -> None:
+def test_hostile_names_stay_text(place: Place, create: Create) -> None:
     settings.user = HOSTILE
     job = create(members=[HOSTILE + "2"], labels=[HOSTILE], instructions=HOSTILE)
     worker = job.worker()

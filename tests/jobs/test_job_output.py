@@ -162,7 +162,7 @@ def test_answers_are_those_of_ground_truth(tmp_path: Path) -> None:
     assert two["counted"] is False
 
 
-def test_content_of_the_other_kinds(tmp_path: Path) -> None:
+def test_answer_content_of_other_tasks(tmp_path: Path) -> None:
     contents = {}
     for kind in ("multi-label", "boxes", "polygons"):
         folder = write_job_output(make_output(kind), tmp_path)
@@ -198,7 +198,7 @@ def test_consolidation_files_belong_together(tmp_path: Path) -> None:
     assert line == lines_of(folder)[0]
 
 
-def test_the_rest_of_the_files(tmp_path: Path) -> None:
+def test_remaining_files_have_the_ground_truth_layout(tmp_path: Path) -> None:
     output = make_output("single-label", instructions="Label the <fruit>.\n")
     folder = write_job_output(output, tmp_path)
     tool = folder / "annotation-tool"
@@ -354,7 +354,7 @@ def test_a_job_without_answers_can_be_exported(tmp_path: Path) -> None:
     assert lines_of(folder) == [{"source-ref": "photos/last.jpg"}]
 
 
-def test_own_columns_of_the_images_are_keys_of_their_lines(tmp_path: Path) -> None:
+def test_extra_columns_are_keys_of_the_lines(tmp_path: Path) -> None:
     table = make_output("single-label").images.assign(
         camera=["phone", None, 3, "phone"], taken=pd.Timestamp(0, tz="UTC"), **{"leaves-1": "mine", "source-ref": "x"}
     )

@@ -120,7 +120,7 @@ def test_a_class_draws_boxes(place: Place, create: Create) -> None:
 
 
 # -- states -----------------------------------------------------------------------------------------
-def test_disagreement_asks_one_person_more_and_then_a_reviewer(place: Place, create: Create) -> None:
+def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: Create) -> None:
     job = create(images=["00.jpg"], annotators=2, most=3)
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
         answer(job.worker(who), "00.jpg", label)
@@ -186,7 +186,7 @@ def test_weights_alone_resolve_no_image_but_those_resolved_before_stay_until_con
     check(place, 3)
 
 
-def test_a_reviewer_decides(place: Place, create: Create) -> None:
+def test_reviewer_decision_is_the_result(place: Place, create: Create) -> None:
     job = create(images=["00.jpg"], annotators=2)
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
         answer(job.worker(who), "00.jpg", label)
@@ -253,7 +253,7 @@ def test_fewer_people_at_most_end_a_task_that_nobody_else_can_answer(place: Plac
     assert (states_of(place), job.progress.left) == ({"00.jpg": "open"}, 1)
 
 
-def test_images_about_which_nobody_is_left_to_ask_are_shown_and_accepted(place: Place, create: Create) -> None:
+def test_images_without_further_labelers_are_shown_and_accepted(place: Place, create: Create) -> None:
     job = create(images=["00.jpg", "01.jpg", "02.jpg"], annotators=3, members=["ann", "ben"])
     ann, ben = job.worker("ann"), job.worker("ben")
     answer(ann, "00.jpg", "lemon")
@@ -417,7 +417,7 @@ def test_a_reopened_image_without_labels_is_unlabelled_again(place: Place, creat
     assert job.consolidate().changed == 0
 
 
-def test_images_and_labels_that_are_gone_meanwhile(place: Place, create: Create) -> None:
+def test_images_and_labels_removed_meanwhile(place: Place, create: Create) -> None:
     job = create(annotators=2, labels=["lemon", "lime", "pear"])
     answer_all(job.worker("ann"), "pear")
     ben = job.worker("ben")
@@ -583,7 +583,7 @@ def test_an_answer_that_changes_while_a_task_is_decided_is_not_overlooked(
     again.close()
 
 
-def test_asking_again_forgets_the_decision_of_a_reviewer(place: Place, create: Create) -> None:
+def test_requeue_removes_the_reviewer_decision(place: Place, create: Create) -> None:
     job = create(images=["00.jpg", "01.jpg"], most=2)
     job.decide("00.jpg", "lime")
     assert (states_of(place), job.progress.left) == ({"00.jpg": "reviewed", "01.jpg": "open"}, 1)
@@ -656,7 +656,7 @@ def test_stopping_a_person_waits_for_an_import_without_a_deadlock(
 
 
 @sqlite_only
-def test_a_labeler_sees_nothing_of_others(place: Place, create: Create) -> None:
+def test_labeler_sees_no_answers_of_others(place: Place, create: Create) -> None:
     job = create(annotators=2, gold={"11.jpg": "lemon"})
     settings.user = "zelda-secret"
     zelda = job.worker()

@@ -40,7 +40,7 @@ def test_an_exported_program_votes_like_the_network() -> None:
     assert voted(corners, scores, labels, best, OVERLAP) == pytest.approx(ours.numpy())
 
 
-def test_voting_moves_boxes_and_a_model_saved_before_it_finds_the_same() -> None:
+def test_voting_is_stored_with_the_model() -> None:
     torch.manual_seed(0)
     shape = DetectorShape(channels=8, hidden=16, cascade=False)
     heads = build_detector(shape, 3, PACKAGED).network.roi_heads.eval()

@@ -82,7 +82,7 @@ def test_training_reaches_both_passes_and_images_may_have_no_object() -> None:
         assert all(bool(torch.isfinite(p.grad).all()) and float(p.grad.abs().sum()) > 0 for p in part.parameters())
 
 
-def test_the_second_pass_moves_boxes_and_a_model_saved_before_it_finds_the_same() -> None:
+def test_second_pass_is_stored_with_the_model() -> None:
     torch.manual_seed(0)
     detector = build_detector(SHAPE, 2, PACKAGED).eval()
     images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))

@@ -13,7 +13,7 @@ from tests.models.on_mps import OnMps
 from tests.models.pictures import gradient
 
 
-def test_softmax_and_sigmoid() -> None:
+def test_logits_become_confidences() -> None:
     logits = torch.tensor([[0.0, np.log(3.0)]])
     assert probabilities(logits, "softmax") == pytest.approx(np.array([[0.25, 0.75]]))
     assert probabilities(logits, "sigmoid") == pytest.approx(np.array([[0.5, 0.75]]))
@@ -42,7 +42,7 @@ def test_the_head_is_applied_to_the_features() -> None:
         network.set_head(np.zeros((3, 3)), np.zeros(3))
 
 
-def test_pixels_are_the_whole_picture_squeezed() -> None:
+def test_pixels_are_the_resized_image() -> None:
     image = gradient(300, 200)
     pixels = to_pixels(image, 64)
     assert pixels.shape == (3, 64, 64)

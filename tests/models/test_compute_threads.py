@@ -37,12 +37,12 @@ def machine(seconds: dict[int, float]) -> Callable[[int], float]:
         ({1: 0.040, 2: 0.200, 4: 0.500}, 1),
     ],
 )
-def test_the_fastest_number_wins_and_more_threads_only_clearly(seconds: dict[int, float], best: int) -> None:
+def test_fastest_thread_count_is_chosen(seconds: dict[int, float], best: int) -> None:
     assert fastest_threads(machine(seconds)) == best
     assert torch.get_num_threads() == 4
 
 
-def test_a_number_that_somebody_chose_is_not_tried(monkeypatch: pytest.MonkeyPatch, given: list[int]) -> None:
+def test_given_thread_count_is_used(monkeypatch: pytest.MonkeyPatch, given: list[int]) -> None:
     def never(number: int) -> float:
         raise AssertionError
 
@@ -53,7 +53,7 @@ def test_a_number_that_somebody_chose_is_not_tried(monkeypatch: pytest.MonkeyPat
     assert fastest_threads(never) == 1
 
 
-def test_torchs_own_random_numbers_are_left_alone() -> None:
+def test_torch_random_state_is_unchanged() -> None:
     before = torch.get_rng_state()
     assert fastest_threads() in (1, 2, 4)
     assert torch.equal(torch.get_rng_state(), before)
@@ -67,9 +67,7 @@ def test_no_more_threads_are_tried_than_the_process_has_cpus(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_torch_has_its_threads_back_whatever_happens(
-    monkeypatch: pytest.MonkeyPatch, given: list[int], device: str
-) -> None:
+def test_torch_threads_are_restored(monkeypatch: pytest.MonkeyPatch, given: list[int], device: str) -> None:
     monkeypatch.setattr(compute_threads, "fastest_threads", lambda: 2)
     with suppress(KeyboardInterrupt), torch_threads(device):
         assert given[-1] == (2 if device == "cpu" else 4)
@@ -97,7 +95,7 @@ def test_torch_has_its_threads_back_whatever_happens(
         ({"cpu.max": "100000 0"}, "0::/", 8),
     ],
 )
-def test_the_share_of_a_process(
+def test_cpu_share_of_a_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], own: str, share: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)), raising=False)

@@ -163,7 +163,7 @@ def test_thresholds_have_the_type_of_the_scores_because_mps_has_no_float64() -> 
     assert (torch.tensor([0.7, 0.3]) >= network.asked[-1][1]).all()  # a score equal to its threshold reaches it
 
 
-def test_the_table_of_what_was_found() -> None:
+def test_detections_become_a_table() -> None:
     two = DetectedBoxes(np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]), np.array([1, 0]), np.array([0.9, 0.25]))
     none = DetectedBoxes(np.empty((0, 4)), np.empty(0, dtype=np.int64), np.empty(0))
     table = to_table(["none.png", "two.png"], [none, two], ["apple", "pear"])
@@ -223,7 +223,7 @@ def test_the_stem_of_a_mobilenet_has_its_activation_in_training(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"])
-def test_coco_detectors_train_and_find(name: str) -> None:
+def test_coco_detectors_train_and_detect(name: str) -> None:
     detector = build_detector(DetectorShape(name), 3, name).train()
     target = [torch.tensor([[5.0, 5, 50, 50]])] * 2
     losses = detector.losses(torch.randn(2, 3, 64, 96), target, [torch.tensor([2])] * 2)
@@ -281,9 +281,7 @@ def test_hooks_for_mixed_precision_travel_with_a_detector(network: ImageDetector
         assert objectness.dtype == torch.float32
 
 
-def test_a_coco_detector_that_can_not_be_had_names_the_fallback(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_unavailable_coco_detector_names_the_fallback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name = "ssdlite320_mobilenet_v3_large"
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(settings, "network", False)
@@ -309,7 +307,7 @@ def test_fetched_weights_are_taken_over_but_for_the_labels(monkeypatch: pytest.M
     assert all(torch.equal(taken[key], coco[key]) for key in same)
 
 
-def test_other_backbones_and_those_that_can_not_be() -> None:
+def test_other_and_invalid_backbones() -> None:
     detector = build_detector(SHAPE, 1, "timm/resnet18.a1_in1k")
     assert detector.network.backbone.body.feature_info.reduction() == [8, 16, 32]
     detector.network.backbone.freeze(2)
@@ -370,13 +368,13 @@ def test_anchors_reach_from_small_boxes_to_the_whole_canvas() -> None:
         {"extra": 1},
     ],
 )
-def test_shapes_that_can_not_be(values: dict[str, object]) -> None:
+def test_invalid_shapes_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="detector"):
         DetectorShape.from_dict({**DetectorShape().to_dict(), **values})
 
 
 @pytest.mark.parametrize("size", [0, 31, 100, 4096, True, "320", 320.0])
-def test_input_sizes_that_can_not_be(size: object) -> None:
+def test_invalid_input_sizes_are_refused(size: object) -> None:
     with pytest.raises(InputError, match="input_size="):
         check_input_size(size)
     check_input_size(None)
@@ -452,7 +450,9 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path, network: ImageDete
         ({**SHAPE.to_dict(), "channels": 16}, "wrong shapes"),
     ],
 )
-def test_a_damaged_shape_in_a_config(tmp_path: Path, network: ImageDetector, value: object, words: str) -> None:
+def test_damaged_shape_in_the_config_is_refused(
+    tmp_path: Path, network: ImageDetector, value: object, words: str
+) -> None:
     save_artifact(tmp_path, network, config())
     content = json.loads((tmp_path / CONFIG).read_text())
     (tmp_path / CONFIG).write_text(json.dumps({**content, "detector": value}))
@@ -461,7 +461,7 @@ def test_a_damaged_shape_in_a_config(tmp_path: Path, network: ImageDetector, val
 
 
 # -- predicting ------------------------------------------------------------------------------------------
-def test_a_detector_is_started_asked_and_stopped(tmp_path: Path, network: ImageDetector) -> None:
+def test_detector_starts_predicts_and_stops(tmp_path: Path, network: ImageDetector) -> None:
     save_artifact(tmp_path, network, config())
     predictor = Predictor(tmp_path)
     with pytest.raises(ModelError, match="is not running"):

@@ -180,7 +180,7 @@ def test_packed_features_are_read_from_the_file(blots: list[str], tmp_path: Path
     assert PackedFeatures(cache).readable.tolist() == []
 
 
-def test_bad_arguments_and_nothing(blots: list[str]) -> None:
+def test_invalid_arguments_and_no_images(blots: list[str]) -> None:
     assert embed([]).features.shape == (0, 1280)
     with pytest.raises(InputError, match="keys has 1 entries for 10"):
         embed(blots, keys=["a"])
@@ -204,7 +204,7 @@ def broken(group: np.ndarray, order: np.ndarray) -> int:
     return int((np.diff(group[order]) != 0).sum()) - (len(np.unique(group)) - 1)
 
 
-def test_images_that_look_alike_stand_together() -> None:
+def test_similar_images_are_neighbours_in_the_order() -> None:
     features, group = clusters(600)
     order = similar_order(features)
     assert sorted(order) == list(range(600))
@@ -223,7 +223,7 @@ def test_ten_thousand_images_are_put_in_order_in_seconds() -> None:
 
 
 @pytest.mark.thorough
-def test_photos_of_a_fruit_stand_together(fruit_photos: Path) -> None:
+def test_photos_of_a_fruit_are_neighbours(fruit_photos: Path) -> None:
     photos = sorted(fruit_photos.glob("*/*.jpg"))
     features = embed([str(path) for path in photos]).features
     fruit = np.array([["apple", "banana", "orange"].index(path.parent.name) for path in photos])

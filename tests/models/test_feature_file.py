@@ -74,7 +74,7 @@ def test_features_come_back_in_any_order_in_float16(tmp_path: Path) -> None:
     assert {path.name for path in file.path.parent.iterdir()} == {"x.features", "CACHEDIR.TAG"}
 
 
-def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+def test_deleted_folder_is_not_recreated(tmp_path: Path) -> None:
     file = file_at(tmp_path / "project" / "cache" / "features" / "x")
     file.add(keys_of([1]), rows_of([1]))
     assert not (tmp_path / "project").exists()
@@ -124,7 +124,7 @@ def test_zeros_after_a_power_failure_and_flipped_bits_are_ignored(tmp_path: Path
     assert file.lookup([bytes(16)])[0].tolist() == [-1]
 
 
-def test_records_out_of_line_are_lost_but_never_wrong(tmp_path: Path) -> None:
+def test_misaligned_records_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "x"
     file_at(path).add(keys_of([1, 2, 3]), rows_of([1, 2, 3]))
     data = path.read_bytes()  # as where a file system has no locks and a writer is killed
@@ -202,7 +202,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.storing
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05])
-def test_a_killed_writer_leaves_nothing_wrong(tmp_path: Path, seconds: float) -> None:
+def test_killed_writer_leaves_valid_records(tmp_path: Path, seconds: float) -> None:
     path, other, most = tmp_path / "x", file_at(tmp_path / "x"), 200_000
     writer = start(path, 3, most, 50)
     assert writer.stdout is not None

@@ -46,7 +46,7 @@ def losses(network: ImageDetector) -> dict[str, torch.Tensor]:
     return network.train().losses(images(), boxes, [torch.tensor([0]), torch.tensor([1])])
 
 
-def test_in_use_it_is_the_very_same(bfloat16: bool) -> None:
+def test_lean_detector_equals_the_full_one_in_inference(bfloat16: bool) -> None:
     plain, lean = detector(lean=False).eval(), detector(lean=True).eval()
     assert plain.state_dict().keys() == lean.state_dict().keys()
     with torch.inference_mode():

@@ -53,14 +53,14 @@ def test_any_boxes_have_the_features_and_gradients_of_torchvisions(
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
-def test_no_boxes_at_all() -> None:
+def test_pooling_without_boxes() -> None:
     none = [torch.empty(0, 4)] * 3
     pooled = SeparableRoIAlign(NAMES, output_size=7, sampling_ratio=2).train()(pyramid(0), none, [SHAPE] * 3)
     assert pooled.shape == (0, 5, 7, 7)
 
 
 @pytest.mark.parametrize("why", ["in use", "images of two sizes", "a large map"])
-def test_elsewhere_it_is_torchvisions_itself(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_devices_use_torchvision(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unused(*args: object) -> None:
         raise AssertionError("computed as products")
 

@@ -63,7 +63,7 @@ def test_large_photos_become_smaller(tmp_path: Path) -> None:
     assert Image.open(io.BytesIO(data)).width == 1800
 
 
-def test_other_numbers_are_not_stale_other_words_are(tmp_path: Path) -> None:
+def test_changed_text_is_stale_and_changed_numbers_are_not(tmp_path: Path) -> None:
     old = clean(shown({"text/plain": "F1 0.91 in 1.2 s\ncat  0.9\ndog  0.8"}), tmp_path)
     assert stale(old, clean(shown({"text/plain": "F1 0.8 in 900 ms\ndog 0.95\ncat 0.85"}), tmp_path)) == []
     (told,) = stale(old, clean(shown({"text/plain": "F1 0.91 in 1.2 s\ncat  0.9\ncow  0.8"}), tmp_path))
@@ -88,14 +88,14 @@ def test_output_printed_in_pieces_is_joined(tmp_path: Path) -> None:
     assert stale(made, clean(whole, tmp_path)) == [], "also if it was committed in pieces"
 
 
-def test_an_edited_cell_makes_it_stale_until_it_is_run(tmp_path: Path) -> None:
+def test_edited_cell_makes_the_notebook_stale(tmp_path: Path) -> None:
     old = clean(shown({"text/plain": "1"}), tmp_path)
     old.cells[0].source = "y"
     (told,) = stale(old, clean(shown({"text/plain": "1"}, "y"), tmp_path))
     assert "edited" in told
 
 
-def test_cells_that_vary_are_compared_by_their_kinds_only(tmp_path: Path) -> None:
+def test_varying_cells_are_compared_by_output_type(tmp_path: Path) -> None:
     old, new = (clean(shown({"text/plain": word}, tags=("varies",)), tmp_path) for word in ("a", "b"))
     assert stale(old, new) == []
     other = clean(shown({"text/plain": "a", "image/png": png()}, tags=("varies",)), tmp_path)

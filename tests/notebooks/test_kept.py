@@ -19,7 +19,7 @@ _MACHINE = re.compile(rf"{re.escape(str(ROOT))}|/(tmp|home|root|Users|private)/|
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_a_notebook_is_kept_as_it_was_run(path: Path) -> None:
+def test_committed_notebook_was_run_with_its_sources(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.get("sources") == sources_hash(notebook), (

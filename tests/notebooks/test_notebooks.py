@@ -64,7 +64,7 @@ def write(path: Path, *cells: tuple[str, str]) -> Path:
     return path
 
 
-def test_checks_run_in_the_kernel_after_their_cells_and_leave_no_trace(tmp_path: Path) -> None:
+def test_checks_run_after_their_cells_without_side_effects(tmp_path: Path) -> None:
     path = write(tmp_path / "77_x.ipynb", ("first", "number = 1"), ("last", "number += 1\nprint(number)"))
     checks = tmp_path / "77.py"
     checks.write_text("def after_first(ns):\n    assert ns['number'] == 1\n\n\n")
@@ -97,7 +97,7 @@ def test_a_cell_that_raises_or_asks_for_the_network_fails(source: str, message: 
 
 
 @pytest.mark.thorough
-def test_an_answer_that_comes_while_something_is_sent_is_found(tmp_path: Path) -> None:
+def test_response_during_sending_is_received(tmp_path: Path) -> None:
     """Test writing to an Output widget, which is sent back to it. One cell in fourteen used to run into the timeout."""
     source = "outputs = [w.Output() for _ in range(6)]\nfor one in outputs:\n    with one:\n        print('x')"
     cells = [nbformat.v4.new_code_cell(text) for text in ("import ipywidgets as w", *[source] * 60)]

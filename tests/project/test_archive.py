@@ -55,7 +55,7 @@ def by_content(project: Project) -> set[tuple[str, str, str | None]]:
     return found
 
 
-def test_all_of_it_comes_out_elsewhere(rich: Project, tmp_path: Path, shapes: Path) -> None:
+def test_unpacked_project_is_complete(rich: Project, tmp_path: Path, shapes: Path) -> None:
     packed = rich.pack(tmp_path / "class.zip", progress=False)
     assert (packed.images, packed.remote) == (24 + 5 + 1, 1)
     assert packed.issues[["code", "where"]].to_numpy().tolist() == [["IMAGE_NOT_FOUND", str(tmp_path / "gone.png")]]
@@ -119,7 +119,7 @@ def test_a_trained_version_goes_along_and_still_evaluates(
     assert not (bare.root / "versions").exists()
 
 
-def test_pictures_can_stay_behind(rich: Project, tmp_path: Path) -> None:
+def test_images_can_be_left_out(rich: Project, tmp_path: Path) -> None:
     packed = rich.pack(tmp_path / "class.zip", images=False, progress=False)
     assert packed.images == 0
     copy = cl.unpack_project(tmp_path / "class.zip", tmp_path / "x")
@@ -231,7 +231,7 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], object]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_zip_that_is_not_ours_is_refused_whole(project: Project, tmp_path: Path, name: str) -> None:
+def test_other_zip_files_are_refused(project: Project, tmp_path: Path, name: str) -> None:
     project.pack(tmp_path / "good.zip", progress=False)
     bad = rewritten(tmp_path / "good.zip", tmp_path / "bad.zip", HOSTILE[name])
     (tmp_path / "x").mkdir()
@@ -242,7 +242,7 @@ def test_a_zip_that_is_not_ours_is_refused_whole(project: Project, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 100, b"PK\x05\x06" + b"\0" * 18])
-def test_garbage_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
+def test_garbage_raises_a_typed_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(ArchiveError, match=r"x\.zip"):
         cl.unpack_project(tmp_path / "x.zip", tmp_path)
@@ -298,7 +298,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_project(
     assert list((tmp_path / "x").iterdir()) == []
 
 
-def test_a_place_that_can_not_be_written_is_named(rich: Project, tmp_path: Path) -> None:
+def test_unwritable_target_is_named(rich: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="nowhere"):
         rich.pack(tmp_path / "nowhere" / "class.zip", progress=False)
     rich.pack(tmp_path / "class.zip", progress=False)

@@ -54,7 +54,7 @@ def open_screens(project: cl.Project, job: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["gallery", "annotator", "review", "job", "job review", "job dashboard"])
-def test_every_screen_looks_at_the_sources(
+def test_every_screen_refreshes_the_sources(
     project: cl.Project, photos: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_screen = open_screens(project, project.jobs.create("leaves-1", project.train_set))[name]
@@ -67,7 +67,7 @@ def test_every_screen_looks_at_the_sources(
     screen.close()
 
 
-def test_sources_are_looked_at_when_the_last_look_is_older(project: cl.Project, photos: Path) -> None:
+def test_sources_are_refreshed_after_the_interval(project: cl.Project, photos: Path) -> None:
     assert project.auto_refresh("1d") == 86_400
     clock = FakeClock(project._store.setting("auto refresh")["looked"] // 10**6)
 
@@ -93,7 +93,7 @@ def test_sources_are_looked_at_when_the_last_look_is_older(project: cl.Project, 
     assert project.history["what"].tolist().count("set auto refresh") == 3
 
 
-def test_nothing_is_looked_at_unless_it_is_switched_on(photos: Path, tmp_path: Path) -> None:
+def test_auto_refresh_is_off_by_default(photos: Path, tmp_path: Path) -> None:
     settings.user = "meg"
     project = cl.create_project("leaves", tmp_path / "projects")
     project.add_images(photos, progress=False)
@@ -119,7 +119,7 @@ def test_a_source_that_cannot_be_reached_is_mentioned(
     assert "vanished" not in printed
 
 
-def test_a_look_that_fails_is_mentioned(
+def test_failed_refresh_is_reported(
     project: cl.Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_slow_source_delays_no_screen(
     assert len(gallery.session.table.names) == 4
 
 
-def test_of_many_kernels_one_looks(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_kernel_refreshes_for_all(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.auto_refresh("1h")
     looks: list[Any] = []
     monkeypatch.setattr(auto_refresh, "_refresh", lambda place, clock: looks.append(place))
@@ -217,9 +217,7 @@ def test_labelers_of_a_complete_job_get_the_new_images(project: cl.Project, phot
     screen.close()
 
 
-def test_a_project_that_cannot_be_written_is_not_looked_at(
-    project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_project_is_not_refreshed(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqlStore, "read_only", True)
     add_photo(photos, 1)
     assert len(project.label().session.table.names) == 3
@@ -228,7 +226,7 @@ def test_a_project_that_cannot_be_written_is_not_looked_at(
 
 
 @pytest.mark.parametrize("every", ["soon", "", -1, 0, True, float("nan"), float("inf"), [1]])
-def test_durations_that_are_none_are_refused(project: cl.Project, every: Any) -> None:
+def test_invalid_durations_are_refused(project: cl.Project, every: Any) -> None:
     with pytest.raises(InputError, match="every="):
         project.auto_refresh(every)
     assert project.auto_refresh() == 1e-6

@@ -144,7 +144,7 @@ def test_a_stale_edit_is_refused_and_shown(project: cl.Project) -> None:
         (cl.Dataset(pd.DataFrame({"image": ["new.jpg"]})), TableError, r"'new\.jpg'"),
     ],
 )
-def test_impossible_updates_are_refused(project: cl.Project, value: Any, error: type[Exception], words: str) -> None:
+def test_invalid_updates_are_refused(project: cl.Project, value: Any, error: type[Exception], words: str) -> None:
     fill(project, {"apple": 1})
     before = len(project.history)
     with pytest.raises(error, match=words):
@@ -152,7 +152,7 @@ def test_impossible_updates_are_refused(project: cl.Project, value: Any, error: 
     assert len(project.history) == before
 
 
-def test_an_unknown_side_is_refused(project: cl.Project) -> None:
+def test_unknown_split_is_refused(project: cl.Project) -> None:
     fill(project, {"apple": 1})
     with pytest.raises(InputError, match="'valid'"):
         project.update("valid", project.train_set)
@@ -224,7 +224,7 @@ def test_without_two_images_of_a_label_nothing_is_distributed(project: cl.Projec
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -1, 20])
-def test_an_impossible_share_is_refused(project: cl.Project, fraction: float) -> None:
+def test_invalid_test_fraction_is_refused(project: cl.Project, fraction: float) -> None:
     fill(project, {"apple": 4})
     with pytest.raises(InputError, match="fraction"):
         project.distribute(fraction)
@@ -266,7 +266,7 @@ def test_after_deleting_the_test_set_the_rest_is_distributed_again(project: cl.P
     assert all(Path(image).exists() for image in images)
 
 
-def test_the_seed_decides(project: cl.Project, tmp_path: Path) -> None:
+def test_same_random_state_gives_the_same_split(project: cl.Project, tmp_path: Path) -> None:
     fill(project, {"apple": 30})
     chosen = []
     for random_state in (1, 1, 2):
@@ -276,7 +276,7 @@ def test_the_seed_decides(project: cl.Project, tmp_path: Path) -> None:
     assert chosen[0] == chosen[1] != chosen[2]
 
 
-def test_the_history_tells_of_it(project: cl.Project) -> None:
+def test_history_contains_the_distribution(project: cl.Project) -> None:
     fill(project, {"apple": 5})
     project.distribute(0.4)
     newest = project.history.iloc[0]

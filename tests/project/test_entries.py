@@ -60,7 +60,9 @@ def test_annotations_are_replaced_and_unknown_images_added_as_one_action(
 
 
 @pytest.mark.parametrize("form", ["text", "path", "lines", "bytes"])
-def test_entries_come_in_many_forms(project: Project, entries: list[dict[str, Any]], tmp_path: Path, form: str) -> None:
+def test_entries_may_be_files_lines_or_dicts(
+    project: Project, entries: list[dict[str, Any]], tmp_path: Path, form: str
+) -> None:
     text = "\n".join(map(json.dumps, entries)) + "\n"
     (tmp_path / "x.manifest").write_text(text)
     forms: dict[str, Any] = {
@@ -124,6 +126,6 @@ def test_invalid_entries_are_refused(project: Project, entries: Any) -> None:
         project.update_entries("train", entries, progress=False)
 
 
-def test_a_file_that_is_not_there_is_named(project: Project) -> None:
+def test_missing_file_is_named(project: Project) -> None:
     with pytest.raises(ManifestError, match=r"nowhere\.manifest"):
         project.update_entries("train", "nowhere.manifest", progress=False)

@@ -42,7 +42,7 @@ def tables(project: Project) -> list[object]:
 
 
 @pytest.mark.parametrize("name", BULK)
-def test_a_bulk_edit_is_one_action_that_is_taken_back(project: Project, name: str) -> None:
+def test_bulk_edit_is_one_action_with_undo(project: Project, name: str) -> None:
     before, lines = tables(project), len(project.history)
     BULK[name](project)
     assert tables(project) != before
@@ -54,7 +54,7 @@ def test_a_bulk_edit_is_one_action_that_is_taken_back(project: Project, name: st
         project.undo(int(project.history["id"].iloc[1]))
 
 
-def test_an_import_is_taken_back_and_can_be_repeated(project: Project, shapes: Path) -> None:
+def test_import_is_undone_and_repeated(project: Project, shapes: Path) -> None:
     project.undo()
     assert len(project.train_set) == 0
     assert project.labels.to_frame().empty
@@ -62,7 +62,7 @@ def test_an_import_is_taken_back_and_can_be_repeated(project: Project, shapes: P
     assert project.add_images(shapes, labels_from="folders", progress=False).added == 24
 
 
-def test_joined_datasets_are_added_and_taken_back(project: Project, tmp_path: Path) -> None:
+def test_added_dataset_is_undone(project: Project, tmp_path: Path) -> None:
     for random_state in range(3):
         draw(tmp_path / "more" / "star" / f"{random_state}.png", 2, 100 + random_state)
     other = cl.create_project("other", tmp_path)
@@ -75,7 +75,7 @@ def test_joined_datasets_are_added_and_taken_back(project: Project, tmp_path: Pa
     assert tables(project) == before
 
 
-def test_somebody_elses_later_edit_is_in_the_way(project: Project) -> None:
+def test_later_edit_by_others_blocks_undo(project: Project) -> None:
     project.update("train", project.train_set.relabel({"disc": "ring"}))
     other = cl.load_project(project.root)
     chosen = other.train_set.filter("label == 'ring'").sample(1)

@@ -70,7 +70,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 @pytest.mark.thorough
-def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
+def test_interrupt_in_a_notebook_shows_one_line(project: Project, kernel: Kernel) -> None:
     project.distribute()
     assert kernel.run(BEGIN.format(phase="features of train", root=str(project.root)))[1] == []
     printed, lines = kernel.run(TRAIN, interrupt_at="waiting")
@@ -86,7 +86,7 @@ def test_in_a_notebook(project: Project, kernel: Kernel) -> None:
 
 
 @pytest.mark.thorough
-def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Path) -> None:
+def test_interrupted_import_in_a_notebook_shows_one_line(project: Project, kernel: Kernel, tmp_path: Path) -> None:
     for random_state in range(3):
         draw(tmp_path / "more" / f"{random_state}.png", 0, 100 + random_state)
     assert kernel.run(BEGIN.format(phase="reading images", root=str(project.root)))[1] == []
@@ -98,7 +98,7 @@ def test_importing_in_a_notebook(project: Project, kernel: Kernel, tmp_path: Pat
 
 
 @pytest.mark.thorough
-def test_in_a_script(project: Project) -> None:
+def test_interrupt_in_a_script_shows_a_traceback(project: Project) -> None:
     project.distribute()
     heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's "&" ignores it
     program = heard + BEGIN.format(phase="features of train", root=str(project.root)) + TRAIN
@@ -123,7 +123,7 @@ def test_in_a_script(project: Project) -> None:
         (Model, "_write_report", "project.model('v1').write_results()"),
     ],
 )
-def test_the_line_says_what_to_do_next(
+def test_interrupt_message_names_the_next_step(
     owner: Any,
     name: str,
     said: str,

@@ -58,7 +58,7 @@ def test_annotations_follow_their_label(project: cl.Project) -> None:
         ("recolor", ["apple", '#fff"><b>'], InputError, "color="),
     ],
 )
-def test_impossible_changes_are_refused_and_leave_no_trace(
+def test_invalid_changes_are_refused_and_change_nothing(
     project: cl.Project, method: str, arguments: list[Any], error: type[CustomLabelsError], words: str
 ) -> None:
     before = project.labels.to_frame()
@@ -69,7 +69,7 @@ def test_impossible_changes_are_refused_and_leave_no_trace(
     assert len(project.history) == actions
 
 
-def test_hostile_names_are_only_text(project: cl.Project) -> None:
+def test_hostile_names_stay_text(project: cl.Project) -> None:
     project.labels.rename("apple", HOSTILE)
     for shown in (project.labels._repr_html_(), project.train_set._repr_html_(), project._repr_html_()):
         assert "<img src=x" not in shown
@@ -77,20 +77,20 @@ def test_hostile_names_are_only_text(project: cl.Project) -> None:
     assert HOSTILE in project.labels
 
 
-def test_a_project_without_labels_says_what_to_do(tmp_path: Path) -> None:
+def test_repr_without_labels_names_the_next_step(tmp_path: Path) -> None:
     empty = cl.create_project("empty", tmp_path)
     assert "project.labels.add" in empty.labels._repr_html_()
     assert list(empty.labels) == []
     empty.close()
 
 
-def test_one_name_is_no_order(project: cl.Project) -> None:
+def test_order_needs_a_list_of_names(project: cl.Project) -> None:
     with pytest.raises(LabelError, match="labels='apple' must be a list"):
         project.labels.reorder("apple")
     assert list(project.labels) == ["apple", "pear"]
 
 
-def test_of_many_labels_some_are_shown(project: cl.Project) -> None:
+def test_repr_shortens_many_labels(project: cl.Project) -> None:
     for number in range(48):
         project.labels.add(f"\x1b[31m{number}")
     assert repr(project.labels).startswith("Labels('apple', 'pear', '\\x1b[31m0'")
@@ -101,7 +101,7 @@ def test_of_many_labels_some_are_shown(project: cl.Project) -> None:
     assert "\x1b" not in shown
 
 
-def test_labels_come_from_elsewhere_as_one_action(project: cl.Project, tmp_path: Path) -> None:
+def test_labels_are_added_from_another_project_as_one_action(project: cl.Project, tmp_path: Path) -> None:
     other = cl.create_project("other", tmp_path)
     for name in ("pear", HOSTILE):
         other.labels.add(name, color="#010203")
@@ -119,7 +119,7 @@ def test_labels_come_from_elsewhere_as_one_action(project: cl.Project, tmp_path:
     other.close()
 
 
-def test_a_label_added_midway_can_send_what_is_done_to_review(project: cl.Project) -> None:
+def test_new_label_can_send_labelled_images_to_review(project: cl.Project) -> None:
     project.labels.add("plum")
     assert project.train_set.images["status"].unique().tolist() == ["labelled"]
     project.labels.add("fig", review=True)

@@ -14,7 +14,7 @@ from customlabels_nb.project.project import Project
 
 
 @pytest.mark.thorough
-def test_a_zip_of_its_folder_says_the_same_elsewhere(trained_copy: Project, tmp_path: Path) -> None:
+def test_zipped_model_gives_the_same_results_elsewhere(trained_copy: Project, tmp_path: Path) -> None:
     version = trained_copy.model("v1")
     archive = shutil.make_archive(str(tmp_path / "mailed"), "zip", version.folder.parent, "v1")
     elsewhere = cl.load_model(archive)
@@ -29,7 +29,7 @@ def test_a_zip_of_its_folder_says_the_same_elsewhere(trained_copy: Project, tmp_
 
 
 @pytest.mark.thorough
-def test_it_is_exported_after_a_look_at_its_test_photos(trained_copy: Project, tmp_path: Path) -> None:
+def test_export_is_compared_on_test_photos(trained_copy: Project, tmp_path: Path) -> None:
     version = trained_copy.model("v1")
     before = version.status
     written = version.export("pt2", tmp_path / "out")

@@ -85,7 +85,7 @@ def test_renaming_obeys_the_same_rules(tmp_path: Path) -> None:
 
 
 # -- creating and loading ---------------------------------------------------------------------------
-def test_a_project_is_found_again_with_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_project_is_loaded_with_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "photos", {"apple": 2})
     project = cl.create_project("fruit", task="single-label", tags={"team": "<b>"})
@@ -123,7 +123,7 @@ def test_an_unknown_task_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     project.close()
 
 
-def test_where_there_is_no_project_the_error_names_those_nearby(tmp_path: Path) -> None:
+def test_missing_project_error_suggests_projects(tmp_path: Path) -> None:
     cl.create_project("fruit", tmp_path).close()
     with pytest.raises(ProjectNotFoundError, match=r"\['fruit'\]"):
         cl.load_project(tmp_path)
@@ -170,7 +170,7 @@ def test_an_existing_project_is_opened_and_not_changed(tmp_path: Path) -> None:
         cl.create_project("folder", tmp_path, exist_ok=True)
 
 
-def test_projects_are_listed_and_a_broken_one_says_why(tmp_path: Path) -> None:
+def test_projects_are_listed_with_errors_of_broken_ones(tmp_path: Path) -> None:
     assert cl.list_projects(tmp_path).empty
     with pytest.raises(InputError, match="nowhere"):
         cl.list_projects(tmp_path / "nowhere")
@@ -331,7 +331,7 @@ def test_a_project_that_another_kernel_trains_stays(tmp_path: Path, verb: str) -
     assert not root.exists()
 
 
-def test_somebody_elses_note_of_a_rename_moves_nothing_elsewhere(tmp_path: Path) -> None:
+def test_foreign_rename_note_moves_nothing(tmp_path: Path) -> None:
     project = cl.create_project("fruit", tmp_path / "work")
     project.close()
     for note in (b"fruit\0../evil", b"fruit\0fruit", b"fruit\0obst", b"\xff", b"", b"x\0fruit", b"\0" * 10_000):
@@ -368,7 +368,9 @@ def answer(monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> lis
 
 
 @pytest.mark.parametrize("reply", ["", "n", "no", "delete", EOFError, OSError, RuntimeError])
-def test_deleting_needs_a_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]) -> None:
+def test_delete_asks_for_confirmation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: str | type[Exception]
+) -> None:
     project = cl.create_project("fruit", tmp_path)
     asked = answer(monkeypatch, reply)
     with pytest.raises(NotAllowedError):
@@ -382,7 +384,7 @@ def test_deleting_needs_a_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
 
 
 @pytest.mark.parametrize("reply", ["yes", " Y "])
-def test_a_yes_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: str) -> None:
+def test_confirmed_delete_removes_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: str) -> None:
     project = cl.create_project("fruit", tmp_path)
     answer(monkeypatch, reply)
     project.delete()
@@ -491,14 +493,14 @@ def test_a_team_project_lives_in_a_schema_and_keeps_no_password(
 
 
 @pytest.mark.postgres
-def test_a_server_that_is_not_there_is_a_typed_error_without_the_password(tmp_path: Path) -> None:
+def test_unreachable_server_error_hides_the_password(tmp_path: Path) -> None:
     with pytest.raises(CustomLabelsError) as caught:
         cl.create_project("fruit", tmp_path, store="postgresql://ana:hunter2@127.0.0.1:1/none")
     assert "hunter2" not in str(caught.value)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_place_where_no_folder_can_be_made_is_a_typed_error(tmp_path: Path) -> None:
+def test_unwritable_folder_raises_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProjectError, match="Cannot create"):
         cl.create_project("p", tmp_path / "file")

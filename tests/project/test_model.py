@@ -86,7 +86,7 @@ def test_start_and_stop_print_messages(model: Model, capsys: pytest.CaptureFixtu
     assert model.status == "STOPPED"
 
 
-def test_detecting_starts_it_and_says_so(model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_detect_starts_the_model_with_a_message(model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = model.detect(shapes / "disc" / "0.png")
     assert "v1 was not running and was started on" in capsys.readouterr().out
     assert found.table["label"].iloc[0] == "disc"
@@ -122,7 +122,7 @@ def test_copies_in_the_project_are_found_by_their_relative_name(project: Project
         assert model.detect("images/upload.png").table["label"].iloc[0] == "stripes"
 
 
-def test_latest_published_and_unknown_names(project: Project, model: Model) -> None:
+def test_versions_are_found_by_name_alias_and_latest(project: Project, model: Model) -> None:
     assert project.model().name == "v1"
     assert project.model("v1") is project.model("latest")
     model.publish("shape-classifier")
@@ -139,7 +139,7 @@ def test_latest_published_and_unknown_names(project: Project, model: Model) -> N
         project.train("v1", progress=False)
 
 
-def test_thresholds_that_are_set_are_used_and_can_be_taken_back(model: Model, shapes: Path) -> None:
+def test_thresholds_are_set_and_reset(model: Model, shapes: Path) -> None:
     picture, assumed = shapes / "disc" / "0.png", model.thresholds
     assert [row.label for row in model.detect(picture).table.itertuples()] == ["disc"]
     model.set_thresholds({"disc": 1.0, "stripes": 0.0})  # also for a running model
@@ -337,7 +337,7 @@ def test_models_survive_rename_and_report_a_deleted_project(project: Project, mo
 
 
 @pytest.mark.thorough
-def test_a_project_that_can_not_be_written_can_be_looked_at_and_run(project: Project, model: Model) -> None:
+def test_read_only_project_can_be_used(project: Project, model: Model) -> None:
     image = project.test_set.images["image"].iloc[0]
     expected = model.evaluate().evaluation.figure("f1")
     project.close()
@@ -380,7 +380,7 @@ def test_reprs_are_short_and_true(project: Project, model: Model) -> None:
     assert isinstance(project.history, pd.DataFrame)
 
 
-def test_a_model_that_nobody_asks_stops_and_says_so(
+def test_idle_model_stops_with_a_message(
     model: Model, shapes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[tuple[str, str]] = []
@@ -413,9 +413,7 @@ def test_a_model_that_nobody_asks_stops_and_says_so(
 
 
 @pytest.mark.thorough
-def test_a_later_question_starts_what_stopped_for_want_of_one(
-    model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_idle_model_restarts_on_detect(model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model.start("cpu", idle_stop=0.3)
     running = model._predictor
     wait_until(lambda: model.status == "STOPPED")
@@ -457,7 +455,7 @@ def test_evaluation_on_the_test_images_equals_the_stored_one(project: Project, m
     model.stop()
 
 
-def test_thresholds_are_the_versions_own_unless_others_are_asked_for(project: Project, model: Model) -> None:
+def test_evaluate_uses_stored_thresholds_by_default(project: Project, model: Model) -> None:
     model.set_thresholds({"disc": 1.0, "stripes": 0.25})
     data, own = project.test_set, model.thresholds
 
@@ -479,7 +477,7 @@ def test_thresholds_are_the_versions_own_unless_others_are_asked_for(project: Pr
     model.stop()
 
 
-def test_a_label_that_it_does_not_know_is_missed_and_an_unreadable_image_left_out(
+def test_unknown_labels_are_missed_and_unreadable_images_left_out(
     project: Project, model: Model, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")

@@ -154,7 +154,7 @@ def test_training_leaves_a_card_that_stays_the_same(project: Project, model: Mod
     assert repr(model.card) == str(model.card) == kept
 
 
-def test_it_says_what_the_version_is_and_can_do(model: Model) -> None:
+def test_card_describes_the_version(model: Model) -> None:
     said = _Page(by_mistune(model.card.text)).said
     text = "\n".join(said)
     assert said[0] == "v1"
@@ -191,7 +191,7 @@ def test_thresholds_set_by_hand_are_shown_and_used(model: Model) -> None:
     assert model.card.text == before
 
 
-def test_versions_of_early_releases_have_cards(model: Model) -> None:
+def test_card_without_stored_files_is_complete(model: Model) -> None:
     whole = model.card.text
     (model.folder / "environment.json").unlink()
     config = json.loads((model.folder / "config.json").read_text())
@@ -211,7 +211,7 @@ def test_versions_of_early_releases_have_cards(model: Model) -> None:
     assert bare.count("\n## ") == whole.count("\n## ")
 
 
-def test_a_card_is_written_where_one_wants_it(model: Model, tmp_path: Path) -> None:
+def test_card_is_written_to_a_path(model: Model, tmp_path: Path) -> None:
     (tmp_path / "cards").mkdir()
     assert model.card.to(tmp_path / "cards") == tmp_path / "cards" / "card.md"
     assert (tmp_path / "cards" / "card.md").read_text("utf-8") == model.card.text
@@ -281,7 +281,7 @@ def boxes(rows: list[tuple[str, str, float]], name: str) -> Dataset:
     return Dataset(images, table, name=name)
 
 
-def test_a_detector_says_which_sizes_it_saw_and_what_it_misses() -> None:
+def test_detector_card_lists_sizes_and_misses() -> None:
     train = boxes([(f"{i}.png", "ab"[i % 2], float(side)) for i, side in enumerate(range(10, 50))], "train")
     test = boxes([(f"t{i}.png", "ab"[i % 2], 30.0) for i in range(8)], "test")
     said = test.annotations.assign(confidence=0.9)
@@ -315,7 +315,7 @@ def test_boxes_that_will_be_missed_and_equal_pictures_are_warned_of() -> None:
     assert not any(name in " ".join(facts.warnings) for name in train.images["image"])
 
 
-def test_several_labels_an_image_are_no_confusion() -> None:
+def test_multi_label_card_has_no_confusions() -> None:
     images = [f"{i}.png" for i in range(6)]
     truth = pd.DataFrame([(name, label) for name in images for label in "ab"], columns=["image", "label"])
     said = truth.assign(confidence=np.where((truth["label"] == "b") & (truth["image"] == "0.png"), 0.1, 0.9))
@@ -326,7 +326,7 @@ def test_several_labels_an_image_are_no_confusion() -> None:
     assert not any("predicted as" in sentence for sentence in found)
 
 
-def test_brands_say_that_they_learnt_from_logos() -> None:
+def test_brand_card_mentions_logos() -> None:
     logos = Dataset(
         pd.DataFrame({"image": ["a.png", "b.png"], "status": "labelled"}),
         pd.DataFrame({"image": ["a.png", "b.png"], "label": ["a", "b"]}),

@@ -13,7 +13,7 @@ from customlabels_nb.project.projects import load_project
 from tests.other_kernels import before_next_write
 
 
-def test_they_are_kept_beside_the_labels_and_replaced_as_a_whole(project: Project) -> None:
+def test_predictions_are_stored_beside_labels_and_replaced(project: Project) -> None:
     project.distribute(0.25)
     train, test = project.train_set.images["image"], project.test_set.images["image"]
     before = project.train_set.annotations
@@ -42,7 +42,7 @@ def test_detections_that_two_kernels_add_are_all_stored(project: Project, monkey
     assert sorted(project._store.predictions(model="m")["image"]) == sorted([first, second])
 
 
-def test_boxes_too(project: Project) -> None:
+def test_box_predictions_are_stored(project: Project) -> None:
     image = project.train_set.images["image"][0]
     box = pd.DataFrame(
         {"image": [image], "label": "disc", "confidence": 0.5, "xmin": 1, "ymin": 2, "xmax": 11, "ymax": 9}

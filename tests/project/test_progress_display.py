@@ -15,7 +15,7 @@ from customlabels_nb.project.progress_display import can_show_widgets, watch
 from customlabels_nb.widgets.training_view import TrainingView
 
 
-def test_outside_of_notebooks_there_are_bars(capsys: pytest.CaptureFixture[str]) -> None:
+def test_scripts_show_progress_bars(capsys: pytest.CaptureFixture[str]) -> None:
     assert not can_show_widgets()
     with watch(title="first") as stream:
         stream.progress("reading", 3, 3)
@@ -75,7 +75,7 @@ def test_wrong_options_are_named(options: dict[str, Any], match: str) -> None:
         (SystemExit(), "failed", "SystemExit"),
     ],
 )
-def test_a_view_says_how_it_ended(
+def test_live_view_shows_how_the_run_ended(
     monkeypatch: pytest.MonkeyPatch, error: BaseException | None, status: str, words: str
 ) -> None:
     views: list[TrainingView] = []
@@ -99,7 +99,7 @@ def test_a_view_says_how_it_ended(
     assert view.progress.phases[0].done == 1
 
 
-def test_a_view_that_fails_leaves_bars(
+def test_failing_view_falls_back_to_bars(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(view: TrainingView) -> None:

@@ -121,7 +121,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     assert screen.figures["f1"] == before
 
 
-def test_boxes_are_put_right_in_the_annotator(project: Project) -> None:
+def test_boxes_are_corrected_in_the_annotator(project: Project) -> None:
     config: Any = SimpleNamespace(task="boxes", is_detector=True, training={"seconds": 300.0, "device": "cpu"})
     actions = project.model("v1")._project_actions(config)
     names = project.test_set.images["image"].tolist()
@@ -149,7 +149,7 @@ def test_images_are_moved_to_the_training_images(page: Page, project: Project) -
         page.ask("add", images=[places[names[3]]], label=" ")
 
 
-def test_another_version_stands_beside_it(page: Page, project: Project) -> None:
+def test_versions_are_compared_on_the_screen(page: Page, project: Project) -> None:
     assert page.ask("versions") == {"names": ["v2"]}
     answer = page.ask("compare", name="v2")
     assert answer["comparison"]["names"] == ["v2", "v1"]
@@ -163,7 +163,7 @@ def test_another_version_stands_beside_it(page: Page, project: Project) -> None:
     assert shown.exploration.comparison.names == ("v1", "v2")
 
 
-def test_other_cells_read_and_steer_it(page: Page, project: Project) -> None:
+def test_results_are_controlled_from_python(page: Page, project: Project) -> None:
     screen: Results = page.widget
     screen.set_filter(show="all", sort="name")
     assert screen.shown == [screen.exploration.names[at] for at in screen.exploration.choose()]

@@ -23,7 +23,7 @@ def trained(project: Project) -> Project:
     return project
 
 
-def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Project, tmp_path: Path) -> None:
+def test_quick_test_switches_between_versions(trained: Project, tmp_path: Path) -> None:
     photo = tmp_path / "new.png"
     draw(photo, 1, random_state=99)
     model = trained.model("first")
@@ -62,7 +62,7 @@ def test_a_version_is_tried_as_it_detects_and_gives_way_to_another(trained: Proj
 
 
 @pytest.mark.thorough
-def test_a_folder_without_a_project_is_tried_and_nothing_can_be_added(project: Project, tmp_path: Path) -> None:
+def test_quick_test_of_a_loaded_model_adds_nothing(project: Project, tmp_path: Path) -> None:
     project.distribute(test_fraction=0.25)
     photo = tmp_path / "new.png"
     draw(photo, 0, random_state=98)

@@ -53,7 +53,7 @@ def fruit() -> Report:
     return evaluate(*random_tables(27, ["apple", "orange", "banana"]), name="fruit.1", details={"training_images": 45})
 
 
-def test_html_shows_the_figures() -> None:
+def test_html_shows_the_metrics() -> None:
     report = fruit()
     text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
     f1 = report.summary.set_index("figure").loc["f1"]
@@ -68,7 +68,7 @@ def test_html_shows_the_figures() -> None:
     assert report.confusion_matrix.most_confident == (report.evaluation.task == "single-label")
 
 
-def test_html_of_a_detector_shows_its_figures() -> None:
+def test_html_of_a_detector_shows_its_metrics() -> None:
     report = evaluate(*scene(30, ["cat", "dog", "bird"]), name="pets.1")
     text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
     for head, metric in (
@@ -127,7 +127,7 @@ def test_of_very_many_labels_the_best_and_the_worst_are_shown() -> None:
     assert len(report._repr_html_()) < 100_000
 
 
-def test_without_confusions_the_list_says_so() -> None:
+def test_empty_confusion_list_has_a_message() -> None:
     count = 25
     confidence = [[1.0 if i == j else 0.0 for j in range(count)] for i in range(count)]
     report = evaluate(*tables(range(count), confidence))
@@ -135,7 +135,7 @@ def test_without_confusions_the_list_says_so() -> None:
     assert report.confusion_matrix.confusions().empty
 
 
-def test_text_for_terminals() -> None:
+def test_repr_in_a_terminal() -> None:
     text = repr(fruit())
     assert text.startswith("fruit.1: 27 test images, F1 ")
     assert "threshold" in text
@@ -171,7 +171,7 @@ def test_notes_about_thresholds_only_where_they_were_chosen() -> None:
     assert not any(note.startswith(chosen) for note in evaluate(*case, thresholds={"a": 0.5, "b": 0.4}).notes)
 
 
-def test_plots_of_a_report() -> None:
+def test_report_plots() -> None:
     report = fruit()
     for ax in (report.plot_per_label(), report.plot_curves(), report.plot_curves(label="apple")):
         assert ax.has_data()
@@ -180,7 +180,7 @@ def test_plots_of_a_report() -> None:
     plt.close("all")
 
 
-def test_files(tmp_path: Path) -> None:
+def test_report_files_are_written(tmp_path: Path) -> None:
     ended = datetime(2026, 11, 20, 10, 15, tzinfo=UTC)
     case = random_tables(27, ["apple", "orange", "banana"])
     details = {"training_images": 45, "evaluated": ended, "project_version_arn": "arn:fruit"}
@@ -199,7 +199,7 @@ def test_files(tmp_path: Path) -> None:
     assert matrix.to_numpy().tolist() == report.confusion_matrix.counts.tolist()
 
 
-def test_files_of_a_detector(tmp_path: Path) -> None:
+def test_report_files_of_a_detector(tmp_path: Path) -> None:
     truth, predictions, images = scene(30, ["cat", "dog"])
     report = evaluate(truth, predictions, images, name="pets.1")
     files = {path.name: path for path in report.to(tmp_path)}
@@ -273,7 +273,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_file_as_target_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         fruit().to(tmp_path / "file")

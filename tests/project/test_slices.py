@@ -12,7 +12,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.project.project import Project
 
 
-def test_by_the_columns_and_tags_that_the_test_images_have_now(project: Project) -> None:
+def test_slices_use_current_columns_and_tags(project: Project) -> None:
     project.distribute(test_fraction=0.4)
     model = project.train(progress=False)
     before = model.evaluate()
@@ -32,7 +32,7 @@ def test_by_the_columns_and_tags_that_the_test_images_have_now(project: Project)
     pd.testing.assert_frame_equal(report.per_label, before.per_label)
 
 
-def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
+def test_slices_by_size_and_source(project: Project, tmp_path: Path) -> None:
     project.distribute(test_fraction=0.4)
     model = project.train(progress=False)
     images = project.test_set.images
@@ -57,7 +57,7 @@ def test_by_size_and_source(project: Project, tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_honest_thresholds_on_request(project: Project) -> None:
+def test_cross_validated_thresholds_on_request(project: Project) -> None:
     project.distribute(test_fraction=0.4)
     report = project.train(progress=False).evaluate(thresholds="cross-validated")
     assert any("cross-validated" in note for note in report.notes)

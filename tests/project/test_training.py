@@ -189,7 +189,7 @@ def test_a_test_set_that_another_training_has_just_made_is_used(
     other.close()
 
 
-def test_reasons_come_before_any_training(tmp_path: Path, shapes: Path) -> None:
+def test_errors_are_raised_before_training(tmp_path: Path, shapes: Path) -> None:
     project = create_project("few", tmp_path)
     with pytest.raises(NotEnoughDataError, match="at least 2 labels"):
         project.train(progress=False)
@@ -258,7 +258,7 @@ def test_progress_is_shown_before_torch_is_loaded(project: Project, monkeypatch:
 
 
 @pytest.mark.parametrize(("task", "changed"), [(None, None), ("single-label", None), (None, "boxes")])
-def test_events_tell_of_progress_and_can_stop_it(project: Project, task: str | None, changed: str | None) -> None:
+def test_events_report_progress_and_cancel_training(project: Project, task: str | None, changed: str | None) -> None:
     project.distribute()
     events, seen = Events(), []
 
@@ -290,7 +290,7 @@ def test_events_tell_of_progress_and_can_stop_it(project: Project, task: str | N
         model.resume()
 
 
-def test_an_interrupt_is_passed_on_and_noted(project: Project) -> None:
+def test_interrupt_is_raised_and_stored(project: Project) -> None:
     project.distribute()
     events = Events()
 
@@ -306,7 +306,7 @@ def test_an_interrupt_is_passed_on_and_noted(project: Project) -> None:
     assert project.model("v1").status_message == "Stopped by you. Call resume() to continue."
 
 
-def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:
+def test_killed_training_is_settled_and_resumes(project: Project) -> None:
     project.distribute()
     program = (
         "import sys, time, customlabels_nb.models.embeddings as embeddings\n"
@@ -330,7 +330,7 @@ def test_a_killed_training_is_found_out_and_resumes(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("known_features")
-def test_the_process_that_trains_is_not_taken_for_gone(project: Project) -> None:
+def test_training_process_is_recognised_as_alive(project: Project) -> None:
     project.distribute()
     events, statuses = Events(), []
 
@@ -450,7 +450,7 @@ def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(
 
 
 @pytest.mark.usefixtures("known_features")
-def test_a_silent_training_is_taken_for_dead(project: Project) -> None:
+def test_silent_training_is_settled(project: Project) -> None:
     project.distribute()
     project.train("v1", progress=False)
     store = project._store
@@ -597,7 +597,7 @@ def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
         {"name": "../x"},
     ],
 )
-def test_typos_are_found_before_anything_happens(project: Project, wrong: dict[str, object]) -> None:
+def test_invalid_arguments_are_refused_before_training(project: Project, wrong: dict[str, object]) -> None:
     with pytest.raises(CustomLabelsError):
         project.train(progress=False, **wrong)  # type: ignore[arg-type]
     assert len(project.test_set) == 0

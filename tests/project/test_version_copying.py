@@ -72,7 +72,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_copy_is_whole_and_can_be_used_at_once(project: Project, model: Model, other: Project) -> None:
+def test_copy_is_complete_and_usable(project: Project, model: Model, other: Project) -> None:
     (model.folder / "mine").mkdir()
     (model.folder / "mine" / "notes.txt").write_text("kept")
     (model.folder / ".0123456789ab.part").write_text("half written")
@@ -110,7 +110,7 @@ def test_a_copy_is_whole_and_can_be_used_at_once(project: Project, model: Model,
     assert (model.folder / "mine" / "notes.txt").read_text() == "kept"
 
 
-def test_it_knows_its_images_where_they_lie(project: Project, model: Model, other: Project) -> None:
+def test_copied_version_finds_its_images(project: Project, model: Model, other: Project) -> None:
     first = project.train_set.images["image"].iloc[0]
     assert first.startswith("images/")
     (model.folder / "held_out.json").write_text(json.dumps([first]))
@@ -165,7 +165,7 @@ def test_uncopyable_version_is_refused_before_writing(
     assert [path.name for path in (other.root / "versions").iterdir()] == ["v1"]
 
 
-def test_a_damaged_snapshot_fails_the_copy_with_a_sentence(model: Model, other: Project) -> None:
+def test_damaged_snapshot_fails_the_copy_with_a_message(model: Model, other: Project) -> None:
     (model.folder / "predictions.npz").write_bytes(b"no zip")
     with pytest.raises(ArtifactError, match=r"snapshots .* are damaged"):
         model.copy_to(other, progress=False)
@@ -176,7 +176,7 @@ def test_a_damaged_snapshot_fails_the_copy_with_a_sentence(model: Model, other: 
     assert other.versions.empty
 
 
-def test_a_copy_that_was_stopped_says_so_and_is_made_again(model: Model, other: Project) -> None:
+def test_stopped_copy_is_reported_and_repeated(model: Model, other: Project) -> None:
     events = Events()
 
     def stop(event: Event) -> None:
@@ -201,7 +201,7 @@ def test_a_copy_that_was_stopped_says_so_and_is_made_again(model: Model, other: 
     assert other.versions["status"].tolist() == ["COPYING_COMPLETED"]
 
 
-def test_a_copy_whose_kernel_was_killed_is_found_out(project: Project, model: Model, other: Project) -> None:
+def test_copy_of_a_killed_kernel_is_settled(project: Project, model: Model, other: Project) -> None:
     command = [sys.executable, "-c", COPY_AND_WAIT, str(project.root), str(other.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -27,7 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
     return made
 
 
-def test_versions_are_compared_on_what_they_kept(project: Project) -> None:
+def test_versions_are_compared_on_stored_predictions(project: Project) -> None:
     found = project.compare("v1", "v2", common=True)
     assert found.names == ("v1", "v2")
     assert found.test_images == 6

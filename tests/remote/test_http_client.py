@@ -103,11 +103,11 @@ def test_a_redirect_within_the_named_host_is_followed(elsewhere: str, places: di
         ("::127.0.0.1", False), ("2002:0808:0808::", True),
     ],
 )  # fmt: skip
-def test_which_addresses_are_public(address: str, is_global: bool) -> None:
+def test_public_addresses_are_recognised(address: str, is_global: bool) -> None:
     assert _is_global(address) is is_global
 
 
-def test_a_server_that_says_nothing_is_given_up() -> None:
+def test_silent_server_times_out() -> None:
     settings.timeout_seconds = 0.3
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,

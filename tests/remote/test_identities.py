@@ -26,7 +26,7 @@ def test_every_etag_gives_an_identity(url: str, etag: str, size: int) -> None:
 
 
 @given(st.binary() | st.text())
-def test_no_hash_is_an_identity(data: bytes | str) -> None:
+def test_hashes_are_not_identities(data: bytes | str) -> None:
     content = hashlib.sha256(data if isinstance(data, bytes) else data.encode("utf-8", "replace")).hexdigest()
     assert not is_identity(content)
     assert not is_identity(None)
@@ -34,7 +34,7 @@ def test_no_hash_is_an_identity(data: bytes | str) -> None:
 
 
 @given(st.binary(max_size=50), st.binary(max_size=50))
-def test_a_checksum_tells_contents_apart(data: bytes, other: bytes) -> None:
+def test_checksum_distinguishes_contents(data: bytes, other: bytes) -> None:
     digest = hashlib.md5(data, usedforsecurity=False)
     facts = {"size": len(data)}
     of_s3 = _file("s3://b/a", {**facts, "ETag": f'"{digest.hexdigest()}"'}).identity
@@ -53,7 +53,7 @@ def test_a_checksum_tells_contents_apart(data: bytes, other: bytes) -> None:
         assert identity_matches(of_google, other) is False
 
 
-def test_equal_etags_say_something_of_two_names_only_where_they_are_checksums() -> None:
+def test_equal_etags_compare_only_as_checksums() -> None:
     entry = {"size": 5, "ETag": "abc", "LastModified": datetime(2020, 1, 1, tzinfo=UTC)}
     for scheme, same in (("s3", True), ("https", False), ("az", False), ("gs", False)):
         first, second = (_file(f"{scheme}://x/{name}", entry).identity for name in "ab")

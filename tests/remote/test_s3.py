@@ -183,16 +183,14 @@ def test_fetched_images_are_available_without_the_server(
         open_image(images["image"][0])
 
 
-def test_an_image_that_is_not_known_is_asked_for_once(photos: Bucket) -> None:
+def test_unknown_image_is_requested_once(photos: Bucket) -> None:
     url, key = f"{photos.url}/photos/apple/0.jpg", f"/{photos.name}/photos/apple/0.jpg"
     for _ in range(3):
         assert open_image(url).size == (48, 32)
     assert photos.asked() == [f"HEAD {key}", f"GET {key}"]
 
 
-def test_content_that_is_not_what_the_table_says_is_taken_for_what_it_is(
-    photos: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_content_gets_its_own_hash(photos: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "_TRUSTED_SECONDS", 0.0)
     url = f"{photos.url}/photos/apple/0.jpg"
     _, old = read_content(url)
@@ -293,7 +291,7 @@ def test_a_protocol_whose_package_is_missing_names_it(add: Add, url: str, packag
         add("gopher://host/photos/")
 
 
-def test_some_images_that_can_not_be_had_do_not_stop_the_others(project: cl.Project, add: Add, photos: Bucket) -> None:
+def test_unavailable_images_do_not_stop_others(project: cl.Project, add: Add, photos: Bucket) -> None:
     add(f"{photos.url}/photos/")
     photos.delete("photos/apple/1.jpg")
     photos.server.refused.add("3.jpg")
@@ -331,7 +329,7 @@ def test_fetching_goes_on_where_it_was_stopped(project: cl.Project, add: Add, bu
     assert bucket.asked() == []
 
 
-def test_a_cache_that_is_too_small_for_all_says_so(photos: Bucket) -> None:
+def test_too_small_cache_is_reported(photos: Bucket) -> None:
     _, identity = fetch(f"{photos.url}/photos/apple/0.jpg")
     settings.cache_gb = 500 / 2**30
     events, heard = Events(), list[Any]()
@@ -380,7 +378,7 @@ def test_a_dataset_in_a_bucket_is_used_without_being_copied(
     assert project.train_set.annotations[["left", "top", "width", "height"]].to_numpy().tolist() == [[1, 2, 10, 9]] * 4
 
 
-def test_training_asks_again_for_the_images_that_were_read(project: cl.Project, add: Add, photos: Bucket) -> None:
+def test_training_revalidates_images(project: cl.Project, add: Add, photos: Bucket) -> None:
     add(f"{photos.url}/photos/")
     before = project.train_set.images
     open_image(before["image"][0])
@@ -422,7 +420,7 @@ def test_annotations_in_a_bucket_are_read_beside_their_images(
     assert caught.value.code == "ERROR_INVALID_PERMISSIONS_MANIFEST_S3_BUCKET"
 
 
-def test_a_model_is_asked_about_a_folder_of_a_bucket(photos: Bucket) -> None:
+def test_model_detects_in_a_bucket_folder(photos: Bucket) -> None:
     photos.put("photos/note.txt", b"x")
     images = [
         f"{photos.url}/photos/{name}" for name in ("apple/0.jpg", "apple/1.jpg", "apple/deep/2.jpg", "pear/3.jpg")
@@ -447,7 +445,7 @@ def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos
 
 
 # -- refreshing -------------------------------------------------------------------------------------
-def test_a_bucket_is_looked_at_again(project: cl.Project, add: Add, photos: Bucket) -> None:
+def test_bucket_is_refreshed(project: cl.Project, add: Add, photos: Bucket) -> None:
     photos.put("photos/.seen.jpg", jpeg(30))
     add(f"{photos.url}/photos/", labels_from="folders")
     add(f"{photos.url}/photos/.seen.jpg")

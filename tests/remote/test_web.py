@@ -131,7 +131,7 @@ def test_a_changed_image_is_recognised(project: cl.Project, add: Add, web: Web) 
     assert project.refresh(progress=False).vanished == [f"{web.url}/a.jpg"]
 
 
-def test_files_of_one_size_and_time_are_not_taken_for_one(project: cl.Project, add: Add, web: Web) -> None:
+def test_files_of_equal_size_and_time_are_distinguished(project: cl.Project, add: Add, web: Web) -> None:
     for name, data in (("a.jpg", b"x" * 900), ("b.jpg", b"y" * 900)):
         (web.root / name).write_bytes(data)
         os.utime(web.root / name, (1, 1))
@@ -158,7 +158,7 @@ def test_a_zip_is_fetched_and_unpacked(project: cl.Project, add: Add, web: Web) 
         add(f"{web.url}/photos.zip")
 
 
-def test_limits_and_servers_that_are_not_there(web: Web, tmp_path: Path) -> None:
+def test_limits_and_unreachable_servers(web: Web, tmp_path: Path) -> None:
     (web.root / "large.jpg").write_bytes(b"x" * 5000)
     with pytest.raises(ImageTooLargeError, match="more than 1,000 bytes"):
         read_bytes(f"{web.url}/large.jpg", max_bytes=1000)

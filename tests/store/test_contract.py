@@ -101,7 +101,7 @@ def test_extra_columns_survive(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_only_text(store: SqlStore, name: str) -> None:
+def test_hostile_names_stay_text(store: SqlStore, name: str) -> None:
     store.add_images("train", images(name, source=name), labels_of(**{name: name}), Action(name, name, name))
     assert store.images()["image"].tolist() == [name]
     assert store.annotations()["label"].tolist() == [name.strip()]
@@ -119,7 +119,7 @@ def test_adding_an_image_twice_is_refused_and_changes_nothing(store: SqlStore) -
     assert len(store.history()) == 1
 
 
-def test_statistics_count(store: SqlStore) -> None:
+def test_statistics_count_entries_and_labels(store: SqlStore) -> None:
     fill(store)
     rows = store.images("train")
     store.update_images("train", t.settle_statuses(rows, store.annotations()), store.annotations(), ACTION)
@@ -164,7 +164,7 @@ def test_update_without_a_difference_is_no_action(store: SqlStore) -> None:
     assert store.images()["revision"].tolist() == [1, 1, 1]
 
 
-def test_update_leaves_images_alone_that_it_does_not_name(store: SqlStore) -> None:
+def test_update_changes_only_named_images(store: SqlStore) -> None:
     fill(store)
     only_b = store.images().query("image == 'b'").assign(status="skipped")
     assert store.update_images("train", only_b, labels_of(b="banana"), ACTION).count == 1
@@ -197,7 +197,7 @@ def test_importing_the_same_again_is_no_action(store: SqlStore) -> None:
     assert len(store.issues()) == len(store.history()) == 1
 
 
-def test_own_columns_keep_their_types(store: SqlStore) -> None:
+def test_extra_columns_keep_their_types(store: SqlStore) -> None:
     moments = pd.to_datetime(["2026-01-02T03:04:05.678", None, "2026-02-03"], format="ISO8601")
     rows = images("a", "b", "c", taken=moments, stars=pd.array([1, None, 3], dtype="Int64"), zoom=[1.5, None, 2])
     store.add_images("train", rows, t.empty(t.ANNOTATION_COLUMNS), ACTION)
@@ -261,7 +261,7 @@ def test_one_label_edit_takes_few_statements(store: SqlStore) -> None:
     assert len(done) <= 27
 
 
-def test_an_image_that_is_gone_can_not_be_updated(store: SqlStore) -> None:
+def test_removed_image_cannot_be_updated(store: SqlStore) -> None:
     fill(store)
     with pytest.raises(TableError, match="not in the train set"):
         store.update_images("train", images("nowhere"), t.empty(t.ANNOTATION_COLUMNS), ACTION)
@@ -348,7 +348,7 @@ def test_labels_are_added_renamed_reordered_and_recolored(store: SqlStore) -> No
         store.recolor_label("one", "red; background:url(x)", ACTION)
 
 
-def test_merging_makes_one_label_of_two(store: SqlStore) -> None:
+def test_merge_moves_annotations(store: SqlStore) -> None:
     store.add_images("train", images("a", "b"), labels_of(a="apple", b="aple"), ACTION)
     both = pd.concat([labels_of(a="apple"), labels_of(a="aple"), labels_of(b="aple")])
     store.update_images("train", store.images(), both, ACTION)
@@ -362,7 +362,7 @@ def test_merging_makes_one_label_of_two(store: SqlStore) -> None:
         store.merge_labels("apple", "apple", ACTION)
 
 
-def test_removing_a_label_in_use_needs_a_word(store: SqlStore) -> None:
+def test_removing_a_used_label_needs_with_annotations(store: SqlStore) -> None:
     fill(store)
     store.update_images("train", t.settle_statuses(store.images(), store.annotations()), store.annotations(), ACTION)
     with pytest.raises(LabelError, match="1 annotations"):
@@ -374,7 +374,7 @@ def test_removing_a_label_in_use_needs_a_word(store: SqlStore) -> None:
     assert store.history().iloc[0]["before"]["annotations"][0][9] == 1.0
 
 
-def test_versions_are_kept_and_followed(store: SqlStore) -> None:
+def test_versions_are_stored_and_updated(store: SqlStore) -> None:
     record = version("v1", tags={"a": "b"}, metrics={"f1": 0.5}, heartbeat=datetime(2026, 1, 1, tzinfo=UTC), pid=7)
     store.add_version(record, ACTION)
     assert store.versions() == [record]
@@ -411,7 +411,7 @@ def test_a_version_is_changed_by_what_is_stored_now(store: SqlStore, reopen: Cal
     assert len(store.history()) == before
 
 
-def test_a_published_name_moves(store: SqlStore) -> None:
+def test_alias_moves_to_another_version(store: SqlStore) -> None:
     store.add_version(version("v1"), ACTION)
     store.add_version(version("v2"), ACTION)
     store.update_version("v1", alias="live")

@@ -80,7 +80,7 @@ def everything(project: Project) -> Iterator[Callable[[], object]]:
 
 
 @pytest.mark.parametrize("damage", [flip, empty_pages, cut, change_schema, change_text])
-def test_whatever_is_damaged_works_or_is_a_typed_error(
+def test_damaged_database_works_or_raises_a_typed_error(
     tmp_path: Path, sound: bytes, damage: Callable[[bytearray, random.Random], None]
 ) -> None:
     refused = 0

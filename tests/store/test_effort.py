@@ -92,12 +92,12 @@ def remove(project: cl.Project) -> object:
 
 
 @pytest.mark.parametrize("edit", [label, update, refresh, move, add, remove], ids=lambda edit: edit.__name__)
-def test_an_edit_costs_what_it_touches(projects: list[cl.Project], edit: Callable[[cl.Project], object]) -> None:
+def test_edit_reads_only_touched_rows(projects: list[cl.Project], edit: Callable[[cl.Project], object]) -> None:
     small, large = (steps(project._store, lambda project=project: edit(project)) for project in projects)  # type: ignore[misc]
     assert 0 < large < 1.5 * small + 200
 
 
-def test_reading_all_of_it_would_show(projects: list[cl.Project]) -> None:
+def test_full_reads_are_detected(projects: list[cl.Project]) -> None:
     small, large = (steps(project._store, lambda p=project: p._store.images("train")) for project in projects)  # type: ignore[misc]
     assert large > 20 * small
 
@@ -117,7 +117,7 @@ def test_keys_are_checked_again_after_an_import(tmp_path: Path) -> None:
     store.close()
 
 
-def test_columns_go_in_and_come_out(tmp_path: Path) -> None:
+def test_columns_survive_a_round_trip(tmp_path: Path) -> None:
     store = create_store(str(tmp_path / "p.db"), "p")
     c = schema.images.c
     count = 4_500  # more than one chunk

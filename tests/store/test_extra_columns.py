@@ -47,7 +47,7 @@ def test_a_column_comes_back_as_it_was(store: SqlStore, reopen: Callable[[], Sql
         pd.testing.assert_series_equal(opened.tables("train")[0][name], given[name])
 
 
-def test_all_of_them_together_and_after_an_edit(store: SqlStore) -> None:
+def test_all_dtypes_survive_an_edit(store: SqlStore) -> None:
     given = images("abc", **COLUMNS)
     store.add_images("train", given, NOTHING, ACTION)
     read = store.images()
@@ -96,7 +96,7 @@ def test_an_edit_that_does_not_fit_the_dtype_keeps_its_values(store: SqlStore) -
     assert store.images()["kind"].tolist() == ["new", "y"]
 
 
-def test_names_of_columns_are_only_text(store: SqlStore) -> None:
+def test_hostile_column_names_stay_text(store: SqlStore) -> None:
     hostile = {'"; DROP TABLE meta; --': [1], "$time": [{"$time": "x"}], "ünï 🍎": pd.Categorical(["a"])}
     store.add_images("train", images("a", **hostile), NOTHING, ACTION)
     assert store.images()['"; DROP TABLE meta; --'].tolist() == [1]

@@ -146,9 +146,7 @@ def test_action_is_undone_redone_and_undone_again(store: SqlStore, reopen: Calla
     assert state(reopen()) == before
 
 
-def test_a_later_change_of_the_same_image_is_in_the_way_and_named(
-    store: SqlStore, reopen: Callable[[], SqlStore]
-) -> None:
+def test_later_change_of_the_same_image_blocks_undo(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     relabelled(store)
     done = store.last_action()
@@ -168,7 +166,7 @@ def test_a_later_change_of_the_same_image_is_in_the_way_and_named(
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
 
 
-def test_a_change_of_other_images_is_not_in_the_way(store: SqlStore) -> None:
+def test_changes_of_other_images_do_not_block_undo(store: SqlStore) -> None:
     fill(store)
     relabelled(store)
     done = store.last_action()
@@ -207,7 +205,7 @@ def test_images_that_were_labelled_since_are_not_removed_by_undoing_their_import
     assert "kiwi" not in store.labels()["label"].tolist()
 
 
-def test_labels_changed_since_are_in_the_way(store: SqlStore) -> None:
+def test_later_label_changes_block_undo(store: SqlStore) -> None:
     fill(store)
     store.add_labels([("new", None)], ANN)
     added = store.last_action()
@@ -263,7 +261,7 @@ def test_undo_of_an_irreversible_action_is_refused(store: SqlStore) -> None:
         store.undo(None, ANN)
 
 
-def test_somebody_elses_actions_are_not_taken_back_by_default(store: SqlStore) -> None:
+def test_undo_skips_actions_of_others_by_default(store: SqlStore) -> None:
     fill(store)
     relabelled(store)
     store.add_labels([("his", None)], BOB)
@@ -272,7 +270,7 @@ def test_somebody_elses_actions_are_not_taken_back_by_default(store: SqlStore) -
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
 
 
-def test_two_who_undo_at_once(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+def test_concurrent_undo_applies_once(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     relabelled(store)
     done, before = store.last_action(), len(store.history())
@@ -333,7 +331,7 @@ def test_a_label_that_came_back_for_a_while_leaves_the_order(store: SqlStore) ->
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(STEPS, min_size=1, max_size=7), takes=st.lists(st.integers(0, 100), max_size=6))
-def test_any_actions_taken_back_leave_what_was(
+def test_undoing_any_actions_restores_the_state(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], takes: list[int]
 ) -> None:
     store = create_store(str(tmp_path_factory.mktemp("any") / "p.db"), "p")

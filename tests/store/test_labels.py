@@ -62,7 +62,7 @@ def test_only_finished_images_without_a_label_are_sent_to_review(store: SqlStore
 @pytest.mark.parametrize(
     "names", [["fig", "apple"], ["fig", " fig"], ["fig", ""], ["fig", None], ["fig", "x\0"]], ids=repr
 )
-def test_of_several_labels_all_or_none_are_added(store: SqlStore, names: list[str]) -> None:
+def test_labels_are_added_all_or_none(store: SqlStore, names: list[str]) -> None:
     fill(store)
     before, actions = state(store), store.last_action()
     with pytest.raises(LabelError):
@@ -108,7 +108,7 @@ def test_uses_are_what_pandas_counts(store: SqlStore, pairs: list[tuple[int, int
         assert (row.train, row.test, row.annotations) == expected
 
 
-def test_a_merge_keeps_whatever_else_annotations_say_and_comes_back(store: SqlStore) -> None:
+def test_merge_keeps_other_fields_and_can_be_undone(store: SqlStore) -> None:
     fill(store)
     pear = store.annotations("train").query("label == 'pear'").drop(columns="label")
     before = state(store)
@@ -146,7 +146,7 @@ def test_a_merge_whose_image_was_changed_since_shows_both_sides(store: SqlStore)
     assert yours["polygon"].iloc[0] == [[0, 0], [1, 0], [1, 1.5]]
 
 
-def test_predictions_made_since_stay_when_a_merge_is_taken_back(store: SqlStore) -> None:
+def test_undoing_a_merge_keeps_later_predictions(store: SqlStore) -> None:
     fill(store)
     store.merge_labels("pear", "apple", ANN)
     done = store.last_action()

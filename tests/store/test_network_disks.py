@@ -108,7 +108,7 @@ def test_a_team_database_may_be_anywhere(postgres_url: str, tmp_path: Path) -> N
     project.delete(confirm=True)
 
 
-def test_projects_and_jobs_look_at_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_projects_and_jobs_check_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = cl.create_project("leaves", tmp_path)
     images = t.normalise_images(pd.DataFrame({"image": ["a.jpg"]}))
     project._store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "ann"))
@@ -131,7 +131,7 @@ def test_projects_and_jobs_look_at_the_disk(tmp_path: Path, monkeypatch: pytest.
         cl.create_project("other", tmp_path).close()
 
 
-def test_the_doctor_says_so(tmp_path: Path) -> None:
+def test_doctor_reports_network_disks(tmp_path: Path) -> None:
     line = database(tmp_path, on_nfs(tmp_path))
     assert (line.state, "nfs4" in line.text, "PostgreSQL" in line.advice) == ("warning", True, True)
     with warnings.catch_warnings():

@@ -55,7 +55,7 @@ def test_an_empty_outline_is_typed(store: SqlStore) -> None:
     assert store.actors() == {}
 
 
-def test_the_outline_is_what_the_tables_say(store: SqlStore) -> None:
+def test_outline_equals_the_tables(store: SqlStore) -> None:
     fill(store)
     rows, annotations = outline(store)
     assert store.image_count() == 5
@@ -110,7 +110,7 @@ def test_actions_come_newest_first_page_by_page(store: SqlStore) -> None:
     pd.testing.assert_frame_equal(found, wanted)
 
 
-def test_why_an_action_can_not_be_taken_back(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+def test_reason_why_an_action_cannot_be_undone(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
     fill(store)
     relabel(store, "c", "pear", ANN)
     first = store.last_action()
@@ -131,7 +131,7 @@ def test_why_an_action_can_not_be_taken_back(store: SqlStore, reopen: Callable[[
     assert "Action 4711 does not exist" in str(store.undo_refusal(4711))
 
 
-def test_changes_since_a_moment(store: SqlStore) -> None:
+def test_changes_since_a_time(store: SqlStore) -> None:
     fill(store)
     moment = datetime.now(tz=UTC)
     assert store.changes_since(moment) == (0, None)

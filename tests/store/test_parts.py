@@ -56,7 +56,7 @@ def fill(store: SqlStore, names: list[str] = NAMES, split: str = "train") -> Non
     store.add_images(split, images, t.normalise_annotations(marks), ACTION)
 
 
-def test_whatever_a_table_holds_comes_back(store: SqlStore) -> None:
+def test_any_table_survives_a_round_trip(store: SqlStore) -> None:
     fill(store)
     images, marks, labels = store.tables("train")
     assert images["image"].tolist() == images["camera"].tolist() == images["source"].tolist() == NAMES
@@ -86,7 +86,7 @@ def test_some_images_are_read_as_in_the_whole(store: SqlStore) -> None:
         assert own.dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
 
 
-def test_so_many_images_can_be_asked_for_as_there_are(store: SqlStore) -> None:
+def test_any_number_of_images_can_be_read(store: SqlStore) -> None:
     fill(store)
     many = [f"nowhere {number}" for number in range(70_000)]  # more than the allowed number of statement parameters
     assert store.tables("train", [*many, "a"])[0]["image"].tolist() == ["a"]
@@ -132,7 +132,7 @@ def test_annotations_that_come_later_are_of_the_same_moment(
     assert len(store.tables("train")[1]) < len(before[1])
 
 
-def test_nobody_reads_on_for_nobody(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abandoned_reads_stop(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     gate = Gate(monkeypatch)
     images, annotations, _ = store.tables_later("train")

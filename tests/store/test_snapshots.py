@@ -25,9 +25,7 @@ def content(store: SqlStore) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIONS if "test" not in name])
-def test_whatever_was_done_is_brought_back_and_that_is_taken_back(
-    store: SqlStore, reopen: Callable[[], SqlStore], name: str
-) -> None:
+def test_restore_and_its_undo_are_exact(store: SqlStore, reopen: Callable[[], SqlStore], name: str) -> None:
     fill(store)
     assert store.take_snapshot("before", None, ANN).count == 4
     before, exact = content(store), state(store)
@@ -115,7 +113,7 @@ def test_image_in_both_splits_is_compared_per_split(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "C:\\x", "."])
-def test_names_are_only_text(store: SqlStore, name: str) -> None:
+def test_hostile_names_stay_text(store: SqlStore, name: str) -> None:
     fill(store)
     store.take_snapshot(name, None, ANN)
     with pytest.raises(NotAllowedError, match="already"):
@@ -130,7 +128,7 @@ def test_names_are_only_text(store: SqlStore, name: str) -> None:
             use(name, ANN)
 
 
-def test_an_empty_project_can_be_kept_and_brought_back(store: SqlStore) -> None:
+def test_empty_project_can_be_restored(store: SqlStore) -> None:
     assert store.take_snapshot("empty", None, ANN).count == 0
     assert store.restore_snapshot("empty", ANN).count == 0
     fill(store)

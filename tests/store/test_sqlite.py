@@ -38,7 +38,7 @@ def test_the_file_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
     store.close()
 
 
-def test_nothing_is_overwritten_or_invented(tmp_path: Path) -> None:
+def test_create_and_open_do_not_overwrite(tmp_path: Path) -> None:
     (tmp_path / "p.db").write_text("mine")
     with pytest.raises(ProjectExistsError):
         create_store(str(tmp_path / "p.db"), "p")
@@ -174,7 +174,7 @@ def test_an_interrupted_wait_gives_its_place_back(tmp_path: Path, monkeypatch: p
     store.close()
 
 
-def test_without_such_locks_a_file_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_works_without_queue_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(place: int, operation: int) -> None:
         raise OSError("no locks available")
 

@@ -28,7 +28,7 @@ def small_disk_command(folder: Path, megabytes: int, command: list[str]) -> list
     return [unshare, *options, "sh", "-c", script, str(folder), *command]
 
 
-def test_every_action_says_it_and_leaves_the_old_state(tmp_path: Path) -> None:
+def test_full_disk_keeps_the_old_state_of_every_action(tmp_path: Path) -> None:
     for label, name in enumerate(("disc", "stripes", "triangle")):
         for random_state in range(10):
             draw(tmp_path / "photos" / name / f"{random_state}.png", label, random_state)

@@ -54,7 +54,7 @@ def name_in_database(folder: Path) -> str:
     return str(name)
 
 
-def test_a_rename_is_finished_or_never_was(template: Path) -> None:
+def test_killed_rename_is_complete_or_absent(template: Path) -> None:
     names = []
     for folder in attempts(template, "rename"):
         for asked in ("old", "new"):
@@ -80,7 +80,7 @@ def test_a_rename_is_finished_or_never_was(template: Path) -> None:
     assert names.count("new") >= 2
 
 
-def test_each_action_is_stored_as_a_whole_and_none_that_has_returned_is_lost(template: Path) -> None:
+def test_killed_actions_are_whole_and_returned_ones_kept(template: Path) -> None:
     two, four = [["apple"]] * 2, [["apple"]] * 2 + [["pear"]] * 2
     states = [two, [*two, ["pear"]], four, [["plum"]] * 4, four]
     found = []

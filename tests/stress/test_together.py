@@ -93,7 +93,7 @@ def check(project: Project) -> None:
     assert all(colors[f"renamed {writer}"] == "#123456" for writer in range(WRITERS))
 
 
-def test_processes_lose_nothing(project: Project) -> None:
+def test_concurrent_processes_lose_no_edit(project: Project) -> None:
     command = [sys.executable, "-c", PROGRAM, str(project.root)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen([*command, str(writer)], **pipes) for writer in range(WRITERS)]  # type: ignore[call-overload]
@@ -108,7 +108,7 @@ def test_processes_lose_nothing(project: Project) -> None:
     check(project)
 
 
-def test_threads_of_one_kernel_lose_nothing(project: Project) -> None:
+def test_concurrent_threads_lose_no_edit(project: Project) -> None:
     refused: list[int] = []
     failed: list[BaseException] = []
 

@@ -32,7 +32,7 @@ def test_a_right_answer_may_be_rounded_or_of_another_type(answer: object, right:
     ("answer", "right"),
     [(0.32, 1 / 3), ("0.5", 0.5), ([1, 2, 3], (1, 2)), ("ab", {"a", "b"}), (["a", "a", "b"], {"a", "b"}), (1, "1")],
 )
-def test_a_wrong_answer_gets_one_sentence_each_about_it_and_what_is_expected(answer: object, right: object) -> None:
+def test_wrong_answer_message_names_answer_and_expectation(answer: object, right: object) -> None:
     assert ask(answer, right).startswith(f"🤔 **Not quite.** You have `{answer!r}`. Expected: it.")
 
 

@@ -96,7 +96,7 @@ def test_whole_images_keep_their_labels(blots: Dataset) -> None:
         assert share_of_color(pixels, label) > share_of_color(pixels, "blue" if label == "red" else "red")
 
 
-def test_scenes_made_of_logos(tmp_path: Path) -> None:
+def test_batch_of_logo_scenes(tmp_path: Path) -> None:
     for name, color in zip(("red", "blue"), COLORS, strict=True):
         picture = Image.new("RGB", (120, 120), "white")
         picture.paste(color, (30, 30, 90, 90))
@@ -147,7 +147,7 @@ def test_invalid_requests_for_a_batch_are_refused(squares: Dataset, blots: Datas
         squares.show_batch()
 
 
-def test_a_projects_datasets_show_what_is_learnt_from_them(tmp_path: Path) -> None:
+def test_dataset_batches_equal_training_batches(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for name, color in zip(("red", "blue"), COLORS, strict=True):
         save_blots(folder / name, color, 3)

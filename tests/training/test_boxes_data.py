@@ -91,7 +91,7 @@ def test_small_boxes_ask_for_larger_inputs(side: float, frame: tuple[int, int], 
     assert smallest == pytest.approx(side * size / frame[0])
 
 
-def test_an_input_size_without_any_box() -> None:
+def test_input_size_without_boxes() -> None:
     assert choose_input_size(np.empty((0, 4)), np.empty((0, 2)))[0] == 320
     assert choose_input_size(np.array([[0, 0, np.nan, -1]]), np.array([[10, 10]]))[0] == 320
 
@@ -237,7 +237,7 @@ def test_a_scene_keeps_at_least_one_box_in_sight() -> None:
     assert np.mean(kept) > 0.97
 
 
-def test_boxes_that_are_hardly_visible_go() -> None:
+def test_hardly_visible_boxes_are_dropped() -> None:
     scene = scene_with([[0, 0, 99, 99]], (100, 100), [0])
     rng = np.random.default_rng(0)
     for _ in range(300):
@@ -258,7 +258,7 @@ def test_equal_seeds_make_equal_canvases_and_scenes_stay_untouched() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000)])
-def test_hostile_sizes(size: tuple[int, int]) -> None:
+def test_extreme_sizes_are_handled(size: tuple[int, int]) -> None:
     scene = TrainingScene(np.zeros((size[1], size[0], 3), dtype=np.uint8), np.array([[0.0, 0, *size]]), np.array([0]))
     rng = np.random.default_rng(0)
     for _ in range(20):

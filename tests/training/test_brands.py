@@ -100,7 +100,7 @@ def test_scenes_have_the_form_that_training_takes(some: list[TrainingScene]) -> 
     assert len(shapes) > 3
 
 
-def test_some_show_no_logo_and_labels_are_even(scenes: BrandScenes, some: list[TrainingScene]) -> None:
+def test_scenes_are_balanced_and_some_are_empty(scenes: BrandScenes, some: list[TrainingScene]) -> None:
     empty = np.mean([len(scene.labels) == 0 for scene in some])
     assert NEGATIVES - 0.05 < empty < NEGATIVES + 0.12  # including those whose logos did not fit or are hidden
     counts = np.bincount(np.concatenate([scene.labels for scene in some]), minlength=3)
@@ -176,7 +176,7 @@ def test_logos_of_any_size_make_scenes_or_are_reported(tmp_path: Path, folder: P
         assert (scene.boxes[:, 2:] >= 4).all()
 
 
-def test_arguments_that_cant_be_are_refused(folder: Path) -> None:
+def test_invalid_arguments_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="'other', which is not in labels"):
         BrandScenes([("ring-0.png", "other")], LABELS, root=folder)
     with pytest.raises(InputError, match="size=10"):
@@ -187,7 +187,7 @@ def test_arguments_that_cant_be_are_refused(folder: Path) -> None:
         BrandScenes([], LABELS)
 
 
-def test_cutting_out_tells_how_far_it_is_and_can_be_stopped(folder: Path) -> None:
+def test_trimming_reports_progress_and_can_be_cancelled(folder: Path) -> None:
     events, seen = Events(), list[Event]()
     events.subscribe(seen.append)
     BrandScenes(logos_in(folder), LABELS, root=folder, events=events)
@@ -236,9 +236,7 @@ def test_memory_has_a_limit_that_changes_no_scene(folder: Path, scenes: BrandSce
 
 
 @pytest.mark.parametrize(("grounds", "kept"), [(["#d01020"] * 3, True), (["#d01020", "#10d020", "white"], False)])
-def test_a_loud_ground_that_all_pictures_share_belongs_to_the_brand(
-    tmp_path: Path, grounds: list[str], kept: bool
-) -> None:
+def test_shared_strong_background_belongs_to_the_logo(tmp_path: Path, grounds: list[str], kept: bool) -> None:
     logos = []
     for number, ground in enumerate(grounds):
         picture = Image.new("RGB", (160, 160), ground)

@@ -61,7 +61,7 @@ def trained(squares: list[Example]) -> TrainedDetector:
 
 
 @pytest.mark.thorough
-def test_stopped_and_resumed_it_is_the_training_that_was_not(
+def test_resumed_training_equals_an_uninterrupted_one(
     squares: list[Example], trained: TrainedDetector, tmp_path: Path
 ) -> None:
     events = Events()
@@ -79,7 +79,7 @@ def test_another_seed_gives_another_detector(squares: list[Example], trained: Tr
     assert not same(train_detector(squares, LABELS, options(1, random_state=1), Events()), trained)
 
 
-def test_facts_of_a_training(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
+def test_training_facts_are_stored(trained: TrainedDetector, squares: list[Example], tmp_path: Path) -> None:
     facts = trained.facts
     assert (facts["steps"], facts["planned_steps"], facts["input_size"], facts["images"]) == (4, 4, 64, 6)
     assert [entry["step"] for entry in facts["history"]] == [4]
@@ -115,7 +115,7 @@ def test_image_missing_during_training_is_skipped_with_a_note(tmp_path: Path) ->
     assert [(issue.code, issue.where) for issue in found.issues] == [("IMAGE_NOT_FOUND", examples[2].image)]
 
 
-def test_nothing_to_learn_from(squares: list[Example], tmp_path: Path) -> None:
+def test_training_without_boxes_is_refused(squares: list[Example], tmp_path: Path) -> None:
     outside = [replace(example, boxes=example.boxes + 1000) for example in squares]
     bare = [replace(example, boxes=np.empty((0, 4)), labels=np.empty(0)) for example in squares]
     for examples, words in (([], "no training image"), (bare, facts("none", 6)), (outside, "outside")):
@@ -129,7 +129,7 @@ def test_nothing_to_learn_from(squares: list[Example], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"detector": "yolo"}, {"input_size": 100}, {"batch": 0}, {"batch": True}])
-def test_options_that_can_not_be(changed: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(changed))):
         options(**changed)
 
@@ -148,7 +148,7 @@ def test_held_out_images_are_judged_and_the_best_state_is_kept(squares: list[Exa
         assert [mark.box for mark in sample.true] == [tuple(box) for box in example.boxes.tolist()]
 
 
-def test_who_watches_sees_some_of_few_images_that_all_are_learnt_from(squares: list[Example]) -> None:
+def test_samples_come_from_training_images_without_held_out_ones(squares: list[Example]) -> None:
     events = Events()
     told = heard(events)
     found = train_detector(squares, LABELS, options(2), events)
@@ -250,7 +250,7 @@ class Endless:
         return np.array([index % 2])
 
 
-def test_scenes_that_are_made_on_the_way() -> None:
+def test_scenes_are_generated_during_training() -> None:
     source = Endless()
     found = train_detector(source, LABELS, options(3), Events())
     assert found.state.step == 3
@@ -258,7 +258,7 @@ def test_scenes_that_are_made_on_the_way() -> None:
 
 
 @pytest.mark.thorough
-def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Example], trained: TrainedDetector) -> None:
+def test_base_detector_is_used_only_if_good(squares: list[Example], trained: TrainedDetector) -> None:
     untrained = pretrained_detector(trained.shape, len(LABELS), PACKAGED, random_state=5)
     for former, labels, words in (
         (untrained, LABELS, "AP50 on held-out images is 0.0"),
@@ -270,7 +270,7 @@ def test_a_former_detector_is_begun_from_only_if_it_is_good(squares: list[Exampl
         assert any(isinstance(e, Message) and "Did not start" in e.text and words in e.text for e in told)
 
 
-def test_a_detector_of_torchvision_is_no_beginning() -> None:
+def test_torchvision_detector_is_no_base() -> None:
     name = "ssdlite320_mobilenet_v3_large"
     former, new = (build_detector(DetectorShape(name), 2, name) for _ in range(2))
     learner, notes = SimpleNamespace(network=new, labels=LABELS), []

@@ -177,7 +177,7 @@ def two_epochs(tune: Tuned) -> ImageClassifier:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.param(Cancelled, marks=pytest.mark.thorough)])
-def test_stopped_and_gone_on_with_it_gives_the_same_weights(
+def test_resumed_fine_tuning_gives_equal_weights(
     tune: Tuned, two_epochs: ImageClassifier, tmp_path: Path, error: type[BaseException]
 ) -> None:
     events = Events()
@@ -234,7 +234,7 @@ def test_rows_of_images_that_cannot_be_read_are_nan(polygons: tuple[list[str], n
     assert np.isnan(nothing).all()
 
 
-def test_share_of_frozen_weights() -> None:
+def test_frozen_share_of_weights() -> None:
     network = nn.Sequential(nn.Linear(10, 10), nn.Linear(10, 10), nn.Linear(10, 10))
     assert len(unfreeze_last_stages(network, 0.0)) == 6
     assert len(unfreeze_last_stages(network, 0.5)) == 4
@@ -244,7 +244,7 @@ def test_share_of_frozen_weights() -> None:
 
 
 # -- accepting the fine-tuned model ---------------------------------------------------------------------
-def test_when_it_is_not_even_tried() -> None:
+def test_fine_tuning_is_skipped_without_time_or_data() -> None:
     def head(log_loss: float | None) -> FittedHead:
         return FittedHead(np.zeros((2, 3), np.float32), np.zeros(2, np.float32), 1.0, log_loss, None, None)
 
@@ -383,7 +383,7 @@ def test_a_better_former_version_is_started_from(polygons: tuple[list[str], np.n
     assert found.network.head is not network.head
 
 
-def test_a_former_version_with_the_same_backbone_has_nothing_to_give(
+def test_base_with_the_same_backbone_is_skipped(
     polygons: tuple[list[str], np.ndarray, np.ndarray],
 ) -> None:
     _, targets, features = polygons
@@ -398,7 +398,7 @@ def test_a_former_version_with_the_same_backbone_has_nothing_to_give(
     assert "its backbone is timm/resnet18.a1_in1k" in found.notes[0]
 
 
-def test_arguments_that_do_not_fit_are_refused(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
+def test_mismatched_arguments_are_refused(polygons: tuple[list[str], np.ndarray, np.ndarray]) -> None:
     paths, targets, features = polygons
     head = fit_head(features, targets, LABELS)
     with pytest.raises(InputError, match="images 59 items"):

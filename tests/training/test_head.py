@@ -148,7 +148,7 @@ def test_rare_labels_count_for_more_only_where_held_out_confidences_gain() -> No
     assert fit_head(*clusters(3, 10), 3).notes == ()
 
 
-def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hyperparameters_are_chosen_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     features, targets = uneven((12, 120, 120), 3.0, random_state=3)
     whole = fit_head(features, targets, 3)
     monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 60)

@@ -11,7 +11,7 @@ from customlabels_nb.settings import settings
 from tests.training.test_mask_data import LABELS, triangles
 
 
-def test_a_polygon_project_trains_and_evaluates_masks(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_polygon_project_trains_and_evaluates_masks(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(settings, "threads", 1)
     project = cl.create_project("outlines", tmp_path, task="polygons")
     examples = triangles(tmp_path / "images", 8)

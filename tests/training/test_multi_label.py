@@ -73,7 +73,7 @@ def test_held_out_figures_are_those_of_the_confidences() -> None:
     assert (other.out_of_fold != found).any()
 
 
-def test_images_without_any_label_are_learnt_from() -> None:
+def test_unlabelled_negatives_are_used() -> None:
     features, truth = scenes(80, 3, spread=0.5)
     assert (~truth.any(axis=1)).sum() > 5
     head = fit_multi_label_head(features, truth)
@@ -116,7 +116,7 @@ def test_rare_labels_count_for_more_where_that_helps() -> None:
     assert not even.notes
 
 
-def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hyperparameters_are_chosen_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     features, truth = scenes(300, 3, spread=1.5)
     whole = fit_multi_label_head(features, truth)
     monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 80)
@@ -131,7 +131,7 @@ def test_of_very_many_images_some_are_enough_to_choose_on(monkeypatch: pytest.Mo
 
 @given(st.integers(2, 14), st.integers(1, 5), st.integers(0, 2**31))
 @settings(max_examples=many(40), deadline=None)
-def test_whatever_the_labels_are_like_confidences_are_confidences(n: int, k: int, random_state: int) -> None:
+def test_confidences_are_between_0_and_1(n: int, k: int, random_state: int) -> None:
     rng = np.random.default_rng(random_state)
     truth = rng.random((n, k)) < rng.random(k)
     truth[rng.integers(n, size=k), np.arange(k)] = True

@@ -37,7 +37,7 @@ def extent(mask: np.ndarray) -> list[float]:
     return [float(columns[0]), float(rows[0]), float(np.ptp(columns) + 1), float(np.ptp(rows) + 1)]
 
 
-def test_a_sticker_lies_where_its_pose_says() -> None:
+def test_sticker_follows_its_pose() -> None:
     scene = canvas()
     scene.paste(warp(sticker(60, 40), Pose(100, 80, 60, 40)), label=3)
     boxes, labels = scene.visible()
@@ -109,7 +109,7 @@ def test_a_logo_hides_another_one() -> None:
     assert scene.visible()[1].tolist() == [1]
 
 
-def test_tiny_ones_are_no_examples() -> None:
+def test_tiny_logos_are_skipped() -> None:
     scene = canvas()
     scene.paste(warp(sticker(60, 60), Pose(60, 80, 60, 2)), label=0)
     scene.paste(warp(sticker(60, 60), Pose(140, 80, 6, 6)), label=1)
@@ -133,14 +133,14 @@ def test_a_plate_is_larger_than_the_logo_and_its_box() -> None:
     assert is_red(scene.image)[80, 100]
 
 
-def test_less_opaque_ones_let_the_ground_through() -> None:
+def test_transparent_logos_show_the_background() -> None:
     scene = canvas()
     scene.paste(warp(sticker(60, 60), Pose(100, 80, 60, 60)), label=0, opacity=0.5)
     assert np.asarray(scene.image)[80, 100] == pytest.approx((np.array(RED) + 255) / 2, abs=2)
     assert len(scene.visible()[0]) == 1
 
 
-def test_small_ones_are_averaged_not_sampled() -> None:
+def test_small_logos_are_averaged() -> None:
     stripes = np.zeros((256, 256, 4), dtype=np.uint8)
     stripes[..., 3] = 255
     stripes[:, ::2, :3] = 255

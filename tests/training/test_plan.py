@@ -48,13 +48,13 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         ({"a": [("box", "x"), "x", "y"]}, {}, "boxes", "1 training images have boxes, 1"),
     ],
 )
-def test_the_labels_decide(train: dict, test: dict, expected: str, reason: str) -> None:
+def test_labels_determine_the_task(train: dict, test: dict, expected: str, reason: str) -> None:
     choice = choose_task(dataset("train", train), dataset("test", test))
     assert (choice.recipe or choice.task, reason in choice.reason) == (expected, True), choice
     assert str(choice).startswith("Training a ")
 
 
-def test_who_names_it_goes_before_the_task_and_that_before_the_labels() -> None:
+def test_argument_precedes_project_task_and_labels() -> None:
     train, test = dataset("train", TWO), dataset("test", {"d": [("box", "x")]})
     assert choose_task(train, test, named="multi-label", project_task="boxes").task == "multi-label"
     assert choose_task(train, test, project_task="single-label").task == "single-label"
@@ -74,7 +74,7 @@ def test_who_names_it_goes_before_the_task_and_that_before_the_labels() -> None:
         choose_task(train, test, named="single-label", recipe="brands")
 
 
-def test_images_that_are_not_through_do_not_count() -> None:
+def test_unlabelled_images_are_excluded() -> None:
     train = dataset("train", {**TWO, "d": ["x", "y"], "e": [("box", "x")]}, d="needs_review", e="skipped")
     plan = make_plan(train, dataset("test", {"f": ["x"], "g": ["y"]}))
     assert plan.task == "single-label"
@@ -97,7 +97,7 @@ def test_annotations_of_another_task_are_left_out_with_a_note() -> None:
     assert several.test.images["image"].tolist() == ["g", "h", "i"]
 
 
-def test_a_detector_learns_from_boxes_polygons_and_images_of_nothing() -> None:
+def test_detector_trains_on_boxes_polygons_and_empty_images() -> None:
     train = dataset("train", {**BOXES, "c": [], "d": ["x"], "e": []}, e="unlabelled")
     plan = make_plan(train, dataset("test", {"f": [("box", "x")], "g": []}))
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
@@ -106,7 +106,7 @@ def test_a_detector_learns_from_boxes_polygons_and_images_of_nothing() -> None:
     assert any(tells(note, 1, "train", "labels") for note in plan.notes)
 
 
-def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
+def test_brands_train_on_logos_boxes_and_backgrounds() -> None:
     train = dataset("train", {"a": ["x"], "b": ["y"], "c": []})
     test = dataset("test", {"d": [("box", "x"), ("box", "y")], "e": ["x"]})
     plan = make_plan(train, test)
@@ -131,7 +131,7 @@ def test_brands_learn_from_logos_boxes_and_backdrops() -> None:
         (TWO, {"d": ["u"], "e": ["v"]}, {}, "no labels in common", "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
     ],
 )  # fmt: skip
-def test_reasons_not_to_begin(train: dict, test: dict, given: dict, words: str, code: str) -> None:
+def test_too_little_data_is_refused(train: dict, test: dict, given: dict, words: str, code: str) -> None:
     with pytest.raises(NotEnoughDataError, match=words) as caught:
         make_plan(dataset("train", train), dataset("test", test), **given)
     assert caught.value.code == code

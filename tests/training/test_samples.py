@@ -20,7 +20,7 @@ def canvas(width: int, height: int) -> object:
     return to_canvas(image, 320, (0, 0, 0))
 
 
-def test_the_chosen_are_spread_and_never_double() -> None:
+def test_sample_images_are_spread_and_distinct() -> None:
     assert chosen(0) == []
     assert chosen(4) == [0, 1, 2, 3]
     assert chosen(1000, 4) == [125, 375, 625, 875]

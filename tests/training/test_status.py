@@ -76,9 +76,7 @@ def test_only_the_versions_that_were_settled_are_returned(store: SqlStore) -> No
     assert store.history()["what"].tolist().count("settle") == 2
 
 
-def test_the_end_of_a_training_leaves_a_kernel_alone_that_has_started_the_version(
-    store: SqlStore, other: SqlStore
-) -> None:
+def test_end_of_training_keeps_the_status_of_another_kernel(store: SqlStore, other: SqlStore) -> None:
     add(store, "v1", **this_process())
     elsewhere = {"status": "RUNNING", "host": "elsewhere", "pid": 7, "heartbeat": datetime.now(UTC)}
     with honest_status(store, "v1"):

@@ -26,7 +26,7 @@ def test_a_known_temperature_is_found(factor: float) -> None:
     assert found.losses.mean() == pytest.approx(found.after)
 
 
-def test_it_is_found_for_several_labels_an_image_too() -> None:
+def test_temperature_of_multi_label_models() -> None:
     rng = np.random.default_rng(0)
     logits = 2 * rng.normal(size=(2000, 3))
     truth = rng.random((2000, 3)) < 1 / (1 + np.exp(-logits))
@@ -42,7 +42,7 @@ def test_confidences_that_can_be_trusted_stay_as_they_are(factor: float) -> None
     assert found.before == found.after == pytest.approx(losses(logits * factor, targets).mean())
 
 
-def test_a_few_images_are_no_evidence() -> None:
+def test_few_images_keep_the_temperature() -> None:
     logits, targets = drawn(LEAST_IMAGES - 1, 3)
     assert not fit_temperature(20 * logits, targets).kept
     assert np.isnan(fit_temperature(np.empty((0, 3)), np.empty(0, int)).before)

@@ -14,7 +14,7 @@ from customlabels_nb.events import Events, Mark, Sample
 from tests.widgets.test_training_view import picture
 
 
-def test_figures_messages_and_samples_can_be_read(tmp_path: Path) -> None:
+def test_metrics_messages_and_samples_are_logged(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = Events()

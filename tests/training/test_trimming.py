@@ -128,7 +128,7 @@ def test_a_logo_that_touches_the_edge_is_cut_out() -> None:
     assert (cutout.ground, cutout.pixels.shape[:2]) == ("plain", (151, 80))
 
 
-def test_an_alpha_channel_is_believed() -> None:
+def test_alpha_channel_is_used() -> None:
     mask = disc(flat(0, 0, 0)).getchannel("R").point([0] * 100 + [255] * 156)
     picture = slope().convert("RGBA")
     picture.putalpha(mask)
@@ -139,7 +139,7 @@ def test_an_alpha_channel_is_believed() -> None:
     assert np.array_equal(cutout.pixels, np.asarray(picture)[top:bottom, left:right])
 
 
-def test_a_faint_alpha_is_made_full_and_an_opaque_one_says_nothing() -> None:
+def test_faint_alpha_is_stretched_and_opaque_alpha_ignored() -> None:
     faint = Image.new("RGBA", (SIDE, SIDE))
     faint.paste((*RED, 90), (40, 40, 160, 160))
     assert trim_background(faint).pixels[..., 3].min() == 255
@@ -173,7 +173,7 @@ def test_the_ground_can_be_kept_as_a_part_of_the_logo() -> None:
     ],
     ids=["white", "noise", "transparent", "nearly transparent", "1 × 1", "1 × 1 transparent", "3 × 3"],
 )
-def test_a_picture_of_nothing_is_refused_by_name(picture: Image.Image) -> None:
+def test_blank_picture_is_refused_by_name(picture: Image.Image) -> None:
     with pytest.raises(ImageError, match=r"'empty\.png'.*no logo"):
         trim_background(picture, "empty.png")
 

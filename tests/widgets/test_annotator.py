@@ -41,7 +41,7 @@ def names(page: AnnotatorPage) -> list[str]:
     return page.widget.session.page(0, 24)[1]
 
 
-def test_an_image_comes_with_all_that_is_drawn_of_it(page: AnnotatorPage, names: list[str]) -> None:
+def test_image_response_contains_all_shapes(page: AnnotatorPage, names: list[str]) -> None:
     assert page.ask("hello")["place"] == 0
     facts, buffers = page.ask_whole("image", image=names[3], pixels=800)
     assert (facts["name"], facts["width"], facts["height"], facts["status"]) == (names[3], 48, 36, "unlabelled")
@@ -67,7 +67,7 @@ def test_saving_returns_the_stored_annotations(page: AnnotatorPage, names: list[
     assert [shape["label"] for shape in shown["shapes"]] == ["apple", "pear"]
 
 
-def test_labels_are_managed_here_and_one_added_midway_can_send_what_is_done_to_review(
+def test_new_label_can_send_labelled_images_to_review(
     page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
@@ -105,7 +105,7 @@ def test_invalid_requests_return_an_error_message(page: AnnotatorPage, kind: str
         page.ask(kind, **content)
 
 
-def test_labels_that_somebody_took_away_do_not_come_back(
+def test_removed_labels_are_not_restored(
     page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
@@ -132,7 +132,7 @@ def test_a_region_is_cut_from_the_upright_original(page: AnnotatorPage, names: l
         page.ask("region", image=names[0], region={"left": 48, "top": 0, "width": 9, "height": 9}, pixels=99)
 
 
-def test_other_cells_read_and_steer(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
+def test_annotator_is_controlled_from_python(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
     annotator = page.widget
     assert annotator.data == []
     page.save(names[2], BOX, POLYGON)
@@ -157,7 +157,7 @@ def test_other_cells_read_and_steer(page: AnnotatorPage, names: list[str], proje
         project.annotate(sort="size")
 
 
-def test_following_tells_of_others_boxes_and_predictions(
+def test_follow_reports_changes_of_others(
     page: AnnotatorPage,
     names: list[str],
     project: Project,  # noqa: F811
@@ -180,7 +180,7 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     assert project.annotate().session.view.query.sort == "added"
 
 
-def test_broken_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_image_and_empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = create_project("empty", tmp_path)
     page = AnnotatorPage(empty.annotate(), monkeypatch)
     assert page.ask("hello")["statuses"].get("unlabelled", 0) == 0
@@ -211,7 +211,7 @@ def test_turned_photos_are_drawn_on_upright(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("kind", [pytest.param("tif", marks=pytest.mark.thorough), "jpg"])
-def test_a_huge_image_comes_small_and_sharp_where_one_looks(
+def test_huge_image_is_sent_reduced_with_sharp_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     width, height = 12_000, 9_000

@@ -43,7 +43,7 @@ def page_of(widget: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Ask, list[Any
     return ask, sent
 
 
-def test_hello_has_all_figures_and_follow_only_news(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hello_sends_all_counts_and_follow_only_changes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
     dashboard = project.dashboard()
     ask, sent = page_of(dashboard, monkeypatch)
@@ -197,7 +197,7 @@ class FakeAssist:
         return self.rest
 
 
-def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assist_card_switches_trains_and_updates(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
     dashboard, assist = project.dashboard(), FakeAssist()
     dashboard.session.assist = assist
@@ -241,9 +241,7 @@ def test_the_assist_card_switches_trains_and_follows(project: Project, monkeypat
         assert assist.state["on"] is False
 
 
-def test_the_card_asks_before_a_model_labels_and_takes_it_back(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_label_needs_confirmation_and_can_be_undone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
     dashboard, assist = project.dashboard(), FakeAssist()
     dashboard.session.assist = assist
@@ -302,7 +300,7 @@ def test_queues_of_boxes_open_in_the_annotator(tmp_path: Any) -> None:
     dashboard.close()
 
 
-def test_the_history_panel_opens_and_takes_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_panel_opens_and_undoes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
     panel = project.history_panel()
     ask, sent = page_of(panel, monkeypatch)

@@ -37,7 +37,7 @@ def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> GalleryPage:  # n
     return GalleryPage(project.label("train", sort="name"), monkeypatch)
 
 
-def test_hello_and_show_tell_all_a_page_needs(page: GalleryPage) -> None:
+def test_hello_and_show_contain_the_page(page: GalleryPage) -> None:
     hello = page.ask("hello")
     assert (hello["project"], hello["split"], hello["task"]) == ("things", "train", "single-label")
     assert hello["splits"] == {"train": 30, "test": 0}
@@ -63,7 +63,7 @@ def test_edits_answer_with_the_rows_as_they_are_stored(page: GalleryPage) -> Non
     assert undone["info"]["counts"].get("pear", 0) == 0
 
 
-def test_skipping_says_whether_labels_go(page: GalleryPage) -> None:
+def test_skip_reports_removed_labels(page: GalleryPage) -> None:
     shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]][:2]
     page.ask("edit", op="label", label="pear", split="train", images=names[:1], revisions={})
@@ -140,7 +140,7 @@ def test_images_like_one_come_first_even_if_the_filter_excludes_it(
         page.show(query={"like": 3})
 
 
-def test_places_that_no_page_has_shown_are_looked_up_by_the_kernel(page: GalleryPage) -> None:
+def test_kernel_resolves_positions_that_were_not_shown(page: GalleryPage) -> None:
     shown = page.show()
     view = shown["info"]["view"]
     rows = page.ask("rows", view=view, ranges=[[10, 11], [20, 20]])
@@ -172,7 +172,7 @@ def test_invalid_requests_return_an_error_message(page: GalleryPage, kind: str, 
         page.ask(kind, **content)
 
 
-def test_messages_that_ask_nothing_are_passed_over(page: GalleryPage) -> None:
+def test_unknown_messages_are_ignored(page: GalleryPage) -> None:
     for message in (None, [], {}, {"kind": "hello"}, "text"):
         page.widget.answer(page.widget, message, [])
     assert page.sent == []
@@ -185,7 +185,7 @@ def test_a_query_of_the_page_is_never_evaluated(page: GalleryPage) -> None:
     assert answer["page"]["total"] == 0
 
 
-def test_following_tells_what_changed_and_nothing_otherwise(page: GalleryPage, project: Project) -> None:  # noqa: F811
+def test_follow_reports_only_changes(page: GalleryPage, project: Project) -> None:  # noqa: F811
     shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]]
     page.ask("follow", images=names)
@@ -198,7 +198,7 @@ def test_following_tells_what_changed_and_nothing_otherwise(page: GalleryPage, p
     assert news["rows"][3]["labels"] == ["plum"]
 
 
-def test_python_sees_and_steers(page: GalleryPage, project: Project) -> None:  # noqa: F811
+def test_gallery_is_controlled_from_python(page: GalleryPage, project: Project) -> None:  # noqa: F811
     gallery = page.widget
     view = page.show()["info"]["view"]
     seen: list[Any] = []
@@ -223,7 +223,7 @@ def test_python_sees_and_steers(page: GalleryPage, project: Project) -> None:  #
         gallery.set_filter("no_such_column > 3")
 
 
-def test_it_speaks_ipyannotations_language(page: GalleryPage, project: Project) -> None:  # noqa: F811
+def test_gallery_has_the_ipyannotations_interface(page: GalleryPage, project: Project) -> None:  # noqa: F811
     gallery = page.widget
     assert gallery.options == ["apple", "pear"]
     names = gallery.session.page(0, 24)[1]
@@ -242,7 +242,7 @@ def test_it_speaks_ipyannotations_language(page: GalleryPage, project: Project) 
         gallery.display("elsewhere.png")
 
 
-def test_options_that_mean_nothing_are_refused(project: Project) -> None:  # noqa: F811
+def test_invalid_options_are_refused(project: Project) -> None:  # noqa: F811
     for wrong in ({"page_size": 10}, {"mode": "list"}, {"sort": "size"}, {"split": "valid"}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             project.label(**wrong)
@@ -280,7 +280,7 @@ def test_the_saved_picture_follows_the_count(page: GalleryPage, monkeypatch: pyt
     assert html.count(": pear") == 8
 
 
-def test_an_order_that_takes_time_is_waited_for_by_the_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_page_waits_for_a_slow_sort_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     answers = iter([NotReadyError(0, 30), NotReadyError(12, 30), NotReadyError(20, 30), None])
 
     def similar(images: list[str], keys: list[str | None]) -> list[int]:
@@ -338,7 +338,7 @@ def test_a_page_whose_latest_edits_were_stored_elsewhere_undoes_no_earlier_one(p
     assert page.widget.data[names[0]] == "pear"
 
 
-def test_only_what_a_store_cannot_do_now_is_asked_again(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_temporary_store_errors_are_retried(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [row["name"] for row in page.show()["page"]["rows"]]
     content = {"op": "label", "label": "pear", "split": "train", "images": names[:1]}
     answers = []

@@ -49,7 +49,7 @@ def page(screen: JobDashboard, monkeypatch: pytest.MonkeyPatch) -> JobPage:
     return JobPage(screen, monkeypatch)
 
 
-def test_the_page_gets_news_only_when_there_is_some(job: LabellingJob, page: JobPage) -> None:
+def test_page_receives_only_changes(job: LabellingJob, page: JobPage) -> None:
     figures = page.ask("hello")
     assert figures["states"] == {"done": 2, "review": 1, "working": 0, "waiting": 27, "skipped": 0}
     assert [row["person"] for row in figures["people"]] == ["anna", "ben"]

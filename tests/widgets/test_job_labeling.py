@@ -71,7 +71,7 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
     assert job.progress.held == 0
 
 
-def test_a_closed_page_gives_back_and_another_one_leases(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_page_releases_tasks_and_another_leases(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     page = JobPage(job.label(mode="grid", page_size=6), monkeypatch)
     first = page.rows()
     assert (len(first), job.progress.held) == (6, 6)
@@ -133,7 +133,7 @@ def test_boxes_are_drawn_in_the_annotator(project: Project, monkeypatch: pytest.
     page.widget.close()
 
 
-def test_a_picture_that_cannot_be_shown_tells_nothing_about_files(
+def test_picture_errors_do_not_reveal_files(
     job: LabellingJob, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project.root / "notes.txt").write_text("no image")
@@ -150,7 +150,7 @@ def test_a_picture_that_cannot_be_shown_tells_nothing_about_files(
     page.widget.close()
 
 
-def test_no_message_has_anything_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_contain_no_data_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have labelled, predicted and answered everything, and the folder is named after the label."""
     secret = "SECRETLABEL"
     store, images = project._store, project.train_set.images
@@ -222,9 +222,7 @@ def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -
     screen.close()
 
 
-def test_a_name_is_asked_once_where_many_people_share_a_login(
-    job: LabellingJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shared_login_prompts_for_a_name_once(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CUSTOMLABELS_NB_USER", "JUPYTERHUB_USER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("getpass.getuser", lambda: "jovyan")
@@ -280,7 +278,7 @@ def test_the_page_of_a_job_shows_a_screen_a_question_or_why_there_is_none(
     assert "&lt;i&gt;" in show_job(str(project.root), "<i>").data
 
 
-def test_two_screens_of_one_person(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_person_with_two_screens(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = JobPage(job.label(), monkeypatch), JobPage(job.label(), monkeypatch)
     names = [{row["name"] for row in page.rows()} for page in (one, other)]
     assert not names[0] & names[1]

@@ -106,7 +106,7 @@ def test_a_conflict_can_be_repeated(
 
 
 @pytest.mark.parametrize("op", ["ask", "reject", "take"])
-def test_a_page_overrides_nothing_that_it_has_not_shown(
+def test_page_cannot_override_unseen_decisions(
     project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch, op: str
 ) -> None:
     job = disputed(project, ["lemon", "lime", "lime"])
@@ -156,7 +156,9 @@ def test_jobs_of_labels_have_no_boxes_to_edit(
             page.ask(kind, label="kiwi", task="boxes", text="x")
 
 
-def test_other_cells_decide(project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decisions_can_be_made_from_python(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = disputed(project, ["lemon", "lime", "lime"])
     screen = opened(job, screens, monkeypatch).widget
     first, second = job.disputed().tasks["image"]

@@ -27,7 +27,7 @@ def labels(answer: Any) -> list[str]:
     return [own["label"] for own in answer["labels"]]
 
 
-def test_the_page_gets_the_labels_and_then_only_what_is_new(project: Project, page: Page) -> None:  # noqa: F811
+def test_page_receives_labels_and_then_changes(project: Project, page: Page) -> None:  # noqa: F811
     first = page.ask("labels", seen=None)
     assert labels(first) == ["apple", "pear"]
     assert (first["project"], first["done"], first["read_only"]) == ("things", 3, False)
@@ -61,7 +61,7 @@ def test_edits_answer_with_the_labels_as_they_are_then(page: Page) -> None:
     assert page.pushed == [{"push": "follow"}] * 8
 
 
-def test_names_are_taken_from_elsewhere(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_are_imported_from_other_projects(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = create_project("other", tmp_path)
     for label in ("pear", HOSTILE):
         other.labels.add(label, color="#010203")
@@ -78,7 +78,7 @@ def test_names_are_taken_from_elsewhere(page: Page, tmp_path: Path, monkeypatch:
     assert page.pushed == []
 
 
-def test_it_is_an_object_for_other_cells_too(project: Project, page: Page) -> None:  # noqa: F811
+def test_label_manager_is_controlled_from_python(project: Project, page: Page) -> None:  # noqa: F811
     manager: LabelManager = page.widget
     seen: list[str] = []
     manager.observe(lambda change: seen.append(change["new"]), "label")

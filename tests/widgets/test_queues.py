@@ -71,7 +71,7 @@ def test_a_page_cannot_take_a_queue_to_the_test_set(
     assert page.widget.session.split == "train"
 
 
-def test_a_page_hears_of_a_training(
+def test_page_is_notified_of_a_training(
     project: Project,  # noqa: F811
     images: list[str],
     monkeypatch: pytest.MonkeyPatch,

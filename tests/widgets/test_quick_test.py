@@ -76,7 +76,7 @@ def site(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_photo_sent_in_parts_is_asked_about_once(page: QuickPage, whole: FakeModel) -> None:
+def test_uploaded_photo_is_detected_once(page: QuickPage, whole: FakeModel) -> None:
     hello, pictures = page.ask_whole("hello")
     assert [model["name"] for model in hello["models"]] == ["fruit.1", "fruit.boxes"]
     assert hello["models"][0] == {"name": "fruit.1", "about": "F1 0.900", "device": None}
@@ -110,7 +110,7 @@ def test_boxes_are_in_pixels_of_the_photo(page: QuickPage) -> None:
     assert answer["trial"]["answer"]["detects"] is True
 
 
-def test_a_glance_of_the_camera_leaves_nothing(page: QuickPage, widget: QuickTest) -> None:
+def test_camera_preview_is_not_kept(page: QuickPage, widget: QuickTest) -> None:
     answer, buffers = page.ask_whole("glance", encoded(size=(64, 40), kind="JPEG"))
     assert (answer["width"], answer["height"], len(answer["answer"]["rows"]), buffers) == (64, 40, 3, [])
     assert (widget.asked, widget.detection) == (0, None)
@@ -118,9 +118,7 @@ def test_a_glance_of_the_camera_leaves_nothing(page: QuickPage, widget: QuickTes
         page.ask("glance", b"x")
 
 
-def test_a_threshold_moves_table_and_detection_and_asks_nothing(
-    page: QuickPage, widget: QuickTest, whole: FakeModel
-) -> None:
+def test_threshold_changes_do_not_rerun_the_model(page: QuickPage, widget: QuickTest, whole: FakeModel) -> None:
     seen: list[Any] = []
     widget.observe(lambda change: seen.append(change["new"]), "threshold")
     page.drop(encoded())
@@ -152,7 +150,9 @@ def test_a_threshold_is_a_number(page: QuickPage, widget: QuickTest) -> None:
         page.ask("threshold", threshold="high")
 
 
-def test_other_cells_ask_add_and_undo(page: QuickPage, widget: QuickTest, project: Project, photos: Path) -> None:  # noqa: F811
+def test_quick_test_is_controlled_from_python(
+    page: QuickPage, widget: QuickTest, project: Project, photos: Path
+) -> None:  # noqa: F811
     asked: list[int] = []
     widget.observe(lambda change: asked.append(change["new"]), "asked")
     with pytest.raises(InputError, match="no photo"):
@@ -187,7 +187,7 @@ def test_the_page_adds_what_it_showed_also_if_another_model_was_chosen_since(pag
     assert project.train_set.annotations.empty
 
 
-def test_to_a_project_that_can_only_be_read_nothing_is_added(
+def test_read_only_project_gets_no_images(
     page: QuickPage,
     project: Project,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -200,7 +200,7 @@ def test_to_a_project_that_can_only_be_read_nothing_is_added(
     assert not (project.root / "images").exists()
 
 
-def test_of_very_many_rows_the_page_gets_the_surest(page: QuickPage, whole: FakeModel, widget: QuickTest) -> None:
+def test_page_receives_the_most_confident_rows(page: QuickPage, whole: FakeModel, widget: QuickTest) -> None:
     whole.answers = [("apple", 1 - number / 1000, (1.0, 2.0, 3.0, 4.0)) for number in range(400)]
     answer = page.drop(encoded())
     said = answer["trial"]["answer"]
@@ -239,7 +239,7 @@ def test_an_address_never_reads_the_kernels_own_files(page: QuickPage, url: str)
         page.ask("ask", url=url)
 
 
-def test_files_that_cannot_be_tried_are_sentences(page: QuickPage) -> None:
+def test_unusable_files_give_a_message(page: QuickPage) -> None:
     with pytest.raises(RuntimeError, match=r"'notes\.txt': .*not an image"):
         page.drop(b"just words", "notes.txt")
     with pytest.raises(RuntimeError, match="empty"):
@@ -278,7 +278,7 @@ def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: QuickPage) ->
     assert "\u202e" not in still
 
 
-def test_widgets_are_imported_only_when_somebody_tries_a_model() -> None:
+def test_widgets_are_imported_lazily() -> None:
     code = (
         "import sys, customlabels_nb.project.runnable; print([m for m in ('anywidget', 'torch') if m in sys.modules])"
     )

@@ -102,7 +102,7 @@ def _widgets(cls: type) -> Iterator[type]:
         yield from _widgets(own)
 
 
-def test_everything_that_a_page_may_name_is_listed(opened: Callable[[str], Screen]) -> None:
+def test_every_text_field_of_a_page_is_listed(opened: Callable[[str], Screen]) -> None:
     for module in pkgutil.iter_modules(widgets.__path__, "customlabels_nb.widgets."):
         importlib.import_module(module.name)
     known = set(_widgets(MessageHandler))

@@ -98,7 +98,7 @@ def test_actions_that_need_a_project_are_refused(page: Page) -> None:
     assert page.ask("training") == {"counts": None}
 
 
-def test_a_page_that_asks_nonsense_gets_an_error(page: Page) -> None:
+def test_malformed_requests_get_an_error(page: Page) -> None:
     for kind, content in (
         ("moved", {"position": {"mode": "x"}}), ("moved", {"position": {"where": 1}}),
         ("filter", {"filter": {"show": 3}}), ("view", {"image": 99}), ("nothing", {}),
@@ -142,7 +142,7 @@ def content_of(path: Path) -> dict[str, Any]:
     return content
 
 
-def test_the_file_holds_everything_and_no_name_gets_out_of_it(report: Report, tmp_path: Path) -> None:
+def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: Path) -> None:
     path = report.to_html(tmp_path / "results.html", images=4, pixels=160)
     text, content = path.read_text("utf-8"), content_of(path)
     assert text.count("<script") == 2
@@ -175,7 +175,7 @@ def test_the_code_can_stand_in_a_page() -> None:
         assert "</script" not in join_modules(STATIC / entry)
 
 
-def test_a_report_of_another_task_is_not_put_beside(report: Report) -> None:
+def test_report_of_another_task_is_not_compared(report: Report) -> None:
     boxes = pd.DataFrame({"image": ["a"], "label": ["x"], "left": [0], "top": [0], "width": [9], "height": [9]})
     other = cl.evaluate(boxes, boxes.assign(confidence=0.9))
     with pytest.raises(InputError, match="compared"):

@@ -36,7 +36,7 @@ def page(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(labelled.review(sort="name"), monkeypatch)
 
 
-def test_hello_and_show_tell_all_a_page_needs(page: Page) -> None:
+def test_hello_and_show_contain_the_page(page: Page) -> None:
     hello = page.ask("hello")
     assert hello["review"] == {"left": 6, "done": 0, "by_label": {"apple": 4, "pear": 2}}
     assert (hello["query"]["show"], hello["query"]["sort"]) == ("to_review", "name")
@@ -94,7 +94,7 @@ def test_boxes_of_an_image_of_unknown_size_are_drawn(page: Page, labelled: Proje
     assert page.ask("rows", view=session.view.number, ranges=[[0, 0]])["rows"][0]["size"] == [48, 36]
 
 
-def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
+def test_review_is_controlled_from_python(page: Page, labelled: Project) -> None:
     review = page.widget
     with pytest.raises(InputError, match="No image is selected"):
         review.approve()
@@ -118,7 +118,7 @@ def test_other_cells_steer_it(page: Page, labelled: Project) -> None:
         review.set_filter(show="unlabelled")
 
 
-def test_options_that_mean_nothing_are_refused(labelled: Project) -> None:
+def test_invalid_options_are_refused(labelled: Project) -> None:
     for wrong in ({"show": "errors"}, {"sort": "uncertainty"}, {"page_size": 10}, {"split": "valid"}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             labelled.review(**wrong)

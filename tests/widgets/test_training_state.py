@@ -53,7 +53,7 @@ def events(progress: TrainingProgress) -> Events:
     return stream
 
 
-def test_the_rest_takes_as_long_as_the_pace_says(clock: Clock, progress: TrainingProgress, events: Events) -> None:
+def test_remaining_time_follows_the_pace(clock: Clock, progress: TrainingProgress, events: Events) -> None:
     assert progress.seconds_left is None
     events.progress("training", 0, 100, unit="steps")
     assert progress.seconds_left is None
@@ -69,7 +69,7 @@ def test_the_rest_takes_as_long_as_the_pace_says(clock: Clock, progress: Trainin
     assert progress.seconds_left is None
 
 
-def test_the_last_minute_counts_not_the_beginning(clock: Clock, progress: TrainingProgress, events: Events) -> None:
+def test_pace_is_measured_over_the_last_minute(clock: Clock, progress: TrainingProgress, events: Events) -> None:
     events.progress("training", 0, 1_000)
     clock.now += 300  # a slow first step
     for done in range(1, 201):
@@ -92,7 +92,7 @@ def test_phases_are_shown_in_order_and_may_restart(clock: Clock, progress: Train
     assert progress.phases[-1].name == f"phase {3 * MOST_PHASES - 1}"
 
 
-def test_it_ends_once_and_its_time_stands_still(clock: Clock, progress: TrainingProgress, events: Events) -> None:
+def test_run_ends_once_and_its_time_stops(clock: Clock, progress: TrainingProgress, events: Events) -> None:
     assert (progress.status, progress.is_over) == (RUNNING, False)
     events.progress("training", 0, 10)
     clock.now += 5
@@ -144,7 +144,7 @@ def test_a_run_that_goes_back_replaces_what_came_after(events: Events, progress:
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=400), st.lists(st.floats(), min_size=1, max_size=20))
-def test_steps_always_grow_and_generations_tell_what_went(jumps: list[int], values: list[float]) -> None:
+def test_generations_mark_replaced_steps(jumps: list[int], values: list[float]) -> None:
     curve, known, generation = MetricCurve("ap50"), list[tuple[int, float, float]](), 0
     for number, step in enumerate(jumps):
         curve.add(step, number, values[number % len(values)])

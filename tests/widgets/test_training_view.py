@@ -63,7 +63,9 @@ def page(view: TrainingView, monkeypatch: pytest.MonkeyPatch) -> ViewPage:
     return ViewPage(view, monkeypatch)
 
 
-def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, events: Events, page: ViewPage) -> None:
+def test_hello_sends_everything_and_later_messages_only_changes(
+    view: TrainingView, events: Events, page: ViewPage
+) -> None:
     events.message("Kind: detection.")
     events.progress("reading", 2, 2)
     events.progress("training", 3, 9, unit="steps")
@@ -100,7 +102,7 @@ def test_hello_has_everything_and_later_news_only_what_grew(view: TrainingView, 
     assert buffers == []
 
 
-def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events: Events, page: ViewPage) -> None:
+def test_messages_are_complete_until_a_page_opens(view: TrainingView, events: Events, page: ViewPage) -> None:
     for step in (1, 2):
         events.metrics(step, loss=1.0)
         events.message(f"step {step}")
@@ -110,7 +112,7 @@ def test_until_a_page_is_heard_of_all_news_are_whole(view: TrainingView, events:
     assert len(news["figures"][0]["points"]) == len(news["messages"]["lines"]) == 2
 
 
-def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page: ViewPage) -> None:
+def test_thinned_metrics_are_sent_again(view: TrainingView, events: Events, page: ViewPage) -> None:
     for step in range(MOST_POINTS):
         events.metrics(step, loss=1.0)
     page.ask("hello")
@@ -121,9 +123,7 @@ def test_thinned_figures_are_sent_anew(view: TrainingView, events: Events, page:
     assert (curve["generation"], curve["from"], len(curve["points"])) == (1, 0, MOST_POINTS // 2 + 1)
 
 
-def test_at_most_ten_messages_a_second_and_the_last_word_arrives(
-    view: TrainingView, events: Events, page: ViewPage
-) -> None:
+def test_messages_are_throttled_and_the_last_one_arrives(view: TrainingView, events: Events, page: ViewPage) -> None:
     page.ask("hello")
     view._begin_sending()
     began = time.monotonic()
@@ -146,7 +146,7 @@ def test_at_most_ten_messages_a_second_and_the_last_word_arrives(
     assert not view._sender.is_alive()
 
 
-def test_a_page_that_is_gone_disturbs_nobody(
+def test_closed_page_does_not_disturb_the_run(
     view: TrainingView, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -214,7 +214,7 @@ def test_a_failed_run_has_no_result(view: TrainingView, events: Events) -> None:
     assert "0.912" not in view._fallback()
 
 
-def test_a_still_of_odd_runs(view: TrainingView, events: Events) -> None:
+def test_static_picture_of_unusual_runs(view: TrainingView, events: Events) -> None:
     events.metrics(1, f1=math.nan, loss=-1.0)
     events.metrics(1, f1=math.nan, loss=-1.0)
     events.metrics(2, f1=math.nan, loss=-1.0)

@@ -141,7 +141,7 @@ def test_a_crash_is_a_failed_record_with_its_reason(runner: BackgroundRunner, ho
     assert runner.run(f"{TASKS}:stored", {})["name"] == "fruit"
 
 
-def test_the_heartbeat_tells_the_progress(runner: BackgroundRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeat_contains_the_progress(runner: BackgroundRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running(runner)
     first = runner.record
     assert first is not None
@@ -228,7 +228,7 @@ def test_kernels_take_turns(reopen: Opener) -> None:
     second.close()
 
 
-def test_a_runner_on_another_computer_is_believed_for_a_while(store: SqlStore, runner: BackgroundRunner) -> None:
+def test_runner_on_another_computer_expires(store: SqlStore, runner: BackgroundRunner) -> None:
     there = RunnerRecord("x", "elsewhere", 1, now_us(), started=now_us())
     change_record(store, "trainer", lambda _: there)
     with pytest.raises(NotAllowedError, match="process 1 on elsewhere"):
@@ -256,7 +256,7 @@ def test_a_process_id_that_is_used_again_is_not_the_runner(store: SqlStore, runn
     assert runner.is_elsewhere
 
 
-def test_a_closed_runner_leaves_its_place(store: SqlStore, runner: BackgroundRunner, reopen: Opener) -> None:
+def test_closed_runner_releases_its_record(store: SqlStore, runner: BackgroundRunner, reopen: Opener) -> None:
     running, other = Running(runner), BackgroundRunner(reopen(), "trainer")
     runner.close()
     record = other.record

@@ -86,7 +86,7 @@ def test_failures_and_crashes_give_their_reason(helper: HelperProcess, how: str,
     assert helper.run(f"{TASKS}:add", [1])["sum"] == 1  # in a new process, if necessary
 
 
-def test_a_process_ended_for_lack_of_memory_says_so(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_kill_is_reported(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([3, 4])  # of the system, before and after
     monkeypatch.setattr(helper_process, "_memory_kills", lambda: next(counts))
     with pytest.raises(HelperError, match="because memory ran out"):

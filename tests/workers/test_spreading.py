@@ -52,7 +52,7 @@ def test_failing_tasks_are_halved_until_the_cause_is_alone(tmp_path: Path) -> No
     assert sorted(len(list(tmp_path.glob(f"{number}-*"))) for number in (bad, deadly)) == [4 * 3, 4 * 5]
 
 
-def test_an_error_that_is_not_of_one_task_ends_the_run() -> None:
+def test_error_of_the_worker_ends_the_run() -> None:
     with pytest.raises(HelperError, match=r"to='found' cannot be written: No space left.*\(on process \d+\)") as caught:
         Run(8, WorkerJob(ENTRY, {"full": 3}), workers=1)
     assert caught.value.kind == "InputError"

@@ -81,7 +81,7 @@ def heard() -> tuple[Events, list[str]]:
 
 
 @pytest.mark.thorough
-def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
+def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
     events, said = heard()
     model = boxed.train("one", events=events, **TINY)
     assert any(tells(sentence, "detector", "test", "boxes") for sentence in said)
@@ -103,7 +103,7 @@ def test_a_detector_from_boxes_to_its_evaluation(boxed: Project) -> None:
 
 
 @pytest.mark.thorough
-def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> None:
+def test_stopped_detector_resumes_to_equal_weights(boxed: Project) -> None:
     options = {**TINY, "steps": 4}
     whole = boxed.train("whole", **options)
     events = Events()
@@ -124,7 +124,7 @@ def test_a_stopped_detector_goes_on_to_the_very_same_weights(boxed: Project) -> 
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_several_labels_an_image(tmp_path: Path) -> None:
+def test_multi_label_model_is_trained(tmp_path: Path) -> None:
     project = create_project("several", tmp_path)
     kinds = ["s", "d", "sd", "ss", "ds", "dd", "s", "d", "sd", ""] * 2
     for i, kind in enumerate(kinds):
@@ -149,7 +149,7 @@ def test_several_labels_an_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_brands_from_logos_alone(tmp_path: Path) -> None:
+def test_brands_are_trained_from_logos(tmp_path: Path) -> None:
     project = create_project("brands", tmp_path)
     for name, letter in (("square", "s"), ("disc", "d")):
         scene(tmp_path / "logos" / f"{name}.png", 1, letter)
@@ -196,7 +196,7 @@ def test_backbones_of_a_size_are_trained_and_recorded_by_name(
         model.stop()
 
 
-def test_beginning_from_a_former_version(project: Project) -> None:
+def test_training_from_a_base_version(project: Project) -> None:
     project.train("first", progress=False)
     events, said = heard()
     project.train("second", base="latest", progress=False, events=events)
