@@ -150,9 +150,12 @@ def test_a_threshold_is_a_number(page: QuickPage, widget: QuickTest) -> None:
         page.ask("threshold", threshold="high")
 
 
-def test_quick_test_is_controlled_from_python(
-    page: QuickPage, widget: QuickTest, project: Project, photos: Path
-) -> None:  # noqa: F811
+def test_quick_test_runs_adds_and_undoes_from_python(
+    page: QuickPage,
+    widget: QuickTest,
+    project: Project,  # noqa: F811
+    photos: Path,  # noqa: F811
+) -> None:
     asked: list[int] = []
     widget.observe(lambda change: asked.append(change["new"]), "asked")
     with pytest.raises(InputError, match="no photo"):
