@@ -474,12 +474,12 @@ class LabellingJob:
         >>> job.results.empty
         True
         """
-        with self._acting("reviewer", "take back a decision in") as (connection, person):
+        with self._acting("reviewer", "withdraw a decision in") as (connection, person):
             tasks = self._tasks(connection, images)
             job_results.refuse_changed(connection, tasks, seen or {})
             for task in sorted(tasks):
                 leases.withdraw_decision(connection, task)
-            self._note(connection, "take back decision", person, {"images": list(tasks.values())}, len(tasks))
+            self._note(connection, "withdraw decision", person, {"images": list(tasks.values())}, len(tasks))
 
     def requeue(self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
@@ -620,7 +620,7 @@ class LabellingJob:
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
 
     def remove(self, person: str) -> None:
-        """Remove a person from the job, and give back the tasks they hold. Their answers stay.
+        """Remove a person from the job, and release the tasks they hold. Their answers stay.
 
         Raises
         ------
@@ -707,7 +707,7 @@ class LabellingJob:
     def label(self, *, mode: str = "single", page_size: int = 24, ask: bool | None = None) -> Any:
         """Open the screen in which you answer the tasks of the job, without seeing anybody else's answers.
 
-        Tasks are leased as you need them, and given back when the screen is closed. Each answer is stored immediately.
+        Tasks are leased as you need them, and released when the screen is closed. Each answer is stored immediately.
         For boxes and polygons, the screen is the annotator.
 
         Parameters

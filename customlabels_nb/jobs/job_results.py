@@ -273,7 +273,7 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
 
 
 def write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:
-    """Write the results of decided tasks to the datasets, and take back those of tasks that are open again.
+    """Write the results of decided tasks to the datasets, and remove those of tasks that are open again.
 
     Labels that a person gave outside of the job since it was created stay, and so does an image that a person found to
     have nothing to label. Boxes that a person deleted do not come back until there is a new answer.

@@ -141,7 +141,7 @@ class LabelerSession(DrawingSession):
         return self._tasks[image].image
 
     def heard(self) -> None:
-        """Note that there is a page. When there is none any more, the tasks are given back."""
+        """Note that there is a page. When there is none any more, the tasks are released."""
         self._heard = self.clock()
         if not self._watcher.is_alive():
             self._watcher = threading.Thread(target=self._watch, name="customlabels_nb labeler", daemon=True)
@@ -350,7 +350,7 @@ class LabelerSession(DrawingSession):
     def _send(self, images: Iterable[str]) -> None:
         """Store the answers of images whose state here has not been acknowledged.
 
-        After a StoreError they are sent again. What is refused for another reason is taken back here.
+        After a StoreError they are sent again. What is refused for another reason is reverted here.
         """
         self._unsent.update(name for name in images if name in self._tasks)
         refused = None

@@ -189,7 +189,7 @@ def _transact_as(
 
 # -- leasing ----------------------------------------------------------------------------------------
 def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
-    """Lease up to ``count`` tasks that the person has neither held, answered nor skipped, for ``count`` time limits.
+    """Lease up to ``count`` tasks that the person has neither held, answered nor skipped, for ``count`` times the job's lease.
 
     Images with known answers are mixed in. The list is shorter, or empty, if no more tasks need an answer of theirs.
     NotAllowedError is raised if the job does not run, or the person may not label.
@@ -269,7 +269,7 @@ def name_key(name: str) -> str:
 
 
 def stop(connection: Connection, job: int, who: str, state: str, reason: str = "", only: str = "TRUE") -> bool:
-    """Give a member no more tasks, take back those they hold, and tell whether there is such a member."""
+    """Give a member no more tasks, release those they hold, and return whether there is such a member."""
     sql = f"""UPDATE job_members SET state = :state, reason = :reason
         WHERE job = :job AND who = :who AND state <> 'removed' AND {only} RETURNING id"""
     is_stopped = fetch_one(connection, sql, job=job, who=who, state=state, reason=reason) is not None

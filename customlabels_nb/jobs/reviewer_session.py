@@ -403,7 +403,7 @@ class ReviewerSession(ReviewSession):
         }
 
     def send(self, images: Iterable[str]) -> None:
-        """Store the decisions about images in the job, and take back those that were undone.
+        """Store the decisions about images in the job, and withdraw those that were undone.
 
         StaleEditError is raised if others have decided an image, or answered in another way, since it was read.
         """

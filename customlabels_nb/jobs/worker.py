@@ -104,7 +104,7 @@ class Worker:
 
     @property
     def held(self) -> list[LeasedTask]:
-        """Tasks that this worker has leased and neither answered, skipped nor given back."""
+        """Tasks that this worker has leased and neither answered, skipped nor released."""
         return list(self._held.values())
 
     @property
@@ -137,7 +137,7 @@ class Worker:
     def lease(self, count: int = 10) -> list[LeasedTask]:
         """Lease up to ``count`` tasks. An empty list means that no more tasks need an answer of this person.
 
-        They are held for ``count`` times the job's time limit. If they are not answered by then, others may be asked.
+        They are held for ``count`` times the job's lease. If they are not answered by then, others may be asked.
 
         Raises
         ------
@@ -167,7 +167,7 @@ class Worker:
             return tasks
 
     def renew(self) -> int:
-        """Hold the leased tasks from now on for their time limits, and return how many are still held.
+        """Hold the leased tasks from now on for another lease, and return how many are still held.
 
         Examples
         --------

@@ -80,7 +80,7 @@ class _JobPages(ImagePages):
         return f"{self._project}: {progress['text']}. Run the cell to continue."
 
     def close(self) -> None:
-        """Close the widget, and give back the tasks.
+        """Close the widget, and release the tasks.
 
         Examples
         --------

@@ -83,7 +83,7 @@ class _PagePosition(NamedTuple):
     mode: str
     one: float
     own: Mapping[str, float]
-    overlap: float | None
+    iou_threshold: float | None
 
 
 class Results(MessageHandler, anywidget.AnyWidget):
@@ -98,7 +98,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
     selection : tuple of str
         The selected images.
     position : dict
-        The state of the sliders: ``mode``, ``one``, ``own``, ``overlap``.
+        The state of the sliders: ``mode``, ``one``, ``own``, ``iou_threshold``.
     """
 
     _esm = join_modules(STATIC / "results.js")
@@ -242,7 +242,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         >>> report = cl.evaluate(boxes.test_set, boxes.test_set)
         >>> widget = report.show()
         >>> widget.set_iou_threshold(0.75)
-        >>> widget.position["overlap"]
+        >>> widget.position["iou_threshold"]
         0.75
         """
         with self._lock:

@@ -91,7 +91,7 @@ class ResultsScreen:
         return self
 
     def move(self, slider: str, value: float, *, settle: bool = True) -> None:
-        """Move a slider ("threshold", "overlap") as the browser does while it is dragged."""
+        """Move a slider ("threshold", "iou-threshold") as the browser does while it is dragged."""
         self.root.locator(f".slider.{slider}").evaluate(
             """(node, [value, settle]) => {
                 node.value = value;

@@ -52,7 +52,7 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     )
     page.run_all()
     screen = screen_in(page, 1).ready()
-    start = {"mode": "assumed", "one": 0.5, "own": {}, "overlap": None}
+    start = {"mode": "assumed", "one": 0.5, "own": {}, "iou_threshold": None}
     expect_same(screen, page, "report", start)
     screen.mode("most confident")
     expect_same(screen, page, "report", {**start, "mode": "most confident"})
@@ -100,9 +100,9 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     expect(viewer).to_be_hidden()
 
     boxes = screen_in(page, 2).ready()
-    boxes.move("overlap", 0.6)
+    boxes.move("iou-threshold", 0.6)
     boxes.move("threshold", 0.4)
-    expect_same(boxes, page, "boxes", {"mode": "one", "one": 0.4, "own": {}, "overlap": 0.6})
+    expect_same(boxes, page, "boxes", {"mode": "one", "one": 0.4, "own": {}, "iou_threshold": 0.6})
     assert not page.errors, page.errors
 
 
@@ -294,7 +294,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
         for value in (0.05, 0.75):
             screen.move("threshold", value)
             said = screen.said()
-            told = scope["expected"](report, {"mode": "one", "one": value, "own": {}, "overlap": overlap})
+            told = scope["expected"](report, {"mode": "one", "one": value, "own": {}, "iou_threshold": overlap})
             assert said["shown"] == told["shown"][: len(said["shown"])]
             assert said == told | {"shown": said["shown"]}
         screen.show("all")

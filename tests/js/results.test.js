@@ -22,7 +22,7 @@ const labels = [{ label: "apple", color: "#ff0000" }, { label: "pear", color: "#
 
 // Four images of two labels; the third shows nothing, the pear of the fourth is missed.
 function multiLabel() {
-  const facts = { task: "multi-label", images: ["a/1.jpg", "a/2.jpg", "b/10.jpg", "b/9.jpg"], labels, cells: ["apple", "pear"], targets: [2, 1], assumed: [0.5, 0.5], slices: [{ column: "camera", values: [{ name: "left", start: 0, count: 2 }] }], groups: { suspects: [2] }, overlap: null };
+  const facts = { task: "multi-label", images: ["a/1.jpg", "a/2.jpg", "b/10.jpg", "b/9.jpg"], labels, cells: ["apple", "pear"], targets: [2, 1], assumed: [0.5, 0.5], slices: [{ column: "camera", values: [{ name: "left", start: 0, count: 2 }] }], groups: { suspects: [2] }, iou_threshold: null };
   const arrays = {
     confidence: Float64Array.of(0.9, 0.1, 0.4, 0.2, 0.7, 0.1, 0.8, 0.3), truth: Uint8Array.of(1, 0, 1, 0, 0, 0, 0, 1),
     rank: Int32Array.of(0, 1, 3, 2), slices: Int32Array.of(0, 2), fold: Uint8Array.of(0, 1, 0, 1), fold_thresholds: Float64Array.of(0.3, 0.3, 0.5, 0.1),
@@ -30,7 +30,7 @@ function multiLabel() {
   return new Engine(facts, arrays);
 }
 
-const at = (mode, more = {}) => ({ mode, one: 0.5, own: {}, overlap: null, ...more });
+const at = (mode, more = {}) => ({ mode, one: 0.5, own: {}, iou_threshold: null, ...more });
 
 test("a confidence that is the threshold counts, and one below it doesn't", () => {
   const engine = multiLabel();
@@ -174,7 +174,7 @@ test("arrow keys lead from cell to cell of the matrix and not beyond", () => {
 test("positions are the same if they give the same predictions", () => {
   assert.ok(samePosition(at("assumed"), at("assumed", { one: 0.9, own: { pear: 0.1 } })));
   assert.ok(!samePosition(at("one"), at("one", { one: 0.9 })));
-  assert.ok(!samePosition(at("assumed"), at("assumed", { overlap: 0.5 })));
+  assert.ok(!samePosition(at("assumed"), at("assumed", { iou_threshold: 0.5 })));
   assert.ok(!samePosition(at("per label"), at("per label", { own: { pear: 0.1 } })));
 });
 
@@ -251,7 +251,7 @@ test("the most confident label of each image is what counts without thresholds",
 });
 
 test("masks have their polygons, the IoU of the kernel, and a path of their own", () => {
-  const facts = { task: "polygons", images: ["1.jpg"], labels, cells: ["apple", "pear", "background"], targets: [2, 0], test_images: [1, 0], slices: [], groups: {}, overlap: 0.5, least_overlap: 0.05, whole: 1, fallback: 0.5 };
+  const facts = { task: "polygons", images: ["1.jpg"], labels, cells: ["apple", "pear", "background"], targets: [2, 0], test_images: [1, 0], slices: [], groups: {}, iou_threshold: 0.5, least_iou_threshold: 0.05, whole: 1, fallback: 0.5 };
   const [boxes, square] = [Float32Array.of(0, 0, 9, 9, 20, 0, 9, 9), [0, 0, 9, 0, 9, 9, 0, 9]];
   const arrays = {
     rank: Int32Array.of(0), slices: new Int32Array(0), image: Int32Array.of(0, 0), label: Int32Array.of(0, 0), confidence: Float64Array.of(0.9, 0.8), box: boxes, on_crowd: new Float64Array(2), by_label: Int32Array.of(0, 1),
@@ -260,7 +260,7 @@ test("masks have their polygons, the IoU of the kernel, and a path of their own"
     polygon_end: Int32Array.of(2, 2), ring_end: Int32Array.of(4, 7), points: Float32Array.of(...square, 2, 2, 4, 2, 4, 4), truth_polygon_end: Int32Array.of(1, 2), truth_ring_end: Int32Array.of(4, 7), truth_points: Float32Array.of(...square, 20, 0, 29, 0, 29, 9),
   };
   const engine = new Engine(facts, arrays);
-  const items = itemsOf(engine, engine.state(at("one", { one: 0.5, overlap: 0.5 })), 0);
+  const items = itemsOf(engine, engine.state(at("one", { one: 0.5, iou_threshold: 0.5 })), 0);
   assert.deepEqual(items.map(({ result, iou }) => [result, iou]).sort(), [["fn", 0.25], ["fp", 0.25], ["tp", 0.75]]);
   const [hit] = items;
   assert.deepEqual(hit.box.polygon, [[[0, 0], [9, 0], [9, 9], [0, 9]], [[2, 2], [4, 2], [4, 4]]]);

@@ -21,7 +21,7 @@ const answers = asked.map(({ position, filter }) => {
     averages: engine.isDetection ? [state.mAP, state.mAR, ...state.average_precision] : null,
     matrix: plain(cells), cell_images: plain(images), counts: countsOf(engine, bits, facts.groups),
     chosen: chooseImages(engine, state, filter),
-    curve: Object.fromEntries(Object.entries(engine.curve(position.overlap)).map(([name, values]) => [name, plain(values)])),
+    curve: Object.fromEntries(Object.entries(engine.curve(position.iou_threshold)).map(([name, values]) => [name, plain(values)])),
     items: itemsOf(engine, state, 0).filter(({ result }) => result !== "tn").map(({ label, confidence, result }) => [facts.labels[label].label, confidence, result]),
   };
 });

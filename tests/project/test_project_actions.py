@@ -79,11 +79,11 @@ def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: Page, pro
     image = project.test_set.images["image"].iloc[0]
     everything = model.detect(image, threshold=0).table
     assert len(everything) == 3
-    page.ask("keep", position={"mode": "one", "one": 0.0, "own": {}, "overlap": None})
+    page.ask("keep", position={"mode": "one", "one": 0.0, "own": {}, "iou_threshold": None})
     assert set(model.thresholds.values()) == {0.0}
     assert len(model.detect(image).table) == 3
     own = {"disc": 1.0, "stripes": 1.0, "triangle": 1.0}
-    page.ask("keep", position={"mode": "per label", "one": 0.5, "own": own, "overlap": None})
+    page.ask("keep", position={"mode": "per label", "one": 0.5, "own": own, "iou_threshold": None})
     assert model.thresholds == own
     assert model.detect(image).table.empty
     model.stop()
@@ -178,7 +178,7 @@ def test_results_are_controlled_from_python(page: Page, project: Project) -> Non
     assert page.pushed[-1]["position"]["own"] == {"disc": 0.9}
     seen: list[Any] = []
     screen.observe(lambda change: seen.append(change.new["mode"]), "position")
-    page.ask("moved", position={"mode": "cross-validated", "one": 0.5, "own": {}, "overlap": None})
+    page.ask("moved", position={"mode": "cross-validated", "one": 0.5, "own": {}, "iou_threshold": None})
     assert seen == ["cross-validated"]
     for change in ({"show": "nonsense"}, {"color": "red"}, {"label": "kiwi"}):
         with pytest.raises((InputError, LabelError)):

@@ -41,7 +41,7 @@ VALUES: dict[str, Any] = {
     "text": "Look.", "instructions": INSTRUCTIONS, "line": 1, "name": "plum", "into": "pear", "before": "pear",
     "color": "#112233", "seen": 0, "id": 10**6, "unit": "day", "format": "coco", "folder": "out", "path": "out.html",
     "splits": ["train"], "include": [], "job": "check", "do": "stop", "action": "pause", "about": "", "source": "none",
-    "model": "fruit.1", "mode": "one", "one": 0.5, "own": {"apple": 0.5}, "overlap": None, "what": "page",
+    "model": "fruit.1", "mode": "one", "one": 0.5, "own": {"apple": 0.5}, "iou_threshold": None, "what": "page",
     "op": "label", "number": 1, "key": "k", "threshold": 0.5, "budget": "2min", "target": 0.9,
     "link": {"label": "apple"},
 }  # fmt: skip

@@ -77,7 +77,7 @@ def test_pictures_come_small_and_whole(page: Page) -> None:
 
 
 def test_intervals_are_those_of_the_position(page: Page) -> None:
-    position = {"mode": "one", "one": 0.3, "own": {}, "overlap": None}
+    position = {"mode": "one", "one": 0.3, "own": {}, "iou_threshold": None}
     found = page.ask("intervals", position=position)["intervals"]
     page.widget.set_thresholds(0.3)
     assert found == {name: list(ends) for name, ends in page.widget.exploration.intervals().items()}

@@ -216,7 +216,7 @@ class Mistakes:
         True labels without any prediction, and predictions without any true label.
     misplaced : DataFrame
         Predicted boxes that overlap a true box of the same label but do not match it (detection), with the IoU as
-        ``overlap``.
+        ``iou``.
     """
 
     suspects: pd.DataFrame
@@ -386,9 +386,9 @@ def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.Data
 
 def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Split the mistakes of a detector into confusions, missed boxes, background boxes and imprecise boxes."""
-    alarms = case.alarms.assign(overlap=_iou_with_own(case))
+    alarms = case.alarms.assign(iou=_iou_with_own(case))
     other = alarms["taken_for"].notna()
-    near = ~other & (alarms["overlap"] >= NEAR)
+    near = ~other & (alarms["iou"] >= NEAR)
     taken, beside = alarms[other], alarms[near]
 
     def table(rows: pd.DataFrame, truth: object, predicted: object) -> pd.DataFrame:
@@ -407,7 +407,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
         table(taken, taken["taken_for"], taken["label"]),
         table(missed, missed["label"], None),
         table(alone, None, alone["label"]),
-        table(beside, beside["label"], beside["label"]).assign(overlap=beside["overlap"].to_numpy()),
+        table(beside, beside["label"], beside["label"]).assign(iou=beside["iou"].to_numpy()),
     )
 
 
@@ -613,7 +613,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         return
     missed = pd.MultiIndex.from_frame(case.misses[["image", "label"]])
     lacking = pd.MultiIndex.from_frame(misplaced[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
-    misplaced = misplaced[lacking & misplaced["overlap"].between(MISPLACED_IOU, needed, inclusive="left")]
+    misplaced = misplaced[lacking & misplaced["iou"].between(MISPLACED_IOU, needed, inclusive="left")]
     targets = misplaced["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
     times = misplaced.groupby("predicted")["predicted"].transform("size")
     misplaced = misplaced[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
@@ -623,11 +623,11 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     which = listed(labels) + (" is found, but its" if len(labels) == 1 else " are found, but their")
     text = (
         f"{which} {case.shapes} are imprecise {len(misplaced):,} times: their IoU with the true {case.shapes} is "
-        f"{misplaced['overlap'].mean():.2f} on average, and {needed:g} is required. Check that all {case.shapes} are "
+        f"{misplaced['iou'].mean():.2f} on average, and {needed:g} is required. Check that all {case.shapes} are "
         "drawn tightly and consistently, in the training and test images."
     )
     by = case.each(misplaced["predicted"])
-    images = misplaced.sort_values("overlap", kind="stable", ignore_index=True)
+    images = misplaced.sort_values("iou", kind="stable", ignore_index=True)
     yield AdviceItem("misplaced", text, labels, images, case.look(images), case.gain(tp=by, fp=-by, fn=-by))
 
 

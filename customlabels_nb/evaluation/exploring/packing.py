@@ -46,8 +46,8 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         "targets": outcomes.targets.tolist(),
         "test_images": outcomes.test_images.tolist(),
         "bare": int(outcomes.bare.sum()),
-        "overlap": None,
-        "least_overlap": LEAST_IOU,
+        "iou_threshold": None,
+        "least_iou_threshold": LEAST_IOU,
         "whole": WHOLE,
         "fallback": FALLBACK_THRESHOLD,
     }
@@ -68,7 +68,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         facts["assumed"] = assumed_thresholds(outcomes).tolist()
     elif isinstance(outcomes, Boxes):
         arrays |= _boxes(outcomes)
-        facts["overlap"] = outcomes.iou_threshold
+        facts["iou_threshold"] = outcomes.iou_threshold
     return facts, arrays
 
 

@@ -110,12 +110,12 @@ class Position:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the position to the format used by the page and its saved state."""
-        return {"mode": self.mode, "one": self.one, "own": dict(self.own), "overlap": self.iou_threshold}
+        return {"mode": self.mode, "one": self.one, "own": dict(self.own), "iou_threshold": self.iou_threshold}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
         """Create a position from the result of :meth:`to_dict`."""
-        return cls(**{"iou_threshold" if name == "overlap" else name: value for name, value in state.items()})
+        return cls(**state)
 
 
 def position_of(evaluation: Evaluation) -> Position:

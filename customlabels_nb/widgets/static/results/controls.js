@@ -30,14 +30,14 @@ export class Controls {
     this.threshold = slider("threshold", "threshold", 0.005, (isSettled) => this._slide(isSettled));
     this.value = element("output", { class: "value" });
     this.of = element("bdi", { class: "faint of" });
-    this.overlap = slider("overlap", "IoU threshold", 0.01, (isSettled) => this._overlap(isSettled));
-    this.overlapValue = element("output", { class: "value" });
-    this.overlapBar = element("label", { class: "overlap-band", title: "Minimum intersection over union at which a predicted box matches a true box" }, "IoU", this.overlap, this.overlapValue);
+    this.iouThreshold = slider("iou-threshold", "IoU threshold", 0.01, (isSettled) => this._moveIou(isSettled));
+    this.iouValue = element("output", { class: "value" });
+    this.iouBar = element("label", { class: "iou-band", title: "Minimum intersection over union at which a predicted box matches a true box" }, "IoU", this.iouThreshold, this.iouValue);
     this.keep = element("button", { type: "button", class: "primary keep", text: "Save thresholds", title: "Save them in the model version: model.detect() uses them from now on", on: { click: onKeep } });
     this.node = element(
       "div", { class: "band labelbar controls" }, element("span", { class: "what", text: "Threshold" }),
       element("span", { class: "tabs", attributes: { role: "group", "aria-label": "Thresholds" } }, ...this.tabs),
-      this.threshold, this.value, this.of, this.overlapBar, element("span", { class: "spring" }), this.keep,
+      this.threshold, this.value, this.of, this.iouBar, element("span", { class: "spring" }), this.keep,
     );
   }
 
@@ -46,8 +46,8 @@ export class Controls {
     this.engine = engine;
     this.kept = kept;
     show(this.tabs[0], engine.isSingle);
-    show(this.overlapBar, engine.isDetection);
-    this.overlap.min = String(engine.facts.least_overlap);
+    show(this.iouBar, engine.isDetection);
+    this.iouThreshold.min = String(engine.facts.least_iou_threshold);
     show(this.tabs[2], engine.canCrossValidate);
     show(this.keep, canKeep);
   }
@@ -72,9 +72,9 @@ export class Controls {
     setText(this.value, value.toFixed(3));
     setText(this.of, position.mode === ONE ? "" : isWaiting ? "select a label" : label ?? "mean");
     this.of.title = this.of.textContent;
-    if (position.overlap !== null) {
-      setValue(this.overlap, String(position.overlap));
-      setText(this.overlapValue, position.overlap.toFixed(2));
+    if (position.iou_threshold !== null) {
+      setValue(this.iouThreshold, String(position.iou_threshold));
+      setText(this.iouValue, position.iou_threshold.toFixed(2));
     }
   }
 
@@ -112,8 +112,8 @@ export class Controls {
     this.moveTo(Number(this.threshold.value), isSettled);
   }
 
-  _overlap(isSettled) {
-    this.onMove({ ...this.state.position, overlap: Number(this.overlap.value) }, isSettled);
+  _moveIou(isSettled) {
+    this.onMove({ ...this.state.position, iou_threshold: Number(this.iouThreshold.value) }, isSettled);
   }
 
   _mode(mode) {

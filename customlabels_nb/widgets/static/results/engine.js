@@ -11,7 +11,7 @@ export const MOST_CONFIDENT = "most confident";
 
 // Return true if two positions give the same predictions, whatever they keep for other modes.
 export function samePosition(one, other) {
-  const key = ({ mode, one: value, own, overlap }) => JSON.stringify([mode, overlap, mode === ONE ? value : null, mode === PER_LABEL ? own : null]);
+  const key = ({ mode, one: value, own, iou_threshold: iouThreshold }) => JSON.stringify([mode, iouThreshold, mode === ONE ? value : null, mode === PER_LABEL ? own : null]);
   return key(one) === key(other);
 }
 
@@ -56,26 +56,26 @@ export class Engine {
 
   // -- thresholds ---------------------------------------------------------------------------------------
   // Return the matches at an IoU threshold, and the assumed thresholds that result.
-  at(overlap) {
-    let found = this.matched.get(overlap);
+  at(iouThreshold) {
+    let found = this.matched.get(iouThreshold);
     if (!found) {
-      found = matchBoxes(this.arrays, overlap, this.facts.whole);
+      found = matchBoxes(this.arrays, iouThreshold, this.facts.whole);
       if (this.matched.size > 30) this.matched.delete(this.matched.keys().next().value);
-      this.matched.set(overlap, found);
+      this.matched.set(iouThreshold, found);
     }
     return found;
   }
 
-  assumed(overlap) {
+  assumed(iouThreshold) {
     if (!this.isDetection) return Float64Array.from(this.facts.assumed);
-    const found = this.at(overlap);
+    const found = this.at(iouThreshold);
     found.assumed ??= assumedOf(this.arrays, found, this.k, this.facts.fallback);
     return found.assumed;
   }
 
   // Return the average precision of each label at an IoU threshold, and the means over the tested labels.
-  averages(overlap) {
-    const found = this.at(overlap);
+  averages(iouThreshold) {
+    const found = this.at(iouThreshold);
     if (!found.averages) {
       const { average, recall } = averagePrecisions(this.arrays, found, this.facts.targets);
       found.averages = { average_precision: average, mAP: this._mean(average), mAR: this._mean(recall) };
@@ -84,9 +84,9 @@ export class Engine {
   }
 
   // Return the concatenated thresholds of the folds.
-  foldThresholds(overlap) {
+  foldThresholds(iouThreshold) {
     if (!this.isDetection) return this.arrays.fold_thresholds;
-    const found = this.at(overlap);
+    const found = this.at(iouThreshold);
     if (!found.folds) {
       found.folds = new Float64Array(this.foldCount * this.k);
       const { fold } = this.arrays;
@@ -98,13 +98,13 @@ export class Engine {
   }
 
   // Return thresholds by label for display, and by fold and label for computation.
-  thresholds({ mode, one, own, overlap }) {
+  thresholds({ mode, one, own, iou_threshold: iouThreshold }) {
     if (mode === MOST_CONFIDENT) {
       const none = new Float64Array(this.k);
       return { shown: none, applied: none, fold: this.noFold };
     }
     if (mode === CROSS_VALIDATED && this.canCrossValidate) {
-      const folds = this.foldThresholds(overlap);
+      const folds = this.foldThresholds(iouThreshold);
       const shown = new Float64Array(this.k);
       for (let label = 0; label < this.k; label += 1) {
         let sum = 0;
@@ -113,7 +113,7 @@ export class Engine {
       }
       return { shown, applied: folds, fold: this.arrays.fold };
     }
-    const shown = mode === ONE ? new Float64Array(this.k).fill(one) : Float64Array.from(this.assumed(overlap));
+    const shown = mode === ONE ? new Float64Array(this.k).fill(one) : Float64Array.from(this.assumed(iouThreshold));
     if (mode === PER_LABEL) this.facts.labels.forEach(({ label }, at) => { if (Object.hasOwn(own, label)) shown[at] = own[label]; });
     return { shown, applied: shown, fold: this.noFold };
   }
@@ -123,7 +123,7 @@ export class Engine {
     const { shown, applied, fold } = this.thresholds(position);
     const state = { position, thresholds: shown, applied, fold, isTop: position.mode === MOST_CONFIDENT && this.isSingle };
     const counts = this.isDetection ? this._countBoxes(state) : this._countPairs(state);
-    return Object.assign(state, counts, this._figures(counts, shown), this.isDetection ? this.averages(position.overlap) : {});
+    return Object.assign(state, counts, this._figures(counts, shown), this.isDetection ? this.averages(position.iou_threshold) : {});
   }
 
   // Return a test for cells [image × k + label] that have a prediction: the given ones, or the most confident ones.
@@ -162,7 +162,7 @@ export class Engine {
 
   _countBoxes({ position, applied, fold }) {
     const { k, arrays: { image, label, confidence, truth_crowd: crowd, truth_image: where } } = this;
-    const { match, ignored } = this.at(position.overlap);
+    const { match, ignored } = this.at(position.iou_threshold);
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
     const bits = new Uint8Array(this.n);
@@ -263,8 +263,8 @@ export class Engine {
   }
 
   others(state) {
-    const found = this.at(state.position.overlap);
-    found.rivals ??= rivalsOf(this.arrays, state.position.overlap, this.facts.whole, found.match);
+    const found = this.at(state.position.iou_threshold);
+    found.rivals ??= rivalsOf(this.arrays, state.position.iou_threshold, this.facts.whole, found.match);
     state.others ??= takenFor(this.arrays, found.rivals, state);
     return state.others;
   }
@@ -360,8 +360,8 @@ export class Engine {
   }
 
   // Return the confidence of the prediction that matches each true box, or 0.
-  wouldMatch({ position: { overlap } }) {
-    const found = this.at(overlap);
+  wouldMatch({ position: { iou_threshold: iouThreshold } }) {
+    const found = this.at(iouThreshold);
     if (!found.would) {
       found.would = new Float64Array(this.arrays.truth_image.length);
       for (let at = 0; at < found.match.length; at += 1) if (found.match[at] >= 0) found.would[found.match[at]] = this.arrays.confidence[at];
@@ -371,8 +371,8 @@ export class Engine {
 
   // -- curves -------------------------------------------------------------------------------------------------
   // Count correct and all predictions of each label at each threshold of the grid, [label × (GRID + 1) + step].
-  curveCounts(overlap) {
-    const key = this.isDetection ? overlap : 0;
+  curveCounts(iouThreshold) {
+    const key = this.isDetection ? iouThreshold : 0;
     if (this.curves?.key === key) return this.curves;
     const width = GRID + 1;
     const right = new Int32Array(this.k * width);
@@ -385,7 +385,7 @@ export class Engine {
       if (hit) right[label * width + step] += 1;
     };
     if (this.isDetection) {
-      const { match, ignored } = this.at(overlap);
+      const { match, ignored } = this.at(iouThreshold);
       const { label, confidence } = this.arrays;
       for (let at = 0; at < match.length; at += 1) if (!ignored[at]) add(label[at], confidence[at], match[at] >= 0);
     } else {
@@ -403,8 +403,8 @@ export class Engine {
   }
 
   // Compute F1, precision (NaN without predictions) and recall at each threshold of the grid, of one label or averaged.
-  curve(overlap, label = null) {
-    const { right, all } = this.curveCounts(overlap);
+  curve(iouThreshold, label = null) {
+    const { right, all } = this.curveCounts(iouThreshold);
     const width = GRID + 1;
     const labels = label === null ? [...this.tested.keys()].filter((own) => this.tested[own]) : [label];
     const found = { f1: new Float64Array(width), precision: new Float64Array(width), recall: new Float64Array(width) };

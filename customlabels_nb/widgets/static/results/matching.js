@@ -3,9 +3,9 @@
 
 // Return the match of each prediction at an IoU threshold (-1 for none), and the predictions on crowds, which are
 // ignored. Pairs are sorted by prediction.
-export function matchBoxes(boxes, overlap, whole) {
+export function matchBoxes(boxes, iouThreshold, whole) {
   const { pair_prediction: asks, pair_truth: asked, pair_iou: iou, on_crowd: onCrowd } = boxes;
-  const least = Math.min(overlap, whole);
+  const least = Math.min(iouThreshold, whole);
   const match = new Int32Array(boxes.image.length).fill(-1);
   const taken = new Uint8Array(boxes.truth_image.length);
   for (let at = 0; at < asks.length; at += 1) {
@@ -20,9 +20,9 @@ export function matchBoxes(boxes, overlap, whole) {
 }
 
 // Return the pairs of an unmatched prediction and a true box of another label that overlap enough, as positions.
-export function rivalsOf(boxes, overlap, whole, match) {
+export function rivalsOf(boxes, iouThreshold, whole, match) {
   const { other_prediction: asks, other_iou: iou } = boxes;
-  const least = Math.min(overlap, whole);
+  const least = Math.min(iouThreshold, whole);
   const found = [];
   for (let at = 0; at < asks.length; at += 1) if (iou[at] >= least && match[asks[at]] < 0) found.push(at);
   return Int32Array.from(found);

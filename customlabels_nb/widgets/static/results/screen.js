@@ -299,9 +299,9 @@ export class ResultsScreen {
   _showCurves(label) {
     const { engine, state, position } = this;
     const at = labelAt(engine, label);
-    const key = `${position.overlap} ${at}`;
+    const key = `${position.iou_threshold} ${at}`;
     if (this.curveKey !== key || this.curveEngine !== engine) {
-      this.curve = engine.curve(position.overlap, at);
+      this.curve = engine.curve(position.iou_threshold, at);
       [this.curveKey, this.curveEngine] = [key, engine];
     }
     const now = at === null ? state.means : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
