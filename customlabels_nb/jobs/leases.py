@@ -189,7 +189,7 @@ def _transact_as(
 
 # -- leasing ----------------------------------------------------------------------------------------
 def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
-    """Lease up to ``count`` tasks that the person has neither held, answered nor skipped, for ``count`` times the job's lease.
+    """Lease up to ``count`` tasks that a person has not held, answered or skipped, for ``count`` times the job's lease.
 
     Images with known answers are mixed in. The list is shorter, or empty, if no more tasks need an answer of theirs.
     NotAllowedError is raised if the job does not run, or the person may not label.

@@ -40,7 +40,6 @@ def test_nothing_is_shown_without_show(capsys: pytest.CaptureFixture[str]) -> No
     with watch(Events(heard.append), show=False) as stream:
         stream.progress("reading", 1, 3)
         stream.message("read")
-    stream.message("afterwards")
     assert heard == [Progress("reading", 1, 3), Message("read")]
     assert capsys.readouterr() == ("", "")
 
