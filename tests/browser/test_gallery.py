@@ -74,6 +74,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     gallery.press("Control+Shift+Z")  # keys continue where they were
     expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
 
+    gallery.expect_saved(60)
     gallery.choose("show", "labelled")
     expect(root.locator(".position")).to_have_text("1–8 of 8")
     assert gallery.names() == [f"{number:03}" for number in range(5, 13)]
