@@ -102,7 +102,7 @@ MISTAKES = [
     ),
     Bug("core/tables.py", "if not 1 <= len(text) <= max_length:", "if not 1 <= len(text) < max_length:", "core"),
     Bug("datasets/splitting.py", "(on == 0) | (on == units_with)", "(on == 0)", "datasets"),
-    Bug("diagnostics/frontends.py", "if _parts(found, 1) < (7,):", "if _parts(found, 1) <= (7,):", "diagnostics"),
+    Bug("diagnostics/frontends.py", "if _parts(version, 1) < (7,):", "if _parts(version, 1) <= (7,):", "diagnostics"),
     Bug("evaluation/metrics.py", "here = (tp + fn) > 0", "here = (tp + fp) > 0", "evaluation"),
     Bug(
         "examples/_drawing.py",
@@ -122,7 +122,7 @@ MISTAKES = [
         "label in self._labels.get(image, ())",
         "ingest",
     ),
-    Bug("jobs/agreement.py", "return 2 * found >= GOLD_F1 * given", "return found >= GOLD_F1 * given", "jobs"),
+    Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * given", "return common >= GOLD_F1 * given", "jobs"),
     Bug("models/artifact.py", 'content["format"] != FORMAT', 'content["format"] == "0.9"', "models"),
     Bug(
         "remote/content_cache.py",
