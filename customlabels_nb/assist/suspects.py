@@ -194,9 +194,9 @@ class _Case:
         """Return the boxes at nearly the same place as another box of the label, with the IoU, the less supported."""
         same = np.triu(iou(self.box, self.box) * (self.label[:, None] == self.label), 1)
         result: dict[int, float] = {}
-        for first, two in np.argwhere(same >= _COPY).tolist():
-            if first not in result and two not in result:
-                result[two if self.support[first] >= self.support[two] else first] = float(same[first, two])
+        for first, second in np.argwhere(same >= _COPY).tolist():
+            if first not in result and second not in result:
+                result[second if self.support[first] >= self.support[second] else first] = float(same[first, second])
         return result
 
 

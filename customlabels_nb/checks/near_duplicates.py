@@ -423,8 +423,8 @@ def _different(table: pd.DataFrame, what: str) -> Finding:
 
 def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """Check whether the labels of two copies conflict. A subset does not, because a crop may show fewer objects."""
-    first, two = set(labels), set(other)
-    return bool(first and two) and not (first <= two or two <= first)
+    first, second = set(labels), set(other)
+    return bool(first and second) and not (first <= second or second <= first)
 
 
 def _labels(labels: tuple[str, ...]) -> str:

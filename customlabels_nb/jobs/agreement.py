@@ -105,8 +105,8 @@ def measure_agreement(answers: pd.DataFrame, task: str, labels: Sequence[str] = 
     rows = csr_array(hstack([counts, scaled, csr_array(size[:, None])], format="csr"))
     if task == "single-label":
         pairs["kappa"] = _kappa_of_one(compared, votes, len(pairs))
-        first, two = (votes.value[compared[side]] for side in ("first", "second"))
-        mixed = _confusions(votes, pairs, compared["pair"], first, two)
+        first, second = (votes.value[compared[side]] for side in ("first", "second"))
+        mixed = _confusions(votes, pairs, compared["pair"], first, second)
     else:
         pairs["kappa"] = _kappa_of_several(compared, members, len(pairs))
         mixed = _confusions(votes, pairs, *np.empty((3, 0), dtype=np.int64))
@@ -191,26 +191,26 @@ def _compared_people(votes: Votes) -> tuple[dict[str, IntArray], pd.DataFrame]:
 
 def _kappa_of_one(compared: dict[str, IntArray], votes: Votes, pairs: int) -> FloatArray:
     many, pair = len(votes.labels), compared["pair"]
-    first, two = votes.value[compared["first"]], votes.value[compared["second"]]
+    first, second = votes.value[compared["first"]], votes.value[compared["second"]]
     tasks = np.bincount(pair, minlength=pairs)
-    used = [np.bincount(pair * many + value, minlength=pairs * many).reshape(pairs, many) for value in (first, two)]
+    used = [np.bincount(pair * many + value, minlength=pairs * many).reshape(pairs, many) for value in (first, second)]
     expected = (used[0] * used[1]).sum(axis=1) / tasks**2
-    return _ratio(np.bincount(pair, first == two, pairs) / tasks - expected, 1 - expected)
+    return _ratio(np.bincount(pair, first == second, pairs) / tasks - expected, 1 - expected)
 
 
 def _kappa_of_several(compared: dict[str, IntArray], members: csr_array, pairs: int) -> FloatArray:
     """Return Cohen's kappa of all decisions for or against a label."""
-    pair, earlier, two = compared["pair"], members[compared["first"]], members[compared["second"]]
-    given = [np.bincount(pair, each.sum(axis=1), pairs) for each in (earlier, two, earlier.multiply(two))]
+    pair, earlier, later = compared["pair"], members[compared["first"]], members[compared["second"]]
+    given = [np.bincount(pair, each.sum(axis=1), pairs) for each in (earlier, later, earlier.multiply(later))]
     decisions = np.bincount(pair, minlength=pairs) * (members.shape[1] - 1)
     first, second, both = (part / decisions for part in given)
     expected = first * second + (1 - first) * (1 - second)
     return _ratio(1 - first - second + 2 * both - expected, 1 - expected)
 
 
-def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, first: IntArray, two: IntArray) -> pd.DataFrame:
+def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, first: IntArray, second: IntArray) -> pd.DataFrame:
     """Count how often the people of each pair gave two different values to the same image or object."""
-    table = pd.DataFrame({"pair": pair, "low": np.minimum(first, two), "high": np.maximum(first, two)})
+    table = pd.DataFrame({"pair": pair, "low": np.minimum(first, second), "high": np.maximum(first, second)})
     counts = table.groupby(["pair", "low", "high"]).size()
     mixed = counts.rename("times").reset_index()
     mixed = mixed[mixed["low"] != mixed["high"]].reset_index(drop=True)
@@ -280,7 +280,7 @@ def describe_people(
     result["skipped"] = pd.Series(skipped, dtype="int64").reindex(names, fill_value=0)
     result["seconds"] = groups["seconds"].median().reindex(names)
     others = _votes_of_others(votes)
-    if task != "single-label":  # an object that a person and most others do not see is no evidence
+    if task != "single-label":  # agreeing that an object is absent says nothing about a person
         others = others[(others["value"] > 0) | (others["usual"] > 0)]
     same = others["value"] == others["usual"]
     result["agreement"] = (
@@ -366,8 +366,8 @@ def _gold_answers(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.Da
     if task == "single-label":
         right = rows["label"].fillna("").eq(known["label"].fillna("")).tolist()
     elif task == "multi-label":
-        sets = [(set(given), set(two)) for given, two in zip(rows["labels"], known["labels"], strict=True)]
-        right = [_reaches(len(given & two), len(given) + len(two)) for given, two in sets]
+        sets = [(set(given), set(correct)) for given, correct in zip(rows["labels"], known["labels"], strict=True)]
+        right = [_reaches(len(given & correct), len(given) + len(correct)) for given, correct in sets]
     else:
         both = pd.concat([drawn_boxes(known["boxes"]).assign(person=0), drawn_boxes(rows["boxes"]).assign(person=1)])
         both = both.sort_values(["answer_at", "person"], kind="stable")
@@ -382,5 +382,5 @@ def _gold_answers(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.Da
 
 
 def _reaches(common: int, given: int) -> bool:
-    """Check whether ``found`` common labels or boxes, of ``given`` on both sides, make an answer right."""
+    """Check whether ``common`` equal labels or boxes, of ``given`` on both sides, make an answer right."""
     return 2 * common >= GOLD_F1 * given

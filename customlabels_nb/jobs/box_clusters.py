@@ -134,8 +134,11 @@ def _link(root: IntArray, first: Sequence[int], second: Sequence[int]) -> None:
     """Join boxes to clusters in the order of the pairs, where each two boxes of a cluster are one of the pairs."""
     near = set(zip(first, second, strict=True))
     clusters: dict[int, list[int]] = {}
-    for left_box, two in zip(first, second, strict=True):
-        here, there = clusters.setdefault(left_box, [left_box]), clusters.setdefault(two, [two])
+    for earlier, later in zip(first, second, strict=True):
+        here, there = (
+            clusters.setdefault(earlier, [earlier]),
+            clusters.setdefault(later, [later]),
+        )
         if here is not there and all((min(a, b), max(a, b)) in near for a in here for b in there):
             here += there
             clusters |= dict.fromkeys(there, here)

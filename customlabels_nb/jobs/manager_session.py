@@ -199,10 +199,10 @@ class ManagerSession:
         """Describe which labels are mixed up, by pairs of people, and by all of them if images have one label."""
         hints, single = [], self.job.task == t.TASKS[0]
         for row in pairs.head(_MOST_MIXED).itertuples():
-            first, two = (_label(label) for label in (row.label, row.other_label))
+            first, second = (_label(label) for label in (row.label, row.other_label))
             who = [{"person": row.person}, " and ", {"person": row.other}]
-            parts = [*who, " mix up ", first, " and ", two, f" ({row.times:,} of {row.of:,})."]
-            link = {"mixed": [first["label"], two["label"], row.person, row.other]} if single else None
+            parts = [*who, " mix up ", first, " and ", second, f" ({row.times:,} of {row.of:,})."]
+            link = {"mixed": [first["label"], second["label"], row.person, row.other]} if single else None
             hints.append(_hint(parts, link, f"Show {row.times:,}"))
         if not single:
             return hints
@@ -211,10 +211,10 @@ class ManagerSession:
         both = given.merge(given, on="image")
         both = both[both["label_x"] < both["label_y"]].groupby(["label_x", "label_y"]).size()
         for labels, times in both[both >= FEWEST_MIXED].nlargest(_MOST_MIXED).items():
-            first, two = map(_label, labels)
+            first, second = map(_label, labels)
             many = counted(len(set.union(*of_label[list(labels)])), "image")
-            parts = ["Answers differ between ", first, " and ", two, f" on {times:,} of {many} with one of them."]
-            link = {"mixed": [first["label"], two["label"], None, None]}
+            parts = ["Answers differ between ", first, " and ", second, f" on {times:,} of {many} with one of them."]
+            link = {"mixed": [first["label"], second["label"], None, None]}
             hints.append(_hint(parts, link, f"Show {times:,}"))
         return hints
 

@@ -163,9 +163,9 @@ def _answers(annotations: pd.DataFrame) -> dict[str, _Answer]:
     return answers
 
 
-def _same(first: _Answer, two: _Answer) -> bool:
+def _same(first: _Answer, second: _Answer) -> bool:
     """Return True if these are the same labels, with boxes that differ by at most a pixel."""
-    first, two = sorted(first), sorted(two)
-    if [label for label, _ in first] != [label for label, _ in two]:
+    first, second = sorted(first), sorted(second)
+    if [label for label, _ in first] != [label for label, _ in second]:
         return False
-    return np.allclose([box for _, box in first], [box for _, box in two], rtol=0, atol=1, equal_nan=True)
+    return np.allclose([box for _, box in first], [box for _, box in second], rtol=0, atol=1, equal_nan=True)

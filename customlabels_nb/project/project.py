@@ -949,13 +949,13 @@ class Project:
         Raises
         ------
         InputError
-            If an argument is invalid, or ``found`` is a folder but there is no ``model``.
+            If an argument is invalid, or ``predictions`` is a folder but there is no ``model``.
         LabelError
             If a predicted label is not a label of the project.
         NotAllowedError
             If the project is read-only.
         NotEnoughDataError
-            If no image can be verified: the project has them all, none can be read, or ``found`` is empty.
+            If no image can be verified: the project has them all, none can be read, or ``predictions`` is empty.
 
         Examples
         --------

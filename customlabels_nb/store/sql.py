@@ -1356,7 +1356,7 @@ def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
 
 
 def _doubled(connection: Connection, table: Table, marks: Rows, target: int) -> set[int]:
-    """Return the ids of image-level labels in ``own`` whose image already has the label ``target``."""
+    """Return the ids of image-level labels in ``marks`` whose image already has the label ``target``."""
     whole = [row for row in marks if row[2]]
     if not whole:
         return set()

@@ -63,7 +63,7 @@ def test_the_name_is_found_in_the_environment_before_the_login(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(("login", "nobody"), [("jovyan", True), ("root", True), ("ann", False)])
-def test_shared_login_is_no_identity_by_default(monkeypatch: pytest.MonkeyPatch, login: str, nobody: bool) -> None:
+def test_shared_login_identifies_nobody(monkeypatch: pytest.MonkeyPatch, login: str, nobody: bool) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: login)
     assert is_nobody(login) is nobody
     assert not is_nobody("ann")

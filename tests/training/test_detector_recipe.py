@@ -270,7 +270,7 @@ def test_base_detector_is_used_only_if_good(squares: list[Example], trained: Tra
         assert any(isinstance(e, Message) and "Did not start" in e.text and words in e.text for e in told)
 
 
-def test_torchvision_detector_is_no_base() -> None:
+def test_torchvision_detector_as_base_is_refused() -> None:
     name = "ssdlite320_mobilenet_v3_large"
     former, new = (build_detector(DetectorShape(name), 2, name) for _ in range(2))
     learner, notes = SimpleNamespace(network=new, labels=LABELS), []

@@ -184,7 +184,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_below: bool) -> _Folder | None:
-    """Add a file to ``found``, or return a folder to read."""
+    """Add a file to ``files``, or return a folder to read."""
     try:
         if entry.is_dir():
             label = _usable_label(entry.name, to_uri(entry.path), files) if label_below else folder.label

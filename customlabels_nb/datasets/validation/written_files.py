@@ -190,16 +190,16 @@ def _cleaned(raw: bytes) -> bytes:
 
 
 def _object_at(value: dict[str, Any], steps: Place) -> dict[str, Any]:
-    """Return the object at ``place``, or the innermost object around it, because only objects can store findings."""
-    value_here: Any = value
+    """Return the object at ``steps``, or the innermost object around it, because only objects can store findings."""
+    inner: Any = value
     nearest = value
     for step in steps:
         try:
-            value_here = value_here[step]
+            inner = inner[step]
         except (KeyError, IndexError, TypeError):
             break
-        if isinstance(value_here, dict):
-            nearest = value_here
+        if isinstance(inner, dict):
+            nearest = inner
     return nearest
 
 
