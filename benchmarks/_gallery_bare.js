@@ -4,13 +4,27 @@ import { dataUri, element, keepKeys } from "../customlabels_nb/widgets/static/sh
 
 export default {
   render({ model, el }) {
-    const pictures = Array.from({ length: 100 }, () => element("img", { style: { width: "100%", "aspect-ratio": "9 / 8" } }));
-    const grid = element("div", { style: { display: "grid", "grid-template-columns": "repeat(10, minmax(0, 1fr))", gap: "8px 6px" } }, ...pictures);
+    const pictures = Array.from({ length: 100 }, () =>
+      element("img", { style: { width: "100%", "aspect-ratio": "9 / 8" } }),
+    );
+    const grid = element(
+      "div",
+      {
+        style: {
+          display: "grid",
+          "grid-template-columns": "repeat(10, minmax(0, 1fr))",
+          gap: "8px 6px",
+        },
+      },
+      ...pictures,
+    );
     const root = keepKeys(element("div", { class: "bare", tabIndex: 0 }, grid));
     let page = 0;
     const ask = () => model.send({ page });
     const paint = (message, buffers) => {
-      buffers.forEach((bytes, index) => { pictures[index].src = dataUri(bytes); });
+      buffers.forEach((bytes, index) => {
+        pictures[index].src = dataUri(bytes);
+      });
       root.dataset.page = message.page;
     };
     root.addEventListener("keydown", (event) => {

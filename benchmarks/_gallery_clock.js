@@ -2,21 +2,41 @@
 (() => {
   const PATIENCE = 60_000;
   const BEGINNINGS = ["keydown", "pointerdown", "change"];
-  const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
-  const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-  const shown = (root, selector) => [...root.querySelectorAll(selector)].filter((node) => !node.closest("[hidden]"));
+  const frame = () =>
+    new Promise((resolve) => {
+      requestAnimationFrame(resolve);
+    });
+  const pause = (ms) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    });
+  const shown = (root, selector) =>
+    [...root.querySelectorAll(selector)].filter((node) => !node.closest("[hidden]"));
   const sources = (root) => [...root.querySelectorAll("img")].map((picture) => picture.src);
 
   // Each is made before the key is pressed, and gives a function that says whether the page is as it shall be.
   const conditions = {
-    page: (root, { position, count }) => () =>
-      root.querySelector(".position").textContent.startsWith(position) && shown(root, ".tile img[src]").length === count,
-    bare: (root, { page }) => () => root.dataset.page === String(page),
-    chips: (root, { label, places }) => () => {
-      const tiles = root.querySelectorAll(".tile");
-      return places.every((place) => tiles[place].querySelector(".chip:not(.predicted) bdi")?.textContent === label);
-    },
-    selected: (root, { count }) => () => root.querySelectorAll(".tile.selected").length === count,
+    page:
+      (root, { position, count }) =>
+      () =>
+        root.querySelector(".position").textContent.startsWith(position) &&
+        shown(root, ".tile img[src]").length === count,
+    bare:
+      (root, { page }) =>
+      () =>
+        root.dataset.page === String(page),
+    chips:
+      (root, { label, places }) =>
+      () => {
+        const tiles = root.querySelectorAll(".tile");
+        return places.every(
+          (place) => tiles[place].querySelector(".chip:not(.predicted) bdi")?.textContent === label,
+        );
+      },
+    selected:
+      (root, { count }) =>
+      () =>
+        root.querySelectorAll(".tile.selected").length === count,
     saved: (root, given) => {
       const labelled = conditions.chips(root, given);
       return () => labelled() && root.querySelector(".state").textContent === "saved";
@@ -28,8 +48,13 @@
         return now.length === count && now.every((source) => source && !before.has(source));
       };
     },
-    pressed: (root, { place, button }) => () =>
-      root.querySelectorAll(".widget-toggle-buttons")[place].querySelectorAll("button")[button].classList.contains("mod-active"),
+    pressed:
+      (root, { place, button }) =>
+      () =>
+        root
+          .querySelectorAll(".widget-toggle-buttons")
+          [place].querySelectorAll("button")
+          [button].classList.contains("mod-active"),
   };
 
   let running = null;
@@ -40,7 +65,9 @@
     const holds = conditions[condition](root, given);
     running = new Promise((resolve, reject) => {
       let began = null;
-      const begin = (event) => { began ??= event.timeStamp; };
+      const begin = (event) => {
+        began ??= event.timeStamp;
+      };
       for (const type of begins) addEventListener(type, begin, true);
       const check = async () => {
         if (began === null || !holds()) return;
@@ -50,14 +77,24 @@
         await frame();
         resolve(performance.now() - began);
       };
-      const observer = new MutationObserver(() => { check().catch(reject); });
-      const late = setTimeout(() => { end(); reject(new Error(`waited for ${condition} ${JSON.stringify(given)}`)); }, PATIENCE);
+      const observer = new MutationObserver(() => {
+        check().catch(reject);
+      });
+      const late = setTimeout(() => {
+        end();
+        reject(new Error(`waited for ${condition} ${JSON.stringify(given)}`));
+      }, PATIENCE);
       const end = () => {
         clearTimeout(late);
         observer.disconnect();
         for (const type of begins) removeEventListener(type, begin, true);
       };
-      observer.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
+      observer.observe(root, {
+        subtree: true,
+        childList: true,
+        attributes: true,
+        characterData: true,
+      });
     });
     running.catch(() => {});
   }
@@ -71,8 +108,10 @@
     const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
     kernel.anyMessage.connect((_, { msg }) => {
       const { comm_id: comm, data } = msg.content ?? {};
-      const content = msg.header.msg_type === "comm_msg" && data?.method === "custom" ? data.content : null;
-      if (content?.kind) open.set(`${comm} ${content.id}`, { kind: content.kind, sent: performance.now() });
+      const content =
+        msg.header.msg_type === "comm_msg" && data?.method === "custom" ? data.content : null;
+      if (content?.kind)
+        open.set(`${comm} ${content.id}`, { kind: content.kind, sent: performance.now() });
       const request = content && open.get(`${comm} ${content.answer}`);
       if (!request) return;
       open.delete(`${comm} ${content.answer}`);
@@ -90,7 +129,8 @@
     async quiet(ms) {
       const end = performance.now() + PATIENCE;
       while (open.size || performance.now() - lastNews < ms) {
-        if (performance.now() > end) throw new Error(`no quiet: ${[...open.values()].map(({ kind }) => kind)}`);
+        if (performance.now() > end)
+          throw new Error(`no quiet: ${[...open.values()].map(({ kind }) => kind)}`);
         await pause(20);
       }
     },

@@ -1,7 +1,8 @@
 """Check the project: ``python -m tests``, and ``python -m tests --thorough`` for what repeats or takes long.
 
-Provides Chromium, JupyterHub's proxy, a PostgreSQL server and Node first. The first tier runs linter, formatter, type
-checker, import contracts, JavaScript tests, and the tests of every behaviour with one browser test for each screen.
+Provides Chromium, JupyterHub's proxy, a PostgreSQL server, Node and Biome first. The first tier runs linters,
+formatters, type checker, import contracts, JavaScript tests, and the tests of every behaviour with one browser test for
+each screen.
 The thorough tier runs the other tests: kills and races by the dozen, mutated inputs, notebooks, exports, Ray and ranks,
 and all browser tests that the first leaves out. Each check runs to its end, and a summary follows.
 
@@ -33,6 +34,8 @@ from tests.tiers import THOROUGH_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
+JS_CHECKED = (*JS_FOLDERS, "tests/browser", "benchmarks")
+JS_RULES = "tests/js/rules.json"
 BROWSER_STEP = "pytest, browser"
 MOST_FLAKY = 4  # more failures than this are not random
 #: Large libraries. Their bytecode is stored by one process, before all processes of pytest import them at once.
@@ -61,7 +64,7 @@ def js_tests(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in files if JS_TEST.fullmatch(path.name))
 
 
-def steps(node: str, *, browser: bool, thorough: bool, pytest_args: list[str]) -> list[Step]:
+def steps(node: str, biome: list[str], *, browser: bool, thorough: bool, pytest_args: list[str]) -> list[Step]:
     """Return the checks of a tier in the order in which they are shown, fast ones first."""
     python = [sys.executable, "-m"]
     scripts_folder = Path(sys.executable).parent
@@ -74,6 +77,7 @@ def steps(node: str, *, browser: bool, thorough: bool, pytest_args: list[str]) -
         Step("ruff check", [*python, "ruff", "check", "."]),
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
         Step("lint-imports", [contracts]),
+        Step("biome", [*biome, "check", "--error-on-warnings", f"--config-path={JS_RULES}", *JS_CHECKED]),
         Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
         Step("mypy", [*python, "mypy"], beside=True),
     ]
@@ -174,13 +178,14 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"JupyterHub's proxy: {provision.get_proxy()[-1]}")
                 print(f"Firefox: {provision.get_firefox() or 'none; its smoke tests are left out'}")
             node = provision.find_node()
+            biome = [] if options.thorough else provision.get_biome()
             print(f"Node: {node}")
             env[provision.POSTGRES_VARIABLE] = stack.enter_context(provision.postgres())
             print("PostgreSQL: running")
         except provision.Unavailable as reason:
             print(reason, file=sys.stderr)
             return 2
-        checks = steps(node, browser=not options.fast, thorough=options.thorough, pytest_args=given[cut + 1 :])
+        checks = steps(node, biome, browser=not options.fast, thorough=options.thorough, pytest_args=given[cut + 1 :])
         results = run_all(checks, env)
 
     print("\n" + "-" * 100)

@@ -1,4 +1,4 @@
-"""Provide the tests' requirements besides Python packages: Chromium, a PostgreSQL server, Node and JupyterHub's proxy.
+"""Provide the tests' requirements besides Python packages: Chromium, PostgreSQL, Node, Biome, JupyterHub's proxy.
 
 ``python -m tests`` and the fixtures both use this module. It imports nothing outside the standard library before it
 is needed, so that missing requirements can be reported in one sentence.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -32,7 +33,8 @@ MAC_CHROMIUMS = (
 )
 OLDEST_NODE = 20
 PROXY = "configurable-http-proxy"
-PROXY_FOLDER = Path(sys.prefix) / "share" / "customlabels-nb-tests"
+BIOME = "@biomejs/biome@2.6.8"  # also in CONTRIBUTING.md; another version may format otherwise
+TOOLS_FOLDER = Path(sys.prefix) / "share" / "customlabels-nb-tests"
 INSTALL_SECONDS = 600
 #: Settings of a server whose data need not survive a power failure: commits don't wait for the disk.
 _WITHOUT_DISK = (
@@ -143,7 +145,7 @@ def find_node() -> str:
 
 def find_proxy() -> list[str] | None:
     """Return the command of JupyterHub's proxy, if it is installed."""
-    script = PROXY_FOLDER / "node_modules" / PROXY / "bin" / PROXY
+    script = TOOLS_FOLDER / "node_modules" / PROXY / "bin" / PROXY
     if script.is_file():
         return [find_node(), str(script)]
     on_path = shutil.which(PROXY)
@@ -158,21 +160,48 @@ def get_proxy(say: Callable[[str], None] = print) -> list[str]:
     Unavailable
         If there is none and it could not be installed.
     """
-    found = find_proxy()
-    if found is None and _may_install():
-        say(f"No {PROXY} here yet: trying npm.")
-        with_node = Path(find_node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        npm = [find_node(), str(with_node)] if with_node.is_file() else ["npm"]
-        problem = _run([*npm, "install", "--no-audit", "--no-fund", "--prefix", str(PROXY_FOLDER), f"{PROXY}@5"])
-        found = find_proxy()
-        if found is None:
-            say(f"That did not work: {problem or 'it ended well, but brought no program'}")
-    if found is None:
+    proxy = find_proxy()
+    if proxy is None:
+        _install_with_npm(f"{PROXY}@5", say)
+        proxy = find_proxy()
+    if proxy is None:
         raise Unavailable(
             f"No {PROXY} for the tests with JupyterHub: install it (npm install -g {PROXY}), or leave these tests out "
             "with --fast."
         )
-    return found
+    return proxy
+
+
+def get_biome(say: Callable[[str], None] = print) -> list[str]:
+    """Return the command of Biome, the JavaScript linter, installing it with npm if possible.
+
+    Raises
+    ------
+    Unavailable
+        If there is none of this version and it could not be installed.
+    """
+    script = TOOLS_FOLDER / "node_modules" / "@biomejs" / "biome" / "bin" / "biome"
+    package = script.parent.parent / "package.json"
+    version = BIOME.rpartition("@")[2]
+    for attempt in (True, False):
+        if package.is_file() and json.loads(package.read_text("utf-8"))["version"] == version:
+            return [find_node(), str(script)]
+        if attempt:
+            _install_with_npm(BIOME, say)
+    raise Unavailable(f"No Biome {version} for the JavaScript: npm could not install {BIOME} into {TOOLS_FOLDER}.")
+
+
+def _install_with_npm(package: str, say: Callable[[str], None]) -> None:
+    """Install a package into the folder of the tests' tools."""
+    if not _may_install():
+        return
+    say(f"No {package.rpartition('@')[0]} here yet: trying npm.")
+    with_node = Path(find_node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [find_node(), str(with_node)] if with_node.is_file() else ["npm"]
+    options = ["--no-audit", "--no-fund", "--no-package-lock"]
+    problem = _run([*npm, "install", *options, "--prefix", str(TOOLS_FOLDER), package])
+    if problem:
+        say(f"That did not work: {problem}")
 
 
 @contextmanager

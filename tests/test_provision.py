@@ -145,7 +145,7 @@ def test_nodes_own_package_can_be_replaced_by_a_new_enough_node(bin_folder: Path
 
 @needs_sh
 def test_the_proxy_of_jupyterhub_is_installed_with_npm(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(provision, "PROXY_FOLDER", tmp_path / "proxy")
+    monkeypatch.setattr(provision, "TOOLS_FOLDER", tmp_path / "proxy")
     monkeypatch.setattr(provision, "find_node", lambda: str(tmp_path / "node"))
     program(bin_folder, "npm", FAILS)
     said: list[str] = []
@@ -157,8 +157,23 @@ def test_the_proxy_of_jupyterhub_is_installed_with_npm(bin_folder: Path, tmp_pat
     assert provision.get_proxy(said.append) == [str(tmp_path / "node"), str(script)]
     assert script.read_text().endswith(f"--prefix {tmp_path / 'proxy'} configurable-http-proxy@5\n")
     on_path = program(bin_folder, provision.PROXY, ANSWERS)
-    monkeypatch.setattr(provision, "PROXY_FOLDER", tmp_path / "none")
+    monkeypatch.setattr(provision, "TOOLS_FOLDER", tmp_path / "none")
     assert provision.find_proxy() == [str(on_path)]
+
+
+@needs_sh
+def test_another_version_of_biome_is_replaced(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(provision, "TOOLS_FOLDER", tmp_path)
+    monkeypatch.setattr(provision, "find_node", lambda: str(tmp_path / "node"))
+    package = tmp_path / "node_modules" / "@biomejs" / "biome" / "package.json"
+    package.parent.mkdir(parents=True)
+    package.write_text('{"version": "1.0.0"}')
+    program(bin_folder, "npm", FAILS)
+    with pytest.raises(provision.Unavailable, match=provision.BIOME):
+        provision.get_biome(lambda _: None)
+    version = provision.BIOME.rpartition("@")[2]
+    program(bin_folder, "npm", f'echo \'{{"version": "{version}"}}\' > {package}')
+    assert provision.get_biome(lambda _: None) == [str(tmp_path / "node"), str(package.parent / "bin" / "biome")]
 
 
 def test_named_postgres_is_used_as_it_is(monkeypatch) -> None:
@@ -236,17 +251,17 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:
-    steps = runner.steps("node", browser=True, thorough=False, pytest_args=["-k", "x"])
+    steps = runner.steps("node", ["node", "biome"], browser=True, thorough=False, pytest_args=["-k", "x"])
     for step in steps:
         place = Path(step.command[0]).parent
-        assert step.name == "node --test" or place == Path(sys.executable).parent
+        assert step.name in ("biome", "node --test") or place == Path(sys.executable).parent
     tests = [step.command for step in steps if step.command[2:3] == ["pytest"]]
     assert [command[command.index("-m", 2) + 1] for command in tests] == [
         "not browser and not thorough",
         "browser and not thorough",
     ]
     assert all(command[-2:] == ["-k", "x"] for command in tests)
-    thorough = runner.steps("node", browser=False, thorough=True, pytest_args=[])
+    thorough = runner.steps("node", ["node", "biome"], browser=False, thorough=True, pytest_args=[])
     assert [step.name for step in thorough] == ["bytecode", "pytest", "pytest, browser"]
     assert [step.command[step.command.index("-m", 2) + 1] for step in thorough[1:]] == [
         "not browser and thorough",

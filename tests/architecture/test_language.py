@@ -104,6 +104,18 @@ def test_summaries_have_no_semicolon() -> None:
     assert len(found) <= 0.01 * len(summaries()), "\n".join(found)
 
 
+def test_javascript_lines_have_at_most_120_columns() -> None:
+    files = [path for folder in ("customlabels_nb", "tests") for path in (ROOT / folder).rglob("*.js")]
+    assert len(files) > 150
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert not long, "\n".join(long)
+
+
 def test_the_glossary_has_the_terms_of_the_field() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     terms = re.findall(r"^\| ([\w -]+) \| .+\. \|$", text[text.index("## Glossary") :], re.MULTILINE)

@@ -9,7 +9,13 @@
   const begin = window.setInterval;
   window.setInterval = (run, ms, ...more) => {
     lengths.add(ms);
-    return begin((...given) => { if (leftOut !== ms) run(...given); }, ms, ...more);
+    return begin(
+      (...given) => {
+        if (leftOut !== ms) run(...given);
+      },
+      ms,
+      ...more,
+    );
   };
 
   // whether anything is done at this interval; null ends it
@@ -40,10 +46,14 @@
       const silent = Date.now() - connected;
       if (silent > 20_000 && (kernel()?.status !== "busy" || silent > 40_000)) {
         connected = Date.now();
-        Promise.resolve().then(() => kernel()?.reconnect()).catch(() => {});
+        Promise.resolve()
+          .then(() => kernel()?.reconnect())
+          .catch(() => {});
       } else if (Date.now() - asked > 2000) {
         asked = Date.now();
-        kernel()?.requestKernelInfo().catch(() => {});
+        kernel()
+          ?.requestKernelInfo()
+          .catch(() => {});
       }
       return false;
     });
@@ -80,14 +90,18 @@
 
   // closes everything without asking and returns whether the page is then as it was when it was loaded
   async function clear(theme) {
-    leaveOut = null;
+    leftOut = null;
     delete document.hidden;
     for (const open of documents()) open.dispose();
     localStorage.clear();
     sessionStorage.clear();
     if (document.body.dataset.jpThemeName !== theme) await setTheme(theme);
     await pause(50); // errors of what was closed are reported before it answers
-    return !document.hidden && !document.fullscreenElement && !document.querySelector(".jp-Dialog, .lm-Menu, .clnb");
+    return (
+      !document.hidden &&
+      !document.fullscreenElement &&
+      !document.querySelector(".jp-Dialog, .lm-Menu, .clnb")
+    );
   }
 
   // the error outputs among the given cells

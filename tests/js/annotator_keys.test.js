@@ -3,18 +3,32 @@ import { test } from "node:test";
 
 import { Commands } from "../../customlabels_nb/widgets/static/annotator/commands.js";
 import { KeyboardBox } from "../../customlabels_nb/widgets/static/annotator/keyboard_box.js";
-import { DRAWING_HELP, drawingCommand } from "../../customlabels_nb/widgets/static/annotator/keys.js";
+import {
+  DRAWING_HELP,
+  drawingCommand,
+} from "../../customlabels_nb/widgets/static/annotator/keys.js";
 import { SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomPoint, randomSize } from "./random.js";
 
-const key = (name, more = {}) => drawingCommand({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more });
+const key = (name, more = {}) =>
+  drawingCommand({
+    key: name,
+    ctrlKey: false,
+    metaKey: false,
+    shiftKey: false,
+    altKey: false,
+    ...more,
+  });
 
 test("keys mean what the list of keys says", () => {
   assert.deepEqual(key("3"), { do: "label", number: 3 });
   assert.deepEqual(key("b"), { do: "tool", tool: "box" });
   assert.deepEqual(key("P"), { do: "tool", tool: "polygon" }); // with Caps Lock, too
   assert.deepEqual(key("v"), { do: "tool", tool: "select" });
-  assert.deepEqual([key("F"), key("F", { shiftKey: true })], [{ do: "fit" }, { do: "full screen" }]);
+  assert.deepEqual(
+    [key("F"), key("F", { shiftKey: true })],
+    [{ do: "fit" }, { do: "full screen" }],
+  );
   assert.deepEqual(key("ArrowLeft"), { do: "arrow", by: [-1, 0] });
   assert.deepEqual(key("ArrowDown", { shiftKey: true }), { do: "arrow", by: [0, 10] });
   assert.deepEqual(key("Tab", { shiftKey: true }), { do: "cycle", by: -1 });
@@ -25,7 +39,11 @@ test("keys mean what the list of keys says", () => {
   assert.deepEqual(key("Backspace"), { do: "remove" });
   assert.deepEqual(key("n"), { do: "status", status: "labelled" });
   assert.deepEqual(key("0"), { do: "status", status: "skipped" });
-  assert.ok(DRAWING_HELP.every((row) => row.length === 2 && row.every((text) => typeof text === "string" && text)));
+  assert.ok(
+    DRAWING_HELP.every(
+      (row) => row.length === 2 && row.every((text) => typeof text === "string" && text),
+    ),
+  );
 });
 
 test("keys of other scripts count by their place", () => {
@@ -38,11 +56,22 @@ test("keys of other scripts count by their place", () => {
 
 test("a held key repeats moves and gradual changes only", () => {
   const repeat = true;
-  for (const name of ["Enter", "Delete", "a", "n", "0", "3", "h"]) assert.deepEqual(key(name, { repeat }), { do: "held" }, name);
-  for (const name of ["ArrowLeft", "Tab", "PageDown", "+", "["]) assert.deepEqual(key(name, { repeat }), key(name), name);
+  for (const name of ["Enter", "Delete", "a", "n", "0", "3", "h"])
+    assert.deepEqual(key(name, { repeat }), { do: "held" }, name);
+  for (const name of ["ArrowLeft", "Tab", "PageDown", "+", "["])
+    assert.deepEqual(key(name, { repeat }), key(name), name);
   const { screen, commands } = slowScreen();
   let prevented = 0;
-  const press = (more) => commands.key({ key: "n", target: { closest: () => null }, preventDefault: () => { prevented += 1; }, stopPropagation: () => {}, ...more });
+  const press = (more) =>
+    commands.key({
+      key: "n",
+      target: { closest: () => null },
+      preventDefault: () => {
+        prevented += 1;
+      },
+      stopPropagation: () => {},
+      ...more,
+    });
   press({});
   press({ repeat });
   assert.deepEqual([screen.done, prevented], [[["labelled", 0]], 2]);
@@ -50,7 +79,8 @@ test("a held key repeats moves and gradual changes only", () => {
 
 test("other keys are left to others", () => {
   for (const name of ["q", "F5", "Shift", "Control", "ä", "Dead"]) assert.equal(key(name), null);
-  for (const name of ["s", "a", "f", "1", "p"]) assert.equal(key(name, { ctrlKey: true }), null); // the browser's, Lab's
+  // the browser's, Lab's
+  for (const name of ["s", "a", "f", "1", "p"]) assert.equal(key(name, { ctrlKey: true }), null);
   assert.equal(key("b", { altKey: true }), null);
   assert.equal(key("b", { isComposing: true }), null);
 });
@@ -72,7 +102,10 @@ test("a box by keys stays in the image, whatever arrows do, and begins large eno
     const size = randomSize(random);
     const made = new KeyboardBox();
     made.begin(randomPoint(random, size, 0.5), size);
-    assert.ok(made.box.width >= SMALLEST && made.box.height >= SMALLEST, JSON.stringify([made.box, size]));
+    assert.ok(
+      made.box.width >= SMALLEST && made.box.height >= SMALLEST,
+      JSON.stringify([made.box, size]),
+    );
     for (let step = 0; step < 20; step += 1) {
       made.move(random.pick([-10, -1, 0, 1, 10]), random.pick([-10, -1, 0, 1, 10]));
       assert.ok(isWithin(made.box, size));
@@ -87,15 +120,31 @@ test("a box by keys stays in the image, whatever arrows do, and begins large eno
 function slowScreen() {
   const done = [];
   const screen = {
-    done, place: 0, isTurning: false, info: { read_only: false, labels: [{ label: "apple" }] }, imageShapes: { shape: null, shapes: [], predictions: [], select: () => {} },
+    done,
+    place: 0,
+    isTurning: false,
+    info: { read_only: false, labels: [{ label: "apple" }] },
+    imageShapes: { shape: null, shapes: [], predictions: [], select: () => {} },
     drawing: { gesture: null, corners: null, cancel: () => false },
     outlining: { end: () => false },
     canvas: { paintSoon: () => {}, fit: () => done.push(["fit", screen.place]) },
-    changes: { prediction: null, setStatus: (status) => done.push([status, screen.place]), chooseLabel: (label) => done.push([label, screen.place]) },
+    changes: {
+      prediction: null,
+      setStatus: (status) => done.push([status, screen.place]),
+      chooseLabel: (label) => done.push([label, screen.place]),
+    },
     notices: { drop: () => {} },
     shown: () => {},
-    turn: (by) => { screen.next = (screen.next ?? screen.place) + by; screen.isTurning = true; },
-    came: () => { screen.place = screen.next; screen.next = null; screen.isTurning = false; commands.resume(); },
+    turn: (by) => {
+      screen.next = (screen.next ?? screen.place) + by;
+      screen.isTurning = true;
+    },
+    came: () => {
+      screen.place = screen.next;
+      screen.next = null;
+      screen.isTurning = false;
+      commands.resume();
+    },
   };
   const commands = new Commands(screen);
   return { screen, commands };
@@ -105,11 +154,26 @@ test("what is typed ahead is done on the image that it was meant for", () => {
   const { screen, commands } = slowScreen();
   const nothing = { do: "status", status: "labelled" };
   const next = { do: "turn", by: 1 };
-  for (const command of [nothing, next, nothing, { do: "label", number: 1 }, next, nothing, { do: "fit" }]) commands.run(command);
+  for (const command of [
+    nothing,
+    next,
+    nothing,
+    { do: "label", number: 1 },
+    next,
+    nothing,
+    { do: "fit" },
+  ])
+    commands.run(command);
   assert.deepEqual(screen.done, [["labelled", 0]]);
   screen.came();
   screen.came();
-  assert.deepEqual(screen.done, [["labelled", 0], ["labelled", 1], ["apple", 1], ["labelled", 2], ["fit", 2]]);
+  assert.deepEqual(screen.done, [
+    ["labelled", 0],
+    ["labelled", 1],
+    ["apple", 1],
+    ["labelled", 2],
+    ["fit", 2],
+  ]);
 });
 
 test("pages turn at once while nothing else was typed; Esc forgets what was typed ahead", () => {
@@ -125,7 +189,12 @@ test("pages turn at once while nothing else was typed; Esc forgets what was type
 test("Enter accepts what is dashed in an open image of the queue of predictions, elsewhere it only goes on", () => {
   const { screen, commands } = slowScreen();
   screen.changes.acceptAll = () => screen.done.push(["accepted", screen.place]);
-  for (const [queue, wasOpen] of [["prelabelled", true], ["prelabelled", false], ["manual", true], [null, true]]) {
+  for (const [queue, wasOpen] of [
+    ["prelabelled", true],
+    ["prelabelled", false],
+    ["manual", true],
+    [null, true],
+  ]) {
     screen.info.query = { queue };
     screen.imageShapes = { ...screen.imageShapes, wasOpen };
     commands.run({ do: "enter" });

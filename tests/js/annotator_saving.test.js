@@ -6,8 +6,20 @@ import { Saving } from "../../customlabels_nb/widgets/static/annotator/saving.js
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
 
-const BOX = { label: "apple", left: 1, top: 2, width: 10, height: 10, polygon: null, crowd: false, confidence: 1 };
-const settled = () => new Promise((resolve) => { setTimeout(resolve, 2); });
+const BOX = {
+  label: "apple",
+  left: 1,
+  top: 2,
+  width: 10,
+  height: 10,
+  polygon: null,
+  crowd: false,
+  confidence: 1,
+};
+const settled = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 2);
+  });
 let project = 0;
 
 // A project as the kernel has it: refuses what is based on an older revision, unless nothing differs.
@@ -18,7 +30,8 @@ function kernel() {
     const now = of(edit.image);
     const same = JSON.stringify(now.shapes) === JSON.stringify(edit.shapes);
     const conflict = !same && edit.revision !== now.revision;
-    if (!same && !conflict) images.set(edit.image, { shapes: edit.shapes, revision: now.revision + 1 });
+    if (!same && !conflict)
+      images.set(edit.image, { shapes: edit.shapes, revision: now.revision + 1 });
     return { image: edit.image, revision: of(edit.image).revision, conflict, rows: [] };
   };
   return { of, save };
@@ -26,26 +39,49 @@ function kernel() {
 
 function screenOf(events) {
   return {
-    events, info: {}, notices: { say: (name) => { if (name !== "gone") events.push(["said", name]); }, drop: () => {} }, showState: () => {},
+    events,
+    info: {},
+    notices: {
+      say: (name) => {
+        if (name !== "gone") events.push(["said", name]);
+      },
+      drop: () => {},
+    },
+    showState: () => {},
     stored: (answer, own) => events.push(["stored", answer.image, answer.revision, own]),
     conflict: (answer, edit) => events.push(["conflict", answer.image, edit.shapes.length]),
     refused: (edit, error) => events.push(["refused", edit.image, error.message]),
   };
 }
 
-function opened({ request, key = `p${project += 1}` }) {
+function opened({ request, key = `p${++project}` }) {
   const events = [];
-  const saving = new Saving({ request: async (kind, edit) => [await request(edit)], screen: screenOf(events), key });
+  const saving = new Saving({
+    request: async (kind, edit) => [await request(edit)],
+    screen: screenOf(events),
+    key,
+  });
   return { saving, events, key };
 }
 
-const shapesOf = (name, revision = 1) => new ImageShapes({ name, width: 100, height: 100 }, { shapes: [], status: "unlabelled", revision });
+const shapesOf = (name, revision = 1) =>
+  new ImageShapes(
+    { name, width: 100, height: 100 },
+    { shapes: [], status: "unlabelled", revision },
+  );
 
 test("each change is sent, and what comes on top of one on its way is based on what that makes", async () => {
   const base = kernel();
   const sent = [];
   const answers = [];
-  const { saving, events } = opened({ request: (edit) => { sent.push(edit); return new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }); } });
+  const { saving, events } = opened({
+    request: (edit) => {
+      sent.push(edit);
+      return new Promise((resolve) => {
+        answers.push(() => resolve(base.save(edit)));
+      });
+    },
+  });
   const imageShapes = shapesOf("a");
   for (let count = 1; count <= 4; count += 1) {
     imageShapes.add(BOX);
@@ -57,9 +93,25 @@ test("each change is sent, and what comes on top of one on its way is based on w
   await settled();
   answers.shift()();
   await settled();
-  assert.deepEqual(sent.map(({ shapes, revision }) => [shapes.length, revision]), [[1, 1], [4, 2]]); // two in between were not needed
-  assert.deepEqual(Object.keys(sent[0].shapes[0]), ["label", "left", "top", "width", "height", "polygon"]);
-  assert.deepEqual(events, [["stored", "a", 2, true], ["stored", "a", 3, true]]);
+  assert.deepEqual(
+    sent.map(({ shapes, revision }) => [shapes.length, revision]),
+    [
+      [1, 1],
+      [4, 2],
+    ],
+  ); // two in between were not needed
+  assert.deepEqual(Object.keys(sent[0].shapes[0]), [
+    "label",
+    "left",
+    "top",
+    "width",
+    "height",
+    "polygon",
+  ]);
+  assert.deepEqual(events, [
+    ["stored", "a", 2, true],
+    ["stored", "a", 3, true],
+  ]);
   assert.equal(saving.isDone, true);
   saving.close();
 });
@@ -94,7 +146,12 @@ test("a conflict takes along what was done on top, and brings the last of it", a
   const base = kernel();
   base.save({ image: "a", shapes: [BOX, BOX], revision: 1 });
   const answers = [];
-  const { saving, events } = opened({ request: (edit) => new Promise((resolve) => { answers.push(() => resolve(base.save(edit))); }) });
+  const { saving, events } = opened({
+    request: (edit) =>
+      new Promise((resolve) => {
+        answers.push(() => resolve(base.save(edit)));
+      }),
+  });
   const imageShapes = shapesOf("a");
   for (let count = 1; count <= 3; count += 1) {
     imageShapes.add(BOX);
@@ -106,13 +163,20 @@ test("a conflict takes along what was done on top, and brings the last of it", a
     answers.shift()();
     await settled();
   }
-  assert.deepEqual(events, [["conflict", "a", 3], ["stored", "b", 1, true]]);
+  assert.deepEqual(events, [
+    ["conflict", "a", 3],
+    ["stored", "b", 1, true],
+  ]);
   assert.equal(base.of("a").shapes.length, 2); // theirs stands
   saving.close();
 });
 
 test("a refusal is told once, without what was built on it", async () => {
-  const { saving, events } = opened({ request: async () => { throw Object.assign(new Error("no such label"), { refused: true }); } });
+  const { saving, events } = opened({
+    request: async () => {
+      throw Object.assign(new Error("no such label"), { refused: true });
+    },
+  });
   const imageShapes = shapesOf("a");
   imageShapes.add(BOX);
   saving.save("train", imageShapes);
@@ -151,7 +215,11 @@ test("two screens of one project in a page: each hears of its own, and a stale e
 
 test("what a page that is gone left behind is sent by the next", async () => {
   const base = kernel();
-  const one = opened({ request: async () => { throw new KernelGone("gone"); } });
+  const one = opened({
+    request: async () => {
+      throw new KernelGone("gone");
+    },
+  });
   const imageShapes = shapesOf("a");
   imageShapes.add(BOX);
   one.saving.save("train", imageShapes);
@@ -160,7 +228,10 @@ test("what a page that is gone left behind is sent by the next", async () => {
   clearTimeout(one.saving.queue.timer);
   const two = opened({ request: async (edit) => base.save(edit), key: one.key });
   await settled();
-  assert.deepEqual(two.events, [["said", "again"], ["stored", "a", 2, false]]);
+  assert.deepEqual(two.events, [
+    ["said", "again"],
+    ["stored", "a", 2, false],
+  ]);
   assert.equal(base.of("a").shapes.length, 1);
   two.saving.close();
 });
@@ -174,7 +245,17 @@ function storeOf({ pending = () => false } = {}) {
     load: async (name) => {
       loads.push(name);
       if (name === "broken") throw new Error("not an image");
-      return { facts: { width: 10, height: 10, shapes: [], status: "unlabelled", revision: revisions.get(name) ?? 1, predicted: null }, view: { uri: name } };
+      return {
+        facts: {
+          width: 10,
+          height: 10,
+          shapes: [],
+          status: "unlabelled",
+          revision: revisions.get(name) ?? 1,
+          predicted: null,
+        },
+        view: { uri: name },
+      };
     },
   });
   return { store, loads, revisions };
@@ -205,16 +286,20 @@ test("pictures are let go, what undo needs is kept", async () => {
   assert.equal(again.revision, 7);
 });
 
-test("where many may have changed all are read before they are shown, and what didn't change keeps its steps", async () => {
-  const { store, loads, revisions } = storeOf();
-  const shapesByName = {};
-  for (const name of ["a", "b"]) shapesByName[name] = (await store.open(name)).imageShapes;
-  revisions.set("b", 2);
-  store.readAnew();
-  assert.equal((await store.open("a")).imageShapes, shapesByName.a);
-  assert.equal((await store.open("b")).imageShapes.revision, 2);
-  assert.deepEqual(loads, ["a", "b", "a", "b"]);
-});
+test(
+  "where many may have changed all are read before they are shown, and what didn't " +
+    "change keeps its steps",
+  async () => {
+    const { store, loads, revisions } = storeOf();
+    const shapesByName = {};
+    for (const name of ["a", "b"]) shapesByName[name] = (await store.open(name)).imageShapes;
+    revisions.set("b", 2);
+    store.readAnew();
+    assert.equal((await store.open("a")).imageShapes, shapesByName.a);
+    assert.equal((await store.open("b")).imageShapes.revision, 2);
+    assert.deepEqual(loads, ["a", "b", "a", "b"]);
+  },
+);
 
 test("the image that is looked at keeps its picture while others are looked ahead for", async () => {
   const { store, loads } = storeOf();
@@ -243,29 +328,61 @@ test("an image is stale when its row is newer, unless its own changes are on the
 async function readAgain() {
   const pending = new Set();
   let answer = null;
-  const facts = { width: 100, height: 100, shapes: [], status: "unlabelled", revision: 4, predicted: ["apple", 0.5] };
+  const facts = {
+    width: 100,
+    height: 100,
+    shapes: [],
+    status: "unlabelled",
+    revision: 4,
+    predicted: ["apple", 0.5],
+  };
   const respond = (change) => ({ facts: { ...facts, ...change }, view: {} });
-  const store = new AnnotationStore({ isPending: (name) => pending.has(name), load: () => new Promise((resolve) => { answer = (change = {}) => resolve(respond(change)); }) });
+  const store = new AnnotationStore({
+    isPending: (name) => pending.has(name),
+    load: () =>
+      new Promise((resolve) => {
+        answer = (change = {}) => resolve(respond(change));
+      }),
+  });
   const opening = store.open("a");
   answer();
   const { imageShapes } = await opening;
   store.forget("a");
   const again = store.open("a");
-  const read = async (revision) => { answer({ revision, predicted: ["apple", 0.6] }); return (await again).imageShapes; };
-  return { store, pending, imageShapes, read, row: { name: "a", revision: 5, predicted: ["apple", 0.6] } };
+  const read = async (revision) => {
+    answer({ revision, predicted: ["apple", 0.6] });
+    return (await again).imageShapes;
+  };
+  return {
+    store,
+    pending,
+    imageShapes,
+    read,
+    row: { name: "a", revision: 5, predicted: ["apple", 0.6] },
+  };
 }
 
 test("a shape that is drawn while its image is read again is kept, saved or not", async () => {
-  for (const [isSaved, revision] of [[false, 4], [true, 4], [true, 5]]) {
+  for (const [isSaved, revision] of [
+    [false, 4],
+    [true, 4],
+    [true, 5],
+  ]) {
     const { store, pending, imageShapes, read, row } = await readAgain();
     assert.equal(store.isStale({ ...row, revision: 4 }), false); // it is being read
     imageShapes.add(BOX);
     pending.add("a");
-    const save = () => { pending.delete("a"); store.stored("a", 5); };
+    const save = () => {
+      pending.delete("a");
+      store.stored("a", 5);
+    };
     if (isSaved) save();
     assert.equal(await read(revision), imageShapes);
     if (!isSaved) save();
-    assert.deepEqual([imageShapes.shapes.length, imageShapes.revision, store.isStale(row)], [1, 5, false]);
+    assert.deepEqual(
+      [imageShapes.shapes.length, imageShapes.revision, store.isStale(row)],
+      [1, 5, false],
+    );
   }
 });
 
@@ -279,7 +396,12 @@ test("an image that is read again without changes is replaced", async () => {
 test("one can wait until all is saved, or can't be for now", async () => {
   const base = kernel();
   let answer = null;
-  const { saving } = opened({ request: (edit) => new Promise((resolve, reject) => { answer = { save: () => resolve(base.save(edit)), fail: () => reject(new KernelGone()) }; }) });
+  const { saving } = opened({
+    request: (edit) =>
+      new Promise((resolve, reject) => {
+        answer = { save: () => resolve(base.save(edit)), fail: () => reject(new KernelGone()) };
+      }),
+  });
   const waited = [];
   const wait = (what) => saving.whenDone().then(() => waited.push(what));
   await wait("nothing was to be saved");

@@ -1,49 +1,136 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, purposeText, queueShares, stepRows, tookText } from "../../customlabels_nb/widgets/static/dashboard/assist_text.js";
+import {
+  adviceParts,
+  agoText,
+  axisStart,
+  nextParts,
+  percentText,
+  promiseParts,
+  purposeText,
+  queueShares,
+  stepRows,
+  tookText,
+} from "../../customlabels_nb/widgets/static/dashboard/assist_text.js";
 
-const state = (more = {}) => ({ target: 0.95, running: null, next: 14, every: 25, new: 11, ended: null, steps: [], promise: null, needed: 41, ...more });
+const state = (more = {}) => ({
+  target: 0.95,
+  running: null,
+  next: 14,
+  every: 25,
+  new: 11,
+  ended: null,
+  steps: [],
+  promise: null,
+  needed: 41,
+  ...more,
+});
 
 test("the bar counts to the next training, or shows the one in progress", () => {
-  assert.deepEqual(nextParts(state()), { before: "after", large: "14", after: "more labels", share: 0.44, caption: "11 of 25 new since the last" });
+  assert.deepEqual(nextParts(state()), {
+    before: "after",
+    large: "14",
+    after: "more labels",
+    share: 0.44,
+    caption: "11 of 25 new since the last",
+  });
   assert.equal(nextParts(state({ next: 1, new: 24 })).after, "more label");
-  assert.deepEqual([nextParts(state({ next: 0, new: 25 })).large, nextParts(state({ next: 0, new: 31 })).share], ["soon", 1]);
+  assert.deepEqual(
+    [nextParts(state({ next: 0, new: 25 })).large, nextParts(state({ next: 0, new: 31 })).share],
+    ["soon", 1],
+  );
   assert.equal(nextParts(state({ next: 5, every: 0, new: 0 })).share, 0);
   const running = nextParts(state({ running: { phase: "inference", done: 63, total: 252 } }));
-  assert.deepEqual(running, { before: "", large: "inference", after: "now", share: 0.25, caption: "63 of 252" });
-  assert.deepEqual([nextParts(state({ running: { phase: "training", done: 0, total: null } }))].map(({ share, caption }) => [share, caption]), [[0, "starting…"]]);
+  assert.deepEqual(running, {
+    before: "",
+    large: "inference",
+    after: "now",
+    share: 0.25,
+    caption: "63 of 252",
+  });
+  assert.deepEqual(
+    [nextParts(state({ running: { phase: "training", done: 0, total: null } }))].map(
+      ({ share, caption }) => [share, caption],
+    ),
+    [[0, "starting…"]],
+  );
 });
 
 test("the purpose says whether test images are shown, the project is read-only or a training is stopping", () => {
   const running = { phase: "training", done: 0, total: null, stopping: true };
   assert.match(purposeText(state({ on: true, running })), /never shown on test images$/);
   assert.match(purposeText(state({ on: true, test: true })), /also shown on test images$/);
-  assert.equal(purposeText(state({ on: false, running })), "Off, and its last training is stopping…");
-  assert.match(purposeText(state({ on: false, running: { ...running, stopping: false } })), /^orders, groups/);
-  assert.match(purposeText(state({ on: false, read_only: true, running })), /^Off, and this project is read-only/);
+  assert.equal(
+    purposeText(state({ on: false, running })),
+    "Off, and its last training is stopping…",
+  );
+  assert.match(
+    purposeText(state({ on: false, running: { ...running, stopping: false } })),
+    /^orders, groups/,
+  );
+  assert.match(
+    purposeText(state({ on: false, read_only: true, running })),
+    /^Off, and this project is read-only/,
+  );
 });
 
 test("always four steps, of the running training or the last", () => {
-  const steps = [{ phase: "featurization", count: 4120, unit: "images", seconds: 0.04 }, { phase: "training", count: 160, unit: "labels", seconds: 0.31 }];
+  const steps = [
+    { phase: "featurization", count: 4120, unit: "images", seconds: 0.04 },
+    { phase: "training", count: 160, unit: "labels", seconds: 0.31 },
+  ];
   assert.deepEqual(stepRows(state({ steps })), [
-    ["featurization", "4,120 images", "kept", ""], ["training", "160 labels", "0.3 s", ""], ["validation", "", "–", ""], ["inference", "", "–", ""],
+    ["featurization", "4,120 images", "kept", ""],
+    ["training", "160 labels", "0.3 s", ""],
+    ["validation", "", "–", ""],
+    ["inference", "", "–", ""],
   ]);
   const rows = stepRows(state({ steps, running: { phase: "validation", done: 0, total: null } }));
-  assert.deepEqual(rows.map(([, , took, kind]) => [took, kind]), [["done", ""], ["done", ""], ["running", "current"], ["", ""]]);
-  assert.deepEqual([0.004, 9.96, 75, 400, null].map(tookText), ["0.1 s", "10 s", "75 s", "7 min", "kept"]);
+  assert.deepEqual(
+    rows.map(([, , took, kind]) => [took, kind]),
+    [
+      ["done", ""],
+      ["done", ""],
+      ["running", "current"],
+      ["", ""],
+    ],
+  );
+  assert.deepEqual([0.004, 9.96, 75, 400, null].map(tookText), [
+    "0.1 s",
+    "10 s",
+    "75 s",
+    "7 min",
+    "kept",
+  ]);
 });
 
 test("a promise has its evidence, and without one it says what is missing", () => {
-  const promise = { shown: 184, right: 179, low: 0.938, high: 0.991, bound: 0.951, threshold: 0.93 };
+  const promise = {
+    shown: 184,
+    right: 179,
+    low: 0.938,
+    high: 0.991,
+    bound: 0.951,
+    threshold: 0.93,
+  };
   const parts = promiseParts(state({ promise }));
-  assert.deepEqual([parts.large, parts.measured, parts.of], ["≥ 95 %", "97 %", "of 184 check images [94, 99]"]);
+  assert.deepEqual(
+    [parts.large, parts.measured, parts.of],
+    ["≥ 95 %", "97 %", "of 184 check images [94, 99]"],
+  );
   assert.equal(promiseParts(state({ promise: { ...promise, right: 183 } })).measured, "> 99 %"); // not 100 %
   const none = promiseParts(state());
-  assert.deepEqual([none.large, none.after, none.of], ["41", "more labels", "in the queue assist until predictions can be trusted at 95 %"]);
+  assert.deepEqual(
+    [none.large, none.after, none.of],
+    ["41", "more labels", "in the queue assist until predictions can be trusted at 95 %"],
+  );
   assert.equal(promiseParts(state({ needed: 1 })).after, "more label");
   const few = promiseParts(state({ left: 40 }));
-  assert.deepEqual([few.large, few.faint, few.of], ["not yet", "too few images left to promise 95 %", "about 41 more labels would be needed"]);
+  assert.deepEqual(
+    [few.large, few.faint, few.of],
+    ["not yet", "too few images left to promise 95 %", "about 41 more labels would be needed"],
+  );
   assert.equal(promiseParts(state({ left: 41 })).large, "41");
   assert.equal(promiseParts(state({ left: null })).large, "41"); // not counted yet
   assert.match(promiseParts(state({ needed: null })).faint, /too many errors to promise 95 %/);
@@ -60,8 +147,22 @@ test("the axis has the target in its middle, or starts below a wide interval", (
 });
 
 test("advice is a sentence with figures, or that there is none yet", () => {
-  const advice = { more: 50, gain: 0.02, low: 0, high: 0.04, label: "lime", minutes: 12, text: "plain" };
-  assert.deepEqual(adviceParts(advice), { before: "The next 50 labels would raise F1 by", gain: "0.02", interval: "(0.00–0.04)", label: "lime", after: "; about 12 minutes at your pace." });
+  const advice = {
+    more: 50,
+    gain: 0.02,
+    low: 0,
+    high: 0.04,
+    label: "lime",
+    minutes: 12,
+    text: "plain",
+  };
+  assert.deepEqual(adviceParts(advice), {
+    before: "The next 50 labels would raise F1 by",
+    gain: "0.02",
+    interval: "(0.00–0.04)",
+    label: "lime",
+    after: "; about 12 minutes at your pace.",
+  });
   assert.equal(adviceParts({ ...advice, minutes: null }).after, ".");
   assert.equal(adviceParts({ ...advice, minutes: 0.2 }).after, "; about 1 minute at your pace.");
   assert.equal(adviceParts({ ...advice, gain: null }).before, "plain");
@@ -71,7 +172,20 @@ test("advice is a sentence with figures, or that there is none yet", () => {
 test("times and bars", () => {
   const now = Date.parse("2026-11-22T12:00:00Z");
   const ago = (minutes) => agoText(new Date(now - 60_000 * minutes).toISOString(), now);
-  assert.deepEqual([-1, 0, 4.9, 59, 61, 47 * 60, 48 * 60].map(ago), ["just now", "just now", "4 min ago", "59 min ago", "1 h ago", "47 h ago", "2 days ago"]);
-  assert.deepEqual(queueShares({ manual: 50, clustered: 100, prelabelled: 0, suspect: 1 }), { manual: 0.5, clustered: 1, prelabelled: 0, suspect: 0.03 });
+  assert.deepEqual([-1, 0, 4.9, 59, 61, 47 * 60, 48 * 60].map(ago), [
+    "just now",
+    "just now",
+    "4 min ago",
+    "59 min ago",
+    "1 h ago",
+    "47 h ago",
+    "2 days ago",
+  ]);
+  assert.deepEqual(queueShares({ manual: 50, clustered: 100, prelabelled: 0, suspect: 1 }), {
+    manual: 0.5,
+    clustered: 1,
+    prelabelled: 0,
+    suspect: 0.03,
+  });
   assert.deepEqual(queueShares({ manual: 0, clustered: 0 }), { manual: 0, clustered: 0 });
 });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { barAfter, barLength, captionedSlots, niceTicks, stackedSpans } from "../../customlabels_nb/widgets/static/shared/charts.js";
+import {
+  barAfter,
+  barLength,
+  captionedSlots,
+  niceTicks,
+  stackedSpans,
+} from "../../customlabels_nb/widgets/static/shared/charts.js";
 import { paceText, shareText } from "../../customlabels_nb/widgets/static/dashboard/text.js";
 
 test("ticks are whole round numbers that reach the largest value", () => {
@@ -20,12 +26,27 @@ test("ticks are whole round numbers that reach the largest value", () => {
 });
 
 test("a stacked bar is as long as its room, and one in a million can be seen", () => {
-  assert.deepEqual(stackedSpans([0, 0], 100), [[0, 0], [0, 0]]);
-  assert.deepEqual(stackedSpans([1, 1], 101), [[0, 50], [51, 50]]);
-  for (const values of [[999_999, 1, 0, 0], [5, 0, 3, 2], [1, 1, 1, 1_000_000], [0, 0, 7, 0], [1, 2, 3, 4]]) {
+  assert.deepEqual(stackedSpans([0, 0], 100), [
+    [0, 0],
+    [0, 0],
+  ]);
+  assert.deepEqual(stackedSpans([1, 1], 101), [
+    [0, 50],
+    [51, 50],
+  ]);
+  for (const values of [
+    [999_999, 1, 0, 0],
+    [5, 0, 3, 2],
+    [1, 1, 1, 1_000_000],
+    [0, 0, 7, 0],
+    [1, 2, 3, 4],
+  ]) {
     const spans = stackedSpans(values, 300);
     const counted = spans.filter((_, index) => values[index]);
-    assert.ok(counted.every(([, size]) => size >= 2.9), JSON.stringify(spans));
+    assert.ok(
+      counted.every(([, size]) => size >= 2.9),
+      JSON.stringify(spans),
+    );
     const end = Math.max(...counted.map(([at, size]) => at + size));
     assert.ok(Math.abs(end - 300) < 1e-6, JSON.stringify(spans));
     spans.forEach(([, size], index) => assert.equal(size === 0, values[index] === 0));

@@ -1,19 +1,53 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, HINT_SMALL, HINT_UNNAMED } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
+import {
+  Drawing,
+  HINT_SMALL,
+  HINT_UNNAMED,
+} from "../../customlabels_nb/widgets/static/annotator/drawing.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
-import { HANDLES, handlePoint, ringsOf, SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
+import {
+  HANDLES,
+  handlePoint,
+  ringsOf,
+  SMALLEST,
+} from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomBox, randomPoint, randomSize } from "./random.js";
 
 const SIZE = { width: 200, height: 100 };
-const box = (left, top, width, height, label = "apple") => ({ label, left, top, width, height, polygon: null });
-const TRIANGLE = { label: "pear", left: 20, top: 20, width: 60, height: 40, polygon: [[20, 20], [80, 20], [80, 60]] };
+const box = (left, top, width, height, label = "apple") => ({
+  label,
+  left,
+  top,
+  width,
+  height,
+  polygon: null,
+});
+const TRIANGLE = {
+  label: "pear",
+  left: 20,
+  top: 20,
+  width: 60,
+  height: 40,
+  polygon: [
+    [20, 20],
+    [80, 20],
+    [80, 60],
+  ],
+};
 
 function begun({ shapes = [], selected = null, size = SIZE, tool = "box", ...options } = {}) {
   const hints = [];
-  const drawing = new Drawing({ label: () => "apple", hint: (text) => hints.push(text), ...options });
-  const imageShapes = new ImageShapes({ name: "a", ...size }, { shapes, status: shapes.length ? "labelled" : "unlabelled", revision: 1 });
+  const drawing = new Drawing({
+    label: () => "apple",
+    hint: (text) => hints.push(text),
+    ...options,
+  });
+  const imageShapes = new ImageShapes(
+    { name: "a", ...size },
+    { shapes, status: shapes.length ? "labelled" : "unlabelled", revision: 1 },
+  );
   drawing.tool = tool;
   drawing.show(imageShapes);
   imageShapes.select(selected);
@@ -46,12 +80,24 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
   forMany(150, (random) => {
     const size = randomSize(random);
     const shapes = Array.from({ length: random.whole(0, 4) }, () => randomBox(random, size));
-    const { drawing, imageShapes } = begun({ shapes, size, tool: random.pick(["box", "polygon", "part", "hole"]) });
+    const { drawing, imageShapes } = begun({
+      shapes,
+      size,
+      tool: random.pick(["box", "polygon", "part", "hole"]),
+    });
     const tolerance = random.between(0.2, 12);
     for (let step = 0; step < 60; step += 1) {
-      const point = random.next() < 0.3 && imageShapes.shape ? handlePoint(imageShapes.shape, random.pick(HANDLES)) : randomPoint(random, size, 0.2);
+      const point =
+        random.next() < 0.3 && imageShapes.shape
+          ? handlePoint(imageShapes.shape, random.pick(HANDLES))
+          : randomPoint(random, size, 0.2);
       const does = {
-        press: () => drawing.press(point, { tolerance, fresh: random.next() < 0.2, removes: random.next() < 0.2 }),
+        press: () =>
+          drawing.press(point, {
+            tolerance,
+            fresh: random.next() < 0.2,
+            removes: random.next() < 0.2,
+          }),
         move: () => drawing.move(point),
         release: () => drawing.release(point),
         cancel: () => drawing.cancel(),
@@ -60,18 +106,29 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
         back: () => drawing.dropCorner(),
         remove: () => drawing.removeCorner(),
         nudge: () => !drawing.isBusy && drawing.nudge(random.whole(-10, 10), random.whole(-10, 10)),
-        select: () => !drawing.isBusy && imageShapes.select(imageShapes.shapes.length ? random.whole(0, imageShapes.shapes.length - 1) : null),
-        tool: () => { drawing.cancel(); drawing.tool = random.pick(["box", "polygon", "part", "hole"]); },
+        select: () =>
+          !drawing.isBusy &&
+          imageShapes.select(
+            imageShapes.shapes.length ? random.whole(0, imageShapes.shapes.length - 1) : null,
+          ),
+        tool: () => {
+          drawing.cancel();
+          drawing.tool = random.pick(["box", "polygon", "part", "hole"]);
+        },
       };
       const before = imageShapes.state;
       const does_ = random.pick(Object.keys(does));
       const told = does[does_]();
-      if (["press", "release", "close", "remove", "nudge"].includes(does_)) assert.equal(Boolean(told), imageShapes.state !== before, does_);
+      if (["press", "release", "close", "remove", "nudge"].includes(does_))
+        assert.equal(Boolean(told), imageShapes.state !== before, does_);
       else assert.equal(imageShapes.state, before, does_);
       void drawing.draft;
       for (const shape of imageShapes.shapes) {
         assert.ok(isWithin(shape, size), `${does_}: ${JSON.stringify([shape, size])}`);
-        assert.ok(shape.width >= SMALLEST - 1e-6 && shape.height >= SMALLEST - 1e-6, `${does_}: ${JSON.stringify(shape)}`);
+        assert.ok(
+          shape.width >= SMALLEST - 1e-6 && shape.height >= SMALLEST - 1e-6,
+          `${does_}: ${JSON.stringify(shape)}`,
+        );
         assert.ok(ringsOf(shape.polygon).every((ring) => ring.length >= 3));
       }
     }
@@ -81,7 +138,11 @@ test("whatever the hand does, nothing on the image is too small or outside", () 
 test("Esc or a lost pointer leaves nothing, whatever was on its way", () => {
   forMany(100, (random) => {
     const shapes = [box(20, 20, 60, 40), TRIANGLE];
-    const { drawing, imageShapes } = begun({ shapes, selected: random.pick([null, 0, 1]), tool: random.pick(["box", "polygon", "part", "hole"]) });
+    const { drawing, imageShapes } = begun({
+      shapes,
+      selected: random.pick([null, 0, 1]),
+      tool: random.pick(["box", "polygon", "part", "hole"]),
+    });
     const before = imageShapes.state;
     drawing.press(randomPoint(random, SIZE), { tolerance: 5, fresh: random.next() < 0.5 });
     drawing.move(randomPoint(random, SIZE));
@@ -108,9 +169,17 @@ test("smaller than 2 × 2 is refused with a hint, and so is what may not be draw
 test("what is drawn before there is a label waits for it", () => {
   let label = null;
   let asked = 0;
-  const { drawing, imageShapes, hints } = begun({ label: () => label, nameless: () => { asked += 1; } });
+  const { drawing, imageShapes, hints } = begun({
+    label: () => label,
+    nameless: () => {
+      asked += 1;
+    },
+  });
   assert.equal(drag(drawing, [10, 10], [60, 60]), false);
-  assert.deepEqual([hints, asked, imageShapes.shapes.length, drawing.isBusy], [[HINT_UNNAMED], 1, 0, true]);
+  assert.deepEqual(
+    [hints, asked, imageShapes.shapes.length, drawing.isBusy],
+    [[HINT_UNNAMED], 1, 0, true],
+  );
   assert.deepEqual(sides(drawing.draft.shape), [10, 10, 50, 50]); // it stays in sight
   drawing.show(imageShapes); // news of the same image
   assert.equal(drawing.keepUnnamed(), false);
@@ -121,8 +190,15 @@ test("what is drawn before there is a label waits for it", () => {
 });
 
 test("what waits for its label goes with Esc, with another image, and with the next press", () => {
-  const other = new ImageShapes({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 1 });
-  const leaves = [(drawing) => drawing.cancel(), (drawing) => drawing.show(other), (drawing) => drawing.press([5, 5], { tolerance: 3 })];
+  const other = new ImageShapes(
+    { name: "b", ...SIZE },
+    { shapes: [], status: "unlabelled", revision: 1 },
+  );
+  const leaves = [
+    (drawing) => drawing.cancel(),
+    (drawing) => drawing.show(other),
+    (drawing) => drawing.press([5, 5], { tolerance: 3 }),
+  ];
   for (const leave of leaves) {
     let label = null;
     const { drawing } = begun({ label: () => label });
@@ -196,7 +272,11 @@ test("what was just drawn is selected: keys move it, its handles resize it, othe
   assert.deepEqual([sides(imageShapes.shapes[0]), imageShapes.isNew], [[25, 20, 105, 70], true]);
   assert.equal(drag(drawing, [130, 40], [180, 70]), true); // from its edge
   assert.equal(drag(drawing, [140, 50], [160, 60]), true); // inside the second
-  assert.deepEqual(imageShapes.shapes.map(sides), [[25, 20, 105, 70], [130, 40, 50, 30], [140, 50, 20, 10]]);
+  assert.deepEqual(imageShapes.shapes.map(sides), [
+    [25, 20, 105, 70],
+    [130, 40, 50, 30],
+    [140, 50, 20, 10],
+  ]);
   click(drawing, [150, 55]);
   assert.equal(imageShapes.isNew, false);
   drag(drawing, [150, 55], [155, 55]);
@@ -206,7 +286,10 @@ test("what was just drawn is selected: keys move it, its handles resize it, othe
 });
 
 test("with the tool to select, a drag moves any shape, and nothing is drawn", () => {
-  const { drawing, imageShapes, hints } = begun({ shapes: [box(20, 20, 100, 60), TRIANGLE], tool: "select" });
+  const { drawing, imageShapes, hints } = begun({
+    shapes: [box(20, 20, 100, 60), TRIANGLE],
+    tool: "select",
+  });
   assert.equal(drag(drawing, [110, 70], [120, 75]), true);
   assert.deepEqual([sides(imageShapes.shapes[0]), imageShapes.selected], [[30, 25, 100, 60], 0]);
   assert.equal(drag(drawing, [150, 10], [190, 90]), false);
@@ -223,8 +306,16 @@ test("with the tool for polygons, a click on an edge selects and a drag from it 
   imageShapes.select(null);
   assert.equal(drag(drawing, [50, 20], [55, 5]), false);
   assert.deepEqual([drawing.corners, imageShapes.shapes[0]], [[[55, 5]], TRIANGLE]);
-  for (const point of [[100, 5], [100, 15], [55, 5]]) click(drawing, point);
-  assert.deepEqual([imageShapes.shapes.length, imageShapes.selected, imageShapes.isNew], [2, 1, true]);
+  for (const point of [
+    [100, 5],
+    [100, 15],
+    [55, 5],
+  ])
+    click(drawing, point);
+  assert.deepEqual(
+    [imageShapes.shapes.length, imageShapes.selected, imageShapes.isNew],
+    [2, 1, true],
+  );
   click(drawing, [80, 5]); // selects the new one, and adds no corner yet
   assert.deepEqual([imageShapes.shapes[1].polygon.length, imageShapes.isNew], [3, false]);
   const readOnly = begun({ shapes: [TRIANGLE], tool: "polygon", mayDraw: () => false });
@@ -233,8 +324,15 @@ test("with the tool for polygons, a click on an edge selects and a drag from it 
 });
 
 test("a drag of a pixel gives a message, a click gives none", () => {
-  const { drawing, imageShapes, hints } = begun({ shapes: [box(100, 20, 60, 60)], missed: ([x]) => x > 180 });
-  const short = (from, to) => { hints.length = 0; drag(drawing, from, to, { tolerance: 10 }); return [...hints]; };
+  const { drawing, imageShapes, hints } = begun({
+    shapes: [box(100, 20, 60, 60)],
+    missed: ([x]) => x > 180,
+  });
+  const short = (from, to) => {
+    hints.length = 0;
+    drag(drawing, from, to, { tolerance: 10 });
+    return [...hints];
+  };
   assert.deepEqual(short([10, 10], [11, 11]), [HINT_SMALL]);
   assert.match(short([10, 10], [13, 13])[0], /Drag further/);
   assert.deepEqual(short([10, 10], [10, 10]), []);
@@ -244,7 +342,10 @@ test("a drag of a pixel gives a message, a click gives none", () => {
 });
 
 test("what may not be touched is passed through", () => {
-  const { drawing, imageShapes } = begun({ shapes: [box(20, 20, 100, 60, "locked")], usable: (shape) => shape.label !== "locked" });
+  const { drawing, imageShapes } = begun({
+    shapes: [box(20, 20, 100, 60, "locked")],
+    usable: (shape) => shape.label !== "locked",
+  });
   click(drawing, [60, 50]);
   assert.equal(imageShapes.selected, null);
   drag(drawing, [20, 50], [60, 70]);
@@ -260,11 +361,34 @@ test("a shaking hand clicks", () => {
 
 test("a polygon is clicked corner by corner and closed by its first one, by key, or not at all", () => {
   const { drawing, imageShapes, hints } = begun({ tool: "polygon" });
-  for (const point of [[20, 20], [80, 20], [500, 60]]) assert.equal(click(drawing, point), false);
+  for (const point of [
+    [20, 20],
+    [80, 20],
+    [500, 60],
+  ])
+    assert.equal(click(drawing, point), false);
   drawing.move([50, 50]);
-  assert.deepEqual(drawing.draft.shape.polygon, [[20, 20], [80, 20], [200, 60], [50, 50]]);
+  assert.deepEqual(drawing.draft.shape.polygon, [
+    [20, 20],
+    [80, 20],
+    [200, 60],
+    [50, 50],
+  ]);
   assert.equal(click(drawing, [21, 21]), true);
-  assert.deepEqual(imageShapes.shapes, [{ label: "apple", left: 20, top: 20, width: 180, height: 40, polygon: [[20, 20], [80, 20], [200, 60]] }]);
+  assert.deepEqual(imageShapes.shapes, [
+    {
+      label: "apple",
+      left: 20,
+      top: 20,
+      width: 180,
+      height: 40,
+      polygon: [
+        [20, 20],
+        [80, 20],
+        [200, 60],
+      ],
+    },
+  ]);
   click(drawing, [150, 80]);
   click(drawing, [190, 80]);
   assert.equal(drawing.closePolygon(), false);
@@ -283,7 +407,12 @@ test("a polygon is clicked corner by corner and closed by its first one, by key,
 
 test("a flat polygon is too small", () => {
   const { drawing, imageShapes, hints } = begun({ tool: "polygon" });
-  for (const point of [[20, 20], [80, 20], [120, 21]]) click(drawing, point);
+  for (const point of [
+    [20, 20],
+    [80, 20],
+    [120, 21],
+  ])
+    click(drawing, point);
   assert.equal(drawing.closePolygon(), false);
   assert.deepEqual([imageShapes.shapes.length, hints, drawing.isBusy], [0, [HINT_SMALL], false]);
 });
@@ -297,17 +426,34 @@ test("two fingers take the corner back that the first of them set", () => {
 });
 
 test("corners of a polygon are moved, added by a click on an edge, and taken away", () => {
-  const { drawing, imageShapes, hints } = begun({ shapes: [TRIANGLE], selected: 0, tool: "polygon" });
+  const { drawing, imageShapes, hints } = begun({
+    shapes: [TRIANGLE],
+    selected: 0,
+    tool: "polygon",
+  });
   assert.equal(drag(drawing, [80, 60], [70, 90]), true);
-  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [
+    [20, 20],
+    [80, 20],
+    [70, 90],
+  ]);
   assert.deepEqual(sides(imageShapes.shapes[0]), [20, 20, 60, 70]);
   assert.equal(click(drawing, [50, 20]), true);
-  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [50, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [
+    [20, 20],
+    [50, 20],
+    [80, 20],
+    [70, 90],
+  ]);
   assert.equal(drawing.corner, 1);
   assert.equal(drawing.nudge(0, -5), true); // only that corner
   assert.deepEqual(imageShapes.shapes[0].polygon[1], [50, 15]);
   assert.equal(drawing.removeCorner(), true);
-  assert.deepEqual(imageShapes.shapes[0].polygon, [[20, 20], [80, 20], [70, 90]]);
+  assert.deepEqual(imageShapes.shapes[0].polygon, [
+    [20, 20],
+    [80, 20],
+    [70, 90],
+  ]);
   assert.equal(drawing.corner, null);
   assert.equal(click(drawing, [80, 20], { removes: true }), false); // three stay
   assert.equal(hints.length, 1);
@@ -340,16 +486,26 @@ test("a nudge moves by pixels, within the image, and is one step", () => {
 test("another image ends what was drawn, but a polygon outlasts news of the same image", () => {
   const { drawing, imageShapes } = begun({ tool: "polygon" });
   click(drawing, [20, 20]);
-  drawing.show(new ImageShapes({ name: "a", ...SIZE }, { shapes: [TRIANGLE], status: "labelled", revision: 2 }));
+  drawing.show(
+    new ImageShapes(
+      { name: "a", ...SIZE },
+      { shapes: [TRIANGLE], status: "labelled", revision: 2 },
+    ),
+  );
   assert.equal(drawing.corners.length, 1);
-  drawing.show(new ImageShapes({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 2 }));
+  drawing.show(
+    new ImageShapes({ name: "b", ...SIZE }, { shapes: [], status: "unlabelled", revision: 2 }),
+  );
   assert.equal(drawing.corners, null);
   assert.equal(imageShapes.shapes.length, 0);
 });
 
 test("what is drawn is told before it is there; what is missed, too", () => {
   const told = [];
-  const { drawing, imageShapes } = begun({ drawn: (label) => told.push(label), missed: (point) => told.push(point) });
+  const { drawing, imageShapes } = begun({
+    drawn: (label) => told.push(label),
+    missed: (point) => told.push(point),
+  });
   drag(drawing, [10, 10], [60, 60]);
   click(drawing, [150, 80]);
   assert.equal(drawing.keep(box(5, 5, 1, 9)), false);

@@ -7,32 +7,64 @@ import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests
 
 function memory(start = {}) {
   const kept = new Map(Object.entries(start));
-  return { kept, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key) };
+  return {
+    kept,
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
 }
 
-const soon = async () => { for (let turn = 0; turn < 20; turn += 1) await Promise.resolve(); };
-const settled = () => new Promise((resolve) => { setTimeout(resolve, 1); });
+const soon = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+const settled = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 1);
+  });
 const KEY = "customlabels_nb edits p";
 const refusal = (text) => Object.assign(new Error(text), { refused: true });
-const gone = async () => { throw new KernelGone(); };
+const gone = async () => {
+  throw new KernelGone();
+};
 
 // A screen that lists in `sent` what it sends.
 function screenOf(send = async () => {}, { id = "one", helps = true } = {}) {
-  const screen = { id, sent: [], mayHelp: () => helps, send: (edit) => { screen.sent.push(edit.label); return send(edit); } };
+  const screen = {
+    id,
+    sent: [],
+    mayHelp: () => helps,
+    send: (edit) => {
+      screen.sent.push(edit.label);
+      return send(edit);
+    },
+  };
   return screen;
 }
 
 // This module as another widget brings it: a copy with classes of its own.
 function copyOf(...names) {
-  const source = names.map((name) => readFileSync(new URL(`../../customlabels_nb/widgets/static/shared/${name}`, import.meta.url), "utf8"));
-  return import(`data:text/javascript,${encodeURIComponent(source.join("\n").replaceAll(/^import .*$/gm, ""))}`);
+  const source = names.map((name) =>
+    readFileSync(
+      new URL(`../../customlabels_nb/widgets/static/shared/${name}`, import.meta.url),
+      "utf8",
+    ),
+  );
+  return import(
+    `data:text/javascript,${encodeURIComponent(source.join("\n").replaceAll(/^import .*$/gm, ""))}`
+  );
 }
 
 test("edits are sent one after another, in order, and each is kept until its answer", async () => {
   const storage = memory();
   const queue = new EditQueue({ key: "p", storage });
   const answers = [];
-  const screen = screenOf(() => new Promise((resolve) => { answers.push(resolve); }));
+  const screen = screenOf(
+    () =>
+      new Promise((resolve) => {
+        answers.push(resolve);
+      }),
+  );
   queue.connect(screen);
   queue.add({ by: "one", label: "a" });
   queue.add({ by: "one", label: "b" });
@@ -69,7 +101,9 @@ test("it tries again by itself, in the order in which edits were made", async (c
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const queue = new EditQueue({ key: "p" });
   let isGone = true;
-  const screen = screenOf(async () => { if (isGone) throw new KernelGone(); });
+  const screen = screenOf(async () => {
+    if (isGone) throw new KernelGone();
+  });
   queue.connect(screen);
   queue.add({ by: "one", label: "a" });
   queue.add({ by: "one", label: "b" });
@@ -85,8 +119,14 @@ test("it tries again by itself, in the order in which edits were made", async (c
 test("a refusal is told and not tried again; the next edits go on", async () => {
   const queue = new EditQueue({ key: "p" });
   const told = [];
-  queue.listen((event) => { if (event.type !== "state") told.push(event.type); });
-  queue.connect(screenOf(async (edit) => { if (edit.label === "bad") throw refusal("no such label"); }));
+  queue.listen((event) => {
+    if (event.type !== "state") told.push(event.type);
+  });
+  queue.connect(
+    screenOf(async (edit) => {
+      if (edit.label === "bad") throw refusal("no such label");
+    }),
+  );
   queue.add({ by: "one", label: "bad" });
   queue.add({ by: "one", label: "good" });
   await settled();
@@ -121,8 +161,13 @@ test("each screen sends its own edits, whichever connected last", async () => {
 test("a screen sends for another only while that one can't, and only if it may", async () => {
   const queue = new EditQueue({ key: "p", retryAfter: 60_000 });
   let isGone = true;
-  const one = screenOf(async () => { if (isGone) throw new KernelGone(); });
-  const [helper, reader] = [screenOf(undefined, { id: "two" }), screenOf(undefined, { id: "three", helps: false })];
+  const one = screenOf(async () => {
+    if (isGone) throw new KernelGone();
+  });
+  const [helper, reader] = [
+    screenOf(undefined, { id: "two" }),
+    screenOf(undefined, { id: "three", helps: false }),
+  ];
   for (const screen of [one, helper, reader]) queue.connect(screen);
   queue.add({ by: "one", label: "a" });
   await settled();
@@ -133,13 +178,24 @@ test("a screen sends for another only while that one can't, and only if it may",
   queue.heard(one);
   queue.add({ by: "one", label: "c" });
   await settled();
-  assert.deepEqual([one.sent, helper.sent], [["a", "c"], ["a", "b"]]);
+  assert.deepEqual(
+    [one.sent, helper.sent],
+    [
+      ["a", "c"],
+      ["a", "b"],
+    ],
+  );
 });
 
 test("a silent kernel keeps nobody else waiting, but for edits of the same images", async () => {
   const queue = new EditQueue({ key: "p", retryAfter: 60_000 });
   let fail = null;
-  const silent = screenOf(() => new Promise((resolve, reject) => { fail = reject; }));
+  const silent = screenOf(
+    () =>
+      new Promise((resolve, reject) => {
+        fail = reject;
+      }),
+  );
   const other = screenOf(undefined, { id: "two" });
   queue.connect(silent);
   queue.connect(other);
@@ -170,7 +226,14 @@ test("each screen shows its own edits and those of screens that are gone", async
 test("one can wait until a screen's edits are saved, or can't be for now", async () => {
   const queue = new EditQueue({ key: "p", retryAfter: 60_000 });
   let answer = null;
-  queue.connect(screenOf(() => new Promise((resolve, reject) => { answer = { resolve, reject }; })));
+  queue.connect(
+    screenOf(
+      () =>
+        new Promise((resolve, reject) => {
+          answer = { resolve, reject };
+        }),
+    ),
+  );
   const states = [];
   for (const how of ["resolve", "reject"]) {
     queue.add({ by: "one", label: how });
@@ -196,7 +259,13 @@ test("after the page was loaded again the tab's storage still has them", async (
 });
 
 test("a storage that refuses or holds nonsense does no harm", () => {
-  const broken = { getItem: () => "{not json", setItem: () => { throw new Error("full"); }, removeItem: () => {} };
+  const broken = {
+    getItem: () => "{not json",
+    setItem: () => {
+      throw new Error("full");
+    },
+    removeItem: () => {},
+  };
   const queue = new EditQueue({ key: "p", storage: broken });
   queue.add({ op: "clear" });
   assert.equal(queue.pending().length, 1);
@@ -209,14 +278,21 @@ test("widgets of one project share a queue", () => {
 
 test("what a closed screen left behind is sent by another, told there, and in no other screen", async () => {
   const queue = new EditQueue({ key: "p" });
-  const [one, two, three] = [screenOf(gone), screenOf(undefined, { id: "two" }), screenOf(undefined, { id: "three", helps: false })];
+  const [one, two, three] = [
+    screenOf(gone),
+    screenOf(undefined, { id: "two" }),
+    screenOf(undefined, { id: "three", helps: false }),
+  ];
   const end = queue.connect(one);
   queue.connect(three);
   queue.add({ by: "one", label: "a" });
   await settled();
   end();
   const told = [];
-  queue.listen((event) => { if (event.type === "answer") told.push([queue.concerns(event, two), queue.concerns(event, three)]); });
+  queue.listen((event) => {
+    if (event.type === "answer")
+      told.push([queue.concerns(event, two), queue.concerns(event, three)]);
+  });
   queue.connect(two);
   await settled();
   assert.deepEqual(two.sent, ["a"]);

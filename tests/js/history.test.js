@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { momentText, slotCaption, slotText } from "../../customlabels_nb/widgets/static/dashboard/text.js";
+import {
+  momentText,
+  slotCaption,
+  slotText,
+} from "../../customlabels_nb/widgets/static/dashboard/text.js";
 import { HistoryList, offerOf } from "../../customlabels_nb/widgets/static/history/list.js";
 import { openPage } from "./fake_dom.js";
 
-const row = (more) => ({ what: "label cat", undoable: true, undoes: null, undone_by: null, ...more });
+const row = (more) => ({
+  what: "label cat",
+  undoable: true,
+  undoes: null,
+  undone_by: null,
+  ...more,
+});
 
 test("an action is undone or redone in one place", () => {
   assert.equal(offerOf(row()), "Undo");

@@ -3,7 +3,12 @@ import { test } from "node:test";
 
 import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
 import { commandOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
-import { areNewInstructions, endText, giveBackAtEnd, growListing } from "../../customlabels_nb/widgets/static/shared/job_bar.js";
+import {
+  areNewInstructions,
+  endText,
+  giveBackAtEnd,
+  growListing,
+} from "../../customlabels_nb/widgets/static/shared/job_bar.js";
 
 const row = (name) => ({ name, status: "unlabelled" });
 
@@ -13,10 +18,18 @@ function listingOf(names, asked, { fails = false } = {}) {
     asked.push(place);
     if (fails) throw new Error("gone");
     const shown = names.slice(place, place + size);
-    return [{ place, total: names.length, rows: shown.map(row), thumbs: shown.map(() => "unreadable") }, []];
+    return [
+      { place, total: names.length, rows: shown.map(row), thumbs: shown.map(() => "unreadable") },
+      [],
+    ];
   };
   const listing = new Listing(request, () => 160);
-  listing.begin(1, { place: 0, total: 2, rows: names.slice(0, 2).map(row), thumbs: ["unreadable", "unreadable"] }, [], 4);
+  listing.begin(
+    1,
+    { place: 0, total: 2, rows: names.slice(0, 2).map(row), thumbs: ["unreadable", "unreadable"] },
+    [],
+    4,
+  );
   return listing;
 }
 
@@ -56,7 +69,13 @@ test("tasks are given back when the page or the screen is closed, once it is one
   globalThis.addEventListener = page.addEventListener.bind(page);
   globalThis.removeEventListener = page.removeEventListener.bind(page);
   const asked = [];
-  const screen = { info: null, request: async (kind) => { asked.push(kind); throw new Error("the page is closed"); } };
+  const screen = {
+    info: null,
+    request: async (kind) => {
+      asked.push(kind);
+      throw new Error("the page is closed");
+    },
+  };
   const giveBack = giveBackAtEnd(screen);
   page.dispatchEvent(new Event("pagehide"));
   screen.info = {};

@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  after, changed, counted, dropPlace, labelCommand, quoted, reordered, someOf, stepBefore, usesText, withText,
+  after,
+  changed,
+  counted,
+  dropPlace,
+  labelCommand,
+  quoted,
+  reordered,
+  someOf,
+  stepBefore,
+  usesText,
+  withText,
 } from "../../customlabels_nb/widgets/static/label_manager/logic.js";
 import { LabelPane } from "../../customlabels_nb/widgets/static/label_manager/pane.js";
 import { openPage } from "./fake_dom.js";
@@ -24,7 +34,12 @@ test("an edit is shown before the kernel has answered", () => {
 test("a label goes before another one or to the end; what isn't there moves nothing", () => {
   assert.deepEqual(named(reordered(ABC, "a", "c")), ["b", "a", "c"]);
   assert.deepEqual(named(reordered(ABC, "a", null)), ["b", "c", "a"]);
-  for (const [label, before] of [["x", "a"], ["a", "x"], ["a", "a"]]) assert.equal(reordered(ABC, label, before), ABC);
+  for (const [label, before] of [
+    ["x", "a"],
+    ["a", "x"],
+    ["a", "a"],
+  ])
+    assert.equal(reordered(ABC, label, before), ABC);
 });
 
 test("a step among filtered labels passes those that aren't shown", () => {
@@ -45,7 +60,10 @@ test("a step among filtered labels passes those that aren't shown", () => {
 
 test("what is dropped goes between the middles of rows", () => {
   const middles = [10, 30, 50];
-  assert.deepEqual([0, 10, 11, 40, 99].map((y) => dropPlace(middles, y)), [0, 0, 1, 2, 3]);
+  assert.deepEqual(
+    [0, 10, 11, 40, 99].map((y) => dropPlace(middles, y)),
+    [0, 0, 1, 2, 3],
+  );
   assert.equal(dropPlace([], 5), 0);
 });
 
@@ -67,10 +85,20 @@ test("keys on the list", () => {
   assert.deepEqual(key("z", { ctrlKey: true }), ["undo"]);
   assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), ["redo"]);
   assert.deepEqual(key("m"), ["merge"]);
-  assert.deepEqual([key("я", { code: "KeyZ", ctrlKey: true }), key("ь", { code: "KeyM" })], [["undo"], ["merge"]]);
-  for (const name of ["Delete", "Enter", "m"]) assert.deepEqual(key(name, { repeat: true }), ["held"]);
+  assert.deepEqual(
+    [key("я", { code: "KeyZ", ctrlKey: true }), key("ь", { code: "KeyM" })],
+    [["undo"], ["merge"]],
+  );
+  for (const name of ["Delete", "Enter", "m"])
+    assert.deepEqual(key(name, { repeat: true }), ["held"]);
   assert.deepEqual(key("ArrowDown", { altKey: true, repeat: true }), ["shift", 1]);
-  for (const [name, more] of [["m", { ctrlKey: true }], ["m", { altKey: true }], ["x", {}], ["Enter", { isComposing: true }], ["toString", {}]]) {
+  for (const [name, more] of [
+    ["m", { ctrlKey: true }],
+    ["m", { altKey: true }],
+    ["x", {}],
+    ["Enter", { isComposing: true }],
+    ["toString", {}],
+  ]) {
     assert.equal(key(name, more), null, name);
   }
 });
@@ -90,7 +118,12 @@ function paneWith(answers) {
 
 test("a label can be typed while the one before it is added", async () => {
   let answer;
-  const pane = paneWith([(told) => new Promise((resolve) => { answer = () => resolve([{ ...told, labels: list("a", "b", "c", "cat"), count: 0 }]); })]);
+  const pane = paneWith([
+    (told) =>
+      new Promise((resolve) => {
+        answer = () => resolve([{ ...told, labels: list("a", "b", "c", "cat"), count: 0 }]);
+      }),
+  ]);
   await pane.follow();
   pane.adder.value = "cat";
   const adding = pane._addTyped();
@@ -104,10 +137,15 @@ test("a label can be typed while the one before it is added", async () => {
 });
 
 test("a label that could not be added is typed again, unless another one is there", async () => {
-  const refuse = () => { throw new Error("no"); };
+  const refuse = () => {
+    throw new Error("no");
+  };
   const pane = paneWith([refuse, refuse]);
   await pane.follow();
-  for (const [typed, left] of [["", "cat"], ["dog", "dog"]]) {
+  for (const [typed, left] of [
+    ["", "cat"],
+    ["dog", "dog"],
+  ]) {
     pane.adder.value = "cat";
     const adding = pane._addTyped();
     pane.adder.value = typed;

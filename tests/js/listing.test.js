@@ -8,16 +8,23 @@ const bytes = (text) => new Uint8Array([...text].map((letter) => letter.codePoin
 
 function pageOf(place, total) {
   const rows = [];
-  for (let at = place; at < Math.min(place + SIZE, total); at += 1) rows.push({ name: `image ${at}`, labels: [] });
-  return [{ place, total, rows, thumbs: rows.map((_, index) => index) }, rows.map((row) => bytes(row.name))];
+  for (let at = place; at < Math.min(place + SIZE, total); at += 1)
+    rows.push({ name: `image ${at}`, labels: [] });
+  return [
+    { place, total, rows, thumbs: rows.map((_, index) => index) },
+    rows.map((row) => bytes(row.name)),
+  ];
 }
 
 function listingOf(total) {
   const asked = [];
-  const listing = new Listing(async (kind, content) => {
-    asked.push(content.place);
-    return pageOf(content.place, total);
-  }, () => 160);
+  const listing = new Listing(
+    async (kind, content) => {
+      asked.push(content.place);
+      return pageOf(content.place, total);
+    },
+    () => 160,
+  );
   listing.begin(1, ...pageOf(0, total), SIZE);
   return { listing, asked };
 }
@@ -27,7 +34,10 @@ test("new predictions drop the rows of other pages", async () => {
   await listing.load(SIZE);
   assert.equal(listing.renew([], undefined), false);
   assert.equal(listing.renew([{ name: "image 0", labels: ["fig"] }], 2), true);
-  assert.deepEqual([listing.rowAt(0).labels, listing.isKnown(0), listing.isKnown(SIZE)], [["fig"], true, false]);
+  assert.deepEqual(
+    [listing.rowAt(0).labels, listing.isKnown(0), listing.isKnown(SIZE)],
+    [["fig"], true, false],
+  );
   await listing.load(SIZE);
   assert.deepEqual(asked, [SIZE, SIZE]);
   assert.equal(listing.renew([], 2), false);
@@ -37,7 +47,10 @@ test("rows of large edits, which have no outlines, keep those that are known", (
   const { listing } = listingOf(10);
   listing.renew([{ name: "image 0", boxes: ["fig"], outlines: [[1, 2, 3, 4]], gone: "ask" }]);
   listing.renew([{ name: "image 0", boxes: ["pear"] }]);
-  assert.deepEqual([listing.rowAt(0).boxes, listing.rowAt(0).outlines, listing.rowAt(0).gone], [["pear"], [[1, 2, 3, 4]], undefined]);
+  assert.deepEqual(
+    [listing.rowAt(0).boxes, listing.rowAt(0).outlines, listing.rowAt(0).gone],
+    [["pear"], [[1, 2, 3, 4]], undefined],
+  );
   listing.renew([{ name: "image 0", boxes: [], outlines: [] }]);
   assert.deepEqual(listing.rowAt(0).outlines, []);
 });
@@ -47,9 +60,13 @@ function withImages(t) {
   const decoded = [];
   const before = globalThis.Image;
   globalThis.Image = class {
-    async decode() { decoded.push(atob(this.src.split(",")[1])); }
+    async decode() {
+      decoded.push(atob(this.src.split(",")[1]));
+    }
   };
-  t.after(() => { globalThis.Image = before; });
+  t.after(() => {
+    globalThis.Image = before;
+  });
   return decoded;
 }
 
@@ -95,10 +112,16 @@ test("a page that somebody turned away from has nothing decoded", async (t) => {
 test("rows that arrive after another list was shown are returned, and not shown in it", async () => {
   const { listing } = listingOf(10);
   let arrive = null;
-  listing.request = () => new Promise((resolve) => { arrive = resolve; });
+  listing.request = () =>
+    new Promise((resolve) => {
+      arrive = resolve;
+    });
   const fetched = listing.fetchRows([[4, 5]]);
   listing.begin(2, ...pageOf(0, 10), SIZE);
   arrive([{ places: [4, 5], rows: [{ name: "old 4" }, { name: "old 5" }] }]);
-  assert.deepEqual((await fetched).map(({ name }) => name), ["old 4", "old 5"]);
+  assert.deepEqual(
+    (await fetched).map(({ name }) => name),
+    ["old 4", "old 5"],
+  );
   assert.equal(listing.rowAt(4), undefined);
 });

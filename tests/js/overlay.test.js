@@ -1,31 +1,65 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { overlayOf, ShapeOverlay, shapesOfRow } from "../../customlabels_nb/widgets/static/shared/overlay.js";
+import {
+  overlayOf,
+  ShapeOverlay,
+  shapesOfRow,
+} from "../../customlabels_nb/widgets/static/shared/overlay.js";
 import { Preview } from "../../customlabels_nb/widgets/static/shared/preview.js";
 import { placeTags, TAG_HEIGHT } from "../../customlabels_nb/widgets/static/shared/tags.js";
 import { Tile } from "../../customlabels_nb/widgets/static/shared/tile.js";
 import { openPage } from "./fake_dom.js";
 import { forMany } from "./random.js";
 
-const labels = [{ label: "apple", color: "#8b1a1a" }, { label: "pear", color: "#f0e442" }];
-const SQUARE = [[0, 0], [90, 0], [90, 90], [0, 90]];
-const HOLE = [[20, 20], [40, 20], [40, 40]];
-const row = (change = {}) => ({ name: "a.jpg", short: "a.jpg", labels: [], boxes: [], outlines: [], guesses: [], findings: [], predicted: null, status: "labelled", size: [400, 300], ...change });
+const labels = [
+  { label: "apple", color: "#8b1a1a" },
+  { label: "pear", color: "#f0e442" },
+];
+const SQUARE = [
+  [0, 0],
+  [90, 0],
+  [90, 90],
+  [0, 90],
+];
+const HOLE = [
+  [20, 20],
+  [40, 20],
+  [40, 40],
+];
+const row = (change = {}) => ({
+  name: "a.jpg",
+  short: "a.jpg",
+  labels: [],
+  boxes: [],
+  outlines: [],
+  guesses: [],
+  findings: [],
+  predicted: null,
+  status: "labelled",
+  size: [400, 300],
+  ...change,
+});
 const boxed = row({ boxes: ["apple"], outlines: [[100, 100, 200, 150]] });
 
 let resize;
 beforeEach(() => {
   openPage();
   globalThis.ResizeObserver = class {
-    constructor(listener) { resize = (width, height) => listener([{ contentRect: { width, height } }]); }
+    constructor(listener) {
+      resize = (width, height) => listener([{ contentRect: { width, height } }]);
+    }
 
     observe() {}
   };
 });
 
-const pathsOf = (node) => node.querySelectorAll("path").map((path) => [path.getAttribute("class"), path.getAttribute("d")]);
-const namesIn = (node) => node.querySelectorAll("text").map(({ textContent }) => textContent.replace(/[\u2068\u2069]/g, ""));
+const pathsOf = (node) =>
+  node.querySelectorAll("path").map((path) => [path.getAttribute("class"), path.getAttribute("d")]);
+const namesIn = (node) =>
+  node
+    .querySelectorAll("text")
+    .map(({ textContent }) => textContent.replace(/[\u2068\u2069]/g, ""));
 
 function shown(given, width, height) {
   const frame = document.createElement("div");
@@ -37,30 +71,80 @@ function shown(given, width, height) {
 }
 
 test("own shapes are solid, and predicted ones dashed where there are none", () => {
-  const guesses = [["pear", 0.874, [1, 2, 3, 4]], ["apple", 0.5, null]];
-  assert.deepEqual(shapesOfRow({ ...boxed, guesses }, labels).map(({ kind, label, left }) => [kind, label, left]), [["truth", "apple", 100]]);
+  const guesses = [
+    ["pear", 0.874, [1, 2, 3, 4]],
+    ["apple", 0.5, null],
+  ];
+  assert.deepEqual(
+    shapesOfRow({ ...boxed, guesses }, labels).map(({ kind, label, left }) => [kind, label, left]),
+    [["truth", "apple", 100]],
+  );
   const [predicted, ...others] = shapesOfRow(row({ guesses }), labels);
-  assert.deepEqual([predicted.kind, predicted.number, predicted.color, others], ["predicted", "0.87", "#f0e442", []]);
-  assert.deepEqual(shapesOfRow(row({ boxes: ["apple", "plum"], outlines: [null] }), labels), []); // outlines that are not known
+  assert.deepEqual(
+    [predicted.kind, predicted.number, predicted.color, others],
+    ["predicted", "0.87", "#f0e442", []],
+  );
+  // outlines that are not known
+  assert.deepEqual(shapesOfRow(row({ boxes: ["apple", "plum"], outlines: [null] }), labels), []);
 });
 
 test("boxes and rings of polygons are drawn in pixels of the upright image", () => {
-  const shapes = shapesOfRow(row({ boxes: ["apple", "pear"], outlines: [[10, 20, 30, 40], [SQUARE, HOLE]] }), labels);
+  const shapes = shapesOfRow(
+    row({
+      boxes: ["apple", "pear"],
+      outlines: [
+        [10, 20, 30, 40],
+        [SQUARE, HOLE],
+      ],
+    }),
+    labels,
+  );
   const svg = overlayOf(shapes, [400, 300]);
   assert.equal(svg.getAttribute("viewBox"), "0 0 400 300");
   const polygon = "M0 0L90 0L90 90L0 90ZM20 20L40 20L40 40Z";
-  assert.deepEqual(pathsOf(svg).slice(2), [["truth", "M10 20h30v40h-30Z"], ["truth mask", polygon]]);
-  assert.deepEqual(pathsOf(svg).slice(0, 2).map(([, path]) => path), [polygon, "M10 20h30v40h-30Z"]); // an edge in both inks
-  assert.ok(svg.querySelectorAll("path").every((path) => path.getAttribute("fill-rule") === "evenodd" && path.getAttribute("vector-effect") === "non-scaling-stroke"));
+  assert.deepEqual(pathsOf(svg).slice(2), [
+    ["truth", "M10 20h30v40h-30Z"],
+    ["truth mask", polygon],
+  ]);
+  assert.deepEqual(
+    pathsOf(svg)
+      .slice(0, 2)
+      .map(([, path]) => path),
+    [polygon, "M10 20h30v40h-30Z"],
+  ); // an edge in both inks
+  assert.ok(
+    svg
+      .querySelectorAll("path")
+      .every(
+        (path) =>
+          path.getAttribute("fill-rule") === "evenodd" &&
+          path.getAttribute("vector-effect") === "non-scaling-stroke",
+      ),
+  );
 });
 
 test("thousands of boxes are few nodes", () => {
   const boxes = Array.from({ length: 5_000 }, (_, at) => labels[at % 2].label);
-  const frame = shown(row({ boxes, outlines: boxes.map((_, at) => [at % 390, at % 290, 8, 8]) }), 800, 600);
+  const frame = shown(
+    row({ boxes, outlines: boxes.map((_, at) => [at % 390, at % 290, 8, 8]) }),
+    800,
+    600,
+  );
   assert.equal(frame.querySelectorAll("path").length, 4);
-  assert.deepEqual([frame.querySelector(".overlay").className, namesIn(frame)], ["overlay dense", []]);
+  assert.deepEqual(
+    [frame.querySelector(".overlay").className, namesIn(frame)],
+    ["overlay dense", []],
+  );
   const fewer = boxes.slice(0, 200);
-  assert.ok(namesIn(shown(row({ boxes: fewer, outlines: fewer.map((_, at) => [at % 390, at % 290, 8, 8]) }), 800, 600)).length <= 60);
+  assert.ok(
+    namesIn(
+      shown(
+        row({ boxes: fewer, outlines: fewer.map((_, at) => [at % 390, at % 290, 8, 8]) }),
+        800,
+        600,
+      ),
+    ).length <= 60,
+  );
 });
 
 test("names are text, and are shortened or left out on small images", () => {
@@ -87,21 +171,36 @@ test("names with a limit leave their boxes visible", () => {
     const size = { width: between(60, 700), height: between(40, 500) };
     const boxes = Array.from({ length: Math.ceil(between(1, 30)) }, () => {
       const [left, top] = [between(0, size.width - 5), between(0, size.height - 5)];
-      return { left, top, right: between(left + 4, size.width), bottom: between(top + 4, size.height) };
+      return {
+        left,
+        top,
+        right: between(left + 4, size.width),
+        bottom: between(top + 4, size.height),
+      };
     });
-    placeTags(boxes, boxes.map(() => [between(24, 150), 24]), size, 0.12).forEach((tag, at) => {
+    placeTags(
+      boxes,
+      boxes.map(() => [between(24, 150), 24]),
+      size,
+      0.12,
+    ).forEach((tag, at) => {
       if (!tag) return;
       const { left, top, right, bottom } = boxes[at];
       const wide = Math.min(right, tag.left + tag.width) - Math.max(left, tag.left);
       const high = Math.min(bottom, tag.top + TAG_HEIGHT) - Math.max(top, tag.top);
-      assert.ok(wide <= 0 || high <= 0 || wide * high <= 0.2 * (right - left) * (bottom - top) + 1e-6);
+      assert.ok(
+        wide <= 0 || high <= 0 || wide * high <= 0.2 * (right - left) * (bottom - top) + 1e-6,
+      );
     });
   });
 });
 
 test("a tile and an open preview follow an edit", async () => {
   const tile = new Tile({ id: "t", onAccept() {} });
-  const preview = new Preview(async () => ({ uri: "data:,", width: 400, height: 300 }), { within: () => document.body, labels: () => labels });
+  const preview = new Preview(async () => ({ uri: "data:,", width: 400, height: 300 }), {
+    within: () => document.body,
+    labels: () => labels,
+  });
   preview._place = () => {};
   tile.show(boxed, labels, { uri: "data:,", place: 0 });
   await preview.open(boxed, tile.node, { pinned: true });
@@ -109,7 +208,8 @@ test("a tile and an open preview follow an edit", async () => {
   tile.show(after, labels, { uri: "data:,", place: 0 });
   preview.refresh(after);
   preview.refresh({ ...boxed, name: "b.jpg" }); // of another image
-  for (const node of [tile.node, preview.node]) assert.deepEqual(pathsOf(node).at(-1), ["truth", "M5 6h7v8h-7Z"]);
+  for (const node of [tile.node, preview.node])
+    assert.deepEqual(pathsOf(node).at(-1), ["truth", "M5 6h7v8h-7Z"]);
   tile.show(row(), labels, { uri: "data:,", place: 0 });
   assert.equal(tile.node.querySelector(".overlay"), null);
 });

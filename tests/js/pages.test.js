@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PAGE_SIZES, columnsFor, neighbour, pageEnd, pageStart, positionText, thumbnailSize } from "../../customlabels_nb/widgets/static/shared/pages.js";
+import {
+  PAGE_SIZES,
+  columnsFor,
+  neighbour,
+  pageEnd,
+  pageStart,
+  positionText,
+  thumbnailSize,
+} from "../../customlabels_nb/widgets/static/shared/pages.js";
 
 test("a page begins at a multiple of its size and never beyond the last", () => {
   assert.equal(pageStart(0, 24, 100), 0);

@@ -13,9 +13,14 @@ class Paper {
     this.style = {};
     this.ownerDocument = { createElement: () => new Paper() };
     this.painted = [];
-    const pen = { measureText: (text) => ({ width: 7 * text.length }), fillText: (text) => this.painted.push(text.replace(/[\u2066-\u2069]/g, "")) };
+    const pen = {
+      measureText: (text) => ({ width: 7 * text.length }),
+      fillText: (text) => this.painted.push(text.replace(/[\u2066-\u2069]/g, "")),
+    };
     pen.drawImage = (other) => this.painted.push(...other.painted);
-    pen.clearRect = () => { this.painted = []; };
+    pen.clearRect = () => {
+      this.painted = [];
+    };
     const nothing = () => {};
     this.pen = new Proxy(pen, { get: (own, name) => own[name] ?? nothing });
   }
@@ -31,8 +36,16 @@ function setUp() {
   painter.resize({ width: 400, height: 300 }, 1);
   const hidden = new Set();
   const scene = {
-    camera: new Camera(), shapes: [box("apple", 0), box("pear", 50), box("apple", 90)], predictions: [], selected: null, prediction: null,
-    corner: null, draft: null, guides: null, colorOf: (label) => COLORS[label], isHidden: ({ label }) => hidden.has(label),
+    camera: new Camera(),
+    shapes: [box("apple", 0), box("pear", 50), box("apple", 90)],
+    predictions: [],
+    selected: null,
+    prediction: null,
+    corner: null,
+    draft: null,
+    guides: null,
+    colorOf: (label) => COLORS[label],
+    isHidden: ({ label }) => hidden.has(label),
   };
   return { paper, painter, hidden, scene };
 }
@@ -40,7 +53,15 @@ function setUp() {
 test("what lies still while a shape is drawn is painted once, and is in each frame", () => {
   const { paper, painter, scene } = setUp();
   let asked = 0;
-  const moves = { ...scene, camera: { toScreen: (point) => { asked += 1; return scene.camera.toScreen(point); } } };
+  const moves = {
+    ...scene,
+    camera: {
+      toScreen: (point) => {
+        asked += 1;
+        return scene.camera.toScreen(point);
+      },
+    },
+  };
   painter.paint({ ...moves, draft: { index: null, shape: box("pear", 120) } });
   const first = asked;
   asked = 0;
@@ -74,8 +95,18 @@ test("other shapes, predictions, labels hidden or recolored, and another size ar
   hidden.clear();
   painter.paint(scene);
   const colors = [];
-  painter.paint({ ...scene, colorOf: (label) => { colors.push(label); return "#000000"; } });
-  assert.equal(colors.length, Object.keys(COLORS).length + scene.shapes.length, "all are painted anew");
+  painter.paint({
+    ...scene,
+    colorOf: (label) => {
+      colors.push(label);
+      return "#000000";
+    },
+  });
+  assert.equal(
+    colors.length,
+    Object.keys(COLORS).length + scene.shapes.length,
+    "all are painted anew",
+  );
   painter.still.painted = [];
   painter.resize({ width: 500, height: 300 }, 2);
   painter.paint(scene);
@@ -84,28 +115,56 @@ test("other shapes, predictions, labels hidden or recolored, and another size ar
   assert.deepEqual(paper.painted, []);
 });
 
-test("the shape under the pointer in the list is filled, also if its label is hidden, and the rest is not painted again", () => {
-  const { paper, painter, hidden, scene } = setUp();
-  hidden.add("pear");
-  painter.paint(scene);
-  let fills = 0;
-  paper.pen = new Proxy(paper.pen, { get: (own, name) => (name === "fill" ? () => { fills += 1; } : own[name]) });
-  painter.pen = paper.pen;
-  painter.still.getContext = () => assert.fail("painted again");
-  painter.paint({ ...scene, hovered: scene.shapes[1] });
-  assert.equal(fills, 1);
-  assert.deepEqual(paper.painted, ["1 apple", "3 apple"]);
-  painter.paint({ ...scene, hovered: undefined });
-  assert.equal(fills, 1);
-});
+test(
+  "the shape under the pointer in the list is filled, also if its label is hidden, " +
+    "and the rest is not painted again",
+  () => {
+    const { paper, painter, hidden, scene } = setUp();
+    hidden.add("pear");
+    painter.paint(scene);
+    let fills = 0;
+    paper.pen = new Proxy(paper.pen, {
+      get: (own, name) =>
+        name === "fill"
+          ? () => {
+              fills += 1;
+            }
+          : own[name],
+    });
+    painter.pen = paper.pen;
+    painter.still.getContext = () => assert.fail("painted again");
+    painter.paint({ ...scene, hovered: scene.shapes[1] });
+    assert.equal(fills, 1);
+    assert.deepEqual(paper.painted, ["1 apple", "3 apple"]);
+    painter.paint({ ...scene, hovered: undefined });
+    assert.equal(fills, 1);
+  },
+);
 
 test("a line has a halo that contrasts with its color, also between the dashes of a prediction", () => {
   const { painter, scene } = setUp();
   const drawn = [];
-  const pen = { globalAlpha: 1, measureText: (text) => ({ width: text.length }), setLineDash: (dash) => { pen.dash = dash.join(); } };
-  pen.stroke = () => drawn.push([pen.strokeStyle, pen.dash ?? "", pen.lineWidth > 3, pen.globalAlpha]);
+  const pen = {
+    globalAlpha: 1,
+    measureText: (text) => ({ width: text.length }),
+    setLineDash: (dash) => {
+      pen.dash = dash.join();
+    },
+  };
+  pen.stroke = () =>
+    drawn.push([pen.strokeStyle, pen.dash ?? "", pen.lineWidth > 3, pen.globalAlpha]);
   painter.still.getContext = () => new Proxy(pen, { get: (own, name) => own[name] ?? (() => {}) });
   const colors = { apple: "#001a66", pear: "#ffe066" };
-  painter.paint({ ...scene, shapes: [box("pear", 50)], predictions: [{ ...box("apple", 3), confidence: 0.5 }], colorOf: (label) => colors[label] });
-  assert.deepEqual(drawn, [["#fff", "", true, 0.6], ["#001a66", "6,4", false, 1], ["#000", "", true, 0.6], ["#ffe066", "", false, 1]]);
+  painter.paint({
+    ...scene,
+    shapes: [box("pear", 50)],
+    predictions: [{ ...box("apple", 3), confidence: 0.5 }],
+    colorOf: (label) => colors[label],
+  });
+  assert.deepEqual(drawn, [
+    ["#fff", "", true, 0.6],
+    ["#001a66", "6,4", false, 1],
+    ["#000", "", true, 0.6],
+    ["#ffe066", "", false, 1],
+  ]);
 });

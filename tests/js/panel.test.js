@@ -17,7 +17,9 @@ function newPanel() {
 
 test("the key that opened a question does not answer it while it is held", async () => {
   const panel = newPanel();
-  const asked = panel.ask("Submit", "2 images have no label.", [{ value: "submit", label: "Submit", primary: true }]);
+  const asked = panel.ask("Submit", "2 images have no label.", [
+    { value: "submit", label: "Submit", primary: true },
+  ]);
   press("Enter", { repeat: true });
   assert.equal(panel.isOpen, true);
   press("Enter");
@@ -30,7 +32,14 @@ test("the key that opened a question does not answer it while it is held", async
 test("Tab goes round the elements that can be focused and are shown", () => {
   const panel = newPanel();
   const [first, last] = [element("button", { data: { first: "" } }), element("button")];
-  panel.open("Instructions", first, last, element("button", { hidden: true }), element("p", { hidden: true }, element("input")), element("button", { tabIndex: -1 }));
+  panel.open(
+    "Instructions",
+    first,
+    last,
+    element("button", { hidden: true }),
+    element("p", { hidden: true }, element("input")),
+    element("button", { tabIndex: -1 }),
+  );
   last.focus();
   assert.equal(press("Tab").defaultPrevented, true);
   const closer = document.activeElement;
@@ -59,7 +68,11 @@ test("Enter that ends the composition of a path does not write there", async () 
   assert.deepEqual(await path, { what: "page", path: "report.html" });
   const begun = [];
   const sides = { labelled: 1, needs_review: 0, skipped: 0, unlabelled: 0 };
-  new Export(panel, { begin: async ({ folder }) => begun.push(folder) }).open(["coco"], { statuses: { train: sides, test: sides } }, null);
+  new Export(panel, { begin: async ({ folder }) => begun.push(folder) }).open(
+    ["coco"],
+    { statuses: { train: sides, test: sides } },
+    null,
+  );
   panel.body.querySelector("[data-choice='folder']").focus();
   press("Enter", { isComposing: true });
   assert.deepEqual(begun, []);
@@ -77,8 +90,13 @@ test("a picture of the instructions is asked for by its line", async () => {
     return [{ mime: "image/jpeg" }, [new Uint8Array([1, 2])]];
   };
   page.append(...instructionNodes(text, request));
-  await new Promise((resolve) => { setTimeout(resolve); });
-  assert.deepEqual(asked, [["picture", { instructions: text, line: 1 }], ["picture", { instructions: text, line: 2 }]]);
+  await new Promise((resolve) => {
+    setTimeout(resolve);
+  });
+  assert.deepEqual(asked, [
+    ["picture", { instructions: text, line: 1 }],
+    ["picture", { instructions: text, line: 2 }],
+  ]);
   assert.equal(page.querySelector("img").src, "data:image/jpeg;base64,AQI=");
   assert.equal(page.querySelector("em").textContent, "cannot be shown");
   assert.equal(instructionNodes(text)[1].textContent, "../ripe.jpg");

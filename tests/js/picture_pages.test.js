@@ -11,11 +11,20 @@ import { Verify } from "../../customlabels_nb/widgets/static/verify.js";
 
 const TOTAL = 6;
 const NONE = { label: null, queue: null };
-const settled = () => new Promise((resolve) => { setTimeout(resolve, 2); });
+const settled = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 2);
+  });
 let project = 0;
 
 function pageOf({ place = 0, size }, list) {
-  const rows = Array.from({ length: size }, (_, index) => ({ name: `${list} ${place + index}`, labels: [], boxes: [], status: "unlabelled", revision: 1 }));
+  const rows = Array.from({ length: size }, (_, index) => ({
+    name: `${list} ${place + index}`,
+    labels: [],
+    boxes: [],
+    status: "unlabelled",
+    revision: 1,
+  }));
   return { place, total: TOTAL, rows, thumbs: rows.map(() => "none") };
 }
 
@@ -28,30 +37,107 @@ function opened({ holds = [], single = false, Kind = PicturePages } = {}) {
   const revisions = new Map();
   let view = 1;
   const answers = {
-    show: ({ query, split, ...content }) => [{ info: { query, split, view: (view += 1) }, page: pageOf(content, `${query.show} ${query.label}`) }, []],
+    show: ({ query, split, ...content }) => [
+      {
+        info: { query, split, view: ++view },
+        page: pageOf(content, `${query.show} ${query.label}`),
+      },
+      [],
+    ],
     page: (content) => [pageOf(content, `list ${content.view}`), []],
-    edit: ({ images, labels, label, split }) => [{ split, rows: images.map((name) => { revisions.set(name, (revisions.get(name) ?? 1) + 1); return { name, labels: labels ?? [label], boxes: [], status: "labelled", revision: revisions.get(name) }; }), info: {}, conflicts: [], images }],
-    undo: () => { const edit = asked.findLast(([kind]) => kind === "edit")[1]; return answers.edit({ ...edit, labels: [] }); },
+    edit: ({ images, labels, label, split }) => [
+      {
+        split,
+        rows: images.map((name) => {
+          revisions.set(name, (revisions.get(name) ?? 1) + 1);
+          return {
+            name,
+            labels: labels ?? [label],
+            boxes: [],
+            status: "labelled",
+            revision: revisions.get(name),
+          };
+        }),
+        info: {},
+        conflicts: [],
+        images,
+      },
+    ],
+    undo: () => {
+      const edit = asked.findLast(([kind]) => kind === "edit")[1];
+      return answers.edit({ ...edit, labels: [] });
+    },
     select: () => [{}],
     "add label": ({ label }) => [{ info: {}, label }],
   };
   const request = (kind, content) => {
     asked.push([kind, structuredClone(content)]);
     if (!holds.includes(kind)) return Promise.resolve(answers[kind](content));
-    return new Promise((resolve, reject) => { held.push({ answer: () => resolve(answers[kind](content)), fail: () => reject(new Error("failed")) }); });
+    return new Promise((resolve, reject) => {
+      held.push({
+        answer: () => resolve(answers[kind](content)),
+        fail: () => reject(new Error("failed")),
+      });
+    });
   };
   const nothing = () => {};
   const page = Object.assign(Object.create(Kind.prototype), {
-    request, single, info: { screen: "a", split: "train", query: { show: "all", ...NONE }, labels: [], counts: {}, statuses: {}, alone: false },
-    listing: new Listing(request, () => 160), selection: new Selection(), focus: 0, columns: 2, tiles: [], turning: 0, turned: null, asked: null, closed: false,
-    toast: { say: nothing, close: nothing }, notices: { say: (name, text) => said.push(text), drop: nothing }, root: { classList: { add: nothing, remove: nothing } }, preview: { close: nothing },
-    _pixels: () => 160, _layout: nothing, _paint: nothing, _mark: nothing, _tellSelection: nothing, showToolbars: nothing, showCounts: nothing, showState: nothing, repaint: nothing,
+    request,
+    single,
+    info: {
+      screen: "a",
+      split: "train",
+      query: { show: "all", ...NONE },
+      labels: [],
+      counts: {},
+      statuses: {},
+      alone: false,
+    },
+    listing: new Listing(request, () => 160),
+    selection: new Selection(),
+    focus: 0,
+    columns: 2,
+    tiles: [],
+    turning: 0,
+    turned: null,
+    asked: null,
+    closed: false,
+    toast: { say: nothing, close: nothing },
+    notices: { say: (name, text) => said.push(text), drop: nothing },
+    root: { classList: { add: nothing, remove: nothing } },
+    preview: { close: nothing },
+    _pixels: () => 160,
+    _layout: nothing,
+    _paint: nothing,
+    _mark: nothing,
+    _tellSelection: nothing,
+    showToolbars: nothing,
+    showCounts: nothing,
+    showState: nothing,
+    repaint: nothing,
   });
-  page.actions = (command) => ({ ...Kind.prototype.actions.call(page, command), label: () => { page.editing.edit({ op: "label", label: command.label }); if (single) page._advance(); } });
+  page.actions = (command) => ({
+    ...Kind.prototype.actions.call(page, command),
+    label: () => {
+      page.editing.edit({ op: "label", label: command.label });
+      if (single) page._advance();
+    },
+  });
   page.listing.prefetch = nothing;
   page.listing.begin(1, pageOf({ size: 2 }, "list 1"), [], 2);
-  page.editing = new Editing({ request, listing: page.listing, screen: page, key: `pages ${project += 1}` });
-  return { page, asked, held, said, of: (wanted) => asked.filter(([kind]) => kind === wanted).map(([, content]) => content) };
+  page.editing = new Editing({
+    request,
+    listing: page.listing,
+    screen: page,
+    key: `pages ${++project}`,
+  });
+  return {
+    page,
+    asked,
+    held,
+    said,
+    of: (wanted) => asked.filter(([kind]) => kind === wanted).map(([, content]) => content),
+  };
 }
 
 test("a second change of the filter keeps the first one, which is not answered yet", async () => {
@@ -59,9 +145,14 @@ test("a second change of the filter keeps the first one, which is not answered y
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
   page.show({ query: { ...page.query, label: "pear" }, place: 0 });
   page.show({}); // read again
-  assert.deepEqual(of("show").map(({ query, place, near }) => [query.show, query.label, place, near]), [
-    ["unlabelled", null, 0, undefined], ["unlabelled", "pear", 0, undefined], ["unlabelled", "pear", 0, undefined],
-  ]);
+  assert.deepEqual(
+    of("show").map(({ query, place, near }) => [query.show, query.label, place, near]),
+    [
+      ["unlabelled", null, 0, undefined],
+      ["unlabelled", "pear", 0, undefined],
+      ["unlabelled", "pear", 0, undefined],
+    ],
+  );
   for (const { answer } of held) answer();
   await settled();
   assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
@@ -80,8 +171,17 @@ test("keys and turns of the page wait for another list", async () => {
   assert.deepEqual([of("page"), of("edit")], [[], []]);
   held[0].answer();
   await settled();
-  assert.deepEqual([of("page").map(({ view, place }) => [view, place]), page.listing.start, page.info.query.show], [[[2, 2]], 2, "unlabelled"]);
-  assert.deepEqual(of("edit").map(({ images, label }) => [images, label]), [[["unlabelled null 0"], "pear"], [["list 2 2"], "fig"]]);
+  assert.deepEqual(
+    [of("page").map(({ view, place }) => [view, place]), page.listing.start, page.info.query.show],
+    [[[2, 2]], 2, "unlabelled"],
+  );
+  assert.deepEqual(
+    of("edit").map(({ images, label }) => [images, label]),
+    [
+      [["unlabelled null 0"], "pear"],
+      [["list 2 2"], "fig"],
+    ],
+  );
 });
 
 test("keys are dropped if the list fails to load", async () => {
@@ -101,23 +201,38 @@ test("pages of one list are turned faster than they load", async () => {
   for (const { answer } of held) answer();
   await settled();
   assert.deepEqual([of("page").map(({ place }) => place), page.listing.start], [[2, 4], 4]);
-  assert.deepEqual(of("edit").map(({ images }) => images), [["list 1 4"]]);
+  assert.deepEqual(
+    of("edit").map(({ images }) => images),
+    [["list 1 4"]],
+  );
 });
 
 test("a key after undo waits for it, and is based on its result", async () => {
-  for (const holds of [["edit"], ["undo"]]) { // saving is slow, or the undo
+  for (const holds of [["edit"], ["undo"]]) {
+    // saving is slow, or the undo
     const { page, asked, held, of, said } = opened({ holds, single: true });
-    const answer = async () => { await settled(); held.shift().answer(); await settled(); };
+    const answer = async () => {
+      await settled();
+      held.shift().answer();
+      await settled();
+    };
     page._do({ do: "label", label: "pear" });
     await settled();
     page._do({ do: "undo" });
     page._do({ do: "label", label: "fig" });
     await answer();
     if (holds[0] === "edit") await answer();
-    assert.deepEqual(asked.map(([kind]) => kind), ["edit", "undo", "edit"]);
-    assert.deepEqual(of("edit").map(({ images, label, revisions }) => [images, label, Object.values(revisions)]), [
-      [["list 1 0"], "pear", [1]], [["list 1 0"], "fig", [3]],
-    ]);
+    assert.deepEqual(
+      asked.map(([kind]) => kind),
+      ["edit", "undo", "edit"],
+    );
+    assert.deepEqual(
+      of("edit").map(({ images, label, revisions }) => [images, label, Object.values(revisions)]),
+      [
+        [["list 1 0"], "pear", [1]],
+        [["list 1 0"], "fig", [3]],
+      ],
+    );
     assert.deepEqual([page.focus, said, page.turned], [1, [], null]);
     page.editing.close();
   }
@@ -126,7 +241,16 @@ test("a key after undo waits for it, and is based on its result", async () => {
 // Answer `ask` once another list is shown in place of the first, and return the images that were edited.
 async function answeredLate(page, of, act, choose = null) {
   let answer = choose;
-  page.panel = { ask: () => new Promise((resolve) => { answer = resolve; }), open: () => {}, onceClosed: (closed) => { page.panel.close = closed; } };
+  page.panel = {
+    ask: () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    open: () => {},
+    onceClosed: (closed) => {
+      page.panel.close = closed;
+    },
+  };
   page.listing.rowAt(0).labels.push("apple");
   const acted = act();
   await page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
@@ -143,17 +267,36 @@ test("what is skipped is what was asked about, also if another page has arrived"
     assert.equal(page.focus, 0); // nothing to go on from
   }
   const { page, of } = opened({ Kind: Gallery });
-  assert.deepEqual(await answeredLate(page, of, () => page._skip({ ofPage: true })), [["list 1 0", "list 1 1"]]);
+  assert.deepEqual(await answeredLate(page, of, () => page._skip({ ofPage: true })), [
+    ["list 1 0", "list 1 1"],
+  ]);
 });
 
 test("the reason of a skipped task belongs to the task that it was asked for", async (t) => {
   const before = globalThis.document;
   let click = null; // on the last button
-  const node = { dataset: {}, append: () => {}, setAttribute: () => {}, addEventListener: (type, listener) => { if (type === "click") click = listener; } };
+  const node = {
+    dataset: {},
+    append: () => {},
+    setAttribute: () => {},
+    addEventListener: (type, listener) => {
+      if (type === "click") click = listener;
+    },
+  };
   globalThis.document = { createElement: () => node };
-  t.after(() => { globalThis.document = before; });
+  t.after(() => {
+    globalThis.document = before;
+  });
   const { page, of } = opened({ Kind: Gallery });
-  assert.deepEqual(await answeredLate(page, of, () => page._skipTask(), () => click()), [["list 1 0"]]);
+  assert.deepEqual(
+    await answeredLate(
+      page,
+      of,
+      () => page._skipTask(),
+      () => click(),
+    ),
+    [["list 1 0"]],
+  );
 });
 
 test("a new label is given to the image that was shown when it was typed", async () => {
@@ -166,7 +309,11 @@ test("a new label is given to the image that was shown when it was typed", async
     held[0].answer();
     await adding;
     await settled();
-    assert.deepEqual(of("edit").map(({ images, label }) => [images, label]), [[["list 1 0"], "fig"]], Kind.name);
+    assert.deepEqual(
+      of("edit").map(({ images, label }) => [images, label]),
+      [[["list 1 0"], "fig"]],
+      Kind.name,
+    );
     assert.equal(page.focus, 1);
   }
 });

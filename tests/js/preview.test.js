@@ -5,14 +5,28 @@ import { besideTile } from "../../customlabels_nb/widgets/static/shared/preview.
 
 const BOUNDS = { left: 0, top: 100, right: 900, bottom: 600 };
 const AROUND = { x: 18, y: 60 };
-const tileAt = (left, top, width = 110) => ({ left, top, right: left + width, bottom: top + width + 40 });
+const tileAt = (left, top, width = 110) => ({
+  left,
+  top,
+  right: left + width,
+  bottom: top + width + 40,
+});
 
 function inside(box, bounds = BOUNDS) {
-  return box.left >= bounds.left && box.top >= bounds.top && box.left + box.width <= bounds.right && box.top + box.height <= bounds.bottom;
+  return (
+    box.left >= bounds.left &&
+    box.top >= bounds.top &&
+    box.left + box.width <= bounds.right &&
+    box.top + box.height <= bounds.bottom
+  );
 }
 
 test("a preview is beside its tile and inside the visible part, wherever the tile is", () => {
-  for (const full of [{ width: 1024, height: 768 }, { width: 300, height: 4000 }, { width: 4000, height: 300 }]) {
+  for (const full of [
+    { width: 1024, height: 768 },
+    { width: 300, height: 4000 },
+    { width: 4000, height: 300 },
+  ]) {
     for (let left = 0; left <= 790; left += 79) {
       for (const top of [40, 100, 300, 560]) {
         const tile = tileAt(left, top);
@@ -27,5 +41,7 @@ test("a preview is beside its tile and inside the visible part, wherever the til
 test("without space there is no preview, unless it was asked for", () => {
   const tile = tileAt(20, 120, 860);
   assert.equal(besideTile(tile, BOUNDS, { width: 400, height: 300 }, AROUND), null);
-  assert.ok(inside(besideTile(tile, BOUNDS, { width: 400, height: 300 }, AROUND, { anywhere: true })));
+  assert.ok(
+    inside(besideTile(tile, BOUNDS, { width: 400, height: 300 }, AROUND, { anywhere: true })),
+  );
 });

@@ -3,12 +3,30 @@ import { test } from "node:test";
 
 import { asideOf, clusterColumns } from "../../customlabels_nb/widgets/static/gallery/queue.js";
 import { decided } from "../../customlabels_nb/widgets/static/review/decisions.js";
-import { suggestedLabels, suspectText } from "../../customlabels_nb/widgets/static/review/suspects.js";
+import {
+  suggestedLabels,
+  suspectText,
+} from "../../customlabels_nb/widgets/static/review/suspects.js";
 import { emptyQueueText } from "../../customlabels_nb/widgets/static/shared/queue_text.js";
 import { edited, offeredLabels } from "../../customlabels_nb/widgets/static/shared/rows.js";
 
-const row = (change = {}) => Object.freeze({ name: "a.jpg", labels: Object.freeze([]), boxes: [], predicted: null, prelabels: [], status: "unlabelled", ...change });
-const offered = row({ predicted: ["apple", 0.95], prelabels: [["apple", 0.95], ["pear", 0.9]] });
+const row = (change = {}) =>
+  Object.freeze({
+    name: "a.jpg",
+    labels: Object.freeze([]),
+    boxes: [],
+    predicted: null,
+    prelabels: [],
+    status: "unlabelled",
+    ...change,
+  });
+const offered = row({
+  predicted: ["apple", 0.95],
+  prelabels: [
+    ["apple", 0.95],
+    ["pear", 0.9],
+  ],
+});
 
 test("all prelabels of an image are accepted together", () => {
   const after = edited(offered, { op: "accept" });
@@ -16,20 +34,39 @@ test("all prelabels of an image are accepted together", () => {
   const labelled = row({ ...offered, labels: ["fig"], status: "labelled" });
   assert.equal(edited(labelled, { op: "accept" }), labelled);
   assert.deepEqual(edited(row({ predicted: ["fig", 0.4] }), { op: "accept" }).labels, ["fig"]);
-  assert.deepEqual([offered, labelled, row({ predicted: ["fig", 0.4], predicted_drawn: true })].map(offeredLabels), [["apple", "pear"], [], []]);
+  assert.deepEqual(
+    [offered, labelled, row({ predicted: ["fig", 0.4], predicted_drawn: true })].map(offeredLabels),
+    [["apple", "pear"], [], []],
+  );
 });
 
 test("clearing an image without labels rejects its prelabels", () => {
   const after = edited(offered, { op: "clear" });
   assert.deepEqual([after.prelabels, after.predicted, after.status], [[], null, "unlabelled"]);
-  const labelled = edited(row({ ...offered, labels: ["fig"], status: "labelled" }), { op: "clear" });
-  assert.deepEqual([labelled.labels, labelled.status, labelled.prelabels.length], [[], "unlabelled", 2]);
+  const labelled = edited(row({ ...offered, labels: ["fig"], status: "labelled" }), {
+    op: "clear",
+  });
+  assert.deepEqual(
+    [labelled.labels, labelled.status, labelled.prelabels.length],
+    [[], "unlabelled", 2],
+  );
 });
 
 test("what leaves a cluster page without a label was taken out, or waits", () => {
-  const rows = [row({ name: "a", labels: ["fig"], status: "labelled" }), row({ name: "b" }), row({ name: "c" }), row({ name: "d", status: "skipped" })];
-  assert.deepEqual(asideOf(rows, (index) => index !== 2), [["c"], ["b"]]);
-  assert.deepEqual(asideOf([], () => true), [[], []]);
+  const rows = [
+    row({ name: "a", labels: ["fig"], status: "labelled" }),
+    row({ name: "b" }),
+    row({ name: "c" }),
+    row({ name: "d", status: "skipped" }),
+  ];
+  assert.deepEqual(
+    asideOf(rows, (index) => index !== 2),
+    [["c"], ["b"]],
+  );
+  assert.deepEqual(
+    asideOf([], () => true),
+    [[], []],
+  );
 });
 
 test("a cluster page has two rows of large tiles where there is space", () => {
@@ -52,9 +89,18 @@ test("suspects are sentences", () => {
 });
 
 test("a suggestion replaces, adds or removes labels of the image, never of boxes", () => {
-  const suspected = (labels, ...suspects) => row({ labels, suspects, status: "labelled", reviewed: false, by: [], agrees: null });
-  assert.deepEqual(suggestedLabels(suspected(["lime", "fig"], ["swapped", "lime", "lemon", false])), ["fig", "lemon"]);
-  assert.deepEqual(suggestedLabels(suspected(["lime"], ["missed", null, "fig", false], ["spurious", "lime", null, false])), ["fig"]);
+  const suspected = (labels, ...suspects) =>
+    row({ labels, suspects, status: "labelled", reviewed: false, by: [], agrees: null });
+  assert.deepEqual(
+    suggestedLabels(suspected(["lime", "fig"], ["swapped", "lime", "lemon", false])),
+    ["fig", "lemon"],
+  );
+  assert.deepEqual(
+    suggestedLabels(
+      suspected(["lime"], ["missed", null, "fig", false], ["spurious", "lime", null, false]),
+    ),
+    ["fig"],
+  );
   const drawn = suspected([], ["missed", null, "fig", true]);
   assert.equal(suggestedLabels(drawn), null);
   assert.equal(decided(drawn, { op: "suggest" }), drawn);
@@ -64,7 +110,10 @@ test("a suggestion replaces, adds or removes labels of the image, never of boxes
 
 test("an empty queue says why", () => {
   assert.match(emptyQueueText("assist", null), /not trained yet\. project\.assist\.start\(\)/);
-  assert.match(emptyQueueText("assist", { on: true, trained: false }), /appears here as soon as it is ready/);
+  assert.match(
+    emptyQueueText("assist", { on: true, trained: false }),
+    /appears here as soon as it is ready/,
+  );
   assert.match(emptyQueueText("prelabelled", { trained: true }), /can be trusted/);
   assert.match(emptyQueueText("manual", { trained: true }), /All images of this queue/);
 });

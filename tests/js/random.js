@@ -2,7 +2,8 @@
 
 export function randomFrom(seed) {
   let state = seed >>> 0;
-  const next = () => { // mulberry32, in the public domain
+  const next = () => {
+    // mulberry32, in the public domain
     state = (state + 0x6d2b79f5) >>> 0;
     let t = state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
@@ -32,16 +33,31 @@ export function randomSize(random) {
 }
 
 export function randomPoint(random, { width, height }, beyond = 0) {
-  return [random.between(-beyond * width, (1 + beyond) * width), random.between(-beyond * height, (1 + beyond) * height)];
+  return [
+    random.between(-beyond * width, (1 + beyond) * width),
+    random.between(-beyond * height, (1 + beyond) * height),
+  ];
 }
 
 // A box inside the image, 2 × 2 pixels at least.
 export function randomBox(random, size) {
   const width = random.between(2, size.width);
   const height = random.between(2, size.height);
-  return { label: random.pick(["apple", "pear"]), left: random.between(0, size.width - width), top: random.between(0, size.height - height), width, height, polygon: null };
+  return {
+    label: random.pick(["apple", "pear"]),
+    left: random.between(0, size.width - width),
+    top: random.between(0, size.height - height),
+    width,
+    height,
+    polygon: null,
+  };
 }
 
 export function isWithin({ left, top, width, height }, size, slack = 1e-6) {
-  return left >= -slack && top >= -slack && left + width <= size.width + slack && top + height <= size.height + slack;
+  return (
+    left >= -slack &&
+    top >= -slack &&
+    left + width <= size.width + slack &&
+    top + height <= size.height + slack
+  );
 }

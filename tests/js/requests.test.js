@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { greet, KernelGone, makeRequester } from "../../customlabels_nb/widgets/static/shared/requests.js";
+import {
+  greet,
+  KernelGone,
+  makeRequester,
+} from "../../customlabels_nb/widgets/static/shared/requests.js";
 
 function fakeComm() {
   const listeners = new Set();
@@ -27,7 +31,10 @@ test("answers settle the request with their id, in any order", async () => {
   const request = makeRequester(comm);
   const first = request("page", { number: 1 });
   const second = request("page", { number: 2 });
-  assert.deepEqual(comm.sent.map(({ message }) => message.content.number), [1, 2]);
+  assert.deepEqual(
+    comm.sent.map(({ message }) => message.content.number),
+    [1, 2],
+  );
   comm.answerTo(2, { content: "two" }, ["bytes"]);
   comm.answerTo(1, { content: "one" });
   assert.deepEqual(await first, ["one", []]);
@@ -55,18 +62,29 @@ test("an error in the answer rejects with its text", async () => {
 test("messages go around anywidget, which rejects them where a page was slow", () => {
   class Model {
     received = [];
-    _handle_comm_msg(message) { this.received.push(message); }
+    _handle_comm_msg(message) {
+      this.received.push(message);
+    }
   }
   class AnyModel extends Model {
-    comm = { on_msg: (receive) => { this.comm.receive = receive; } };
-    _handle_comm_msg() { throw new Error("Failed to initialize model."); }
+    comm = {
+      on_msg: (receive) => {
+        this.comm.receive = receive;
+      },
+    };
+    _handle_comm_msg() {
+      throw new Error("Failed to initialize model.");
+    }
   }
   const owner = new AnyModel();
   const [events, state] = [new Map(), {}];
   makeRequester({
     on: (name, listener) => events.set(name, listener),
     off: (name) => events.delete(name),
-    set: (name, value) => { state[name] = value; events.get(`change:${name}`)?.(owner, value); },
+    set: (name, value) => {
+      state[name] = value;
+      events.get(`change:${name}`)?.(owner, value);
+    },
   });
   owner.comm.receive("hello");
   assert.deepEqual(owner.received, ["hello"]);
@@ -109,7 +127,9 @@ test("closing stops listening and rejects what is open", async () => {
   assert.equal(comm.listeners.size, 0);
 });
 
-const soon = async () => { for (let turn = 0; turn < 8; turn += 1) await Promise.resolve(); };
+const soon = async () => {
+  for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
+};
 
 test("a greeting that is lost is sent again until it is answered", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
@@ -117,7 +137,10 @@ test("a greeting that is lost is sent again until it is answered", async (contex
   const greeted = greet(makeRequester(comm), { offset: 60 });
   context.mock.timers.tick(2_000);
   await soon();
-  assert.deepEqual(comm.sent.map(({ message }) => [message.kind, message.content]), Array(2).fill(["hello", { offset: 60 }]));
+  assert.deepEqual(
+    comm.sent.map(({ message }) => [message.kind, message.content]),
+    Array(2).fill(["hello", { offset: 60 }]),
+  );
   comm.answerTo(2, { content: "welcome" });
   assert.equal((await greeted)[0], "welcome");
   context.mock.timers.tick(30_000);
@@ -134,23 +157,27 @@ test("an answer that takes long is taken, though it was asked for again meanwhil
   assert.equal((await greeted)[0], "welcome");
 });
 
-test("a greeting is given up after half a minute, and at once by a page that is closed or answered with an error", async (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout"] });
-  const comm = fakeComm();
-  const greeted = assert.rejects(greet(makeRequester(comm)), KernelGone);
-  for (const wait of [2_000, 4_000, 8_000, 16_000]) {
-    context.mock.timers.tick(wait);
-    await soon();
-  }
-  await greeted;
-  assert.equal(comm.sent.length, 4);
+test(
+  "a greeting is given up after half a minute, and at once by a page that is closed " +
+    "or answered with an error",
+  async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const comm = fakeComm();
+    const greeted = assert.rejects(greet(makeRequester(comm)), KernelGone);
+    for (const wait of [2_000, 4_000, 8_000, 16_000]) {
+      context.mock.timers.tick(wait);
+      await soon();
+    }
+    await greeted;
+    assert.equal(comm.sent.length, 4);
 
-  const request = makeRequester(comm);
-  const closed = assert.rejects(greet(request), KernelGone);
-  request.close();
-  await closed;
-  const refused = assert.rejects(greet(makeRequester(comm)), /not here/);
-  comm.answerTo(6, { error: "not here" });
-  await refused;
-  assert.equal(comm.sent.length, 6);
-});
+    const request = makeRequester(comm);
+    const closed = assert.rejects(greet(request), KernelGone);
+    request.close();
+    await closed;
+    const refused = assert.rejects(greet(makeRequester(comm)), /not here/);
+    comm.answerTo(6, { error: "not here" });
+    await refused;
+    assert.equal(comm.sent.length, 6);
+  },
+);

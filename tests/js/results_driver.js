@@ -3,7 +3,11 @@
 
 import { readFileSync } from "node:fs";
 
-import { chooseImages, countsOf, itemsOf } from "../../customlabels_nb/widgets/static/results/choosing.js";
+import {
+  chooseImages,
+  countsOf,
+  itemsOf,
+} from "../../customlabels_nb/widgets/static/results/choosing.js";
 import { Engine, unpackArrays } from "../../customlabels_nb/widgets/static/results/engine.js";
 
 const { facts, described, buffers, asked } = JSON.parse(readFileSync(0, "utf8"));
@@ -16,13 +20,28 @@ const answers = asked.map(({ position, filter }) => {
   const bits = engine.bits(state);
   const { cells, images } = engine.matrix(state);
   return {
-    thresholds: plain(state.thresholds), tp: plain(state.tp), fp: plain(state.fp), fn: plain(state.fn),
-    f1: plain(state.f1), precision: plain(state.precision), recall: plain(state.recall), means: state.means,
+    thresholds: plain(state.thresholds),
+    tp: plain(state.tp),
+    fp: plain(state.fp),
+    fn: plain(state.fn),
+    f1: plain(state.f1),
+    precision: plain(state.precision),
+    recall: plain(state.recall),
+    means: state.means,
     averages: engine.isDetection ? [state.mAP, state.mAR, ...state.average_precision] : null,
-    matrix: plain(cells), cell_images: plain(images), counts: countsOf(engine, bits, facts.groups),
+    matrix: plain(cells),
+    cell_images: plain(images),
+    counts: countsOf(engine, bits, facts.groups),
     chosen: chooseImages(engine, state, filter),
-    curve: Object.fromEntries(Object.entries(engine.curve(position.iou_threshold)).map(([name, values]) => [name, plain(values)])),
-    items: itemsOf(engine, state, 0).filter(({ result }) => result !== "tn").map(({ label, confidence, result }) => [facts.labels[label].label, confidence, result]),
+    curve: Object.fromEntries(
+      Object.entries(engine.curve(position.iou_threshold)).map(([name, values]) => [
+        name,
+        plain(values),
+      ]),
+    ),
+    items: itemsOf(engine, state, 0)
+      .filter(({ result }) => result !== "tn")
+      .map(({ label, confidence, result }) => [facts.labels[label].label, confidence, result]),
   };
 });
 process.stdout.write(JSON.stringify(answers));

@@ -1,14 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { agreesWith, correctable, countIn, decided, whenSaid } from "../../customlabels_nb/widgets/static/review/decisions.js";
+import {
+  agreesWith,
+  correctable,
+  countIn,
+  decided,
+  whenSaid,
+} from "../../customlabels_nb/widgets/static/review/decisions.js";
 import { REVIEW_HELP, reviewCommand } from "../../customlabels_nb/widgets/static/review/keys.js";
 
-const row = (change = {}) => Object.freeze({
-  name: "a.jpg", labels: Object.freeze(["apple"]), boxes: Object.freeze([]), predicted: null, findings: [], status: "labelled", revision: 1,
-  by: ["anna"], when: "2024-05-01T10:00:00+00:00", reviewed: false, agrees: null, ...change,
-});
-const press = (key, modifiers = {}) => reviewCommand({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, isComposing: false, ...modifiers });
+const row = (change = {}) =>
+  Object.freeze({
+    name: "a.jpg",
+    labels: Object.freeze(["apple"]),
+    boxes: Object.freeze([]),
+    predicted: null,
+    findings: [],
+    status: "labelled",
+    revision: 1,
+    by: ["anna"],
+    when: "2024-05-01T10:00:00+00:00",
+    reviewed: false,
+    agrees: null,
+    ...change,
+  });
+const press = (key, modifiers = {}) =>
+  reviewCommand({
+    key,
+    ctrlKey: false,
+    metaKey: false,
+    shiftKey: false,
+    altKey: false,
+    isComposing: false,
+    ...modifiers,
+  });
 
 test("approving is for what is labelled", () => {
   const after = decided(row({ status: "needs_review" }), { op: "approve" });
@@ -18,29 +44,56 @@ test("approving is for what is labelled", () => {
 });
 
 test("rejecting leaves nothing", () => {
-  const after = decided(row({ boxes: ["pear"], reviewed: true, predicted: ["apple", 0.9], agrees: true }), { op: "reject" });
-  assert.deepEqual([after.labels, after.boxes, after.status, after.reviewed, after.agrees], [[], [], "unlabelled", false, false]);
+  const after = decided(
+    row({ boxes: ["pear"], reviewed: true, predicted: ["apple", 0.9], agrees: true }),
+    { op: "reject" },
+  );
+  assert.deepEqual(
+    [after.labels, after.boxes, after.status, after.reviewed, after.agrees],
+    [[], [], "unlabelled", false, false],
+  );
 });
 
 test("a correction takes the place of one label or stands beside others", () => {
-  const labels = (start, edit, options) => decided(row(start), { op: "label", ...edit }, options).labels;
+  const labels = (start, edit, options) =>
+    decided(row(start), { op: "label", ...edit }, options).labels;
   assert.deepEqual(labels({}, { label: "pear" }, { alone: true }), ["pear"]);
   assert.deepEqual(labels({}, { label: "pear" }), ["apple", "pear"]);
-  assert.deepEqual(labels({ labels: ["apple", "fig"] }, { label: "pear", instead_of: "apple" }), ["fig", "pear"]);
-  assert.deepEqual(labels({ labels: ["fig"] }, { label: "pear", instead_of: "apple" }), ["fig", "pear"]);
-  assert.deepEqual(labels({ labels: ["apple", "pear"] }, { label: "pear", instead_of: "apple" }), ["pear"]);
+  assert.deepEqual(labels({ labels: ["apple", "fig"] }, { label: "pear", instead_of: "apple" }), [
+    "fig",
+    "pear",
+  ]);
+  assert.deepEqual(labels({ labels: ["fig"] }, { label: "pear", instead_of: "apple" }), [
+    "fig",
+    "pear",
+  ]);
+  assert.deepEqual(labels({ labels: ["apple", "pear"] }, { label: "pear", instead_of: "apple" }), [
+    "pear",
+  ]);
   assert.deepEqual(labels({}, { label: "apple", instead_of: "apple" }), ["apple"]);
 });
 
 test("shapes follow a correction, and an image of shapes gets no label of its own", () => {
-  const after = (start, edit) => { const { labels, boxes } = decided(row({ labels: [], ...start }), { op: "label", ...edit }); return [labels, boxes]; };
+  const after = (start, edit) => {
+    const { labels, boxes } = decided(row({ labels: [], ...start }), { op: "label", ...edit });
+    return [labels, boxes];
+  };
   assert.deepEqual(after({ boxes: ["apple", "apple"] }, { label: "pear" }), [[], ["pear", "pear"]]);
-  assert.deepEqual(after({ boxes: ["apple", "fig"] }, { label: "pear", instead_of: "apple" }), [[], ["pear", "fig"]]);
-  assert.deepEqual(after({ labels: ["apple"], boxes: ["apple"] }, { label: "pear", instead_of: "apple" }), [["pear"], ["pear"]]);
+  assert.deepEqual(after({ boxes: ["apple", "fig"] }, { label: "pear", instead_of: "apple" }), [
+    [],
+    ["pear", "fig"],
+  ]);
+  assert.deepEqual(
+    after({ labels: ["apple"], boxes: ["apple"] }, { label: "pear", instead_of: "apple" }),
+    [["pear"], ["pear"]],
+  );
 });
 
 test("taking the last label away ends the review of the image", () => {
-  assert.equal(decided(row({ labels: ["apple", "pear"] }), { op: "unlabel", label: "pear" }).reviewed, true);
+  assert.equal(
+    decided(row({ labels: ["apple", "pear"] }), { op: "unlabel", label: "pear" }).reviewed,
+    true,
+  );
   const bare = decided(row(), { op: "unlabel", label: "apple" });
   assert.deepEqual([bare.status, bare.reviewed], ["unlabelled", false]);
 });
@@ -65,7 +118,12 @@ test("a predicted box corrects shapes, and never the whole image", () => {
 
 test("the progress counts what is left by label", () => {
   const progress = { left: 0, done: 0, by_label: {} };
-  const rows = [row(), row({ labels: [], boxes: ["pear", "pear"] }), row({ labels: [] }), row({ status: "unlabelled", labels: [] })];
+  const rows = [
+    row(),
+    row({ labels: [], boxes: ["pear", "pear"] }),
+    row({ labels: [] }),
+    row({ status: "unlabelled", labels: [] }),
+  ];
   for (const own of rows) countIn(progress, own, 1);
   assert.deepEqual(progress, { left: 3, done: 0, by_label: { apple: 1, pear: 1, "": 1 } });
   countIn(progress, rows[0], -1);
@@ -76,7 +134,8 @@ test("the progress counts what is left by label", () => {
 test("letters decide, only the slash begins the search", () => {
   for (const key of ["Enter", "a", "A"]) assert.deepEqual(press(key), { do: "approve" });
   for (const key of ["h", "H", "."]) assert.deepEqual(press(key), { do: "shapes" });
-  for (const key of ["Delete", "Backspace", "x", "X"]) assert.deepEqual(press(key), { do: "reject" });
+  for (const key of ["Delete", "Backspace", "x", "X"])
+    assert.deepEqual(press(key), { do: "reject" });
   assert.deepEqual(press("3"), { do: "label", number: 3 });
   assert.deepEqual(press("/"), { do: "find", text: "" });
   assert.deepEqual(press("a", { ctrlKey: true }), { do: "all" });
@@ -90,7 +149,10 @@ test("letters decide, only the slash begins the search", () => {
 test("times are said as people do", () => {
   const now = new Date("2024-05-02T12:00:00");
   const before = (minutes) => new Date(now - minutes * 60_000).toISOString();
-  assert.deepEqual([0, 5, 59, 60, 300].map((minutes) => whenSaid(before(minutes), now)), ["just now", "5 min ago", "59 min ago", "1 h ago", "5 h ago"]);
+  assert.deepEqual(
+    [0, 5, 59, 60, 300].map((minutes) => whenSaid(before(minutes), now)),
+    ["just now", "5 min ago", "59 min ago", "1 h ago", "5 h ago"],
+  );
   assert.equal(whenSaid(before(60 * 24), now), "2024-05-01");
   assert.equal(whenSaid("no date", now), "");
 });

@@ -4,10 +4,23 @@ import { test } from "node:test";
 
 import { edited, findLabels, labelOp } from "../../customlabels_nb/widgets/static/shared/rows.js";
 
-const row = (change = {}) => ({ name: "a.jpg", labels: [], boxes: [], predicted: null, findings: [], status: "unlabelled", revision: 1, ...change });
+const row = (change = {}) => ({
+  name: "a.jpg",
+  labels: [],
+  boxes: [],
+  predicted: null,
+  findings: [],
+  status: "unlabelled",
+  revision: 1,
+  ...change,
+});
 
 test("in a task with one label a new one takes the place of the old", () => {
-  const after = edited(row({ labels: ["apple"], status: "labelled" }), { op: "label", label: "pear" }, { alone: true });
+  const after = edited(
+    row({ labels: ["apple"], status: "labelled" }),
+    { op: "label", label: "pear" },
+    { alone: true },
+  );
   assert.deepEqual(after.labels, ["pear"]);
 });
 
@@ -25,7 +38,8 @@ test("taking the last label away makes it unlabelled, unless there are boxes", (
 
 test("an edit that changes nothing returns the same row", () => {
   for (const same of [row(), row({ boxes: ["cat"], status: "labelled" })]) {
-    for (const edit of [{ op: "clear" }, { op: "unlabel", label: "apple" }, { op: "accept" }]) assert.equal(edited(same, edit), same);
+    for (const edit of [{ op: "clear" }, { op: "unlabel", label: "apple" }, { op: "accept" }])
+      assert.equal(edited(same, edit), same);
   }
   const confirmed = row({ labels: ["apple"], status: "labelled" });
   assert.equal(edited(confirmed, { op: "label", label: "apple" }, { alone: true }), confirmed);
@@ -43,7 +57,10 @@ test("submitting skips what has no label and leaves the rest", () => {
 test("an image is skipped without its labels, or not at all", () => {
   const skip = { op: "status", status: "skipped" };
   assert.equal(edited(row(), skip).status, "skipped");
-  for (const kept of [row({ labels: ["apple"], status: "labelled" }), row({ boxes: ["cat"], status: "needs_review" })]) {
+  for (const kept of [
+    row({ labels: ["apple"], status: "labelled" }),
+    row({ boxes: ["cat"], status: "needs_review" }),
+  ]) {
     assert.equal(edited(kept, skip), kept);
     const after = edited(kept, { ...skip, remove_labels: true });
     assert.deepEqual([after.status, after.labels, after.boxes], ["skipped", [], []]);
@@ -63,23 +80,45 @@ test("a prediction is accepted where no label is", () => {
 
 test("rows are never changed in place", () => {
   const before = Object.freeze(row({ labels: Object.freeze(["apple"]) }));
-  for (const edit of [{ op: "label", label: "x" }, { op: "unlabel", label: "apple" }, { op: "clear" }, { op: "status", status: "skipped" }]) edited(before, edit);
+  for (const edit of [
+    { op: "label", label: "x" },
+    { op: "unlabel", label: "apple" },
+    { op: "clear" },
+    { op: "status", status: "skipped" },
+  ])
+    edited(before, edit);
 });
 
-for (const { name, alone, before, key, after } of JSON.parse(readFileSync(new URL("../labeling/label_keys.json", import.meta.url)))) {
+for (const { name, alone, before, key, after } of JSON.parse(
+  readFileSync(new URL("../labeling/label_keys.json", import.meta.url)),
+)) {
   test(`as in tests/labeling/test_session.py: ${name}`, () => {
-    const rows = before.map((labels) => row({ labels, status: labels.length ? "labelled" : "unlabelled" }));
+    const rows = before.map((labels) =>
+      row({ labels, status: labels.length ? "labelled" : "unlabelled" }),
+    );
     const edit = { op: labelOp(rows, key, { alone }), label: key };
     const found = rows.map((each) => edited(each, edit, { alone }));
-    assert.deepEqual(found.map(({ labels }) => labels), after);
-    assert.deepEqual(found.map(({ status }) => status), after.map((labels) => (labels.length ? "labelled" : "unlabelled")));
+    assert.deepEqual(
+      found.map(({ labels }) => labels),
+      after,
+    );
+    assert.deepEqual(
+      found.map(({ status }) => status),
+      after.map((labels) => (labels.length ? "labelled" : "unlabelled")),
+    );
   });
 }
 
 test("labels are found by any part of the name, those that begin with it first", () => {
   const labels = ["crab apple", "Apple", "pear"].map((label) => ({ label }));
-  assert.deepEqual(findLabels(labels, " app").map(({ label }) => label), ["Apple", "crab apple"]);
+  assert.deepEqual(
+    findLabels(labels, " app").map(({ label }) => label),
+    ["Apple", "crab apple"],
+  );
   assert.equal(findLabels(labels, "").length, 3);
   const alike = ["carrot", "Car", "car", "scar"].map((label) => ({ label }));
-  assert.deepEqual(findLabels(alike, "car").map(({ label }) => label), ["car", "Car", "carrot", "scar"]);
+  assert.deepEqual(
+    findLabels(alike, "car").map(({ label }) => label),
+    ["car", "Car", "carrot", "scar"],
+  );
 });

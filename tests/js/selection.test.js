@@ -31,7 +31,10 @@ test("a range with Ctrl keeps what was selected; without an anchor it is one pla
   assert.deepEqual(places(selection), [4]);
   selection.toggle(9);
   selection.extendTo(11, { added: true });
-  assert.deepEqual(selection.ranges(), [[4, 4], [9, 11]]);
+  assert.deepEqual(selection.ranges(), [
+    [4, 4],
+    [9, 11],
+  ]);
 });
 
 test("everything is remembered as such until something else is selected", () => {
@@ -41,7 +44,10 @@ test("everything is remembered as such until something else is selected", () => 
   assert.equal(selection.everything, true);
   selection.toggle(2);
   assert.equal(selection.everything, false);
-  assert.deepEqual(selection.ranges(), [[0, 1], [3, 6]]);
+  assert.deepEqual(selection.ranges(), [
+    [0, 1],
+    [3, 6],
+  ]);
   selection.clear();
   assert.deepEqual(selection.ranges(), []);
   assert.equal(selection.anchor, null);
@@ -59,5 +65,8 @@ test("a quarter of a million places become few ranges", () => {
   const selection = new Selection();
   selection.selectAll(250_000);
   selection.toggle(100);
-  assert.deepEqual(selection.ranges(), [[0, 99], [101, 249_999]]);
+  assert.deepEqual(selection.ranges(), [
+    [0, 99],
+    [101, 249_999],
+  ]);
 });

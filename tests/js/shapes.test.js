@@ -7,18 +7,22 @@ import { forMany, randomBox } from "./random.js";
 
 const IMAGE = { name: "a.jpg", width: 100, height: 80 };
 const BOX = { label: "apple", left: 1, top: 2, width: 10, height: 10, polygon: null };
-const shapesOf = (facts = {}) => new ImageShapes(IMAGE, { shapes: [], status: "unlabelled", revision: 1, ...facts });
+const shapesOf = (facts = {}) =>
+  new ImageShapes(IMAGE, { shapes: [], status: "unlabelled", revision: 1, ...facts });
 
 // Something that people do, at random.
 function doSomething(imageShapes, random) {
   const at = random.whole(0, Math.max(0, imageShapes.shapes.length - 1));
   const does = {
     add: () => imageShapes.add(randomBox(random, IMAGE), { select: random.next() < 0.5 }),
-    replace: () => imageShapes.shapes.length && imageShapes.replace(at, randomBox(random, IMAGE), { merge: random.pick([null, "nudge"]) }),
+    replace: () =>
+      imageShapes.shapes.length &&
+      imageShapes.replace(at, randomBox(random, IMAGE), { merge: random.pick([null, "nudge"]) }),
     remove: () => imageShapes.shapes.length && imageShapes.remove(at),
     select: () => imageShapes.select(imageShapes.shapes.length ? at : null),
     label: () => imageShapes.change({ labels: random.pick([[], ["apple"], ["apple", "pear"]]) }),
-    status: () => imageShapes.change({ status: random.pick(["needs_review", "skipped", "unlabelled"]) }),
+    status: () =>
+      imageShapes.change({ status: random.pick(["needs_review", "skipped", "unlabelled"]) }),
     drop: () => imageShapes.change({ predictions: imageShapes.predictions.slice(1) }),
   };
   does[random.pick(Object.keys(does))]();
@@ -33,7 +37,8 @@ test("undo goes back through every state, and redo forth again", () => {
       const steps = imageShapes.past.length;
       doSomething(imageShapes, random);
       if (imageShapes.past.length > steps) states.push(imageShapes.state);
-      else if (imageShapes.state !== state) states[states.length - 1] = imageShapes.state; // it was merged into the step before
+      // it was merged into the step before
+      else if (imageShapes.state !== state) states[states.length - 1] = imageShapes.state;
     }
     for (let at = states.length - 2; at >= 0; at -= 1) {
       assert.equal(imageShapes.undo(), true);
@@ -56,7 +61,10 @@ test("what is selected is always a shape that is there", () => {
       if (random4 === 0) imageShapes.undo();
       else if (random4 === 1) imageShapes.redo();
       else doSomething(imageShapes, random);
-      assert.ok(imageShapes.selected === null || imageShapes.shape, `${imageShapes.selected} of ${imageShapes.shapes.length}`);
+      assert.ok(
+        imageShapes.selected === null || imageShapes.shape,
+        `${imageShapes.selected} of ${imageShapes.shapes.length}`,
+      );
     }
   });
 });
@@ -71,7 +79,10 @@ test("a new change ends what could be done again; nothing that was is changed in
   imageShapes.undo();
   imageShapes.add({ ...BOX, label: "plum" });
   assert.equal(imageShapes.redo(), false);
-  assert.deepEqual(imageShapes.shapes.map(({ label }) => label), ["apple", "plum"]);
+  assert.deepEqual(
+    imageShapes.shapes.map(({ label }) => label),
+    ["apple", "plum"],
+  );
 });
 
 test("a status follows from what is drawn, and says when nothing is", () => {
@@ -133,7 +144,8 @@ test("what a model says of the whole image is offered while nobody has said anyt
 test("steps with one name in a row are one, until something else is done or selected", () => {
   const imageShapes = shapesOf({ shapes: [BOX, BOX] });
   imageShapes.select(0);
-  for (let left = 2; left < 9; left += 1) imageShapes.replace(0, { ...BOX, left }, { merge: "nudge 0" });
+  for (let left = 2; left < 9; left += 1)
+    imageShapes.replace(0, { ...BOX, left }, { merge: "nudge 0" });
   imageShapes.select(1);
   imageShapes.select(0);
   imageShapes.replace(0, { ...BOX, left: 50 }, { merge: "nudge 0" });
@@ -153,12 +165,26 @@ test("a long day's steps are bounded", () => {
 });
 
 test("an image that has something on it is skipped without it, or not at all; undo brings it back", async () => {
-  for (const [answer, status, shapes] of [[null, "labelled", 1], ["keep", "labelled", 1], ["remove", "skipped", 0]]) {
+  for (const [answer, status, shapes] of [
+    [null, "labelled", 1],
+    ["keep", "labelled", 1],
+    ["remove", "skipped", 0],
+  ]) {
     const imageShapes = shapesOf();
     imageShapes.add(BOX);
     const asked = [];
-    const panel = { ask: async (title, text, choices) => { asked.push(choices.map(({ value }) => value)); return answer; } };
-    const screen = { imageShapes, panel, info: { read_only: false, labels: [] }, changed: () => {} };
+    const panel = {
+      ask: async (title, text, choices) => {
+        asked.push(choices.map(({ value }) => value));
+        return answer;
+      },
+    };
+    const screen = {
+      imageShapes,
+      panel,
+      info: { read_only: false, labels: [] },
+      changed: () => {},
+    };
     await new Changes(screen).setStatus("skipped");
     assert.deepEqual(asked, [["keep", "remove", null]]);
     assert.deepEqual([imageShapes.status, imageShapes.shapes.length], [status, shapes]);
@@ -166,7 +192,11 @@ test("an image that has something on it is skipped without it, or not at all; un
     assert.deepEqual([imageShapes.status, imageShapes.shapes.length], ["labelled", 1]);
   }
   const bare = shapesOf();
-  await new Changes({ imageShapes: bare, info: { read_only: false, labels: [] }, changed: () => {} }).setStatus("skipped");
+  await new Changes({
+    imageShapes: bare,
+    info: { read_only: false, labels: [] },
+    changed: () => {},
+  }).setStatus("skipped");
   assert.equal(bare.status, "skipped"); // nothing to ask about
 });
 
@@ -175,8 +205,16 @@ test("a key relabels a shape that was selected; after drawing it sets the next l
   const dropped = [];
   const imageShapes = shapesOf();
   const screen = {
-    imageShapes, info: { read_only: false, labels: [] }, label: "apple", drawing: { keepUnnamed: () => false },
-    notices: { say: (_, text, { step }) => said.push([text, step]), drop: (key) => dropped.push(key) }, changed: () => {}, shown: () => {},
+    imageShapes,
+    info: { read_only: false, labels: [] },
+    label: "apple",
+    drawing: { keepUnnamed: () => false },
+    notices: {
+      say: (_, text, { step }) => said.push([text, step]),
+      drop: (key) => dropped.push(key),
+    },
+    changed: () => {},
+    shown: () => {},
   };
   const changes = new Changes(screen);
   imageShapes.add(BOX, { select: true, isNew: true });

@@ -9,7 +9,12 @@ import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
 import { Saving } from "./annotator/saving.js";
-import { FILMSTRIP_PIXELS, FILMSTRIP_SIZE, PICTURE_PATIENCE, Turning } from "./annotator/turning.js";
+import {
+  FILMSTRIP_PIXELS,
+  FILMSTRIP_SIZE,
+  PICTURE_PATIENCE,
+  Turning,
+} from "./annotator/turning.js";
 
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
@@ -20,7 +25,10 @@ class Annotator extends Turning {
     this.request = makeRequester(model);
     this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
     this.listing.size = FILMSTRIP_SIZE;
-    this.store = new AnnotationStore({ load: (name) => this._load(name), isPending: (name) => this.saving.isPending(name) });
+    this.store = new AnnotationStore({
+      load: (name) => this._load(name),
+      isPending: (name) => this.saving.isPending(name),
+    });
     this.place = 0;
     this.info = null;
     this.imageShapes = null;
@@ -34,9 +42,13 @@ class Annotator extends Turning {
     this.changes = new Changes(this);
     this.commands = new Commands(this);
     this._build(el);
-    this.onPush = (message) => { if (message?.push) this._pushed(message); };
+    this.onPush = (message) => {
+      if (message?.push) this._pushed(message);
+    };
     model.on("msg:custom", this.onPush);
-    this.onLeaving = (event) => { if (this.saving && !this.saving.isDone) event.preventDefault(); };
+    this.onLeaving = (event) => {
+      if (this.saving && !this.saving.isDone) event.preventDefault();
+    };
     globalThis.addEventListener("beforeunload", this.onLeaving);
     this.giveBack = giveBackAtEnd(this);
     this.follower = setInterval(() => this._follow(), ANNOTATOR_FOLLOWS_EVERY);
@@ -67,12 +79,21 @@ class Annotator extends Turning {
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
       if (areNewInstructions(info)) this._instructions();
-      this.saving ??= new Saving({ request: this.request, screen: this, key: `${info.key} ${info.split}` });
+      this.saving ??= new Saving({
+        request: this.request,
+        screen: this,
+        key: `${info.key} ${info.split}`,
+      });
       await this.show({ place: info.place });
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      this.say(gone ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost." : error.message, ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []));
+      this.say(
+        gone
+          ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost."
+          : error.message,
+        ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []),
+      );
     } finally {
       this.root.classList.remove("loading");
     }
@@ -87,7 +108,10 @@ class Annotator extends Turning {
     if (this.listing.view !== null) this._grow();
     const names = new Set(info.labels.map(({ label }) => label));
     if (names.has(this.label)) return;
-    const at = Math.max(0, before.findIndex(({ label }) => label === this.label));
+    const at = Math.max(
+      0,
+      before.findIndex(({ label }) => label === this.label),
+    );
     this.label = info.labels[Math.min(at, info.labels.length - 1)]?.label ?? null;
   }
 
@@ -106,7 +130,12 @@ class Annotator extends Turning {
     const { imageShapes } = this;
     const row = this.listing.rows.get(imageShapes.image.name);
     if (row) {
-      this.listing.rows.set(row.name, { ...row, status: imageShapes.status, labels: [...imageShapes.labels], boxes: imageShapes.shapes.map(({ label }) => label) });
+      this.listing.rows.set(row.name, {
+        ...row,
+        status: imageShapes.status,
+        labels: [...imageShapes.labels],
+        boxes: imageShapes.shapes.map(({ label }) => label),
+      });
       const { statuses } = this.info;
       if (row.status in statuses) statuses[row.status] -= 1;
       statuses[imageShapes.status] = (statuses[imageShapes.status] ?? 0) + 1;
@@ -121,7 +150,12 @@ class Annotator extends Turning {
   // If the project has no task yet, the first shape determines it.
   _settleTask() {
     this.info.task = this.drawing.tool === "polygon" ? "polygons" : "boxes";
-    this.request("task", { task: this.info.task }).then(([{ info }]) => this.takeInfo(info), () => { this.info.task = null; });
+    this.request("task", { task: this.info.task }).then(
+      ([{ info }]) => this.takeInfo(info),
+      () => {
+        this.info.task = null;
+      },
+    );
   }
 
   stored(answer, own) {
@@ -135,7 +169,13 @@ class Annotator extends Turning {
 
   // Ignore outdated rows: responses may arrive out of order.
   _takeRows(rows) {
-    this.listing.renew(rows.filter((row) => row.revision >= (this.listing.rows.get(row.name)?.revision ?? 0) && !this.saving.isPending(row.name)));
+    this.listing.renew(
+      rows.filter(
+        (row) =>
+          row.revision >= (this.listing.rows.get(row.name)?.revision ?? 0) &&
+          !this.saving.isPending(row.name),
+      ),
+    );
   }
 
   // Reload the saved image. Its undo history is lost, unless the user changes the image before the response.
@@ -143,7 +183,13 @@ class Annotator extends Turning {
     this.store.forget(name);
     if (name !== this.imageShapes?.image.name) return null;
     const opened = await this.store.open(name).catch(() => null);
-    if (opened && !this.closed && name === this.imageShapes?.image.name && opened.imageShapes !== this.imageShapes) this._open(opened);
+    if (
+      opened &&
+      !this.closed &&
+      name === this.imageShapes?.image.name &&
+      opened.imageShapes !== this.imageShapes
+    )
+      this._open(opened);
     return opened?.imageShapes ?? null;
   }
 
@@ -153,17 +199,29 @@ class Annotator extends Turning {
     const theirs = await this._readAgain(answer.image);
     if (this.closed) return;
     const count = (shapes) => `${shapes.length} ${shapes.length === 1 ? "shape" : "shapes"}`;
-    const both = theirs ? ` Their version with ${count(theirs.shapes)} is shown, yours has ${count(edit.shapes)}.` : "";
-    this.notices.say(`conflict ${answer.image}`, `${answer.short} was changed elsewhere. Your changes were not saved.${both}`, {
-      kind: "error", step: { label: "Keep mine", run: () => this._useMine(edit) },
-    });
+    const both = theirs
+      ? ` Their version with ${count(theirs.shapes)} is shown, yours has ${count(edit.shapes)}.`
+      : "";
+    this.notices.say(
+      `conflict ${answer.image}`,
+      `${answer.short} was changed elsewhere. Your changes were not saved.${both}`,
+      {
+        kind: "error",
+        step: { label: "Keep mine", run: () => this._useMine(edit) },
+      },
+    );
     this.showFilmstrip();
   }
 
   async _useMine(edit) {
     try {
       const { imageShapes } = await this.store.open(edit.image);
-      imageShapes.change({ shapes: edit.shapes, labels: edit.labels, status: edit.status, selected: null });
+      imageShapes.change({
+        shapes: edit.shapes,
+        labels: edit.labels,
+        status: edit.status,
+        selected: null,
+      });
       if (imageShapes === this.imageShapes) this.changed();
       else this.saving.save(edit.split, imageShapes);
     } catch (error) {
@@ -205,7 +263,18 @@ class Annotator extends Turning {
       if (news.info) {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);
-        if (news.more) this.notices.say("more", `${news.more.toLocaleString("en")} images were added or removed.`, { step: { label: "Show", run: () => this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }) } });
+        if (news.more)
+          this.notices.say(
+            "more",
+            `${news.more.toLocaleString("en")} images were added or removed.`,
+            {
+              step: {
+                label: "Show",
+                run: () =>
+                  this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }),
+              },
+            },
+          );
         this.showFilmstrip();
         this.shown();
       }
@@ -228,7 +297,11 @@ class Annotator extends Turning {
       if (!this.store.isStale(row)) continue;
       if (row.name !== current) this.store.forget(row.name);
       else if (!this.drawing.isBusy) {
-        if (this.imageShapes.revision < row.revision && !this.own && !this.labelPane) this.notices.say("theirs", "This image was changed elsewhere. The saved version is shown.");
+        if (this.imageShapes.revision < row.revision && !this.own && !this.labelPane)
+          this.notices.say(
+            "theirs",
+            "This image was changed elsewhere. The saved version is shown.",
+          );
         this._readAgain(row.name);
       }
     }
@@ -243,7 +316,12 @@ class Annotator extends Turning {
 
   // -- requests to the kernel --------------------------------------------------------------------------------
   async detail(region, pixels) {
-    const [{ mime }, [bytes]] = await this.request("region", { image: this.imageShapes.image.name, region, pixels }, [], { patience: PICTURE_PATIENCE });
+    const [{ mime }, [bytes]] = await this.request(
+      "region",
+      { image: this.imageShapes.image.name, region, pixels },
+      [],
+      { patience: PICTURE_PATIENCE },
+    );
     return dataUri(bytes, mime);
   }
 

@@ -17,7 +17,11 @@ const WIDE = 860;
 
 class DashboardScreen extends FollowingScreen {
   constructor(model, el) {
-    super(model, el, { kind: "", title: "Dashboard", hints: "click a bar or a number to show its images" });
+    super(model, el, {
+      kind: "",
+      title: "Dashboard",
+      hints: "click a bar or a number to show its images",
+    });
   }
 
   build() {
@@ -25,27 +29,78 @@ class DashboardScreen extends FollowingScreen {
     this.jobs = null;
     this.formats = [];
     const open = (split, link, words) => this.open(split, link, words);
-    this.charts = [new ProgressChart(this.tooltip, open), new LabelChart(this.tooltip, open), new WorkChart(this.tooltip, open, (unit) => this.begin("unit", { unit }))];
-    this.training = new Training({ open, check: () => this.begin("check", {}), stop: () => this.begin("stop", { job: "check" }) });
-    this.export = new Export(this.panel, { begin: (options) => this.request("export", options).then(([news]) => this.hear(news)), stop: () => this.begin("stop", { job: "export" }) });
+    this.charts = [
+      new ProgressChart(this.tooltip, open),
+      new LabelChart(this.tooltip, open),
+      new WorkChart(this.tooltip, open, (unit) => this.begin("unit", { unit })),
+    ];
+    this.training = new Training({
+      open,
+      check: () => this.begin("check", {}),
+      stop: () => this.begin("stop", { job: "check" }),
+    });
+    this.export = new Export(this.panel, {
+      begin: (options) => this.request("export", options).then(([news]) => this.hear(news)),
+      stop: () => this.begin("stop", { job: "export" }),
+    });
     this.assist = new AssistCard(this.panel, {
       open,
-      ask: (kind, content) => this.request(kind, content).then(([answer]) => { this.hear(answer); return answer; }),
+      ask: (kind, content) =>
+        this.request(kind, content).then(([answer]) => {
+          this.hear(answer);
+          return answer;
+        }),
       said: (text, options) => this.notices.say("assist", text, options),
     });
     this.history = new HistoryList(this.request, {
       said: (text, options) => this.notices.say("history", text, options),
       open: (split, action, words) => this.open(split, { action }, words),
     });
-    this.tabs = ["overview", "history"].map((name) => element("button", { type: "button", class: "tab", text: name, data: { tab: name }, attributes: { role: "tab" }, on: { click: () => this._turn(name) } }));
-    this.exportButton = element("button", { type: "button", class: "export", text: "Export…", title: "Export labelled images to files", on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) } });
-    this.primary = element("button", { type: "button", class: "primary", on: { click: () => this.next?.run() } });
+    this.tabs = ["overview", "history"].map((name) =>
+      element("button", {
+        type: "button",
+        class: "tab",
+        text: name,
+        data: { tab: name },
+        attributes: { role: "tab" },
+        on: { click: () => this._turn(name) },
+      }),
+    );
+    this.exportButton = element("button", {
+      type: "button",
+      class: "export",
+      text: "Export…",
+      title: "Export labelled images to files",
+      on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) },
+    });
+    this.primary = element("button", {
+      type: "button",
+      class: "primary",
+      on: { click: () => this.next?.run() },
+    });
     this.toolbar = element(
-      "div", { class: "band toolbar" }, this.title, element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "View" } }, ...this.tabs),
-      this.summary, element("span", { class: "spring" }), this.exportButton, this.primary,
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      element(
+        "div",
+        { class: "tabs", attributes: { role: "tablist", "aria-label": "View" } },
+        ...this.tabs,
+      ),
+      this.summary,
+      element("span", { class: "spring" }),
+      this.exportButton,
+      this.primary,
     );
     this.pair = element("div", { class: "pair" }, this.charts[1].node, this.charts[2].node);
-    this.overview = element("div", { class: "overview" }, this.charts[0].node, this.assist.node, this.pair, this.training.node);
+    this.overview = element(
+      "div",
+      { class: "overview" },
+      this.charts[0].node,
+      this.assist.node,
+      this.pair,
+      this.training.node,
+    );
     this.past = element("div", { class: "past" }, this.history.node);
     this.body = element("div", { class: "body" }, this.empty, this.overview, this.past);
     this.panel.onClose = () => this.exportButton.focus({ preventScroll: true });
@@ -63,7 +118,9 @@ class DashboardScreen extends FollowingScreen {
   }
 
   get followEach() {
-    const running = this.help?.running || (this.jobs && [this.jobs.check, this.jobs.export].some((job) => job.state === "running"));
+    const running =
+      this.help?.running ||
+      (this.jobs && [this.jobs.check, this.jobs.export].some((job) => job.state === "running"));
     return running ? FOLLOW_JOB_EACH : super.followEach;
   }
 
@@ -101,7 +158,10 @@ class DashboardScreen extends FollowingScreen {
       node.setAttribute("aria-selected", String(node.dataset.tab === tab));
     }
     show(this.past, tab === "history");
-    if (tab === "history") this.history.load().catch((error) => this.notices.say("history", error.message, { kind: "error" }));
+    if (tab === "history")
+      this.history
+        .load()
+        .catch((error) => this.notices.say("history", error.message, { kind: "error" }));
     this.draw();
   }
 
@@ -111,16 +171,28 @@ class DashboardScreen extends FollowingScreen {
     if (!figures || width <= 0) return;
     this.root.classList.toggle("narrow", width < 676);
     this.root.classList.toggle("wide", width >= WIDE);
-    const total = (status) => SIDES.reduce((sum, split) => sum + figures.statuses[split][status], 0);
+    const total = (status) =>
+      SIDES.reduce((sum, split) => sum + figures.statuses[split][status], 0);
     const all = Object.keys(figures.statuses.train).reduce((sum, status) => sum + total(status), 0);
     setText(this.title, figures.project);
-    setText(this.summary, all ? `${counted(all, "image")}, ${numeral(total("labelled"))} labelled (${shareText(total("labelled"), all)})` : "");
+    setText(
+      this.summary,
+      all
+        ? `${counted(all, "image")}, ${numeral(total("labelled"))} labelled (${shareText(total("labelled"), all)})`
+        : "",
+    );
     this._chooseNext(figures, total, all);
     show(this.exportButton, all > 0);
     show(this.hints, all > 0);
     show(this.empty, !all && this.tab === "overview");
     show(this.overview, all > 0 && this.tab === "overview");
-    if (!all) this.explain("There are no images yet.", figures.read_only ? null : { label: "Open the gallery to add images", run: () => this.open("train", {}, "train") });
+    if (!all)
+      this.explain(
+        "There are no images yet.",
+        figures.read_only
+          ? null
+          : { label: "Open the gallery to add images", run: () => this.open("train", {}, "train") },
+      );
     else if (this.tab === "overview") this._drawCharts(figures, width);
     this.tellState(true);
   }
@@ -131,7 +203,9 @@ class DashboardScreen extends FollowingScreen {
     const half = width >= WIDE ? (width - 28) / 2 : width;
     this.charts.forEach((chart, index) => {
       if (index > 1 && !figures.complete) return;
-      const needed = index ? [figures.labels, figures.work, figures.annotators, figures.unit] : figures.statuses;
+      const needed = index
+        ? [figures.labels, figures.work, figures.annotators, figures.unit]
+        : figures.statuses;
       const state = JSON.stringify([index === 1 ? figures.labels : needed, index ? half : width]);
       if (chart.state === state) return;
       chart.state = state;
@@ -141,19 +215,27 @@ class DashboardScreen extends FollowingScreen {
   }
 
   // Choose the recommended next step.
-  _chooseNext({ queue, statuses, read_only: readOnly }, total, all) {
+  _chooseNext({ statuses, read_only: readOnly }, total, all) {
     const side = (status) => SIDES.find((split) => statuses[split][status]);
     const waiting = total("unlabelled");
     if (waiting) {
       const split = side("unlabelled");
-      this.next = { label: `Label ${counted(statuses[split].unlabelled, "image")}`, run: () => this.open(split, { show: "unlabelled" }, `${split}, unlabelled`) };
+      this.next = {
+        label: `Label ${counted(statuses[split].unlabelled, "image")}`,
+        run: () => this.open(split, { show: "unlabelled" }, `${split}, unlabelled`),
+      };
     } else if (total("needs_review")) {
       const split = side("needs_review");
-      this.next = { label: `Review ${counted(statuses[split].needs_review, "image")}`, run: () => this.open(split, { show: "needs_review" }, `${split}, to review`) };
+      this.next = {
+        label: `Review ${counted(statuses[split].needs_review, "image")}`,
+        run: () => this.open(split, { show: "needs_review" }, `${split}, to review`),
+      };
     } else this.next = { label: "Check dataset", run: () => this.begin("check", {}) };
     setText(this.primary, this.next.label);
     show(this.primary, all > 0 && !readOnly);
-    this.training.checkButton.hidden = Boolean(all && !waiting && !total("needs_review") && !readOnly);
+    this.training.checkButton.hidden = Boolean(
+      all && !waiting && !total("needs_review") && !readOnly,
+    );
   }
 }
 

@@ -1,8 +1,22 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
-import { element, followFullScreen, keepKeys, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
-import { areNewInstructions, askReason, endText, giveBackAtEnd, growListing, JobBar } from "./shared/job_bar.js";
+import {
+  element,
+  followFullScreen,
+  keepKeys,
+  NO_FULL_SCREEN,
+  show,
+  turnFullScreen,
+} from "./shared/dom.js";
+import {
+  areNewInstructions,
+  askReason,
+  endText,
+  giveBackAtEnd,
+  growListing,
+  JobBar,
+} from "./shared/job_bar.js";
 import { commandOf } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
@@ -28,14 +42,32 @@ const WITHDRAWN = "The latest training does not trust the predictions of this pa
 
 export class Gallery extends PicturePages {
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-gallery loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Gallery of images to label" } }));
+    this.root = keepKeys(
+      element("div", {
+        class: "clnb clnb-gallery loading",
+        tabIndex: 0,
+        attributes: { role: "application", "aria-label": "Gallery of images to label" },
+      }),
+    );
     const leave = () => this.root.focus({ preventScroll: true });
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.toolbar = new Toolbar({
       leave,
-      split: (split) => this.show({ split, place: 0, query: { ...this.query, queue: split === "test" && !this.info.assist?.test ? null : this.query.queue, like: null } }),
-      query: (change) => { this.notices.drop("like"); this.show({ query: { ...this.query, ...change }, place: 0 }); },
+      split: (split) =>
+        this.show({
+          split,
+          place: 0,
+          query: {
+            ...this.query,
+            queue: split === "test" && !this.info.assist?.test ? null : this.query.queue,
+            like: null,
+          },
+        }),
+      query: (change) => {
+        this.notices.drop("like");
+        this.show({ query: { ...this.query, ...change }, place: 0 });
+      },
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
@@ -45,16 +77,27 @@ export class Gallery extends PicturePages {
       later: () => this._leaveCluster(),
       zoom: (pixels) => this._zoom(pixels),
       like: () => this._like(),
-      whole: async () => { if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN); },
-      preview: () => { this.preview.onHover = !this.preview.onHover; this.toolbar.showPreview(this.preview.onHover); },
+      whole: async () => {
+        if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN);
+      },
+      preview: () => {
+        this.preview.onHover = !this.preview.onHover;
+        this.toolbar.showPreview(this.preview.onHover);
+      },
     });
-    this.jobBar = new JobBar({
-      leave,
-      back: () => (this.single ? this.focus && this._focusOn(this.focus - 1) : this._turn(-1)?.then(() => this._bringFocus())),
-      instructions: () => this._instructions(),
-      nothing: () => this._do({ do: "nothing" }),
-      skip: () => this._do({ do: "skip" }),
-    }, { nothingKey: "−" });
+    this.jobBar = new JobBar(
+      {
+        leave,
+        back: () =>
+          this.single
+            ? this.focus && this._focusOn(this.focus - 1)
+            : this._turn(-1)?.then(() => this._bringFocus()),
+        instructions: () => this._instructions(),
+        nothing: () => this._do({ do: "nothing" }),
+        skip: () => this._do({ do: "skip" }),
+      },
+      { nothingKey: "−" },
+    );
     this.giveBack = giveBackAtEnd(this);
     this.labelbar = new LabelBar({
       leave,
@@ -66,34 +109,76 @@ export class Gallery extends PicturePages {
       leave,
       page: (by) => this._do({ do: "page", by }),
       jump: (number) => this._do({ do: "jump", number }),
-      size: (size) => { this.tileWidth = null; this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }); },
+      size: (size) => {
+        this.tileWidth = null;
+        this.show({
+          size,
+          place: pageStart(this.focus, size, this.listing.total),
+          keep: this.focus,
+        });
+      },
       help: () => openHelp(this.panel),
     });
-    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
+    this.grid = element("div", {
+      class: "grid",
+      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
+    });
     this.clusterHints = new ClusterHints();
     this.grid.append(this.clusterHints.node);
     this.empty = element("div", { class: "empty", hidden: true });
-    this.singleImage = new SingleImage((row) => this.listing.full(row), (row) => this._accept(row));
-    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
-    this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
+    this.singleImage = new SingleImage(
+      (row) => this.listing.full(row),
+      (row) => this._accept(row),
+    );
+    this.preview = new Preview((row) => this.listing.full(row), {
+      within: () => this.body,
+      labels: () => this.info.labels,
+    });
+    this.toast = new Toast(() => {
+      leave();
+      this._do({ do: "undo" });
+    });
     this.footer.hints.before(this.toast.node); // over the hints, not over the names of the last images
     this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
     this.band = new RubberBand(this.body, {
-      tiles: () => (this.single || this.clustered ? [] : this.tiles.slice(0, this.listing.count).map(({ node }) => node)),
-      begin: (event) => { this.preview.close(); this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : []; },
-      select: (found) => this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
+      tiles: () =>
+        this.single || this.clustered
+          ? []
+          : this.tiles.slice(0, this.listing.count).map(({ node }) => node),
+      begin: (event) => {
+        this.preview.close();
+        this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : [];
+      },
+      select: (found) =>
+        this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
       end: ({ clientX, clientY }) => {
         leave();
         this._selected();
-        this.preview.rememberUse(this.root.getRootNode().elementFromPoint(clientX, clientY)?.closest(".tile")); // the pointer rests where the drag ended
+        this.preview.rememberUse(
+          this.root.getRootNode().elementFromPoint(clientX, clientY)?.closest(".tile"),
+        ); // the pointer rests where the drag ended
       },
     });
-    this.body.addEventListener("scroll", () => { if (this.preview.isOpen) this.preview.close(); });
-    this.root.append(this.toolbar.node, this.jobBar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.preview.node, this.panel.node);
+    this.body.addEventListener("scroll", () => {
+      if (this.preview.isOpen) this.preview.close();
+    });
+    this.root.append(
+      this.toolbar.node,
+      this.jobBar.node,
+      this.labelbar.node,
+      this.notices.node,
+      this.body,
+      this.footer.node,
+      this.preview.node,
+      this.panel.node,
+    );
     this.upload = new Upload({
-      root: this.root, panel: this.panel, request: this.request, labels: () => this.info?.labels ?? [],
+      root: this.root,
+      panel: this.panel,
+      request: this.request,
+      labels: () => this.info?.labels ?? [],
       done: (report) => this._uploaded(report),
     });
     followFullScreen(this.root, this.toolbar.whole);
@@ -124,7 +209,10 @@ export class Gallery extends PicturePages {
     if (!this.clustered) return;
     const isSame = before && !wanted.left && names === listing.namesOnPage().join("\n");
     selection.addRange(listing.start, listing.count);
-    if (isSame) listing.namesOnPage().forEach((name, index) => { if (out.includes(name)) selection.places.delete(listing.start + index); });
+    if (isSame)
+      listing.namesOnPage().forEach((name, index) => {
+        if (out.includes(name)) selection.places.delete(listing.start + index);
+      });
     this._mark();
     this._tellSelection({ after: 0 });
   }
@@ -135,13 +223,27 @@ export class Gallery extends PicturePages {
     const { view, version } = listing;
     const before = this._offers();
     await super._follow(options);
-    if (this.closed || !before || listing.view !== view || listing.version === version || this._offers()) return;
+    if (
+      this.closed ||
+      !before ||
+      listing.view !== view ||
+      listing.version === version ||
+      this._offers()
+    )
+      return;
     if (!listing.rowsOnPage().some((row) => row.status === "unlabelled")) return;
-    this.notices.say("withdrawn", WITHDRAWN, { step: { label: "Go on", run: () => this.show({ place: 0 }) } });
+    this.notices.say("withdrawn", WITHDRAWN, {
+      step: { label: "Go on", run: () => this.show({ place: 0 }) },
+    });
   }
 
   _offers() {
-    return this.info?.query.queue === "prelabelled" && this.listing.rowsOnPage().some((row) => row.status === "unlabelled" && row.prelabels.length > 0);
+    return (
+      this.info?.query.queue === "prelabelled" &&
+      this.listing
+        .rowsOnPage()
+        .some((row) => row.status === "unlabelled" && row.prelabels.length > 0)
+    );
   }
 
   makeTile(id) {
@@ -159,7 +261,14 @@ export class Gallery extends PicturePages {
 
   // -- painting ---------------------------------------------------------------------------------------
   showToolbars() {
-    this.toolbar.update({ ...this.info, hasPredictions: this.info.has_predictions, readOnly: this.info.read_only, managesLabels: this.info.manages_labels, single: this.single, isEmpty: !this.listing.total });
+    this.toolbar.update({
+      ...this.info,
+      hasPredictions: this.info.has_predictions,
+      readOnly: this.info.read_only,
+      managesLabels: this.info.manages_labels,
+      single: this.single,
+      isEmpty: !this.listing.total,
+    });
     this.showCounts();
     this.jobBar.update(this.info.job);
     this._grow();
@@ -182,7 +291,14 @@ export class Gallery extends PicturePages {
 
   showCounts() {
     const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
-    this.labelbar.update({ labels, counts, task, alone, readOnly, isFixed: Boolean(this.info.job) });
+    this.labelbar.update({
+      labels,
+      counts,
+      task,
+      alone,
+      readOnly,
+      isFixed: Boolean(this.info.job),
+    });
     this.footer.showProgress(statuses);
   }
 
@@ -191,14 +307,19 @@ export class Gallery extends PicturePages {
     if (!this.tileWidth) this.toolbar.zoom.value = this.root.clientWidth / this.columns;
     this.toolbar.arrange(this.root.clientWidth || Infinity);
     this.labelbar.fit();
-    const room = this.single ? 1 : Math.max(1, Math.floor((this.root.clientWidth - 24) / this.columns / CHIP));
+    const room = this.single
+      ? 1
+      : Math.max(1, Math.floor((this.root.clientWidth - 24) / this.columns / CHIP));
     if (room === this.room) return;
     this.room = room;
-    if (this.info) this.tiles.forEach((tile, index) => this._paintTile(tile, this.listing.start + index));
+    if (this.info)
+      this.tiles.forEach((tile, index) => this._paintTile(tile, this.listing.start + index));
   }
 
   columnsIn(width, size = this.listing.size) {
-    return this.clustered ? clusterColumns(this.listing.count, width) : columnsFor(size, width, this.tileWidth);
+    return this.clustered
+      ? clusterColumns(this.listing.count, width)
+      : columnsFor(size, width, this.tileWidth);
   }
 
   // Change the width of the tiles, and load sharper thumbnails for larger ones.
@@ -209,7 +330,10 @@ export class Gallery extends PicturePages {
     this._bringFocus(); // a key labels the image in focus
     clearTimeout(this.zooming);
     if (this._pixels() > before) this.sharper = true;
-    this.zooming = setTimeout(() => { if (this.sharper && !this.closed) this.show({}); this.sharper = false; }, 300);
+    this.zooming = setTimeout(() => {
+      if (this.sharper && !this.closed) this.show({});
+      this.sharper = false;
+    }, 300);
   }
 
   _mark() {
@@ -218,14 +342,22 @@ export class Gallery extends PicturePages {
     this.root.classList.toggle("clustered", clustered);
     if (!clustered) show(this.clusterHints.node, false);
     const queue = info?.query.queue;
-    if (clustered || (queue === "prelabelled" && !selection.size && !this.single)) this.footer.showKeys(queue, info.labels.length);
+    if (clustered || (queue === "prelabelled" && !selection.size && !this.single))
+      this.footer.showKeys(queue, info.labels.length);
     if (!clustered) return;
     const { count, start } = listing;
     for (let index = 0; index < count; index += 1) {
-      const isOut = !selection.has(start + index) && listing.rowAt(start + index)?.status === "unlabelled";
+      const isOut =
+        !selection.has(start + index) && listing.rowAt(start + index)?.status === "unlabelled";
       this.tiles[index].node.classList.toggle("out", isOut);
     }
-    const facts = { selected: selection.size, count, labels: info.labels.length, columns: this.columns, readOnly: info.read_only };
+    const facts = {
+      selected: selection.size,
+      count,
+      labels: info.labels.length,
+      columns: this.columns,
+      readOnly: info.read_only,
+    };
     this.clusterHints.update(facts);
     this.toolbar.showSelected(selection.size);
     this.footer.showCluster(info.assist?.cluster, count);
@@ -260,11 +392,37 @@ export class Gallery extends PicturePages {
     if (!isEmpty) return;
     const { statuses, query } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
-    const showAll = { label: "Show all", run: () => this.show({ query: { ...query, show: "all", label: null, predicted: null, annotator: null, search: "", confidence: 0, images: false, queue: null }, place: 0 }) };
+    const showAll = {
+      label: "Show all",
+      run: () =>
+        this.show({
+          query: {
+            ...query,
+            show: "all",
+            label: null,
+            predicted: null,
+            annotator: null,
+            search: "",
+            confidence: 0,
+            images: false,
+            queue: null,
+          },
+          place: 0,
+        }),
+    };
     if (this.info.job) this._say(endText(this.info.job));
-    else if (all && query.queue) this._say(emptyQueueText(query.queue, this.info.assist), { ...showAll, label: "Show all images" });
-    else if (!all) this._say("There are no images yet.", this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() });
-    else if (query.show === "unlabelled" && !statuses.unlabelled) this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
+    else if (all && query.queue)
+      this._say(emptyQueueText(query.queue, this.info.assist), {
+        ...showAll,
+        label: "Show all images",
+      });
+    else if (!all)
+      this._say(
+        "There are no images yet.",
+        this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() },
+      );
+    else if (query.show === "unlabelled" && !statuses.unlabelled)
+      this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
     else this._say("No images match the filter.", showAll);
   }
 
@@ -272,17 +430,25 @@ export class Gallery extends PicturePages {
     const own = super.actions(command);
     return {
       ...own,
-      undo: () => { this.toast.close(); own.undo(); },
+      undo: () => {
+        this.toast.close();
+        own.undo();
+      },
       label: () => {
         const own = this.info.labels[command.number - 1];
         if (own) this._label(own.label);
-        else if (!this.info.labels.length && !this.info.read_only && this.listing.total) this.labelbar.begin("", firstLabelText(this.selection.size));
+        else if (!this.info.labels.length && !this.info.read_only && this.listing.total)
+          this.labelbar.begin("", firstLabelText(this.selection.size));
       },
-      find: () => { if (!this.info.read_only) this.labelbar.begin(command.text); },
+      find: () => {
+        if (!this.info.read_only) this.labelbar.begin(command.text);
+      },
       clear: () => this._edit({ op: "clear" }),
       accept: () => this._acceptAll(),
       skip: () => (this.info.job ? this._skipTask() : this._skip()),
-      nothing: () => { if (this.info.job) this._answer({ op: "status", status: "labelled", remove_labels: true }); },
+      nothing: () => {
+        if (this.info.job) this._answer({ op: "status", status: "labelled", remove_labels: true });
+      },
       submit: () => this._submit(),
       like: () => this._like(),
       help: () => openHelp(this.panel),
@@ -307,14 +473,23 @@ export class Gallery extends PicturePages {
   bring(name) {
     const { query } = this.info;
     if (!query.queue || this.listing.names.includes(name)) super.bring(name);
-    else this.show({ query: { ...query, like: this.clustered ? name : null }, place: 0, near: [name] });
+    else
+      this.show({
+        query: { ...query, like: this.clustered ? name : null },
+        place: 0,
+        near: [name],
+      });
   }
 
   // Sort by similarity to the focused image, with a way back to the current order or queue and place.
   _like() {
     const row = this.listing.rowAt(this.focus);
     if (!row || !this.info.similarity) return;
-    const { focus, info: { query }, listing: { start } } = this;
+    const {
+      focus,
+      info: { query },
+      listing: { start },
+    } = this;
     const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
     this.show({ query: { ...query, queue: null, sort: "similarity", like: row.name }, place: 0 });
     this.notices.say("like", `Sorted by similarity to \u2068${row.short}\u2069.`, { step: back });
@@ -322,22 +497,38 @@ export class Gallery extends PicturePages {
 
   // -- actions on images ------------------------------------------------------------------------------
 
-  // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all have
+  // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all
+  // have
   // their one label is left without a further key.
   // In a labelling job, no key of a label withdraws an answer.
   _label(label, at = this.editing.aim()) {
     const { alone, job, query } = this.info;
-    if (job && labelOp(at.rows ?? [], label, { alone }) === "unlabel" && at.rows.some((row) => row.labels.length === 1)) {
-      return this.notices.say("last", `\u2068${label}\u2069 is the only label of your answer. Delete withdraws the answer, − answers “nothing here”.`);
+    if (
+      job &&
+      labelOp(at.rows ?? [], label, { alone }) === "unlabel" &&
+      at.rows.some((row) => row.labels.length === 1)
+    ) {
+      return this.notices.say(
+        "last",
+        `\u2068${label}\u2069 is the only label of your answer. Delete withdraws the answer, − answers “nothing here”.`,
+      );
     }
     this.notices.drop("last");
     if (!alone && query.queue === "prelabelled") {
-      const offered = (at.rows ?? []).filter((row) => row.status === "unlabelled" && row.prelabels.length);
+      const offered = (at.rows ?? []).filter(
+        (row) => row.status === "unlabelled" && row.prelabels.length,
+      );
       if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...at, rows: offered } });
     }
     const edited = this._edit({ op: "toggle", label }, { at });
     if (alone) this._advanceFrom(at);
-    if (this.clustered && alone && !this.turned && !asideOf(this.listing.rowsOnPage(), () => true)[1].length) this._leaveCluster();
+    if (
+      this.clustered &&
+      alone &&
+      !this.turned &&
+      !asideOf(this.listing.rowsOnPage(), () => true)[1].length
+    )
+      this._leaveCluster();
     return edited;
   }
 
@@ -353,8 +544,10 @@ export class Gallery extends PicturePages {
 
   _acceptAll() {
     const rows = this.listing.rowsAt(this.target()) ?? [];
-    if (rows.length && rows.every((row) => row.predicted_drawn)) this.notices.say("accept", ELSEWHERE);
-    else if (rows.length && !rows.some((row) => offeredLabels(row).length)) this.notices.say("accept", "There are no predictions to accept here.");
+    if (rows.length && rows.every((row) => row.predicted_drawn))
+      this.notices.say("accept", ELSEWHERE);
+    else if (rows.length && !rows.some((row) => offeredLabels(row).length))
+      this.notices.say("accept", "There are no predictions to accept here.");
     else {
       this.notices.drop("accept");
       this._edit({ op: "accept" });
@@ -370,7 +563,9 @@ export class Gallery extends PicturePages {
     if (this.info.read_only) return;
     const edit = { op: "status", status: "skipped" };
     if (ofPage && !this.single && !this.selection.size) {
-      const bare = this.editing.aim(this.listing.rowsOnPage().filter((row) => row.status === "unlabelled"));
+      const bare = this.editing.aim(
+        this.listing.rowsOnPage().filter((row) => row.status === "unlabelled"),
+      );
       if (await askToSkipPage(this.panel, bare.rows.length)) this._edit(edit, { at: bare });
       return;
     }
@@ -399,13 +594,15 @@ export class Gallery extends PicturePages {
     if (!this.listing.total) return;
     const at = this.editing.aim();
     const reason = await askReason(this.panel);
-    if (reason !== null && !this.closed) this._answer({ op: "status", status: "skipped", remove_labels: true, reason }, at);
+    if (reason !== null && !this.closed)
+      this._answer({ op: "status", status: "skipped", remove_labels: true, reason }, at);
   }
 
   async _submit({ asked = false } = {}) {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
-    if (this.info.job) return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
+    if (this.info.job)
+      return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
     if (this.clustered) return this._leaveCluster();
     if (this.info.query.queue === "prelabelled") {
@@ -415,7 +612,10 @@ export class Gallery extends PicturePages {
     }
     const answer = asked || this.sureOfSkipping ? "submit" : await this._askToSkip(rows);
     if (!answer) return;
-    this.editing.edit({ op: "submit" }, { rows: answer === "leave" ? rows.filter((row) => row.status !== "unlabelled") : rows });
+    this.editing.edit(
+      { op: "submit" },
+      { rows: answer === "leave" ? rows.filter((row) => row.status !== "unlabelled") : rows },
+    );
     return this._goOn();
   }
 
@@ -424,36 +624,61 @@ export class Gallery extends PicturePages {
     const { listing, info } = this;
     this.selection.clear();
     if (this.single) this._advance();
-    else if (info.query.queue && (listing.end >= listing.total || info.assist?.version !== this.version)) await this._renewQueue({});
+    else if (
+      info.query.queue &&
+      (listing.end >= listing.total || info.assist?.version !== this.version)
+    )
+      await this._renewQueue({});
     else if (listing.end < listing.total) {
       await this._go(listing.end);
       this._bringFocus();
     } else {
       this._selected();
-      const rest = { label: "Show unlabelled images", run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }) };
-      this.notices.say("done", "That was the last page.", { step: this.info.statuses.unlabelled ? rest : null });
+      const rest = {
+        label: "Show unlabelled images",
+        run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }),
+      };
+      this.notices.say("done", "That was the last page.", {
+        step: this.info.statuses.unlabelled ? rest : null,
+      });
     }
   }
 
   // Go to the next cluster. Images that were taken out come back alone, the others without a label after all pages.
   _leaveCluster() {
-    const left = asideOf(this.listing.rowsOnPage(), (index) => this.selection.has(this.listing.start + index));
-    if (left[1].length) this.notices.say("later", `${left[1].length} ${left[1].length === 1 ? "image has" : "images have"} no label yet and come back after the other pages.`);
+    const left = asideOf(this.listing.rowsOnPage(), (index) =>
+      this.selection.has(this.listing.start + index),
+    );
+    if (left[1].length)
+      this.notices.say(
+        "later",
+        `${left[1].length} ${left[1].length === 1 ? "image has" : "images have"} no label ` +
+          "yet and come back after the other pages.",
+      );
     else this.notices.drop("later");
     return this._renewQueue({ left });
   }
 
   // Keys pressed meanwhile apply to the new page.
   _renewQueue(change) {
-    return this._hold(this.editing.queue.whenSettled(this.editing.own.id)
-      .then(() => this.turnTo({ ...change, query: { ...this.query, like: null }, place: 0 }))
-      .then((arrived) => { this._bringFocus(); return arrived; }));
+    return this._hold(
+      this.editing.queue
+        .whenSettled(this.editing.own.id)
+        .then(() => this.turnTo({ ...change, query: { ...this.query, like: null }, place: 0 }))
+        .then((arrived) => {
+          this._bringFocus();
+          return arrived;
+        }),
+    );
   }
 
   async _askToSkip(rows) {
     const bare = rows.filter((row) => row.status === "unlabelled").length;
     if (!bare) return "submit";
-    const text = bare === 1 ? "1 image on this page has no label. Submitting marks it as skipped." : `${bare} images on this page have no label. Submitting marks them as skipped.`;
+    const text =
+      bare === 1
+        ? "1 image on this page has no label. Submitting marks it as skipped."
+        : `${bare} images on this page have no label. Submitting marks them as skipped.`;
     const answer = await this.panel.ask("Submit", text, [
       { value: "submit", label: "Submit", primary: true },
       { value: "leave", label: `Next ${this.single ? "image" : "page"}, leave unlabelled` },
@@ -466,15 +691,23 @@ export class Gallery extends PicturePages {
   _instructions() {
     openInstructions(this.panel, this.info.instructions, {
       readOnly: this.info.read_only || Boolean(this.info.job),
-      save: async (text) => { const [{ info }] = await this.request("instructions", { text }); Object.assign(this.info, info); },
+      save: async (text) => {
+        const [{ info }] = await this.request("instructions", { text });
+        Object.assign(this.info, info);
+      },
       request: this.request,
     });
   }
 
   async _uploaded(report) {
     const { text, count, problems } = report;
-    const bad = count ? ` ${count.toLocaleString("en")} ${count === 1 ? "problem" : "problems"}:` : "";
-    this.notices.say("upload", `${text}${bad}`, { kind: count ? "error" : "info", lines: problems.map(problemText) });
+    const bad = count
+      ? ` ${count.toLocaleString("en")} ${count === 1 ? "problem" : "problems"}:`
+      : "";
+    this.notices.say("upload", `${text}${bad}`, {
+      kind: count ? "error" : "info",
+      lines: problems.map(problemText),
+    });
     await this.show({});
   }
 }

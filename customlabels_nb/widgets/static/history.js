@@ -13,16 +13,29 @@ class HistoryScreen {
     this.request = makeRequester(model);
     this.notices = new Notices();
     this.title = element("strong", { class: "project" });
-    this.list = new HistoryList(this.request, { said: (text, options) => this.notices.say("history", text, options) });
+    this.list = new HistoryList(this.request, {
+      said: (text, options) => this.notices.say("history", text, options),
+    });
     this.root = element(
-      "div", { class: "clnb clnb-history loading" },
-      element("div", { class: "band toolbar" }, this.title, element("span", { class: "faint", text: "who changed what and when" })), this.notices.node,
+      "div",
+      { class: "clnb clnb-history loading" },
+      element(
+        "div",
+        { class: "band toolbar" },
+        this.title,
+        element("span", { class: "faint", text: "who changed what and when" }),
+      ),
+      this.notices.node,
       element("div", { class: "body" }, this.list.node),
     );
     el.append(this.root);
-    this.onPush = (message) => { if (message?.push) this._look(); };
+    this.onPush = (message) => {
+      if (message?.push) this._look();
+    };
     model.on("msg:custom", this.onPush);
-    this.looker = setInterval(() => { if (!document.hidden) this._look(); }, LOOK_EVERY);
+    this.looker = setInterval(() => {
+      if (!document.hidden) this._look();
+    }, LOOK_EVERY);
     this._look();
   }
 
@@ -35,7 +48,14 @@ class HistoryScreen {
       this.notices.drop("gone");
       this.root.classList.remove("loading");
     } catch (error) {
-      if (!this.closed) this.notices.say("gone", error instanceof KernelGone ? "The kernel does not respond. Run the cell again to continue." : error.message, { kind: "error" });
+      if (!this.closed)
+        this.notices.say(
+          "gone",
+          error instanceof KernelGone
+            ? "The kernel does not respond. Run the cell again to continue."
+            : error.message,
+          { kind: "error" },
+        );
     } finally {
       this.looking = false;
     }

@@ -6,7 +6,18 @@ import { Toast } from "./shared/toast.js";
 import { DecisionPanel } from "./review/decision_panel.js";
 import { DisputedImage } from "./review/disputed_image.js";
 import { ReviewFooter } from "./review/footer.js";
-import { decisionText, differencesOf, differenceText, JOB_REVIEW_HELP, jobDecided, jobReviewCommand, offerOf, reasonText, usualLabel, whyNotAsk } from "./review/job_decisions.js";
+import {
+  decisionText,
+  differencesOf,
+  differenceText,
+  JOB_REVIEW_HELP,
+  jobDecided,
+  jobReviewCommand,
+  offerOf,
+  reasonText,
+  usualLabel,
+  whyNotAsk,
+} from "./review/job_decisions.js";
 import { DisputedTile } from "./review/job_tile.js";
 import { JobToolbar } from "./review/job_toolbar.js";
 import { ReasonList } from "./review/reason_list.js";
@@ -23,13 +34,23 @@ class JobFooter extends ReviewFooter {
 
   // Show the keys for an image. Those that do not fit on the line are left out, the last first.
   showImage(row, place, { total, left, draws }) {
-    setText(this.position, row ? `${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")} · ${left.toLocaleString("en")} to decide` : "");
+    setText(
+      this.position,
+      row
+        ? `${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")} · ` +
+            `${left.toLocaleString("en")} to decide`
+        : "",
+    );
     const isOpen = row && !row.gone;
     const letters = row?.answers.slice(0, 4).map(({ letter }) => letter) ?? [];
     const keys = [];
     if (isOpen && letters.length) keys.push(hint(letters, "take"));
-    if (isOpen) keys.push(hint("⏎", { accept: "leave without result", next: "next" }[offerOf(row)] ?? "consensus"));
-    if (isOpen && draws && !row.reviewed) keys.push(hint("Tab", "difference"), hint("H", "hide answers"));
+    if (isOpen)
+      keys.push(
+        hint("⏎", { accept: "leave without result", next: "next" }[offerOf(row)] ?? "consensus"),
+      );
+    if (isOpen && draws && !row.reviewed)
+      keys.push(hint("Tab", "difference"), hint("H", "hide answers"));
     keys.push(isOpen ? hint("Ctrl Z", "undo") : hint("→", "next image"));
     this.hints.replaceChildren(...keys, hint("?", "all keys"));
   }
@@ -47,19 +68,45 @@ class JobReview extends ReviewPages {
       request: this.request,
     });
     this.image = new DisputedImage((row) => this.listing.full(row));
-    this.side = new DecisionPanel({
-      leave,
-      take: (number) => this._takeAnswer(number),
-      approve: () => this._decide({ op: "approve" }),
-      fix: () => this._fix(),
-      ask: () => this._decide({ op: "ask" }),
-      reject: () => this._decide({ op: "reject" }),
-      look: (which) => { if (this.looked !== which) { this.looked = which; this._showImage(); } },
-    }, this.labelbar.node);
-    this.toast = new Toast(() => { leave(); this._do({ do: "undo" }); });
-    this.about = element("div", { class: "about" }, element("strong", {}), element("span", { class: "faint" }));
+    this.side = new DecisionPanel(
+      {
+        leave,
+        take: (number) => this._takeAnswer(number),
+        approve: () => this._decide({ op: "approve" }),
+        fix: () => this._fix(),
+        ask: () => this._decide({ op: "ask" }),
+        reject: () => this._decide({ op: "reject" }),
+        look: (which) => {
+          if (this.looked !== which) {
+            this.looked = which;
+            this._showImage();
+          }
+        },
+      },
+      this.labelbar.node,
+    );
+    this.toast = new Toast(() => {
+      leave();
+      this._do({ do: "undo" });
+    });
+    this.about = element(
+      "div",
+      { class: "about" },
+      element("strong", {}),
+      element("span", { class: "faint" }),
+    );
     this.strip = element("div", { class: "strip" }, this.about, this.grid);
-    this.body.prepend(element("div", { class: "bench" }, this.reasons.node, this.empty, this.image.node, this.side.node), this.strip);
+    this.body.prepend(
+      element(
+        "div",
+        { class: "bench" },
+        this.reasons.node,
+        this.empty,
+        this.image.node,
+        this.side.node,
+      ),
+      this.strip,
+    );
     this.strip.before(this.toast.node);
     Object.assign(this, { looked: null, isHidden: false, difference: null });
   }
@@ -96,7 +143,9 @@ class JobReview extends ReviewPages {
   commandOf(event) {
     const command = jobReviewCommand(event);
     if (command?.do !== "difference") return command;
-    return event.target === this.root && this._differenceAfter(command.by) !== null ? command : null;
+    return event.target === this.root && this._differenceAfter(command.by) !== null
+      ? command
+      : null;
   }
 
   foresee(row, edit) {
@@ -105,7 +154,9 @@ class JobReview extends ReviewPages {
 
   conflictWords(conflict) {
     this.toast.close(); // nothing was stored
-    return conflict.theirs.length ? super.conflictWords(conflict) : "others have answered or decided it. It is shown as it is now.";
+    return conflict.theirs.length
+      ? super.conflictWords(conflict)
+      : "others have answered or decided it. It is shown as it is now.";
   }
 
   show(change) {
@@ -129,15 +180,22 @@ class JobReview extends ReviewPages {
   }
 
   _showSingleImage(tile) {
-    if (this.shown !== this.row?.name) Object.assign(this, { shown: this.row?.name, looked: null, difference: null });
+    if (this.shown !== this.row?.name)
+      Object.assign(this, { shown: this.row?.name, looked: null, difference: null });
     this._showImage();
-    if (tile) this.grid.scrollLeft = tile.node.offsetLeft - this.grid.offsetLeft - tile.node.offsetWidth;
+    if (tile)
+      this.grid.scrollLeft = tile.node.offsetLeft - this.grid.offsetLeft - tile.node.offsetWidth;
     const next = this.listing.rowAt(this.focus + 1);
     if (next) this.listing.full(next).catch(() => {});
   }
 
   _showImage() {
-    const { row, info, focus, listing: { total } } = this;
+    const {
+      row,
+      info,
+      focus,
+      listing: { total },
+    } = this;
     this.toolbar.showImage(row, focus, total, row ? offerOf(row) : null);
     this.footer.showImage(row, focus, { total, left: info.review.left, draws: info.draws });
     for (const node of [this.image.node, this.side.node, this.strip]) node.hidden = !row;
@@ -145,30 +203,70 @@ class JobReview extends ReviewPages {
     const { draws, query } = info;
     const [chosen] = differencesOf(row).filter(({ object }) => object === this.difference);
     const only = this.looked ?? (this.isHidden && !row.reviewed ? "consensus" : null);
-    const words = chosen ? differenceText(chosen) : row.gone ? "" : row.reasons.map((reason) => reasonText(reason, { draws })).join(" · ");
-    this.image.show(row, info.labels, this.listing.pictures.get(row.name), words, { only, object: chosen?.object ?? null });
+    const words = chosen
+      ? differenceText(chosen)
+      : row.gone
+        ? ""
+        : row.reasons.map((reason) => reasonText(reason, { draws })).join(" · ");
+    this.image.show(row, info.labels, this.listing.pictures.get(row.name), words, {
+      only,
+      object: chosen?.object ?? null,
+    });
     this.side.update(row, info);
     this.side.node.classList.toggle("hides", this.isHidden);
-    setText(this.about.firstChild, query.reason ? `Next in ${reasonText(query.reason, { draws })}` : query.show === "reviewed" ? "Decided" : "To decide");
-    setText(this.about.lastChild, query.sort === "doubt" ? "least agreement first" : `by ${query.sort}`);
+    setText(
+      this.about.firstChild,
+      query.reason
+        ? `Next in ${reasonText(query.reason, { draws })}`
+        : query.show === "reviewed"
+          ? "Decided"
+          : "To decide",
+    );
+    setText(
+      this.about.lastChild,
+      query.sort === "doubt" ? "least agreement first" : `by ${query.sort}`,
+    );
   }
 
   _explainEmptiness() {
     const { done, left } = this.info.review;
     this.empty.hidden = this.listing.count > 0;
     if (this.listing.count) return;
-    const showing = (label, show) => ({ label, run: () => this.show({ query: { ...this.info.query, show, reason: null, label: null, search: "" }, place: 0 }) });
+    const showing = (label, show) => ({
+      label,
+      run: () =>
+        this.show({
+          query: { ...this.info.query, show, reason: null, label: null, search: "" },
+          place: 0,
+        }),
+    });
     this._showImage();
-    if (this.info.query.show === "reviewed") this._say(done ? "No images match the filter." : "Nothing is decided yet.", left ? showing("Show images to decide", "to_review") : null);
-    else if (left) this._say("No images match the filter.", showing("Show all to decide", "to_review"));
-    else if (done) this._say("All disputed images are decided.", showing("Show decided images", "reviewed"));
+    if (this.info.query.show === "reviewed")
+      this._say(
+        done ? "No images match the filter." : "Nothing is decided yet.",
+        left ? showing("Show images to decide", "to_review") : null,
+      );
+    else if (left)
+      this._say("No images match the filter.", showing("Show all to decide", "to_review"));
+    else if (done)
+      this._say("All disputed images are decided.", showing("Show decided images", "reviewed"));
     else this._say("There is nothing to decide: people agree so far.");
   }
 
   _sayEnd() {
     const { left } = this.info.review;
-    const rest = { label: "Show them", run: () => this.show({ query: { ...this.info.query, show: "to_review", reason: null }, place: 0 }) };
-    this.notices.say("done", left ? `End of this list. ${left.toLocaleString("en")} left to decide.` : "All disputed images are decided.", { step: left ? rest : null });
+    const rest = {
+      label: "Show them",
+      run: () =>
+        this.show({ query: { ...this.info.query, show: "to_review", reason: null }, place: 0 }),
+    };
+    this.notices.say(
+      "done",
+      left
+        ? `End of this list. ${left.toLocaleString("en")} left to decide.`
+        : "All disputed images are decided.",
+      { step: left ? rest : null },
+    );
   }
 
   // -- decisions --------------------------------------------------------------------------------------
@@ -178,9 +276,18 @@ class JobReview extends ReviewPages {
       take: () => this._takeAnswer(command.number),
       ask: () => this._decide({ op: "ask" }),
       fix: () => this._fix(),
-      hide: () => { this.isHidden = !this.isHidden; this._showImage(); },
-      difference: () => { this.difference = this._differenceAfter(command.by); this._showImage(); },
-      escape: () => { Object.assign(this, { difference: null, isHidden: false }); this._showImage(); },
+      hide: () => {
+        this.isHidden = !this.isHidden;
+        this._showImage();
+      },
+      difference: () => {
+        this.difference = this._differenceAfter(command.by);
+        this._showImage();
+      },
+      escape: () => {
+        Object.assign(this, { difference: null, isHidden: false });
+        this._showImage();
+      },
     };
   }
 
@@ -201,8 +308,13 @@ class JobReview extends ReviewPages {
     const own = new Set(this.row.boxes);
     const chosen = differencesOf(this.row).find(({ object }) => object === this.difference);
     const wrong = chosen && own.has(usualLabel(chosen)) ? usualLabel(chosen) : null;
-    if (!own.size) return this.notices.say("edit", "The consensus is empty. Take an answer, or draw with E.");
-    if (own.size > 1 && !wrong) return this.notices.say("edit", "There are several labels. Choose one of them with Tab first, or edit with E.");
+    if (!own.size)
+      return this.notices.say("edit", "The consensus is empty. Take an answer, or draw with E.");
+    if (own.size > 1 && !wrong)
+      return this.notices.say(
+        "edit",
+        "There are several labels. Choose one of them with Tab first, or edit with E.",
+      );
     return this._decide({ op: "label", label, instead_of: wrong });
   }
 
@@ -212,13 +324,23 @@ class JobReview extends ReviewPages {
     this.notices.drop("edit");
     const offer = offerOf(row);
     if (edit.op === "approve" && offer === "next") this._advance();
-    else if (edit.op === "approve" && offer === null) this.notices.say("edit", "There is no majority. Take an answer with its letter, or choose a label.");
-    else if (row.gone) this.notices.say("edit", "This image waits for answers. It comes back here when they are in.");
+    else if (edit.op === "approve" && offer === null)
+      this.notices.say(
+        "edit",
+        "There is no majority. Take an answer with its letter, or choose a label.",
+      );
+    else if (row.gone)
+      this.notices.say(
+        "edit",
+        "This image waits for answers. It comes back here when they are in.",
+      );
     else if (edit.op === "ask" && whyNotAsk(row)) this.notices.say("edit", whyNotAsk(row));
     else {
       this.looked = null; // the pointer may rest on a card that goes away
       super._decide(edit);
-      this.toast.say(decisionText(row, edit), { canUndo: edit.op !== "ask" && edit.op !== "reject" });
+      this.toast.say(decisionText(row, edit), {
+        canUndo: edit.op !== "ask" && edit.op !== "reject",
+      });
     }
   }
 

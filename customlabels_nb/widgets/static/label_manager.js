@@ -10,17 +10,29 @@ class LabelManager {
   constructor(model, el) {
     this.model = model;
     this.request = makeRequester(model);
-    this.pane = new LabelPane({ request: this.request, on: { focus: (label) => { this.request("label", { label }).catch(() => {}); } } });
+    this.pane = new LabelPane({
+      request: this.request,
+      on: {
+        focus: (label) => {
+          this.request("label", { label }).catch(() => {});
+        },
+      },
+    });
     this.root = element("div", { class: "clnb clnb-label-manager loading" }, this.pane.node);
     el.append(this.root);
-    this.onPush = (message) => { if (message?.push === "follow") this._follow({ again: true }); };
+    this.onPush = (message) => {
+      if (message?.push === "follow") this._follow({ again: true });
+    };
     model.on("msg:custom", this.onPush);
-    this.follower = setInterval(() => { if (!document.hidden) this._follow(); }, FOLLOW_EVERY);
+    this.follower = setInterval(() => {
+      if (!document.hidden) this._follow();
+    }, FOLLOW_EVERY);
     this._follow();
   }
 
   async _follow({ again = false } = {}) {
-    if (this.following) { // later changes are requested when the current poll ends
+    if (this.following) {
+      // later changes are requested when the current poll ends
       this.again ||= again;
       return;
     }

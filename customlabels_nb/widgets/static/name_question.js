@@ -10,16 +10,37 @@ const PATIENCE = 60_000; // opening a screen may take a while where many people 
 class NameQuestion {
   constructor(model, el) {
     this.request = makeRequester(model, { patience: PATIENCE });
-    this.field = element("input", { type: "text", name: "name", required: true, maxLength: LONGEST_NAME, value: recall("name") ?? "", attributes: { "aria-label": "Your name", autocomplete: "name", spellcheck: "false" } });
+    this.field = element("input", {
+      type: "text",
+      name: "name",
+      required: true,
+      maxLength: LONGEST_NAME,
+      value: recall("name") ?? "",
+      attributes: { "aria-label": "Your name", autocomplete: "name", spellcheck: "false" },
+    });
     this.button = element("button", { type: "submit", class: "primary", text: "Start" });
     this.problem = element("p", { class: "problem", hidden: true, attributes: { role: "alert" } });
     this.root = element(
-      "div", { class: "clnb clnb-name-question" },
+      "div",
+      { class: "clnb clnb-name-question" },
       element(
-        "form", { on: { submit: (event) => { event.preventDefault(); this._start(); } } },
-        element("strong", { text: model.get("job") }), element("h2", { text: "Who are you?" }),
-        element("p", { class: "faint", text: "Your answers are stored under this name. Use the same name every time." }),
-        element("div", { class: "answer" }, this.field, this.button), this.problem,
+        "form",
+        {
+          on: {
+            submit: (event) => {
+              event.preventDefault();
+              this._start();
+            },
+          },
+        },
+        element("strong", { text: model.get("job") }),
+        element("h2", { text: "Who are you?" }),
+        element("p", {
+          class: "faint",
+          text: "Your answers are stored under this name. Use the same name every time.",
+        }),
+        element("div", { class: "answer" }, this.field, this.button),
+        this.problem,
       ),
     );
     el.append(this.root);
@@ -35,7 +56,12 @@ class NameQuestion {
       await this.request("name", { name });
     } catch (error) {
       if (this.request.closed) return;
-      setText(this.problem, error instanceof KernelGone ? "The kernel does not respond. Open the page or run the cell again." : error.message);
+      setText(
+        this.problem,
+        error instanceof KernelGone
+          ? "The kernel does not respond. Open the page or run the cell again."
+          : error.message,
+      );
       show(this.problem, true);
       this.button.disabled = false;
       this.field.focus();

@@ -40,7 +40,12 @@ class QuickTest extends TryingScreen {
     } catch (error) {
       if (this.closed) return;
       if (!(error instanceof KernelGone)) this._complain("gone", error);
-      else this.notices.say("gone", "The kernel does not respond. It may be busy or stopped. After a restart, run this cell again.", { kind: "error", step: { label: "Try again", run: () => this._hello() } });
+      else
+        this.notices.say(
+          "gone",
+          "The kernel does not respond. It may be busy or stopped. After a restart, run this cell again.",
+          { kind: "error", step: { label: "Try again", run: () => this._hello() } },
+        );
     }
   }
 
@@ -53,7 +58,10 @@ class QuickTest extends TryingScreen {
   // Images come with the first response only and are then cached.
   _takeTrials(trials, pictures = []) {
     const known = new Map(this.trials.map((trial) => [trial.number, trial.uri]));
-    this.trials = trials.map((trial, index) => ({ ...trial, uri: known.get(trial.number) ?? (pictures[index] ? dataUri(pictures[index]) : "") }));
+    this.trials = trials.map((trial, index) => ({
+      ...trial,
+      uri: known.get(trial.number) ?? (pictures[index] ? dataUri(pictures[index]) : ""),
+    }));
     const own = this.trial && this.trials.find(({ number }) => number === this.trial.number);
     if (own) this.trial.added = own.added;
   }
@@ -62,8 +70,13 @@ class QuickTest extends TryingScreen {
   _takeTrial([{ state, trial }, [view, small]]) {
     if (this.closed) return;
     const { answer, ...facts } = trial;
-    if (!this.trials.some(({ number }) => number === facts.number)) this.trials = [...this.trials.slice(1 - MOST_FILES), { ...facts, uri: dataUri(small) }];
-    this.trial = { ...facts, view: dataUri(view), answer: answer && { ...answer, key: `${facts.number} ${answer.model}` } };
+    if (!this.trials.some(({ number }) => number === facts.number))
+      this.trials = [...this.trials.slice(1 - MOST_FILES), { ...facts, uri: dataUri(small) }];
+    this.trial = {
+      ...facts,
+      view: dataUri(view),
+      answer: answer && { ...answer, key: `${facts.number} ${answer.model}` },
+    };
     this.choice = NO_CHOICE;
     this.wanted = facts.number;
     this._takeState(state);
@@ -80,12 +93,22 @@ class QuickTest extends TryingScreen {
 
   // Poll the state: other cells start and stop models, a model may stop by itself, and a widget may be displayed twice.
   async _lookAgain() {
-    if (this.closed || this.doing || this.asking || this.lens.isOn || document.hidden || this.root.classList.contains("loading") || !this.root.isConnected) return;
+    if (
+      this.closed ||
+      this.doing ||
+      this.asking ||
+      this.lens.isOn ||
+      document.hidden ||
+      this.root.classList.contains("loading") ||
+      !this.root.isConnected
+    )
+      return;
     try {
       const [{ threshold, ...state }] = await this.request("state", {});
       if (this.closed || this.doing || this.asking) return;
       if (!this.telling) state.threshold = threshold;
-      if (state.current !== null && state.current !== this.trial?.number) await this._hello(); // another view of this widget requested a photo
+      if (state.current !== null && state.current !== this.trial?.number)
+        await this._hello(); // another view of this widget requested a photo
       else this._takeState(state);
     } catch {
       // the next action shows the error
@@ -94,7 +117,10 @@ class QuickTest extends TryingScreen {
 
   _complain(key, error) {
     if (this.closed) return;
-    const text = error instanceof KernelGone ? "The kernel does not respond. It may be busy or stopped." : error.message;
+    const text =
+      error instanceof KernelGone
+        ? "The kernel does not respond. It may be busy or stopped."
+        : error.message;
     this.notices.say(key, text, { kind: "error" });
   }
 
@@ -124,7 +150,9 @@ class QuickTest extends TryingScreen {
   _power() {
     if (this.doing) return;
     this._stopFilming(); // the camera would start the model again
-    const isRunning = this.state.models.some(({ name, device }) => name === this.state.model && device);
+    const isRunning = this.state.models.some(
+      ({ name, device }) => name === this.state.model && device,
+    );
     this._do(isRunning ? "stopping…" : "starting…", isRunning ? "stop" : "start", {});
   }
 
@@ -133,11 +161,13 @@ class QuickTest extends TryingScreen {
     this.leave();
     if (files.length) this._files(files);
     else if (url) this._url(url);
-    else this.notices.say("ask", "This is neither a file nor the URL of a photo.", { kind: "error" });
+    else
+      this.notices.say("ask", "This is neither a file nor the URL of a photo.", { kind: "error" });
   }
 
   _paste(event) {
-    if (event.target.closest("input, textarea") && !event.clipboardData?.files.length) return; // pasted text belongs to the field
+    // pasted text belongs to the field
+    if (event.target.closest("input, textarea") && !event.clipboardData?.files.length) return;
     const { files, url } = incomingOf(event.clipboardData);
     event.preventDefault();
     event.stopPropagation();
@@ -145,18 +175,31 @@ class QuickTest extends TryingScreen {
   }
 
   async _files(files) {
-    if (files.length > MOST_FILES) this.notices.say("many", `Only the first ${MOST_FILES} of ${files.length.toLocaleString("en")} photos are tried. Use model.detect_many(folder) for more.`);
+    if (files.length > MOST_FILES)
+      this.notices.say(
+        "many",
+        `Only the first ${MOST_FILES} of ${files.length.toLocaleString("en")} photos are ` +
+          "tried. Use model.detect_many(folder) for more.",
+      );
     for (const file of files.slice(0, MOST_FILES)) await this._file(file);
   }
 
   _file(file) {
     if (file.size > this.state.most_bytes) {
-      this.notices.say("ask", `${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB. The limit here is ${(this.state.most_bytes / 2 ** 20).toFixed(0)} MB. Use model.detect(path) instead.`, { kind: "error" });
+      this.notices.say(
+        "ask",
+        `${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB. The limit here is ` +
+          `${(this.state.most_bytes / 2 ** 20).toFixed(0)} MB. Use model.detect(path) ` +
+          "instead.",
+        { kind: "error" },
+      );
       return null;
     }
     return this._ask(async () => {
       const key = `${Date.now()} ${Math.random()}`;
-      await inParts(file, (part, first) => this.request("part", { key, first }, [part], { patience: LONG }));
+      await inParts(file, (part, first) =>
+        this.request("part", { key, first }, [part], { patience: LONG }),
+      );
       return this.request("ask", { key, name: file.name || "photo" }, [], { patience: LONG });
     });
   }
@@ -176,7 +219,8 @@ class QuickTest extends TryingScreen {
 
   // Request predictions. Only the response to the latest request is shown.
   async _ask(question) {
-    const turn = (this.turn = (this.turn ?? 0) + 1);
+    this.turn = (this.turn ?? 0) + 1;
+    const { turn } = this;
     this._stopFilming();
     this.asking += 1;
     this._draw();
@@ -194,8 +238,14 @@ class QuickTest extends TryingScreen {
     }
   }
 
-  _remember([{ trial: { answer, ...facts } }, [, small]]) {
-    if (!this.trials.some(({ number }) => number === facts.number)) this.trials = [...this.trials.slice(1 - MOST_FILES), { ...facts, uri: dataUri(small) }];
+  _remember([
+    {
+      trial: { answer, ...facts },
+    },
+    [, small],
+  ]) {
+    if (!this.trials.some(({ number }) => number === facts.number))
+      this.trials = [...this.trials.slice(1 - MOST_FILES), { ...facts, uri: dataUri(small) }];
   }
 
   _turn(by) {
@@ -230,7 +280,13 @@ class QuickTest extends TryingScreen {
         if (bytes) {
           const [live] = await this.request("glance", {}, [bytes], { patience: LONG });
           if (this.closed || this.lens.stream !== stream) return;
-          this.live = { ...live, answer: { ...live.answer, key: `camera ${live.answer.rows.map(({ label }) => label).join("\n")}` } };
+          this.live = {
+            ...live,
+            answer: {
+              ...live.answer,
+              key: `camera ${live.answer.rows.map(({ label }) => label).join("\n")}`,
+            },
+          };
           this.notices.drop("glance");
           if (last === null) await this._tellRunning();
           last = live;
@@ -293,7 +349,8 @@ class QuickTest extends TryingScreen {
   }
 
   _toggle(index) {
-    if (this.answer && this.canTake) this._decide(toggledRow(this.answer, this.state.threshold, this.choice, index));
+    if (this.answer && this.canTake)
+      this._decide(toggledRow(this.answer, this.state.threshold, this.choice, index));
   }
 
   _decide(choice) {
@@ -311,7 +368,13 @@ class QuickTest extends TryingScreen {
   async _add(split) {
     if (!this.canTake || !this.answer || this.isAdding || this.asking) return;
     const { number, answer } = this.trial;
-    const content = { number, split, model: answer.model, rows: this.taken, labels: this.choice.labels };
+    const content = {
+      number,
+      split,
+      model: answer.model,
+      rows: this.taken,
+      labels: this.choice.labels,
+    };
     await this._write("add", content, "saving…");
     this.leave();
   }
@@ -319,8 +382,14 @@ class QuickTest extends TryingScreen {
   async _undo() {
     if (!this.state.project || this.isAdding) return;
     const content = await this._write("undo", {}, "undoing…");
-    if (content && content.undone === null) this.notices.say("add", "Nothing to undo: no photo was added here.");
-    else if (content && content.undone !== this.trial?.number && this.trials.some(({ number }) => number === content.undone)) await this._show(content.undone);
+    if (content && content.undone === null)
+      this.notices.say("add", "Nothing to undo: no photo was added here.");
+    else if (
+      content &&
+      content.undone !== this.trial?.number &&
+      this.trials.some(({ number }) => number === content.undone)
+    )
+      await this._show(content.undone);
   }
 
   async _write(kind, content, words) {
@@ -336,7 +405,10 @@ class QuickTest extends TryingScreen {
       this._takeState(state);
       return state;
     } catch (error) {
-      this.savedState = ["lost", error instanceof KernelGone ? "not saved – the kernel does not respond" : "not saved"];
+      this.savedState = [
+        "lost",
+        error instanceof KernelGone ? "not saved – the kernel does not respond" : "not saved",
+      ];
       this._complain("add", error);
       return null;
     } finally {
@@ -353,7 +425,12 @@ class QuickTest extends TryingScreen {
       if (field) event.stopPropagation();
       return;
     }
-    if (event.target.closest("button") && (event.key === "Enter" || event.key === " ") && !event.ctrlKey) return;
+    if (
+      event.target.closest("button") &&
+      (event.key === "Enter" || event.key === " ") &&
+      !event.ctrlKey
+    )
+      return;
     const command = meaningOf(event);
     const action = command && this._actions(command)[command.do];
     if (!action) return;
@@ -367,15 +444,25 @@ class QuickTest extends TryingScreen {
       turn: () => this._turn(command.by),
       nudge: () => this._nudge(command.by),
       take: () => this._shoot(),
-      escape: () => { this._stopFilming(); this.leave(); },
+      escape: () => {
+        this._stopFilming();
+        this.leave();
+      },
       help: () => openKeys(this.panel, TRYING_HELP),
       open: () => this.chooser.click(),
       url: () => this.sources.url.focus(),
-      camera: () => { if (!this.sources.camera.hidden) this._film(); },
+      camera: () => {
+        if (!this.sources.camera.hidden) this._film();
+      },
       assumed: () => this._setThreshold(null),
-      label: () => { if (!this.adding.node.hidden && !this.adding.field.hidden) this.adding.field.focus(); },
+      label: () => {
+        if (!this.adding.node.hidden && !this.adding.field.hidden) this.adding.field.focus();
+      },
       power: () => this._power(),
-      toggle: () => { const index = this.list.shown[command.number - 1]; if (index !== undefined) this._toggle(index); },
+      toggle: () => {
+        const index = this.list.shown[command.number - 1];
+        if (index !== undefined) this._toggle(index);
+      },
       add: () => this._add(this.adding.split.value),
       held: () => {},
       undo: () => this._undo(),

@@ -18,13 +18,16 @@ function kernelSource(model) {
     ask: (kind, content) => request(kind, content, [], { patience: PATIENCE }),
     training: async () => (await request("training", {}, [], { patience: PATIENCE }))[0].counts,
     advice: async () => (await request("advice", {}, [], { patience: PATIENCE }))[0],
-    thumbs: async (images, pixels) => picturesFrom(...await request("thumbs", { images, pixels })),
+    thumbs: async (images, pixels) =>
+      picturesFrom(...(await request("thumbs", { images, pixels }))),
     view: async (image) => {
       const [{ mime, size }, [bytes]] = await request("view", { image });
       return { uri: dataUri(bytes, mime), size };
     },
     onPush: (callback) => {
-      listener = (message) => { if (message?.push) callback(message); };
+      listener = (message) => {
+        if (message?.push) callback(message);
+      };
       model.on("msg:custom", listener);
     },
     close: () => {

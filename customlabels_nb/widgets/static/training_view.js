@@ -7,10 +7,25 @@ import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
 import { RunState } from "./training_view/run_state.js";
 import { Samples } from "./training_view/samples.js";
-import { amountText, barOf, captionOf, clockText, figureText, leftText, phaseText } from "./training_view/text.js";
+import {
+  amountText,
+  barOf,
+  captionOf,
+  clockText,
+  figureText,
+  leftText,
+  phaseText,
+} from "./training_view/text.js";
 
-const STATUS_WORDS = { running: "training", stopping: "stopping…", done: "done", stopped: "stopped", failed: "failed" };
-const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000]; // milliseconds; a comm's first message may be delayed until the cell has finished
+const STATUS_WORDS = {
+  running: "training",
+  stopping: "stopping…",
+  done: "done",
+  stopped: "stopped",
+  failed: "failed",
+};
+// milliseconds; a comm's first message may be delayed until the cell has finished
+const HELLO_AFTER = [100, 700, 2_500, 10_000, 60_000, 300_000];
 const TICK = 1_000;
 const SILENT = 30_000;
 const STOP_AGAIN = 1_000;
@@ -25,7 +40,9 @@ class TrainingScreen {
     this.run = new RunState();
     this.heard = Date.now();
     this._build(el);
-    this.onPush = (message, buffers) => { if (message?.push === "news") this._take(message.news, buffers); };
+    this.onPush = (message, buffers) => {
+      if (message?.push === "news") this._take(message.news, buffers);
+    };
     model.on("msg:custom", this.onPush);
     this.resizing = new ResizeObserver(() => this._drawCurves());
     this.resizing.observe(this.root);
@@ -35,28 +52,75 @@ class TrainingScreen {
   }
 
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-training", tabIndex: -1, attributes: { role: "region", "aria-label": "Training" } }));
+    this.root = keepKeys(
+      element("div", {
+        class: "clnb clnb-training",
+        tabIndex: -1,
+        attributes: { role: "region", "aria-label": "Training" },
+      }),
+    );
     this.notices = new Notices();
     this.status = element("span", { class: "state", attributes: { role: "status" } });
     this.title = element("strong", { class: "project" });
     this.best = element("span", { class: "faint best-so-far" });
-    this.stop = element("button", { type: "button", class: "stop", text: "Stop", title: "Stop the run at its next step. Results so far are saved.", on: { click: () => this._stop() } });
-    this.toolbar = element("div", { class: "band toolbar" }, this.title, this.status, this.best, element("span", { class: "spring" }), this.stop);
+    this.stop = element("button", {
+      type: "button",
+      class: "stop",
+      text: "Stop",
+      title: "Stop the run at its next step. Results so far are saved.",
+      on: { click: () => this._stop() },
+    });
+    this.toolbar = element(
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      this.status,
+      this.best,
+      element("span", { class: "spring" }),
+      this.stop,
+    );
     this.filled = element("span", {});
-    this.bar = element("div", { class: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } }, this.filled);
+    this.bar = element(
+      "div",
+      { class: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } },
+      this.filled,
+    );
     this.phase = element("bdi", { class: "phase" });
     this.amount = element("span", { class: "amount" });
     this.left = element("span", { class: "faint left" });
-    this.under = element("div", { class: "band labelbar" }, this.phase, this.bar, this.amount, this.left);
-    const point = (step) => { for (const chart of this.charts) chart.mark(step); };
+    this.under = element(
+      "div",
+      { class: "band labelbar" },
+      this.phase,
+      this.bar,
+      this.amount,
+      this.left,
+    );
+    const point = (step) => {
+      for (const chart of this.charts) chart.mark(step);
+    };
     this.charts = [new CurveChart("loss", point), new CurveChart("on held-out images", point)];
-    this.pair = element("div", { class: "pair", hidden: true }, ...this.charts.map(({ node }) => node));
+    this.pair = element(
+      "div",
+      { class: "pair", hidden: true },
+      ...this.charts.map(({ node }) => node),
+    );
     this.samples = new Samples();
-    this.lines = keepKeys(element("div", { class: "lines", tabIndex: 0, hidden: true, attributes: { role: "log", "aria-label": "Messages" } }));
+    this.lines = keepKeys(
+      element("div", {
+        class: "lines",
+        tabIndex: 0,
+        hidden: true,
+        attributes: { role: "log", "aria-label": "Messages" },
+      }),
+    );
     this.body = element("div", { class: "body" }, this.pair, this.samples.node, this.lines);
     this.over = element("span", { class: "over hints" });
     this.parameters = element("span", { class: "parameters" });
-    this.elapsed = element("span", { class: "elapsed", attributes: { "aria-label": "Elapsed time" } });
+    this.elapsed = element("span", {
+      class: "elapsed",
+      attributes: { "aria-label": "Elapsed time" },
+    });
     this.footer = element("div", { class: "band foot" }, this.elapsed, this.parameters, this.over);
     this.root.append(this.toolbar, this.notices.node, this.under, this.body, this.footer);
     el.append(this.root);
@@ -82,9 +146,15 @@ class TrainingScreen {
     if (this.closed) return;
     this._hearAgain();
     const isWhole = this.run.take(news, buffers);
-    if (this.run.isOver) { clearInterval(this.ticking); this.notices.drop("stop"); }
+    if (this.run.isOver) {
+      clearInterval(this.ticking);
+      this.notices.drop("stop");
+    }
     this._draw();
-    if (!isWhole) { clearTimeout(this.greeting); this._hello(0); }
+    if (!isWhole) {
+      clearTimeout(this.greeting);
+      this._hello(0);
+    }
   }
 
   // Repeat until confirmed: a message may be delayed until the end of the cell.
@@ -97,7 +167,14 @@ class TrainingScreen {
     } catch (error) {
       if (this.closed || this.run.isOver || this.run.short.status === "stopping") return;
       const isSilent = error instanceof KernelGone;
-      if (attempt > 2 || !isSilent) this.notices.say("stop", isSilent ? "The kernel has not confirmed the stop yet. You can also interrupt the kernel (■ above)." : error.message, { kind: "error" });
+      if (attempt > 2 || !isSilent)
+        this.notices.say(
+          "stop",
+          isSilent
+            ? "The kernel has not confirmed the stop yet. You can also interrupt the kernel (■ above)."
+            : error.message,
+          { kind: "error" },
+        );
       if (isSilent && attempt < MOST_STOPS) this._stop(attempt + 1);
       else {
         this.asked = false;
@@ -119,7 +196,12 @@ class TrainingScreen {
     } catch (error) {
       if (!this.closed && !this.run.isOver && error instanceof KernelGone) {
         this.isLost = true;
-        this.notices.say("gone", "No updates from the kernel. It may be busy or stopped. After a restart, see project.versions for the result of the run.", { kind: "error" });
+        this.notices.say(
+          "gone",
+          "No updates from the kernel. It may be busy or stopped. After a restart, see " +
+            "project.versions for the result of the run.",
+          { kind: "error" },
+        );
       }
     }
     if (!this.closed) this._drawStatus();
@@ -153,16 +235,23 @@ class TrainingScreen {
     setText(this.title, title || "training");
     this.title.title = title;
     this.status.className = `state ${this.isLost ? "lost" : status}`;
-    setText(this.status, this.isLost ? "no updates" : STATUS_WORDS[status] ?? status);
+    setText(this.status, this.isLost ? "no updates" : (STATUS_WORDS[status] ?? status));
     show(this.stop, status === "running" || status === "stopping");
     if (status === "stopping") this.asked = true;
     this.stop.disabled = Boolean(this.asked);
     setText(this.stop, this.asked ? "Stopping…" : "Stop");
     const best = this.run.of("figure").find((figure) => figure.best);
-    setText(this.best, best ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}` : "");
+    setText(
+      this.best,
+      best
+        ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}`
+        : "",
+    );
     if (this.run.isOver && this.ended !== words && (words || status !== "done")) {
       this.ended = words;
-      this.notices.say("end", words || STATUS_WORDS[status], { kind: status === "failed" ? "error" : "info" });
+      this.notices.say("end", words || STATUS_WORDS[status], {
+        kind: status === "failed" ? "error" : "info",
+      });
     }
   }
 
@@ -175,7 +264,11 @@ class TrainingScreen {
     setText(this.amount, phase ? amountText(phase) : "");
     this.bar.classList.toggle("unknown", bar.share === null);
     this.filled.style.width = bar.share === null ? "" : `${bar.share * 100}%`;
-    const state = { "aria-valuenow": bar.share === null ? null : phase.done, "aria-valuemax": bar.share === null ? null : phase.total, "aria-label": bar.name };
+    const state = {
+      "aria-valuenow": bar.share === null ? null : phase.done,
+      "aria-valuemax": bar.share === null ? null : phase.total,
+      "aria-label": bar.name,
+    };
     for (const [name, value] of Object.entries(state)) {
       if (value === null) this.bar.removeAttribute(name);
       else this.bar.setAttribute(name, String(value));
@@ -184,7 +277,10 @@ class TrainingScreen {
     const words = finished.map(phaseText);
     setText(this.over, words.join(" · "));
     this.over.title = words.join("\n");
-    const rates = this.run.of("parameter").filter(({ name }) => name !== "seconds").map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
+    const rates = this.run
+      .of("parameter")
+      .filter(({ name }) => name !== "seconds")
+      .map(({ name, points }) => `${captionOf(name)} ${figureText(points.at(-1)[2])}`);
     setText(this.parameters, rates.join(" · "));
   }
 
@@ -203,7 +299,16 @@ class TrainingScreen {
     const isAtEnd = this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 24;
     const fresh = messages.slice(Math.max(0, messages.length - (told - (this.drawnLines ?? 0))));
     this.drawnLines = told;
-    this.lines.append(...fresh.map(([at, text]) => element("div", { class: "line" }, element("span", { class: "faint", text: clockText(at) }), element("span", { text }))));
+    this.lines.append(
+      ...fresh.map(([at, text]) =>
+        element(
+          "div",
+          { class: "line" },
+          element("span", { class: "faint", text: clockText(at) }),
+          element("span", { text }),
+        ),
+      ),
+    );
     while (this.lines.childElementCount > messages.length) this.lines.firstChild.remove();
     if (isAtEnd) this.lines.scrollTop = this.lines.scrollHeight;
   }
@@ -219,7 +324,8 @@ class TrainingScreen {
     show(this.pair, count > 0);
     this.charts.forEach((chart, index) => {
       show(chart.node, groups[index].length > 0);
-      if (groups[index].length) chart.draw(groups[index], this.run.totalSteps, isWide ? (width - GAP) / 2 : width);
+      if (groups[index].length)
+        chart.draw(groups[index], this.run.totalSteps, isWide ? (width - GAP) / 2 : width);
     });
   }
 

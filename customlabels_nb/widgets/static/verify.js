@@ -13,13 +13,27 @@ import { undoButtons } from "./shared/undo_buttons.js";
 import { VerifyTile } from "./verify/tile.js";
 import { isWaiting, judged, statedLabels, VERIFY_HELP, verifyCommand } from "./verify/verdicts.js";
 
-const SHOWN = [["all", "all"], ["unlabelled", "not judged"], ["labelled", "right or corrected"], ["needs_review", "wrong"]];
+const SHOWN = [
+  ["all", "all"],
+  ["unlabelled", "not judged"],
+  ["labelled", "right or corrected"],
+  ["needs_review", "wrong"],
+];
 
 class VerifyFooter extends Footer {
   showSelection(count, { labels = 0, drawn = false } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
-    const chosen = count ? [element("strong", { text: `${count.toLocaleString("en")} selected` })] : [];
-    this.hints.replaceChildren(...chosen, hint("⏎", count ? "right" : "page is right"), hint("⌫", "wrong"), hint(range, "another label"), ...(drawn ? [hint("H", "hide boxes")] : []), hint("?", "keys"));
+    const chosen = count
+      ? [element("strong", { text: `${count.toLocaleString("en")} selected` })]
+      : [];
+    this.hints.replaceChildren(
+      ...chosen,
+      hint("⏎", count ? "right" : "page is right"),
+      hint("⌫", "wrong"),
+      hint(range, "another label"),
+      ...(drawn ? [hint("H", "hide boxes")] : []),
+      hint("?", "keys"),
+    );
   }
 
   showProgress(statuses) {
@@ -32,37 +46,115 @@ class VerifyFooter extends Footer {
 
 export class Verify extends PicturePages {
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-verify loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Predictions to verify" } }));
+    this.root = keepKeys(
+      element("div", {
+        class: "clnb clnb-verify loading",
+        tabIndex: 0,
+        attributes: { role: "application", "aria-label": "Predictions to verify" },
+      }),
+    );
     const leave = () => this.root.focus({ preventScroll: true });
-    const button = (text, name, title, run) => element("button", { type: "button", class: name, text, title, on: { click: () => { leave(); run(); } } });
+    const button = (text, name, title, run) =>
+      element("button", {
+        type: "button",
+        class: name,
+        text,
+        title,
+        on: {
+          click: () => {
+            leave();
+            run();
+          },
+        },
+      });
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.title = element("strong", { class: "project" });
-    this.shown = element("select", { attributes: { "aria-label": "Show" }, data: { menu: "show" }, on: { change: () => { leave(); this.show({ query: { ...this.query, show: this.shown.value }, place: 0 }); } } },
-      ...SHOWN.map(([value, text]) => element("option", { value, text })));
+    this.shown = element(
+      "select",
+      {
+        attributes: { "aria-label": "Show" },
+        data: { menu: "show" },
+        on: {
+          change: () => {
+            leave();
+            this.show({ query: { ...this.query, show: this.shown.value }, place: 0 });
+          },
+        },
+      },
+      ...SHOWN.map(([value, text]) => element("option", { value, text })),
+    );
     this.sentence = element("span", { class: "sentence", attributes: { role: "status" } });
-    this.fixing = button("Fix boxes", "fix", "Correct the boxes of this image, and draw missed ones (E)", () => this._fix());
+    this.fixing = button(
+      "Fix boxes",
+      "fix",
+      "Correct the boxes of this image, and draw missed ones (E)",
+      () => this._fix(),
+    );
     this.changing = [
-      ...undoButtons({ leave, takeBack: (kind) => this._do({ do: kind }) }), this.fixing,
-      button("Wrong", "wrong", "The predictions of the selected images, or of the one in focus, are wrong (Delete)", () => this._judge({ op: "wrong" })),
-      button("Right", "right", "The predictions of the selected images, or of the one in focus, are right (A)", () => this._judge({ op: "right" })),
-      button("Submit", "primary submit", "Add the judged images to the project", () => this._submit()),
+      ...undoButtons({ leave, takeBack: (kind) => this._do({ do: kind }) }),
+      this.fixing,
+      button(
+        "Wrong",
+        "wrong",
+        "The predictions of the selected images, or of the one in focus, are wrong (Delete)",
+        () => this._judge({ op: "wrong" }),
+      ),
+      button(
+        "Right",
+        "right",
+        "The predictions of the selected images, or of the one in focus, are right (A)",
+        () => this._judge({ op: "right" }),
+      ),
+      button("Submit", "primary submit", "Add the judged images to the project", () =>
+        this._submit(),
+      ),
     ];
-    this.toolbar = element("div", { class: "band toolbar" }, this.title, element("label", { class: "menu" }, element("span", { text: "show" }), this.shown), this.sentence, element("span", { class: "actions" }, ...this.changing));
-    this.labelbar = new LabelBar({ leave, choose: (label) => this._correct(label), add: (label) => this._addLabel(label), task: () => {} });
+    this.toolbar = element(
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      element("label", { class: "menu" }, element("span", { text: "show" }), this.shown),
+      this.sentence,
+      element("span", { class: "actions" }, ...this.changing),
+    );
+    this.labelbar = new LabelBar({
+      leave,
+      choose: (label) => this._correct(label),
+      add: (label) => this._addLabel(label),
+      task: () => {},
+    });
     this.footer = new VerifyFooter({
       leave,
       page: (by) => this._do({ do: "page", by }),
       jump: (number) => this._do({ do: "jump", number }),
-      size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
+      size: (size) =>
+        this.show({
+          size,
+          place: pageStart(this.focus, size, this.listing.total),
+          keep: this.focus,
+        }),
       help: () => openKeys(this.panel, VERIFY_HELP),
     });
-    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
+    this.grid = element("div", {
+      class: "grid",
+      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
+    });
     this.empty = element("div", { class: "empty", hidden: true });
-    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
+    this.preview = new Preview((row) => this.listing.full(row), {
+      within: () => this.body,
+      labels: () => this.info.labels,
+    });
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
+    this.root.append(
+      this.toolbar,
+      this.labelbar.node,
+      this.notices.node,
+      this.body,
+      this.footer.node,
+      this.panel.node,
+    );
     el.append(this.root);
   }
 
@@ -77,7 +169,10 @@ export class Verify extends PicturePages {
   }
 
   columnsIn(width, size = this.listing.size) {
-    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)));
+    return Math.max(
+      1,
+      Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)),
+    );
   }
 
   showToolbars() {
@@ -101,7 +196,11 @@ export class Verify extends PicturePages {
     const isEmpty = this.listing.count === 0;
     this.empty.hidden = !isEmpty;
     this.grid.hidden = isEmpty;
-    if (isEmpty) this._say("No images match the filter.", { label: "Show all", run: () => this.show({ query: { ...this.info.query, show: "all" }, place: 0 }) });
+    if (isEmpty)
+      this._say("No images match the filter.", {
+        label: "Show all",
+        run: () => this.show({ query: { ...this.info.query, show: "all" }, place: 0 }),
+      });
   }
 
   // -- verdicts -----------------------------------------------------------------------------------------
@@ -112,8 +211,13 @@ export class Verify extends PicturePages {
   actions(command) {
     return {
       ...super.actions(command),
-      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._correct(own.label); },
-      find: () => { if (!this.info.read_only) this.labelbar.begin(""); },
+      label: () => {
+        const own = this.info.labels[command.number - 1];
+        if (own) this._correct(own.label);
+      },
+      find: () => {
+        if (!this.info.read_only) this.labelbar.begin("");
+      },
       right: () => this._judge({ op: "right" }),
       wrong: () => this._judge({ op: "wrong" }),
       "page right": () => this._finishPage(),
@@ -126,7 +230,8 @@ export class Verify extends PicturePages {
   _correct(label, at = this.editing.aim()) {
     const rows = at.rows ?? [];
     const isToggled = !this.info.alone && !this.info.draws;
-    if (isToggled && rows.length && rows.every((row) => statedLabels(row).includes(label))) this.editing.edit({ op: "unlabel", label }, { at });
+    if (isToggled && rows.length && rows.every((row) => statedLabels(row).includes(label)))
+      this.editing.edit({ op: "unlabel", label }, { at });
     else if (isToggled) this.editing.edit({ op: "label", label }, { at });
     else this._judge({ op: "label", label }, at);
   }
@@ -151,15 +256,22 @@ export class Verify extends PicturePages {
   _finishPage() {
     if (this.selection.size) return this._judge({ op: "right" });
     const { start, end, total } = this.listing;
-    const rows = (total ? this.listing.rowsAt([[start, end - 1]]) ?? [] : []).filter(isWaiting);
+    const rows = (total ? (this.listing.rowsAt([[start, end - 1]]) ?? []) : []).filter(isWaiting);
     if (rows.length) this.editing.edit({ op: "right" }, { rows });
     if (end < total) return this._turn(1)?.then(() => this._bringFocus());
-    return this.notices.say("done", "End of this list.", { step: this.info.read_only ? null : { label: "Submit the judged images", run: () => this._submit() } });
+    return this.notices.say("done", "End of this list.", {
+      step: this.info.read_only
+        ? null
+        : { label: "Submit the judged images", run: () => this._submit() },
+    });
   }
 
   async _submit() {
     await this.editing.queue.whenSettled(this.editing.own.id);
-    if (this.editing.pending.length) return this.notices.say("submit", "Some verdicts are still being saved. Try again.", { kind: "error" });
+    if (this.editing.pending.length)
+      return this.notices.say("submit", "Some verdicts are still being saved. Try again.", {
+        kind: "error",
+      });
     const answer = await this._ask("submit", "submit", {});
     if (answer) this.notices.say("submit", answer.text);
     return undefined;

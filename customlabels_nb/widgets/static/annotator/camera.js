@@ -18,13 +18,20 @@ export class Camera {
 
   // Fit the complete image into the canvas, centred with a margin, without excessive enlargement.
   static fit(image, canvas, margin = 8) {
-    const free = { width: Math.max(1, canvas.width - 2 * margin), height: Math.max(1, canvas.height - 2 * margin) };
+    const free = {
+      width: Math.max(1, canvas.width - 2 * margin),
+      height: Math.max(1, canvas.height - 2 * margin),
+    };
     const scale = Math.min(free.width / image.width, free.height / image.height, LARGEST_SCALE);
     return Camera.centred(image, canvas, scale);
   }
 
   static centred(image, canvas, scale) {
-    return new Camera({ scale, x: (canvas.width - image.width * scale) / 2, y: (canvas.height - image.height * scale) / 2 });
+    return new Camera({
+      scale,
+      x: (canvas.width - image.width * scale) / 2,
+      y: (canvas.height - image.height * scale) / 2,
+    });
   }
 
   // Zoom around `point`, which keeps its position on the screen.
@@ -38,13 +45,19 @@ export class Camera {
   zoomedWithin(point, factor, image, canvas) {
     const fit = Camera.fit(image, canvas);
     const zoomed = this.zoomed(point, factor, Math.min(fit.scale, this.scale));
-    return factor < 1 && this.scale >= fit.scale && zoomed.scale <= fit.scale ? fit : zoomed.kept(image, canvas);
+    return factor < 1 && this.scale >= fit.scale && zoomed.scale <= fit.scale
+      ? fit
+      : zoomed.kept(image, canvas);
   }
 
   // Align the image's corner to a device pixel (`ratio` per CSS pixel). Otherwise browsers paint images half a pixel
   // off.
   snapped(ratio) {
-    return new Camera({ scale: this.scale, x: Math.round(this.x * ratio) / ratio, y: Math.round(this.y * ratio) / ratio });
+    return new Camera({
+      scale: this.scale,
+      x: Math.round(this.x * ratio) / ratio,
+      y: Math.round(this.y * ratio) / ratio,
+    });
   }
 
   panned(dx, dy) {
@@ -54,6 +67,10 @@ export class Camera {
   // Keep at least a part of the image on the canvas.
   kept(image, canvas, rest = 40) {
     const keep = (offset, length, room) => Math.min(Math.max(offset, rest - length), room - rest);
-    return new Camera({ scale: this.scale, x: keep(this.x, image.width * this.scale, canvas.width), y: keep(this.y, image.height * this.scale, canvas.height) });
+    return new Camera({
+      scale: this.scale,
+      x: keep(this.x, image.width * this.scale, canvas.width),
+      y: keep(this.y, image.height * this.scale, canvas.height),
+    });
   }
 }

@@ -12,13 +12,20 @@ const RESTS_AFTER = 200;
 
 export class Canvas {
   // `drawing` is the state machine of gestures. `scene()` returns what else to paint. `on` has press(), changed(),
-  // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) → Promise of an image of the region.
+  // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) →
+  // Promise of an image of the region.
   constructor({ drawing, scene, on }) {
     Object.assign(this, { drawing, scene, on });
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
     this.closeUp = element("img", { class: "photo", alt: "", draggable: false, hidden: true });
     this.paper = element("canvas", { class: "paper" });
-    this.node = element("div", { class: "canvas", attributes: { "aria-hidden": "true" } }, this.picture, this.closeUp, this.paper);
+    this.node = element(
+      "div",
+      { class: "canvas", attributes: { "aria-hidden": "true" } },
+      this.picture,
+      this.closeUp,
+      this.paper,
+    );
     this.painter = new Painter(this.paper);
     this.camera = new Camera();
     this.image = null;
@@ -31,8 +38,14 @@ export class Canvas {
     this.node.addEventListener("pointermove", (event) => this._move(event));
     this.node.addEventListener("pointerup", (event) => this._up(event));
     this.node.addEventListener("pointercancel", (event) => this._lost(event));
-    this.node.addEventListener("lostpointercapture", (event) => { if (this.pointers.has(event.pointerId)) this._lost(event); });
-    this.node.addEventListener("pointerleave", () => { this.at = null; this.on.pointed(null); this.paintSoon(); });
+    this.node.addEventListener("lostpointercapture", (event) => {
+      if (this.pointers.has(event.pointerId)) this._lost(event);
+    });
+    this.node.addEventListener("pointerleave", () => {
+      this.at = null;
+      this.on.pointed(null);
+      this.paintSoon();
+    });
     this.node.addEventListener("dblclick", () => this._settle(this.drawing.closePolygon()));
     this.node.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
     this.node.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -83,7 +96,11 @@ export class Canvas {
 
   oneToOne() {
     if (!this.image) return;
-    this._glide(this.camera.zoomed(this.at ?? this._centre, 1 / ratio() / this.camera.scale).kept(this.image, this.size));
+    this._glide(
+      this.camera
+        .zoomed(this.at ?? this._centre, 1 / ratio() / this.camera.scale)
+        .kept(this.image, this.size),
+    );
   }
 
   get _centre() {
@@ -94,7 +111,12 @@ export class Canvas {
   get visible() {
     const [left, top] = this.camera.toImage([0, 0]).map((value) => Math.max(0, Math.floor(value)));
     const [right, bottom] = this.camera.toImage([this.size.width, this.size.height]);
-    return { left, top, width: Math.ceil(Math.min(this.image.width, right) - left), height: Math.ceil(Math.min(this.image.height, bottom) - top) };
+    return {
+      left,
+      top,
+      width: Math.ceil(Math.min(this.image.width, right) - left),
+      height: Math.ceil(Math.min(this.image.height, bottom) - top),
+    };
   }
 
   // Image point in the middle of the canvas.
@@ -109,7 +131,9 @@ export class Canvas {
   // During a movement, the image is a layer that the browser only shifts and scales at full resolution. At rest, it is
   // painted at its display size, which is sharper and makes drawing faster.
   _glide(camera) {
-    const hint = (text) => { for (const layer of [this.picture, this.closeUp]) layer.style.willChange = text; };
+    const hint = (text) => {
+      for (const layer of [this.picture, this.closeUp]) layer.style.willChange = text;
+    };
     hint("transform");
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
@@ -140,11 +164,18 @@ export class Canvas {
   // Load a sharp version of the visible region if the image is shown downscaled.
   _wantDetail() {
     clearTimeout(this.detailing);
-    if (!this.image || this.sharpness >= 0.999 || this.camera.scale * ratio() <= this.sharpness * 1.2) return;
+    if (
+      !this.image ||
+      this.sharpness >= 0.999 ||
+      this.camera.scale * ratio() <= this.sharpness * 1.2
+    )
+      return;
     this.detailing = setTimeout(async () => {
       const { image, visible: region } = this;
       if (region.width <= 0 || region.height <= 0) return;
-      const uri = await this.on.detail(region, Math.ceil(Math.max(this.size.width, this.size.height) * ratio())).catch(() => null);
+      const uri = await this.on
+        .detail(region, Math.ceil(Math.max(this.size.width, this.size.height) * ratio()))
+        .catch(() => null);
       if (!uri || image !== this.image) return;
       this.region = region;
       this.closeUp.src = uri;
@@ -169,7 +200,9 @@ export class Canvas {
   }
 
   setFilter({ brightness, contrast }) {
-    for (const layer of [this.picture, this.closeUp]) layer.style.filter = brightness === 1 && contrast === 1 ? "" : `brightness(${brightness}) contrast(${contrast})`;
+    for (const layer of [this.picture, this.closeUp])
+      layer.style.filter =
+        brightness === 1 && contrast === 1 ? "" : `brightness(${brightness}) contrast(${contrast})`;
   }
 
   // -- painting -------------------------------------------------------------------------------------
@@ -186,13 +219,24 @@ export class Canvas {
       return;
     }
     const guides = this.guides && this.at && !this.pan ? this.at : null;
-    this.painter.paint({ camera: this.camera, shapes: imageShapes.shapes, selected: imageShapes.selected, corner: this.drawing.corner, draft: this.drawing.draft, guides, ...this.scene() });
+    this.painter.paint({
+      camera: this.camera,
+      shapes: imageShapes.shapes,
+      selected: imageShapes.selected,
+      corner: this.drawing.corner,
+      draft: this.drawing.draft,
+      guides,
+      ...this.scene(),
+    });
   }
 
   // -- pointers -------------------------------------------------------------------------------------
   _place(event) {
     const box = this.node.getBoundingClientRect();
-    return [event.clientX - box.left - this.node.clientLeft, event.clientY - box.top - this.node.clientTop];
+    return [
+      event.clientX - box.left - this.node.clientLeft,
+      event.clientY - box.top - this.node.clientTop,
+    ];
   }
 
   _down(event) {
@@ -202,39 +246,57 @@ export class Canvas {
     const at = this._place(event);
     this.node.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, at);
-    if (this.pointers.size > 1) { // two fingers: pinch
+    if (this.pointers.size > 1) {
+      // two fingers: pinch
       this.drawing.stop();
       this.pan = null;
       this.pinch = this._fingers();
     } else if (event.button === 1 || this.spaceHeld) this.pan = at;
     else {
-      const tolerance = (event.pointerType === "touch" ? TOUCH_TOLERANCE : TOLERANCE) / this.camera.scale;
-      if (this.drawing.press(this.camera.toImage(at), { tolerance, fresh: event.ctrlKey || event.metaKey, removes: event.altKey })) this.on.changed();
+      const tolerance =
+        (event.pointerType === "touch" ? TOUCH_TOLERANCE : TOLERANCE) / this.camera.scale;
+      if (
+        this.drawing.press(this.camera.toImage(at), {
+          tolerance,
+          fresh: event.ctrlKey || event.metaKey,
+          removes: event.altKey,
+        })
+      )
+        this.on.changed();
     }
     this.paintSoon();
   }
 
   _fingers() {
     const [[ax, ay], [bx, by]] = [...this.pointers.values()];
-    return { middle: [(ax + bx) / 2, (ay + by) / 2], length: Math.max(1, Math.hypot(bx - ax, by - ay)) };
+    return {
+      middle: [(ax + bx) / 2, (ay + by) / 2],
+      length: Math.max(1, Math.hypot(bx - ax, by - ay)),
+    };
   }
 
   _move(event) {
     const at = this._place(event);
     this.at = at;
     if (this.pointers.has(event.pointerId)) {
-      if (event.pointerType === "mouse" && !event.buttons) this._lost(event); // the button was released outside the page
+      if (event.pointerType === "mouse" && !event.buttons)
+        this._lost(event); // the button was released outside the page
       else this.pointers.set(event.pointerId, at);
     }
     if (!this.image) return;
     if (this.pinch) {
       if (this.pointers.size < 2) return;
       const now = this._fingers();
-      this._glide(this.camera.panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
-        .zoomedWithin(now.middle, now.length / this.pinch.length, this.image, this.size));
+      this._glide(
+        this.camera
+          .panned(now.middle[0] - this.pinch.middle[0], now.middle[1] - this.pinch.middle[1])
+          .zoomedWithin(now.middle, now.length / this.pinch.length, this.image, this.size),
+      );
       this.pinch = now;
     } else if (this.pan) {
-      this._glide(this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size));
+      this._glide(
+        this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size),
+      );
       this.pan = at;
     } else {
       this.drawing.move(this.camera.toImage(at));
@@ -249,9 +311,13 @@ export class Canvas {
   }
 
   _showCursor(at, fresh) {
-    const hit = fresh ? null : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
+    const hit = fresh
+      ? null
+      : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
     this.on.pointed(hit?.index ?? null);
-    const style = this.spaceHeld ? "grab" : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });
+    const style = this.spaceHeld
+      ? "grab"
+      : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });
     if (this.node.style.cursor !== style) this.node.style.cursor = style;
   }
 

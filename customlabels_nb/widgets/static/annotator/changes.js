@@ -38,8 +38,18 @@ export class Changes {
     if (!this.may || !imageShapes.shape || imageShapes.shape.label === label) screen.shown();
     else if (!imageShapes.isNew) this._relabel(label);
     else {
-      const step = { label: "Change this one", run: () => { if (this.may && imageShapes === screen.imageShapes && imageShapes.isNew) this._relabel(label); } };
-      screen.notices.say("hint", `Next shape: “\u2068${label}\u2069”. The drawn one keeps its label.`, { step });
+      const step = {
+        label: "Change this one",
+        run: () => {
+          if (this.may && imageShapes === screen.imageShapes && imageShapes.isNew)
+            this._relabel(label);
+        },
+      };
+      screen.notices.say(
+        "hint",
+        `Next shape: “\u2068${label}\u2069”. The drawn one keeps its label.`,
+        { step },
+      );
       screen.shown();
     }
   }
@@ -69,7 +79,9 @@ export class Changes {
     const { imageShapes, info } = this.screen;
     const has = imageShapes.labels.includes(label);
     const others = info.task === "single-label" ? [] : imageShapes.labels;
-    imageShapes.change({ labels: has ? imageShapes.labels.filter((own) => own !== label) : [...others, label] });
+    imageShapes.change({
+      labels: has ? imageShapes.labels.filter((own) => own !== label) : [...others, label],
+    });
     this.screen.changed();
   }
 
@@ -87,9 +99,17 @@ export class Changes {
     }
     const back = imageShapes.isBare ? "unlabelled" : "labelled";
     if (status === "skipped" && imageShapes.status !== status && !imageShapes.isBare) {
-      if (await askToSkip(this.screen.panel, 1) !== "remove" || imageShapes !== this.screen.imageShapes) return;
+      if (
+        (await askToSkip(this.screen.panel, 1)) !== "remove" ||
+        imageShapes !== this.screen.imageShapes
+      )
+        return;
       imageShapes.change({ shapes: [], labels: [], status });
-    } else imageShapes.change({ status: imageShapes.status === status ? back : status, predictions: status === "labelled" ? [] : imageShapes.predictions });
+    } else
+      imageShapes.change({
+        status: imageShapes.status === status ? back : status,
+        predictions: status === "labelled" ? [] : imageShapes.predictions,
+      });
     this.prediction = null;
     this.screen.changed();
   }
@@ -125,19 +145,29 @@ export class Changes {
     const { imageShapes, hidden } = this.screen;
     const chosen = indices.filter((index) => imageShapes.predictions[index]);
     if (!chosen.length && !whole) return;
-    const good = chosen.map((index) => taken(imageShapes.predictions[index], imageShapes.image)).filter(Boolean);
+    const good = chosen
+      .map((index) => taken(imageShapes.predictions[index], imageShapes.image))
+      .filter(Boolean);
     for (const { label } of good) hidden.delete(label);
     const predictions = imageShapes.predictions.filter((_, index) => !chosen.includes(index));
     this.prediction = null;
     const labels = whole ? [...imageShapes.labels, whole] : imageShapes.labels;
-    imageShapes.change({ shapes: [...imageShapes.shapes, ...good], labels, predictions, selected: null });
+    imageShapes.change({
+      shapes: [...imageShapes.shapes, ...good],
+      labels,
+      predictions,
+      selected: null,
+    });
     if (good.length < chosen.length) this.hint("Predictions outside the image were left out.");
     this.screen.changed({ keepHint: true });
   }
 
   // Accept predicted shapes and the predicted label of the entire image.
   acceptAll() {
-    this.accept((this.screen.imageShapes?.predictions ?? []).map((_, index) => index), { whole: this.offered?.[0] });
+    this.accept(
+      (this.screen.imageShapes?.predictions ?? []).map((_, index) => index),
+      { whole: this.offered?.[0] },
+    );
   }
 
   // Predicted label of the entire image with its confidence, while no label is assigned. Otherwise null.
@@ -151,7 +181,9 @@ export class Changes {
     const { imageShapes } = this.screen;
     const dropped = this.prediction;
     this.prediction = null;
-    imageShapes.change({ predictions: imageShapes.predictions.filter((_, index) => index !== dropped) });
+    imageShapes.change({
+      predictions: imageShapes.predictions.filter((_, index) => index !== dropped),
+    });
     this.screen.shown();
   }
 
@@ -160,12 +192,17 @@ export class Changes {
     const { imageShapes, drawing } = this.screen;
     if (!imageShapes) return false;
     const order = [
-      ...imageShapes.shapes.flatMap((shape, index) => (drawing.usable(shape) ? [["shape", index]] : [])),
+      ...imageShapes.shapes.flatMap((shape, index) =>
+        drawing.usable(shape) ? [["shape", index]] : [],
+      ),
       ...imageShapes.predictions.map((_, index) => ["prediction", index]),
     ];
     if (!order.length) return false;
-    const at = order.findIndex(([kind, index]) => index === (kind === "shape" ? imageShapes.selected : this.prediction));
-    const [kind, index] = order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
+    const at = order.findIndex(
+      ([kind, index]) => index === (kind === "shape" ? imageShapes.selected : this.prediction),
+    );
+    const [kind, index] =
+      order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
     this.select(kind === "shape" ? index : null, kind === "prediction" ? index : null);
     return true;
   }
@@ -184,7 +221,10 @@ export class Changes {
     const { imageShapes, drawing } = screen;
     if (drawing.dropCorner()) screen.shown();
     else if (this.prediction !== null) this._dropPrediction();
-    else if (drawing.corner !== null && withoutCorner(imageShapes.shape.polygon, drawing.corner) !== imageShapes.shape.polygon) {
+    else if (
+      drawing.corner !== null &&
+      withoutCorner(imageShapes.shape.polygon, drawing.corner) !== imageShapes.shape.polygon
+    ) {
       if (drawing.removeCorner()) screen.changed();
     } else if (imageShapes.shape) {
       imageShapes.remove(imageShapes.selected);
@@ -215,7 +255,9 @@ export class Changes {
     if (isSame) screen.shown();
     else {
       screen.outlining.move(before, shape);
-      imageShapes.replace(imageShapes.selected, shape, { merge: `simplify ${imageShapes.selected}` });
+      imageShapes.replace(imageShapes.selected, shape, {
+        merge: `simplify ${imageShapes.selected}`,
+      });
       screen.changed();
     }
   }
@@ -231,8 +273,10 @@ export class Changes {
   }
 
   paste() {
-    const same = (own) => ["left", "top", "width", "height"].every((name) => own[name] === this.clipboard[name]);
-    if (this.clipboard) this._put(this.clipboard, this.screen.imageShapes?.shapes.some(same) ? 10 : 0);
+    const same = (own) =>
+      ["left", "top", "width", "height"].every((name) => own[name] === this.clipboard[name]);
+    if (this.clipboard)
+      this._put(this.clipboard, this.screen.imageShapes?.shapes.some(same) ? 10 : 0);
     else this.hint("Nothing to paste. Copy a shape first (Ctrl C).");
   }
 
@@ -273,7 +317,8 @@ export class Changes {
     const { screen } = this;
     if (!label) return;
     if (!screen[set].delete(label)) screen[set].add(label);
-    if (screen.imageShapes?.shape && !screen.drawing.usable(screen.imageShapes.shape)) screen.imageShapes.select(null);
+    if (screen.imageShapes?.shape && !screen.drawing.usable(screen.imageShapes.shape))
+      screen.imageShapes.select(null);
     screen.shown();
   }
 }

@@ -5,11 +5,35 @@ import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
 // Commands that need no image or go to another one. All others wait while an image is loading.
-const AT_ONCE = new Set(["turn", "escape", "help", "find", "guides", "tool", "zoom", "fit", "one to one", "full screen", "space"]);
-const CHANGES = new Set(["remove", "remove ring", "simplify", "paste", "duplicate", "undo", "redo", "accept all", "status", "keyboard box"]);
+const AT_ONCE = new Set([
+  "turn",
+  "escape",
+  "help",
+  "find",
+  "guides",
+  "tool",
+  "zoom",
+  "fit",
+  "one to one",
+  "full screen",
+  "space",
+]);
+const CHANGES = new Set([
+  "remove",
+  "remove ring",
+  "simplify",
+  "paste",
+  "duplicate",
+  "undo",
+  "redo",
+  "accept all",
+  "status",
+  "keyboard box",
+]);
 
 export class Commands {
-  // `screen` has what Changes needs, and changes, outlining, canvas, left, isTurning, turn(by), useTool(name), toggleGuides(), help().
+  // `screen` has what Changes needs, and changes, outlining, canvas, left, isTurning, turn(by), useTool(name),
+  // toggleGuides(), help().
   constructor(screen) {
     this.screen = screen;
     this.keyboardBox = new KeyboardBox();
@@ -19,7 +43,8 @@ export class Commands {
 
   key(event) {
     const { screen } = this;
-    if (!screen.info || event.defaultPrevented || event.target.closest("input, select, textarea")) return;
+    if (!screen.info || event.defaultPrevented || event.target.closest("input, select, textarea"))
+      return;
     const onButton = event.target.closest("button, a");
     if (onButton && ["Enter", " ", "Tab"].includes(event.key)) return;
     const command = event.key === " " ? { do: "space" } : drawingCommand(event);
@@ -32,7 +57,8 @@ export class Commands {
   // Tab cycles through the shapes. After Esc, or without shapes, it moves to the next element as usual.
   _leavesByTab() {
     const { imageShapes } = this.screen;
-    const leaves = this.leaving || !imageShapes || !(imageShapes.shapes.length + imageShapes.predictions.length);
+    const leaves =
+      this.leaving || !imageShapes || !(imageShapes.shapes.length + imageShapes.predictions.length);
     this.leaving = false;
     return leaves;
   }
@@ -49,9 +75,15 @@ export class Commands {
     // during a pointer gesture, only Esc and view commands are available
     if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
     const actions = {
-      label: () => { const own = screen.info.labels[command.number - 1]; if (own) changes.chooseLabel(own.label); },
+      label: () => {
+        const own = screen.info.labels[command.number - 1];
+        if (own) changes.chooseLabel(own.label);
+      },
       tool: () => screen.useTool(command.tool),
-      combine: () => (command.else && !screen.imageShapes?.shape?.polygon ? this.run(command.else) : screen.useTool(command.tool)),
+      combine: () =>
+        command.else && !screen.imageShapes?.shape?.polygon
+          ? this.run(command.else)
+          : screen.useTool(command.tool),
       find: () => screen.left.find(),
       arrow: () => this._arrow(command.by),
       cycle: () => changes.cycle(command.by),

@@ -1,7 +1,26 @@
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 
-import { areaOf, boxFromCorners, clipBox, clipPoint, pointsOf, fittedTo, isInPolygon, isTooSmall, mapCorners, moved, resized, ringArea, ringAt, ringsOf, withCorner, withoutCorner, withoutRing, withPolygon } from "../shared/geometry.js";
+import {
+  areaOf,
+  boxFromCorners,
+  clipBox,
+  clipPoint,
+  pointsOf,
+  fittedTo,
+  isInPolygon,
+  isTooSmall,
+  mapCorners,
+  moved,
+  resized,
+  ringArea,
+  ringAt,
+  ringsOf,
+  withCorner,
+  withoutCorner,
+  withoutRing,
+  withPolygon,
+} from "../shared/geometry.js";
 import { hitTest } from "./hits.js";
 import { cut, joined } from "./rings.js";
 
@@ -11,9 +30,13 @@ export const HINT_LABEL = "Choose or add a label first.";
 export const HINT_UNNAMED = "Type a label for the new shape, then press Enter.";
 const HINT_CORNERS = "A polygon needs at least three corners.";
 const HINT_SELECT = "Select a polygon first: click its edge, or press Tab.";
-const HINT_NO_EFFECT = { part: "This part is already inside the polygon.", hole: "This hole does not overlap the polygon." };
+const HINT_NO_EFFECT = {
+  part: "This part is already inside the polygon.",
+  hole: "This hole does not overlap the polygon.",
+};
 const HINT_NO_REST = "Nothing would be left of the polygon. Press Delete to delete it.";
-const HINT_ONE_RING = "Select a corner of the part or hole to delete. The last part is deleted with the shape.";
+const HINT_ONE_RING =
+  "Select a corner of the part or hole to delete. The last part is deleted with the shape.";
 
 export class Drawing {
   // `label()` returns the label of new shapes, `usable(shape)` whether a shape may be changed, and `mayDraw()` whether
@@ -21,8 +44,28 @@ export class Drawing {
   // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes. It
   // returns true if the click selects something else. `outlined({ box } or { point, inside })` asks for an outline, and
   // `isOutlined()` returns true if further clicks correct it.
-  constructor({ label, usable = () => true, mayDraw = () => true, hint = () => {}, drawn = () => {}, nameless = () => {}, missed = () => false, outlined = () => {}, isOutlined = () => false }) {
-    Object.assign(this, { label, usable, mayDraw, hint, drawn, nameless, missed, outlined, isOutlined });
+  constructor({
+    label,
+    usable = () => true,
+    mayDraw = () => true,
+    hint = () => {},
+    drawn = () => {},
+    nameless = () => {},
+    missed = () => false,
+    outlined = () => {},
+    isOutlined = () => false,
+  }) {
+    Object.assign(this, {
+      label,
+      usable,
+      mayDraw,
+      hint,
+      drawn,
+      nameless,
+      missed,
+      outlined,
+      isOutlined,
+    });
     this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
     this.imageShapes = null;
     this.gesture = null;
@@ -53,22 +96,42 @@ export class Drawing {
   // Corner of the selected polygon that was clicked last, or null.
   get corner() {
     const held = this._corner;
-    return held && held.imageShapes === this.imageShapes && held.index === this.imageShapes.selected && pointsOf(this.imageShapes.shape?.polygon)[held.corner] ? held.corner : null;
+    return held &&
+      held.imageShapes === this.imageShapes &&
+      held.index === this.imageShapes.selected &&
+      pointsOf(this.imageShapes.shape?.polygon)[held.corner]
+      ? held.corner
+      : null;
   }
 
   // Preview of the shape if the gesture ended now, with its index (null for a new shape).
   get draft() {
     const label = this.label();
-    if (this.corners) return { index: null, shape: { label, polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])], open: true } };
+    if (this.corners)
+      return {
+        index: null,
+        shape: {
+          label,
+          polygon: [...this.corners, ...(this.cursor ? [this.cursor] : [])],
+          open: true,
+        },
+      };
     if (this.keyed) return { index: null, shape: { label, polygon: null, ...this.keyed } };
     if (this.unnamed) return { index: null, shape: { ...this.unnamed.shape, label } };
     const { gesture } = this;
-    if (!gesture || !gesture.moved) return null;
+    if (!gesture?.moved) return null;
     return { index: gesture.index, shape: gesture.shape };
   }
 
   hit(point, tolerance) {
-    return this.imageShapes && hitTest(point, this.imageShapes.shapes, { selected: this.imageShapes.selected, tolerance, usable: this.usable });
+    return (
+      this.imageShapes &&
+      hitTest(point, this.imageShapes.shapes, {
+        selected: this.imageShapes.selected,
+        tolerance,
+        usable: this.usable,
+      })
+    );
   }
 
   // Return true if a drag that starts at `hit` changes that shape. Otherwise it draws: on unselected shapes, and on the
@@ -76,7 +139,10 @@ export class Drawing {
   grabs(hit) {
     if (!hit || this.tool === "select") return Boolean(hit);
     const { selected, isNew } = this.imageShapes;
-    return hit.index === selected && (hit.part === "handle" || hit.part === "corner" || (!isNew && !this.isCombining));
+    return (
+      hit.index === selected &&
+      (hit.part === "handle" || hit.part === "corner" || (!isNew && !this.isCombining))
+    );
   }
 
   // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the
@@ -86,16 +152,38 @@ export class Drawing {
     if (!imageShapes) return false;
     this.unnamed = null;
     const hit = fresh ? null : this.hit(point, tolerance);
-    if (this.isCombining && (this.corners || !this.grabs(hit))) return this._combiningPress(point, hit, tolerance, removes);
-    this._corner = hit?.part === "corner" ? { imageShapes, index: hit.index, corner: hit.corner } : null;
+    if (this.isCombining && (this.corners || !this.grabs(hit)))
+      return this._combiningPress(point, hit, tolerance, removes);
+    this._corner =
+      hit?.part === "corner" ? { imageShapes, index: hit.index, corner: hit.corner } : null;
     const outlines = this.tool === "outline" && (fresh || this.isOutlined());
     if (removes && hit?.part === "corner" && !this.corners && !outlines) return this.removeCorner();
     const onEdge = hit?.part === "edge" && !this.corners; // a click selects, a drag draws
-    if (this.tool === "polygon" && !onEdge && (this.corners || !this.grabs(hit))) return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
+    if (this.tool === "polygon" && !onEdge && (this.corners || !this.grabs(hit)))
+      return this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
     if (this.grabs(hit)) {
       const kind = hit.part === "handle" || hit.part === "corner" ? hit.part : "move";
-      this.gesture = { kind, hit, index: hit.index, start: point, tolerance, shape: imageShapes.shapes[hit.index], outlines, removes };
-    } else this.gesture = { kind: this.tool, hit, index: null, start: clipPoint(point, imageShapes.image), tolerance, shape: null, outlines, removes };
+      this.gesture = {
+        kind,
+        hit,
+        index: hit.index,
+        start: point,
+        tolerance,
+        shape: imageShapes.shapes[hit.index],
+        outlines,
+        removes,
+      };
+    } else
+      this.gesture = {
+        kind: this.tool,
+        hit,
+        index: null,
+        start: clipPoint(point, imageShapes.image),
+        tolerance,
+        shape: null,
+        outlines,
+        removes,
+      };
     return false;
   }
 
@@ -103,7 +191,9 @@ export class Drawing {
   _combiningPress(point, hit, tolerance, removes) {
     const { imageShapes } = this;
     if (this.corners || (imageShapes.shape?.polygon && this.usable(imageShapes.shape))) {
-      return removes && !this.corners ? this.removeRing(point) : this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
+      return removes && !this.corners
+        ? this.removeRing(point)
+        : this._polygonPress(clipPoint(point, imageShapes.image), tolerance);
     }
     this.gesture = { kind: "select", hit, index: null, start: point, tolerance, shape: null };
     return false;
@@ -114,7 +204,8 @@ export class Drawing {
     if (this.corners) this.cursor = clipPoint(point, imageShapes.image);
     if (!gesture) return;
     const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
-    if (gesture.kind === "select" || (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2)) return;
+    if (gesture.kind === "select" || (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2))
+      return;
     if (gesture.kind === "polygon") {
       this.gesture = null;
       this._polygonPress(gesture.start, gesture.tolerance);
@@ -126,9 +217,20 @@ export class Drawing {
     const before = imageShapes.shapes[gesture.index];
     if (gesture.kind === "point") {
       if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
-    } else if (gesture.kind === "box" || gesture.kind === "outline") gesture.shape = { label: this.label(), polygon: null, ...clipBox(boxFromCorners(gesture.start, point), size) };
-    else if (gesture.kind === "handle") gesture.shape = fittedTo(before, resized(before, gesture.hit.handle, point, size));
-    else if (gesture.kind === "corner") gesture.shape = withPolygon(before, mapCorners(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)), size);
+    } else if (gesture.kind === "box" || gesture.kind === "outline")
+      gesture.shape = {
+        label: this.label(),
+        polygon: null,
+        ...clipBox(boxFromCorners(gesture.start, point), size),
+      };
+    else if (gesture.kind === "handle")
+      gesture.shape = fittedTo(before, resized(before, gesture.hit.handle, point, size));
+    else if (gesture.kind === "corner")
+      gesture.shape = withPolygon(
+        before,
+        mapCorners(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)),
+        size,
+      );
     else gesture.shape = moved(before, dx, dy, size);
   }
 
@@ -156,11 +258,25 @@ export class Drawing {
   _click({ kind, start, hit, tolerance, outlines, removes }, point) {
     const { imageShapes } = this;
     if (this.tool === "outline" && (outlines || !hit)) {
-      if (this.mayDraw() && (outlines || !this.missed(point, tolerance))) this.outlined({ point: clipPoint(point, imageShapes.image), inside: !removes });
+      if (this.mayDraw() && (outlines || !this.missed(point, tolerance)))
+        this.outlined({ point: clipPoint(point, imageShapes.image), inside: !removes });
       return false;
     }
-    if (hit && hit.index === imageShapes.selected && !imageShapes.isNew && hit.part === "edge" && imageShapes.shape.polygon) {
-      imageShapes.replace(hit.index, withPolygon(imageShapes.shape, withCorner(imageShapes.shape.polygon, hit.edge, point), imageShapes.image));
+    if (
+      hit &&
+      hit.index === imageShapes.selected &&
+      !imageShapes.isNew &&
+      hit.part === "edge" &&
+      imageShapes.shape.polygon
+    ) {
+      imageShapes.replace(
+        hit.index,
+        withPolygon(
+          imageShapes.shape,
+          withCorner(imageShapes.shape.polygon, hit.edge, point),
+          imageShapes.image,
+        ),
+      );
       this._corner = { imageShapes, index: hit.index, corner: hit.edge + 1 };
       return true;
     }
@@ -168,7 +284,10 @@ export class Drawing {
     if (this.isCombining && !imageShapes.shape?.polygon) this.hint(HINT_SELECT);
     if (hit || this.missed(point, tolerance) || kind !== "box" || !this.mayDraw()) return false;
     const [dx, dy] = [point[0] - start[0], point[1] - start[1]];
-    if (dx || dy) this.hint(isTooSmall({ width: Math.abs(dx), height: Math.abs(dy) }) ? HINT_SMALL : HINT_SHORT);
+    if (dx || dy)
+      this.hint(
+        isTooSmall({ width: Math.abs(dx), height: Math.abs(dy) }) ? HINT_SMALL : HINT_SHORT,
+      );
     return false;
   }
 
@@ -206,8 +325,10 @@ export class Drawing {
   _polygonPress(point, tolerance) {
     if (!this.mayDraw()) return false;
     if (!this.isCombining) this.imageShapes.select(null);
-    const near = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
-    if (this.corners && this.corners.length >= 3 && near(this.corners[0])) return this.closePolygon();
+    const near = (other) =>
+      other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= tolerance * 1.5;
+    if (this.corners && this.corners.length >= 3 && near(this.corners[0]))
+      return this.closePolygon();
     const added = !near(this.corners?.at(-1));
     if (added) this.corners = [...(this.corners ?? []), point];
     this.gesture = { kind: "point", added, index: null, start: point, tolerance };
@@ -225,7 +346,9 @@ export class Drawing {
     this._letGo();
     this.corners = null;
     this.cursor = null;
-    return this.isCombining ? this._combine(corners) : this._keep(withPolygon({}, corners, this.imageShapes.image));
+    return this.isCombining
+      ? this._combine(corners)
+      : this._keep(withPolygon({}, corners, this.imageShapes.image));
   }
 
   // Add the ring to the selected polygon, or cut it out. Returns true if the polygon changed.
@@ -253,9 +376,26 @@ export class Drawing {
   removeRing(point = null) {
     const { imageShapes, corner } = this;
     const rings = ringsOf(imageShapes?.shape?.polygon);
-    const around = point === null ? [] : rings.filter((ring) => isInPolygon(point, ring)).sort((a, b) => ringArea(a) - ringArea(b));
-    const number = point !== null ? rings.indexOf(around[0]) : corner === null ? -1 : ringAt(imageShapes.shape.polygon, corner)[0];
-    const shape = number < 0 || rings.length < 2 ? null : withPolygon(imageShapes.shape, withoutRing(imageShapes.shape.polygon, number), imageShapes.image);
+    const around =
+      point === null
+        ? []
+        : rings
+            .filter((ring) => isInPolygon(point, ring))
+            .sort((a, b) => ringArea(a) - ringArea(b));
+    const number =
+      point !== null
+        ? rings.indexOf(around[0])
+        : corner === null
+          ? -1
+          : ringAt(imageShapes.shape.polygon, corner)[0];
+    const shape =
+      number < 0 || rings.length < 2
+        ? null
+        : withPolygon(
+            imageShapes.shape,
+            withoutRing(imageShapes.shape.polygon, number),
+            imageShapes.image,
+          );
     if (!shape || isTooSmall(shape)) {
       this.hint(HINT_ONE_RING);
       return false;
@@ -293,7 +433,10 @@ export class Drawing {
     const { imageShapes, corner } = this;
     if (corner === null) return false;
     const points = withoutCorner(imageShapes.shape.polygon, corner);
-    const shape = points === imageShapes.shape.polygon ? null : withPolygon(imageShapes.shape, points, imageShapes.image);
+    const shape =
+      points === imageShapes.shape.polygon
+        ? null
+        : withPolygon(imageShapes.shape, points, imageShapes.image);
     if (!shape || isTooSmall(shape)) {
       this.hint(shape ? HINT_SMALL : HINT_CORNERS);
       return false;
@@ -308,11 +451,18 @@ export class Drawing {
     const { imageShapes, corner } = this;
     if (!imageShapes?.shape) return false;
     const points = imageShapes.shape.polygon;
-    const shape = corner === null
-      ? moved(imageShapes.shape, dx, dy, imageShapes.image)
-      : withPolygon(imageShapes.shape, mapCorners(points, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])), imageShapes.image);
+    const shape =
+      corner === null
+        ? moved(imageShapes.shape, dx, dy, imageShapes.image)
+        : withPolygon(
+            imageShapes.shape,
+            mapCorners(points, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])),
+            imageShapes.image,
+          );
     if (isTooSmall(shape)) return false;
-    imageShapes.replace(imageShapes.selected, shape, { merge: `nudge ${imageShapes.selected} ${corner}` });
+    imageShapes.replace(imageShapes.selected, shape, {
+      merge: `nudge ${imageShapes.selected} ${corner}`,
+    });
     return true;
   }
 

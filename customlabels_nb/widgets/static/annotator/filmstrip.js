@@ -6,7 +6,10 @@ import { element, setText, show } from "../shared/dom.js";
 export class Filmstrip {
   constructor(onChoose) {
     this.onChoose = onChoose;
-    this.node = element("div", { class: "strip", attributes: { role: "listbox", "aria-label": "Images" } });
+    this.node = element("div", {
+      class: "strip",
+      attributes: { role: "listbox", "aria-label": "Images" },
+    });
     this.frames = [];
   }
 
@@ -35,13 +38,26 @@ export class Filmstrip {
     const left = node.offsetLeft - filmstrip.offsetLeft;
     const beside = Math.min(node.offsetWidth + 14, (filmstrip.clientWidth - node.offsetWidth) / 2);
     if (left - beside < filmstrip.scrollLeft) filmstrip.scrollLeft = left - beside;
-    else if (left + node.offsetWidth + beside > filmstrip.scrollLeft + filmstrip.clientWidth) filmstrip.scrollLeft = left + node.offsetWidth + beside - filmstrip.clientWidth;
+    else if (left + node.offsetWidth + beside > filmstrip.scrollLeft + filmstrip.clientWidth)
+      filmstrip.scrollLeft = left + node.offsetWidth + beside - filmstrip.clientWidth;
   }
 
   _frame() {
     const picture = element("img", { alt: "", draggable: false });
     const frame = { picture, place: 0, excuse: element("span", { class: "excuse" }) };
-    frame.node = element("button", { type: "button", class: "film", tabIndex: -1, attributes: { role: "option" }, on: { click: () => this.onChoose(frame.place) } }, picture, frame.excuse, element("i", { class: "dot" }));
+    frame.node = element(
+      "button",
+      {
+        type: "button",
+        class: "film",
+        tabIndex: -1,
+        attributes: { role: "option" },
+        on: { click: () => this.onChoose(frame.place) },
+      },
+      picture,
+      frame.excuse,
+      element("i", { class: "dot" }),
+    );
     this.node.append(frame.node);
     return frame;
   }

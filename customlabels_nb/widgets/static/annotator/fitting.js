@@ -18,10 +18,20 @@ export function withNumber(shape, name, value, size) {
 export function placed(shape, size, shift = 0) {
   const width = Math.min(shape.width, size.width);
   const height = Math.min(shape.height, size.height);
-  const sized = width === shape.width && height === shape.height ? shape : fittedTo(shape, { left: shape.left, top: shape.top, width, height });
-  const inside = moved(sized, Math.min(0, size.width - sized.left - width), Math.min(0, size.height - sized.top - height), size);
+  const sized =
+    width === shape.width && height === shape.height
+      ? shape
+      : fittedTo(shape, { left: shape.left, top: shape.top, width, height });
+  const inside = moved(
+    sized,
+    Math.min(0, size.width - sized.left - width),
+    Math.min(0, size.height - sized.top - height),
+    size,
+  );
   const to = (at, length, room) => (at + length + shift <= room ? shift : -shift);
-  return plain(moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size));
+  return plain(
+    moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size),
+  );
 }
 
 // Convert a prediction to a shape that is clipped to the image.

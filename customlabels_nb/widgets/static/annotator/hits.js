@@ -1,6 +1,14 @@
 // Hit testing. Points and tolerance are in image pixels.
 
-import { areaOf, pointsOf, HANDLES, handlePoint, isInside, nearestEdge, outline } from "../shared/geometry.js";
+import {
+  areaOf,
+  pointsOf,
+  HANDLES,
+  handlePoint,
+  isInside,
+  nearestEdge,
+  outline,
+} from "../shared/geometry.js";
 
 // Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
 // then interiors, smallest first. Returns { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?,
@@ -27,11 +35,17 @@ export function hitTest(point, shapes, { selected = null, tolerance, usable = ()
 }
 
 function isNear([x, y], { left, top, width, height }, tolerance) {
-  return x >= left - tolerance && y >= top - tolerance && x <= left + width + tolerance && y <= top + height + tolerance;
+  return (
+    x >= left - tolerance &&
+    y >= top - tolerance &&
+    x <= left + width + tolerance &&
+    y <= top + height + tolerance
+  );
 }
 
 function hitParts(point, shape, tolerance) {
-  const near = ([x, y]) => Math.abs(point[0] - x) <= tolerance && Math.abs(point[1] - y) <= tolerance;
+  const near = ([x, y]) =>
+    Math.abs(point[0] - x) <= tolerance && Math.abs(point[1] - y) <= tolerance;
   if (shape.polygon) {
     const corner = pointsOf(shape.polygon).findIndex(near);
     if (corner >= 0) return { part: "corner", corner };
@@ -45,7 +59,16 @@ function hitParts(point, shape, tolerance) {
 }
 
 const BY_RANK = [...HANDLES].sort((a, b) => b.length - a.length);
-const CURSORS = { nw: "nwse-resize", se: "nwse-resize", ne: "nesw-resize", sw: "nesw-resize", n: "ns-resize", s: "ns-resize", e: "ew-resize", w: "ew-resize" };
+const CURSORS = {
+  nw: "nwse-resize",
+  se: "nwse-resize",
+  ne: "nesw-resize",
+  sw: "nesw-resize",
+  n: "ns-resize",
+  s: "ns-resize",
+  e: "ew-resize",
+  w: "ew-resize",
+};
 
 // `grabs` is true if a drag changes the shape that is hit, and `draws` if other drags draw.
 export function cursorFor(hit, { grabs, draws = true }) {

@@ -40,7 +40,9 @@ export class KeyboardBox {
   }
 
   get words() {
-    return this.sizing ? "Move the opposite corner with the arrow keys (Shift: 10 px). Enter adds the box, Esc cancels." : "Move the first corner with the arrow keys (Shift: 10 px), then press Enter.";
+    return this.sizing
+      ? "Move the opposite corner with the arrow keys (Shift: 10 px). Enter adds the box, Esc cancels."
+      : "Move the first corner with the arrow keys (Shift: 10 px), then press Enter.";
   }
 
   // Return the finished box after the second Enter, or null before.

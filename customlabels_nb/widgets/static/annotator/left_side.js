@@ -26,23 +26,53 @@ export class LeftSide {
     this.on = on;
     this.labels = [];
     this.at = ADDED;
-    this.list = element("div", { class: "list", attributes: { role: "group", "aria-label": "Labels" } });
+    this.list = element("div", {
+      class: "list",
+      attributes: { role: "group", "aria-label": "Labels" },
+    });
     this.field = element("input", {
-      type: "text", class: "finder", maxLength: 256, placeholder: "Find or add…", attributes: { "aria-label": "Find or add a label" },
+      type: "text",
+      class: "finder",
+      maxLength: 256,
+      placeholder: "Find or add…",
+      attributes: { "aria-label": "Find or add a label" },
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
-    this.opener = element("div", { class: "rail-only" }, rowButton("Find or add a label", "/", { onClick: () => this.find() }));
+    this.opener = element(
+      "div",
+      { class: "rail-only" },
+      rowButton("Find or add a label", "/", { onClick: () => this.find() }),
+    );
     this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
-    this.sliders = Object.fromEntries(["brightness", "contrast"].map((name) => [name, this._slider(name)]));
-    this.reset = element("button", { type: "button", class: "plain", text: "Reset", hidden: true, on: { click: () => this._leaveTo(() => this._resetFilter()) } });
+    this.sliders = Object.fromEntries(
+      ["brightness", "contrast"].map((name) => [name, this._slider(name)]),
+    );
+    this.reset = element("button", {
+      type: "button",
+      class: "plain",
+      text: "Reset",
+      hidden: true,
+      on: { click: () => this._leaveTo(() => this._resetFilter()) },
+    });
     this.words = element("p", { class: "faint" });
-    const more = element("button", { type: "button", class: "plain", text: "…", title: "Show and edit instructions", attributes: { "aria-label": "Show and edit instructions" }, on: { click: on.instructions } });
+    const more = element("button", {
+      type: "button",
+      class: "plain",
+      text: "…",
+      title: "Show and edit instructions",
+      attributes: { "aria-label": "Show and edit instructions" },
+      on: { click: on.instructions },
+    });
     this.node = element(
-      "div", { class: "side left" },
+      "div",
+      { class: "side left" },
       section("Labels", this.list, this.field, this.opener),
       element(
-        "section", {}, element("h4", {}, "View ", this.reset),
-        rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }), this.guides,
+        "section",
+        {},
+        element("h4", {}, "View ", this.reset),
+        rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }),
+        this.guides,
         ...Object.values(this.sliders).map(({ row }) => row),
       ),
       element("section", {}, element("h4", {}, "Instructions ", more), this.words),
@@ -51,9 +81,22 @@ export class LeftSide {
 
   _slider(name) {
     const input = element("input", {
-      type: "range", min: 20, max: 220, value: NORMAL, attributes: { "aria-label": name }, on: { input: () => this._filter(), change: () => this.on.leave() },
+      type: "range",
+      min: 20,
+      max: 220,
+      value: NORMAL,
+      attributes: { "aria-label": name },
+      on: { input: () => this._filter(), change: () => this.on.leave() },
     });
-    return { input, row: element("label", { class: "row" }, element("span", { class: "grow", text: name[0].toUpperCase() + name.slice(1) }), input) };
+    return {
+      input,
+      row: element(
+        "label",
+        { class: "row" },
+        element("span", { class: "grow", text: name[0].toUpperCase() + name.slice(1) }),
+        input,
+      ),
+    };
   }
 
   _leaveTo(action) {
@@ -78,7 +121,10 @@ export class LeftSide {
     this._fill();
     this.guides.classList.toggle("current", guides);
     this.guides.setAttribute("aria-pressed", String(guides));
-    setText(this.words, instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.");
+    setText(
+      this.words,
+      instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.",
+    );
     show(this.field, !readOnly);
     show(this.opener, !readOnly);
   }
@@ -88,7 +134,7 @@ export class LeftSide {
   _searched() {
     const text = this.field.value.trim();
     const [first] = findLabels(this.labels, text);
-    this.at = first && first.label.toLocaleLowerCase().startsWith(text.toLocaleLowerCase()) ? 0 : ADDED;
+    this.at = first?.label.toLocaleLowerCase().startsWith(text.toLocaleLowerCase()) ? 0 : ADDED;
     this._fill();
   }
 
@@ -99,43 +145,89 @@ export class LeftSide {
     const isNew = Boolean(text) && !this.labels.some(({ label }) => label === text);
     this.choices = [...(isNew ? [ADDED] : []), ...found.slice(0, SHOWN_LABELS).keys()];
     const shown = found.slice(0, SHOWN_LABELS).map(({ label, color }, index) => ({
-      label, color, key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1, count: this.counts.get(label) ?? 0,
-      current: label === this.current, hidden: this.hidden.has(label), locked: this.locked.has(label),
+      label,
+      color,
+      key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1,
+      count: this.counts.get(label) ?? 0,
+      current: label === this.current,
+      hidden: this.hidden.has(label),
+      locked: this.locked.has(label),
       next: Boolean(text) && index === this.at,
     }));
     const state = JSON.stringify([shown, found.length, isNew && [text, this.at]]);
     if (state === this.state) return;
     this.state = state;
-    this.list.replaceChildren(...(isNew ? [this._addition(text)] : []), ...shown.map((line) => this._line(line)));
+    this.list.replaceChildren(
+      ...(isNew ? [this._addition(text)] : []),
+      ...shown.map((line) => this._line(line)),
+    );
     bringInto(this.list, this.list.querySelector(".next"));
-    if (!this.labels.length && !isNew) this.list.append(element("p", { class: "faint", text: "No labels yet. Type the first one." }));
-    if (found.length > SHOWN_LABELS) this.list.append(element("p", { class: "faint", text: `and ${found.length - SHOWN_LABELS} more` }));
+    if (!this.labels.length && !isNew)
+      this.list.append(
+        element("p", { class: "faint", text: "No labels yet. Type the first one." }),
+      );
+    if (found.length > SHOWN_LABELS)
+      this.list.append(
+        element("p", { class: "faint", text: `and ${found.length - SHOWN_LABELS} more` }),
+      );
   }
 
   _addition(text) {
     return element(
-      "button", { type: "button", class: `row addition${this.at === ADDED ? " next" : ""}`, on: { click: () => this._take(ADDED) } },
-      element("span", { class: "count", text: "Add" }), element("bdi", { class: "grow", text }),
+      "button",
+      {
+        type: "button",
+        class: `row addition${this.at === ADDED ? " next" : ""}`,
+        on: { click: () => this._take(ADDED) },
+      },
+      element("span", { class: "count", text: "Add" }),
+      element("bdi", { class: "grow", text }),
     );
   }
 
   _line({ label, color, key, count, current, hidden, locked, next }) {
     const style = { "--label-color": color, "--label-ink": inkOn(color) };
     const choose = element(
-      "button", {
-        type: "button", class: `row label${current ? " current" : ""}`, title: label, data: { label }, style,
-        attributes: { "aria-pressed": String(current) }, on: { click: () => this._leaveTo(() => this.on.label(label)) },
+      "button",
+      {
+        type: "button",
+        class: `row label${current ? " current" : ""}`,
+        title: label,
+        data: { label },
+        style,
+        attributes: { "aria-pressed": String(current) },
+        on: { click: () => this._leaveTo(() => this.on.label(label)) },
       },
-      element("span", { class: "key", text: key ? String(key) : "" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: count ? String(count) : "" }),
+      element("span", { class: "key", text: key ? String(key) : "" }),
+      element("bdi", { class: "grow", text: label }),
+      element("span", { class: "count", text: count ? String(count) : "" }),
     );
-    const toggle = (set, text, pressed, title) => element("button", {
-      type: "button", class: `toggle ${set}`, text, title, data: { label }, attributes: { "aria-pressed": String(pressed), "aria-label": `${title}: ${label}` },
-      on: { click: () => this._leaveTo(() => this.on.toggle(set, label)) },
-    });
+    const toggle = (set, text, pressed, title) =>
+      element("button", {
+        type: "button",
+        class: `toggle ${set}`,
+        text,
+        title,
+        data: { label },
+        attributes: { "aria-pressed": String(pressed), "aria-label": `${title}: ${label}` },
+        on: { click: () => this._leaveTo(() => this.on.toggle(set, label)) },
+      });
     return element(
-      "div", { class: `line${current ? " current" : ""}${next ? " next" : ""}` }, choose,
-      toggle("hidden", hidden ? "hidden" : "hide", hidden, hidden ? "Show shapes (H)" : "Hide shapes (H)"),
-      toggle("locked", locked ? "locked" : "lock", locked, locked ? "Unlock shapes (L)" : "Lock shapes (L)"),
+      "div",
+      { class: `line${current ? " current" : ""}${next ? " next" : ""}` },
+      choose,
+      toggle(
+        "hidden",
+        hidden ? "hidden" : "hide",
+        hidden,
+        hidden ? "Show shapes (H)" : "Hide shapes (H)",
+      ),
+      toggle(
+        "locked",
+        locked ? "locked" : "lock",
+        locked,
+        locked ? "Unlock shapes (L)" : "Lock shapes (L)",
+      ),
     );
   }
 
@@ -152,7 +244,11 @@ export class LeftSide {
     else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && this.field.value.trim()) {
       event.preventDefault();
       const { choices } = this;
-      this.at = choices[(choices.indexOf(this.at) + (event.key === "ArrowDown" ? 1 : -1) + choices.length) % choices.length];
+      this.at =
+        choices[
+          (choices.indexOf(this.at) + (event.key === "ArrowDown" ? 1 : -1) + choices.length) %
+            choices.length
+        ];
       this._fill();
     }
   }

@@ -8,7 +8,8 @@ const HINT_NOTHING = "No outline was found. Drag a box around the object, or cli
 const PATIENCE = 60_000; // milliseconds; the first one may wait for a large image
 
 export class Outlining {
-  // `screen` has imageShapes, drawing, canvas, changes, notices, toast, tolerance, request(kind, content), changed() and shown().
+  // `screen` has imageShapes, drawing, canvas, changes, notices, toast, tolerance, request(kind, content), changed()
+  // and shown().
   constructor(screen) {
     this.screen = screen;
     this.prompts = new WeakMap(); // shape → what it was found from: { box, points, view }
@@ -19,7 +20,7 @@ export class Outlining {
   get current() {
     const { imageShapes, drawing } = this.screen;
     if (drawing.tool !== "outline" || !imageShapes) return null;
-    return this.asked ? this.asked.prompts : this.prompts.get(imageShapes.shape) ?? null;
+    return this.asked ? this.asked.prompts : (this.prompts.get(imageShapes.shape) ?? null);
   }
 
   // Import what is needed and decode the image, so that the first outline is fast.
@@ -35,7 +36,13 @@ export class Outlining {
     }
     const shape = box ? null : this.asked ? this.asked.shape : current && screen.imageShapes.shape;
     const view = current?.view ?? screen.canvas.visible;
-    const prompts = box ? { box, points: [], view } : { box: current?.box ?? null, points: [...(current?.points ?? []), { x: point[0], y: point[1], inside }], view };
+    const prompts = box
+      ? { box, points: [], view }
+      : {
+          box: current?.box ?? null,
+          points: [...(current?.points ?? []), { x: point[0], y: point[1], inside }],
+          view,
+        };
     this._ask({ imageShapes: screen.imageShapes, shape, prompts });
   }
 
@@ -56,17 +63,26 @@ export class Outlining {
   }
 
   _request({ box = null, points, view = null }) {
-    return this.screen.request("outline", { image: this.screen.imageShapes.image.name, box, points, view }, [], { patience: PATIENCE });
+    return this.screen.request(
+      "outline",
+      { image: this.screen.imageShapes.image.name, box, points, view },
+      [],
+      { patience: PATIENCE },
+    );
   }
 
   _failed(error) {
-    const text = error instanceof KernelGone ? "The kernel does not respond. Draw the outline as a polygon (P) meanwhile." : error.message;
+    const text =
+      error instanceof KernelGone
+        ? "The kernel does not respond. Draw the outline as a polygon (P) meanwhile."
+        : error.message;
     this.screen.notices.say("outline", text, { kind: "error" });
   }
 
   _show({ polygon, pixel }, { imageShapes, shape, prompts }) {
     const { screen } = this;
-    if (imageShapes !== screen.imageShapes || (shape && !imageShapes.shapes.includes(shape))) return;
+    if (imageShapes !== screen.imageShapes || (shape && !imageShapes.shapes.includes(shape)))
+      return;
     if (!polygon) {
       screen.changes.hint(HINT_NOTHING);
       if (shape) this.prompts.set(shape, prompts);

@@ -25,15 +25,28 @@ export class Painter {
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colorOf, isHidden, guides, hovered }
+  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colorOf, isHidden, guides,
+  // hovered }
   paint(scene) {
     this._clear(this.pen);
     if (!scene) return;
     this._paintStill(scene);
-    this.pen.drawImage(this.still, 0, 0, this.canvas.width / this.ratio, this.canvas.height / this.ratio);
+    this.pen.drawImage(
+      this.still,
+      0,
+      0,
+      this.canvas.width / this.ratio,
+      this.canvas.height / this.ratio,
+    );
     const { shapes, selected, draft } = scene;
-    if (selected !== null && shapes[selected] && draft?.index !== selected) this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 });
-    if (scene.hovered && !draft) this._shape(this.pen, scene, scene.hovered, { lit: true, drawn: true, dashed: scene.predictions.includes(scene.hovered) });
+    if (selected !== null && shapes[selected] && draft?.index !== selected)
+      this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 });
+    if (scene.hovered && !draft)
+      this._shape(this.pen, scene, scene.hovered, {
+        lit: true,
+        drawn: true,
+        dashed: scene.predictions.includes(scene.hovered),
+      });
     if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
     if (scene.prompts) this._prompts(scene.prompts, scene.camera);
     if (scene.guides) this._guides(scene.guides, scene);
@@ -50,24 +63,49 @@ export class Painter {
   _paintStill(scene) {
     const { camera, shapes, predictions, prediction, selected, draft } = scene;
     const looks = new Map();
-    const look = (shape) => { if (!looks.has(shape.label)) looks.set(shape.label, `${scene.colorOf(shape.label)} ${scene.isHidden(shape)}`); };
+    const look = (shape) => {
+      if (!looks.has(shape.label))
+        looks.set(shape.label, `${scene.colorOf(shape.label)} ${scene.isHidden(shape)}`);
+    };
     predictions.forEach(look);
     shapes.forEach(look);
-    const now = [camera, shapes, predictions, prediction, selected, draft?.index, [...looks.values()].join()];
+    const now = [
+      camera,
+      shapes,
+      predictions,
+      prediction,
+      selected,
+      draft?.index,
+      [...looks.values()].join(),
+    ];
     if (now.every((value, index) => value === this.stillOf[index])) return;
     this.stillOf = now;
     const pen = this.still.getContext("2d");
     this._clear(pen);
-    predictions.forEach((shape, index) => this._shape(pen, scene, shape, { dashed: true, strong: prediction === index, number: shapes.length + index + 1 }));
+    predictions.forEach((shape, index) =>
+      this._shape(pen, scene, shape, {
+        dashed: true,
+        strong: prediction === index,
+        number: shapes.length + index + 1,
+      }),
+    );
     shapes.forEach((shape, index) => {
-      if (index !== draft?.index && index !== selected) this._shape(pen, scene, shape, { number: index + 1 });
+      if (index !== draft?.index && index !== selected)
+        this._shape(pen, scene, shape, { number: index + 1 });
     });
   }
 
-  _shape(pen, scene, shape, { strong = false, dashed = false, drawn = false, lit = false, number }) {
+  _shape(
+    pen,
+    scene,
+    shape,
+    { strong = false, dashed = false, drawn = false, lit = false, number },
+  ) {
     if (scene.isHidden(shape) && !strong && !lit) return;
     const color = scene.colorOf(shape.label);
-    const rings = ringsOf(outline(shape)).map((ring) => ring.map((point) => scene.camera.toScreen(point)));
+    const rings = ringsOf(outline(shape)).map((ring) =>
+      ring.map((point) => scene.camera.toScreen(point)),
+    );
     const points = rings.flat();
     pen.beginPath();
     for (const ring of rings) {
@@ -91,11 +129,21 @@ export class Painter {
     pen.stroke();
     pen.setLineDash([]);
     if (strong && !dashed) this._handles(pen, shape, points, color, scene);
-    if (!shape.open && !drawn) this._tag(pen, dashed ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}` : `${number} ${shortLabel(shape.label)}`, points, color);
+    if (!shape.open && !drawn)
+      this._tag(
+        pen,
+        dashed
+          ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}`
+          : `${number} ${shortLabel(shape.label)}`,
+        points,
+        color,
+      );
   }
 
   _handles(pen, shape, points, color, { camera, corner }) {
-    const places = shape.polygon ? points : HANDLES.map((name) => camera.toScreen(handlePoint(shape, name)));
+    const places = shape.polygon
+      ? points
+      : HANDLES.map((name) => camera.toScreen(handlePoint(shape, name)));
     const path = ([x, y]) => {
       if (shape.polygon) {
         pen.moveTo(x + HANDLE / 2, y);
@@ -104,7 +152,10 @@ export class Painter {
     };
     pen.lineWidth = 1.5;
     pen.strokeStyle = color;
-    for (const [fill, own] of [["#fff", places], [color, shape.polygon && places[corner] ? [places[corner]] : []]]) {
+    for (const [fill, own] of [
+      ["#fff", places],
+      [color, shape.polygon && places[corner] ? [places[corner]] : []],
+    ]) {
       pen.fillStyle = fill;
       pen.beginPath();
       own.forEach(path);
@@ -117,12 +168,23 @@ export class Painter {
   _prompts({ box, points }, camera) {
     const { pen } = this;
     if (box) {
-      const [[left, top], [right, bottom]] = [[box.left, box.top], [box.left + box.width, box.top + box.height]].map((point) => camera.toScreen(point));
-      for (const [style, dash] of [["rgba(0, 0, 0, .6)", []], ["#fff", [4, 4]]]) {
+      const [[left, top], [right, bottom]] = [
+        [box.left, box.top],
+        [box.left + box.width, box.top + box.height],
+      ].map((point) => camera.toScreen(point));
+      for (const [style, dash] of [
+        ["rgba(0, 0, 0, .6)", []],
+        ["#fff", [4, 4]],
+      ]) {
         pen.setLineDash(dash);
         pen.lineWidth = 1;
         pen.strokeStyle = style;
-        pen.strokeRect(Math.round(left) + 0.5, Math.round(top) + 0.5, Math.round(right - left), Math.round(bottom - top));
+        pen.strokeRect(
+          Math.round(left) + 0.5,
+          Math.round(top) + 0.5,
+          Math.round(right - left),
+          Math.round(bottom - top),
+        );
       }
       pen.setLineDash([]);
     }
@@ -145,7 +207,9 @@ export class Painter {
   }
 
   _tag(pen, text, points, color) {
-    const [left, top] = points.reduce((best, point) => (point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best));
+    const [left, top] = points.reduce((best, point) =>
+      point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best,
+    );
     pen.font = FONT;
     if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
     const width = this.widths.get(text) + 10;
@@ -160,7 +224,10 @@ export class Painter {
   _guides([x, y]) {
     const { pen } = this;
     const [width, height] = [this.canvas.width / this.ratio, this.canvas.height / this.ratio];
-    for (const [style, dash] of [["rgba(0, 0, 0, .6)", []], ["rgba(255, 255, 255, .9)", [4, 4]]]) {
+    for (const [style, dash] of [
+      ["rgba(0, 0, 0, .6)", []],
+      ["rgba(255, 255, 255, .9)", [4, 4]],
+    ]) {
       pen.beginPath();
       pen.setLineDash(dash);
       pen.lineWidth = 1;

@@ -9,34 +9,80 @@ const SHOWN_WHOLE = 30;
 const SAID = { unlabelled: "not labelled yet", skipped: "skipped", needs_review: "", labelled: "" };
 
 export class RightSide {
-  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index), simplify(tolerance), number(name, text), whole(label), status(name) and leave().
+  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index),
+  // simplify(tolerance), number(name, text), whole(label), status(name) and leave().
   constructor(on) {
     this.on = on;
     this.title = element("h4", {});
     this.rows = []; // of the list: kind ("shapes" or "predictions"), index, node
-    this.list = element("div", { class: "list shapes", on: { keydown: (event) => this._listKey(event), pointerleave: () => this.on.hover(null) } });
+    this.list = element("div", {
+      class: "list shapes",
+      on: { keydown: (event) => this._listKey(event), pointerleave: () => this.on.hover(null) },
+    });
     this.fields = {};
-    this.numbers = section("Selected", ...["left", "top", "width", "height"].map((name) => this._field(name)));
+    this.numbers = section(
+      "Selected",
+      ...["left", "top", "width", "height"].map((name) => this._field(name)),
+    );
     this.fewer = element("input", {
-      type: "range", min: 0, max: TOLERANCES.length - 1, step: 1, title: "Fewer points ([ and ])", attributes: { "aria-label": "Fewer points" },
+      type: "range",
+      min: 0,
+      max: TOLERANCES.length - 1,
+      step: 1,
+      title: "Fewer points ([ and ])",
+      attributes: { "aria-label": "Fewer points" },
       on: { input: () => on.simplify(TOLERANCES[this.fewer.value]), change: () => on.leave() },
     });
     this.tolerance = element("span", { class: "unit" });
-    this.simplifying = element("section", { class: "fewer", hidden: true }, element("label", { class: "row" }, element("span", { class: "grow", text: "Fewer points" }), this.tolerance, this.fewer));
+    this.simplifying = element(
+      "section",
+      { class: "fewer", hidden: true },
+      element(
+        "label",
+        { class: "row" },
+        element("span", { class: "grow", text: "Fewer points" }),
+        this.tolerance,
+        this.fewer,
+      ),
+    );
     this.whole = element("div", { class: "list" });
     this.wholeSection = section("Image labels", this.whole);
-    const status = (text, key, name, title) => rowButton(text, key, { title, onClick: () => { on.leave(); on.status(name); } });
+    const status = (text, key, name, title) =>
+      rowButton(text, key, {
+        title,
+        onClick: () => {
+          on.leave();
+          on.status(name);
+        },
+      });
     this.nothing = status("Nothing here", "N", "labelled", "This image has no objects to draw (N)");
     this.review = status("Needs review", "R", "needs_review", "Mark for review (R)");
     this.skipped = status("Skip", "0", "skipped", "Leave this image out of training (0)");
-    this.opener = rowButton("+ image labels", "", { title: "Labels that apply to the entire image", onClick: () => { on.leave(); this.isOpen = !this.isOpen; this.on.again(); } });
+    this.opener = rowButton("+ image labels", "", {
+      title: "Labels that apply to the entire image",
+      onClick: () => {
+        on.leave();
+        this.isOpen = !this.isOpen;
+        this.on.again();
+      },
+    });
     this.said = element("p", { class: "faint" });
-    this.node = element("div", { class: "side right" }, element("section", {}, this.title, this.list), this.simplifying, this.numbers, this.wholeSection, section("Image", this.nothing, this.review, this.skipped, this.opener, this.said));
+    this.node = element(
+      "div",
+      { class: "side right" },
+      element("section", {}, this.title, this.list),
+      this.simplifying,
+      this.numbers,
+      this.wholeSection,
+      section("Image", this.nothing, this.review, this.skipped, this.opener, this.said),
+    );
   }
 
   _field(name) {
     const input = element("input", {
-      type: "number", step: 1, attributes: { "aria-label": name },
+      type: "number",
+      step: 1,
+      attributes: { "aria-label": name },
       on: {
         change: () => this.on.number(name, input.value),
         keydown: (event) => {
@@ -47,7 +93,13 @@ export class RightSide {
       },
     });
     this.fields[name] = input;
-    return element("label", { class: "row" }, element("span", { class: "grow", text: name }), input, element("span", { class: "unit", text: "px" }));
+    return element(
+      "label",
+      { class: "row" },
+      element("span", { class: "grow", text: name }),
+      input,
+      element("span", { class: "unit", text: "px" }),
+    );
   }
 
   update({ imageShapes, prediction, offered, colorOf, labels, task, readOnly, tolerance }) {
@@ -70,9 +122,18 @@ export class RightSide {
     const unfolded = !drawn || imageShapes?.labels.length || this.isOpen;
     const showWhole = Boolean(imageShapes && labels.length && (unfolded || offered));
     show(this.wholeSection, showWhole);
-    show(this.opener, Boolean(imageShapes && drawn && !imageShapes.labels.length && labels.length && !readOnly));
+    show(
+      this.opener,
+      Boolean(imageShapes && drawn && !imageShapes.labels.length && labels.length && !readOnly),
+    );
     setText(this.opener.firstChild, this.isOpen ? "− image labels" : "+ image labels");
-    if (showWhole) this._fillWhole(imageShapes, unfolded ? labels : labels.filter(({ label }) => label === offered[0]), offered, readOnly);
+    if (showWhole)
+      this._fillWhole(
+        imageShapes,
+        unfolded ? labels : labels.filter(({ label }) => label === offered[0]),
+        offered,
+        readOnly,
+      );
     const bare = Boolean(imageShapes?.isBare);
     const mark = (node, current, disabled) => {
       node.classList.toggle("current", Boolean(current));
@@ -82,31 +143,50 @@ export class RightSide {
     mark(this.nothing, bare && imageShapes.status === "labelled", !bare);
     mark(this.review, imageShapes?.status === "needs_review", false);
     mark(this.skipped, imageShapes?.status === "skipped", false);
-    setText(this.said, !imageShapes ? "" : bare && imageShapes.status === "labelled" ? "nothing here" : SAID[imageShapes.status] ?? "");
+    setText(
+      this.said,
+      !imageShapes
+        ? ""
+        : bare && imageShapes.status === "labelled"
+          ? "nothing here"
+          : (SAID[imageShapes.status] ?? ""),
+    );
   }
 
   // Update only changed rows, so that the focus stays in the list. It is one Tab stop, with arrow keys inside.
   _fillList(imageShapes, prediction, colorOf) {
     const { shapes = [], predictions = [] } = imageShapes ?? {};
     const line = (kind) => (shape, index) => ({
-      kind, index, label: shape.label, color: colorOf(shape.label), points: shape.polygon ? pointsText(shape.polygon) : null,
-      number: index + 1 + (kind === "predictions" ? shapes.length : 0), size: [shape.width, shape.height].map(Math.round).join(" × "), confidence: shape.confidence?.toFixed(2),
+      kind,
+      index,
+      label: shape.label,
+      color: colorOf(shape.label),
+      points: shape.polygon ? pointsText(shape.polygon) : null,
+      number: index + 1 + (kind === "predictions" ? shapes.length : 0),
+      size: [shape.width, shape.height].map(Math.round).join(" × "),
+      confidence: shape.confidence?.toFixed(2),
     });
-    const lines = [...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")), ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions"))];
+    const lines = [
+      ...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")),
+      ...predictions.slice(0, SHOWN_SHAPES).map(line("predictions")),
+    ];
     const state = JSON.stringify([lines, shapes.length]);
     const held = this.list.contains(this.list.ownerDocument.activeElement);
     if (state !== this.listState) this._buildList(lines, shapes.length - SHOWN_SHAPES);
-    const isCurrent = ({ kind, index }) => index === (kind === "shapes" ? imageShapes.selected : prediction);
+    const isCurrent = ({ kind, index }) =>
+      index === (kind === "shapes" ? imageShapes.selected : prediction);
     const stop = this.rows.find(isCurrent) ?? this.rows[0];
     for (const row of this.rows) {
       const current = isCurrent(row);
       row.node.className = `row${current ? " current" : ""}${row.kind === "predictions" ? " dashed" : ""}`;
       row.node.setAttribute("aria-pressed", String(current));
       row.node.tabIndex = row === stop ? 0 : -1;
-      if (row.kind === "predictions") setText(row.node.lastChild, `${row.confidence} · accept${current ? " ⏎" : ""}`);
+      if (row.kind === "predictions")
+        setText(row.node.lastChild, `${row.confidence} · accept${current ? " ⏎" : ""}`);
     }
     bringInto(this.list, this.list.querySelector(".current"));
-    if (held && state !== this.listState) (stop ? stop.node.focus({ preventScroll: true }) : this.on.leave());
+    if (held && state !== this.listState)
+      stop ? stop.node.focus({ preventScroll: true }) : this.on.leave();
     this.listState = state;
   }
 
@@ -114,15 +194,38 @@ export class RightSide {
     this.on.hover(null);
     this.pointed = null;
     this.rows = lines.map((line) => ({ ...line, node: this._listRow(line) }));
-    const words = [...(more > 0 ? [`and ${more} more`] : []), ...(lines.filter(({ kind }) => kind === "predictions").length > 1 ? ["Press A to accept all predictions."] : [])];
-    this.list.replaceChildren(...this.rows.map(({ node }) => node), ...words.map((text) => element("p", { class: "faint", text })));
+    const words = [
+      ...(more > 0 ? [`and ${more} more`] : []),
+      ...(lines.filter(({ kind }) => kind === "predictions").length > 1
+        ? ["Press A to accept all predictions."]
+        : []),
+    ];
+    this.list.replaceChildren(
+      ...this.rows.map(({ node }) => node),
+      ...words.map((text) => element("p", { class: "faint", text })),
+    );
   }
 
   _listRow({ kind, index, label, color, points, number, size }) {
     const act = () => (kind === "shapes" ? this.on.select(index) : this.on.accept(index));
     return element(
-      "button", { type: "button", class: "row", title: label, style: { "--label-color": color }, on: { click: () => { this.on.leave(); act(); }, pointerenter: () => this.on.hover(kind, index) } },
-      element("span", { class: "number", text: String(number) }), element("i", { class: points ? "dot polygon" : "dot" }), element("bdi", { class: "grow", text: label }),
+      "button",
+      {
+        type: "button",
+        class: "row",
+        title: label,
+        style: { "--label-color": color },
+        on: {
+          click: () => {
+            this.on.leave();
+            act();
+          },
+          pointerenter: () => this.on.hover(kind, index),
+        },
+      },
+      element("span", { class: "number", text: String(number) }),
+      element("i", { class: points ? "dot polygon" : "dot" }),
+      element("bdi", { class: "grow", text: label }),
       element("span", { class: "count", text: points ?? size }),
     );
   }
@@ -142,7 +245,8 @@ export class RightSide {
   point(index) {
     if (index === this.pointed) return;
     this.pointed = index;
-    for (const { kind, index: own, node } of this.rows) node.toggleAttribute("data-hover", kind === "shapes" && own === index);
+    for (const { kind, index: own, node } of this.rows)
+      node.toggleAttribute("data-hover", kind === "shapes" && own === index);
   }
 
   // `offered` is a prediction: its label is dashed, and a click accepts it.
@@ -150,18 +254,42 @@ export class RightSide {
     const isFirst = ({ label }) => imageShapes.labels.includes(label) || label === offered?.[0];
     const own = labels.filter(isFirst);
     const others = labels.filter((each) => !isFirst(each));
-    const shown = labels.length > SHOWN_WHOLE ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE)) : labels;
-    this.whole.replaceChildren(...shown.map(({ label, color }) => {
-      const has = imageShapes.labels.includes(label);
-      const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
-      const title = confidence ? `${label}: predicted for the entire image with confidence ${confidence}. Click or press A to accept.` : label;
-      return element(
-        "button", {
-          type: "button", class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`, title, disabled: readOnly, style: { "--label-color": color }, data: { whole: label },
-          attributes: { "aria-pressed": String(has) }, on: { click: () => { this.on.leave(); this.on.whole(label); } },
-        },
-        element("i", { class: "dot" }), element("bdi", { class: "grow", text: label }), element("span", { class: "count", text: has ? "✓" : confidence ? `${confidence} · accept` : "" }),
-      );
-    }));
+    const shown =
+      labels.length > SHOWN_WHOLE
+        ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE))
+        : labels;
+    this.whole.replaceChildren(
+      ...shown.map(({ label, color }) => {
+        const has = imageShapes.labels.includes(label);
+        const confidence = label === offered?.[0] ? offered[1].toFixed(2) : null;
+        const title = confidence
+          ? `${label}: predicted for the entire image with confidence ${confidence}. Click or press A to accept.`
+          : label;
+        return element(
+          "button",
+          {
+            type: "button",
+            class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`,
+            title,
+            disabled: readOnly,
+            style: { "--label-color": color },
+            data: { whole: label },
+            attributes: { "aria-pressed": String(has) },
+            on: {
+              click: () => {
+                this.on.leave();
+                this.on.whole(label);
+              },
+            },
+          },
+          element("i", { class: "dot" }),
+          element("bdi", { class: "grow", text: label }),
+          element("span", {
+            class: "count",
+            text: has ? "✓" : confidence ? `${confidence} · accept` : "",
+          }),
+        );
+      }),
+    );
   }
 }

@@ -1,6 +1,14 @@
 // Cut a ring out of a polygon, add one to it, and simplify polygons. Pure functions of polygons as in geometry.js.
 
-import { pointsOf, boundsOf, distanceToSegment, isInPolygon, polygonOf, ringArea, ringsOf } from "../shared/geometry.js";
+import {
+  pointsOf,
+  boundsOf,
+  distanceToSegment,
+  isInPolygon,
+  polygonOf,
+  ringArea,
+  ringsOf,
+} from "../shared/geometry.js";
 
 // Choices of how far a simplified outline may be from the full one, in pixels.
 export const TOLERANCES = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32];
@@ -25,7 +33,10 @@ export function joined(polygon, ring) {
 // polygon or inside it. Both are split where they cross. With another shift, edges that almost coincide do not.
 function combined(polygon, drawn, { outside }) {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const ring = drawn.map(([x, y], index) => [x + SHIFT * Math.sin(attempt * (index + 1)), y + SHIFT * Math.cos(attempt * (2 * index + 1))]);
+    const ring = drawn.map(([x, y], index) => [
+      x + SHIFT * Math.sin(attempt * (index + 1)),
+      y + SHIFT * Math.cos(attempt * (2 * index + 1)),
+    ]);
     const own = edgesOf(ringsOf(polygon));
     const drawnEdges = edgesOf([ring]);
     const others = split(drawnEdges, drawnEdges); // where it crosses itself
@@ -34,7 +45,10 @@ function combined(polygon, drawn, { outside }) {
       ...split(others, own).filter(([a, b]) => isInPolygon(middle(a, b), polygon) !== outside),
     ]);
     if (!rings) continue;
-    const found = rings.flatMap(loopsOf).map(withoutRepeats).filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
+    const found = rings
+      .flatMap(loopsOf)
+      .map(withoutRepeats)
+      .filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
     return found.length ? polygonOf(found) : null;
   }
   return polygon;
@@ -43,7 +57,9 @@ function combined(polygon, drawn, { outside }) {
 const middle = ([ax, ay], [bx, by]) => [(ax + bx) / 2, (ay + by) / 2];
 
 function edgesOf(rings) {
-  return rings.flatMap((ring) => ring.map((point, index) => [point, ring[(index + 1) % ring.length]]));
+  return rings.flatMap((ring) =>
+    ring.map((point, index) => [point, ring[(index + 1) % ring.length]]),
+  );
 }
 
 // Split edges where they cross others. Both sides compute a crossing from the same numbers, so that both have the same.
@@ -57,13 +73,17 @@ function split(edges, others) {
     const places = [];
     for (const other of ordered) {
       const [[x, y], [farX, farY]] = other;
-      if (x > right || farX < left || (y > bottom && farY > bottom) || (y < top && farY < top)) continue;
+      if (x > right || farX < left || (y > bottom && farY > bottom) || (y < top && farY < top))
+        continue;
       const first = (inOrder(own[0], other[0]) || inOrder(own[1], other[1])) <= 0;
       const point = first ? crossing(own, other) : crossing(other, own);
       if (point) places.push([Math.hypot(point[0] - start[0], point[1] - start[1]), point]);
     }
     const points = [start, ...places.sort(([a], [b]) => a - b).map(([, point]) => point), end];
-    return points.slice(1).map((point, index) => [points[index], point]).filter(([a, b]) => inOrder(a, b));
+    return points
+      .slice(1)
+      .map((point, index) => [points[index], point])
+      .filter(([a, b]) => inOrder(a, b));
   });
 }
 
@@ -134,11 +154,13 @@ function withoutRepeats(ring) {
 // Remove corners at most `tolerance` pixels from the simplified outline (Douglas and Peucker, 1973). A ring keeps at
 // least three corners, and parts that would become smaller than two pixels are kept as they are.
 export function simplified(polygon, tolerance) {
-  return polygonOf(ringsOf(polygon).map((ring) => {
-    const fewer = fewerCorners(ring, tolerance);
-    const { width, height } = boundsOf(fewer);
-    return fewer.length < 3 || width < 2 || height < 2 ? ring : fewer;
-  }));
+  return polygonOf(
+    ringsOf(polygon).map((ring) => {
+      const fewer = fewerCorners(ring, tolerance);
+      const { width, height } = boundsOf(fewer);
+      return fewer.length < 3 || width < 2 || height < 2 ? ring : fewer;
+    }),
+  );
 }
 
 // Return the smallest choice that is at least `value`, or the one `by` steps further.
@@ -153,7 +175,10 @@ function fewerCorners(ring, tolerance) {
   const far = away.indexOf(Math.max(...away));
   const closed = [...ring, ring[0]];
   const kept = new Set([0, far]);
-  const waiting = [[0, far], [far, ring.length]];
+  const waiting = [
+    [0, far],
+    [far, ring.length],
+  ];
   while (waiting.length) {
     const [first, last] = waiting.pop();
     let [most, at] = [tolerance, null];
@@ -171,7 +196,18 @@ function fewerCorners(ring, tolerance) {
 // Describe the corners of a polygon: "22 points · 1 hole".
 export function pointsText(polygon) {
   const rings = ringsOf(polygon);
-  const holes = rings.filter((ring, index) => isInPolygon(ring[0], rings.filter((_, own) => own !== index))).length;
-  const more = [[rings.length - holes, "part", 1], [holes, "hole", 0]].filter(([count, , least]) => count > least);
-  return [`${pointsOf(polygon).length} points`, ...more.map(([count, word]) => `${count} ${word}${count === 1 ? "" : "s"}`)].join(" · ");
+  const holes = rings.filter((ring, index) =>
+    isInPolygon(
+      ring[0],
+      rings.filter((_, own) => own !== index),
+    ),
+  ).length;
+  const more = [
+    [rings.length - holes, "part", 1],
+    [holes, "hole", 0],
+  ].filter(([count, , least]) => count > least);
+  return [
+    `${pointsOf(polygon).length} points`,
+    ...more.map(([count, word]) => `${count} ${word}${count === 1 ? "" : "s"}`),
+  ].join(" · ");
 }

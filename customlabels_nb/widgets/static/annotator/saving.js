@@ -7,7 +7,13 @@ export class Saving extends Sending {
   // `screen` has info, notices, showState(state, waiting), stored(answer, own), conflict(answer, edit) and
   // refused(edit).
   constructor({ request, screen, key }) {
-    super({ request, screen, key: `${key} shapes`, id: `${Date.now()} ${Math.random()}`, what: ["image", "images"] });
+    super({
+      request,
+      screen,
+      key: `${key} shapes`,
+      id: `${Date.now()} ${Math.random()}`,
+      what: ["image", "images"],
+    });
   }
 
   get isDone() {
@@ -30,8 +36,14 @@ export class Saving extends Sending {
   save(split, imageShapes) {
     const { waiting } = this.queue;
     const edit = {
-      split, image: imageShapes.image.name, shapes: imageShapes.shapes.map(plain), labels: [...imageShapes.labels], status: imageShapes.status,
-      revision: imageShapes.revision, by: this.own.id, reason: imageShapes.reason,
+      split,
+      image: imageShapes.image.name,
+      shapes: imageShapes.shapes.map(plain),
+      labels: [...imageShapes.labels],
+      status: imageShapes.status,
+      revision: imageShapes.revision,
+      by: this.own.id,
+      reason: imageShapes.reason,
     };
     const last = this._waits(edit.image).at(-1);
     if (last && !last.sent) waiting.splice(waiting.indexOf(last), 1);

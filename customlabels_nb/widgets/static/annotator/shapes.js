@@ -6,7 +6,18 @@ export class ImageShapes {
   // `image` is { name, short, width, height }. shapes, labels (of the entire image), status, predictions and
   // `predicted` (label and confidence, of a shape if `predicted_drawn`) come from the kernel. The remaining predictions
   // are part of the state, so that accepting or discarding one can be undone.
-  constructor(image, { shapes, labels = [], status, revision, predictions = [], predicted = null, predicted_drawn: isDrawn = false }) {
+  constructor(
+    image,
+    {
+      shapes,
+      labels = [],
+      status,
+      revision,
+      predictions = [],
+      predicted = null,
+      predicted_drawn: isDrawn = false,
+    },
+  ) {
     this.image = image;
     this.said = isDrawn ? null : predicted;
     this.revision = revision;
@@ -36,7 +47,7 @@ export class ImageShapes {
   }
 
   get shape() {
-    return this.selected === null ? null : this.shapes[this.selected] ?? null;
+    return this.selected === null ? null : (this.shapes[this.selected] ?? null);
   }
 
   get isBare() {
@@ -50,9 +61,18 @@ export class ImageShapes {
   }
 
   // Apply a change as one undo step. Consecutive changes with the same `merge` name become one step.
-  change({ shapes = this.shapes, labels = this.labels, predictions = this.predictions, status = null, selected = this.selected, isNew = this.isNew, merge = null }) {
+  change({
+    shapes = this.shapes,
+    labels = this.labels,
+    predictions = this.predictions,
+    status = null,
+    selected = this.selected,
+    isNew = this.isNew,
+    merge = null,
+  }) {
     const next = { shapes, labels, predictions, ...this._marks({ shapes, labels, status }) };
-    if (merge === null || merge !== this.merging) this.past = [...this.past.slice(1 - STEPS), this._step()];
+    if (merge === null || merge !== this.merging)
+      this.past = [...this.past.slice(1 - STEPS), this._step()];
     this.merging = merge;
     this.future = [];
     this.state = frozen(next);
@@ -68,11 +88,18 @@ export class ImageShapes {
     if (shapes === this.shapes && labels === this.labels) return { status: this.status, marked };
     if (marked) return { status: "needs_review", marked };
     if (shapes.length || labels.length) return { status: "labelled", marked };
-    return { status: this.status === "labelled" && !this.isBare ? "unlabelled" : this.status, marked };
+    return {
+      status: this.status === "labelled" && !this.isBare ? "unlabelled" : this.status,
+      marked,
+    };
   }
 
   add(shape, { select = false, isNew = false } = {}) {
-    this.change({ shapes: [...this.shapes, shape], selected: select ? this.shapes.length : null, isNew });
+    this.change({
+      shapes: [...this.shapes, shape],
+      selected: select ? this.shapes.length : null,
+      isNew,
+    });
   }
 
   replace(index, shape, { merge = null } = {}) {
@@ -114,6 +141,7 @@ export class ImageShapes {
 }
 
 function frozen(state) {
-  for (const name of ["shapes", "labels", "predictions"]) state[name] = Object.freeze([...state[name]]);
+  for (const name of ["shapes", "labels", "predictions"])
+    state[name] = Object.freeze([...state[name]]);
   return Object.freeze(state);
 }

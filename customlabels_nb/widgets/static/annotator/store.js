@@ -26,8 +26,13 @@ export class AnnotationStore {
   }
 
   _read(name) {
-    const opening = this.load(name).then(({ facts, view }) => ({ imageShapes: this._shapesOf(name, facts), view }));
-    opening.catch(() => { if (this.opened.get(name) === opening) this.opened.delete(name); });
+    const opening = this.load(name).then(({ facts, view }) => ({
+      imageShapes: this._shapesOf(name, facts),
+      view,
+    }));
+    opening.catch(() => {
+      if (this.opened.get(name) === opening) this.opened.delete(name);
+    });
     return opening;
   }
 
@@ -36,9 +41,16 @@ export class AnnotationStore {
   _shapesOf(name, facts) {
     const known = this.shapesByName.get(name);
     const isForgotten = known?.state === this.forgotten.get(name);
-    const imageShapes = known && (this.isPending(name) || known.revision > facts.revision || (known.revision === facts.revision && !isForgotten))
-      ? known
-      : new ImageShapes({ name, short: facts.short, width: facts.width, height: facts.height }, facts);
+    const imageShapes =
+      known &&
+      (this.isPending(name) ||
+        known.revision > facts.revision ||
+        (known.revision === facts.revision && !isForgotten))
+        ? known
+        : new ImageShapes(
+            { name, short: facts.short, width: facts.width, height: facts.height },
+            facts,
+          );
     this.forgotten.delete(name);
     this.shapesByName.delete(name);
     this.shapesByName.set(name, imageShapes);
@@ -57,7 +69,11 @@ export class AnnotationStore {
     const imageShapes = this.shapesByName.get(row.name);
     if (!imageShapes || this.forgotten.has(row.name) || this.isPending(row.name)) return false;
     if (row.revision > imageShapes.revision) return true;
-    return !imageShapes.past.length && !imageShapes.future.length && JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name);
+    return (
+      !imageShapes.past.length &&
+      !imageShapes.future.length &&
+      JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name)
+    );
   }
 
   // Reload images when they are opened next. Unchanged images keep their undo history.

@@ -10,31 +10,53 @@ export const FILMSTRIP_SIZE = 24; // images per page of the filmstrip
 export const FILMSTRIP_PIXELS = 160;
 const LOOKED_AHEAD = 2; // number of images to prefetch
 const LOOK_AHEAD_AFTER = 150;
-export const PICTURE_PATIENCE = 60_000; // milliseconds; a large image may be slow to decode while training uses all cores
+// milliseconds; a large image may be slow to decode while training uses all cores
+export const PICTURE_PATIENCE = 60_000;
 const HALF_DRAWN = "Close the polygon (Enter) or discard it (Esc) first.";
 
 export class Turning extends Workspace {
   // Subclasses have request, store, listing, info and takeInfo(info).
   async show({ place = 0, ...change }) {
-    const wanted = { split: this.info.split, query: this.info.query, place, size: FILMSTRIP_SIZE, pixels: FILMSTRIP_PIXELS, ...change };
-    const turn = (this.going += 1);
+    const wanted = {
+      split: this.info.split,
+      query: this.info.query,
+      place,
+      size: FILMSTRIP_SIZE,
+      pixels: FILMSTRIP_PIXELS,
+      ...change,
+    };
+    const turn = ++this.going;
     let [answer, buffers] = await this.request("show", wanted);
-    while (answer.wait) { // until the features for sorting by similarity are computed
-      this.say(`Computing similarity of images: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`);
-      await new Promise((resolve) => { setTimeout(resolve, 500); });
+    while (answer.wait) {
+      // until the features for sorting by similarity are computed
+      this.say(
+        `Computing similarity of images: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`,
+      );
+      await new Promise((resolve) => {
+        setTimeout(resolve, 500);
+      });
       if (turn !== this.going || this.closed) return;
       [answer, buffers] = await this.request("arrange", wanted);
     }
     if (turn !== this.going || this.closed) return;
     this.takeInfo(answer.info);
     this.listing.begin(answer.info.view, answer.page, buffers, FILMSTRIP_SIZE);
-    const at = wanted.near ? Math.max(answer.page.place, this.listing.names.indexOf(wanted.near[0])) : place;
+    const at = wanted.near
+      ? Math.max(answer.page.place, this.listing.names.indexOf(wanted.near[0]))
+      : place;
     await this.go(Math.min(Math.max(at, 0), Math.max(0, this.listing.total - 1)));
   }
 
   _showAgain(change) {
     this.show(change).catch((error) => {
-      if (!this.closed) this.notices.say("show", error instanceof KernelGone ? "The kernel does not respond. The view is unchanged." : error.message, { kind: "error" });
+      if (!this.closed)
+        this.notices.say(
+          "show",
+          error instanceof KernelGone
+            ? "The kernel does not respond. The view is unchanged."
+            : error.message,
+          { kind: "error" },
+        );
     });
   }
 
@@ -45,7 +67,7 @@ export class Turning extends Workspace {
       this.changes.hint(HALF_DRAWN);
       return;
     }
-    const turn = (this.going += 1);
+    const turn = ++this.going;
     const isLatest = () => turn === this.going && !this.closed;
     this.place = place;
     this.finished = false;
@@ -72,7 +94,12 @@ export class Turning extends Workspace {
       if (!isLatest()) return;
       this._open(opened);
       this._lookAhead(place);
-      this.request("select", { view: listing.view, ranges: [], focus: place, place: listing.start }).catch(() => {});
+      this.request("select", {
+        view: listing.view,
+        ranges: [],
+        focus: place,
+        place: listing.start,
+      }).catch(() => {});
     } catch (error) {
       if (isLatest()) this._cannotShow(error);
     } finally {
@@ -100,26 +127,58 @@ export class Turning extends Workspace {
     this.commands.forgetHeld();
     const gone = error instanceof KernelGone;
     const again = { label: "Try again", run: () => this.go(this.place) };
-    this.say(gone ? "The kernel does not respond, and this image is not loaded yet." : error.message, ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]));
+    this.say(
+      gone ? "The kernel does not respond, and this image is not loaded yet." : error.message,
+      ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]),
+    );
     this.shown();
   }
 
   _nothingToShow() {
     this._close();
     const any = Object.values(this.info.statuses).some(Boolean);
-    const all = { label: "Show all", run: () => this._showAgain({ query: { ...this.info.query, show: "all", images: false, search: "", label: null, predicted: null, annotator: null, queue: null } }) };
+    const all = {
+      label: "Show all",
+      run: () =>
+        this._showAgain({
+          query: {
+            ...this.info.query,
+            show: "all",
+            images: false,
+            search: "",
+            label: null,
+            predicted: null,
+            annotator: null,
+            queue: null,
+          },
+        }),
+    };
     if (this.info.job) this.say(endText(this.info.job));
     else if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
-    else if (this.info.query.queue) this.say(emptyQueueText(this.info.query.queue, this.info.assist), all);
-    else this.say(this.info.query.show === "unlabelled" ? "All images are labelled or skipped." : "No images match the filter.", all);
+    else if (this.info.query.queue)
+      this.say(emptyQueueText(this.info.query.queue, this.info.assist), all);
+    else
+      this.say(
+        this.info.query.show === "unlabelled"
+          ? "All images are labelled or skipped."
+          : "No images match the filter.",
+        all,
+      );
     this.showFilmstrip();
     this.shown();
   }
 
   async _load(name) {
-    const pixels = Math.ceil(Math.max(this.canvas.size.width, 800) * (globalThis.devicePixelRatio || 1));
-    const [facts, [bytes]] = await this.request("image", { image: name, pixels }, [], { patience: PICTURE_PATIENCE });
-    return { facts, view: { uri: dataUri(bytes, facts.mime), width: facts.view_width, height: facts.view_height } };
+    const pixels = Math.ceil(
+      Math.max(this.canvas.size.width, 800) * (globalThis.devicePixelRatio || 1),
+    );
+    const [facts, [bytes]] = await this.request("image", { image: name, pixels }, [], {
+      patience: PICTURE_PATIENCE,
+    });
+    return {
+      facts,
+      view: { uri: dataUri(bytes, facts.mime), width: facts.view_width, height: facts.view_height },
+    };
   }
 
   // Prefetch after the image itself was painted, because a large image keeps the page busy.
@@ -133,12 +192,15 @@ export class Turning extends Workspace {
     for (let step = 1; step <= LOOKED_AHEAD; step += 1) {
       const row = this.listing.rowAt(place + step);
       if (!row) continue;
-      this.store.open(row.name).then(({ view }) => {
-        const image = new Image();
-        image.src = view.uri;
-        decoded.push(image);
-        return image.decode();
-      }).catch(() => {}); // the error is shown when the image is opened
+      this.store
+        .open(row.name)
+        .then(({ view }) => {
+          const image = new Image();
+          image.src = view.uri;
+          decoded.push(image);
+          return image.decode();
+        })
+        .catch(() => {}); // the error is shown when the image is opened
     }
     this.decoded = decoded; // references keep the decoded images in memory
     this.listing.load(this.listing.start + FILMSTRIP_SIZE).catch(() => {});
@@ -178,15 +240,21 @@ export class Turning extends Workspace {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const left = statuses.unlabelled ?? 0;
     const count = (value, what) => (value ? `, ${value.toLocaleString("en")} ${what}` : "");
-    const words = `${(total - left).toLocaleString("en")} of ${total.toLocaleString("en")} images are done${count(statuses.skipped, "skipped")}${count(statuses.needs_review, "need review")}.`;
+    const words =
+      `${(total - left).toLocaleString("en")} of ${total.toLocaleString("en")} images are ` +
+      `done${count(statuses.skipped, "skipped")}${count(statuses.needs_review, "need review")}.`;
     this.going += 1; // discard pending loads
     this._arrived();
     const to = (what) => () => this._showAgain({ query: { ...query, show: what } });
     this._close();
     this.finished = true;
     this.say(
-      words, ...(left ? [{ label: `Label the remaining ${left.toLocaleString("en")}`, run: to("unlabelled") }] : []),
-      { label: "Back to the image", run: () => this.go(this.place) }, ...(query.show === "all" ? [] : [{ label: "Show all", run: to("all") }]),
+      words,
+      ...(left
+        ? [{ label: `Label the remaining ${left.toLocaleString("en")}`, run: to("unlabelled") }]
+        : []),
+      { label: "Back to the image", run: () => this.go(this.place) },
+      ...(query.show === "all" ? [] : [{ label: "Show all", run: to("all") }]),
     );
     this.shown();
   }

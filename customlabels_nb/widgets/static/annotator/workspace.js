@@ -1,6 +1,14 @@
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
-import { element, hint, keepKeys, NO_FULL_SCREEN, setText, show, turnFullScreen } from "../shared/dom.js";
+import {
+  element,
+  hint,
+  keepKeys,
+  NO_FULL_SCREEN,
+  setText,
+  show,
+  turnFullScreen,
+} from "../shared/dom.js";
 import { colorOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
@@ -32,40 +40,78 @@ export class Workspace {
   // changed(), detail(region, pixels), request(kind, content) and saveInstructions(text).
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
-    this.root = keepKeys(element("div", {
-      class: "clnb clnb-annotator loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Boxes and polygons on images" },
-      on: {
-        keydown: (event) => this.commands.key(event),
-        keyup: (event) => { if (event.key === " ") this.commands.holdSpace(false); },
-        blur: () => this.commands.holdSpace(false),
-        fullscreenchange: () => this._fullScreenChanged(),
-      },
-    }));
+    this.root = keepKeys(
+      element("div", {
+        class: "clnb clnb-annotator loading",
+        tabIndex: 0,
+        attributes: { role: "application", "aria-label": "Boxes and polygons on images" },
+        on: {
+          keydown: (event) => this.commands.key(event),
+          keyup: (event) => {
+            if (event.key === " ") this.commands.holdSpace(false);
+          },
+          blur: () => this.commands.holdSpace(false),
+          fullscreenchange: () => this._fullScreenChanged(),
+        },
+      }),
+    );
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.outlining = new Outlining(this);
     this.tolerance = 1.5; // of the next outline, in pixels
-    this.toast = new Toast(() => { leave(); this.changes.takeBack("undo"); });
-    this.tools = new Tools({ tool: (tool) => { leave(); this.useTool(tool); } });
+    this.toast = new Toast(() => {
+      leave();
+      this.changes.takeBack("undo");
+    });
+    this.tools = new Tools({
+      tool: (tool) => {
+        leave();
+        this.useTool(tool);
+      },
+    });
     this._buildDrawing();
     this._buildSides(leave);
     this._buildFolds(leave);
     this._buildCanvas(leave);
     this.header = this._header(leave);
-    this.jobBar = new JobBar({
-      leave,
-      back: () => this.turn(-1),
-      instructions: () => this._instructions(),
-      nothing: () => this.commands.run({ do: "status", status: "labelled" }),
-      skip: () => this.commands.run({ do: "status", status: "skipped" }),
-    }, { nothingKey: "N" });
+    this.jobBar = new JobBar(
+      {
+        leave,
+        back: () => this.turn(-1),
+        instructions: () => this._instructions(),
+        nothing: () => this.commands.run({ do: "status", status: "labelled" }),
+        skip: () => this.commands.run({ do: "status", status: "skipped" }),
+      },
+      { nothingKey: "N" },
+    );
     this.empty = element("div", { class: "empty", hidden: true });
-    this.filmstrip = new Filmstrip((place) => { leave(); this.go(place); });
+    this.filmstrip = new Filmstrip((place) => {
+      leave();
+      this.go(place);
+    });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
-      this.header, this.tools.node, this.jobBar.node,
-      element("div", { class: "desk" }, this.left.node, element("div", { class: "middle" }, this.canvas.node, this.empty, this.notices.node, this.toast.node), this.right.node),
-      this.filmstrip.node, this._footer(), this.spoken, this.panel.node,
+      this.header,
+      this.tools.node,
+      this.jobBar.node,
+      element(
+        "div",
+        { class: "desk" },
+        this.left.node,
+        element(
+          "div",
+          { class: "middle" },
+          this.canvas.node,
+          this.empty,
+          this.notices.node,
+          this.toast.node,
+        ),
+        this.right.node,
+      ),
+      this.filmstrip.node,
+      this._footer(),
+      this.spoken,
+      this.panel.node,
     );
     this.narrowing = new ResizeObserver(() => this._arrange());
     this.narrowing.observe(this.root);
@@ -75,7 +121,8 @@ export class Workspace {
   _buildDrawing() {
     this.drawing = new Drawing({
       label: () => this.label,
-      usable: (shape) => !this.hidden.has(shape.label) && !this.locked.has(shape.label) && !this.info?.read_only,
+      usable: (shape) =>
+        !this.hidden.has(shape.label) && !this.locked.has(shape.label) && !this.info?.read_only,
       mayDraw: () => !this.info?.read_only,
       hint: (text) => this.changes.hint(text),
       drawn: (label) => this.hidden.delete(label),
@@ -87,7 +134,10 @@ export class Workspace {
   }
 
   _selectPrediction(point, tolerance) {
-    const hit = hitTest(point, this.imageShapes.predictions, { tolerance, usable: (shape) => !this.hidden.has(shape.label) });
+    const hit = hitTest(point, this.imageShapes.predictions, {
+      tolerance,
+      usable: (shape) => !this.hidden.has(shape.label),
+    });
     this.changes.prediction = hit?.index ?? null;
     return Boolean(hit);
   }
@@ -124,15 +174,23 @@ export class Workspace {
   _buildFolds(leave) {
     this.folds = {};
     for (const side of Object.keys(SIDES)) {
-      const fold = element("button", { type: "button", class: "plain fold", on: { click: () => {
-        leave();
-        remember(`${side} panel`, this._isFolded(side) ? "open" : "folded");
-        this._arrange();
-      } } });
+      const fold = element("button", {
+        type: "button",
+        class: "plain fold",
+        on: {
+          click: () => {
+            leave();
+            remember(`${side} panel`, this._isFolded(side) ? "open" : "folded");
+            this._arrange();
+          },
+        },
+      });
       this[side].node.append(fold);
       this.folds[side] = fold;
     }
-    this.left.node.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !this.left.node.contains(relatedTarget)) this._find(false); });
+    this.left.node.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget && !this.left.node.contains(relatedTarget)) this._find(false);
+    });
   }
 
   _isFolded(side) {
@@ -168,8 +226,12 @@ export class Workspace {
     this.canvas = new Canvas({
       drawing: this.drawing,
       scene: () => ({
-        predictions: this.imageShapes.predictions, prediction: this.changes.prediction, prompts: this.outlining.current, colorOf: (label) => this.colorOf(label),
-        isHidden: (shape) => this.hidden.has(shape.label), hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
+        predictions: this.imageShapes.predictions,
+        prediction: this.changes.prediction,
+        prompts: this.outlining.current,
+        colorOf: (label) => this.colorOf(label),
+        isHidden: (shape) => this.hidden.has(shape.label),
+        hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
         press: () => {
@@ -181,30 +243,72 @@ export class Workspace {
         changed: () => this.changed(),
         selected: () => this.shown(),
         pointed: (index) => this.right.point(index),
-        zoomed: (scale) => setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
+        zoomed: (scale) =>
+          setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
         detail: (region, pixels) => this.detail(region, pixels),
       },
     });
   }
 
   _header(leave) {
-    const button = (text, title, action, more = {}) => element("button", { type: "button", text, title, on: { click: () => { leave(); action(); } }, ...more });
+    const button = (text, title, action, more = {}) =>
+      element("button", {
+        type: "button",
+        text,
+        title,
+        on: {
+          click: () => {
+            leave();
+            action();
+          },
+        },
+        ...more,
+      });
     this.title = element("strong", {}, element("bdi", {}));
     this.size = element("span", { class: "faint size" });
     this.zoomed = button("", "Fit to window (F)", () => this.canvas.fit(), { class: "zoomed" });
-    const unfold = button("Panels", "Show or hide the side panels", () => {
-      unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
-    }, { class: "unfold", attributes: { "aria-expanded": "false" } });
-    this.labels = button("Labels…", "Add, rename, recolor, reorder, merge and remove labels", () => this._editLabels(), { class: "manager" });
-    this.fullScreen = button("", "Full screen (Shift F)", () => this.toggleFullScreen(), { class: "full-screen", hidden: !document.fullscreenEnabled, attributes: { "aria-label": "Full screen", "aria-pressed": "false" } });
+    const unfold = button(
+      "Panels",
+      "Show or hide the side panels",
+      () => {
+        unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
+      },
+      { class: "unfold", attributes: { "aria-expanded": "false" } },
+    );
+    this.labels = button(
+      "Labels…",
+      "Add, rename, recolor, reorder, merge and remove labels",
+      () => this._editLabels(),
+      { class: "manager" },
+    );
+    this.fullScreen = button("", "Full screen (Shift F)", () => this.toggleFullScreen(), {
+      class: "full-screen",
+      hidden: !document.fullscreenEnabled,
+      attributes: { "aria-label": "Full screen", "aria-pressed": "false" },
+    });
     this.fullScreen.append(element("i", {}));
-    const previous = button("‹", "Save and go to the previous image (Page Up)", () => this.turn(-1), { class: "previous", attributes: { "aria-label": "Previous image" } });
+    const previous = button(
+      "‹",
+      "Save and go to the previous image (Page Up)",
+      () => this.turn(-1),
+      { class: "previous", attributes: { "aria-label": "Previous image" } },
+    );
     previous.append(element("span", { text: " Previous" })); // hidden on narrow screens
     return element(
-      "div", { class: "band toolbar" }, this.title, this.size, element("span", { class: "spring" }), unfold, this.labels,
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      this.size,
+      element("span", { class: "spring" }),
+      unfold,
+      this.labels,
       ...undoButtons({ leave, takeBack: (kind) => this.changes.takeBack(kind) }),
-      this.zoomed, this.fullScreen, previous,
-      button("Next ›", "Save and go to the next image (Page Down)", () => this.turn(1), { class: "primary" }),
+      this.zoomed,
+      this.fullScreen,
+      previous,
+      button("Next ›", "Save and go to the next image (Page Down)", () => this.turn(1), {
+        class: "primary",
+      }),
       button("Done", "Show progress and remaining images", () => this.done(), { class: "done" }),
     );
   }
@@ -212,13 +316,37 @@ export class Workspace {
   _footer() {
     this.position = element("span", { class: "position" });
     this.bar = element("span", { class: "bar" }, element("span"));
-    const hints = [["1–9", "label"], ["Tab", "next shape"], ["⌫", "delete"], ["Ctrl Z", "undo"], ["Space", "pan"], ["?", "all shortcuts"]];
-    this.hints = element("span", { class: "hints" }, ...hints.map(([keys, what]) => hint(keys, what)));
-    this.acceptHint = element("span", { class: "accept", hidden: true }, hint("⏎", "accept"), hint("A", "accept all"));
+    const hints = [
+      ["1–9", "label"],
+      ["Tab", "next shape"],
+      ["⌫", "delete"],
+      ["Ctrl Z", "undo"],
+      ["Space", "pan"],
+      ["?", "all shortcuts"],
+    ];
+    this.hints = element(
+      "span",
+      { class: "hints" },
+      ...hints.map(([keys, what]) => hint(keys, what)),
+    );
+    this.acceptHint = element(
+      "span",
+      { class: "accept", hidden: true },
+      hint("⏎", "accept"),
+      hint("A", "accept all"),
+    );
     this.hints.prepend(this.acceptHint);
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
-    return element("div", { class: "band foot" }, this.position, this.bar, this.hints, this.toolHints, this.state);
+    return element(
+      "div",
+      { class: "band foot" },
+      this.position,
+      this.bar,
+      this.hints,
+      this.toolHints,
+      this.state,
+    );
   }
 
   // -- showing ----------------------------------------------------------------------------------------
@@ -232,14 +360,27 @@ export class Workspace {
     const named = imageShapes?.image ?? (this.finished ? null : this.listing.rowAt(this.place));
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
-    setText(this.size, imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "");
+    setText(
+      this.size,
+      imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "",
+    );
     show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
-      imageShapes, prediction: changes.prediction, offered: changes.offered, colorOf: (label) => this.colorOf(label), labels: info.labels, task: info.task,
-      readOnly: info.read_only, tolerance: changes.tolerance,
+      imageShapes,
+      prediction: changes.prediction,
+      offered: changes.offered,
+      colorOf: (label) => this.colorOf(label),
+      labels: info.labels,
+      task: info.task,
+      readOnly: info.read_only,
+      tolerance: changes.tolerance,
     });
-    this.tools.update({ tool: this.drawing.tool, readOnly: info.read_only, hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon) });
+    this.tools.update({
+      tool: this.drawing.tool,
+      readOnly: info.read_only,
+      hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon),
+    });
     const drawn = imageShapes?.predictions.length ?? 0;
     show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
     show(this.acceptHint.firstChild, drawn > 0);
@@ -250,10 +391,17 @@ export class Workspace {
 
   _showLeft() {
     const counts = new Map();
-    for (const { label } of this.imageShapes?.shapes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+    for (const { label } of this.imageShapes?.shapes ?? [])
+      counts.set(label, (counts.get(label) ?? 0) + 1);
     this.left.update({
-      labels: this.info.labels, current: this.label, counts, hidden: this.hidden, locked: this.locked,
-      guides: this.canvas.guides, instructions: this.info.instructions, readOnly: this.info.read_only,
+      labels: this.info.labels,
+      current: this.label,
+      counts,
+      hidden: this.hidden,
+      locked: this.locked,
+      guides: this.canvas.guides,
+      instructions: this.info.instructions,
+      readOnly: this.info.read_only,
     });
   }
 
@@ -261,15 +409,28 @@ export class Workspace {
   _speak() {
     const { imageShapes, changes } = this;
     const predicted = imageShapes?.predictions[changes.prediction];
-    const said = ({ label, left, top, width, height }) => `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
-    setText(this.spoken, predicted ? `predicted: ${said(predicted)}` : imageShapes?.shape ? said(imageShapes.shape) : "");
+    const said = ({ label, left, top, width, height }) =>
+      `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
+    setText(
+      this.spoken,
+      predicted
+        ? `predicted: ${said(predicted)}`
+        : imageShapes?.shape
+          ? said(imageShapes.shape)
+          : "",
+    );
   }
 
   showCounts() {
     const statuses = this.info?.statuses ?? {};
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
     const left = statuses.unlabelled ?? 0;
-    setText(this.position, this.listing.total ? `${number(this.place + 1)} of ${number(this.listing.total)} · ${number(left)} left` : "no images");
+    setText(
+      this.position,
+      this.listing.total
+        ? `${number(this.place + 1)} of ${number(this.listing.total)} · ${number(left)} left`
+        : "no images",
+    );
     this.bar.firstChild.style.width = total ? `${(100 * (total - left)) / total}%` : "0";
   }
 
@@ -278,7 +439,13 @@ export class Workspace {
     const frames = [];
     for (let place = listing.start; place < listing.end; place += 1) {
       const row = listing.rowAt(place);
-      if (row) frames.push({ place, row, uri: listing.pictures.get(row.name), failure: listing.pictures.failure(row.name) });
+      if (row)
+        frames.push({
+          place,
+          row,
+          uri: listing.pictures.get(row.name),
+          failure: listing.pictures.failure(row.name),
+        });
     }
     this.filmstrip.update(frames, this.place);
   }
@@ -291,8 +458,22 @@ export class Workspace {
   say(text, ...steps) {
     show(this.empty, true);
     this.canvas.node.hidden = true;
-    const buttons = steps.map(({ label, run }) => element("button", { type: "button", text: label, on: { click: () => { this.root.focus({ preventScroll: true }); run(); } } }));
-    this.empty.replaceChildren(element("p", { text }), ...(buttons.length ? [element("div", { class: "choices" }, ...buttons)] : []));
+    const buttons = steps.map(({ label, run }) =>
+      element("button", {
+        type: "button",
+        text: label,
+        on: {
+          click: () => {
+            this.root.focus({ preventScroll: true });
+            run();
+          },
+        },
+      }),
+    );
+    this.empty.replaceChildren(
+      element("p", { text }),
+      ...(buttons.length ? [element("div", { class: "choices" }, ...buttons)] : []),
+    );
   }
 
   // -- tools ------------------------------------------------------------------------------------------
@@ -343,7 +524,9 @@ export class Workspace {
   _instructions() {
     if (!this.info) return;
     openInstructions(this.panel, this.info.instructions, {
-      readOnly: this.info.read_only || Boolean(this.info.job), save: (text) => this.saveInstructions(text), request: this.request,
+      readOnly: this.info.read_only || Boolean(this.info.job),
+      save: (text) => this.saveInstructions(text),
+      request: this.request,
     });
   }
 }

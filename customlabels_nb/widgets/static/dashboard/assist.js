@@ -4,24 +4,48 @@
 import { svgElement, svgText } from "../shared/charts.js";
 import { chip, colorOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
-import { STEPS, adviceParts, agoText, axisStart, nextParts, percentText, promiseParts, purposeText, queueShares, stepRows } from "./assist_text.js";
+import {
+  STEPS,
+  adviceParts,
+  agoText,
+  axisStart,
+  nextParts,
+  percentText,
+  promiseParts,
+  purposeText,
+  queueShares,
+  stepRows,
+} from "./assist_text.js";
 import { counted, isolated, numeral } from "./text.js";
 
 const ASSIST_QUEUES = {
-  manual: ["manual", "the model is unsure"], clustered: ["clustered", "one key a page"],
-  prelabelled: ["prelabelled", "one key accepts a page"], suspect: ["suspects", "labels to look at again"],
+  manual: ["manual", "the model is unsure"],
+  clustered: ["clustered", "one key a page"],
+  prelabelled: ["prelabelled", "one key accepts a page"],
+  suspect: ["suspects", "labels to look at again"],
 };
 const TARGETS = [0.9, 0.95, 0.98, 0.99];
-const BUDGETS = { "30s": "30 seconds", "1min": "1 minute", "2min": "2 minutes", "5min": "5 minutes", "10min": "10 minutes" };
+const BUDGETS = {
+  "30s": "30 seconds",
+  "1min": "1 minute",
+  "2min": "2 minutes",
+  "5min": "5 minutes",
+  "10min": "10 minutes",
+};
 const MOST_MISSING = 2;
-const BULB = "M6 15h4M6.5 13h3M8 1.5a4.3 4.3 0 0 0-2.4 7.9c.5.4.9 1 .9 1.6h3c0-.6.4-1.2.9-1.6A4.3 4.3 0 0 0 8 1.5z";
+const BULB =
+  "M6 15h4M6.5 13h3M8 1.5a4.3 4.3 0 0 0-2.4 7.9c.5.4.9 1 .9 1.6h3c0-.6.4-1.2.9-1.6A4.3 4.3 0 0 0 8 1.5z";
 
 function button(text, click, properties = {}) {
   return element("button", { type: "button", text, on: { click }, ...properties });
 }
 
 function meter(kind = "") {
-  return element("span", { class: `bar ${kind}`, attributes: { "aria-hidden": "true" } }, element("span"));
+  return element(
+    "span",
+    { class: `bar ${kind}`, attributes: { "aria-hidden": "true" } },
+    element("span"),
+  );
 }
 
 function fill(bar, share) {
@@ -36,23 +60,53 @@ export class AssistCard {
     this.state = null;
     this.labels = [];
     this._buildHead();
-    this.columns = element("div", { class: "columns" }, this._buildNext(), this._buildPromise(), this._buildQueues());
+    this.columns = element(
+      "div",
+      { class: "columns" },
+      this._buildNext(),
+      this._buildPromise(),
+      this._buildQueues(),
+    );
     this.words = element("span", { class: "advice-words", attributes: { role: "status" } });
-    this.bulb = svgElement("svg", { class: "bulb", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, svgElement("path", { d: BULB }));
-    this.asked = button("", () => this._open("assist", `${this.asked.textContent.toLowerCase()}`), { class: "plain link ask", data: { figure: "assist" } });
+    this.bulb = svgElement(
+      "svg",
+      { class: "bulb", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" },
+      svgElement("path", { d: BULB }),
+    );
+    this.asked = button("", () => this._open("assist", `${this.asked.textContent.toLowerCase()}`), {
+      class: "plain link ask",
+      data: { figure: "assist" },
+    });
     this.advice = element("div", { class: "advice" }, this.bulb, this.words, this.asked);
-    this.node = element("section", { class: "assist", hidden: true, attributes: { "aria-label": "Assist" } }, this.head, this.columns, this.advice);
+    this.node = element(
+      "section",
+      { class: "assist", hidden: true, attributes: { "aria-label": "Assist" } },
+      this.head,
+      this.columns,
+      this.advice,
+    );
   }
 
   _buildHead() {
-    this.switch = button("", () => this._turn(), { class: "switch", attributes: { role: "switch", "aria-label": "Assist" } });
+    this.switch = button("", () => this._turn(), {
+      class: "switch",
+      attributes: { role: "switch", "aria-label": "Assist" },
+    });
     this.switchWord = element("span", { text: "on" });
     this.purpose = element("span", { class: "faint purpose" });
     this.settings = button("Settings…", () => this._openSettings(), { class: "assist-settings" });
     this.rest = button("Label the rest…", () => this._askRest(), { class: "assist-rest" });
     this.train = button("Train now", () => this._do("train"), { class: "primary assist-train" });
     this.start = button("Switch on", () => this._turn(), { class: "primary assist-start" });
-    this.head = element("div", { class: "assist-head" }, element("strong", { text: "Assist" }), this.switch, this.switchWord, this.purpose, element("span", { class: "actions" }, this.settings, this.rest, this.train, this.start));
+    this.head = element(
+      "div",
+      { class: "assist-head" },
+      element("strong", { text: "Assist" }),
+      this.switch,
+      this.switchWord,
+      this.purpose,
+      element("span", { class: "actions" }, this.settings, this.rest, this.train, this.start),
+    );
   }
 
   _buildNext() {
@@ -60,21 +114,43 @@ export class AssistCard {
     this.nextBar = meter();
     this.nextCaption = element("span");
     this.ended = element("span");
-    this.steps = STEPS.map((name) => element("div", { class: "step" }, element("span", { text: name }), element("span"), element("span")));
+    this.steps = STEPS.map((name) =>
+      element(
+        "div",
+        { class: "step" },
+        element("span", { text: name }),
+        element("span"),
+        element("span"),
+      ),
+    );
     return element(
-      "section", { attributes: { "aria-label": "Next training" } }, element("h4", { text: "Next training" }), element("p", { class: "headline" }, ...this.nextWords),
-      this.nextBar, element("p", { class: "caption faint" }, this.nextCaption, this.ended), element("div", { class: "steps" }, ...this.steps),
+      "section",
+      { attributes: { "aria-label": "Next training" } },
+      element("h4", { text: "Next training" }),
+      element("p", { class: "headline" }, ...this.nextWords),
+      this.nextBar,
+      element("p", { class: "caption faint" }, this.nextCaption, this.ended),
+      element("div", { class: "steps" }, ...this.steps),
     );
   }
 
   _buildPromise() {
     this.promiseWords = [element("strong"), element("span"), element("span", { class: "faint" })];
-    this.measured = [element("span", { text: "measured" }), element("strong"), element("span", { class: "faint" })];
+    this.measured = [
+      element("span", { text: "measured" }),
+      element("strong"),
+      element("span", { class: "faint" }),
+    ];
     this.chart = svgElement("svg", { class: "interval", height: 44, role: "img" });
     this.answers = element("p", { class: "answers faint" });
     return element(
-      "section", { attributes: { "aria-label": "Predictions you can trust" } }, element("h4", { text: "Predictions you can trust" }), element("p", { class: "headline" }, ...this.promiseWords),
-      element("p", { class: "measured" }, ...this.measured), this.chart, this.answers,
+      "section",
+      { attributes: { "aria-label": "Predictions you can trust" } },
+      element("h4", { text: "Predictions you can trust" }),
+      element("p", { class: "headline" }, ...this.promiseWords),
+      element("p", { class: "measured" }, ...this.measured),
+      this.chart,
+      this.answers,
     );
   }
 
@@ -82,11 +158,30 @@ export class AssistCard {
     this.queues = {};
     const rows = Object.entries(ASSIST_QUEUES).map(([kind, [name, words]]) => {
       const bar = meter(kind);
-      const link = button("0", () => this._open(kind, name), { class: "plain number link", data: { figure: `queue ${kind} train` } });
+      const link = button("0", () => this._open(kind, name), {
+        class: "plain number link",
+        data: { figure: `queue ${kind} train` },
+      });
       this.queues[kind] = { bar, link };
-      return element("div", { class: "queue-line" }, element("span", { class: "queue-name" }, element("span", { text: name }), element("span", { class: "faint", text: words })), bar, link);
+      return element(
+        "div",
+        { class: "queue-line" },
+        element(
+          "span",
+          { class: "queue-name" },
+          element("span", { text: name }),
+          element("span", { class: "faint", text: words }),
+        ),
+        bar,
+        link,
+      );
     });
-    return element("section", { class: "queues", attributes: { "aria-label": "Queue" } }, element("h4", { text: "Queue" }), ...rows);
+    return element(
+      "section",
+      { class: "queues", attributes: { "aria-label": "Queue" } },
+      element("h4", { text: "Queue" }),
+      ...rows,
+    );
   }
 
   // -- actions ----------------------------------------------------------------------------------------
@@ -105,7 +200,8 @@ export class AssistCard {
     const own = [this.switch, this.start, this.train].includes(focused);
     try {
       await this.on.ask("assist", { do: what, ...settings });
-      if (own && (focused.hidden || focused.disabled)) (this.state.on ? this.switch : this.start).focus({ preventScroll: true });
+      if (own && (focused.hidden || focused.disabled))
+        (this.state.on ? this.switch : this.start).focus({ preventScroll: true });
       return true;
     } catch (error) {
       this.on.said(error.message, { kind: "error" });
@@ -120,30 +216,89 @@ export class AssistCard {
 
   _openSettings() {
     const { target, budget, test } = this.state;
-    const choice = (name, entries, value) => element(
-      "select", { data: { choice: name }, attributes: { "aria-label": name } },
-      ...entries.map(([own, text]) => element("option", { value: own, text, selected: String(own) === String(value) })),
-    );
+    const choice = (name, entries, value) =>
+      element(
+        "select",
+        { data: { choice: name }, attributes: { "aria-label": name } },
+        ...entries.map(([own, text]) =>
+          element("option", { value: own, text, selected: String(own) === String(value) }),
+        ),
+      );
     const targets = [...new Set([...TARGETS, target])].sort().map((own) => [own, percentText(own)]);
-    const budgets = Object.entries(BUDGETS[budget] || !budget ? BUDGETS : { [budget]: budget, ...BUDGETS });
-    const [aim, time] = [choice("target", targets, target), choice("budget", budgets, budget ?? "2min")];
+    const budgets = Object.entries(
+      BUDGETS[budget] || !budget ? BUDGETS : { [budget]: budget, ...BUDGETS },
+    );
+    const [aim, time] = [
+      choice("target", targets, target),
+      choice("budget", budgets, budget ?? "2min"),
+    ];
     aim.dataset.first = "";
-    const box = element("input", { type: "checkbox", checked: Boolean(test), data: { choice: "test" } });
+    const box = element("input", {
+      type: "checkbox",
+      checked: Boolean(test),
+      data: { choice: "test" },
+    });
     const save = async () => {
-      if (await this._do("start", { target: Number(aim.value), budget: time.value, test: box.checked })) this.panel.close();
+      if (
+        await this._do("start", {
+          target: Number(aim.value),
+          budget: time.value,
+          test: box.checked,
+        })
+      )
+        this.panel.close();
     };
-    const row = (words, field, more) => element("p", {}, element("label", {}, words, element("span", { class: "menu" }, field)), element("span", { class: "faint", text: ` ${more}` }));
+    const row = (words, field, more) =>
+      element(
+        "p",
+        {},
+        element("label", {}, words, element("span", { class: "menu" }, field)),
+        element("span", { class: "faint", text: ` ${more}` }),
+      );
     this._openPanel(
-      this.settings, "Settings of assist", row("Promise: ", aim, "of the predictions shown are right"), row("Training: ", time, "at most, for each run"),
-      element("p", {}, element("label", { class: "choice-box" }, box, element("span", { text: "Help with test images, too" }))),
-      element("p", { class: "faint", text: "A test set labelled with the model's help flatters the model. Every report then says so." }),
-      element("div", { class: "choices" }, button("Save", save, { class: "primary" }), button("Cancel", () => this.panel.close())),
+      this.settings,
+      "Settings of assist",
+      row("Promise: ", aim, "of the predictions shown are right"),
+      row("Training: ", time, "at most, for each run"),
+      element(
+        "p",
+        {},
+        element(
+          "label",
+          { class: "choice-box" },
+          box,
+          element("span", { text: "Help with test images, too" }),
+        ),
+      ),
+      element("p", {
+        class: "faint",
+        text: "A test set labelled with the model's help flatters the model. Every report then says so.",
+      }),
+      element(
+        "div",
+        { class: "choices" },
+        button("Save", save, { class: "primary" }),
+        button("Cancel", () => this.panel.close()),
+      ),
     );
   }
 
   async _askRest() {
-    const stays = element("p", { class: "faint", text: "Training on the labels that people gave…", attributes: { role: "status" } });
-    this._openPanel(this.rest, "Label the rest", stays, element("div", { class: "choices" }, button("Close", () => this.panel.close(), { data: { first: "" } })));
+    const stays = element("p", {
+      class: "faint",
+      text: "Training on the labels that people gave…",
+      attributes: { role: "status" },
+    });
+    this._openPanel(
+      this.rest,
+      "Label the rest",
+      stays,
+      element(
+        "div",
+        { class: "choices" },
+        button("Close", () => this.panel.close(), { data: { first: "" } }),
+      ),
+    );
     this.asking = stays;
     try {
       await this.on.ask("assist rest", {});
@@ -160,12 +315,36 @@ export class AssistCard {
     if (error && error !== this.state?.error) this.on.said(error, { kind: "error" });
     if (!asking || !rest) return;
     const { text, images, labels } = rest;
-    const each = labels.map(([label, count]) => element("li", {}, element("bdi", { text: label }), `: ${numeral(count)}`));
-    const apply = images ? [button(`Label ${counted(images, "image")}`, () => this._applyRest(), { class: "primary", data: { first: "" } })] : [];
-    const more = "These labels are marked as the model's. Training leaves them out unless you ask for them. One undo takes all of them back.";
+    const each = labels.map(([label, count]) =>
+      element("li", {}, element("bdi", { text: label }), `: ${numeral(count)}`),
+    );
+    const apply = images
+      ? [
+          button(`Label ${counted(images, "image")}`, () => this._applyRest(), {
+            class: "primary",
+            data: { first: "" },
+          }),
+        ]
+      : [];
+    const more =
+      "These labels are marked as the model's. Training leaves them out unless you ask " +
+      "for them. One undo takes all of them back.";
     this._openPanel(
-      this.rest, "Label the rest", element("p", { text }), element("ul", { class: "losses" }, ...each), ...(images ? [element("p", { class: "faint", text: more })] : []),
-      element("div", { class: "choices" }, ...apply, button(images ? "Cancel" : "Close", () => this.panel.close(), images ? {} : { data: { first: "" } })),
+      this.rest,
+      "Label the rest",
+      element("p", { text }),
+      element("ul", { class: "losses" }, ...each),
+      ...(images ? [element("p", { class: "faint", text: more })] : []),
+      element(
+        "div",
+        { class: "choices" },
+        ...apply,
+        button(
+          images ? "Cancel" : "Close",
+          () => this.panel.close(),
+          images ? {} : { data: { first: "" } },
+        ),
+      ),
     );
   }
 
@@ -214,7 +393,8 @@ export class AssistCard {
       fill(bar, shares[kind] ?? 0);
       setText(link, numeral(count));
       link.disabled = !count;
-      link.title = link.ariaLabel = `Show ${counted(count, "image")}: ${ASSIST_QUEUES[kind].join(", ")}`;
+      link.title =
+        link.ariaLabel = `Show ${counted(count, "image")}: ${ASSIST_QUEUES[kind].join(", ")}`;
     }
     this._drawAdvice(state);
   }
@@ -241,53 +421,121 @@ export class AssistCard {
     setText(this.measured[1], measured);
     setText(this.measured[2], of);
     const { promise, accepted, corrected, target, left } = state;
-    const missing = promise ? state.missing.filter(([, more]) => more <= (left ?? Infinity)) : []; // without a promise, all labels are missing
-    const drawn = JSON.stringify([promise, missing, accepted, corrected, target, this.labels.map(([label]) => label)]);
+    // without a promise, all labels are missing
+    const missing = promise ? state.missing.filter(([, more]) => more <= (left ?? Infinity)) : [];
+    const drawn = JSON.stringify([
+      promise,
+      missing,
+      accepted,
+      corrected,
+      target,
+      this.labels.map(([label]) => label),
+    ]);
     if (drawn === this.drawn) return; // so that a focused link remains
     this.drawn = drawn;
     this._drawInterval(promise, target);
-    const links = missing.slice(0, MOST_MISSING).flatMap(([label, more], index) => [
-      index ? "; " : " ", element("bdi", {}, this._labelLink(label)), index ? `: ${numeral(more)} more` : ` not yet: ${counted(more, "more label", "more labels")} until it can be trusted`,
-    ]);
-    const others = missing.length > MOST_MISSING ? `; and ${counted(missing.length - MOST_MISSING, "other label")}` : "";
-    const answered = accepted || corrected ? `${numeral(accepted)} accepted as shown, ${numeral(corrected)} corrected.` : "Nothing accepted or corrected yet.";
-    const shown = promise ? ` Surer than ${promise.threshold.toFixed(2)} is shown${missing.length ? ";" : "."}` : "";
-    this.answers.replaceChildren(answered, shown, ...links, `${others}${missing.length ? "." : ""}`);
+    const links = missing
+      .slice(0, MOST_MISSING)
+      .flatMap(([label, more], index) => [
+        index ? "; " : " ",
+        element("bdi", {}, this._labelLink(label)),
+        index
+          ? `: ${numeral(more)} more`
+          : ` not yet: ${counted(more, "more label", "more labels")} until it can be trusted`,
+      ]);
+    const others =
+      missing.length > MOST_MISSING
+        ? `; and ${counted(missing.length - MOST_MISSING, "other label")}`
+        : "";
+    const answered =
+      accepted || corrected
+        ? `${numeral(accepted)} accepted as shown, ${numeral(corrected)} corrected.`
+        : "Nothing accepted or corrected yet.";
+    const shown = promise
+      ? ` Surer than ${promise.threshold.toFixed(2)} is shown${missing.length ? ";" : "."}`
+      : "";
+    this.answers.replaceChildren(
+      answered,
+      shown,
+      ...links,
+      `${others}${missing.length ? "." : ""}`,
+    );
   }
 
   _labelLink(label) {
     if (!this.labels.some(([own]) => own === label)) return label;
-    return button(label, () => this.on.open("train", { label }, `train, ${isolated(label)}`), { class: "plain link", data: { figure: `missing ${label}` } });
+    return button(label, () => this.on.open("train", { label }, `train, ${isolated(label)}`), {
+      class: "plain link",
+      data: { figure: `missing ${label}` },
+    });
   }
 
   _drawInterval(promise, target) {
     const start = axisStart(target, promise?.low);
     const at = (share) => `${(100 * Math.max(0, share - start)) / (1 - start)}%`;
-    const line = (kind, from, to, y = [14, 14]) => svgElement("line", { class: kind, x1: at(from), x2: at(to), y1: y[0], y2: y[1] });
-    const words = promise ? `measured ${percentText(promise.right / promise.shown)}, between ${percentText(promise.low)} and ${percentText(promise.high)}; promised ${percentText(target)}` : `nothing measured yet; to be promised: ${percentText(target)}`;
+    const line = (kind, from, to, y = [14, 14]) =>
+      svgElement("line", { class: kind, x1: at(from), x2: at(to), y1: y[0], y2: y[1] });
+    const words = promise
+      ? `measured ${percentText(promise.right / promise.shown)}, between ` +
+        `${percentText(promise.low)} and ${percentText(promise.high)}; promised ` +
+        `${percentText(target)}`
+      : `nothing measured yet; to be promised: ${percentText(target)}`;
     this.chart.setAttribute("aria-label", words);
-    const tick = (share, anchor) => svgText(at(share), 40, percentText(share), { "text-anchor": anchor });
+    const tick = (share, anchor) =>
+      svgText(at(share), 40, percentText(share), { "text-anchor": anchor });
     this.chart.replaceChildren(
-      svgElement("rect", { class: "promised", x: at(target), y: 8, width: at(1 - target + start), height: 12 }), line("axis", start, 1),
-      ...(promise ? [line("range", promise.low, promise.high), svgElement("circle", { class: "point", cx: at(promise.right / promise.shown), cy: 14, r: 5 })] : []),
-      line("aim", target, target, [4, 24]), tick(start, "start"), tick(target, "middle"), tick(1, "end"),
+      svgElement("rect", {
+        class: "promised",
+        x: at(target),
+        y: 8,
+        width: at(1 - target + start),
+        height: 12,
+      }),
+      line("axis", start, 1),
+      ...(promise
+        ? [
+            line("range", promise.low, promise.high),
+            svgElement("circle", {
+              class: "point",
+              cx: at(promise.right / promise.shown),
+              cy: 14,
+              r: 5,
+            }),
+          ]
+        : []),
+      line("aim", target, target, [4, 24]),
+      tick(start, "start"),
+      tick(target, "middle"),
+      tick(1, "end"),
     );
   }
 
   // The last line has the advice or, more important, why there is no training.
   _drawAdvice({ advice: latest, left, error, elsewhere, running }) {
-    const advice = left !== 0 || !latest ? latest : { text: "All training images are labelled or skipped." };
-    const trouble = error || (elsewhere && !running ? "Another kernel trains this project. Its results are shown here as soon as they are ready." : "");
+    const advice =
+      left !== 0 || !latest ? latest : { text: "All training images are labelled or skipped." };
+    const trouble =
+      error ||
+      (elsewhere && !running
+        ? "Another kernel trains this project. Its results are shown here as soon as they are ready."
+        : "");
     const known = JSON.stringify([advice, trouble, this.labels]);
     if (known === this.said) return;
     this.said = known;
     const { before, gain, interval, label, after } = adviceParts(advice);
     this.advice.classList.toggle("error", Boolean(error));
     const colors = this.labels.map(([own, color]) => ({ label: own, color }));
-    const parts = gain === undefined ? [before] : [
-      `${before} `, element("strong", { text: gain }), " ", element("span", { class: "faint", text: interval }),
-      ...(label ? [", mostly for ", chip(label, colorOf(label, colors))] : []), after,
-    ];
+    const parts =
+      gain === undefined
+        ? [before]
+        : [
+            `${before} `,
+            element("strong", { text: gain }),
+            " ",
+            element("span", { class: "faint", text: interval }),
+            ...(label ? [", mostly for ", chip(label, colorOf(label, colors))] : []),
+            after,
+          ];
     this.words.replaceChildren(...(trouble ? [trouble] : parts));
     show(this.asked, !trouble && Boolean(advice?.more));
     setText(this.asked, advice?.more ? `Label these ${numeral(advice.more)}` : "");

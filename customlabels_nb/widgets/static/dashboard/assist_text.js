@@ -39,11 +39,28 @@ export function nextParts({ running, next, every, new: labels }) {
   if (running) {
     const { phase, done, total } = running;
     const share = total ? done / total : 0;
-    return { before: "", large: phase, after: "now", share, caption: total ? `${numeral(done)} of ${numeral(total)}` : done ? `${numeral(done)} so far` : "starting…" };
+    return {
+      before: "",
+      large: phase,
+      after: "now",
+      share,
+      caption: total
+        ? `${numeral(done)} of ${numeral(total)}`
+        : done
+          ? `${numeral(done)} so far`
+          : "starting…",
+    };
   }
   const caption = `${numeral(labels)} of ${numeral(every)} new since the last`;
-  if (next <= 0) return { before: "", large: "soon", after: "with the labels so far", share: 1, caption };
-  return { before: "after", large: numeral(next), after: `more ${next === 1 ? "label" : "labels"}`, share: Math.min(1, labels / Math.max(1, every)), caption };
+  if (next <= 0)
+    return { before: "", large: "soon", after: "with the labels so far", share: 1, caption };
+  return {
+    before: "after",
+    large: numeral(next),
+    after: `more ${next === 1 ? "label" : "labels"}`,
+    share: Math.min(1, labels / Math.max(1, every)),
+    caption,
+  };
 }
 
 // Return [name, amount, time, state] of each step, of the running training or else of the last one.
@@ -51,9 +68,20 @@ export function stepRows({ running, steps }) {
   const at = running ? STEPS.indexOf(running.phase) : STEPS.length;
   const last = Object.fromEntries(steps.map((step) => [step.phase, step]));
   return STEPS.map((name, index) => {
-    if (running) return [name, "", index < at ? "done" : index === at ? "running" : "", index === at ? "current" : ""];
+    if (running)
+      return [
+        name,
+        "",
+        index < at ? "done" : index === at ? "running" : "",
+        index === at ? "current" : "",
+      ];
     const step = last[name];
-    return [name, step ? `${numeral(step.count)} ${step.unit}` : "", step ? tookText(index === 0 && step.seconds < 0.1 ? 0 : step.seconds) : "–", ""];
+    return [
+      name,
+      step ? `${numeral(step.count)} ${step.unit}` : "",
+      step ? tookText(index === 0 && step.seconds < 0.1 ? 0 : step.seconds) : "–",
+      "",
+    ];
   });
 }
 
@@ -62,12 +90,38 @@ export function promiseParts({ promise, needed, target, left }) {
   if (promise) {
     const { right, shown, low, high } = promise;
     const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
-    return { large: `≥ ${percentText(target)}`, after: "right", faint: "promised for what is shown", measured: shareText(right, shown), of: `of ${counted(shown, "check image")} ${interval}` };
+    return {
+      large: `≥ ${percentText(target)}`,
+      after: "right",
+      faint: "promised for what is shown",
+      measured: shareText(right, shown),
+      of: `of ${counted(shown, "check image")} ${interval}`,
+    };
   }
   const until = `in the queue assist until predictions can be trusted at ${percentText(target)}`;
-  if (needed === null || needed === undefined) return { large: "not yet", after: "", faint: `too many errors to promise ${percentText(target)}`, measured: "", of: "nothing is shown before a promise can be kept" };
-  if (needed > (left ?? Infinity)) return { large: "not yet", after: "", faint: `too few images left to promise ${percentText(target)}`, measured: "", of: `about ${counted(needed, "more label")} would be needed` };
-  return { large: numeral(needed), after: `more ${needed === 1 ? "label" : "labels"}`, faint: "", measured: "", of: until };
+  if (needed === null || needed === undefined)
+    return {
+      large: "not yet",
+      after: "",
+      faint: `too many errors to promise ${percentText(target)}`,
+      measured: "",
+      of: "nothing is shown before a promise can be kept",
+    };
+  if (needed > (left ?? Infinity))
+    return {
+      large: "not yet",
+      after: "",
+      faint: `too few images left to promise ${percentText(target)}`,
+      measured: "",
+      of: `about ${counted(needed, "more label")} would be needed`,
+    };
+  return {
+    large: numeral(needed),
+    after: `more ${needed === 1 ? "label" : "labels"}`,
+    faint: "",
+    measured: "",
+    of: until,
+  };
 }
 
 // Return the first value of the axis on which a precision and its target are drawn. It ends at 1.
@@ -78,18 +132,24 @@ export function axisStart(target, low = target) {
 
 // Return the label that the advice is about, with the words around it.
 export function adviceParts(advice) {
-  if (!advice) return { before: "Advice follows with the first trainings.", label: null, after: "" };
+  if (!advice)
+    return { before: "Advice follows with the first trainings.", label: null, after: "" };
   const { more, gain, low, high, label, minutes, text } = advice;
   if (!Number.isFinite(gain)) return { before: text ?? "", label: null, after: "" };
   const pace = minutes ? `; about ${counted(Math.round(minutes) || 1, "minute")} at your pace` : "";
   return {
-    before: `The next ${numeral(more)} ${more === 1 ? "label" : "labels"} would raise F1 by`, gain: gain.toFixed(2), interval: `(${low.toFixed(2)}–${high.toFixed(2)})`,
-    label: label ?? null, after: `${pace}.`,
+    before: `The next ${numeral(more)} ${more === 1 ? "label" : "labels"} would raise F1 by`,
+    gain: gain.toFixed(2),
+    interval: `(${low.toFixed(2)}–${high.toFixed(2)})`,
+    label: label ?? null,
+    after: `${pace}.`,
   };
 }
 
 // Return the length of each queue's bar, relative to the longest.
 export function queueShares(queues) {
   const most = Math.max(1, ...Object.values(queues));
-  return Object.fromEntries(Object.entries(queues).map(([name, count]) => [name, count ? Math.max(0.03, count / most) : 0]));
+  return Object.fromEntries(
+    Object.entries(queues).map(([name, count]) => [name, count ? Math.max(0.03, count / most) : 0]),
+  );
 }

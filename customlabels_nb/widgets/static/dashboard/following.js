@@ -9,13 +9,20 @@ import { counted } from "./text.js";
 
 const FOLLOW_EACH = 2_000;
 
-// A subclass has build(), which returns the nodes above the foot, greeting() and known() (content of "hello" and "follow"),
+// A subclass has build(), which returns the nodes above the foot, greeting() and known() (content of "hello" and
+// "follow"),
 // take(news), draw() and, while numbers are missing, `reading`.
 export class FollowingScreen {
   constructor(model, el, { kind, title, hints }) {
     this.model = model;
     this.request = makeRequester(model, { patience: 30_000 }); // milliseconds; a large gallery takes time to open
-    this.root = keepKeys(element("div", { class: `clnb clnb-dashboard loading ${kind}`, tabIndex: -1, attributes: { role: "region", "aria-label": title } }));
+    this.root = keepKeys(
+      element("div", {
+        class: `clnb clnb-dashboard loading ${kind}`,
+        tabIndex: -1,
+        attributes: { role: "region", "aria-label": title },
+      }),
+    );
     this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.tooltip = new Tooltip(this.root);
@@ -23,10 +30,23 @@ export class FollowingScreen {
     this.summary = element("span", { class: "faint summary" });
     this.empty = element("div", { class: "empty", hidden: true });
     this.below = element("span", { class: "below" });
-    this.closer = element("button", { type: "button", class: "plain", text: "Close gallery", hidden: true, on: { click: () => this._closeGallery() } });
+    this.closer = element("button", {
+      type: "button",
+      class: "plain",
+      text: "Close gallery",
+      hidden: true,
+      on: { click: () => this._closeGallery() },
+    });
     this.hints = element("span", { class: "hints", text: hints });
     this.state = element("span", { class: "state saved" });
-    this.footer = element("div", { class: "band foot" }, this.below, this.closer, this.hints, this.state);
+    this.footer = element(
+      "div",
+      { class: "band foot" },
+      this.below,
+      this.closer,
+      this.hints,
+      this.state,
+    );
     this.root.append(...this.build(), this.footer, this.panel.node, this.tooltip.node);
     el.append(this.root);
     this.onPush = (message) => {
@@ -53,7 +73,10 @@ export class FollowingScreen {
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      this.explain(gone ? "The kernel does not respond. Run the cell again to continue." : error.message, { label: "Try again", run: () => this._hello() });
+      this.explain(
+        gone ? "The kernel does not respond. Run the cell again to continue." : error.message,
+        { label: "Try again", run: () => this._hello() },
+      );
     } finally {
       this.root.classList.remove("loading");
     }
@@ -78,7 +101,11 @@ export class FollowingScreen {
       if (this.closed) return;
       if (error instanceof KernelGone) {
         this.tellState(false);
-        this.notices.say("gone", "The kernel does not respond. These numbers may be outdated. Run the cell again to continue.", { kind: "error" });
+        this.notices.say(
+          "gone",
+          "The kernel does not respond. These numbers may be outdated. Run the cell again to continue.",
+          { kind: "error" },
+        );
       } else this.notices.say("gone", error.message, { kind: "error" });
     }
     this.followSoon();
@@ -119,7 +146,9 @@ export class FollowingScreen {
 
   // The gallery is a separate widget next to this one in their box. It is rendered a moment later.
   _scrollToGallery(tries = 20) {
-    const gallery = this.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
+    const gallery = this.root
+      .closest(".widget-vbox")
+      ?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
     if (gallery) gallery.scrollIntoView({ block: "nearest" });
     else if (tries && !this.closed) setTimeout(() => this._scrollToGallery(tries - 1), 100);
   }
@@ -134,7 +163,12 @@ export class FollowingScreen {
   // -- painting ---------------------------------------------------------------------------------------
   explain(text, step = null) {
     show(this.empty, true);
-    this.empty.replaceChildren(element("p", { text }), ...(step ? [element("button", { type: "button", text: step.label, on: { click: step.run } })] : []));
+    this.empty.replaceChildren(
+      element("p", { text }),
+      ...(step
+        ? [element("button", { type: "button", text: step.label, on: { click: step.run } })]
+        : []),
+    );
   }
 
   tellState(isAlive) {

@@ -6,7 +6,13 @@ import { curvePath, niceRange } from "../training_view/curves.js";
 import { agoText } from "./assist_text.js";
 import { numeral, shareText, slotCaption } from "./text.js";
 
-export const STATE_NAMES = { done: "done", review: "to review", working: "being answered", waiting: "waiting", skipped: "skipped" };
+export const STATE_NAMES = {
+  done: "done",
+  review: "to review",
+  working: "being answered",
+  waiting: "waiting",
+  skipped: "skipped",
+};
 const BAR_HEIGHT = 20;
 const CHART_HEIGHT = 170;
 const MARGIN = { left: 34, right: 46, top: 10, bottom: 22 };
@@ -22,14 +28,22 @@ export function intervalText(low, high) {
 
 // "now" for somebody who was here in the last minute.
 export function seenText(microseconds, now = Date.now()) {
-  return microseconds === null ? "never" : agoText(new Date(microseconds / 1000).toISOString(), now).replace("just now", "now");
+  return microseconds === null
+    ? "never"
+    : agoText(new Date(microseconds / 1000).toISOString(), now).replace("just now", "now");
 }
 
 // Describe what the job asks for: "300 images · 3 answers each, at most 5 · 30 people".
 export function settingsText({ images, settings, people }) {
   const { annotators, most } = settings;
-  const answers = `${numeral(annotators)} ${annotators === 1 ? "answer" : "answers"} each${most > annotators ? `, at most ${most}` : ""}`;
-  return [`${numeral(images)} ${images === 1 ? "image" : "images"}`, answers, ...(people ? [`${numeral(people.length)} ${people.length === 1 ? "person" : "people"}`] : [])].join(" · ");
+  const answers =
+    `${numeral(annotators)} ${annotators === 1 ? "answer" : "answers"} ` +
+    `each${most > annotators ? `, at most ${most}` : ""}`;
+  return [
+    `${numeral(images)} ${images === 1 ? "image" : "images"}`,
+    answers,
+    ...(people ? [`${numeral(people.length)} ${people.length === 1 ? "person" : "people"}`] : []),
+  ].join(" · ");
 }
 
 // Return [left, width] of an interval on a track from 0 to 1, as percentages.
@@ -40,8 +54,14 @@ export function spanOn(low, high) {
 
 // Draw a value on a track from 0 to 1, with its interval.
 export function track(value, low = null, high = null) {
-  const place = (kind, [left, width]) => element("i", { class: kind, style: { left: `${left}%`, width: `${width}%` } });
-  return element("span", { class: "track", attributes: { "aria-hidden": "true" } }, low !== null ? place("range", spanOn(low, high)) : null, value !== null ? place("point", spanOn(value, value)) : null);
+  const place = (kind, [left, width]) =>
+    element("i", { class: kind, style: { left: `${left}%`, width: `${width}%` } });
+  return element(
+    "span",
+    { class: "track", attributes: { "aria-hidden": "true" } },
+    low !== null ? place("range", spanOn(low, high)) : null,
+    value !== null ? place("point", spanOn(value, value)) : null,
+  );
 }
 
 export class StateBar {
@@ -55,13 +75,38 @@ export class StateBar {
   draw(states, width) {
     const names = Object.keys(STATE_NAMES);
     const total = names.reduce((sum, state) => sum + states[state], 0);
-    const spans = stackedSpans(names.map((state) => states[state]), width);
-    const chart = svgElement("svg", { class: "chart", width, height: BAR_HEIGHT, role: "group", "aria-label": "States of the images" });
-    chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width, height: BAR_HEIGHT, rx: 3 }));
+    const spans = stackedSpans(
+      names.map((state) => states[state]),
+      width,
+    );
+    const chart = svgElement("svg", {
+      class: "chart",
+      width,
+      height: BAR_HEIGHT,
+      role: "group",
+      "aria-label": "States of the images",
+    });
+    chart.append(
+      svgElement("rect", { class: "track", x: 0, y: 0, width, height: BAR_HEIGHT, rx: 3 }),
+    );
     names.forEach((state, index) => {
       const [x, length] = spans[index];
-      const said = `${numeral(states[state])} of ${numeral(total)} ${STATE_NAMES[state]} (${shareText(states[state], total)})`;
-      if (length) chart.append(bar({ x, y: 0, width: length, height: BAR_HEIGHT, key: state, kind: `of-${state}`, said, onOpen: () => this.open(state) }));
+      const said =
+        `${numeral(states[state])} of ${numeral(total)} ${STATE_NAMES[state]} ` +
+        `(${shareText(states[state], total)})`;
+      if (length)
+        chart.append(
+          bar({
+            x,
+            y: 0,
+            width: length,
+            height: BAR_HEIGHT,
+            key: state,
+            kind: `of-${state}`,
+            said,
+            onOpen: () => this.open(state),
+          }),
+        );
     });
     this.marks.replace(this.node, chart);
   }
@@ -69,21 +114,66 @@ export class StateBar {
 
 // Chart of [time, value, low, high] with a band for the intervals.
 export function agreementChart(course, width) {
-  const chart = svgElement("svg", { class: "chart course", width, height: CHART_HEIGHT, role: "img", "aria-label": `Agreement over time: ${course.map(([, value]) => decimals(value)).join(", ")}` });
+  const chart = svgElement("svg", {
+    class: "chart course",
+    width,
+    height: CHART_HEIGHT,
+    role: "img",
+    "aria-label": `Agreement over time: ${course.map(([, value]) => decimals(value)).join(", ")}`,
+  });
   const [first, last] = [course[0][0], course.at(-1)[0]];
   const range = niceRange(Math.min(...course.map(([, value, low]) => low ?? value ?? 1)), 1);
-  const x = (time) => MARGIN.left + ((time - first) / Math.max(1, last - first)) * (width - MARGIN.left - MARGIN.right);
-  const y = (value) => CHART_HEIGHT - MARGIN.bottom - ((value - range.low) / (range.high - range.low)) * (CHART_HEIGHT - MARGIN.top - MARGIN.bottom);
+  const x = (time) =>
+    MARGIN.left +
+    ((time - first) / Math.max(1, last - first)) * (width - MARGIN.left - MARGIN.right);
+  const y = (value) =>
+    CHART_HEIGHT -
+    MARGIN.bottom -
+    ((value - range.low) / (range.high - range.low)) * (CHART_HEIGHT - MARGIN.top - MARGIN.bottom);
   for (const tick of range.ticks) {
-    chart.append(svgElement("path", { class: "grid-line", d: `M${MARGIN.left} ${y(tick)}H${width - MARGIN.right}` }), svgText(MARGIN.left - 6, y(tick) + 4, String(tick), { class: "scale", "text-anchor": "end" }));
+    chart.append(
+      svgElement("path", {
+        class: "grid-line",
+        d: `M${MARGIN.left} ${y(tick)}H${width - MARGIN.right}`,
+      }),
+      svgText(MARGIN.left - 6, y(tick) + 4, String(tick), { class: "scale", "text-anchor": "end" }),
+    );
   }
   const known = course.filter(([, , low]) => low !== null);
-  const edge = [...known.map(([time, , , high]) => [time, high]), ...known.map(([time, , low]) => [time, low]).reverse()];
-  if (known.length > 1) chart.append(svgElement("path", { class: "within", d: `M${edge.map(([time, value]) => `${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("L")}Z` }));
-  chart.append(svgElement("path", { class: "curve", d: curvePath(course.map(([time, value]) => [time, 0, value]), x, y) }));
+  const edge = [
+    ...known.map(([time, , , high]) => [time, high]),
+    ...known.map(([time, , low]) => [time, low]).reverse(),
+  ];
+  if (known.length > 1)
+    chart.append(
+      svgElement("path", {
+        class: "within",
+        d: `M${edge.map(([time, value]) => `${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("L")}Z`,
+      }),
+    );
+  chart.append(
+    svgElement("path", {
+      class: "curve",
+      d: curvePath(
+        course.map(([time, value]) => [time, 0, value]),
+        x,
+        y,
+      ),
+    }),
+  );
   const [time, value] = course.findLast(([, own]) => own !== null) ?? [];
-  if (time !== undefined) chart.append(svgElement("circle", { class: "latest", cx: x(time), cy: y(value), r: 4 }), svgText(x(time) + 9, y(value) + 4, decimals(value), { class: "value" }));
+  if (time !== undefined)
+    chart.append(
+      svgElement("circle", { class: "latest", cx: x(time), cy: y(value), r: 4 }),
+      svgText(x(time) + 9, y(value) + 4, decimals(value), { class: "value" }),
+    );
   const unit = last - first > LONG ? "day" : "hour";
-  chart.append(svgText(MARGIN.left, CHART_HEIGHT - 5, slotCaption(first, unit), { class: "scale" }), svgText(width - MARGIN.right, CHART_HEIGHT - 5, slotCaption(last, unit), { class: "scale", "text-anchor": "end" }));
+  chart.append(
+    svgText(MARGIN.left, CHART_HEIGHT - 5, slotCaption(first, unit), { class: "scale" }),
+    svgText(width - MARGIN.right, CHART_HEIGHT - 5, slotCaption(last, unit), {
+      class: "scale",
+      "text-anchor": "end",
+    }),
+  );
   return chart;
 }

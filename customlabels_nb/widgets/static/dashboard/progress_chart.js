@@ -11,34 +11,82 @@ export class ProgressChart {
   constructor(tooltip, open) {
     this.open = open;
     this.table = element("div", { class: "progress-table" });
-    this.node = element("section", { class: "progress-of", attributes: { "aria-label": "Progress" } }, this.table);
+    this.node = element(
+      "section",
+      { class: "progress-of", attributes: { "aria-label": "Progress" } },
+      this.table,
+    );
     this.marks = new Marks(this.node, tooltip);
   }
 
   draw({ statuses }, width) {
     const space = Math.max(60, width < 620 ? width - 90 : width - 470);
-    const heads = Object.entries(STATUS_NAMES).map(([status, name]) => element(
-      "span", { class: "head" }, element("i", { class: `swatch ${status}`, attributes: { "aria-hidden": "true" } }), element("span", { text: name }),
-    ));
+    const heads = Object.entries(STATUS_NAMES).map(([status, name]) =>
+      element(
+        "span",
+        { class: "head" },
+        element("i", { class: `swatch ${status}`, attributes: { "aria-hidden": "true" } }),
+        element("span", { text: name }),
+      ),
+    );
     const rows = SIDES.flatMap((split) => this._row(split, statuses[split], space));
-    this.marks.replace(this.table, element("span", { class: "head side" }), element("span", { class: "head" }), element("span", { class: "head" }), ...heads, ...rows);
+    this.marks.replace(
+      this.table,
+      element("span", { class: "head side" }),
+      element("span", { class: "head" }),
+      element("span", { class: "head" }),
+      ...heads,
+      ...rows,
+    );
   }
 
   _row(split, counts, space) {
     const names = Object.keys(STATUS_NAMES);
     const total = names.reduce((sum, status) => sum + counts[status], 0);
-    const spans = stackedSpans(names.map((status) => counts[status]), space);
-    const words = (status) => `${split}: ${numeral(counts[status])} ${STATUS_NAMES[status]} of ${numeral(total)} (${shareText(counts[status], total)})`;
-    const chart = svgElement("svg", { class: "chart", width: space, height: BAR_HEIGHT, role: "group", "aria-label": `Progress of ${split}` });
-    chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: BAR_HEIGHT, rx: 3 }));
+    const spans = stackedSpans(
+      names.map((status) => counts[status]),
+      space,
+    );
+    const words = (status) =>
+      `${split}: ${numeral(counts[status])} ${STATUS_NAMES[status]} of ${numeral(total)} ` +
+      `(${shareText(counts[status], total)})`;
+    const chart = svgElement("svg", {
+      class: "chart",
+      width: space,
+      height: BAR_HEIGHT,
+      role: "group",
+      "aria-label": `Progress of ${split}`,
+    });
+    chart.append(
+      svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: BAR_HEIGHT, rx: 3 }),
+    );
     names.forEach((status, index) => {
       const [x, length] = spans[index];
-      if (length) chart.append(bar({ x, y: 0, width: length, height: BAR_HEIGHT, key: `${split} ${status}`, kind: status, said: words(status), onOpen: () => this.open(split, { show: status }, words(status)) }));
+      if (length)
+        chart.append(
+          bar({
+            x,
+            y: 0,
+            width: length,
+            height: BAR_HEIGHT,
+            key: `${split} ${status}`,
+            kind: status,
+            said: words(status),
+            onOpen: () => this.open(split, { show: status }, words(status)),
+          }),
+        );
     });
-    const numbers = names.map((status) => element("button", {
-      type: "button", class: "plain number", text: numeral(counts[status]), disabled: !counts[status], title: `Show images: ${words(status)}`,
-      data: { figure: `${split} ${status}` }, on: { click: () => this.open(split, { show: status }, words(status)) },
-    }));
+    const numbers = names.map((status) =>
+      element("button", {
+        type: "button",
+        class: "plain number",
+        text: numeral(counts[status]),
+        disabled: !counts[status],
+        title: `Show images: ${words(status)}`,
+        data: { figure: `${split} ${status}` },
+        on: { click: () => this.open(split, { show: status }, words(status)) },
+      }),
+    );
     return [
       element("span", { class: "side", text: split }),
       element("span", { class: "track-cell" }, chart),

@@ -1,7 +1,12 @@
 // Format numbers and times of the dashboard. Times are in microseconds since 1970.
 
 export const SIDES = ["train", "test"];
-export const STATUS_NAMES = { labelled: "labelled", needs_review: "to review", skipped: "skipped", unlabelled: "unlabelled" };
+export const STATUS_NAMES = {
+  labelled: "labelled",
+  needs_review: "to review",
+  skipped: "skipped",
+  unlabelled: "unlabelled",
+};
 
 export function numeral(value) {
   return value.toLocaleString("en");
@@ -33,17 +38,28 @@ export function paceText(imagesPerHour) {
 const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
 export function momentText(microseconds) {
-  return new Date(microseconds / 1000).toLocaleString("en", { day: "numeric", month: "short", year: "numeric", ...MINUTE });
+  return new Date(microseconds / 1000).toLocaleString("en", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    ...MINUTE,
+  });
 }
 
 export function slotText(microseconds, unit) {
   const at = new Date(microseconds / 1000);
-  if (unit === "day") return at.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" });
+  if (unit === "day")
+    return at.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" });
   const end = new Date(microseconds / 1000 + 3_600_000);
-  return `${at.toLocaleString("en", { day: "numeric", month: "short", ...MINUTE })} – ${end.toLocaleTimeString("en", MINUTE)}`;
+  return (
+    `${at.toLocaleString("en", { day: "numeric", month: "short", ...MINUTE })} – ` +
+    `${end.toLocaleTimeString("en", MINUTE)}`
+  );
 }
 
 export function slotCaption(microseconds, unit) {
   const at = new Date(microseconds / 1000);
-  return unit === "day" ? at.toLocaleDateString("en", { day: "numeric", month: "short" }) : at.toLocaleTimeString("en", MINUTE);
+  return unit === "day"
+    ? at.toLocaleDateString("en", { day: "numeric", month: "short" })
+    : at.toLocaleTimeString("en", MINUTE);
 }

@@ -1,6 +1,15 @@
 // Labelling activity: images by hour or day, and by person.
 
-import { Marks, bar, barLength, captionedSlots, niceTicks, stackedSpans, svgElement, svgText } from "../shared/charts.js";
+import {
+  Marks,
+  bar,
+  barLength,
+  captionedSlots,
+  niceTicks,
+  stackedSpans,
+  svgElement,
+  svgText,
+} from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
 import { SIDES, counted, isolated, numeral, paceText, slotCaption, slotText } from "./text.js";
 
@@ -14,17 +23,49 @@ export class WorkChart {
   // `unit(name)` requests hours or days.
   constructor(tooltip, open, unit) {
     this.open = open;
-    this.units = ["hour", "day"].map((name) => element("button", {
-      type: "button", class: "tab", text: `by ${name}`, data: { unit: name }, attributes: { role: "tab" }, on: { click: () => unit(name) },
-    }));
+    this.units = ["hour", "day"].map((name) =>
+      element("button", {
+        type: "button",
+        class: "tab",
+        text: `by ${name}`,
+        data: { unit: name },
+        attributes: { role: "tab" },
+        on: { click: () => unit(name) },
+      }),
+    );
     this.slots = element("div", { class: "slots" });
     this.people = element("div", { class: "people" });
-    this.empty = element("p", { class: "faint", hidden: true, text: "No images labelled yet. Activity is shown by hour." });
+    this.empty = element("p", {
+      class: "faint",
+      hidden: true,
+      text: "No images labelled yet. Activity is shown by hour.",
+    });
     this.nobody = element("p", { class: "faint", hidden: true, text: "No annotators yet." });
     this.node = element(
-      "section", { class: "work-chart", attributes: { "aria-label": "Labelling activity" } },
-      element("div", { class: "title" }, element("h3", { text: "Images labelled" }), element("span", { class: "legend" }, ...SIDES.map((split) => element("span", { class: "head" }, element("i", { class: `swatch ${split}` }), split))), element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Hours or days" } }, ...this.units)),
-      this.slots, this.empty, element("h3", { text: "By person" }), this.people, this.nobody,
+      "section",
+      { class: "work-chart", attributes: { "aria-label": "Labelling activity" } },
+      element(
+        "div",
+        { class: "title" },
+        element("h3", { text: "Images labelled" }),
+        element(
+          "span",
+          { class: "legend" },
+          ...SIDES.map((split) =>
+            element("span", { class: "head" }, element("i", { class: `swatch ${split}` }), split),
+          ),
+        ),
+        element(
+          "div",
+          { class: "tabs", attributes: { role: "tablist", "aria-label": "Hours or days" } },
+          ...this.units,
+        ),
+      ),
+      this.slots,
+      this.empty,
+      element("h3", { text: "By person" }),
+      this.people,
+      this.nobody,
     );
     this.slotMarks = new Marks(this.slots, tooltip);
     this.peopleMarks = new Marks(this.people, tooltip);
@@ -47,10 +88,25 @@ export class WorkChart {
     const room = width - LEFT;
     const tall = HEIGHT - BOTTOM - TOP;
     const step = Math.min(40, room / work.length);
-    const chart = svgElement("svg", { class: "chart", width, height: HEIGHT, role: "group", "aria-label": `Images labelled by ${unit}` });
+    const chart = svgElement("svg", {
+      class: "chart",
+      width,
+      height: HEIGHT,
+      role: "group",
+      "aria-label": `Images labelled by ${unit}`,
+    });
     for (const tick of ticks) {
       const y = TOP + tall - (tick / ticks.at(-1)) * tall;
-      chart.append(svgElement("line", { class: tick ? "grid-line" : "axis-line", x1: LEFT, x2: width, y1: y, y2: y }), svgText(LEFT - 5, y + 4, numeral(tick), { class: "scale", "text-anchor": "end" }));
+      chart.append(
+        svgElement("line", {
+          class: tick ? "grid-line" : "axis-line",
+          x1: LEFT,
+          x2: width,
+          y1: y,
+          y2: y,
+        }),
+        svgText(LEFT - 5, y + 4, numeral(tick), { class: "scale", "text-anchor": "end" }),
+      );
     }
     const captioned = new Set(captionedSlots(work.length, step * work.length, 52));
     work.forEach(([start, ...counts], index) => {
@@ -61,9 +117,26 @@ export class WorkChart {
         if (!height) return;
         const said = `${slotText(start, unit)}, ${split}: ${counted(counts[side], "image")}`;
         floor -= height;
-        chart.append(bar({ x: x + 1, y: floor, width: Math.max(1, step - 2), height: Math.max(1, height - (side ? 1 : 0)), key: `${start} ${split}`, kind: `amount ${split}`, said, onOpen: () => this.open(split, { work: [start, unit] }, said) }));
+        chart.append(
+          bar({
+            x: x + 1,
+            y: floor,
+            width: Math.max(1, step - 2),
+            height: Math.max(1, height - (side ? 1 : 0)),
+            key: `${start} ${split}`,
+            kind: `amount ${split}`,
+            said,
+            onOpen: () => this.open(split, { work: [start, unit] }, said),
+          }),
+        );
       });
-      if (captioned.has(index)) chart.append(svgText(Math.min(x + step / 2, width - 18), HEIGHT - 4, slotCaption(start, unit), { class: "scale", "text-anchor": "middle" }));
+      if (captioned.has(index))
+        chart.append(
+          svgText(Math.min(x + step / 2, width - 18), HEIGHT - 4, slotCaption(start, unit), {
+            class: "scale",
+            "text-anchor": "middle",
+          }),
+        );
     });
     return chart;
   }
@@ -75,16 +148,39 @@ export class WorkChart {
       const counts = [train, test];
       const length = barLength(train + test, most, space);
       const spans = stackedSpans(counts, length);
-      const chart = svgElement("svg", { class: "chart", width: space, height: PERSON, role: "group", "aria-label": `Images labelled by ${name}` });
+      const chart = svgElement("svg", {
+        class: "chart",
+        width: space,
+        height: PERSON,
+        role: "group",
+        "aria-label": `Images labelled by ${name}`,
+      });
       SIDES.forEach((split, side) => {
         const [x, size] = spans[side];
         const said = `${isolated(name)}, ${split}: ${counted(counts[side], "image")}`;
-        if (size) chart.append(bar({ x, y: 5, width: size, height: 12, key: `${name} ${split}`, kind: `amount ${split}`, said, onOpen: () => this.open(split, { annotator: name }, said) }));
+        if (size)
+          chart.append(
+            bar({
+              x,
+              y: 5,
+              width: size,
+              height: 12,
+              key: `${name} ${split}`,
+              kind: `amount ${split}`,
+              said,
+              onOpen: () => this.open(split, { annotator: name }, said),
+            }),
+          );
       });
       return [
-        element("div", { class: "name", title: name }, element("bdi", { text: name })), chart,
+        element("div", { class: "name", title: name }, element("bdi", { text: name })),
+        chart,
         element("span", { class: "number", text: numeral(train + test) }),
-        element("span", { class: "number faint", text: paceText(pace), title: "Images per hour of labelling, without imports and pauses of more than 10 minutes" }),
+        element("span", {
+          class: "number faint",
+          text: paceText(pace),
+          title: "Images per hour of labelling, without imports and pauses of more than 10 minutes",
+        }),
       ];
     });
   }

@@ -2,7 +2,13 @@
 
 import { element, hint, setText, show } from "../shared/dom.js";
 
-const QUEUES = [["", "off"], ["assist", "assist"], ["manual", "manual"], ["clustered", "clustered"], ["prelabelled", "prelabelled"]];
+const QUEUES = [
+  ["", "off"],
+  ["assist", "assist"],
+  ["manual", "manual"],
+  ["clustered", "clustered"],
+  ["prelabelled", "prelabelled"],
+];
 
 const NUMBERS = ["", "", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
@@ -14,20 +20,60 @@ export function clusterColumns(count, width) {
 
 // Split the rows of a cluster page that have no label into those that were taken out, and the others.
 export function asideOf(rows, isSelected) {
-  const open = rows.map((row, index) => ({ name: row.name, open: row.status === "unlabelled", selected: isSelected(index) })).filter((row) => row.open);
-  return [open.filter((row) => !row.selected), open.filter((row) => row.selected)].map((part) => part.map((row) => row.name));
+  const open = rows
+    .map((row, index) => ({
+      name: row.name,
+      open: row.status === "unlabelled",
+      selected: isSelected(index),
+    }))
+    .filter((row) => row.open);
+  return [open.filter((row) => !row.selected), open.filter((row) => row.selected)].map((part) =>
+    part.map((row) => row.name),
+  );
 }
 
 export class QueueMenu {
   // `on` has leave(), queue(name) with null for none, and later() to leave the page without labels.
   constructor(on) {
-    this.select = element("select", { attributes: { "aria-label": "queue" }, data: { menu: "queue" }, on: { change: () => { const { value } = this.select; on.leave(); on.queue(value || null); } } });
-    this.menu = element("label", { class: "menu queue", title: "Order that assist recommends" }, element("span", { text: "queue" }), this.select);
+    this.select = element("select", {
+      attributes: { "aria-label": "queue" },
+      data: { menu: "queue" },
+      on: {
+        change: () => {
+          const { value } = this.select;
+          on.leave();
+          on.queue(value || null);
+        },
+      },
+    });
+    this.menu = element(
+      "label",
+      { class: "menu queue", title: "Order that assist recommends" },
+      element("span", { text: "queue" }),
+      this.select,
+    );
     this.place = element("strong");
     this.alike = element("span", { class: "faint" });
     this.bar = element("span", { class: "bar" }, element("span"));
-    this.head = element("span", { class: "cluster", hidden: true, attributes: { role: "status" } }, this.place, this.alike, this.bar);
-    this.later = element("button", { type: "button", class: "later", text: "Not now", title: "Go on without labels. The page comes back after the others.", on: { click: () => { on.leave(); on.later(); } } });
+    this.head = element(
+      "span",
+      { class: "cluster", hidden: true, attributes: { role: "status" } },
+      this.place,
+      this.alike,
+      this.bar,
+    );
+    this.later = element("button", {
+      type: "button",
+      class: "later",
+      text: "Not now",
+      title: "Go on without labels. The page comes back after the others.",
+      on: {
+        click: () => {
+          on.leave();
+          on.later();
+        },
+      },
+    });
   }
 
   update({ assist, query, split, readOnly, single }) {
@@ -35,7 +81,11 @@ export class QueueMenu {
     this.menu.classList.toggle("on", Boolean(query.queue));
     show(this.menu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
     if (this.queue !== query.queue || !this.select.options.length) {
-      this.select.replaceChildren(...QUEUES.map(([value, text]) => element("option", { value, text, selected: value === (query.queue ?? "") })));
+      this.select.replaceChildren(
+        ...QUEUES.map(([value, text]) =>
+          element("option", { value, text, selected: value === (query.queue ?? "") }),
+        ),
+      );
       this.queue = query.queue;
     }
     const cluster = clustered ? assist?.cluster : null;
@@ -43,7 +93,10 @@ export class QueueMenu {
     show(this.later, Boolean(cluster) && !readOnly);
     if (!cluster) return;
     const alike = Math.floor(100 * cluster.alike);
-    setText(this.place, `cluster ${cluster.number.toLocaleString("en")} of ${cluster.of.toLocaleString("en")}`);
+    setText(
+      this.place,
+      `cluster ${cluster.number.toLocaleString("en")} of ${cluster.of.toLocaleString("en")}`,
+    );
     setText(this.alike, ` · alike ${alike} %`);
     this.bar.firstChild.style.width = `${alike}%`;
   }
@@ -53,12 +106,24 @@ export class QueueMenu {
 export class ClusterHints {
   constructor() {
     this.count = element("strong");
-    this.node = element("div", { class: "cluster-hints", hidden: true }, element("p", {}, this.count, " selected"), element("p"), element("p", {}, hint("Space", "takes one out")), element("p", {}, hint("Enter", "submits")));
+    this.node = element(
+      "div",
+      { class: "cluster-hints", hidden: true },
+      element("p", {}, this.count, " selected"),
+      element("p"),
+      element("p", {}, hint("Space", "takes one out")),
+      element("p", {}, hint("Enter", "submits")),
+    );
   }
 
   update({ selected, count, labels, columns, readOnly }) {
     show(this.node, count > 0 && count % columns > 0 && columns > 1 && !readOnly);
     setText(this.count, `${selected} of ${count}`);
-    this.node.children[1].replaceChildren(hint(labels > 1 ? `1–${Math.min(9, labels)}` : "1", selected === 1 ? "labels it" : `labels the ${NUMBERS[selected] ?? selected}`));
+    this.node.children[1].replaceChildren(
+      hint(
+        labels > 1 ? `1–${Math.min(9, labels)}` : "1",
+        selected === 1 ? "labels it" : `labels the ${NUMBERS[selected] ?? selected}`,
+      ),
+    );
   }
 }

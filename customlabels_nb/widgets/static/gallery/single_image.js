@@ -20,9 +20,22 @@ export class SingleImage {
   // Show the thumbnail `small` until the full image is loaded.
   async show(row, labels, small) {
     const chips = chipsOf(row, labels, () => this.onAccept(row));
-    const status = row.status === "unlabelled" ? null : element("span", { class: `status ${row.status}`, text: row.status === "labelled" ? "nothing here" : row.status.replace("_", " ") });
-    const findings = row.findings.map(([code, message]) => element("span", { class: "finding", text: code, title: message }));
-    this.caption.replaceChildren(element("span", { class: "name" }, element("bdi", { text: row.short })), ...chips, ...(chips.length ? [] : [status ?? ""]), ...findings);
+    const status =
+      row.status === "unlabelled"
+        ? null
+        : element("span", {
+            class: `status ${row.status}`,
+            text: row.status === "labelled" ? "nothing here" : row.status.replace("_", " "),
+          });
+    const findings = row.findings.map(([code, message]) =>
+      element("span", { class: "finding", text: code, title: message }),
+    );
+    this.caption.replaceChildren(
+      element("span", { class: "name" }, element("bdi", { text: row.short })),
+      ...chips,
+      ...(chips.length ? [] : [status ?? ""]),
+      ...findings,
+    );
     this.overlay.show(this.shapesOf(row, labels), row.size);
     if (this.name === row.name) return;
     this.name = row.name;

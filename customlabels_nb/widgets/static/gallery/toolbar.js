@@ -27,7 +27,11 @@ const COMPACT = 820; // pixels from which all filters are in the row
 const NO_MODEL = "There are no predictions for these images yet";
 
 function menu(caption, name, onChange) {
-  const select = element("select", { on: { change: onChange }, attributes: { "aria-label": caption }, data: { menu: name } });
+  const select = element("select", {
+    on: { change: onChange },
+    attributes: { "aria-label": caption },
+    data: { menu: name },
+  });
   return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
 }
 
@@ -40,54 +44,133 @@ export class Toolbar {
   // zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
     this.title = element("strong", { class: "project" });
-    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
+    this.tabs = element("div", {
+      class: "tabs",
+      attributes: { role: "tablist", "aria-label": "Dataset" },
+    });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
     this.queue = new QueueMenu({ ...on, queue: (queue) => on.query({ queue, like: null }) });
-    [this.sortMenu, this.sort] = menu("sort", "sort", () => on.query({ sort: this.sort.value, like: null }));
+    [this.sortMenu, this.sort] = menu("sort", "sort", () =>
+      on.query({ sort: this.sort.value, like: null }),
+    );
     this.shuffle = element("button", {
-      type: "button", class: "plain shuffle", text: "⟳", title: "Shuffle", attributes: { "aria-label": "Shuffle" },
+      type: "button",
+      class: "plain shuffle",
+      text: "⟳",
+      title: "Shuffle",
+      attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ random_state: Math.floor(Math.random() * 2 ** 32) }) },
     });
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
+      type: "search",
+      class: "search",
+      placeholder: "⌕ file name…",
+      attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
     });
-    const button = (text, action, title) => element("button", { type: "button", text, title, on: { click: action } });
-    this.upload = button("Upload", on.upload, "Add images: choose files, or drop them onto the gallery");
-    this.labels = button("Labels…", on.labels, "Add, rename, recolor, reorder, merge and remove labels");
+    const button = (text, action, title) =>
+      element("button", { type: "button", text, title, on: { click: action } });
+    this.upload = button(
+      "Upload",
+      on.upload,
+      "Add images: choose files, or drop them onto the gallery",
+    );
+    this.labels = button(
+      "Labels…",
+      on.labels,
+      "Add, rename, recolor, reorder, merge and remove labels",
+    );
     this.instructions = button("Instructions", on.instructions, "Labelling instructions");
     this.undoing = undoButtons(on);
     this.skip = button("Skip", on.skip, "Skip the selected images (0)");
-    this.submit = element("button", {
-      type: "button", class: "primary", on: { click: on.submit }, title: "Submit this page and go to the next one (Enter)",
-    }, element("span", { text: "Submit page " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
+    this.submit = element(
+      "button",
+      {
+        type: "button",
+        class: "primary",
+        on: { click: on.submit },
+        title: "Submit this page and go to the next one (Enter)",
+      },
+      element("span", { text: "Submit page " }),
+      element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }),
+    );
     this.on = on;
     this.zoom = element("input", {
-      type: "range", class: "zoom", min: 84, max: 420, attributes: { "aria-label": "Size of the thumbnails" },
-      on: { input: () => on.zoom(Number(this.zoom.value)), change: () => on.leave(), keydown: (event) => event.stopPropagation() },
+      type: "range",
+      class: "zoom",
+      min: 84,
+      max: 420,
+      attributes: { "aria-label": "Size of the thumbnails" },
+      on: {
+        input: () => on.zoom(Number(this.zoom.value)),
+        change: () => on.leave(),
+        keydown: (event) => event.stopPropagation(),
+      },
     });
-    this.zoomMenu = element("label", { class: "menu", title: "Size of the thumbnails" }, element("span", { text: "size" }), this.zoom);
+    this.zoomMenu = element(
+      "label",
+      { class: "menu", title: "Size of the thumbnails" },
+      element("span", { text: "size" }),
+      this.zoom,
+    );
     this.more = new MoreMenu(on.leave);
-    this.preview = button("", on.preview, "Show a large preview while the pointer rests on an image");
+    this.preview = button(
+      "",
+      on.preview,
+      "Show a large preview while the pointer rests on an image",
+    );
     this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
     this.whole = button("Full screen", on.whole, "Fill the screen with the gallery (Esc ends it)");
     this.more.menu.append(this.like, this.preview, this.whole);
     const said = element("output", { text: "0.00" });
     this.sure = element("input", {
-      type: "range", class: "sure", min: 0, max: 1, step: 0.01, value: 0, attributes: { "aria-label": "Least confidence of the prediction" },
+      type: "range",
+      class: "sure",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: 0,
+      attributes: { "aria-label": "Least confidence of the prediction" },
       on: {
-        input: () => setText(said, Number(this.sure.value).toFixed(2)), change: () => { on.leave(); on.query({ confidence: Number(this.sure.value) }); },
+        input: () => setText(said, Number(this.sure.value).toFixed(2)),
+        change: () => {
+          on.leave();
+          on.query({ confidence: Number(this.sure.value) });
+        },
         keydown: (event) => event.stopPropagation(),
       },
     });
-    this.sureMenu = element("label", { class: "menu sureness", title: "Only predictions with at least this confidence" }, element("span", { text: "confidence" }), "≥", said, this.sure);
+    this.sureMenu = element(
+      "label",
+      { class: "menu sureness", title: "Only predictions with at least this confidence" },
+      element("span", { text: "confidence" }),
+      "≥",
+      said,
+      this.sure,
+    );
     this.filters = element("span", { class: "slot" });
     this.rare = element("span", { class: "slot" });
     this.node = element(
-      "div", { class: "band toolbar" },
-      this.title, this.tabs, this.queue.menu, this.queue.head, this.showMenu, this.sortMenu, this.filters, this.search,
-      element("span", { class: "actions" }, this.rare, ...this.undoing, this.queue.later, this.more.node, this.submit),
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      this.tabs,
+      this.queue.menu,
+      this.queue.head,
+      this.showMenu,
+      this.sortMenu,
+      this.filters,
+      this.search,
+      element(
+        "span",
+        { class: "actions" },
+        this.rare,
+        ...this.undoing,
+        this.queue.later,
+        this.more.node,
+        this.submit,
+      ),
     );
     this.arrange(Infinity);
   }
@@ -103,7 +186,11 @@ export class Toolbar {
     if (level === this.level) return;
     this.level = level;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle, this.zoomMenu);
+    (level > 0 ? this.filters : this.more.menu).prepend(
+      this.whoseMenu,
+      this.shuffle,
+      this.zoomMenu,
+    );
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -111,24 +198,48 @@ export class Toolbar {
   }
 
   update(facts) {
-    const { splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly, isEmpty } = facts;
+    const {
+      splits,
+      split,
+      query,
+      labels,
+      annotators,
+      hasPredictions,
+      similarity,
+      single,
+      readOnly,
+      isEmpty,
+    } = facts;
     setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
     this.queue.update(facts);
     // rebuild menus only if they changed: one of them may be open or focused
-    const state = JSON.stringify([splits, split, query, labels, annotators, hasPredictions, similarity, single, readOnly]);
+    const state = JSON.stringify([
+      splits,
+      split,
+      query,
+      labels,
+      annotators,
+      hasPredictions,
+      similarity,
+      single,
+      readOnly,
+    ]);
     if (state === this.state) return;
     this.state = state;
     this._fillTabs(splits, split);
-    this.shown.replaceChildren(...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })));
+    this.shown.replaceChildren(
+      ...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })),
+    );
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
     const clustered = query.queue === "clustered" && !single;
     for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
-    for (const button of [this.submit, this.skip, this.upload, ...this.undoing]) show(button, !readOnly);
+    for (const button of [this.submit, this.skip, this.upload, ...this.undoing])
+      show(button, !readOnly);
     show(this.labels, facts.managesLabels);
     show(this.zoomMenu, !single && !clustered);
     show(this.sureMenu, hasPredictions && !query.queue);
@@ -148,27 +259,51 @@ export class Toolbar {
   }
 
   _fillTabs(splits, split) {
-    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
-      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
-      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
-      on: { click: () => { this.on.leave(); this.on.split(name); } },
-    })));
+    this.tabs.replaceChildren(
+      ...Object.entries(splits).map(([name, count]) =>
+        element("button", {
+          type: "button",
+          class: name === split ? "tab current" : "tab",
+          text: `${name} ${count.toLocaleString("en")}`,
+          attributes: { role: "tab", "aria-selected": String(name === split) },
+          data: { split: name },
+          on: {
+            click: () => {
+              this.on.leave();
+              this.on.split(name);
+            },
+          },
+        }),
+      ),
+    );
   }
 
   _fillSorts(query, hasPredictions, similarity) {
-    this.sort.replaceChildren(...SORTS.map(([value, text]) => {
-      const disabled = (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
-      return option(value, text, { selected: value === query.sort, disabled, title: disabled ? NO_MODEL : undefined });
-    }));
+    this.sort.replaceChildren(
+      ...SORTS.map(([value, text]) => {
+        const disabled =
+          (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
+        return option(value, text, {
+          selected: value === query.sort,
+          disabled,
+          title: disabled ? NO_MODEL : undefined,
+        });
+      }),
+    );
   }
 
   _fillWhose(query, labels, annotators, hasPredictions) {
-    const group = (caption, kind, names, disabled = false) => element(
-      "optgroup", { label: caption, disabled, title: disabled ? NO_MODEL : undefined },
-      ...(names.length ? names : ["–"]).map((name) => option(JSON.stringify([kind, name]), name, {
-        selected: query[kind] === name, disabled: !names.length,
-      })),
-    );
+    const group = (caption, kind, names, disabled = false) =>
+      element(
+        "optgroup",
+        { label: caption, disabled, title: disabled ? NO_MODEL : undefined },
+        ...(names.length ? names : ["–"]).map((name) =>
+          option(JSON.stringify([kind, name]), name, {
+            selected: query[kind] === name,
+            disabled: !names.length,
+          }),
+        ),
+      );
     const names = labels.map(({ label }) => label);
     this.whose.replaceChildren(
       option("", "any label", { selected: !query.label && !query.predicted && !query.annotator }),

@@ -10,7 +10,8 @@ export function problemText({ message, count, files }) {
   return `${names}${more ? ` and ${more.toLocaleString("en")} more` : ""}: ${message}`;
 }
 
-const UPLOADING = { patience: 600_000 }; // milliseconds; the kernel answers after it has imported all images, and a part may travel long
+// milliseconds; the kernel answers after it has imported all images, and a part may travel long
+const UPLOADING = { patience: 600_000 };
 
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
@@ -30,7 +31,13 @@ export class Upload {
     const names = this.labels().map(({ label }) => label);
     const options = names.map((value) => element("option", { value }));
     const listId = `clnb-labels-${Math.random().toString(36).slice(2)}`;
-    const field = element("input", { type: "text", maxLength: 256, placeholder: "no label", data: { first: "" }, attributes: { list: listId, "aria-label": "Label for all images" } });
+    const field = element("input", {
+      type: "text",
+      maxLength: 256,
+      placeholder: "no label",
+      data: { first: "" },
+      attributes: { list: listId, "aria-label": "Label for all images" },
+    });
     const count = files.length === 1 ? files[0].name : `${files.length.toLocaleString("en")} files`;
     const bar = element("progress", { max: files.length, value: 0, hidden: true });
     const words = element("p", { class: "faint" });
@@ -40,28 +47,39 @@ export class Upload {
       begin.disabled = field.disabled = true;
       show(bar, true);
       try {
-        const report = await this._send(files, field.value.trim() || null, (sent) => { bar.value = sent; setText(words, `${sent} of ${files.length} sent`); });
+        const report = await this._send(files, field.value.trim() || null, (sent) => {
+          bar.value = sent;
+          setText(words, `${sent} of ${files.length} sent`);
+        });
         if (begin.isConnected) this.panel.close(); // else it was closed, and another one may be open
         this.done(report);
       } catch (error) {
         setText(words, `Could not add the images: ${error.message}`);
         begin.disabled = field.disabled = false;
-        if (!begin.isConnected && this.root.isConnected) this.done({ text: words.textContent, count: 0, problems: [] });
+        if (!begin.isConnected && this.root.isConnected)
+          this.done({ text: words.textContent, count: 0, problems: [] });
       }
     };
     begin.addEventListener("click", run);
-    field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) run(); });
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.isComposing) run();
+    });
     this.panel.open(
       `Add ${count}`,
-      element("p", {}, element("label", {}, "Label for all images: ", field)), element("datalist", { id: listId }, ...options),
-      bar, words, element("div", { class: "choices" }, begin),
+      element("p", {}, element("label", {}, "Label for all images: ", field)),
+      element("datalist", { id: listId }, ...options),
+      bar,
+      words,
+      element("div", { class: "choices" }, begin),
     );
   }
 
   async _send(files, label, progress) {
     const [{ batch }] = await this.request("upload begin", {}, [], UPLOADING);
     for (const [index, file] of files.entries()) {
-      await inParts(file, (part, first) => this.request("upload part", { batch, name: file.name, first }, [part], UPLOADING));
+      await inParts(file, (part, first) =>
+        this.request("upload part", { batch, name: file.name, first }, [part], UPLOADING),
+      );
       progress(index + 1);
     }
     const [report] = await this.request("upload end", { batch, label }, [], UPLOADING);

@@ -1,18 +1,21 @@
 // List of actions, newest first. A row expands to its details and can be undone if possible.
 
-import { element, keepKeys, setText, show } from "../shared/dom.js";
+import { element, show } from "../shared/dom.js";
 
 const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 function dayText(microseconds, now = Date.now()) {
   const at = new Date(microseconds / 1000);
-  const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+  const days = Math.round(
+    (new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000,
+  );
   if (days === 0) return "today";
   if (days === 1) return "yesterday";
   return at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }
 
-// → "Undo", "Redo" or null. An undone action is redone by the action that undid it. A redone action is undone by itself.
+// → "Undo", "Redo" or null. An undone action is redone by the action that undid it. A redone action is undone by
+// itself.
 export function offerOf({ what, undoable, undoes, undone_by: undoneBy }) {
   if (!undoable || undoneBy !== null || (undoes !== null && what.startsWith("redo "))) return null;
   return undoes === null ? "Undo" : "Redo";
@@ -27,12 +30,26 @@ export class HistoryList {
     this.more = false;
     this.seen = null;
     this.opened = null; // id
-    this.who = element("select", { on: { change: () => this.load() }, attributes: { "aria-label": "Person" }, data: { menu: "who" } });
+    this.who = element("select", {
+      on: { change: () => this.load() },
+      attributes: { "aria-label": "Person" },
+      data: { menu: "who" },
+    });
     this.list = element("div", { class: "actions", attributes: { role: "list" } });
-    this.older = element("button", { type: "button", text: "Show older", hidden: true, on: { click: () => this._older() } });
+    this.older = element("button", {
+      type: "button",
+      text: "Show older",
+      hidden: true,
+      on: { click: () => this._older() },
+    });
     this.empty = element("p", { class: "faint", hidden: true, text: "No actions yet." });
     this.node = element(
-      "div", { class: "history-list" }, element("label", { class: "menu" }, element("span", { text: "who" }), this.who), this.list, this.empty, this.older,
+      "div",
+      { class: "history-list" },
+      element("label", { class: "menu" }, element("span", { text: "who" }), this.who),
+      this.list,
+      this.empty,
+      this.older,
     );
   }
 
@@ -42,7 +59,13 @@ export class HistoryList {
     const limit = Math.max(50, this.rows.length);
     const [answer] = await this.request("history", { who, limit, seen: quiet ? this.seen : null });
     if (!answer.rows) return;
-    Object.assign(this, { seen: answer.seen, rows: answer.rows, more: answer.more, readOnly: answer.read_only, project: answer.project });
+    Object.assign(this, {
+      seen: answer.seen,
+      rows: answer.rows,
+      more: answer.more,
+      readOnly: answer.read_only,
+      project: answer.project,
+    });
     this._fillWho(answer.people, who);
     this._draw();
   }
@@ -61,14 +84,22 @@ export class HistoryList {
     this.peopleState = state;
     this.who.replaceChildren(
       element("option", { value: "", text: "everyone" }),
-      ...Object.entries(people).map(([name, count]) => element("option", { value: name, text: `${name} (${count.toLocaleString("en")})`, selected: name === who })),
+      ...Object.entries(people).map(([name, count]) =>
+        element("option", {
+          value: name,
+          text: `${name} (${count.toLocaleString("en")})`,
+          selected: name === who,
+        }),
+      ),
     );
   }
 
   _draw() {
     show(this.empty, !this.rows.length);
     show(this.older, this.more);
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const focused = this.list.contains(document.activeElement)
+      ? document.activeElement.dataset.key
+      : null;
     const nodes = [];
     let day = null;
     for (const row of this.rows) {
@@ -86,20 +117,58 @@ export class HistoryList {
     const open = row.id === this.opened;
     const count = row.count ? row.count.toLocaleString("en") : "";
     const line = element(
-      "button", { type: "button", class: "plain action-line", attributes: { "aria-expanded": String(open) }, data: { key: `row-${row.id}` }, on: { click: () => this._toggle(row.id) } },
-      element("span", { class: "when", text: new Date(row.created / 1000).toLocaleTimeString("en", WORD_OF_TIME) }),
+      "button",
+      {
+        type: "button",
+        class: "plain action-line",
+        attributes: { "aria-expanded": String(open) },
+        data: { key: `row-${row.id}` },
+        on: { click: () => this._toggle(row.id) },
+      },
+      element("span", {
+        class: "when",
+        text: new Date(row.created / 1000).toLocaleTimeString("en", WORD_OF_TIME),
+      }),
       element("bdi", { class: "who", text: row.who, title: row.who }),
-      element("span", { class: "what", title: [row.what, row.note, row.labels].filter(Boolean).join(" · ") }, element("bdi", { text: row.what }), row.note ? element("bdi", { class: "faint note", text: row.note }) : null, row.labels ? element("bdi", { class: "labels-of", text: row.labels }) : null),
-      element("span", { class: "side faint", text: row.split ?? "" }), element("span", { class: "number", text: count, title: row.count ? `${count} images or annotations` : "" }),
+      element(
+        "span",
+        { class: "what", title: [row.what, row.note, row.labels].filter(Boolean).join(" · ") },
+        element("bdi", { text: row.what }),
+        row.note ? element("bdi", { class: "faint note", text: row.note }) : null,
+        row.labels ? element("bdi", { class: "labels-of", text: row.labels }) : null,
+      ),
+      element("span", { class: "side faint", text: row.split ?? "" }),
+      element("span", {
+        class: "number",
+        text: count,
+        title: row.count ? `${count} images or annotations` : "",
+      }),
     );
-    const undone = row.undone_by === null ? null : element("span", { class: "faint", text: `undone by action ${row.undone_by}` });
+    const undone =
+      row.undone_by === null
+        ? null
+        : element("span", { class: "faint", text: `undone by action ${row.undone_by}` });
     const offer = this.readOnly ? null : offerOf(row);
     const undo = offer
-      ? element("button", { type: "button", class: "undo", text: offer, title: `${offer} action ${row.undoes ?? row.id}`, data: { key: `undo-${row.id}` }, on: { click: () => this.undo(row) } })
+      ? element("button", {
+          type: "button",
+          class: "undo",
+          text: offer,
+          title: `${offer} action ${row.undoes ?? row.id}`,
+          data: { key: `undo-${row.id}` },
+          on: { click: () => this.undo(row) },
+        })
       : null;
     return element(
-      "div", { class: `action${open ? " open" : ""}${row.undone_by === null ? "" : " undone"}`, data: { action: row.id }, attributes: { role: "listitem" } },
-      line, element("span", { class: "action-end" }, undone ?? undo), open ? element("div", { class: "details", text: "…" }) : null,
+      "div",
+      {
+        class: `action${open ? " open" : ""}${row.undone_by === null ? "" : " undone"}`,
+        data: { action: row.id },
+        attributes: { role: "listitem" },
+      },
+      line,
+      element("span", { class: "action-end" }, undone ?? undo),
+      open ? element("div", { class: "details", text: "…" }) : null,
     );
   }
 
@@ -119,14 +188,36 @@ export class HistoryList {
     if (!node) return;
     const parts = [];
     const total = Object.values(details.images).reduce((sum, count) => sum + count, 0);
-    if (details.names.length) parts.push(element("div", { class: "names-of" }, element("bdi", { text: details.names.join(", ") }), total > details.names.length ? ` and ${(total - details.names.length).toLocaleString("en")} more` : ""));
+    if (details.names.length)
+      parts.push(
+        element(
+          "div",
+          { class: "names-of" },
+          element("bdi", { text: details.names.join(", ") }),
+          total > details.names.length
+            ? ` and ${(total - details.names.length).toLocaleString("en")} more`
+            : "",
+        ),
+      );
     if (this.on.open) {
       for (const [split, count] of Object.entries(details.images)) {
         const words = `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"} of action ${id}, ${split}`;
-        parts.push(element("button", { type: "button", text: `Show ${words}`, data: { key: `show-${id}-${split}` }, on: { click: () => this.on.open(split, id, words) } }));
+        parts.push(
+          element("button", {
+            type: "button",
+            text: `Show ${words}`,
+            data: { key: `show-${id}-${split}` },
+            on: { click: () => this.on.open(split, id, words) },
+          }),
+        );
       }
     }
-    parts.push(element("div", { class: "faint", text: details.refusal ?? "No later changes: this action can be undone." }));
+    parts.push(
+      element("div", {
+        class: "faint",
+        text: details.refusal ?? "No later changes: this action can be undone.",
+      }),
+    );
     node.replaceChildren(...parts);
     const undo = node.parentElement.querySelector(".undo");
     if (undo) undo.disabled = details.refusal !== null;
@@ -135,9 +226,22 @@ export class HistoryList {
   async undo(row) {
     try {
       const [answer] = await this.request("history undo", { id: row.id });
-      const step = { label: row.undoes === null ? "Redo" : "Undo", run: () => this.undo({ id: answer.undone_by, what: row.what, undoes: row.undoes === null ? row.id : null }) };
-      const changed = answer.images ? `: ${answer.images.toLocaleString("en")} ${answer.images === 1 ? "image" : "images"} changed` : "";
-      this.on.said(`${row.undoes === null ? "Undone" : "Redone"}: “\u2068${row.what}\u2069”${changed}.`, { step });
+      const step = {
+        label: row.undoes === null ? "Redo" : "Undo",
+        run: () =>
+          this.undo({
+            id: answer.undone_by,
+            what: row.what,
+            undoes: row.undoes === null ? row.id : null,
+          }),
+      };
+      const changed = answer.images
+        ? `: ${answer.images.toLocaleString("en")} ${answer.images === 1 ? "image" : "images"} changed`
+        : "";
+      this.on.said(
+        `${row.undoes === null ? "Undone" : "Redone"}: “\u2068${row.what}\u2069”${changed}.`,
+        { step },
+      );
     } catch (error) {
       this.on.said(error.message, { kind: "error" });
     }

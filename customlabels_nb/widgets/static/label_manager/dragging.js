@@ -24,13 +24,17 @@ export function makeDraggable(list, { rows, drop }) {
     rows()[start]?.node.classList.remove("dragged");
     mark(null);
     from = to = pointer = null;
-    if (event.type === "pointerup" && target !== null && target !== start && target !== start + 1) drop(start, target);
+    if (event.type === "pointerup" && target !== null && target !== start && target !== start + 1)
+      drop(start, target);
   };
 
   list.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !event.target.closest(".grip")) return;
     from = rows().findIndex((row) => row.node.contains(event.target));
-    if (from < 0) { from = null; return; }
+    if (from < 0) {
+      from = null;
+      return;
+    }
     event.preventDefault();
     pointer = event.pointerId;
     list.setPointerCapture(pointer);
@@ -41,7 +45,10 @@ export function makeDraggable(list, { rows, drop }) {
     const box = list.getBoundingClientRect();
     if (event.clientY < box.top + EDGE) list.scrollTop -= EDGE / 2;
     else if (event.clientY > box.bottom - EDGE) list.scrollTop += EDGE / 2;
-    const middles = rows().map((row) => { const { top, height } = row.node.getBoundingClientRect(); return top + height / 2; });
+    const middles = rows().map((row) => {
+      const { top, height } = row.node.getBoundingClientRect();
+      return top + height / 2;
+    });
     to = dropPlace(middles, event.clientY);
     mark(to);
   });

@@ -19,21 +19,48 @@ function onEnter(field, action) {
 // the current one.
 function whenCounted(question, label, { known, fresh }, tell) {
   if (known) tell(known);
-  fresh.then((uses) => { if (question.isOpen && question.label === label) tell(uses); }, () => { if (question.label === label) question.close(); });
+  fresh.then(
+    (uses) => {
+      if (question.isOpen && question.label === label) tell(uses);
+    },
+    () => {
+      if (question.label === label) question.close();
+    },
+  );
 }
 
 // → the label to merge into, or null.
 export async function askMerge(question, place, { label, labels, uses, into = null }) {
   const others = labels.filter((own) => own.label !== label).map((own) => own.label);
   const id = `clnb-into-${Math.random().toString(36).slice(2)}`;
-  const field = element("input", { type: "text", value: into ?? "", placeholder: "label…", maxLength: 256, data: { first: "" }, attributes: { list: id, "aria-label": "Label to merge into" } });
+  const field = element("input", {
+    type: "text",
+    value: into ?? "",
+    placeholder: "label…",
+    maxLength: 256,
+    data: { first: "" },
+    attributes: { list: id, "aria-label": "Label to merge into" },
+  });
   const words = element("p", { class: "faint", text: "Counting…" });
   const known = new Set(others);
-  field.addEventListener("input", () => { question.mainButton.disabled = !known.has(field.value.trim()); });
-  onEnter(field, () => { if (known.has(field.value.trim())) question.close("merge"); });
+  field.addEventListener("input", () => {
+    question.mainButton.disabled = !known.has(field.value.trim());
+  });
+  onEnter(field, () => {
+    if (known.has(field.value.trim())) question.close("merge");
+  });
   const answer = question.ask(
-    place, label, `Merge ${quoted(label)} into`, [{ value: "merge", text: "Merge", primary: true, disabled: into === null }],
-    element("datalist", { id }, ...others.slice(0, LISTED).map((value) => element("option", { value }))), field, words,
+    place,
+    label,
+    `Merge ${quoted(label)} into`,
+    [{ value: "merge", text: "Merge", primary: true, disabled: into === null }],
+    element(
+      "datalist",
+      { id },
+      ...others.slice(0, LISTED).map((value) => element("option", { value })),
+    ),
+    field,
+    words,
   );
   whenCounted(question, label, uses, (found) => {
     setText(words, `${usesText(found)} Undo restores ${quoted(label)}.`);
@@ -45,13 +72,27 @@ export async function askMerge(question, place, { label, labels, uses, into = nu
 // → "remove" or null. The focus is on the safe choice.
 export function askRemove(question, place, { label, uses }) {
   const words = element("p", { text: "Counting…" });
-  const answer = question.ask(place, label, `Remove ${quoted(label)}?`, [
-    { value: "remove", text: "Remove", primary: true, danger: true },
-    { value: null, text: "Keep", first: true },
-  ], words);
+  const answer = question.ask(
+    place,
+    label,
+    `Remove ${quoted(label)}?`,
+    [
+      { value: "remove", text: "Remove", primary: true, danger: true },
+      { value: null, text: "Keep", first: true },
+    ],
+    words,
+  );
   whenCounted(question, label, uses, (found) => {
-    setText(words, found[2] ? `${usesText(found)} They will be removed, too. Images without another label become unlabelled.` : "This label is not used.");
-    setText(question.mainButton, found[2] ? `Remove with ${counted(found[2], "annotation")}` : "Remove");
+    setText(
+      words,
+      found[2]
+        ? `${usesText(found)} They will be removed, too. Images without another label become unlabelled.`
+        : "This label is not used.",
+    );
+    setText(
+      question.mainButton,
+      found[2] ? `Remove with ${counted(found[2], "annotation")}` : "Remove",
+    );
   });
   return answer;
 }
@@ -59,28 +100,61 @@ export function askRemove(question, place, { label, uses }) {
 // → what to do with labelled images: "keep", "review", "always keep", or null to add nothing.
 export function askReview(question, place, { names, done }) {
   const what = names.length === 1 ? `${quoted(names[0])}` : counted(names.length, "label");
-  return question.ask(place, null, `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ${done === 1 ? "it" : "they"} be checked for ${what}?`, [
-    { value: "keep", text: "Add and keep as done", primary: true },
-    { value: "review", text: "Add and send to review" },
-    { value: null, text: "Cancel" },
-  ]);
+  return question.ask(
+    place,
+    null,
+    `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ` +
+      `${done === 1 ? "it" : "they"} be checked for ${what}?`,
+    [
+      { value: "keep", text: "Add and keep as done", primary: true },
+      { value: "review", text: "Add and send to review" },
+      { value: null, text: "Cancel" },
+    ],
+  );
 }
 
 // → a color #rrggbb or null.
 export function askColor(question, place, { label, color, palette }) {
-  const own = element("input", { type: "color", class: "own-color", value: color, attributes: { "aria-label": "Custom color" } });
+  const own = element("input", {
+    type: "color",
+    class: "own-color",
+    value: color,
+    attributes: { "aria-label": "Custom color" },
+  });
   own.addEventListener("change", () => question.close(own.value));
-  const swatches = palette.map((value) => element("button", {
-    type: "button", class: "swatch", title: value, style: { "--label-color": value }, data: value === color ? { first: "" } : {},
-    attributes: { "aria-label": value, "aria-pressed": String(value === color) }, on: { click: () => question.close(value) },
-  }));
-  return question.ask(place, label, `Color of ${quoted(label)}`, [], element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)));
+  const swatches = palette.map((value) =>
+    element("button", {
+      type: "button",
+      class: "swatch",
+      title: value,
+      style: { "--label-color": value },
+      data: value === color ? { first: "" } : {},
+      attributes: { "aria-label": value, "aria-pressed": String(value === color) },
+      on: { click: () => question.close(value) },
+    }),
+  );
+  return question.ask(
+    place,
+    label,
+    `Color of ${quoted(label)}`,
+    [],
+    element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)),
+  );
 }
 
 // → [[name, color], …] of labels to add, or null. `request` sends to the kernel.
 export async function askImport(question, place, { request }) {
-  const field = element("input", { type: "text", class: "path", placeholder: "Path of a project, manifest, COCO, CSV…", data: { first: "" }, attributes: { "aria-label": "Path of the project or dataset", spellcheck: "false" } });
-  const words = element("p", { class: "faint", text: "A project folder, or a file or folder in a supported format. Only label names are imported, not images." });
+  const field = element("input", {
+    type: "text",
+    class: "path",
+    placeholder: "Path of a project, manifest, COCO, CSV…",
+    data: { first: "" },
+    attributes: { "aria-label": "Path of the project or dataset", spellcheck: "false" },
+  });
+  const words = element("p", {
+    class: "faint",
+    text: "A project folder, or a file or folder in a supported format. Only label names are imported, not images.",
+  });
   let found = null;
   const look = async () => {
     const source = field.value.trim();
@@ -91,9 +165,15 @@ export async function askImport(question, place, { request }) {
       const [answer] = await request("labels find", { source }, [], { patience: FINDING_TAKES });
       found = answer.labels;
       const names = found.map(([name]) => name);
-      setText(words, !answer.total ? "No labels found." : names.length
-        ? `${counted(answer.total, "label")}, ${names.length.toLocaleString("en")} of them new: ${someOf(names, NAMES_SHOWN)}`
-        : `${counted(answer.total, "label")}, all of them already exist.`);
+      setText(
+        words,
+        !answer.total
+          ? "No labels found."
+          : names.length
+            ? `${counted(answer.total, "label")}, ${names.length.toLocaleString("en")} of them ` +
+              `new: ${someOf(names, NAMES_SHOWN)}`
+            : `${counted(answer.total, "label")}, all of them already exist.`,
+      );
     } catch (error) {
       found = null;
       setText(words, error.message);
@@ -105,9 +185,17 @@ export async function askImport(question, place, { request }) {
     (found?.length ? question.mainButton : field).focus();
   };
   onEnter(field, look);
-  field.addEventListener("input", () => { question.mainButton.disabled = true; });
+  field.addEventListener("input", () => {
+    question.mainButton.disabled = true;
+  });
   const looking = element("button", { type: "button", text: "Find labels", on: { click: look } });
-  const answer = await question.ask(place, null, "Import label names from", [{ value: "add", text: "Add", primary: true, disabled: true }],
-    element("span", { class: "look-up" }, field, looking), words);
+  const answer = await question.ask(
+    place,
+    null,
+    "Import label names from",
+    [{ value: "add", text: "Add", primary: true, disabled: true }],
+    element("span", { class: "look-up" }, field, looking),
+    words,
+  );
   return answer === null ? null : found;
 }

@@ -4,7 +4,11 @@ import { element, keepKeys } from "../shared/dom.js";
 import { makeDraggable } from "./dragging.js";
 import { LabelRow } from "./row.js";
 
-const ACTIONS = [["rename", "Rename", "Rename (F2)"], ["merge", "Merge…", "Merge into another label (M)"], ["remove", "Remove…", "Remove (Del)"]];
+const ACTIONS = [
+  ["rename", "Rename", "Rename (F2)"],
+  ["merge", "Merge…", "Merge into another label (M)"],
+  ["remove", "Remove…", "Remove (Del)"],
+];
 
 export class LabelList {
   // `question` may be shown below a row. `on` has rename(label, name), drop(from, to), focus(label), leave().
@@ -16,12 +20,33 @@ export class LabelList {
     this.at = null;
     this.made = 0;
     this.id = `clnb-labels-${Math.random().toString(36).slice(2)}`;
-    this.node = keepKeys(element("div", { class: "label-list", tabIndex: 0, data: { first: "" }, attributes: { role: "listbox", "aria-label": "Labels in order" } }));
-    this.actions = element("span", { class: "actions" }, ...ACTIONS.map(([what, text, title]) => element(
-      "button", { type: "button", class: what === "remove" ? "plain danger" : "plain", tabIndex: -1, text, title, data: { do: what } },
-    )));
+    this.node = keepKeys(
+      element("div", {
+        class: "label-list",
+        tabIndex: 0,
+        data: { first: "" },
+        attributes: { role: "listbox", "aria-label": "Labels in order" },
+      }),
+    );
+    this.actions = element(
+      "span",
+      { class: "actions" },
+      ...ACTIONS.map(([what, text, title]) =>
+        element("button", {
+          type: "button",
+          class: what === "remove" ? "plain danger" : "plain",
+          tabIndex: -1,
+          text,
+          title,
+          data: { do: what },
+        }),
+      ),
+    );
     this.node.addEventListener("pointerover", (event) => this._hover(event));
-    makeDraggable(this.node, { rows: () => this.shown.map(({ label }) => this.rows.get(label)), drop: on.drop });
+    makeDraggable(this.node, {
+      rows: () => this.shown.map(({ label }) => this.rows.get(label)),
+      drop: on.drop,
+    });
   }
 
   // `labels` are all labels, `shown` the filtered ones. `uses` maps label → [train, test, annotations].
@@ -31,9 +56,15 @@ export class LabelList {
     const nodes = shown.map(({ label }) => this.rows.get(label).node);
     const about = this.question.label === null ? null : this.rows.get(this.question.label)?.node;
     if (this.question.label !== null && !nodes.includes(about)) this.question.close();
-    const wanted = this.question.label === null ? nodes : nodes.flatMap((node) => (node === about ? [node, this.question.node] : [node]));
+    const wanted =
+      this.question.label === null
+        ? nodes
+        : nodes.flatMap((node) => (node === about ? [node, this.question.node] : [node]));
     this._arrange(wanted);
-    this.focusOn(shown.some(({ label }) => label === this.at) ? this.at : shown[0]?.label ?? null, { quiet: true });
+    this.focusOn(
+      shown.some(({ label }) => label === this.at) ? this.at : (shown[0]?.label ?? null),
+      { quiet: true },
+    );
   }
 
   showUses(uses) {
@@ -66,14 +97,19 @@ export class LabelList {
       row.node.remove();
     }
     labels.forEach((own, place) => {
-      if (!this.rows.has(own.label)) this.rows.set(own.label, new LabelRow({ id: `${this.id}-${(this.made += 1)}`, on: this.on }));
+      if (!this.rows.has(own.label))
+        this.rows.set(own.label, new LabelRow({ id: `${this.id}-${++this.made}`, on: this.on }));
       this.rows.get(own.label).show(own, place, uses.get(own.label));
     });
   }
 
   // Move only nodes that are in another position, so that a focused field keeps its focus.
   _arrange(wanted) {
-    if (wanted.length === this.node.children.length && wanted.every((node, index) => node === this.node.children[index])) return;
+    if (
+      wanted.length === this.node.children.length &&
+      wanted.every((node, index) => node === this.node.children[index])
+    )
+      return;
     const keep = new Set(wanted);
     for (const node of [...this.node.children]) if (!keep.has(node)) node.remove();
     const active = this.node.ownerDocument.activeElement;
@@ -101,6 +137,7 @@ export class LabelList {
 
   _hover(event) {
     const node = event.target.closest(".label-row");
-    if (node && event.pointerType === "mouse" && this.actions.parentElement !== node) node.append(this.actions);
+    if (node && event.pointerType === "mouse" && this.actions.parentElement !== node)
+      node.append(this.actions);
   }
 }

@@ -11,8 +11,10 @@ export function withText(labels, text) {
 
 export function changed(labels, edit) {
   const { op, label } = edit;
-  if (op === "rename") return labels.map((own) => (own.label === label ? { ...own, label: edit.name } : own));
-  if (op === "recolor") return labels.map((own) => (own.label === label ? { ...own, color: edit.color } : own));
+  if (op === "rename")
+    return labels.map((own) => (own.label === label ? { ...own, label: edit.name } : own));
+  if (op === "recolor")
+    return labels.map((own) => (own.label === label ? { ...own, color: edit.color } : own));
   if (op === "merge" || op === "remove") return labels.filter((own) => own.label !== label);
   if (op === "move") return reordered(labels, label, edit.before);
   return labels; // the kernel chooses the colors of new labels
@@ -54,7 +56,12 @@ export function counted(number, thing) {
 // Describe the use of a label, [images in train, images in test, annotations].
 export function usesText([train, test, annotations]) {
   if (!annotations) return "This label is not used.";
-  const sides = [[train, "train"], [test, "test"]].filter(([count]) => count).map(([count, name]) => `${count.toLocaleString("en")} in ${name}`);
+  const sides = [
+    [train, "train"],
+    [test, "test"],
+  ]
+    .filter(([count]) => count)
+    .map(([count, name]) => `${count.toLocaleString("en")} in ${name}`);
   return `${counted(annotations, "annotation")} on ${counted(train + test, "image")} (${sides.join(", ")}).`;
 }
 
@@ -65,14 +72,28 @@ export function quoted(name) {
 
 // "a, b, c and 9 more"
 export function someOf(names, most) {
-  const shown = names.slice(0, most).map((name) => `\u2068${name}\u2069`).join(", ");
-  return names.length > most ? `${shown} and ${(names.length - most).toLocaleString("en")} more` : shown;
+  const shown = names
+    .slice(0, most)
+    .map((name) => `\u2068${name}\u2069`)
+    .join(", ");
+  return names.length > most
+    ? `${shown} and ${(names.length - most).toLocaleString("en")} more`
+    : shown;
 }
 
 const COMMANDS = new Map([
-  ["ArrowUp", ["move", -1]], ["ArrowDown", ["move", 1]], ["Home", ["edge", 0]], ["End", ["edge", -1]],
-  ["F2", ["rename"]], ["Enter", ["rename"]], ["Delete", ["remove"]], ["Backspace", ["remove"]],
-  ["m", ["merge"]], ["c", ["color"]], ["/", ["filter"]], ["+", ["add"]],
+  ["ArrowUp", ["move", -1]],
+  ["ArrowDown", ["move", 1]],
+  ["Home", ["edge", 0]],
+  ["End", ["edge", -1]],
+  ["F2", ["rename"]],
+  ["Enter", ["rename"]],
+  ["Delete", ["remove"]],
+  ["Backspace", ["remove"]],
+  ["m", ["merge"]],
+  ["c", ["color"]],
+  ["/", ["filter"]],
+  ["+", ["add"]],
 ]);
 
 // Map a key on the list to [command, argument], or null. Only moves repeat while their key is held.

@@ -14,9 +14,20 @@ const COUNT_AGAIN = 300;
 const SAID_FOR = 8_000;
 const COUNT_SHARE = 10; // pause before the next count, as a multiple of its duration
 
-const HINTS = [["F2", "rename"], ["Alt ↑↓", "move"], ["M", "merge"], ["C", "color"], ["Del", "remove"], ["/", "filter"]];
+const HINTS = [
+  ["F2", "rename"],
+  ["Alt ↑↓", "move"],
+  ["M", "merge"],
+  ["C", "color"],
+  ["Del", "remove"],
+  ["/", "filter"],
+];
 const ABOUT_NO_LABEL = new Set(["add", "undo", "redo"]);
-const STATE_WORDS = { saved: "saved", saving: "saving…", lost: "not saved – the kernel does not respond" };
+const STATE_WORDS = {
+  saved: "saved",
+  saving: "saving…",
+  lost: "not saved – the kernel does not respond",
+};
 
 export class LabelPane {
   // `on` may have changed(), focus(label).
@@ -32,7 +43,8 @@ export class LabelPane {
   }
 
   _build() {
-    const button = (text, title, action, more = {}) => element("button", { type: "button", text, title, on: { click: action }, ...more });
+    const button = (text, title, action, more = {}) =>
+      element("button", { type: "button", text, title, on: { click: action }, ...more });
     const leave = () => this.list.node.focus({ preventScroll: true });
     this.leave = leave;
     this.notices = new Notices();
@@ -40,43 +52,80 @@ export class LabelPane {
     this.list = new LabelList({
       question: this.question,
       on: {
-        rename: (label, name) => this._rename(label, name), drop: (from, to) => this._drop(from, to), leave,
+        rename: (label, name) => this._rename(label, name),
+        drop: (from, to) => this._drop(from, to),
+        leave,
         focus: (label) => this.on.focus?.(label),
       },
     });
     this.adder = element("input", {
-      type: "text", class: "adder", maxLength: 256, placeholder: "New label…", attributes: { "aria-label": "New label" },
+      type: "text",
+      class: "adder",
+      maxLength: 256,
+      placeholder: "New label…",
+      attributes: { "aria-label": "New label" },
       on: { keydown: (event) => this._fieldKey(event, () => this._addTyped()) },
     });
-    this.addButton = button("Add", "Add this label at the end (Enter)", () => this._addTyped(), { class: "primary" });
+    this.addButton = button("Add", "Add this label at the end (Enter)", () => this._addTyped(), {
+      class: "primary",
+    });
     this.filter = element("input", {
-      type: "search", class: "search", placeholder: "⌕ filter…", attributes: { "aria-label": "Filter labels" },
+      type: "search",
+      class: "search",
+      placeholder: "⌕ filter…",
+      attributes: { "aria-label": "Filter labels" },
       on: { input: () => this._paint(), keydown: (event) => this._fieldKey(event, leave) },
     });
-    this.importButton = button("Import…", "Import label names from another project or dataset", () => this._import());
-    this.undoButton = button("Undo", "Undo the last edit made here (Ctrl Z)", () => this._takeBack("undo"));
+    this.importButton = button(
+      "Import…",
+      "Import label names from another project or dataset",
+      () => this._import(),
+    );
+    this.undoButton = button("Undo", "Undo the last edit made here (Ctrl Z)", () =>
+      this._takeBack("undo"),
+    );
     this.tools = element(
-      "div", { class: "tools" }, element("span", { class: "adding" }, this.adder, this.addButton),
-      element("span", { class: "spring" }), this.filter, this.importButton, this.undoButton,
+      "div",
+      { class: "tools" },
+      element("span", { class: "adding" }, this.adder, this.addButton),
+      element("span", { class: "spring" }),
+      this.filter,
+      this.importButton,
+      this.undoButton,
     );
     this.top = element("div", { class: "top" });
     this.head = element(
-      "div", { class: "label-head", attributes: { "aria-hidden": "true" } },
-      element("span", { text: "label" }), element("span", { class: "uses", text: "train" }), element("span", { class: "uses", text: "test" }),
+      "div",
+      { class: "label-head", attributes: { "aria-hidden": "true" } },
+      element("span", { text: "label" }),
+      element("span", { class: "uses", text: "train" }),
+      element("span", { class: "uses", text: "test" }),
     );
     this.empty = element("p", { class: "nothing", hidden: true });
     this.count = element("span", { class: "label-count" });
     this.said = element("span", { class: "said", attributes: { role: "status" } });
-    this.hints = element("span", { class: "hints" }, ...HINTS.flatMap(([key, what]) => [keyHint(key), ` ${what} `]));
+    this.hints = element(
+      "span",
+      { class: "hints" },
+      ...HINTS.flatMap(([key, what]) => [keyHint(key), ` ${what} `]),
+    );
     this.state = element("span", { class: "state", attributes: { role: "status" } });
     this.node = element(
-      "div", { class: "label-manager" },
-      this.tools, this.notices.node, this.top, this.head, this.list.node, this.empty,
+      "div",
+      { class: "label-manager" },
+      this.tools,
+      this.notices.node,
+      this.top,
+      this.head,
+      this.list.node,
+      this.empty,
       element("div", { class: "below" }, this.count, this.hints, this.said, this.state),
     );
     this.list.node.addEventListener("keydown", (event) => this._key(event));
     this.list.node.addEventListener("click", (event) => this._click(event));
-    this.list.node.addEventListener("dblclick", (event) => { if (event.target.closest(".name")) this._do(["rename"]); });
+    this.list.node.addEventListener("dblclick", (event) => {
+      if (event.target.closest(".name")) this._do(["rename"]);
+    });
   }
 
   close() {
@@ -100,7 +149,11 @@ export class LabelPane {
     this.lost = true;
     if (this.info) this.info.seen = null; // the shown labels may not be saved: reload them when possible
     this._showState();
-    this.notices.say("gone", "The kernel does not respond. Run the cell again to continue. Saved labels are not lost.", { kind: "error" });
+    this.notices.say(
+      "gone",
+      "The kernel does not respond. Run the cell again to continue. Saved labels are not lost.",
+      { kind: "error" },
+    );
   }
 
   _take(answer) {
@@ -114,19 +167,22 @@ export class LabelPane {
   // Count the uses of all labels after the list is shown, because it reads all annotations.
   _countSoon() {
     if (this.counting) return;
-    this.counting = setTimeout(async () => {
-      const began = Date.now();
-      try {
-        const [{ uses }] = await this.request("labels uses", {}, [], { patience: EDIT_TAKES });
-        if (this.closed) return;
-        this.uses = new Map(uses);
-        this.list.showUses(this.uses);
-      } catch {
-        // the next change or poll counts again
-      }
-      this.countedTook = Date.now() - began;
-      this.counting = null;
-    }, Math.max(this.counted ? COUNT_AGAIN : 0, COUNT_SHARE * (this.countedTook ?? 0)));
+    this.counting = setTimeout(
+      async () => {
+        const began = Date.now();
+        try {
+          const [{ uses }] = await this.request("labels uses", {}, [], { patience: EDIT_TAKES });
+          if (this.closed) return;
+          this.uses = new Map(uses);
+          this.list.showUses(this.uses);
+        } catch {
+          // the next change or poll counts again
+        }
+        this.countedTook = Date.now() - began;
+        this.counting = null;
+      },
+      Math.max(this.counted ? COUNT_AGAIN : 0, COUNT_SHARE * (this.countedTook ?? 0)),
+    );
     this.counted = true;
   }
 
@@ -183,7 +239,9 @@ export class LabelPane {
     if (this.info?.read_only) return;
     this.notices.drop("edit");
     this._send(`labels ${kind}`, {}, ({ said }) => {
-      this._say(said ? `${kind === "undo" ? "Undone" : "Redone"}: ${said}.` : `Nothing to ${kind}.`);
+      this._say(
+        said ? `${kind === "undo" ? "Undone" : "Redone"}: ${said}.` : `Nothing to ${kind}.`,
+      );
     });
   }
 
@@ -203,16 +261,27 @@ export class LabelPane {
     const shown = withText(this.labels, this.filter.value);
     this.list.show(this.labels, shown, this.uses);
     show(this.tools, !readOnly || this.labels.length > 0);
-    for (const node of [this.adder.parentElement, this.importButton, this.undoButton, this.hints]) show(node, !readOnly);
+    for (const node of [this.adder.parentElement, this.importButton, this.undoButton, this.hints])
+      show(node, !readOnly);
     this.node.classList.toggle("read-only", readOnly);
     this.undoButton.disabled = !this.info.can_undo;
-    setText(this.count, shown.length < this.labels.length ? `${shown.length.toLocaleString("en")} of ${counted(this.labels.length, "label")}` : counted(this.labels.length, "label"));
+    setText(
+      this.count,
+      shown.length < this.labels.length
+        ? `${shown.length.toLocaleString("en")} of ${counted(this.labels.length, "label")}`
+        : counted(this.labels.length, "label"),
+    );
     this._explainEmptiness(shown, readOnly);
   }
 
   _explainEmptiness(shown, readOnly) {
-    const none = readOnly ? "There are no labels." : "No labels yet. Type the first one above, or import names.";
-    setText(this.empty, shown.length ? "" : this.labels.length ? "No labels match the filter." : none);
+    const none = readOnly
+      ? "There are no labels."
+      : "No labels yet. Type the first one above, or import names.";
+    setText(
+      this.empty,
+      shown.length ? "" : this.labels.length ? "No labels match the filter." : none,
+    );
     show(this.empty, !shown.length);
     for (const node of [this.list.node, this.head]) show(node, shown.length > 0);
   }
@@ -276,10 +345,12 @@ export class LabelPane {
       remove: () => this._remove(at),
       color: () => this._recolor(at),
     };
-    if (name === "move") this.list.focusOn(shown[Math.min(Math.max(place + by, 0), shown.length - 1)]?.label ?? null);
+    if (name === "move")
+      this.list.focusOn(shown[Math.min(Math.max(place + by, 0), shown.length - 1)]?.label ?? null);
     else if (name === "edge") this.list.focusOn(shown.at(by)?.label ?? null);
     else if (name === "filter") this.filter.focus();
-    else if (this.info && !this.info.read_only && (place >= 0 || ABOUT_NO_LABEL.has(name))) edits[name]();
+    else if (this.info && !this.info.read_only && (place >= 0 || ABOUT_NO_LABEL.has(name)))
+      edits[name]();
   }
 
   // -- edits ------------------------------------------------------------------------------------------
@@ -290,7 +361,11 @@ export class LabelPane {
     }
     if (this.uses.has(label)) this.uses.set(name, this.uses.get(label));
     this.list.renamed(label, name);
-    await this._change({ op: "rename", label, name }, ({ count }) => `${quoted(label)} was renamed to ${quoted(name)}${count ? ` in ${counted(count, "annotation")}` : ""}.`);
+    await this._change(
+      { op: "rename", label, name },
+      ({ count }) =>
+        `${quoted(label)} was renamed to ${quoted(name)}${count ? ` in ${counted(count, "annotation")}` : ""}.`,
+    );
   }
 
   _shift(by) {
@@ -301,7 +376,10 @@ export class LabelPane {
 
   _drop(from, to) {
     const { shown } = this.list;
-    this._move(shown[from].label, to < shown.length ? shown[to].label : after(this.labels, shown.at(-1).label));
+    this._move(
+      shown[from].label,
+      to < shown.length ? shown[to].label : after(this.labels, shown.at(-1).label),
+    );
   }
 
   _move(label, before) {
@@ -312,18 +390,39 @@ export class LabelPane {
   async _merge(label, into = null) {
     const row = this.list.rowOf(label);
     if (!row) return;
-    const target = await askMerge(this.question, row.node, { label, labels: this.labels, uses: this._counting(label), into });
+    const target = await askMerge(this.question, row.node, {
+      label,
+      labels: this.labels,
+      uses: this._counting(label),
+      into,
+    });
     if (target === null) return;
     this.list.at = target;
-    await this._change({ op: "merge", label, into: target }, ({ count }) => `${quoted(label)} was merged into ${quoted(target)}: ${counted(count, "annotation")}.`);
+    await this._change(
+      { op: "merge", label, into: target },
+      ({ count }) =>
+        `${quoted(label)} was merged into ${quoted(target)}: ${counted(count, "annotation")}.`,
+    );
   }
 
   async _remove(label) {
     const isUsed = this.uses.get(label)?.[2] !== 0; // if this count is outdated, the kernel refuses
-    if (isUsed && !(await askRemove(this.question, this.list.rowOf(label).node, { label, uses: this._counting(label) }))) return;
+    if (
+      isUsed &&
+      !(await askRemove(this.question, this.list.rowOf(label).node, {
+        label,
+        uses: this._counting(label),
+      }))
+    )
+      return;
     const { shown, place } = this.list;
-    if (this.list.at === label) this.list.at = (shown[place + 1] ?? shown[place - 1])?.label ?? null;
-    await this._change({ op: "remove", label, with_annotations: isUsed }, ({ count }) => `${quoted(label)} was removed${count ? ` with ${counted(count, "annotation")}` : ""}.`);
+    if (this.list.at === label)
+      this.list.at = (shown[place + 1] ?? shown[place - 1])?.label ?? null;
+    await this._change(
+      { op: "remove", label, with_annotations: isUsed },
+      ({ count }) =>
+        `${quoted(label)} was removed${count ? ` with ${counted(count, "annotation")}` : ""}.`,
+    );
   }
 
   _counting(label) {
@@ -332,7 +431,11 @@ export class LabelPane {
 
   async _recolor(label) {
     const { color } = this.labels.find((own) => own.label === label);
-    const wanted = await askColor(this.question, this.list.rowOf(label).node, { label, color, palette: this.info.palette });
+    const wanted = await askColor(this.question, this.list.rowOf(label).node, {
+      label,
+      color,
+      palette: this.info.palette,
+    });
     if (wanted && wanted !== color) await this._change({ op: "recolor", label, color: wanted });
   }
 
@@ -360,8 +463,15 @@ export class LabelPane {
     const { done } = this.info;
     const fate = done ? await askReview(this.question, this.top, { names, done }) : "keep";
     if (!fate) return null;
-    const what = names.length === 1 ? `${quoted(names[0])} was added` : `${counted(names.length, "label")} were added`;
-    const answer = await this._change({ op: "add", labels, review: fate === "review" }, ({ count }) => `${what}${count ? `. ${counted(count, "image")} need${count === 1 ? "s" : ""} review` : ""}.`);
+    const what =
+      names.length === 1
+        ? `${quoted(names[0])} was added`
+        : `${counted(names.length, "label")} were added`;
+    const answer = await this._change(
+      { op: "add", labels, review: fate === "review" },
+      ({ count }) =>
+        `${what}${count ? `. ${counted(count, "image")} need${count === 1 ? "s" : ""} review` : ""}.`,
+    );
     if (answer) this.list.focusOn(names[0]);
     return answer;
   }

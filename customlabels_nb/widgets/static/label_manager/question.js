@@ -6,7 +6,12 @@ export class Question {
   // `onClose` restores the focus.
   constructor({ onClose }) {
     this.onClose = onClose;
-    this.node = element("div", { class: "question", hidden: true, attributes: { role: "group" }, on: { keydown: (event) => this._key(event) } });
+    this.node = element("div", {
+      class: "question",
+      hidden: true,
+      attributes: { role: "group" },
+      on: { keydown: (event) => this._key(event) },
+    });
     this.label = null;
   }
 
@@ -23,25 +28,47 @@ export class Question {
     this.settle?.(null);
     this.label = label;
     this.node.setAttribute("aria-label", title);
-    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "Close (Esc)", attributes: { "aria-label": "Close" }, on: { click: () => this.close() } });
+    const closer = element("button", {
+      type: "button",
+      class: "plain closer",
+      text: "×",
+      title: "Close (Esc)",
+      attributes: { "aria-label": "Close" },
+      on: { click: () => this.close() },
+    });
     this.node.replaceChildren(closer, element("p", { text: title }), ...children);
     this.node.hidden = false;
     place.after(this.node);
-    (this.node.querySelector("[data-first]") ?? this.node.querySelector("input, .choices button") ?? closer).focus();
+    (
+      this.node.querySelector("[data-first]") ??
+      this.node.querySelector("input, .choices button") ??
+      closer
+    ).focus();
     this.node.scrollIntoView({ block: "nearest" });
   }
 
-  // Ask with buttons [{ value, text, primary, danger, first, disabled }, …]. Resolves with the value of the chosen one, or null
+  // Ask with buttons [{ value, text, primary, danger, first, disabled }, …]. Resolves with the value of the chosen
+  // one, or null
   // if the question is closed. `children` come before the buttons. Without them the `first` button, or the first one,
   // is focused.
   ask(place, label, title, choices, ...children) {
     return new Promise((resolve) => {
-      const buttons = choices.map(({ value, text, primary = false, danger = false, first = false, disabled = false }) => element("button", {
-        type: "button", class: `${primary ? "primary" : ""}${danger ? " danger" : ""}`, text, disabled, data: first ? { first: "" } : {},
-        on: { click: () => this.close(value) },
-      }));
+      const buttons = choices.map(
+        ({ value, text, primary = false, danger = false, first = false, disabled = false }) =>
+          element("button", {
+            type: "button",
+            class: `${primary ? "primary" : ""}${danger ? " danger" : ""}`,
+            text,
+            disabled,
+            data: first ? { first: "" } : {},
+            on: { click: () => this.close(value) },
+          }),
+      );
       this.open(place, label, title, ...children, element("div", { class: "choices" }, ...buttons));
-      this.settle = (value) => { this.settle = null; resolve(value); };
+      this.settle = (value) => {
+        this.settle = null;
+        resolve(value);
+      };
     });
   }
 

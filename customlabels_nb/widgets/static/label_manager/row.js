@@ -6,15 +6,26 @@ export class LabelRow {
   // `on` has rename(label, name), leave().
   constructor({ id, on }) {
     this.on = on;
-    this.grip = element("span", { class: "grip", text: "⠿", title: "Drag to reorder (Alt ↑↓)", attributes: { "aria-hidden": "true" } });
+    this.grip = element("span", {
+      class: "grip",
+      text: "⠿",
+      title: "Drag to reorder (Alt ↑↓)",
+      attributes: { "aria-hidden": "true" },
+    });
     this.key = element("span", { class: "key" });
     this.swatch = element("button", { type: "button", class: "swatch", tabIndex: -1 });
     this.name = element("bdi", { class: "name" });
     this.train = element("span", { class: "uses" });
     this.test = element("span", { class: "uses" });
     this.node = element(
-      "div", { class: "label-row", id, attributes: { role: "option", "aria-selected": "false" } },
-      this.grip, this.key, this.swatch, element("span", { class: "name-place" }, this.name), this.train, this.test,
+      "div",
+      { class: "label-row", id, attributes: { role: "option", "aria-selected": "false" } },
+      this.grip,
+      this.key,
+      this.swatch,
+      element("span", { class: "name-place" }, this.name),
+      this.train,
+      this.test,
     );
   }
 
@@ -64,7 +75,11 @@ export class LabelRow {
       if (keep && name && name !== label) this.on.rename(label, name);
     };
     const field = element("input", {
-      type: "text", class: "renaming", value: label, maxLength: 256, attributes: { "aria-label": `New name of ${label}` },
+      type: "text",
+      class: "renaming",
+      value: label,
+      maxLength: 256,
+      attributes: { "aria-label": `New name of ${label}` },
       on: {
         blur: () => end(true),
         keydown: (event) => {

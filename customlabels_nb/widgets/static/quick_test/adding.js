@@ -7,16 +7,48 @@ export class Adding {
   constructor(on) {
     const listId = `clnb-own-labels-${Math.random().toString(36).slice(2)}`;
     this.field = element("input", {
-      type: "text", class: "own-label", maxLength: 256, placeholder: "Add label…", title: "Add a label to the photo (L)", attributes: { list: listId, "aria-label": "Add a label to the photo" },
+      type: "text",
+      class: "own-label",
+      maxLength: 256,
+      placeholder: "Add label…",
+      title: "Add a label to the photo (L)",
+      attributes: { list: listId, "aria-label": "Add a label to the photo" },
       on: { keydown: (event) => this._key(event, on), change: () => this._give(on) },
     });
     this.known = element("datalist", { id: listId });
-    this.split = element("select", { attributes: { "aria-label": "Dataset" }, data: { menu: "split" } }, ...["train", "test"].map((name) => element("option", { value: name, text: name })));
-    this.button = element("button", { type: "button", class: "primary add", title: "Add the photo with these labels to the dataset (Ctrl Enter)", on: { click: () => on.add(this.split.value) } });
+    this.split = element(
+      "select",
+      { attributes: { "aria-label": "Dataset" }, data: { menu: "split" } },
+      ...["train", "test"].map((name) => element("option", { value: name, text: name })),
+    );
+    this.button = element("button", {
+      type: "button",
+      class: "primary add",
+      title: "Add the photo with these labels to the dataset (Ctrl Enter)",
+      on: { click: () => on.add(this.split.value) },
+    });
     this.words = element("bdi", { class: "as" });
-    this.undo = element("button", { type: "button", class: "undo", text: "Undo", title: "Remove the photo from the dataset (Ctrl Z)", on: { click: on.undo } });
+    this.undo = element("button", {
+      type: "button",
+      class: "undo",
+      text: "Undo",
+      title: "Remove the photo from the dataset (Ctrl Z)",
+      on: { click: on.undo },
+    });
     this.done = element("p", { class: "done", attributes: { role: "status" } });
-    this.node = element("div", { class: "adding", hidden: true }, this.field, this.known, element("div", { class: "line" }, element("label", { class: "menu" }, element("span", { text: "Add to" }), this.split), element("span", { class: "faint as-words" }, "as ", this.words)), element("div", { class: "line" }, this.button, this.done, this.undo));
+    this.node = element(
+      "div",
+      { class: "adding", hidden: true },
+      this.field,
+      this.known,
+      element(
+        "div",
+        { class: "line" },
+        element("label", { class: "menu" }, element("span", { text: "Add to" }), this.split),
+        element("span", { class: "faint as-words" }, "as ", this.words),
+      ),
+      element("div", { class: "line" }, this.button, this.done, this.undo),
+    );
   }
 
   // `words`: labels that would be added. `added`: { split, labels } if the photo is in the dataset.
@@ -27,7 +59,9 @@ export class Adding {
     const state = JSON.stringify(project.labels);
     if (state !== this.labels) {
       this.labels = state;
-      this.known.replaceChildren(...project.labels.map(({ label }) => element("option", { value: label })));
+      this.known.replaceChildren(
+        ...project.labels.map(({ label }) => element("option", { value: label })),
+      );
     }
     show(this.field, !answer.detects && !added);
     show(this.split.closest(".line"), !added);
@@ -38,7 +72,11 @@ export class Adding {
     setText(this.words, words);
     this.words.parentElement.title = words;
     setText(this.button, isBusy ? "Adding…" : "Add photo");
-    if (added) setText(this.done, `✓ in ${added.split}: ${added.labels.join(", ") || "nothing in this image"}`);
+    if (added)
+      setText(
+        this.done,
+        `✓ in ${added.split}: ${added.labels.join(", ") || "nothing in this image"}`,
+      );
   }
 
   _give(on) {

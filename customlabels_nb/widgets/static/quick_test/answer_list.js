@@ -9,7 +9,10 @@ export class AnswerList {
   // `on` has toggle(index), point(index or null), unlabel(label).
   constructor(on) {
     this.on = on;
-    this.list = element("div", { class: "answers", attributes: { role: "group", "aria-label": "Predictions" } });
+    this.list = element("div", {
+      class: "answers",
+      attributes: { role: "group", "aria-label": "Predictions" },
+    });
     this.rest = element("p", { class: "faint rest", hidden: true });
     this.node = element("div", { class: "answer-list" }, this.list, this.rest);
     this.shown = [];
@@ -29,29 +32,58 @@ export class AnswerList {
       this.state = state;
       const focused = this.list.querySelector("input:focus")?.closest(".answer")?.dataset.index;
       this.nodes = this.shown.map((index, place) => this._row(rows[index], index, place, canTake));
-      this.list.replaceChildren(...this.nodes.map(({ node }) => node), ...labels.map((label) => this._ownLabel(label)));
-      if (focused !== undefined) this.list.querySelector(`.answer[data-index="${Number(focused)}"] input`)?.focus();
+      this.list.replaceChildren(
+        ...this.nodes.map(({ node }) => node),
+        ...labels.map((label) => this._ownLabel(label)),
+      );
+      if (focused !== undefined)
+        this.list.querySelector(`.answer[data-index="${Number(focused)}"] input`)?.focus();
     }
-    this.shown.forEach((index, place) => this._update(this.nodes[place], rows[index], threshold, isTaken.has(index)));
+    this.shown.forEach((index, place) =>
+      this._update(this.nodes[place], rows[index], threshold, isTaken.has(index)),
+    );
     const below = all.length - wanted.length;
     const more = wanted.length - this.shown.length;
-    const words = [more ? `and ${more.toLocaleString("en")} more` : "", below ? `${below.toLocaleString("en")} ${below === 1 ? "box is" : "boxes are"} below the threshold` : ""].filter(Boolean);
+    const words = [
+      more ? `and ${more.toLocaleString("en")} more` : "",
+      below
+        ? `${below.toLocaleString("en")} ${below === 1 ? "box is" : "boxes are"} below the threshold`
+        : "",
+    ].filter(Boolean);
     setText(this.rest, words.join(" · "));
     show(this.rest, words.length > 0);
   }
 
   _row(row, index, place, canTake) {
-    const box = element("input", { type: "checkbox", hidden: !canTake, attributes: { "aria-label": `Add ${row.label}` }, on: { change: () => this.on.toggle(index) } });
-    const bar = element("span", { class: "confidence-bar" }, element("span", { class: "filled" }), element("span", { class: "at" }));
+    const box = element("input", {
+      type: "checkbox",
+      hidden: !canTake,
+      attributes: { "aria-label": `Add ${row.label}` },
+      on: { change: () => this.on.toggle(index) },
+    });
+    const bar = element(
+      "span",
+      { class: "confidence-bar" },
+      element("span", { class: "filled" }),
+      element("span", { class: "at" }),
+    );
     const number = element("span", { class: "confidence" });
     const limit = element("span", { class: "limit faint" });
     const node = element(
-      "label", {
-        class: "answer", style: { "--label-color": row.color }, data: { index: String(index) },
+      "label",
+      {
+        class: "answer",
+        style: { "--label-color": row.color },
+        data: { index: String(index) },
         on: { pointerenter: () => this.on.point(index), pointerleave: () => this.on.point(null) },
       },
-      canTake && place < 9 ? keyHint(String(place + 1)) : element("span", { class: "no-key" }), box,
-      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: row.label, title: row.label }), bar, number, limit,
+      canTake && place < 9 ? keyHint(String(place + 1)) : element("span", { class: "no-key" }),
+      box,
+      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
+      element("bdi", { text: row.label, title: row.label }),
+      bar,
+      number,
+      limit,
     );
     return { node, box, bar, number, limit };
   }
@@ -65,18 +97,31 @@ export class AnswerList {
     setText(number, row.confidence.toFixed(3));
     setText(limit, least.toFixed(2));
     limit.title = `Threshold ${least.toFixed(3)}`;
-    node.title = row.box ? `${row.label}: ${row.box.map((value) => Math.round(value)).join(", ")} (left, top, width, height in pixels)` : row.label;
+    node.title = row.box
+      ? `${row.label}: ${row.box.map((value) => Math.round(value)).join(", ")} (left, top, width, height in pixels)`
+      : row.label;
   }
 
   point(index) {
-    for (const { node } of this.nodes ?? []) node.classList.toggle("pointed", node.dataset.index === String(index));
+    for (const { node } of this.nodes ?? [])
+      node.classList.toggle("pointed", node.dataset.index === String(index));
   }
 
   _ownLabel(label) {
     return element(
-      "div", { class: "answer own" }, element("span", { class: "no-key" }), element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } }),
-      element("bdi", { text: label }), element("span", { class: "faint", text: "added by you" }),
-      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": `Remove ${label}` }, on: { click: () => this.on.unlabel(label) } }),
+      "div",
+      { class: "answer own" },
+      element("span", { class: "no-key" }),
+      element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } }),
+      element("bdi", { text: label }),
+      element("span", { class: "faint", text: "added by you" }),
+      element("button", {
+        type: "button",
+        class: "plain",
+        text: "×",
+        attributes: { "aria-label": `Remove ${label}` },
+        on: { click: () => this.on.unlabel(label) },
+      }),
     );
   }
 }

@@ -30,9 +30,14 @@ export function takenRows(answer, threshold, choice) {
     if (chosen) return [chosen[0]];
     return counted.slice(0, 1).filter((index) => choice.rows.get(index) !== false);
   }
-  const isTaken = (index) => (choice.rows.has(index) ? choice.rows.get(index) : counts(answer.rows[index], threshold));
+  const isTaken = (index) =>
+    choice.rows.has(index) ? choice.rows.get(index) : counts(answer.rows[index], threshold);
   // boxes below the threshold are not shown, and only what is shown is added
-  return answer.rows.map((_, index) => index).filter((index) => isTaken(index) && (!answer.detects || counts(answer.rows[index], threshold)));
+  return answer.rows
+    .map((_, index) => index)
+    .filter(
+      (index) => isTaken(index) && (!answer.detects || counts(answer.rows[index], threshold)),
+    );
 }
 
 function isOneLabel(answer) {
@@ -49,8 +54,12 @@ export function toggledRow(answer, threshold, choice, index) {
 
 // Return the choice with another label of the entire image. If a row has this label, that row is selected.
 export function withLabel(answer, threshold, choice, label, oneLabel) {
-  const index = answer && !answer.detects ? answer.rows.findIndex((row) => row.label === label) : -1;
-  if (index >= 0) return takenRows(answer, threshold, choice).includes(index) ? choice : toggledRow(answer, threshold, choice, index);
+  const index =
+    answer && !answer.detects ? answer.rows.findIndex((row) => row.label === label) : -1;
+  if (index >= 0)
+    return takenRows(answer, threshold, choice).includes(index)
+      ? choice
+      : toggledRow(answer, threshold, choice, index);
   if (choice.labels.includes(label)) return choice;
   return { ...choice, labels: oneLabel ? [label] : [...choice.labels, label] };
 }
@@ -83,13 +92,17 @@ export function nothingSentence(answer, threshold) {
   const [best] = answer.rows;
   if (!best) return "Nothing was found.";
   const limit = limitFor(best, threshold);
-  return `No label reaches its threshold. The closest is ${best.label} with ${below(best.confidence, limit)} (threshold ${limit.toFixed(3)}).`;
+  return (
+    `No label reaches its threshold. The closest is ${best.label} with ` +
+    `${below(best.confidence, limit)} (threshold ${limit.toFixed(3)}).`
+  );
 }
 
 // Format with enough decimals to be visibly smaller than the limit.
 function below(confidence, limit) {
   for (let decimals = 3; decimals < 7; decimals += 1) {
-    if (Number(confidence.toFixed(decimals)) < Number(limit.toFixed(3))) return confidence.toFixed(decimals);
+    if (Number(confidence.toFixed(decimals)) < Number(limit.toFixed(3)))
+      return confidence.toFixed(decimals);
   }
   return `just under ${limit.toFixed(3)}`;
 }

@@ -1,6 +1,9 @@
 // Camera of the browser: live stream and photos.
 
-const WISH = { video: { width: { ideal: 1920 }, height: { ideal: 1080 }, facingMode: "environment" }, audio: false };
+const WISH = {
+  video: { width: { ideal: 1920 }, height: { ideal: 1080 }, facingMode: "environment" },
+  audio: false,
+};
 const QUALITY = 0.95;
 const GLANCE_SIDE = 640;
 const GLANCE_QUALITY = 0.8;
@@ -11,7 +14,9 @@ const REASONS = {
 };
 
 export function whyNoCamera(error) {
-  return Object.hasOwn(REASONS, error?.name ?? "") ? REASONS[error.name] : `Cannot use the camera: ${error?.message ?? error}`;
+  return Object.hasOwn(REASONS, error?.name ?? "")
+    ? REASONS[error.name]
+    : `Cannot use the camera: ${error?.message ?? error}`;
 }
 
 export class Lens {
@@ -40,13 +45,17 @@ export class Lens {
   async take(video) {
     const data = await frameOf(video, Infinity, QUALITY);
     if (!data) throw new Error("The camera is not ready yet.");
-    return new File([data], `camera-${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`, { type: "image/jpeg" });
+    return new File(
+      [data],
+      `camera-${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`,
+      { type: "image/jpeg" },
+    );
   }
 
   // Return the bytes of a small video frame, or null if there is none.
   async glance(video) {
     const data = await frameOf(video, GLANCE_SIDE, GLANCE_QUALITY);
-    return data && data.arrayBuffer();
+    return data?.arrayBuffer();
   }
 
   close() {
@@ -63,7 +72,9 @@ async function frameOf(video, side, quality) {
   canvas.height = Math.round(video.videoHeight * scale) || 0;
   if (!canvas.width || !canvas.height) return null;
   canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", quality); });
+  return new Promise((resolve) => {
+    canvas.toBlob(resolve, "image/jpeg", quality);
+  });
 }
 
 function stop(stream) {
@@ -71,5 +82,7 @@ function stop(stream) {
 }
 
 export function pause(milliseconds) {
-  return new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
 }

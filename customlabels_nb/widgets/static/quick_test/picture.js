@@ -11,7 +11,12 @@ export class Picture {
     this.on = on;
     this.image = element("img", { alt: "", draggable: false, hidden: true });
     this.marks = svgElement("svg", { class: "marks", "aria-hidden": "true" });
-    this.video = element("video", { hidden: true, muted: true, playsInline: true, attributes: { "aria-label": "Camera" } });
+    this.video = element("video", {
+      hidden: true,
+      muted: true,
+      playsInline: true,
+      attributes: { "aria-label": "Camera" },
+    });
     this.frame = element("div", { class: "sheet" }, this.image, this.video, this.marks);
     this.node = element("div", { class: "picture" }, this.frame);
     this.video.addEventListener("resize", () => this._arrange());
@@ -37,7 +42,8 @@ export class Picture {
 
   point(index) {
     this.pointed = index;
-    for (const node of this.marks.children) node.classList.toggle("pointed", node.dataset.index === String(index));
+    for (const node of this.marks.children)
+      node.classList.toggle("pointed", node.dataset.index === String(index));
   }
 
   wait(isWaiting) {
@@ -51,7 +57,10 @@ export class Picture {
     const room = { width: this.node.clientWidth, height: this.node.clientHeight };
     if (!room.width || !room.height) return null;
     const scale = fitInto(whole, room);
-    const shown = { width: Math.max(1, Math.round(whole.width * scale)), height: Math.max(1, Math.round(whole.height * scale)) };
+    const shown = {
+      width: Math.max(1, Math.round(whole.width * scale)),
+      height: Math.max(1, Math.round(whole.height * scale)),
+    };
     for (const node of [this.frame, this.marks]) {
       node.style.width = `${shown.width}px`;
       node.style.height = `${shown.height}px`;
@@ -59,19 +68,40 @@ export class Picture {
     this.marks.setAttribute("viewBox", `0 0 ${shown.width} ${shown.height}`);
     const unit = shown.width / this.sizeOfBoxes?.width;
     const corners = this.boxes.map(({ box }) => cornersOf(box, unit, shown));
-    const words = this.boxes.map(({ label, confidence }) => [`${shortLabel(label)} ${confidence.toFixed(2)}`, confidence.toFixed(2)]);
-    const tags = placeTags(corners, words.map((pair) => pair.map(tagWidth)), shown);
+    const words = this.boxes.map(({ label, confidence }) => [
+      `${shortLabel(label)} ${confidence.toFixed(2)}`,
+      confidence.toFixed(2),
+    ]);
+    const tags = placeTags(
+      corners,
+      words.map((pair) => pair.map(tagWidth)),
+      shown,
+    );
     // draw the most confident box on top, and all captions above all boxes
     const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at], unit)).reverse();
-    const labels = this.boxes.map((mark, at) => (tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null));
+    const labels = this.boxes.map((mark, at) =>
+      tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null,
+    );
     this.marks.replaceChildren(...outlines, ...labels.filter(Boolean));
     return this.point(this.pointed);
   }
 
   _outline({ index, color, taken, polygon }, { left, top, right, bottom }, unit) {
-    const place = { x: left + 1, y: top + 1, width: Math.max(1, right - left - 2), height: Math.max(1, bottom - top - 2) };
-    const path = polygon && { d: outlinePath(mapCorners(polygon, ([x, y]) => [x * unit, y * unit])), "fill-rule": "evenodd" };
-    const [rim, line] = ["rim", "line"].map((name) => (path ? svgElement("path", { class: `${name} mask`, ...path }) : svgElement("rect", { class: name, ...place })));
+    const place = {
+      x: left + 1,
+      y: top + 1,
+      width: Math.max(1, right - left - 2),
+      height: Math.max(1, bottom - top - 2),
+    };
+    const path = polygon && {
+      d: outlinePath(mapCorners(polygon, ([x, y]) => [x * unit, y * unit])),
+      "fill-rule": "evenodd",
+    };
+    const [rim, line] = ["rim", "line"].map((name) =>
+      path
+        ? svgElement("path", { class: `${name} mask`, ...path })
+        : svgElement("rect", { class: name, ...place }),
+    );
     const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, rim, line);
     node.dataset.index = String(index);
     node.style.setProperty("--label-color", color);

@@ -41,7 +41,9 @@ export class Actions {
 
   // The gallery below is a separate widget next to this one in their box. It is rendered a moment later.
   _scrollBelow(tries = 20) {
-    const below = this.screen.root.closest(".widget-vbox")?.querySelector(".clnb-gallery, .clnb-annotator");
+    const below = this.screen.root
+      .closest(".widget-vbox")
+      ?.querySelector(".clnb-gallery, .clnb-annotator");
     if (below) below.scrollIntoView({ block: "nearest" });
     else if (tries && !this.screen.closed) setTimeout(() => this._scrollBelow(tries - 1), 100);
   }
@@ -57,7 +59,12 @@ export class Actions {
     const chosen = await askLabel(panel, images.length, facts.project_labels, engine.isDetection);
     if (!chosen) return;
     const answer = await this.ask("add", { images, label: chosen.label }, "moving…");
-    if (answer) notices.say("added", `${imagesText(answer.count)} moved to the training set. Train again to use ${answer.count === 1 ? "it" : "them"}.`);
+    if (answer)
+      notices.say(
+        "added",
+        `${imagesText(answer.count)} moved to the training set. Train again to use ` +
+          `${answer.count === 1 ? "it" : "them"}.`,
+      );
   }
 
   async export() {
@@ -79,14 +86,32 @@ export class Actions {
   showAdvice(items) {
     const { screen } = this;
     const fix = screen.can("open_images") ? (images) => this.fix(images) : null;
-    const showImages = (item) => screen.narrow({ show: "all", label: null, pair: null, slice: null, search: "", images: item.images.map((at) => screen.facts.images[at]) });
+    const showImages = (item) =>
+      screen.narrow({
+        show: "all",
+        label: null,
+        pair: null,
+        slice: null,
+        search: "",
+        images: item.images.map((at) => screen.facts.images[at]),
+      });
     const thumbs = (images) => screen.source.thumbs(images, 96);
-    openAdvice(screen.panel, items, { show: showImages, fix, isDoubtful: (image) => screen.isDoubtful(image), thumbs, look: (image) => screen.look(image) });
+    openAdvice(screen.panel, items, {
+      show: showImages,
+      fix,
+      isDoubtful: (image) => screen.isDoubtful(image),
+      thumbs,
+      look: (image) => screen.look(image),
+    });
   }
 
   async chooseVersion() {
     const answer = await this.ask("versions", {});
-    if (answer) openVersions(this.screen.panel, answer.names, { compare: (name) => this.compare(name), current: this.compared });
+    if (answer)
+      openVersions(this.screen.panel, answer.names, {
+        compare: (name) => this.compare(name),
+        current: this.compared,
+      });
   }
 
   async compare(name) {
@@ -106,6 +131,8 @@ export class Actions {
     this.compared = comparison;
     const onEnd = screen.can("versions") ? () => this.compare(null) : null;
     show(screen.comparison, Boolean(comparison));
-    screen.comparison.replaceChildren(...(comparison ? [comparisonBar(comparison, { onEnd })] : []));
+    screen.comparison.replaceChildren(
+      ...(comparison ? [comparisonBar(comparison, { onEnd })] : []),
+    );
   }
 }

@@ -4,7 +4,15 @@ import { areaOf, isInside } from "../shared/geometry.js";
 import { FN, FP, TP } from "./engine.js";
 
 export const BITS_OF = { mistakes: FP | FN, tp: TP, fp: FP, fn: FN };
-export const NO_FILTER = Object.freeze({ show: "mistakes", label: null, pair: null, slice: null, search: "", images: null, sort: "confident" });
+export const NO_FILTER = Object.freeze({
+  show: "mistakes",
+  label: null,
+  pair: null,
+  slice: null,
+  search: "",
+  images: null,
+  sort: "confident",
+});
 
 export function shortName(name) {
   return name.replace(/\/+$/, "").split("/").pop();
@@ -13,14 +21,21 @@ export function shortName(name) {
 // Count the images of each value of `show`, independent of other filters except the label.
 export function countsOf(engine, bits, groups, isLabelled = false) {
   const isCounted = (image) => !isLabelled || bits[image] > 0;
-  const counts = { all: isLabelled ? bits.filter(Boolean).length : engine.n, mistakes: 0, tp: 0, fp: 0, fn: 0 };
+  const counts = {
+    all: isLabelled ? bits.filter(Boolean).length : engine.n,
+    mistakes: 0,
+    tp: 0,
+    fp: 0,
+    fn: 0,
+  };
   for (const own of bits) {
     counts.mistakes += own & BITS_OF.mistakes ? 1 : 0;
     counts.tp += own & TP ? 1 : 0;
     counts.fp += own & FP ? 1 : 0;
     counts.fn += own & FN ? 1 : 0;
   }
-  for (const [name, images] of Object.entries(groups)) counts[name] = images.filter(isCounted).length;
+  for (const [name, images] of Object.entries(groups))
+    counts[name] = images.filter(isCounted).length;
   return counts;
 }
 
@@ -35,15 +50,29 @@ export function chooseImages(engine, state, filter) {
   const { facts, arrays, n } = engine;
   const label = labelAt(engine, filter.label);
   const kept = wantedImages(engine, engine.bits(state, label), filter.show, label !== null);
-  const narrow = (mask) => { for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0; };
-  if (filter.pair) narrow(engine.cellImages(state, facts.cells.indexOf(filter.pair[0]), facts.cells.indexOf(filter.pair[1])));
+  const narrow = (mask) => {
+    for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0;
+  };
+  if (filter.pair)
+    narrow(
+      engine.cellImages(
+        state,
+        facts.cells.indexOf(filter.pair[0]),
+        facts.cells.indexOf(filter.pair[1]),
+      ),
+    );
   if (filter.slice) narrow(sliceMask(engine, filter.slice));
   if (filter.images) {
     const names = new Set(filter.images);
     narrow(facts.images.map((name) => names.has(name)));
   }
   const text = filter.search.trim().toLowerCase();
-  if (text) narrow(facts.images.map((name) => (text.includes("/") ? name : shortName(name)).toLowerCase().includes(text)));
+  if (text)
+    narrow(
+      facts.images.map((name) =>
+        (text.includes("/") ? name : shortName(name)).toLowerCase().includes(text),
+      ),
+    );
   const found = [];
   for (let at = 0; at < n; at += 1) if (kept[at]) found.push(at);
   return sortImages(found, filter.sort, () => engine.scores(state, label), arrays.rank);
@@ -52,15 +81,19 @@ export function chooseImages(engine, state, filter) {
 function wantedImages({ facts, n }, bits, show, isLabelled) {
   const kept = new Uint8Array(n);
   if (BITS_OF[show]) for (let at = 0; at < n; at += 1) kept[at] = bits[at] & BITS_OF[show] ? 1 : 0;
-  else if (show === "all") for (let at = 0; at < n; at += 1) kept[at] = !isLabelled || bits[at] ? 1 : 0;
+  else if (show === "all")
+    for (let at = 0; at < n; at += 1) kept[at] = !isLabelled || bits[at] ? 1 : 0;
   else for (const at of facts.groups[show] ?? []) kept[at] = !isLabelled || bits[at] ? 1 : 0;
   return kept;
 }
 
 function sliceMask({ facts, arrays, n }, [column, name]) {
   const mask = new Uint8Array(n);
-  const value = facts.slices.find((own) => own.column === column)?.values.find((own) => own.name === name);
-  if (value) for (const at of arrays.slices.subarray(value.start, value.start + value.count)) mask[at] = 1;
+  const value = facts.slices
+    .find((own) => own.column === column)
+    ?.values.find((own) => own.name === name);
+  if (value)
+    for (const at of arrays.slices.subarray(value.start, value.start + value.count)) mask[at] = 1;
   return mask;
 }
 
@@ -76,18 +109,28 @@ function sortImages(found, sort, scores, rank) {
 // Return the correct and wrong predictions of one image: { label, confidence, result, box, taken } of each label or
 // box, most confident first. For classifiers, true negatives are included.
 export function itemsOf(engine, state, image) {
-  return (engine.isDetection ? boxItems(engine, state, image) : labelItems(engine, state, image)).sort((a, b) => b.confidence - a.confidence);
+  return (
+    engine.isDetection ? boxItems(engine, state, image) : labelItems(engine, state, image)
+  ).sort((a, b) => b.confidence - a.confidence);
 }
 
 function labelItems(engine, state, image) {
-  const { k, arrays: { confidence, truth, given } } = engine;
+  const {
+    k,
+    arrays: { confidence, truth, given },
+  } = engine;
   const items = [];
   for (let label = 0; label < k; label += 1) {
     const cell = image * k + label;
     if (!truth[cell] && given && !given[cell]) continue;
     const accepted = engine.isAccepted(state, image, label);
     const result = truth[cell] ? (accepted ? "tp" : "fn") : accepted ? "fp" : "tn";
-    items.push({ label, confidence: confidence[cell], result, threshold: state.applied[state.fold[image] * k + label] });
+    items.push({
+      label,
+      confidence: confidence[cell],
+      result,
+      threshold: state.applied[state.fold[image] * k + label],
+    });
   }
   return items;
 }
@@ -116,10 +159,13 @@ function boxAt(arrays, kind, at) {
 }
 
 function polygonAt(arrays, kind, at) {
-  const [ends, rings, points] = ["polygon_end", "ring_end", "points"].map((name) => arrays[kind + name]);
+  const [ends, rings, points] = ["polygon_end", "ring_end", "points"].map(
+    (name) => arrays[kind + name],
+  );
   const ring = (number) => {
     const found = [];
-    for (let point = number ? rings[number - 1] : 0; point < rings[number]; point += 1) found.push([points[2 * point], points[2 * point + 1]]);
+    for (let point = number ? rings[number - 1] : 0; point < rings[number]; point += 1)
+      found.push([points[2 * point], points[2 * point + 1]]);
     return found;
   };
   const first = at ? ends[at - 1] : 0;
@@ -128,7 +174,12 @@ function polygonAt(arrays, kind, at) {
 
 // Return the IoU of two boxes.
 export function iouOf(one, other) {
-  const side = (start, length) => Math.max(0, Math.min(one[start] + one[length], other[start] + other[length]) - Math.max(one[start], other[start]));
+  const side = (start, length) =>
+    Math.max(
+      0,
+      Math.min(one[start] + one[length], other[start] + other[length]) -
+        Math.max(one[start], other[start]),
+    );
   const both = side("left", "width") * side("top", "height");
   const all = one.width * one.height + other.width * other.height - both;
   return all > 0 ? both / all : 0;
@@ -139,17 +190,28 @@ export function itemAt(items, x, y) {
   const boxOf = (item) => item.box ?? item.truth;
   const area = (item) => areaOf(boxOf(item));
   const found = items.filter((item) => boxOf(item) && isInside([x, y], boxOf(item)));
-  return found.length ? found.reduce((best, item) => (area(item) < area(best) ? item : best)) : null;
+  return found.length
+    ? found.reduce((best, item) => (area(item) < area(best) ? item : best))
+    : null;
 }
 
-// Add to each mask its IoU from the pairs of the kernel: with its true mask, otherwise the highest with any of its label.
+// Add to each mask its IoU from the pairs of the kernel: with its true mask, otherwise the highest with any of its
+// label.
 function addMaskIous(items, { arrays }, state, [first, end]) {
   const { pair_prediction: prediction, pair_truth: truth, pair_iou: iou } = arrays;
   for (const item of items) item.iou = 0;
-  for (let at = firstFrom(prediction, first); at < prediction.length && prediction[at] < end; at += 1) {
+  for (
+    let at = firstFrom(prediction, first);
+    at < prediction.length && prediction[at] < end;
+    at += 1
+  ) {
     for (const item of items) {
-      const isOwn = item.result === "tp" ? item.at === prediction[at] && item.truthAt === truth[at]
-        : item.result === "fp" ? item.at === prediction[at] : item.truthAt === truth[at] && state.accepted[prediction[at]];
+      const isOwn =
+        item.result === "tp"
+          ? item.at === prediction[at] && item.truthAt === truth[at]
+          : item.result === "fp"
+            ? item.at === prediction[at]
+            : item.truthAt === truth[at] && state.accepted[prediction[at]];
       if (isOwn) item.iou = Math.max(item.iou, iou[at]);
     }
   }
@@ -159,8 +221,12 @@ function addMaskIous(items, { arrays }, state, [first, end]) {
 // Add to each box its IoU: with its true box, otherwise the highest with any box of its label that it could match.
 function addIous(items) {
   for (const item of items) {
-    const own = (other, key) => (other.label === item.label && other[key] ? iouOf(item.box ?? item.truth, other[key]) : 0);
-    item.iou = item.result === "tp" ? iouOf(item.box, item.truth) : Math.max(0, ...items.map((other) => own(other, item.result === "fp" ? "truth" : "box")));
+    const own = (other, key) =>
+      other.label === item.label && other[key] ? iouOf(item.box ?? item.truth, other[key]) : 0;
+    item.iou =
+      item.result === "tp"
+        ? iouOf(item.box, item.truth)
+        : Math.max(0, ...items.map((other) => own(other, item.result === "fp" ? "truth" : "box")));
   }
   return items;
 }
@@ -173,7 +239,13 @@ function boxItems(engine, state, image) {
   for (let at = first; at < end; at += 1) {
     if (!state.accepted[at]) continue;
     const match = state.match[at];
-    const item = { label: arrays.label[at], confidence: arrays.confidence[at], result: match >= 0 ? "tp" : "fp", at, box: boxAt(arrays, "", at) };
+    const item = {
+      label: arrays.label[at],
+      confidence: arrays.confidence[at],
+      result: match >= 0 ? "tp" : "fp",
+      at,
+      box: boxAt(arrays, "", at),
+    };
     item.threshold = state.applied[state.fold[image] * k + item.label];
     if (match >= 0) Object.assign(item, { truth: boxAt(arrays, "truth_", match), truthAt: match });
     if (other[at] >= 0) item.takenFor = arrays.truth_label[other[at]];
@@ -184,7 +256,14 @@ function boxItems(engine, state, image) {
   for (let at = start; at < stop; at += 1) {
     if (!state.missed[at]) continue;
     const label = arrays.truth_label[at];
-    items.push({ label, confidence: would[at], result: "fn", truth: boxAt(arrays, "truth_", at), truthAt: at, threshold: state.applied[state.fold[image] * k + label] });
+    items.push({
+      label,
+      confidence: would[at],
+      result: "fn",
+      truth: boxAt(arrays, "truth_", at),
+      truthAt: at,
+      threshold: state.applied[state.fold[image] * k + label],
+    });
   }
   return arrays.polygon_end ? addMaskIous(items, engine, state, [first, end]) : addIous(items);
 }

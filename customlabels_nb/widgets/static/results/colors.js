@@ -9,12 +9,21 @@ const channels = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 
 export function colorDistance(one, other) {
   const [[r, g, b], [red, green, blue]] = [channels(one), channels(other)];
   const mean = (r + red) / 2;
-  return Math.sqrt((2 + mean / 256) * (r - red) ** 2 + 4 * (g - green) ** 2 + (2 + (255 - mean) / 256) * (b - blue) ** 2) / 765;
+  return (
+    Math.sqrt(
+      (2 + mean / 256) * (r - red) ** 2 +
+        4 * (g - green) ** 2 +
+        (2 + (255 - mean) / 256) * (b - blue) ** 2,
+    ) / 765
+  );
 }
 
 // Return red if it is far from every label color, otherwise the candidate that is furthest from them.
 export function mistakeColor(colors) {
   const own = colors.filter((color) => /^#[0-9a-f]{6}$/i.test(color));
-  const nearest = (candidate) => Math.min(FAR, ...own.map((color) => colorDistance(candidate, color)));
-  return CANDIDATES.reduce((best, candidate) => (nearest(candidate) > nearest(best) ? candidate : best));
+  const nearest = (candidate) =>
+    Math.min(FAR, ...own.map((color) => colorDistance(candidate, color)));
+  return CANDIDATES.reduce((best, candidate) =>
+    nearest(candidate) > nearest(best) ? candidate : best,
+  );
 }

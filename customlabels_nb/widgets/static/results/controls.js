@@ -4,40 +4,92 @@ import { element, setText, setValue, show } from "../shared/dom.js";
 import { ASSUMED, CROSS_VALIDATED, MOST_CONFIDENT, ONE, PER_LABEL } from "./engine.js";
 
 const MODES = [
-  [MOST_CONFIDENT, "most confident", "Each image counts for its most confident label, as in the matrix, without thresholds"],
+  [
+    MOST_CONFIDENT,
+    "most confident",
+    "Each image counts for its most confident label, as in the matrix, without thresholds",
+  ],
   [ASSUMED, "assumed", "The threshold of each label with the highest F1 on these test images"],
-  [CROSS_VALIDATED, "cross-validated", "Thresholds chosen by 5-fold cross-validation on the test images, for unbiased metrics"],
+  [
+    CROSS_VALIDATED,
+    "cross-validated",
+    "Thresholds chosen by 5-fold cross-validation on the test images, for unbiased metrics",
+  ],
   [ONE, "one for all", "One threshold for all labels"],
   [PER_LABEL, "per label", "Select a label in the table and move its threshold"],
 ];
 
 // Return true if the labels have these thresholds already. `kept` has the thresholds by label.
 export function areKept(labels, thresholds, kept) {
-  return labels.every(({ label }, at) => !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[at]) < 1e-9);
+  return labels.every(
+    ({ label }, at) => !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[at]) < 1e-9,
+  );
 }
 
 export class Controls {
   // `onMove(position, isSettled)`, `onKeep()`.
   constructor({ onMove, onKeep }) {
     this.onMove = onMove;
-    this.tabs = MODES.map(([mode, text, title]) => element("button", {
-      type: "button", class: "tab", text, title, data: { mode }, attributes: { "aria-pressed": "false" }, on: { click: () => this._mode(mode) },
-    }));
-    const slider = (name, words, step, onInput) => element("input", {
-      type: "range", class: `slider ${name}`, min: "0", max: "1", step: String(step), attributes: { "aria-label": words },
-      on: { input: () => onInput(false), change: () => onInput(true) },
-    });
+    this.tabs = MODES.map(([mode, text, title]) =>
+      element("button", {
+        type: "button",
+        class: "tab",
+        text,
+        title,
+        data: { mode },
+        attributes: { "aria-pressed": "false" },
+        on: { click: () => this._mode(mode) },
+      }),
+    );
+    const slider = (name, words, step, onInput) =>
+      element("input", {
+        type: "range",
+        class: `slider ${name}`,
+        min: "0",
+        max: "1",
+        step: String(step),
+        attributes: { "aria-label": words },
+        on: { input: () => onInput(false), change: () => onInput(true) },
+      });
     this.threshold = slider("threshold", "threshold", 0.005, (isSettled) => this._slide(isSettled));
     this.value = element("output", { class: "value" });
     this.of = element("bdi", { class: "faint of" });
-    this.iouThreshold = slider("iou-threshold", "IoU threshold", 0.01, (isSettled) => this._moveIou(isSettled));
+    this.iouThreshold = slider("iou-threshold", "IoU threshold", 0.01, (isSettled) =>
+      this._moveIou(isSettled),
+    );
     this.iouValue = element("output", { class: "value" });
-    this.iouBar = element("label", { class: "iou-band", title: "Minimum intersection over union at which a predicted box matches a true box" }, "IoU", this.iouThreshold, this.iouValue);
-    this.keep = element("button", { type: "button", class: "primary keep", text: "Save thresholds", title: "Save them in the model version: model.detect() uses them from now on", on: { click: onKeep } });
+    this.iouBar = element(
+      "label",
+      {
+        class: "iou-band",
+        title: "Minimum intersection over union at which a predicted box matches a true box",
+      },
+      "IoU",
+      this.iouThreshold,
+      this.iouValue,
+    );
+    this.keep = element("button", {
+      type: "button",
+      class: "primary keep",
+      text: "Save thresholds",
+      title: "Save them in the model version: model.detect() uses them from now on",
+      on: { click: onKeep },
+    });
     this.node = element(
-      "div", { class: "band labelbar controls" }, element("span", { class: "what", text: "Threshold" }),
-      element("span", { class: "tabs", attributes: { role: "group", "aria-label": "Thresholds" } }, ...this.tabs),
-      this.threshold, this.value, this.of, this.iouBar, element("span", { class: "spring" }), this.keep,
+      "div",
+      { class: "band labelbar controls" },
+      element("span", { class: "what", text: "Threshold" }),
+      element(
+        "span",
+        { class: "tabs", attributes: { role: "group", "aria-label": "Thresholds" } },
+        ...this.tabs,
+      ),
+      this.threshold,
+      this.value,
+      this.of,
+      this.iouBar,
+      element("span", { class: "spring" }),
+      this.keep,
     );
   }
 
@@ -66,11 +118,13 @@ export class Controls {
     for (const node of [this.threshold, this.of]) show(node, !isTop);
     show(this.value, !isTop && !isWaiting);
     this.threshold.disabled = isWaiting;
-    this.keep.disabled = isTop || areKept(this.engine.facts.labels, state.thresholds, this.kept ?? {});
+    this.keep.disabled =
+      isTop || areKept(this.engine.facts.labels, state.thresholds, this.kept ?? {});
     const value = this.shownThreshold();
-    if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value) this.threshold.value = String(value);
+    if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value)
+      this.threshold.value = String(value);
     setText(this.value, value.toFixed(3));
-    setText(this.of, position.mode === ONE ? "" : isWaiting ? "select a label" : label ?? "mean");
+    setText(this.of, position.mode === ONE ? "" : isWaiting ? "select a label" : (label ?? "mean"));
     this.of.title = this.of.textContent;
     if (position.iou_threshold !== null) {
       setValue(this.iouThreshold, String(position.iou_threshold));
@@ -98,14 +152,20 @@ export class Controls {
     const { position } = this.state;
     const ofLabel = this.label !== null && position.mode !== ONE;
     if (!ofLabel) this.onMove({ ...position, mode: ONE, one: value }, isSettled);
-    else this.onMove({ ...position, mode: PER_LABEL, own: { ...this._own(), [this.label]: value } }, isSettled);
+    else
+      this.onMove(
+        { ...position, mode: PER_LABEL, own: { ...this._own(), [this.label]: value } },
+        isSettled,
+      );
   }
 
   _own() {
     const { position, thresholds } = this.state;
     if (position.mode === PER_LABEL) return position.own;
     if ([ASSUMED, MOST_CONFIDENT].includes(position.mode)) return {};
-    return Object.fromEntries(this.engine.facts.labels.map(({ label }, at) => [label, thresholds[at]]));
+    return Object.fromEntries(
+      this.engine.facts.labels.map(({ label }, at) => [label, thresholds[at]]),
+    );
   }
 
   _slide(isSettled) {
@@ -113,13 +173,31 @@ export class Controls {
   }
 
   _moveIou(isSettled) {
-    this.onMove({ ...this.state.position, iou_threshold: Number(this.iouThreshold.value) }, isSettled);
+    this.onMove(
+      { ...this.state.position, iou_threshold: Number(this.iouThreshold.value) },
+      isSettled,
+    );
   }
 
   _mode(mode) {
     const { position } = this.state;
-    if (mode === ONE) this.onMove({ ...position, mode, one: position.mode === MOST_CONFIDENT ? position.one : Math.round(this.shownThreshold() * 200) / 200 }, true);
-    else if (mode === PER_LABEL) this.onMove({ ...position, mode, own: position.mode === PER_LABEL ? position.own : this._own() }, true);
+    if (mode === ONE)
+      this.onMove(
+        {
+          ...position,
+          mode,
+          one:
+            position.mode === MOST_CONFIDENT
+              ? position.one
+              : Math.round(this.shownThreshold() * 200) / 200,
+        },
+        true,
+      );
+    else if (mode === PER_LABEL)
+      this.onMove(
+        { ...position, mode, own: position.mode === PER_LABEL ? position.own : this._own() },
+        true,
+      );
     else this.onMove({ ...position, mode }, true);
   }
 }

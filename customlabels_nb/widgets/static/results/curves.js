@@ -31,26 +31,65 @@ export function gridPath(values) {
 export class CurveView {
   // `onThreshold(value, isSettled)` is called when another threshold is selected in the chart.
   constructor({ onThreshold }) {
-    this.paths = Object.fromEntries(CURVES.map((name) => [name, svgElement("path", { class: `curve ${name}`, fill: "none" })]));
-    this.dots = Object.fromEntries(CURVES.map((name) => [name, svgElement("circle", { class: `dot-${name}`, r: 3.5 })]));
+    this.paths = Object.fromEntries(
+      CURVES.map((name) => [name, svgElement("path", { class: `curve ${name}`, fill: "none" })]),
+    );
+    this.dots = Object.fromEntries(
+      CURVES.map((name) => [name, svgElement("circle", { class: `dot-${name}`, r: 3.5 })]),
+    );
     this.line = svgElement("line", { class: "here", y1: EDGE.top, y2: HEIGHT - EDGE.bottom });
     this.said = svgText(0, EDGE.top - 6, "", { class: "here-text", "text-anchor": "middle" });
     const grid = [0, 0.5, 1].flatMap((value) => [
-      svgElement("line", { class: "grid-line", x1: across(0), x2: across(1), y1: down(value), y2: down(value) }),
-      svgText(EDGE.left - 6, down(value) + 4, String(value), { class: "scale", "text-anchor": "end" }),
-      svgText(across(value), HEIGHT - EDGE.bottom + 14, String(value), { class: "scale", "text-anchor": "middle" }),
+      svgElement("line", {
+        class: "grid-line",
+        x1: across(0),
+        x2: across(1),
+        y1: down(value),
+        y2: down(value),
+      }),
+      svgText(EDGE.left - 6, down(value) + 4, String(value), {
+        class: "scale",
+        "text-anchor": "end",
+      }),
+      svgText(across(value), HEIGHT - EDGE.bottom + 14, String(value), {
+        class: "scale",
+        "text-anchor": "middle",
+      }),
     ]);
     this.svg = svgElement(
-      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curves-plot" },
-      ...grid, svgText(across(0.5), HEIGHT - 4, "threshold", { class: "scale", "text-anchor": "middle" }),
-      ...Object.values(this.paths), this.line, ...Object.values(this.dots), this.said,
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curves-plot" },
+      ...grid,
+      svgText(across(0.5), HEIGHT - 4, "threshold", { class: "scale", "text-anchor": "middle" }),
+      ...Object.values(this.paths),
+      this.line,
+      ...Object.values(this.dots),
+      this.said,
     );
     this.title = element("bdi", { class: "of" });
     this.values = Object.fromEntries(CURVES.map((name) => [name, element("b")]));
-    this.legend = element("div", { class: "legend" }, ...[...CURVES].reverse().map((name) => element(
-      "span", { class: `key-${name}` }, element("i", { class: "stroke", attributes: { "aria-hidden": "true" } }), `${CURVE_NAMES[name]} `, this.values[name],
-    )));
-    this.node = element("div", { class: "curves" }, element("div", { class: "curves-title" }, this.title), this.svg, this.legend);
+    this.legend = element(
+      "div",
+      { class: "legend" },
+      ...[...CURVES]
+        .reverse()
+        .map((name) =>
+          element(
+            "span",
+            { class: `key-${name}` },
+            element("i", { class: "stroke", attributes: { "aria-hidden": "true" } }),
+            `${CURVE_NAMES[name]} `,
+            this.values[name],
+          ),
+        ),
+    );
+    this.node = element(
+      "div",
+      { class: "curves" },
+      element("div", { class: "curves-title" }, this.title),
+      this.svg,
+      this.legend,
+    );
     this._follow(onThreshold);
   }
 
@@ -58,7 +97,10 @@ export class CurveView {
     const at = (event) => {
       const frame = this.svg.getBoundingClientRect();
       const x = ((event.clientX - frame.left) / frame.width) * WIDTH;
-      return Math.min(1, Math.max(0, Math.round(((x - EDGE.left) / (WIDTH - EDGE.left - EDGE.right)) * 200) / 200));
+      return Math.min(
+        1,
+        Math.max(0, Math.round(((x - EDGE.left) / (WIDTH - EDGE.left - EDGE.right)) * 200) / 200),
+      );
     };
     let isHeld = false;
     this.svg.addEventListener("pointerdown", (event) => {
@@ -66,13 +108,17 @@ export class CurveView {
       this.svg.setPointerCapture(event.pointerId);
       onThreshold(at(event), false);
     });
-    this.svg.addEventListener("pointermove", (event) => { if (isHeld) onThreshold(at(event), false); });
+    this.svg.addEventListener("pointermove", (event) => {
+      if (isHeld) onThreshold(at(event), false);
+    });
     const end = (event) => {
       if (isHeld) onThreshold(at(event), true);
       isHeld = false;
     };
     this.svg.addEventListener("pointerup", end);
-    this.svg.addEventListener("pointercancel", () => { isHeld = false; });
+    this.svg.addEventListener("pointercancel", () => {
+      isHeld = false;
+    });
   }
 
   // `curve` has values on the grid. `now` has the current metrics, which lie on the curves if all labels share one
@@ -95,6 +141,12 @@ export class CurveView {
       this.dots[name].setAttribute("cy", down(now[name]));
       setText(this.values[name], metricText(now[name]));
     }
-    this.svg.setAttribute("aria-label", `${title}: ${isMarked ? `at threshold ${threshold.toFixed(2)}` : "most confident labels"} F1 ${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ${metricText(now.recall)}`);
+    this.svg.setAttribute(
+      "aria-label",
+      `${title}: ` +
+        `${isMarked ? `at threshold ${threshold.toFixed(2)}` : "most confident labels"} F1 ` +
+        `${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ` +
+        `${metricText(now.recall)}`,
+    );
   }
 }

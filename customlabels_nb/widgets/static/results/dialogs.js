@@ -1,7 +1,14 @@
 // Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
 import { element, setText } from "../shared/dom.js";
-import { certainSign, deltaText, imagesText, intervalText, metricText, numberText } from "./text.js";
+import {
+  certainSign,
+  deltaText,
+  imagesText,
+  intervalText,
+  metricText,
+  numberText,
+} from "./text.js";
 
 async function copyText(text, button) {
   try {
@@ -13,19 +20,49 @@ async function copyText(text, button) {
 }
 
 function codeBlock(code) {
-  const button = element("button", { type: "button", text: "Copy", on: { click: () => copyText(code, button) } });
+  const button = element("button", {
+    type: "button",
+    text: "Copy",
+    on: { click: () => copyText(code, button) },
+  });
   return element("div", { class: "code" }, element("pre", { text: code, tabIndex: 0 }), button);
 }
 
 export function openFacts(panel, facts, training) {
-  const rows = [["test images", `${numberText(facts.images.length)}${facts.bare ? `, ${numberText(facts.bare)} without a label` : ""}`], ["labels tested", numberText(facts.targets.filter((count) => count > 0).length)]];
-  if (training) rows.push(["labels trained", numberText(Object.values(training).filter((count) => count > 0).length)]);
+  const rows = [
+    [
+      "test images",
+      `${numberText(facts.images.length)}${facts.bare ? `, ${numberText(facts.bare)} without a label` : ""}`,
+    ],
+    ["labels tested", numberText(facts.targets.filter((count) => count > 0).length)],
+  ];
+  if (training)
+    rows.push([
+      "labels trained",
+      numberText(Object.values(training).filter((count) => count > 0).length),
+    ]);
   rows.push(["mean threshold", metricText(facts.own.threshold)]);
   if (facts.accuracy !== null) rows.push(["accuracy", metricText(facts.accuracy)]);
-  const table = element("table", { class: "keys facts" }, ...[...facts.said, ...rows].map(([name, value]) => element("tr", {}, element("th", { scope: "row", text: name }), element("td", { text: value }))));
+  const table = element(
+    "table",
+    { class: "keys facts" },
+    ...[...facts.said, ...rows].map(([name, value]) =>
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row", text: name }),
+        element("td", { text: value }),
+      ),
+    ),
+  );
   const notes = facts.notes.map((text) => element("p", { class: "faint", text }));
   const code = facts.code ? [element("h4", { text: "Usage" }), codeBlock(facts.code)] : [];
-  panel.open(facts.name, table, ...code, ...(notes.length ? [element("h4", { text: "Notes on these metrics" }), ...notes] : []));
+  panel.open(
+    facts.name,
+    table,
+    ...code,
+    ...(notes.length ? [element("h4", { text: "Notes on these metrics" }), ...notes] : []),
+  );
 }
 
 const SHOWN_PICTURES = 6;
@@ -33,9 +70,23 @@ const SHOWN_PICTURES = 6;
 // Show the first images of an advice item once they are loaded.
 function adviceImages(images, thumbs, look) {
   const node = element("div", { class: "pictures" });
-  thumbs(images.slice(0, SHOWN_PICTURES)).then((found) => node.replaceChildren(...found.flatMap(({ uri }, index) => (uri
-    ? [element("button", { type: "button", class: "plain", on: { click: () => look(images[index]) } }, element("img", { src: uri, alt: "View image", draggable: false }))]
-    : []))), () => {});
+  thumbs(images.slice(0, SHOWN_PICTURES)).then(
+    (found) =>
+      node.replaceChildren(
+        ...found.flatMap(({ uri }, index) =>
+          uri
+            ? [
+                element(
+                  "button",
+                  { type: "button", class: "plain", on: { click: () => look(images[index]) } },
+                  element("img", { src: uri, alt: "View image", draggable: false }),
+                ),
+              ]
+            : [],
+        ),
+      ),
+    () => {},
+  );
   return node;
 }
 
@@ -45,57 +96,188 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
     panel.open("Advice", element("p", { class: "faint", text: "Analysing mistakes…" }));
     return;
   }
-  const cards = items.map((item) => element(
-    "article", { class: "card", data: { kind: item.kind } }, element("strong", { text: item.heading }), element("p", { text: item.text }),
-    item.images.length ? adviceImages(item.images, thumbs, (image) => { panel.close(); look(image); }) : null,
+  const cards = items.map((item) =>
     element(
-      "div", { class: "choices" },
-      item.images.length ? element("button", { type: "button", text: `Show ${imagesText(item.images.length)}`, on: { click: () => { panel.close(); show(item); } } }) : null,
-      fix && item.images.some(isDoubtful) ? element("button", { type: "button", text: "Fix ground truth…", on: { click: () => { panel.close(); fix(item.images.filter(isDoubtful)); } } }) : null,
+      "article",
+      { class: "card", data: { kind: item.kind } },
+      element("strong", { text: item.heading }),
+      element("p", { text: item.text }),
+      item.images.length
+        ? adviceImages(item.images, thumbs, (image) => {
+            panel.close();
+            look(image);
+          })
+        : null,
+      element(
+        "div",
+        { class: "choices" },
+        item.images.length
+          ? element("button", {
+              type: "button",
+              text: `Show ${imagesText(item.images.length)}`,
+              on: {
+                click: () => {
+                  panel.close();
+                  show(item);
+                },
+              },
+            })
+          : null,
+        fix && item.images.some(isDoubtful)
+          ? element("button", {
+              type: "button",
+              text: "Fix ground truth…",
+              on: {
+                click: () => {
+                  panel.close();
+                  fix(item.images.filter(isDoubtful));
+                },
+              },
+            })
+          : null,
+      ),
+      item.call ? codeBlock(item.call) : null,
     ),
-    item.call ? codeBlock(item.call) : null,
-  ));
-  panel.open("Advice, most important first", ...(cards.length ? cards : [element("p", { text: "No clear improvements found." })]));
+  );
+  panel.open(
+    "Advice, most important first",
+    ...(cards.length ? cards : [element("p", { text: "No clear improvements found." })]),
+  );
 }
 
 export function openVersions(panel, names, { compare, current }) {
-  const list = names.map((name) => element("button", { type: "button", class: "version", text: name, on: { click: () => { panel.close(); compare(name); } } }));
-  const none = element("p", { text: "There is no other version of this task to compare with yet." });
-  const end = current ? [element("button", { type: "button", text: "End comparison", on: { click: () => { panel.close(); compare(null); } } })] : [];
-  panel.open("Compare with another version", ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]), ...end);
+  const list = names.map((name) =>
+    element("button", {
+      type: "button",
+      class: "version",
+      text: name,
+      on: {
+        click: () => {
+          panel.close();
+          compare(name);
+        },
+      },
+    }),
+  );
+  const none = element("p", {
+    text: "There is no other version of this task to compare with yet.",
+  });
+  const end = current
+    ? [
+        element("button", {
+          type: "button",
+          text: "End comparison",
+          on: {
+            click: () => {
+              panel.close();
+              compare(null);
+            },
+          },
+        }),
+      ]
+    : [];
+  panel.open(
+    "Compare with another version",
+    ...(list.length ? [element("div", { class: "versions" }, ...list)] : [none]),
+    ...end,
+  );
 }
 
 // Create the bar with the changes since another version, or null without a comparison.
 export function comparisonBar(comparison, { onEnd }) {
-  const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) => element(
-    "span", { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
-    `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,
-    element("b", { class: ["worse", "", "better"][certainSign({ low, high }) + 1], text: deltaText(delta) }),
-    low === null ? "" : element("span", { class: "faint", text: ` ${intervalText([low, high])}` }),
-  ));
+  const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) =>
+    element(
+      "span",
+      { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
+      `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,
+      element("b", {
+        class: ["worse", "", "better"][certainSign({ low, high }) + 1],
+        text: deltaText(delta),
+      }),
+      low === null
+        ? ""
+        : element("span", { class: "faint", text: ` ${intervalText([low, high])}` }),
+    ),
+  );
   return element(
-    "div", { class: "band comparison", title: [...comparison.sentences, ...comparison.notes].join("\n") },
-    element("span", { class: "faint" }, "Compared with ", element("bdi", { text: comparison.names[0] }), ` on ${imagesText(comparison.test_images)}, each at its own thresholds`, element("span", { class: "elsewhere", text: ", not at the thresholds above, which have no Δ F1", hidden: true }), ":"),
-    ...figures, element("span", { class: "spring" }), onEnd ? element("button", { type: "button", class: "plain", text: "× End", attributes: { "aria-label": "End comparison" }, on: { click: onEnd } }) : null,
+    "div",
+    { class: "band comparison", title: [...comparison.sentences, ...comparison.notes].join("\n") },
+    element(
+      "span",
+      { class: "faint" },
+      "Compared with ",
+      element("bdi", { text: comparison.names[0] }),
+      ` on ${imagesText(comparison.test_images)}, each at its own thresholds`,
+      element("span", {
+        class: "elsewhere",
+        text: ", not at the thresholds above, which have no Δ F1",
+        hidden: true,
+      }),
+      ":",
+    ),
+    ...figures,
+    element("span", { class: "spring" }),
+    onEnd
+      ? element("button", {
+          type: "button",
+          class: "plain",
+          text: "× End",
+          attributes: { "aria-label": "End comparison" },
+          on: { click: onEnd },
+        })
+      : null,
   );
 }
 
 // Ask for the export path. Resolves with { what, path } or null. `writes` has a default name for each kind.
 export function askPath(panel, writes) {
-  const kinds = { page: ["HTML page", "Interactive, with the worst images. Works offline."], files: ["Files in a folder", "Summary and snapshots in the service's format, tables as CSV."] };
+  const kinds = {
+    page: ["HTML page", "Interactive, with the worst images. Works offline."],
+    files: ["Files in a folder", "Summary and snapshots in the service's format, tables as CSV."],
+  };
   return new Promise((resolve) => {
     let answer = null;
     panel.onceClosed(() => resolve(answer));
     const rows = Object.entries(writes).map(([what, name], index) => {
-      const field = element("input", { type: "text", value: name, data: index ? {} : { first: "" }, attributes: { "aria-label": `Path of ${kinds[what][0]}` } });
-      const write = () => { answer = { what, path: field.value }; panel.close(); };
-      field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) write(); });
+      const field = element("input", {
+        type: "text",
+        value: name,
+        data: index ? {} : { first: "" },
+        attributes: { "aria-label": `Path of ${kinds[what][0]}` },
+      });
+      const write = () => {
+        answer = { what, path: field.value };
+        panel.close();
+      };
+      field.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" && !event.isComposing) write();
+      });
       return element(
-        "div", { class: "writer", data: { what } }, element("strong", { text: kinds[what][0] }), element("p", { class: "faint", text: kinds[what][1] }),
-        element("div", { class: "choices" }, field, element("button", { type: "button", class: index ? "" : "primary", text: "Export", on: { click: write } })),
+        "div",
+        { class: "writer", data: { what } },
+        element("strong", { text: kinds[what][0] }),
+        element("p", { class: "faint", text: kinds[what][1] }),
+        element(
+          "div",
+          { class: "choices" },
+          field,
+          element("button", {
+            type: "button",
+            class: index ? "" : "primary",
+            text: "Export",
+            on: { click: write },
+          }),
+        ),
       );
     });
-    panel.open("Export", ...rows, element("p", { class: "faint", text: "Paths are relative to the notebook's folder. Existing files are replaced." }));
+    panel.open(
+      "Export",
+      ...rows,
+      element("p", {
+        class: "faint",
+        text: "Paths are relative to the notebook's folder. Existing files are replaced.",
+      }),
+    );
   });
 }
 
@@ -104,13 +286,38 @@ export function askLabel(panel, count, labels, isDetection) {
   return new Promise((resolve) => {
     let answer = null;
     panel.onceClosed(() => resolve(answer));
-    const own = element("option", { value: "", text: isDetection ? "with their current boxes" : "with their current labels" });
-    const select = element("select", { data: { first: "" }, attributes: { "aria-label": "Label" } }, own, ...(isDetection ? [] : labels.map((label) => element("option", { value: label, text: label }))));
-    const add = element("button", { type: "button", class: "primary", text: "Move to training", on: { click: () => { answer = { label: select.value || null }; panel.close(); } } });
+    const own = element("option", {
+      value: "",
+      text: isDetection ? "with their current boxes" : "with their current labels",
+    });
+    const select = element(
+      "select",
+      { data: { first: "" }, attributes: { "aria-label": "Label" } },
+      own,
+      ...(isDetection
+        ? []
+        : labels.map((label) => element("option", { value: label, text: label }))),
+    );
+    const add = element("button", {
+      type: "button",
+      class: "primary",
+      text: "Move to training",
+      on: {
+        click: () => {
+          answer = { label: select.value || null };
+          panel.close();
+        },
+      },
+    });
     panel.open(
       `Move ${imagesText(count)} to the training set`,
-      element("p", { text: "They leave the test set. The next version is trained on them and no longer evaluated on them. To undo, call project.undo()." }),
-      element("label", { class: "menu" }, "as ", select), element("div", { class: "choices" }, add),
+      element("p", {
+        text:
+          "They leave the test set. The next version is trained on them and no longer " +
+          "evaluated on them. To undo, call project.undo().",
+      }),
+      element("label", { class: "menu" }, "as ", select),
+      element("div", { class: "choices" }, add),
     );
   });
 }

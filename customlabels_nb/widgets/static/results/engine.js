@@ -11,7 +11,13 @@ export const MOST_CONFIDENT = "most confident";
 
 // Return true if two positions give the same predictions, whatever they keep for other modes.
 export function samePosition(one, other) {
-  const key = ({ mode, one: value, own, iou_threshold: iouThreshold }) => JSON.stringify([mode, iouThreshold, mode === ONE ? value : null, mode === PER_LABEL ? own : null]);
+  const key = ({ mode, one: value, own, iou_threshold: iouThreshold }) =>
+    JSON.stringify([
+      mode,
+      iouThreshold,
+      mode === ONE ? value : null,
+      mode === PER_LABEL ? own : null,
+    ]);
   return key(one) === key(other);
 }
 
@@ -23,15 +29,25 @@ const MISTAKE = 1; // added to the score of mistakes, so that they rank above al
 
 export const GRID = 200; // steps of a curve
 
-const TYPES = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array, float64: Float64Array };
+const TYPES = {
+  int32: Int32Array,
+  uint8: Uint8Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
 
 // Decode arrays. `described` has [name, type] of each buffer.
 export function unpackArrays(described, buffers) {
-  return Object.fromEntries(described.map(([name, type], index) => {
-    const buffer = buffers[index];
-    const bytes = buffer instanceof ArrayBuffer ? buffer.slice(0) : buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
-    return [name, new TYPES[type](bytes)];
-  }));
+  return Object.fromEntries(
+    described.map(([name, type], index) => {
+      const buffer = buffers[index];
+      const bytes =
+        buffer instanceof ArrayBuffer
+          ? buffer.slice(0)
+          : buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+      return [name, new TYPES[type](bytes)];
+    }),
+  );
 }
 
 export const ratio = (above, below) => (below > 0 ? above / below : 0);
@@ -45,7 +61,9 @@ export class Engine {
     this.n = facts.images.length;
     this.k = facts.labels.length;
     this.tested = facts.targets.map((targets) => targets > 0);
-    this.foldCount = arrays.fold ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1 : 0;
+    this.foldCount = arrays.fold
+      ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1
+      : 0;
     this.noFold = new Uint8Array(this.n);
     this.matched = new Map(); // by IoU threshold, the latest ones
   }
@@ -78,7 +96,11 @@ export class Engine {
     const found = this.at(iouThreshold);
     if (!found.averages) {
       const { average, recall } = averagePrecisions(this.arrays, found, this.facts.targets);
-      found.averages = { average_precision: average, mAP: this._mean(average), mAR: this._mean(recall) };
+      found.averages = {
+        average_precision: average,
+        mAP: this._mean(average),
+        mAR: this._mean(recall),
+      };
     }
     return found.averages;
   }
@@ -91,7 +113,16 @@ export class Engine {
       found.folds = new Float64Array(this.foldCount * this.k);
       const { fold } = this.arrays;
       for (let own = 0; own < this.foldCount; own += 1) {
-        found.folds.set(assumedOf(this.arrays, found, this.k, this.facts.fallback, (image) => fold[image] !== own), own * this.k);
+        found.folds.set(
+          assumedOf(
+            this.arrays,
+            found,
+            this.k,
+            this.facts.fallback,
+            (image) => fold[image] !== own,
+          ),
+          own * this.k,
+        );
       }
     }
     return found.folds;
@@ -113,29 +144,53 @@ export class Engine {
       }
       return { shown, applied: folds, fold: this.arrays.fold };
     }
-    const shown = mode === ONE ? new Float64Array(this.k).fill(one) : Float64Array.from(this.assumed(iouThreshold));
-    if (mode === PER_LABEL) this.facts.labels.forEach(({ label }, at) => { if (Object.hasOwn(own, label)) shown[at] = own[label]; });
+    const shown =
+      mode === ONE
+        ? new Float64Array(this.k).fill(one)
+        : Float64Array.from(this.assumed(iouThreshold));
+    if (mode === PER_LABEL)
+      this.facts.labels.forEach(({ label }, at) => {
+        if (Object.hasOwn(own, label)) shown[at] = own[label];
+      });
     return { shown, applied: shown, fold: this.noFold };
   }
 
   // -- metrics ------------------------------------------------------------------------------------------
   state(position) {
     const { shown, applied, fold } = this.thresholds(position);
-    const state = { position, thresholds: shown, applied, fold, isTop: position.mode === MOST_CONFIDENT && this.isSingle };
+    const state = {
+      position,
+      thresholds: shown,
+      applied,
+      fold,
+      isTop: position.mode === MOST_CONFIDENT && this.isSingle,
+    };
     const counts = this.isDetection ? this._countBoxes(state) : this._countPairs(state);
-    return Object.assign(state, counts, this._figures(counts, shown), this.isDetection ? this.averages(position.iou_threshold) : {});
+    return Object.assign(
+      state,
+      counts,
+      this._figures(counts, shown),
+      this.isDetection ? this.averages(position.iou_threshold) : {},
+    );
   }
 
   // Return a test for cells [image × k + label] that have a prediction: the given ones, or the most confident ones.
   _cellTest({ isTop }) {
-    const { k, arrays: { given, predicted_label: predicted } } = this;
+    const {
+      k,
+      arrays: { given, predicted_label: predicted },
+    } = this;
     if (isTop) return (cell, image) => predicted[image] === cell - image * k;
     return given ? (cell) => given[cell] === 1 : () => true;
   }
 
   // Count by label, and collect the results of each image as bits.
   _countPairs(state) {
-    const { n, k, arrays: { confidence, truth } } = this;
+    const {
+      n,
+      k,
+      arrays: { confidence, truth },
+    } = this;
     const { applied, fold } = state;
     const isGiven = this._cellTest(state);
     const tp = new Int32Array(k);
@@ -157,11 +212,19 @@ export class Engine {
       }
       bits[image] = seen;
     }
-    return { tp, fp, fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits), bits };
+    return {
+      tp,
+      fp,
+      fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits),
+      bits,
+    };
   }
 
   _countBoxes({ position, applied, fold }) {
-    const { k, arrays: { image, label, confidence, truth_crowd: crowd, truth_image: where } } = this;
+    const {
+      k,
+      arrays: { image, label, confidence, truth_crowd: crowd, truth_image: where },
+    } = this;
     const { match, ignored } = this.at(position.iou_threshold);
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
@@ -183,14 +246,28 @@ export class Engine {
       }
     }
     for (let at = 0; at < missed.length; at += 1) if (missed[at]) bits[where[at]] |= FN;
-    return { tp, fp, fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits), bits, match, ignored, accepted, missed };
+    return {
+      tp,
+      fp,
+      fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits),
+      bits,
+      match,
+      ignored,
+      accepted,
+      missed,
+    };
   }
 
   _figures({ tp, fp, fn }, thresholds) {
     const precision = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fp[at]));
     const recall = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fn[at]));
     const f1 = Float64Array.from(tp, (hits, at) => ratio(2 * hits, 2 * hits + fp[at] + fn[at]));
-    const means = { f1: this._mean(f1), precision: this._mean(precision), recall: this._mean(recall), threshold: this._mean(thresholds) };
+    const means = {
+      f1: this._mean(f1),
+      precision: this._mean(precision),
+      recall: this._mean(recall),
+      threshold: this._mean(thresholds),
+    };
     return { precision, recall, f1, means };
   }
 
@@ -198,7 +275,11 @@ export class Engine {
   _mean(values) {
     let sum = 0;
     let count = 0;
-    for (let at = 0; at < this.k; at += 1) if (this.tested[at]) { sum += values[at]; count += 1; }
+    for (let at = 0; at < this.k; at += 1)
+      if (this.tested[at]) {
+        sum += values[at];
+        count += 1;
+      }
     return ratio(sum, count);
   }
 
@@ -206,8 +287,9 @@ export class Engine {
   // Return cells [predicted × size + true] and the number of images in each. For boxes, the last row and column are the
   // background.
   matrix(state) {
-    if (this.isSingle) return (this.confusion ??= this._confusion(state)); // by the most confident labels, at any threshold
-    return this._confusion(state);
+    if (!this.isSingle) return this._confusion(state);
+    this.confusion ??= this._confusion(state); // by the most confident labels, at any threshold
+    return this.confusion;
   }
 
   _confusion(state) {
@@ -227,13 +309,27 @@ export class Engine {
   // Return a mask of the images that one cell counts.
   cellImages(state, predicted, wanted) {
     const found = new Uint8Array(this.n);
-    this._eachCell(state, (image, own, true_) => { if (own === predicted && true_ === wanted) found[image] = 1; });
+    this._eachCell(state, (image, own, true_) => {
+      if (own === predicted && true_ === wanted) found[image] = 1;
+    });
     return found;
   }
 
   // Call `visit(image, predicted, true)` for everything that the matrix counts, image by image in each cell.
   _eachCell(state, visit) {
-    const { n, k, arrays: { truth, true_label: single, predicted_label: predicted, image: of, label: own, truth_image: where, truth_label: true_ } } = this;
+    const {
+      n,
+      k,
+      arrays: {
+        truth,
+        true_label: single,
+        predicted_label: predicted,
+        image: of,
+        label: own,
+        truth_image: where,
+        truth_label: true_,
+      },
+    } = this;
     if (this.isDetection) {
       const { accepted, match, missed } = state;
       const other = this.others(state);
@@ -246,7 +342,9 @@ export class Engine {
       }
       for (let at = 0; at < left.length; at += 1) if (left[at]) visit(where[at], k, true_[at]);
     } else if (this.isSingle) {
-      for (let image = 0; image < n; image += 1) if (single[image] >= 0 && predicted[image] >= 0) visit(image, predicted[image], single[image]);
+      for (let image = 0; image < n; image += 1)
+        if (single[image] >= 0 && predicted[image] >= 0)
+          visit(image, predicted[image], single[image]);
     } else {
       const test = this._acceptance(state);
       for (let image = 0; image < n; image += 1) {
@@ -264,7 +362,12 @@ export class Engine {
 
   others(state) {
     const found = this.at(state.position.iou_threshold);
-    found.rivals ??= rivalsOf(this.arrays, state.position.iou_threshold, this.facts.whole, found.match);
+    found.rivals ??= rivalsOf(
+      this.arrays,
+      state.position.iou_threshold,
+      this.facts.whole,
+      found.match,
+    );
     state.others ??= takenFor(this.arrays, found.rivals, state);
     return state.others;
   }
@@ -274,10 +377,15 @@ export class Engine {
   }
 
   _acceptance(state) {
-    const { k, arrays: { confidence } } = this;
+    const {
+      k,
+      arrays: { confidence },
+    } = this;
     const { applied, fold } = state;
     const isGiven = this._cellTest(state);
-    return (image, label) => confidence[image * k + label] >= applied[fold[image] * k + label] && isGiven(image * k + label, image);
+    return (image, label) =>
+      confidence[image * k + label] >= applied[fold[image] * k + label] &&
+      isGiven(image * k + label, image);
   }
 
   // -- images -----------------------------------------------------------------------------------------------
@@ -289,8 +397,10 @@ export class Engine {
     if (this.isDetection) {
       const { image, label: own, truth_image: where, truth_label: true_ } = this.arrays;
       const { accepted, match, missed } = state;
-      for (let at = 0; at < accepted.length; at += 1) if (accepted[at] && own[at] === label) bits[image[at]] |= match[at] >= 0 ? TP : FP;
-      for (let at = 0; at < missed.length; at += 1) if (missed[at] && true_[at] === label) bits[where[at]] |= FN;
+      for (let at = 0; at < accepted.length; at += 1)
+        if (accepted[at] && own[at] === label) bits[image[at]] |= match[at] >= 0 ? TP : FP;
+      for (let at = 0; at < missed.length; at += 1)
+        if (missed[at] && true_[at] === label) bits[where[at]] |= FN;
     } else {
       const test = this._acceptance(state);
       for (let image = 0, cell = label; image < this.n; image += 1, cell += this.k) {
@@ -314,11 +424,18 @@ export class Engine {
   // Return true if an image has a mistake, at the thresholds or by its most confident label.
   isWrong(state, image) {
     const { true_label: true_, predicted_label: predicted } = this.arrays;
-    return (state.bits[image] & (FP | FN)) > 0 || (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image]);
+    return (
+      (state.bits[image] & (FP | FN)) > 0 ||
+      (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image])
+    );
   }
 
   _scorePairs(state, only, score, margin) {
-    const { n, k, arrays: { confidence, truth } } = this;
+    const {
+      n,
+      k,
+      arrays: { confidence, truth },
+    } = this;
     const { applied, fold } = state;
     const test = this._cellTest(state);
     const first = only ?? 0;
@@ -340,7 +457,10 @@ export class Engine {
   }
 
   _scoreBoxes(state, only, score, margin) {
-    const { k, arrays: { image, label, confidence, truth_image: where, truth_label: true_ } } = this;
+    const {
+      k,
+      arrays: { image, label, confidence, truth_image: where, truth_label: true_ },
+    } = this;
     const { applied, fold, accepted, ignored, match, missed } = state;
     const would = this.wouldMatch(state);
     for (let at = 0; at < image.length; at += 1) {
@@ -364,7 +484,8 @@ export class Engine {
     const found = this.at(iouThreshold);
     if (!found.would) {
       found.would = new Float64Array(this.arrays.truth_image.length);
-      for (let at = 0; at < found.match.length; at += 1) if (found.match[at] >= 0) found.would[found.match[at]] = this.arrays.confidence[at];
+      for (let at = 0; at < found.match.length; at += 1)
+        if (found.match[at] >= 0) found.would[found.match[at]] = this.arrays.confidence[at];
     }
     return found.would;
   }
@@ -387,10 +508,12 @@ export class Engine {
     if (this.isDetection) {
       const { match, ignored } = this.at(iouThreshold);
       const { label, confidence } = this.arrays;
-      for (let at = 0; at < match.length; at += 1) if (!ignored[at]) add(label[at], confidence[at], match[at] >= 0);
+      for (let at = 0; at < match.length; at += 1)
+        if (!ignored[at]) add(label[at], confidence[at], match[at] >= 0);
     } else {
       const { confidence, truth, given } = this.arrays;
-      for (let cell = 0; cell < confidence.length; cell += 1) if (!given || given[cell]) add(cell % this.k, confidence[cell], truth[cell]);
+      for (let cell = 0; cell < confidence.length; cell += 1)
+        if (!given || given[cell]) add(cell % this.k, confidence[cell], truth[cell]);
     }
     for (let label = 0; label < this.k; label += 1) {
       for (let at = label * width + GRID - 1; at >= label * width; at -= 1) {
@@ -406,12 +529,21 @@ export class Engine {
   curve(iouThreshold, label = null) {
     const { right, all } = this.curveCounts(iouThreshold);
     const width = GRID + 1;
-    const labels = label === null ? [...this.tested.keys()].filter((own) => this.tested[own]) : [label];
-    const found = { f1: new Float64Array(width), precision: new Float64Array(width), recall: new Float64Array(width) };
+    const labels =
+      label === null ? [...this.tested.keys()].filter((own) => this.tested[own]) : [label];
+    const found = {
+      f1: new Float64Array(width),
+      precision: new Float64Array(width),
+      recall: new Float64Array(width),
+    };
     for (let step = 0; step < width; step += 1) {
       let [f1, precision, recall, some] = [0, 0, 0, 0];
       for (const own of labels) {
-        const [hits, taken, targets] = [right[own * width + step], all[own * width + step], this.facts.targets[own]];
+        const [hits, taken, targets] = [
+          right[own * width + step],
+          all[own * width + step],
+          this.facts.targets[own],
+        ];
         f1 += ratio(2 * hits, taken + targets);
         recall += ratio(hits, targets);
         precision += ratio(hits, taken);

@@ -4,31 +4,72 @@ import { element, setText, setValue, show } from "../shared/dom.js";
 import { numberText } from "./text.js";
 
 const TABS = [
-  ["mistakes", "mistakes", "Images with any mistake"], ["fp", "false positives", "Images with a wrong prediction"],
-  ["fn", "false negatives", "Images with a missed label or box"], ["tp", "correct", "Images with a correct prediction"],
-  ["suspects", "suspected labels", "The model is as confident here as in correct predictions: check whether the ground truth is wrong"],
-  ["fixed", "fixed", "Wrong before, correct now"], ["broken", "broken", "Correct before, wrong now"], ["all", "all", "All test images"],
+  ["mistakes", "mistakes", "Images with any mistake"],
+  ["fp", "false positives", "Images with a wrong prediction"],
+  ["fn", "false negatives", "Images with a missed label or box"],
+  ["tp", "correct", "Images with a correct prediction"],
+  [
+    "suspects",
+    "suspected labels",
+    "The model is as confident here as in correct predictions: check whether the ground truth is wrong",
+  ],
+  ["fixed", "fixed", "Wrong before, correct now"],
+  ["broken", "broken", "Correct before, wrong now"],
+  ["all", "all", "All test images"],
 ];
-const SORTS = [["confident", "most confident mistakes"], ["unsure", "closest to the threshold"], ["name", "name"], ["given", "original order"]];
+const SORTS = [
+  ["confident", "most confident mistakes"],
+  ["unsure", "closest to the threshold"],
+  ["name", "name"],
+  ["given", "original order"],
+];
 
-const menu = (name, words, select) => element("label", { class: "menu", data: { menu: name } }, element("span", { text: words }), select);
+const menu = (name, words, select) =>
+  element(
+    "label",
+    { class: "menu", data: { menu: name } },
+    element("span", { text: words }),
+    select,
+  );
 const option = (value, text) => element("option", { value, text });
 
 export class Filters {
   // `onFilter(change)`. `onBack()` leaves a cell of the matrix.
   constructor({ onFilter, onBack, actions }) {
     this.onFilter = onFilter;
-    this.tabs = TABS.map(([show_, text, title]) => element(
-      "button", { type: "button", class: "tab", title, data: { show: show_ }, attributes: { "aria-pressed": "false" }, on: { click: () => onFilter({ show: show_ }) } },
-      `${text} `, element("span", { class: "count" }),
-    ));
-    const select = (name, change) => element("select", { attributes: { "aria-label": name }, on: { change: (event) => onFilter(change(event.target.value)) } });
+    this.tabs = TABS.map(([show_, text, title]) =>
+      element(
+        "button",
+        {
+          type: "button",
+          class: "tab",
+          title,
+          data: { show: show_ },
+          attributes: { "aria-pressed": "false" },
+          on: { click: () => onFilter({ show: show_ }) },
+        },
+        `${text} `,
+        element("span", { class: "count" }),
+      ),
+    );
+    const select = (name, change) =>
+      element("select", {
+        attributes: { "aria-label": name },
+        on: { change: (event) => onFilter(change(event.target.value)) },
+      });
     this.sort = select("sort", (value) => ({ sort: value }));
     this.sort.append(...SORTS.map(([value, text]) => option(value, text)));
-    this.label = select("label", (value) => ({ label: value === "" ? null : this.facts.labels[Number(value)].label }));
-    this.slice = select("slice", (value) => ({ slice: value === "" ? null : this.slices[Number(value)] }));
+    this.label = select("label", (value) => ({
+      label: value === "" ? null : this.facts.labels[Number(value)].label,
+    }));
+    this.slice = select("slice", (value) => ({
+      slice: value === "" ? null : this.slices[Number(value)],
+    }));
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "File name", attributes: { "aria-label": "Filter by file name" },
+      type: "search",
+      class: "search",
+      placeholder: "File name",
+      attributes: { "aria-label": "Filter by file name" },
       on: { input: () => onFilter({ search: this.search.value }) },
     });
     this.sliceMenu = menu("slice", "slice", this.slice);
@@ -36,17 +77,35 @@ export class Filters {
     this.clear = element("button", { type: "button", class: "plain", on: { click: onBack } });
     this.narrowing = element("span", { class: "narrowing", hidden: true }, this.note, this.clear);
     this.node = element(
-      "div", { class: "band filterbar" }, element("span", { class: "tabs", attributes: { role: "group", "aria-label": "Results" } }, ...this.tabs),
-      menu("sort", "sort", this.sort), menu("label", "label", this.label), this.sliceMenu, this.search, this.narrowing,
+      "div",
+      { class: "band filterbar" },
+      element(
+        "span",
+        { class: "tabs", attributes: { role: "group", "aria-label": "Results" } },
+        ...this.tabs,
+      ),
+      menu("sort", "sort", this.sort),
+      menu("label", "label", this.label),
+      this.sliceMenu,
+      this.search,
+      this.narrowing,
       element("span", { class: "actions" }, ...actions),
     );
   }
 
   build(facts) {
     this.facts = facts;
-    this.label.replaceChildren(option("", "all"), ...facts.labels.map(({ label }, at) => option(String(at), label)));
-    this.slices = facts.slices.flatMap(({ column, values }) => values.map(({ name }) => [column, name]));
-    this.slice.replaceChildren(option("", "all"), ...this.slices.map(([column, name], at) => option(String(at), `${column}: ${name}`)));
+    this.label.replaceChildren(
+      option("", "all"),
+      ...facts.labels.map(({ label }, at) => option(String(at), label)),
+    );
+    this.slices = facts.slices.flatMap(({ column, values }) =>
+      values.map(({ name }) => [column, name]),
+    );
+    this.slice.replaceChildren(
+      option("", "all"),
+      ...this.slices.map(([column, name], at) => option(String(at), `${column}: ${name}`)),
+    );
     show(this.sliceMenu, this.slices.length > 0);
   }
 
@@ -57,17 +116,40 @@ export class Filters {
       const current = own === filter.show;
       tab.classList.toggle("current", current);
       tab.setAttribute("aria-pressed", String(current));
-      setText(tab.querySelector(".count"), counts[own] === undefined ? "" : numberText(counts[own]));
-      show(tab, ["mistakes", "fp", "fn", "all"].includes(own) || Boolean(counts[own] && own !== "tp") || current);
+      setText(
+        tab.querySelector(".count"),
+        counts[own] === undefined ? "" : numberText(counts[own]),
+      );
+      show(
+        tab,
+        ["mistakes", "fp", "fn", "all"].includes(own) ||
+          Boolean(counts[own] && own !== "tp") ||
+          current,
+      );
     }
     setValue(this.sort, filter.sort);
-    setValue(this.label, filter.label === null ? "" : String(this.facts.labels.findIndex(({ label }) => label === filter.label)));
-    const slice = filter.slice === null ? -1 : this.slices.findIndex(([column, name]) => column === filter.slice[0] && name === filter.slice[1]);
+    setValue(
+      this.label,
+      filter.label === null
+        ? ""
+        : String(this.facts.labels.findIndex(({ label }) => label === filter.label)),
+    );
+    const slice =
+      filter.slice === null
+        ? -1
+        : this.slices.findIndex(
+            ([column, name]) => column === filter.slice[0] && name === filter.slice[1],
+          );
     setValue(this.slice, slice < 0 ? "" : String(slice));
     setValue(this.search, filter.search);
     const said = cell ? [cell] : [];
     if (filter.images) said.push(`${numberText(filter.images.length)} selected images`);
-    const set = [before?.label, before?.slice?.join(": "), before?.search && `“${before.search}”`, before?.images && `${numberText(before.images.length)} selected images`].filter(Boolean);
+    const set = [
+      before?.label,
+      before?.slice?.join(": "),
+      before?.search && `“${before.search}”`,
+      before?.images && `${numberText(before.images.length)} selected images`,
+    ].filter(Boolean);
     if (set.length) said.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
     setText(this.clear, before ? "× Back" : "× Show all mistakes");
     setText(this.note, said.join(" · "));

@@ -27,12 +27,31 @@ export class ImageGallery {
     this.focus = 0;
     this.columns = 8;
     this.selection = new Selection();
-    this.grid = keepKeys(element("div", {
-      class: "grid", tabIndex: 0, attributes: { role: "listbox", "aria-label": "Test images", "aria-multiselectable": "true" },
-      on: { click: (event) => this._click(event), dblclick: (event) => this._open(event), keydown: (event) => this._key(event) },
-    }));
+    this.grid = keepKeys(
+      element("div", {
+        class: "grid",
+        tabIndex: 0,
+        attributes: {
+          role: "listbox",
+          "aria-label": "Test images",
+          "aria-multiselectable": "true",
+        },
+        on: {
+          click: (event) => this._click(event),
+          dblclick: (event) => this._open(event),
+          keydown: (event) => this._key(event),
+        },
+      }),
+    );
     this.empty = element("div", { class: "empty", hidden: true }, element("p"));
-    const turn = (text, label, by) => element("button", { type: "button", class: "turn", text, attributes: { "aria-label": label }, on: { click: () => this.turn(by) } });
+    const turn = (text, label, by) =>
+      element("button", {
+        type: "button",
+        class: "turn",
+        text,
+        attributes: { "aria-label": label },
+        on: { click: () => this.turn(by) },
+      });
     this.back = turn("‹", "Previous page", -1);
     this.forth = turn("›", "Next page", 1);
     this.place = element("span", { class: "position" });
@@ -66,7 +85,10 @@ export class ImageGallery {
     this.state = state;
     this.words = words;
     if (!keepPlace) this.first = this.focus = 0;
-    this.first = Math.max(0, Math.min(this.first, Math.floor(Math.max(0, images.length - 1) / this.size) * this.size));
+    this.first = Math.max(
+      0,
+      Math.min(this.first, Math.floor(Math.max(0, images.length - 1) / this.size) * this.size),
+    );
     this.focus = Math.min(this.focus, Math.max(0, images.length - 1));
     this.paint();
   }
@@ -101,15 +123,28 @@ export class ImageGallery {
       }
       const image = shown[index];
       tile.show({
-        image, name: engine.facts.images[image], items: itemsOf(engine, state, image), labels: engine.facts.labels,
-        isDetection: engine.isDetection, picture: this.pictures.get(image), place: this.first + index,
+        image,
+        name: engine.facts.images[image],
+        items: itemsOf(engine, state, image),
+        labels: engine.facts.labels,
+        isDetection: engine.isDetection,
+        picture: this.pictures.get(image),
+        place: this.first + index,
       });
-      tile.mark({ selected: this.selection.has(image), focused: this.first + index === this.focus });
+      tile.mark({
+        selected: this.selection.has(image),
+        focused: this.first + index === this.focus,
+      });
     });
     show(this.empty, !shown.length);
     setText(this.empty.firstChild, this.words);
     const end = Math.min(this.first + this.size, images.length);
-    setText(this.place, images.length ? `${numberText(this.first + 1)}–${numberText(end)} of ${numberText(images.length)}` : "no images");
+    setText(
+      this.place,
+      images.length
+        ? `${numberText(this.first + 1)}–${numberText(end)} of ${numberText(images.length)}`
+        : "no images",
+    );
     this.back.disabled = this.first === 0;
     this.forth.disabled = end >= images.length;
     this._ask(shown);
@@ -123,7 +158,10 @@ export class ImageGallery {
       this.timer = null;
       for (const image of lacking) this.asked.add(image);
       try {
-        const found = await this.source.thumbs(lacking, Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)));
+        const found = await this.source.thumbs(
+          lacking,
+          Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)),
+        );
         this.failures = 0;
         lacking.forEach((image, index) => this.pictures.set(image, found[index]));
         for (const image of this.pictures.keys()) {
@@ -137,7 +175,11 @@ export class ImageGallery {
       }
       if (this.isClosed) return;
       if (!this.failures) this.paint();
-      else this.timer ??= setTimeout(() => this.paint(), Math.min(LONGEST_WAIT, WAIT * 2 ** this.failures));
+      else
+        this.timer ??= setTimeout(
+          () => this.paint(),
+          Math.min(LONGEST_WAIT, WAIT * 2 ** this.failures),
+        );
     }, WAIT);
   }
 
@@ -157,8 +199,11 @@ export class ImageGallery {
     const place = this._placeOf(event);
     if (place === null) return;
     const image = this.images[place];
-    if (event.shiftKey) for (let at = Math.min(place, this.focus); at <= Math.max(place, this.focus); at += 1) this.selection.places.add(this.images[at]);
-    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(image);
+    if (event.shiftKey)
+      for (let at = Math.min(place, this.focus); at <= Math.max(place, this.focus); at += 1)
+        this.selection.places.add(this.images[at]);
+    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick"))
+      this.selection.toggle(image);
     else if (this.selection.size === 1 && this.selection.has(image)) this.selection.clear();
     else this.selection.only(image);
     this.focus = place;
@@ -177,9 +222,16 @@ export class ImageGallery {
   }
 
   _key(event) {
-    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: this.size, PageUp: -this.size };
+    const moves = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: this.columns,
+      ArrowUp: -this.columns,
+      PageDown: this.size,
+      PageUp: -this.size,
+    };
     const isAll = event.ctrlKey && letterOf(event) === "a";
-    if (event.target !== this.grid || event.ctrlKey && !isAll) return;
+    if (event.target !== this.grid || (event.ctrlKey && !isAll)) return;
     if (event.key in moves) {
       const target = Math.min(this.images.length - 1, Math.max(0, this.focus + moves[event.key]));
       if (target < 0) return;
@@ -211,7 +263,9 @@ export class ImageGallery {
 
 // Convert thumbnails of the kernel.
 export function picturesFrom({ thumbs, sizes }, buffers) {
-  return thumbs.map((found, index) => (typeof found === "number"
-    ? { uri: dataUri(buffers[found]), failure: null, size: sizes[index] }
-    : { uri: null, failure: found, size: sizes[index] }));
+  return thumbs.map((found, index) =>
+    typeof found === "number"
+      ? { uri: dataUri(buffers[found]), failure: null, size: sizes[index] }
+      : { uri: null, failure: found, size: sizes[index] },
+  );
 }

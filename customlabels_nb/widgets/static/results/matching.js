@@ -15,7 +15,8 @@ export function matchBoxes(boxes, iouThreshold, whole) {
     taken[asked[at]] = 1;
   }
   const ignored = new Uint8Array(match.length);
-  for (let at = 0; at < match.length; at += 1) if (match[at] < 0 && onCrowd[at] >= least) ignored[at] = 1;
+  for (let at = 0; at < match.length; at += 1)
+    if (match[at] < 0 && onCrowd[at] >= least) ignored[at] = 1;
   return { match, ignored };
 }
 
@@ -24,7 +25,8 @@ export function rivalsOf(boxes, iouThreshold, whole, match) {
   const { other_prediction: asks, other_iou: iou } = boxes;
   const least = Math.min(iouThreshold, whole);
   const found = [];
-  for (let at = 0; at < asks.length; at += 1) if (iou[at] >= least && match[asks[at]] < 0) found.push(at);
+  for (let at = 0; at < asks.length; at += 1)
+    if (iou[at] >= least && match[asks[at]] < 0) found.push(at);
   return Int32Array.from(found);
 }
 
@@ -90,7 +92,10 @@ function beyondOf(boxes) {
 // Return COCO's average precision and the highest recall of each label, 0 without true boxes.
 export function averagePrecisions(boxes, { match, ignored }, targets) {
   const { by_label: order, label } = boxes;
-  const found = { average: new Float64Array(targets.length), recall: new Float64Array(targets.length) };
+  const found = {
+    average: new Float64Array(targets.length),
+    recall: new Float64Array(targets.length),
+  };
   const beyond = beyondOf(boxes);
   const precision = new Float64Array(order.length);
   let at = 0;
@@ -106,7 +111,8 @@ export function averagePrecisions(boxes, { match, ignored }, targets) {
     }
     if (!count) return;
     found.recall[own] = hits / count;
-    for (let hit = hits - 2; hit >= 0; hit -= 1) precision[hit] = Math.max(precision[hit], precision[hit + 1]);
+    for (let hit = hits - 2; hit >= 0; hit -= 1)
+      precision[hit] = Math.max(precision[hit], precision[hit + 1]);
     let sum = 0;
     for (let step = 0, hit = 0; step <= RECALL_STEPS; step += 1) {
       const recall = step === RECALL_STEPS ? 1 : step * 0.01;
@@ -122,7 +128,11 @@ export function averagePrecisions(boxes, { match, ignored }, targets) {
 export function fillThresholds(thresholds, fallback) {
   const known = [...thresholds].filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const half = known.length >> 1;
-  const median = !known.length ? fallback : known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
+  const median = !known.length
+    ? fallback
+    : known.length % 2
+      ? known[half]
+      : (known[half - 1] + known[half]) / 2;
   return Float64Array.from(thresholds, (value) => (Number.isNaN(value) ? median : value));
 }
 
@@ -131,7 +141,8 @@ export function assumedOf(boxes, { match, ignored }, labelCount, fallback, isIn 
   const { by_label: order, image, label, confidence } = boxes;
   const targets = new Int32Array(labelCount);
   for (let at = 0; at < boxes.truth_label.length; at += 1) {
-    if (!boxes.truth_crowd[at] && (!isIn || isIn(boxes.truth_image[at]))) targets[boxes.truth_label[at]] += 1;
+    if (!boxes.truth_crowd[at] && (!isIn || isIn(boxes.truth_image[at])))
+      targets[boxes.truth_label[at]] += 1;
   }
   const confidences = new Float64Array(order.length);
   const hits = new Uint8Array(order.length);

@@ -10,7 +10,12 @@ const DENSE_FROM = 7; // columns from which cells are smaller and thousands are 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact" });
 const LISTED = 8;
 const CANVAS = 230;
-const OUTCOMES = { tp: "found", fp: "wrongly predicted", fn: "missed", tn: "correctly not predicted" };
+const OUTCOMES = {
+  tp: "found",
+  fp: "wrongly predicted",
+  fn: "missed",
+  tn: "correctly not predicted",
+};
 
 // Return the confusions, most frequent first: [predicted, true, count].
 export function confusionsOf(cells, size, most = Infinity) {
@@ -27,13 +32,23 @@ export function confusionsOf(cells, size, most = Infinity) {
 // Return the share of each cell in its true label, or in `totals` if given.
 export function sharesOf(cells, size, totals = null) {
   const sums = totals ?? new Float64Array(size);
-  if (!totals) cells.forEach((count, at) => { sums[at % size] += count; });
+  if (!totals)
+    cells.forEach((count, at) => {
+      sums[at % size] += count;
+    });
   return Float64Array.from(cells, (count, at) => (count ? count / sums[at % size] : 0));
 }
 
 // Return the [row, column] that a key leads to from a cell of a square, or null.
 export function cellAfter(key, [row, column], size) {
-  const target = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], Home: [row, 0], End: [row, size - 1] }[key];
+  const target = {
+    ArrowUp: [row - 1, column],
+    ArrowDown: [row + 1, column],
+    ArrowLeft: [row, column - 1],
+    ArrowRight: [row, column + 1],
+    Home: [row, 0],
+    End: [row, size - 1],
+  }[key];
   return target?.every((at) => at >= 0 && at < size) ? target : null;
 }
 
@@ -42,15 +57,37 @@ export class MatrixView {
   constructor({ onCell }) {
     this.onCell = onCell;
     this.grid = element("div", {
-      class: "cells", attributes: { role: "group", "aria-label": "Confusion matrix: rows predicted, columns ground truth" },
-      on: { keydown: (event) => this._key(event), focusin: (event) => this._stopAt(this.buttons.indexOf(event.target)) },
+      class: "cells",
+      attributes: {
+        role: "group",
+        "aria-label": "Confusion matrix: rows predicted, columns ground truth",
+      },
+      on: {
+        keydown: (event) => this._key(event),
+        focusin: (event) => this._stopAt(this.buttons.indexOf(event.target)),
+      },
     });
-    this.canvas = element("canvas", { class: "heat", on: { pointermove: (event) => this._point(event), pointerleave: () => this._say(), click: (event) => this._click(event) } });
+    this.canvas = element("canvas", {
+      class: "heat",
+      on: {
+        pointermove: (event) => this._point(event),
+        pointerleave: () => this._say(),
+        click: (event) => this._click(event),
+      },
+    });
     this.list = element("div", { class: "confusions" });
     this.words = element("p", { class: "faint words" });
     this.tables = element("div", {
-      class: "one-vs-rest", attributes: { role: "group", "aria-label": "Found, wrongly predicted, missed and correctly not predicted images of each label" },
-      on: { keydown: (event) => this._tableKey(event), focusin: (event) => this._stopAtTable(event.target) },
+      class: "one-vs-rest",
+      attributes: {
+        role: "group",
+        "aria-label":
+          "Found, wrongly predicted, missed and correctly not predicted images of each label",
+      },
+      on: {
+        keydown: (event) => this._tableKey(event),
+        focusin: (event) => this._stopAtTable(event.target),
+      },
     });
     this.node = element("div", { class: "matrix" }, this.grid, this.canvas, this.list, this.words);
   }
@@ -74,21 +111,48 @@ export class MatrixView {
   // Show the 2 × 2 table of each label for multi-label tasks, or of the selected label if there are many.
   _showTables({ tp, fp, fn }, filter) {
     const { labels, images, task } = this.facts;
-    const shown = [...labels.keys()].filter((at) => task === "multi-label" && (this.isSmall || labels[at].label === filter.label));
+    const shown = [...labels.keys()].filter(
+      (at) => task === "multi-label" && (this.isSmall || labels[at].label === filter.label),
+    );
     if (this.tabled?.join() !== shown.join()) {
       this.tabled = shown;
-      this.tables.replaceChildren(...shown.map((at) => {
-        const { label, color } = labels[at];
-        const cells = Object.keys(OUTCOMES).map((kind) => element("button", { type: "button", class: `one ${kind}`, disabled: kind === "tn", data: { label, kind } }));
-        return element("div", { class: "two", style: { "--label-color": color } }, element("bdi", { text: label, title: label }), ...cells);
-      }));
+      this.tables.replaceChildren(
+        ...shown.map((at) => {
+          const { label, color } = labels[at];
+          const cells = Object.keys(OUTCOMES).map((kind) =>
+            element("button", {
+              type: "button",
+              class: `one ${kind}`,
+              disabled: kind === "tn",
+              data: { label, kind },
+            }),
+          );
+          return element(
+            "div",
+            { class: "two", style: { "--label-color": color } },
+            element("bdi", { text: label, title: label }),
+            ...cells,
+          );
+        }),
+      );
       this._stopAtTable(this.tables.querySelector(".one"));
     }
     shown.forEach((at, index) => {
-      const counts = { tp: tp[at], fp: fp[at], fn: fn[at], tn: images.length - tp[at] - fp[at] - fn[at] };
+      const counts = {
+        tp: tp[at],
+        fp: fp[at],
+        fn: fn[at],
+        tn: images.length - tp[at] - fp[at] - fn[at],
+      };
       [...this.tables.children[index].querySelectorAll(".one")].forEach((cell) => {
         const { label, kind } = cell.dataset;
-        const isChosen = filter.label === label && filter.show === kind && !filter.pair && !filter.slice && !filter.search && !filter.images;
+        const isChosen =
+          filter.label === label &&
+          filter.show === kind &&
+          !filter.pair &&
+          !filter.slice &&
+          !filter.search &&
+          !filter.images;
         setText(cell, `${kind.toUpperCase()} ${numberText(counts[kind])}`);
         cell.classList.toggle("none", !counts[kind]);
         cell.setAttribute("aria-pressed", String(isChosen));
@@ -103,13 +167,23 @@ export class MatrixView {
     this.grid.style.setProperty("--size", this.size);
     this.grid.style.setProperty("--turned", `${TURNED}px`);
     this.grid.classList.toggle("dense", this.size >= DENSE_FROM);
-    const name = (label, at, kind) => element("span", { class: `cell-name ${kind}`, title: label, style: { "--label-color": this.colors[at] } }, element("bdi", { text: label }));
-    const nodes = [element("span", { class: "corner" }), ...cells.map((label, at) => name(label, at, "column"))];
+    const name = (label, at, kind) =>
+      element(
+        "span",
+        { class: `cell-name ${kind}`, title: label, style: { "--label-color": this.colors[at] } },
+        element("bdi", { text: label }),
+      );
+    const nodes = [
+      element("span", { class: "corner" }),
+      ...cells.map((label, at) => name(label, at, "column")),
+    ];
     cells.forEach((predicted, row) => {
       nodes.push(name(predicted, row, "row"));
       cells.forEach((truth, column) => {
         const cell = element("button", {
-          type: "button", class: `cell${row === column ? " right" : ""}`, data: { predicted, truth },
+          type: "button",
+          class: `cell${row === column ? " right" : ""}`,
+          data: { predicted, truth },
           on: { click: () => this._toggle(row, column) },
         });
         this.buttons.push(cell);
@@ -123,7 +197,9 @@ export class MatrixView {
 
   // The matrix is one tab stop: the cell that had the focus last.
   _stopAt(stop) {
-    this.buttons.forEach((cell, at) => { cell.tabIndex = at === stop ? 0 : -1; });
+    this.buttons.forEach((cell, at) => {
+      cell.tabIndex = at === stop ? 0 : -1;
+    });
   }
 
   // So are all 2 × 2 tables.
@@ -143,7 +219,8 @@ export class MatrixView {
 
   _key(event) {
     const at = this.buttons.indexOf(event.target);
-    const target = at < 0 ? null : cellAfter(event.key, [Math.floor(at / this.size), at % this.size], this.size);
+    const target =
+      at < 0 ? null : cellAfter(event.key, [Math.floor(at / this.size), at % this.size], this.size);
     if (!target) return;
     this.buttons[target[0] * this.size + target[1]].focus();
     event.preventDefault();
@@ -154,7 +231,10 @@ export class MatrixView {
   fit() {
     this.grid.classList.remove("turned");
     const names = [...this.grid.querySelectorAll(".column bdi")];
-    this.grid.classList.toggle("turned", names.some((name) => name.scrollWidth > name.clientWidth && name.clientWidth < TURNED));
+    this.grid.classList.toggle(
+      "turned",
+      names.some((name) => name.scrollWidth > name.clientWidth && name.clientWidth < TURNED),
+    );
   }
 
   _toggle(row, column) {
@@ -170,7 +250,11 @@ export class MatrixView {
     this._showTables(state, filter);
     this._say();
     if (isShown) return;
-    this.shares = sharesOf(cells, this.size, this.facts.task === "multi-label" ? this.facts.test_images : null);
+    this.shares = sharesOf(
+      cells,
+      this.size,
+      this.facts.task === "multi-label" ? this.facts.test_images : null,
+    );
     if (this.isSmall) this._showGrid(cells, this.shares);
     else {
       this._paint();
@@ -196,7 +280,11 @@ export class MatrixView {
   }
 
   _isChosen(row, column) {
-    return Boolean(this.pair) && this.facts.cells[row] === this.pair[0] && this.facts.cells[column] === this.pair[1];
+    return (
+      Boolean(this.pair) &&
+      this.facts.cells[row] === this.pair[0] &&
+      this.facts.cells[column] === this.pair[1]
+    );
   }
 
   textOf(row, column) {
@@ -216,7 +304,12 @@ export class MatrixView {
 
   _themeNow() {
     const style = getComputedStyle(this.node);
-    return [window.devicePixelRatio || 1, ...["raised", "brand", "error", "text"].map((name) => style.getPropertyValue(`--clnb-${name}`))];
+    return [
+      window.devicePixelRatio || 1,
+      ...["raised", "brand", "error", "text"].map((name) =>
+        style.getPropertyValue(`--clnb-${name}`),
+      ),
+    ];
   }
 
   _paint() {
@@ -260,7 +353,10 @@ export class MatrixView {
       setText(number, numberText(count));
       node.classList.toggle("chosen", this._isChosen(row, column));
       node.title = this.textOf(row, column);
-      Object.assign(node.dataset, { predicted: this.facts.cells[row], truth: this.facts.cells[column] });
+      Object.assign(node.dataset, {
+        predicted: this.facts.cells[row],
+        truth: this.facts.cells[column],
+      });
       node.onclick = () => this._toggle(row, column);
     });
   }
@@ -268,15 +364,26 @@ export class MatrixView {
   _listButton() {
     const [truth, predicted] = [element("bdi"), element("bdi")];
     const number = element("span", { class: "number" });
-    const node = element("button", { type: "button", class: "confusion" }, truth, element("span", { class: "faint", text: " → " }), predicted, number);
+    const node = element(
+      "button",
+      { type: "button", class: "confusion" },
+      truth,
+      element("span", { class: "faint", text: " → " }),
+      predicted,
+      number,
+    );
     this.list.append(node);
     return { node, truth, predicted, number };
   }
 
   _cellAt(event) {
     const frame = this.canvas.getBoundingClientRect();
-    const at = (place, length) => Math.min(this.size - 1, Math.max(0, Math.floor((place / length) * this.size)));
-    return [at(event.clientY - frame.top, frame.height), at(event.clientX - frame.left, frame.width)];
+    const at = (place, length) =>
+      Math.min(this.size - 1, Math.max(0, Math.floor((place / length) * this.size)));
+    return [
+      at(event.clientY - frame.top, frame.height),
+      at(event.clientX - frame.left, frame.width),
+    ];
   }
 
   _point(event) {
@@ -291,10 +398,19 @@ export class MatrixView {
 
   _say() {
     const { task } = this.facts;
-    setText(this.words, `rows predicted${task === "single-label" ? " (most confident, no thresholds)" : ""}, columns ground truth · click a cell for its images`);
-    this.words.title = {
-      "single-label": "Each image counts for its most confident label here, at any threshold. The F1 of the table is at the thresholds above.",
-      "multi-label": "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
-    }[task] ?? "";
+    setText(
+      this.words,
+      "rows " +
+        `predicted${task === "single-label" ? " (most confident, no thresholds)" : ""}, ` +
+        "columns ground truth · click a cell for its images",
+    );
+    this.words.title =
+      {
+        "single-label":
+          "Each image counts for its most confident label here, at any threshold. The F1 of " +
+          "the table is at the thresholds above.",
+        "multi-label":
+          "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
+      }[task] ?? "";
   }
 }

@@ -12,7 +12,9 @@ function fromBase64(text) {
 
 function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
   const none = { uri: null, failure: "not included in this file", size: null };
-  const known = new Map(pictures.map(([image, uri, size]) => [image, { uri, failure: null, size }]));
+  const known = new Map(
+    pictures.map(([image, uri, size]) => [image, { uri, failure: null, size }]),
+  );
   return {
     isLive: false,
     hello: async () => ({ facts, arrays, buffers: buffers.map(fromBase64) }),

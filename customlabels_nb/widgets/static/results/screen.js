@@ -12,7 +12,14 @@ import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
 import { openFacts } from "./dialogs.js";
-import { CROSS_VALIDATED, Engine, MOST_CONFIDENT, ONE, samePosition, unpackArrays } from "./engine.js";
+import {
+  CROSS_VALIDATED,
+  Engine,
+  MOST_CONFIDENT,
+  ONE,
+  samePosition,
+  unpackArrays,
+} from "./engine.js";
 import { Filters } from "./filters.js";
 import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
@@ -23,26 +30,39 @@ import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "
 const IMAGES_WAIT = 100; // milliseconds without images while a slider moves in each frame
 const REST = 250; // milliseconds without a move until the position is sent to the kernel
 const KEYS = [
-  ["click", "select or deselect an image (Ctrl: add, ⇧: range)"], ["double click, ⏎", "view the image"],
-  ["← ↑ → ↓", "previous, next image"], ["PgUp, PgDn", "previous, next page"], ["Space", "select"], ["Ctrl A", "select all shown images"],
-  ["Esc", "clear the selection, close dialogs"], ["+ − 0", "zoom in, out, fit (in the image view)"],
+  ["click", "select or deselect an image (Ctrl: add, ⇧: range)"],
+  ["double click, ⏎", "view the image"],
+  ["← ↑ → ↓", "previous, next image"],
+  ["PgUp, PgDn", "previous, next page"],
+  ["Space", "select"],
+  ["Ctrl A", "select all shown images"],
+  ["Esc", "clear the selection, close dialogs"],
+  ["+ − 0", "zoom in, out, fit (in the image view)"],
 ];
 const LOOK_EACH = 4_000; // milliseconds between polls for corrected labels
 const MOST_FIXED = 500;
 const TABLE_SHARE = 0.405; // of the screen's width, for the table of labels beside matrix and curves
 
-const FIGURES = [["f1", "F1"], ["precision", "precision"], ["recall", "recall"]];
+const FIGURES = [
+  ["f1", "F1"],
+  ["precision", "precision"],
+  ["recall", "recall"],
+];
 const DRAWN_FIGURES = [
-  ["mAP", "mAP", "Mean of the labels' average precision at this IoU threshold"], ["mAR", "mAR", "Mean of the labels' highest recall at this IoU threshold"],
+  ["mAP", "mAP", "Mean of the labels' average precision at this IoU threshold"],
+  ["mAR", "mAR", "Mean of the labels' highest recall at this IoU threshold"],
   ["coco_map", "COCO mAP", "Mean of mAP at the IoU thresholds 0.50, 0.55, … 0.95"],
 ];
 const TASK_FIGURES = {
-  "single-label": [["accuracy", "accuracy", "Share of images whose most confident label is correct"]],
+  "single-label": [
+    ["accuracy", "accuracy", "Share of images whose most confident label is correct"],
+  ],
   boxes: DRAWN_FIGURES,
   polygons: DRAWN_FIGURES,
 };
 
-const button = (text, title, run, name = "") => element("button", { type: "button", class: name, text, title, on: { click: run } });
+const button = (text, title, run, name = "") =>
+  element("button", { type: "button", class: name, text, title, on: { click: run } });
 
 export class ResultsScreen {
   constructor(source, el) {
@@ -59,52 +79,160 @@ export class ResultsScreen {
 
   // -- building -----------------------------------------------------------------------------------------
   _build(el) {
-    this.root = element("div", { class: "clnb clnb-results loading", tabIndex: -1, attributes: { role: "region", "aria-label": "Results" } });
+    this.root = element("div", {
+      class: "clnb clnb-results loading",
+      tabIndex: -1,
+      attributes: { role: "region", "aria-label": "Results" },
+    });
     this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.name = element("strong", { class: "project" });
     this.count = element("span");
     this.figures = element("span", { class: "figures" });
-    this.adviceButton = button("Advice…", "Suggestions that would improve the model most", () => this.actions.showAdvice(this.advice));
-    this.compareButton = button("Compare…", "Compare with another version", () => this.actions.chooseVersion());
-    this.exportButton = button("Export…", "Export the results to files", () => this.actions.export());
-    this.toolbar = element("div", { class: "band toolbar" }, this.name, this.figures, element("span", { class: "spring" }), this.adviceButton, this.compareButton, this.exportButton, button("About…", "Dates, numbers of images, code to copy", () => openFacts(this.panel, this.engine.facts, this.training)));
-    this.controls = new Controls({ onMove: (position, isSettled) => this.move(position, isSettled), onKeep: () => this.actions.keep(this.position) });
+    this.adviceButton = button("Advice…", "Suggestions that would improve the model most", () =>
+      this.actions.showAdvice(this.advice),
+    );
+    this.compareButton = button("Compare…", "Compare with another version", () =>
+      this.actions.chooseVersion(),
+    );
+    this.exportButton = button("Export…", "Export the results to files", () =>
+      this.actions.export(),
+    );
+    this.toolbar = element(
+      "div",
+      { class: "band toolbar" },
+      this.name,
+      this.figures,
+      element("span", { class: "spring" }),
+      this.adviceButton,
+      this.compareButton,
+      this.exportButton,
+      button("About…", "Dates, numbers of images, code to copy", () =>
+        openFacts(this.panel, this.engine.facts, this.training),
+      ),
+    );
+    this.controls = new Controls({
+      onMove: (position, isSettled) => this.move(position, isSettled),
+      onKeep: () => this.actions.keep(this.position),
+    });
     this.comparison = element("div", { class: "comparison-holder", hidden: true });
-    this.table = new LabelTable({ onLabel: (label) => this.narrow(label === null ? { label, show: "mistakes" } : { label }) });
+    this.table = new LabelTable({
+      onLabel: (label) => this.narrow(label === null ? { label, show: "mistakes" } : { label }),
+    });
     this.matrix = new MatrixView({ onCell: (cell) => this._showCell(cell) });
-    this.curves = new CurveView({ onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled) });
-    this.numbers = element("div", { class: "numbers" }, this.table.node, this.matrix.node, element("div", { class: "side" }, this.curves.node, this.matrix.tables));
-    this.fixButton = button("Fix ground truth…", "Open these images for labelling", () => this.actions.fix(this._worked(true)), "fix");
-    this.addButton = button("Add to training…", "Train on these test images instead of evaluating on them", () => this.actions.add(this._worked()));
-    this.filters = new Filters({ onFilter: (change) => this.narrow(change), onBack: () => this._showCell(null), actions: [this.addButton, this.fixButton] });
-    this.gallery = new ImageGallery({ source: this.source, onOpen: (image) => this.look(image), onSelect: (images) => this._selected(images), onHelp: () => openKeys(this.panel, KEYS) });
+    this.curves = new CurveView({
+      onThreshold: (value, isSettled) => this.controls.moveTo(value, isSettled),
+    });
+    this.numbers = element(
+      "div",
+      { class: "numbers" },
+      this.table.node,
+      this.matrix.node,
+      element("div", { class: "side" }, this.curves.node, this.matrix.tables),
+    );
+    this.fixButton = button(
+      "Fix ground truth…",
+      "Open these images for labelling",
+      () => this.actions.fix(this._worked(true)),
+      "fix",
+    );
+    this.addButton = button(
+      "Add to training…",
+      "Train on these test images instead of evaluating on them",
+      () => this.actions.add(this._worked()),
+    );
+    this.filters = new Filters({
+      onFilter: (change) => this.narrow(change),
+      onBack: () => this._showCell(null),
+      actions: [this.addButton, this.fixButton],
+    });
+    this.gallery = new ImageGallery({
+      source: this.source,
+      onOpen: (image) => this.look(image),
+      onSelect: (images) => this._selected(images),
+      onHelp: () => openKeys(this.panel, KEYS),
+    });
     this.viewer = new Viewer({
-      load: (image) => this.source.view(image), onStep: (by) => this._step(by), onClose: () => this.gallery.grid.focus({ preventScroll: true }),
+      load: (image) => this.source.view(image),
+      onStep: (by) => this._step(by),
+      onClose: () => this.gallery.grid.focus({ preventScroll: true }),
       actions: (image) => [
-        ...(this.can("open_images") ? [button(this.isDoubtful(image) ? "Fix ground truth…" : "Relabel…", "Open this image for labelling", () => this.actions.fix([image]), "primary")] : []),
-        ...(this.can("add_to_train") ? [button("Add to training…", "", () => this.actions.add([image]))] : []),
+        ...(this.can("open_images")
+          ? [
+              button(
+                this.isDoubtful(image) ? "Fix ground truth…" : "Relabel…",
+                "Open this image for labelling",
+                () => this.actions.fix([image]),
+                "primary",
+              ),
+            ]
+          : []),
+        ...(this.can("add_to_train")
+          ? [button("Add to training…", "", () => this.actions.add([image]))]
+          : []),
       ],
     });
     this.closer = button("Close gallery", "", () => this.actions.closeBelow(), "plain");
     show(this.closer, false);
-    this.hints = element("span", { class: "hints", text: "click: select · double click or Enter: view · click a row, cell or curve to filter" });
+    this.hints = element("span", {
+      class: "hints",
+      text: "click: select · double click or Enter: view · click a row, cell or curve to filter",
+    });
     this.saved = element("span", { class: "state" });
-    this.footer = element("div", { class: "band foot" }, this.gallery.back, this.gallery.place, this.gallery.forth, this.closer, this.hints, this.saved, button("?", "Keyboard shortcuts", () => openKeys(this.panel, KEYS), "plain help"));
+    this.footer = element(
+      "div",
+      { class: "band foot" },
+      this.gallery.back,
+      this.gallery.place,
+      this.gallery.forth,
+      this.closer,
+      this.hints,
+      this.saved,
+      button("?", "Keyboard shortcuts", () => openKeys(this.panel, KEYS), "plain help"),
+    );
     this.empty = element("div", { class: "empty", hidden: true });
-    this.content = element("div", { class: "content", hidden: true }, this.toolbar, this.controls.node, this.comparison, this.numbers, this.filters.node, this.gallery.node, this.footer);
-    this.root.append(this.notices.node, this.content, this.empty, this.viewer.node, this.panel.node);
+    this.content = element(
+      "div",
+      { class: "content", hidden: true },
+      this.toolbar,
+      this.controls.node,
+      this.comparison,
+      this.numbers,
+      this.filters.node,
+      this.gallery.node,
+      this.footer,
+    );
+    this.root.append(
+      this.notices.node,
+      this.content,
+      this.empty,
+      this.viewer.node,
+      this.panel.node,
+    );
     el.append(this.root);
   }
 
   // Create the metrics of the head, which depend on the task.
   _buildFigures({ task }) {
     const figures = [...FIGURES, ...(TASK_FIGURES[task] ?? [])];
-    this.means = Object.fromEntries(figures.map(([name]) => [name, {
-      value: element("b", { data: { figure: name } }), interval: element("span", { class: "interval", title: "95% confidence interval" }),
-    }]));
+    this.means = Object.fromEntries(
+      figures.map(([name]) => [
+        name,
+        {
+          value: element("b", { data: { figure: name } }),
+          interval: element("span", { class: "interval", title: "95% confidence interval" }),
+        },
+      ]),
+    );
     const said = figures.flatMap(([name, text, title = ""], index) => [
-      index ? " · " : "", element("span", { class: "figure", title }, `${text} `, this.means[name].value, this.means[name].interval),
+      index ? " · " : "",
+      element(
+        "span",
+        { class: "figure", title },
+        `${text} `,
+        this.means[name].value,
+        this.means[name].interval,
+      ),
     ]);
     this.figures.replaceChildren(this.count, ...said);
   }
@@ -117,7 +245,10 @@ export class ResultsScreen {
     } catch (error) {
       if (this.closed) return;
       show(this.empty, true);
-      const again = button("Try again", "", () => { show(this.empty, false); this._open(); });
+      const again = button("Try again", "", () => {
+        show(this.empty, false);
+        this._open();
+      });
       this.empty.replaceChildren(element("p", { text: error.message }), again);
     } finally {
       this.root.classList.remove("loading");
@@ -134,14 +265,23 @@ export class ResultsScreen {
     setText(this.name, facts.name);
     this.name.title = facts.name;
     this._buildFigures(facts);
-    this.root.style.setProperty("--clnb-mistake", mistakeColor(facts.labels.map(({ color }) => color)));
-    this.controls.build({ engine: this.engine, canKeep: this.can("keep_thresholds"), kept: facts.kept });
+    this.root.style.setProperty(
+      "--clnb-mistake",
+      mistakeColor(facts.labels.map(({ color }) => color)),
+    );
+    this.controls.build({
+      engine: this.engine,
+      canKeep: this.can("keep_thresholds"),
+      kept: facts.kept,
+    });
     this.actions.take(facts.comparison);
     this.matrix.build(facts);
     this.filters.build(facts);
     this.gallery.build(this.engine);
     const place = new Map(facts.images.map((name, at) => [name, at]));
-    this.gallery.selection.places = new Set(facts.selection.map((name) => place.get(name)).filter((at) => at !== undefined));
+    this.gallery.selection.places = new Set(
+      facts.selection.map((name) => place.get(name)).filter((at) => at !== undefined),
+    );
     show(this.addButton, this.can("add_to_train"));
     show(this.compareButton, this.can("versions"));
     show(this.exportButton, Object.keys(facts.writes).length > 0);
@@ -175,7 +315,11 @@ export class ResultsScreen {
   }
 
   buildTable() {
-    this.table.build({ facts: this.facts, training: this.training, comparison: this.actions.compared });
+    this.table.build({
+      facts: this.facts,
+      training: this.training,
+      comparison: this.actions.compared,
+    });
     this._fit();
     this.table.show(this.state, this.filter.label);
     this.table.settle();
@@ -220,7 +364,10 @@ export class ResultsScreen {
     const { pair, sort } = this.filter;
     const isInCell = pair && change.pair === undefined;
     const leaves = isInCell && change.label !== undefined;
-    this.filter = { ...(leaves ? { ...(this.before ?? NO_FILTER), pair: null, sort } : this.filter), ...change };
+    this.filter = {
+      ...(leaves ? { ...(this.before ?? NO_FILTER), pair: null, sort } : this.filter),
+      ...change,
+    };
     this._narrowed(isInCell && !leaves ? this.before : null);
   }
 
@@ -235,12 +382,17 @@ export class ResultsScreen {
   // them.
   _showCell(cell) {
     const before = this.before ?? this.filter;
-    this.filter = cell ? { ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell } : this.before ?? NO_FILTER;
+    this.filter = cell
+      ? { ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell }
+      : (this.before ?? NO_FILTER);
     this._narrowed(cell ? before : null);
   }
 
   _cellText() {
-    const { filter: { pair, label, show: shown }, facts: { cells } } = this;
+    const {
+      filter: { pair, label, show: shown },
+      facts: { cells },
+    } = this;
     if (pair) return this.matrix.textOf(cells.indexOf(pair[0]), cells.indexOf(pair[1]));
     return this.before ? `\u2068${label}\u2069: ${RESULT_WORDS[shown]}` : null;
   }
@@ -255,15 +407,24 @@ export class ResultsScreen {
     this._showFigures();
     this.controls.show(state, label);
     this.table.show(state, label, { isMoving });
-    for (const node of this.comparison.querySelectorAll(".elsewhere")) show(node, !samePosition(state.position, this.facts.own.position));
+    for (const node of this.comparison.querySelectorAll(".elsewhere"))
+      show(node, !samePosition(state.position, this.facts.own.position));
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
-    this.filters.show(filter, countsOf(engine, bits, engine.facts.groups, label !== null), this._cellText(), this.before);
+    this.filters.show(
+      filter,
+      countsOf(engine, bits, engine.facts.groups, label !== null),
+      this._cellText(),
+      this.before,
+    );
     this.paintImages = () => {
       this.paintImages = null;
       this.matrix.followTheme();
       this.table.showRest();
-      this.gallery.show(chooseImages(engine, state, filter), state, { keepPlace, words: this._emptyWords() });
+      this.gallery.show(chooseImages(engine, state, filter), state, {
+        keepPlace,
+        words: this._emptyWords(),
+      });
       this._showWork();
       if (this.viewer.isOpen) this.viewer.refresh(state);
     };
@@ -287,8 +448,15 @@ export class ResultsScreen {
 
   _showFigures() {
     const { facts, state } = this;
-    const values = { ...state.means, mAP: state.mAP, mAR: state.mAR, accuracy: facts.accuracy, coco_map: facts.coco_map };
-    const own = this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
+    const values = {
+      ...state.means,
+      mAP: state.mAP,
+      mAR: state.mAR,
+      accuracy: facts.accuracy,
+      coco_map: facts.coco_map,
+    };
+    const own =
+      this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
     setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
     for (const [name, { value, interval }] of Object.entries(this.means)) {
       setText(value, metricText(values[name]));
@@ -304,14 +472,29 @@ export class ResultsScreen {
       this.curve = engine.curve(position.iou_threshold, at);
       [this.curveKey, this.curveEngine] = [key, engine];
     }
-    const now = at === null ? state.means : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
-    this.curves.show({ curve: this.curve, threshold: this.controls.shownThreshold(), now, title: label ?? "mean of all labels", isOn: position.mode === ONE || (at !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)), isMarked: position.mode !== MOST_CONFIDENT });
+    const now =
+      at === null
+        ? state.means
+        : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
+    this.curves.show({
+      curve: this.curve,
+      threshold: this.controls.shownThreshold(),
+      now,
+      title: label ?? "mean of all labels",
+      isOn:
+        position.mode === ONE ||
+        (at !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)),
+      isMarked: position.mode !== MOST_CONFIDENT,
+    });
   }
 
   _emptyWords() {
     const { show: shown, label, pair, slice, search, images } = this.filter;
-    if (label !== null || pair || slice || search || images) return "No test images match at these thresholds.";
-    return shown === "mistakes" ? "No mistakes at these thresholds. Select “all” to show all test images." : "No images at these thresholds.";
+    if (label !== null || pair || slice || search || images)
+      return "No test images match at these thresholds.";
+    return shown === "mistakes"
+      ? "No mistakes at these thresholds. Select “all” to show all test images."
+      : "No images at these thresholds.";
   }
 
   // Return the images that buttons apply to: the selection, or the shown images. To fix ground truth, images with a
@@ -319,7 +502,9 @@ export class ResultsScreen {
   _worked(isFix = false) {
     const { chosen, images } = this.gallery;
     const suspects = new Set(this.facts.groups.suspects);
-    const some = chosen.length ? chosen : images.filter((image) => !isFix || this.isDoubtful(image, suspects)).slice(0, MOST_FIXED);
+    const some = chosen.length
+      ? chosen
+      : images.filter((image) => !isFix || this.isDoubtful(image, suspects)).slice(0, MOST_FIXED);
     return [...some].sort((a, b) => Number(suspects.has(b)) - Number(suspects.has(a)));
   }
 
@@ -331,8 +516,13 @@ export class ResultsScreen {
     const what = this.gallery.selection.size ? "selected" : "shown";
     const fixed = this._worked(true);
     const suspects = new Set(this.facts.groups.suspects);
-    const words = fixed.every((image) => this.isDoubtful(image, suspects)) ? "Fix ground truth of" : "Relabel";
-    for (const [node, text, { length }] of [[this.fixButton, words, fixed], [this.addButton, "Train on", this._worked()]]) {
+    const words = fixed.every((image) => this.isDoubtful(image, suspects))
+      ? "Fix ground truth of"
+      : "Relabel";
+    for (const [node, text, { length }] of [
+      [this.fixButton, words, fixed],
+      [this.addButton, "Train on", this._worked()],
+    ]) {
       setText(node, `${text} ${numberText(length)} ${what}…`);
       node.disabled = !length;
     }
@@ -373,7 +563,10 @@ export class ResultsScreen {
       if (!document.hidden) {
         const [{ count }] = await this.source.ask("changed", {});
         this.notices.drop("kernel");
-        if (count && count !== this.changed) this.notices.say("changed", `The ground truth of ${imagesText(count)} has changed.`, { step: { label: "Evaluate again", run: () => this.judgeAgain() } });
+        if (count && count !== this.changed)
+          this.notices.say("changed", `The ground truth of ${imagesText(count)} has changed.`, {
+            step: { label: "Evaluate again", run: () => this.judgeAgain() },
+          });
         if (!count) this.notices.drop("changed");
         this.changed = count;
       }
@@ -406,7 +599,11 @@ export class ResultsScreen {
 
   failed(key, error) {
     if (this.closed) return;
-    const text = error instanceof KernelGone ? "The kernel does not respond. Sliders still work, but images cannot be opened and nothing can be saved. Run the cell again to continue." : error.message;
+    const text =
+      error instanceof KernelGone
+        ? "The kernel does not respond. Sliders still work, but images cannot be opened and " +
+          "nothing can be saved. Run the cell again to continue."
+        : error.message;
     this.notices.say(key === "rest" ? "kernel" : key, text, { kind: "error" });
   }
 
@@ -420,7 +617,9 @@ export class ResultsScreen {
       this._paint({ keepPlace: false });
     } else if (message.push === "select") {
       const names = new Set(message.images);
-      this.gallery.select([...this.facts.images.keys()].filter((at) => names.has(this.facts.images[at])));
+      this.gallery.select(
+        [...this.facts.images.keys()].filter((at) => names.has(this.facts.images[at])),
+      );
       this._showWork();
     } else if (message.push === "renew") this._open();
   }
@@ -432,7 +631,10 @@ export class ResultsScreen {
     this.root.classList.toggle("compact", width < 1_100); // metrics below the name and the buttons
     this.root.classList.toggle("medium", width < 900);
     this.root.style.setProperty("--clnb-table", `${this.table.leastWidth}px`);
-    this.root.classList.toggle("stacked", width < 900 || this.table.leastWidth > TABLE_SHARE * width);
+    this.root.classList.toggle(
+      "stacked",
+      width < 900 || this.table.leastWidth > TABLE_SHARE * width,
+    );
     this.matrix.fit();
     this.gallery.fit(width - 24);
   }

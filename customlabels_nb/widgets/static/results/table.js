@@ -29,14 +29,30 @@ export class LabelTable {
     this.onLabel = onLabel;
     this.sort = { column: "f1", descending: true };
     this.search = element("input", {
-      type: "search", class: "search", hidden: true,
-      attributes: { "aria-label": "Find a label" }, on: { input: () => this._arrange() },
+      type: "search",
+      class: "search",
+      hidden: true,
+      attributes: { "aria-label": "Find a label" },
+      on: { input: () => this._arrange() },
     });
     this.head = element("tr");
     this.rows = element("tbody");
     this.node = element(
-      "div", { class: "label-table" }, this.search,
-      element("div", { class: "scroll", on: { scroll: (event) => { this.scrolled = event.target.scrollTop; } } }, element("table", {}, element("thead", {}, this.head), this.rows)),
+      "div",
+      { class: "label-table" },
+      this.search,
+      element(
+        "div",
+        {
+          class: "scroll",
+          on: {
+            scroll: (event) => {
+              this.scrolled = event.target.scrollTop;
+            },
+          },
+        },
+        element("table", {}, element("thead", {}, this.head), this.rows),
+      ),
     );
     this.scrolled = 0; // kept, because asking for it forces a layout
   }
@@ -54,18 +70,52 @@ export class LabelTable {
     const shapes = { boxes: "boxes", polygons: "masks" }[facts.task];
     const isBoxes = Boolean(shapes);
     this.columns = [
-      ["label", "label", ""], ["f1", "F1", "Harmonic mean of precision and recall"],
-      ...(comparison ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`]] : []),
-      ...(isBoxes ? [["average_precision", "AP", "Average precision: the area under the precision-recall curve at this IoU threshold"]] : []),
-      ["precision", "precision", "Share of predictions that are correct"], ["recall", "recall", `Share of true ${isBoxes ? shapes : "labels"} that are found`],
+      ["label", "label", ""],
+      ["f1", "F1", "Harmonic mean of precision and recall"],
+      ...(comparison
+        ? [
+            [
+              "delta",
+              "Δ F1",
+              `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`,
+            ],
+          ]
+        : []),
+      ...(isBoxes
+        ? [
+            [
+              "average_precision",
+              "AP",
+              "Average precision: the area under the precision-recall curve at this IoU threshold",
+            ],
+          ]
+        : []),
+      ["precision", "precision", "Share of predictions that are correct"],
+      ["recall", "recall", `Share of true ${isBoxes ? shapes : "labels"} that are found`],
       ["threshold", "threshold", "Minimum confidence of a prediction"],
-      ["test", isBoxes ? shapes : "test", isBoxes ? `True ${shapes} in the test images` : "Test images with the label"],
+      [
+        "test",
+        isBoxes ? shapes : "test",
+        isBoxes ? `True ${shapes} in the test images` : "Test images with the label",
+      ],
       ...(training ? [["train", "train", "Training images with the label"]] : []),
     ];
-    this.head.replaceChildren(...this.columns.map(([key, name, title]) => element(
-      "th", { scope: "col", class: key === "label" ? "" : "number", title },
-      element("button", { type: "button", class: "plain", text: name, data: { column: key }, on: { click: () => this._sortBy(key) } }),
-    )), element("th", { class: "bars", attributes: { "aria-hidden": "true" } }));
+    this.head.replaceChildren(
+      ...this.columns.map(([key, name, title]) =>
+        element(
+          "th",
+          { scope: "col", class: key === "label" ? "" : "number", title },
+          element("button", {
+            type: "button",
+            class: "plain",
+            text: name,
+            data: { column: key },
+            on: { click: () => this._sortBy(key) },
+          }),
+        ),
+      ),
+      element("th", { class: "bars", attributes: { "aria-hidden": "true" } }),
+    );
     this.lines = facts.labels.map((own, at) => this._line(own, at));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
     this.search.placeholder = `Find one of ${numberText(facts.labels.length)} labels`;
@@ -73,15 +123,31 @@ export class LabelTable {
   }
 
   _line({ label, color }, at) {
-    const cells = Object.fromEntries(this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]));
+    const cells = Object.fromEntries(
+      this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]),
+    );
     const name = element(
-      "button", { type: "button", class: "plain name", title: label, attributes: { "aria-pressed": "false" } },
-      element("i", { class: "swatch", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+      "button",
+      {
+        type: "button",
+        class: "plain name",
+        title: label,
+        attributes: { "aria-pressed": "false" },
+      },
+      element("i", { class: "swatch", attributes: { "aria-hidden": "true" } }),
+      element("bdi", { text: label }),
     );
     const fill = element("span");
     const node = element(
-      "tr", { style: { "--label-color": color }, data: { label }, on: { click: () => this.onLabel(this.label === label ? null : label) } },
-      element("th", { scope: "row" }, name), ...Object.values(cells), element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
+      "tr",
+      {
+        style: { "--label-color": color },
+        data: { label },
+        on: { click: () => this.onLabel(this.label === label ? null : label) },
+      },
+      element("th", { scope: "row" }, name),
+      ...Object.values(cells),
+      element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
     );
     if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));
     setText(cells.test, numberText(this.facts.targets[at]));
@@ -94,7 +160,10 @@ export class LabelTable {
     setText(cell, isShown ? deltaText(change.delta) : isOwn ? "" : "–");
     cell.title = isOwn ? "" : "Compared at each version's own thresholds, not at these";
     const sign = isShown ? certainSign(change) : 0;
-    if (isShown) cell.title = `${metricText(change.before)} → ${metricText(change.after)} ${change.low === null ? "" : intervalText([change.low, change.high])}`;
+    if (isShown)
+      cell.title =
+        `${metricText(change.before)} → ${metricText(change.after)} ` +
+        `${change.low === null ? "" : intervalText([change.low, change.high])}`;
     cell.classList.toggle("better", sign > 0);
     cell.classList.toggle("worse", sign < 0);
   }
@@ -109,8 +178,11 @@ export class LabelTable {
     for (const at of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
       const { node, cells, name, fill } = this.lines[at];
       const tested = this.facts.targets[at] > 0;
-      for (const key of METRICS) if (cells[key]) setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
-      if (cells.delta) this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[at].label], isOwn);
+      for (const key of METRICS)
+        if (cells[key])
+          setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+      if (cells.delta)
+        this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[at].label], isOwn);
       setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
       fill.style.width = `${100 * state.f1[at]}%`;
       const chosen = this.facts.labels[at].label === label;
@@ -138,16 +210,24 @@ export class LabelTable {
   _arrange() {
     const { facts, state, sort } = this;
     const text = this.search.value.trim().toLowerCase();
-    const values = {
-      label: () => facts.labels.map(({ label }) => label), test: () => facts.targets, threshold: () => state.thresholds,
-      train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
-      delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
-    }[sort.column]?.() ?? Array.from(state[sort.column], (value, at) => (facts.targets[at] ? value : null));
-    this.order = sortedRows([...values], sort.descending).filter((at) => facts.labels[at].label.toLowerCase().includes(text));
+    const values =
+      {
+        label: () => facts.labels.map(({ label }) => label),
+        test: () => facts.targets,
+        threshold: () => state.thresholds,
+        train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
+        delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
+      }[sort.column]?.() ??
+      Array.from(state[sort.column], (value, at) => (facts.targets[at] ? value : null));
+    this.order = sortedRows([...values], sort.descending).filter((at) =>
+      facts.labels[at].label.toLowerCase().includes(text),
+    );
     this.rows.replaceChildren(...this.order.map((at) => this.lines[at].node));
     for (const button of this.head.querySelectorAll("button")) {
       const own = button.dataset.column === sort.column;
-      button.closest("th").setAttribute("aria-sort", own ? (sort.descending ? "descending" : "ascending") : "none");
+      button
+        .closest("th")
+        .setAttribute("aria-sort", own ? (sort.descending ? "descending" : "ascending") : "none");
     }
   }
 }

@@ -1,13 +1,20 @@
 // Format numbers and results of the results screen.
 
-export const RESULT_WORDS = { tp: "true positive", fp: "false positive", fn: "false negative", tn: "true negative" };
+export const RESULT_WORDS = {
+  tp: "true positive",
+  fp: "false positive",
+  fn: "false negative",
+  tn: "true negative",
+};
 
 export function metricText(value) {
   return value === null || value === undefined || Number.isNaN(value) ? "–" : value.toFixed(3);
 }
 
 export function intervalText([low, high] = [null, null]) {
-  return low === null || low === undefined || high === null ? "" : `[${low.toFixed(2)}, ${high.toFixed(2)}]`;
+  return low === null || low === undefined || high === null
+    ? ""
+    : `[${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 export function deltaText(value) {
@@ -32,14 +39,18 @@ export function imagesText(count) {
 // Describe a cell of the matrix, for boxes with the number of shown images.
 export function cellText({ task }, [predicted, truth], count, images) {
   const words = { boxes: ["box", "boxes"], polygons: ["mask", "masks"] }[task];
-  const what = words ? `${numberText(count)} ${words[count === 1 ? 0 : 1]} in ${imagesText(images)}` : imagesText(count);
+  const what = words
+    ? `${numberText(count)} ${words[count === 1 ? 0 : 1]} in ${imagesText(images)}`
+    : imagesText(count);
   return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
 }
 
-// Describe one label or box of an image: "backyard (false negative) 0.22 · IoU 0.41". What is missed entirely has neither.
+// Describe one label or box of an image: "backyard (false negative) 0.22 · IoU 0.41". What is missed entirely has
+// neither.
 export function itemText(item, labels) {
   const taken = item.takenFor === undefined ? "" : `, overlaps ${labels[item.takenFor].label}`;
-  const confidence = item.confidence || item.result !== "fn" ? ` ${item.confidence.toFixed(2)}` : "";
+  const confidence =
+    item.confidence || item.result !== "fn" ? ` ${item.confidence.toFixed(2)}` : "";
   const iou = item.iou >= 0.005 ? ` · IoU\u00a0${item.iou.toFixed(2)}` : "";
   return `${labels[item.label].label} (${RESULT_WORDS[item.result]}${taken})${confidence}${iou}`;
 }

@@ -14,11 +14,25 @@ export function resultChip(item, labels, { isShort = false } = {}) {
   const { label, color } = labels[item.label];
   const kind = { tp: "", fn: "missed", fp: "predicted wrong" }[item.result];
   const node = element(
-    "span", { class: `chip ${kind}`, style: { "--label-color": color }, title: itemText(item, labels) },
-    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: label }),
+    "span",
+    { class: `chip ${kind}`, style: { "--label-color": color }, title: itemText(item, labels) },
+    element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
+    element("bdi", { text: label }),
   );
-  if (item.result === "fn") node.append(element("span", { class: "word", text: item.confidence && !isShort ? `missed ${item.confidence.toFixed(2)}` : "missed" }));
-  else node.append(element("span", { class: "number", text: `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}` }));
+  if (item.result === "fn")
+    node.append(
+      element("span", {
+        class: "word",
+        text: item.confidence && !isShort ? `missed ${item.confidence.toFixed(2)}` : "missed",
+      }),
+    );
+  else
+    node.append(
+      element("span", {
+        class: "number",
+        text: `${item.result === "tp" ? "✓ " : "✗ "}${item.confidence.toFixed(2)}`,
+      }),
+    );
   return node;
 }
 
@@ -26,10 +40,21 @@ export class ResultTile {
   constructor() {
     this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
     this.excuse = element("span", { class: "excuse", hidden: true });
-    this.tick = element("button", { type: "button", class: "tick", text: "✓", tabIndex: -1, attributes: { "aria-label": "Select" } });
+    this.tick = element("button", {
+      type: "button",
+      class: "tick",
+      text: "✓",
+      tabIndex: -1,
+      attributes: { "aria-label": "Select" },
+    });
     this.frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
     this.caption = element("div", { class: "caption" });
-    this.node = element("div", { class: "tile", attributes: { role: "option", "aria-selected": "false" } }, this.frame, this.caption);
+    this.node = element(
+      "div",
+      { class: "tile", attributes: { role: "option", "aria-selected": "false" } },
+      this.frame,
+      this.caption,
+    );
   }
 
   // `picture` is { uri, failure, size }, as far as known.
@@ -72,16 +97,28 @@ export class ResultTile {
     for (const { result } of items) counts[result] += 1;
     // show mistakes first if space is limited: missed labels before wrong predictions, boxes by confidence
     const order = { fn: 0, fp: 1, tp: 2 };
-    const sorted = [...items].sort((a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence);
-    const listed = isDetection ? items.filter(({ result }) => result !== "tp").sort((a, b) => b.confidence - a.confidence) : sorted;
-    const chips = listed.slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS).map((item) => resultChip(item, labels, { isShort: isDetection }));
-    if (listed.length > chips.length && !isDetection) chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
-    if (isDetection && sorted.length) chips.unshift(element("span", { class: "summary", text: summaryText(counts) }));
+    const sorted = [...items].sort(
+      (a, b) => order[a.result] - order[b.result] || b.confidence - a.confidence,
+    );
+    const listed = isDetection
+      ? items.filter(({ result }) => result !== "tp").sort((a, b) => b.confidence - a.confidence)
+      : sorted;
+    const chips = listed
+      .slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS)
+      .map((item) => resultChip(item, labels, { isShort: isDetection }));
+    if (listed.length > chips.length && !isDetection)
+      chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
+    if (isDetection && sorted.length)
+      chips.unshift(element("span", { class: "summary", text: summaryText(counts) }));
     this.caption.classList.toggle("of-boxes", isDetection);
-    if (!chips.length) chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
+    if (!chips.length)
+      chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
     this.caption.replaceChildren(...chips);
     const said = sorted.map((item) => itemText(item, labels)).join("; ");
-    this.node.setAttribute("aria-label", `${shortName(name)}: ${said || "no labels, no predictions"}`);
+    this.node.setAttribute(
+      "aria-label",
+      `${shortName(name)}: ${said || "no labels, no predictions"}`,
+    );
   }
 
   mark({ selected, focused }) {

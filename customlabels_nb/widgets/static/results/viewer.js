@@ -14,7 +14,9 @@ const MOST_VIEWER = 640;
 export function zoomedView({ scale, x, y }, [px, py], factor) {
   const next = Math.min(MOST_ZOOM, Math.max(1, scale * factor));
   const ratio = next / scale;
-  return next === 1 ? { scale: 1, x: 0, y: 0 } : { scale: next, x: px - (px - x) * ratio, y: py - (py - y) * ratio };
+  return next === 1
+    ? { scale: 1, x: 0, y: 0 }
+    : { scale: next, x: px - (px - x) * ratio, y: py - (py - y) * ratio };
 }
 
 // Return { top, height } of the viewer in a widget of this height that is in sight from `first` to `last`.
@@ -43,25 +45,78 @@ export class Viewer {
     this.picture = element("img", { alt: "", draggable: false });
     this.layer = element("div", { class: "layer" }, this.picture);
     this.excuse = element("p", { class: "excuse", hidden: true });
-    this.viewport = element("div", {
-      class: "stage", on: {
-        wheel: (event) => this._wheel(event), pointerdown: (event) => this._hold(event), pointermove: (event) => { this._drag(event); this._point(event); }, pointerleave: () => this._mark(null),
-        pointerup: () => { this.held = null; }, pointercancel: () => { this.held = null; }, dblclick: () => this._zoom(this._centre(), this.view.scale > 1 ? 0 : 3),
+    this.viewport = element(
+      "div",
+      {
+        class: "stage",
+        on: {
+          wheel: (event) => this._wheel(event),
+          pointerdown: (event) => this._hold(event),
+          pointermove: (event) => {
+            this._drag(event);
+            this._point(event);
+          },
+          pointerleave: () => this._mark(null),
+          pointerup: () => {
+            this.held = null;
+          },
+          pointercancel: () => {
+            this.held = null;
+          },
+          dblclick: () => this._zoom(this._centre(), this.view.scale > 1 ? 0 : 3),
+        },
       },
-    }, this.layer, this.excuse);
+      this.layer,
+      this.excuse,
+    );
     this.title = element("strong", { class: "title" });
     this.list = element("div", { class: "items", attributes: { role: "list" } });
     this.buttons = element("div", { class: "choices" });
-    const button = (text, label, run, name = "plain") => element("button", { type: "button", class: name, text, title: label, attributes: { "aria-label": label }, on: { click: run } });
-    this.node = keepKeys(element(
-      "div", { class: "viewer", hidden: true, tabIndex: -1, attributes: { role: "dialog", "aria-label": "Test image" }, on: { keydown: (event) => this._key(event) } },
+    const button = (text, label, run, name = "plain") =>
+      element("button", {
+        type: "button",
+        class: name,
+        text,
+        title: label,
+        attributes: { "aria-label": label },
+        on: { click: run },
+      });
+    this.node = keepKeys(
       element(
-        "div", { class: "band" }, button("‹", "Previous image (←)", () => this.onStep(-1)), button("›", "Next image (→)", () => this.onStep(1)), this.title,
-        element("span", { class: "spring" }), button("−", "Zoom out", () => this._zoom(this._centre(), 1 / 1.5)), button("+", "Zoom in", () => this._zoom(this._centre(), 1.5)),
-        button("Fit", "Fit (0)", () => this._zoom(this._centre(), 0)), button("×", "Close (Esc)", () => this.close()),
+        "div",
+        {
+          class: "viewer",
+          hidden: true,
+          tabIndex: -1,
+          attributes: { role: "dialog", "aria-label": "Test image" },
+          on: { keydown: (event) => this._key(event) },
+        },
+        element(
+          "div",
+          { class: "band" },
+          button("‹", "Previous image (←)", () => this.onStep(-1)),
+          button("›", "Next image (→)", () => this.onStep(1)),
+          this.title,
+          element("span", { class: "spring" }),
+          button("−", "Zoom out", () => this._zoom(this._centre(), 1 / 1.5)),
+          button("+", "Zoom in", () => this._zoom(this._centre(), 1.5)),
+          button("Fit", "Fit (0)", () => this._zoom(this._centre(), 0)),
+          button("×", "Close (Esc)", () => this.close()),
+        ),
+        element(
+          "div",
+          { class: "inside" },
+          this.viewport,
+          element(
+            "aside",
+            {},
+            this.list,
+            element("p", { class: "faint legend", text: "ground truth solid, predictions dashed" }),
+            this.buttons,
+          ),
+        ),
       ),
-      element("div", { class: "inside" }, this.viewport, element("aside", {}, this.list, element("p", { class: "faint legend", text: "ground truth solid, predictions dashed" }), this.buttons)),
-    ));
+    );
   }
 
   get isOpen() {
@@ -112,15 +167,27 @@ export class Viewer {
     this.items = itemsOf(engine, state, image);
     this.marked = null;
     this.lines = this.items.map((item) => this._line(item, labels));
-    this.list.replaceChildren(...(this.lines.length ? this.lines : [element("p", { class: "faint", text: "No labels and no predictions." })]));
+    this.list.replaceChildren(
+      ...(this.lines.length
+        ? this.lines
+        : [element("p", { class: "faint", text: "No labels and no predictions." })]),
+    );
     this._paint();
   }
 
   _line(item, labels) {
     const { color } = labels[item.label];
     return element(
-      "div", { class: `item ${item.result}`, style: { "--label-color": color }, title: `Threshold ${item.threshold.toFixed(3)}`, attributes: { role: "listitem" }, on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) } },
-      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }), element("bdi", { text: itemText(item, labels) }),
+      "div",
+      {
+        class: `item ${item.result}`,
+        style: { "--label-color": color },
+        title: `Threshold ${item.threshold.toFixed(3)}`,
+        attributes: { role: "listitem" },
+        on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) },
+      },
+      element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
+      element("bdi", { text: itemText(item, labels) }),
     );
   }
 
@@ -137,7 +204,8 @@ export class Viewer {
     if (this.held || !this.size || !this.engine.isDetection) return;
     const frame = this.viewport.getBoundingClientRect();
     const [scale, inset] = [this._scale(), 8 * this.view.scale];
-    const place = (shown, start, edge, side, pixels) => (shown - start - edge - inset - (side * this.view.scale - pixels * scale) / 2) / scale;
+    const place = (shown, start, edge, side, pixels) =>
+      (shown - start - edge - inset - (side * this.view.scale - pixels * scale) / 2) / scale;
     const x = place(clientX, frame.left, this.view.x, this.viewport.clientWidth - 16, this.size[0]);
     const y = place(clientY, frame.top, this.view.y, this.viewport.clientHeight - 16, this.size[1]);
     const item = itemAt(this.items, x, y);
@@ -149,7 +217,12 @@ export class Viewer {
     this.overlay?.remove();
     const isDrawn = this.size && this.engine.isDetection;
     const shapesOf = (items) => shapesOfItems(items, this.engine.facts.labels);
-    this.overlay = isDrawn ? overlayOf(shapesOf(this.items), this.size, { marked: shapesOf(this.marked ? [this.marked] : []), scale: this._scale() }) : null;
+    this.overlay = isDrawn
+      ? overlayOf(shapesOf(this.items), this.size, {
+          marked: shapesOf(this.marked ? [this.marked] : []),
+          scale: this._scale(),
+        })
+      : null;
     if (this.overlay) this.layer.append(this.overlay);
     const { scale, x, y } = this.view;
     this.layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
@@ -159,7 +232,12 @@ export class Viewer {
   // CSS pixels per image pixel.
   _scale() {
     const [width, height] = this.size;
-    return Math.min((this.viewport.clientWidth - 16) / width, (this.viewport.clientHeight - 16) / height) * this.view.scale;
+    return (
+      Math.min(
+        (this.viewport.clientWidth - 16) / width,
+        (this.viewport.clientHeight - 16) / height,
+      ) * this.view.scale
+    );
   }
 
   // Open in the part of a tall widget that is in sight. Scroll only where that part is too small.
@@ -201,8 +279,12 @@ export class Viewer {
   _key(event) {
     if (event.target.closest("input, select, textarea")) return;
     const actions = {
-      Escape: () => this.close(), ArrowRight: () => this.onStep(1), ArrowLeft: () => this.onStep(-1),
-      "+": () => this._zoom(this._centre(), 1.5), "-": () => this._zoom(this._centre(), 1 / 1.5), 0: () => this._zoom(this._centre(), 0),
+      Escape: () => this.close(),
+      ArrowRight: () => this.onStep(1),
+      ArrowLeft: () => this.onStep(-1),
+      "+": () => this._zoom(this._centre(), 1.5),
+      "-": () => this._zoom(this._centre(), 1 / 1.5),
+      0: () => this._zoom(this._centre(), 0),
     };
     if (!actions[event.key]) return;
     actions[event.key]();

@@ -20,15 +20,30 @@ export function correctable(row) {
 export function decided(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
   const settled = (change) => ({ ...row, ...change, agrees: agreesWith({ ...row, ...change }) });
-  if (op === "approve") return REVIEWABLE.includes(row.status) ? settled({ status: "labelled", reviewed: true }) : row;
-  if (op === "reject") return settled({ labels: [], boxes: [], by: [], when: null, status: "unlabelled", reviewed: false });
+  if (op === "approve")
+    return REVIEWABLE.includes(row.status) ? settled({ status: "labelled", reviewed: true }) : row;
+  if (op === "reject")
+    return settled({
+      labels: [],
+      boxes: [],
+      by: [],
+      when: null,
+      status: "unlabelled",
+      reviewed: false,
+    });
   if (op === "suggest" && !suggestedLabels(row)) return row;
   if (op === "unlabel" || op === "suggest") {
-    const labels = op === "suggest" ? suggestedLabels(row) : row.labels.filter((own) => own !== label);
+    const labels =
+      op === "suggest" ? suggestedLabels(row) : row.labels.filter((own) => own !== label);
     const bare = !labels.length && !row.boxes.length;
     return settled({ labels, status: bare ? "unlabelled" : "labelled", reviewed: !bare });
   }
-  if (op === "label") return settled({ ...corrected(row, label, edit.instead_of ?? null, alone), status: "labelled", reviewed: true });
+  if (op === "label")
+    return settled({
+      ...corrected(row, label, edit.instead_of ?? null, alone),
+      status: "labelled",
+      reviewed: true,
+    });
   return row;
 }
 
@@ -38,10 +53,17 @@ function corrected(row, label, insteadOf, alone) {
   const named = insteadOf !== null && all.includes(insteadOf);
   const boxes = row.boxes.map((own) => (named && own !== insteadOf ? own : label));
   if (alone && (row.labels.length || !row.boxes.length)) return { labels: [label], boxes };
-  const asWhole = named ? row.labels.includes(insteadOf) : row.labels.length > 0 || !row.boxes.length;
+  const asWhole = named
+    ? row.labels.includes(insteadOf)
+    : row.labels.length > 0 || !row.boxes.length;
   if (!asWhole) return { labels: row.labels, boxes };
   const kept = row.labels.filter((own) => own !== label && !(named && own === insteadOf));
-  return { labels: row.labels.includes(label) ? row.labels.filter((own) => own === label || kept.includes(own)) : [...kept, label], boxes };
+  return {
+    labels: row.labels.includes(label)
+      ? row.labels.filter((own) => own === label || kept.includes(own))
+      : [...kept, label],
+    boxes,
+  };
 }
 
 // Add a row to the review progress, or subtract it with -1.
@@ -53,7 +75,8 @@ export function countIn(progress, row, by) {
   }
   progress.left += by;
   const labels = new Set([...row.labels, ...row.boxes]);
-  for (const label of labels.size ? labels : [""]) progress.by_label[label] = (progress.by_label[label] ?? 0) + by;
+  for (const label of labels.size ? labels : [""])
+    progress.by_label[label] = (progress.by_label[label] ?? 0) + by;
 }
 
 // Format a time for people: minutes or hours ago for the last 12 hours, else the date.

@@ -1,5 +1,6 @@
 // Keys and decisions of the review of a labelling job. Rows are those of the review with { answers, skips, agreement,
-// candidates, tie, acceptable, reasons, shapes, accepted, size }. An answer has { letter, labels, shapes, person }, and the person only
+// candidates, tie, acceptable, reasons, shapes, accepted, size }. An answer has { letter, labels, shapes, person },
+// and the person only
 // after the decision. `gone` is the edit after which the image left the review: "ask" or "reject".
 
 import { letterOf } from "../shared/keymap.js";
@@ -33,7 +34,8 @@ export function jobReviewCommand(event) {
     const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code ?? ""); // with Shift, `key` depends on the layout
     if (event.shiftKey && digit) return { do: "take", number: Number(digit[1]) };
     const letter = letterOf(event);
-    if (letter.length === 1 && LETTER_KEYS.includes(letter)) return { do: "take", number: LETTER_KEYS.indexOf(letter) + 1 };
+    if (letter.length === 1 && LETTER_KEYS.includes(letter))
+      return { do: "take", number: LETTER_KEYS.indexOf(letter) + 1 };
     if (Object.hasOwn(JOB_LETTERS, letter)) return JOB_LETTERS[letter];
     if (event.key === "Tab") return { do: "difference", by: event.shiftKey ? -1 : 1 };
   }
@@ -47,7 +49,8 @@ export function takeKey(index) {
 
 const isBare = (row) => !row.labels.length && !row.boxes.length;
 
-// Return what Enter does: "accept" that there is no result, take the "consensus", go on after a decision ("next"), or null.
+// Return what Enter does: "accept" that there is no result, take the "consensus", go on after a decision ("next"), or
+// null.
 export function offerOf(row) {
   if (row.gone || row.reviewed) return "next";
   if (row.acceptable && isBare(row)) return "accept";
@@ -62,25 +65,42 @@ export function jobDecided(row, edit, { alone = false } = {}) {
     const answer = row.answers[edit.number - 1];
     if (!answer) return row;
     const isDrawn = answer.shapes.length > 0;
-    const outlines = answer.shapes.map(({ polygon, left, top, width, height }) => polygon ?? [left, top, width, height]);
-    return { ...settled, labels: isDrawn ? [] : answer.labels, boxes: answer.shapes.map(({ label }) => label), outlines, shapes: answer.shapes };
+    const outlines = answer.shapes.map(
+      ({ polygon, left, top, width, height }) => polygon ?? [left, top, width, height],
+    );
+    return {
+      ...settled,
+      labels: isDrawn ? [] : answer.labels,
+      boxes: answer.shapes.map(({ label }) => label),
+      outlines,
+      shapes: answer.shapes,
+    };
   }
   if (edit.op === "approve") {
     const offer = offerOf(row);
-    return offer === "consensus" || offer === "accept" ? { ...settled, accepted: offer === "accept" } : row;
+    return offer === "consensus" || offer === "accept"
+      ? { ...settled, accepted: offer === "accept" }
+      : row;
   }
-  if (edit.op === "ask" || edit.op === "reject") return { ...decided(row, { op: "reject" }), gone: edit.op, shapes: [] };
+  if (edit.op === "ask" || edit.op === "reject")
+    return { ...decided(row, { op: "reject" }), gone: edit.op, shapes: [] };
   return { ...decided(row, edit, { alone }), accepted: false };
 }
 
 // Say what an edit did, for the toast.
 export function decisionText(row, edit) {
   const name = `\u2068${row.short}\u2069`;
-  if (edit.op === "ask") return `${name}: one person more is asked. It comes back here after their answer.`;
-  if (edit.op === "reject") return `${name} is in the queue again: everybody is asked again${row.skips.length && !row.reviewed ? "." : ", and the answers do not count any more."}`;
+  if (edit.op === "ask")
+    return `${name}: one person more is asked. It comes back here after their answer.`;
+  if (edit.op === "reject")
+    return (
+      `${name} is in the queue again: everybody is asked ` +
+      `again${row.skips.length && !row.reviewed ? "." : ", and the answers do not count any more."}`
+    );
   if (edit.op === "approve" && offerOf(row) === "accept") return `${name} stays without a result.`;
   const quoted = (label) => `\u2068${label}\u2069`;
-  if (edit.op === "label") return `${name}${edit.instead_of ? `: ${quoted(edit.instead_of)}` : ""} → ${quoted(edit.label)}`;
+  if (edit.op === "label")
+    return `${name}${edit.instead_of ? `: ${quoted(edit.instead_of)}` : ""} → ${quoted(edit.label)}`;
   const after = jobDecided(row, edit);
   return `${name} → ${[...new Set([...after.labels, ...after.boxes])].map(quoted).join(", ") || "nothing here"}`;
 }
@@ -93,19 +113,29 @@ export function countedLabels(answer) {
 }
 
 export function answerText({ letter, person, ...answer }) {
-  const said = countedLabels(answer).map(([label, count]) => (count > 1 ? `${label} ×${count}` : label)).join(", ");
+  const said = countedLabels(answer)
+    .map(([label, count]) => (count > 1 ? `${label} ×${count}` : label))
+    .join(", ");
   return `${person === null ? letter : `${letter}, ${person}`}: ${said || "nothing here"}`;
 }
 
 // Return why nobody more can be asked about an image, or null.
 export function whyNotAsk({ skips, reasons }) {
-  if (skips.length) return "People skipped this image. Return it to the queue with Delete, so that they are asked again.";
+  if (skips.length)
+    return "People skipped this image. Return it to the queue with Delete, so that they are asked again.";
   const isAlone = reasons.some(([kind]) => kind === "alone");
-  return isAlone ? "Nobody is left to ask about this image. A manager can invite more people: job.invite([…])." : null;
+  return isAlone
+    ? "Nobody is left to ask about this image. A manager can invite more people: job.invite([…])."
+    : null;
 }
 
 // -- what people disagree about -------------------------------------------------------------------------
-const REASON_WORDS = { missed: "one missed it", tie: "no majority", skipped: "skipped", alone: "nobody left to ask" };
+const REASON_WORDS = {
+  missed: "one missed it",
+  tie: "no majority",
+  skipped: "skipped",
+  alone: "nobody left to ask",
+};
 
 // Return what the answers consist of, for one and for several.
 export function shapeWords(task) {
@@ -113,22 +143,33 @@ export function shapeWords(task) {
 }
 
 export function reasonText([kind, one, other], { draws = false } = {}) {
-  if (kind === "mixed") return `\u2068${one}\u2069 ↔ ${other === null ? "nothing" : `\u2068${other}\u2069`}`;
+  if (kind === "mixed")
+    return `\u2068${one}\u2069 ↔ ${other === null ? "nothing" : `\u2068${other}\u2069`}`;
   return REASON_WORDS[kind] ?? (draws ? "place or size" : "low agreement");
 }
 
-// Return the objects that the answers draw differently, each with its shapes as [letter, label], and the letters without
+// Return the objects that the answers draw differently, each with its shapes as [letter, label], and the letters
+// without
 // it. If people only disagree about place and size, these are all objects.
 export function differencesOf({ answers, reviewed }) {
   if (reviewed) return [];
   const objects = new Map();
   for (const { letter, shapes } of answers) {
-    for (const { object, label } of shapes) objects.set(object, [...(objects.get(object) ?? []), [letter, label]]);
+    for (const { object, label } of shapes)
+      objects.set(object, [...(objects.get(object) ?? []), [letter, label]]);
   }
-  const found = [...objects].map(([object, drawn]) => ({
-    object, drawn, missing: answers.map(({ letter }) => letter).filter((letter) => !drawn.some(([own]) => own === letter)),
-  })).sort((one, other) => one.object - other.object);
-  const clear = found.filter(({ drawn, missing }) => missing.length || new Set(drawn.map(([, label]) => label)).size > 1);
+  const found = [...objects]
+    .map(([object, drawn]) => ({
+      object,
+      drawn,
+      missing: answers
+        .map(({ letter }) => letter)
+        .filter((letter) => !drawn.some(([own]) => own === letter)),
+    }))
+    .sort((one, other) => one.object - other.object);
+  const clear = found.filter(
+    ({ drawn, missing }) => missing.length || new Set(drawn.map(([, label]) => label)).size > 1,
+  );
   return clear.length ? clear : found;
 }
 

@@ -3,29 +3,82 @@
 import { element, setText } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
-const JOB_SHOWS = [["to_review", "review"], ["reviewed", "decided"]];
-const JOB_SORTS = [["doubt", "least agreement"], ["name", "name"], ["added", "added"], ["random", "random"]];
+const JOB_SHOWS = [
+  ["to_review", "review"],
+  ["reviewed", "decided"],
+];
+const JOB_SORTS = [
+  ["doubt", "least agreement"],
+  ["name", "name"],
+  ["added", "added"],
+  ["random", "random"],
+];
 const OFFER_WORDS = { consensus: "Take consensus", accept: "No result", next: "Next" };
 
 export class JobToolbar {
   // `on` has leave(), query(change), takeBack(kind), previous() and approve().
   constructor(on) {
-    const act = (action) => () => { on.leave(); action(); };
+    const act = (action) => () => {
+      on.leave();
+      action();
+    };
     this.title = element("strong", { class: "project" });
-    this.tabs = new Map(JOB_SHOWS.map(([name]) => [name, element("button", { type: "button", class: "tab", data: { show: name }, attributes: { role: "tab" }, on: { click: act(() => on.query({ show: name, reason: null })) } })]));
-    this.sort = element("select", { attributes: { "aria-label": "sort" }, data: { menu: "sort" }, title: "Least agreement: the images on which people disagree most first", on: { change: () => on.query({ sort: this.sort.value }) } },
-      ...JOB_SORTS.map(([value, text]) => element("option", { value, text })));
+    this.tabs = new Map(
+      JOB_SHOWS.map(([name]) => [
+        name,
+        element("button", {
+          type: "button",
+          class: "tab",
+          data: { show: name },
+          attributes: { role: "tab" },
+          on: { click: act(() => on.query({ show: name, reason: null })) },
+        }),
+      ]),
+    );
+    this.sort = element(
+      "select",
+      {
+        attributes: { "aria-label": "sort" },
+        data: { menu: "sort" },
+        title: "Least agreement: the images on which people disagree most first",
+        on: { change: () => on.query({ sort: this.sort.value }) },
+      },
+      ...JOB_SORTS.map(([value, text]) => element("option", { value, text })),
+    );
     this.name = element("bdi", { class: "image-name" });
     this.place = element("span", { class: "faint place" });
     this.undoing = undoButtons(on);
-    this.previous = element("button", { type: "button", class: "previous", title: "Previous image (←)", attributes: { "aria-label": "Previous" }, on: { click: act(on.previous) } }, "‹", element("span", { text: " Previous" }));
+    this.previous = element(
+      "button",
+      {
+        type: "button",
+        class: "previous",
+        title: "Previous image (←)",
+        attributes: { "aria-label": "Previous" },
+        on: { click: act(on.previous) },
+      },
+      "‹",
+      element("span", { text: " Previous" }),
+    );
     this.words = element("span");
-    this.approve = element("button", { type: "button", class: "primary", on: { click: act(on.approve) } }, this.words, element("span", { text: " ⏎", attributes: { "aria-hidden": "true" } }));
+    this.approve = element(
+      "button",
+      { type: "button", class: "primary", on: { click: act(on.approve) } },
+      this.words,
+      element("span", { text: " ⏎", attributes: { "aria-hidden": "true" } }),
+    );
     this.node = element(
-      "div", { class: "band toolbar" },
-      this.title, element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Images" } }, ...this.tabs.values()),
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      element(
+        "div",
+        { class: "tabs", attributes: { role: "tablist", "aria-label": "Images" } },
+        ...this.tabs.values(),
+      ),
       element("label", { class: "menu" }, element("span", { text: "sort" }), this.sort),
-      element("span", { class: "where" }, this.name, this.place), element("span", { class: "actions" }, ...this.undoing, this.previous, this.approve),
+      element("span", { class: "where" }, this.name, this.place),
+      element("span", { class: "actions" }, ...this.undoing, this.previous, this.approve),
     );
   }
 
@@ -48,10 +101,16 @@ export class JobToolbar {
   showImage(row, place, total, offer) {
     setText(this.name, row?.short ?? "");
     this.name.title = row?.name ?? "";
-    setText(this.place, row ? `· ${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "");
+    setText(
+      this.place,
+      row ? `· ${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "",
+    );
     this.previous.disabled = !row || place === 0;
     this.approve.disabled = !row || offer === null || (this.isFixed && offer !== "next");
     setText(this.words, OFFER_WORDS[offer] ?? OFFER_WORDS.consensus);
-    this.approve.title = row && offer === null ? "There is no majority: take an answer, or choose a label" : `${this.words.textContent} (Enter)`;
+    this.approve.title =
+      row && offer === null
+        ? "There is no majority: take an answer, or choose a label"
+        : `${this.words.textContent} (Enter)`;
   }
 }

@@ -1,7 +1,7 @@
 // Left column of the review of a job: what people disagree about, with the number of images, and the instructions.
 
 import { colorOf } from "../shared/chips.js";
-import { element, setText, show } from "../shared/dom.js";
+import { element, show } from "../shared/dom.js";
 import { instructionNodes } from "../shared/panels.js";
 import { reasonText, shapeWords } from "./job_decisions.js";
 
@@ -11,9 +11,17 @@ export class ReasonList {
   // `on` has leave(), choose(reason) with null for all, and request(kind, content).
   constructor(on) {
     this.on = on;
-    this.list = element("div", { class: "reason-groups", attributes: { role: "toolbar", "aria-label": "Reasons", "aria-orientation": "vertical" } });
+    this.list = element("div", {
+      class: "reason-groups",
+      attributes: { role: "toolbar", "aria-label": "Reasons", "aria-orientation": "vertical" },
+    });
     this.text = element("div", { class: "instructions" });
-    this.about = element("div", { class: "about-job" }, element("h4", { text: "instructions" }), this.text);
+    this.about = element(
+      "div",
+      { class: "about-job" },
+      element("h4", { text: "instructions" }),
+      this.text,
+    );
     this.node = element("nav", { class: "reasons" }, this.list, this.about);
   }
 
@@ -29,21 +37,52 @@ export class ReasonList {
 
   _build({ reasons, query, labels, draws, task, review }) {
     const focused = this.list.contains(this.list.ownerDocument.activeElement);
-    const isKnown = !query.reason || reasons.some(([reason]) => JSON.stringify(reason) === JSON.stringify(query.reason));
+    const isKnown =
+      !query.reason ||
+      reasons.some(([reason]) => JSON.stringify(reason) === JSON.stringify(query.reason));
     const all = isKnown ? reasons : [...reasons, [query.reason, 0]];
     const of = (...kinds) => all.filter(([[kind]]) => kinds.includes(kind));
-    const total = { reviewed: review.done, to_review: review.left }[query.show] ?? review.left + review.done;
+    const total =
+      { reviewed: review.done, to_review: review.left }[query.show] ?? review.left + review.done;
     const chosen = JSON.stringify(query.reason ?? null);
-    const entry = (reason, text, count) => element(
-      "button", {
-        type: "button", class: "plain reason", title: text, attributes: { "aria-pressed": String(JSON.stringify(reason) === chosen) },
-        on: { click: () => { this.on.leave(); this.on.choose(reason); } },
-      },
-      ...(reason?.[0] === "mixed" ? reason.slice(1).filter((label) => label !== null).map((label) => element("i", { class: "square", style: { "--label-color": colorOf(label, labels) } })) : []),
-      element("bdi", { text }), element("span", { class: "count", text: count.toLocaleString("en") }),
-    );
-    const group = (title, found) => (found.length ? [element("h4", { text: title }), ...found.map(([reason, count]) => entry(reason, reasonText(reason, { draws }), count))] : []);
-    const mixed = of("mixed"), isChosen = mixed.findIndex(([reason]) => JSON.stringify(reason) === chosen) >= MOST_PAIRS;
+    const entry = (reason, text, count) =>
+      element(
+        "button",
+        {
+          type: "button",
+          class: "plain reason",
+          title: text,
+          attributes: { "aria-pressed": String(JSON.stringify(reason) === chosen) },
+          on: {
+            click: () => {
+              this.on.leave();
+              this.on.choose(reason);
+            },
+          },
+        },
+        ...(reason?.[0] === "mixed"
+          ? reason
+              .slice(1)
+              .filter((label) => label !== null)
+              .map((label) =>
+                element("i", {
+                  class: "square",
+                  style: { "--label-color": colorOf(label, labels) },
+                }),
+              )
+          : []),
+        element("bdi", { text }),
+        element("span", { class: "count", text: count.toLocaleString("en") }),
+      );
+    const group = (title, found) =>
+      found.length
+        ? [
+            element("h4", { text: title }),
+            ...found.map(([reason, count]) => entry(reason, reasonText(reason, { draws }), count)),
+          ]
+        : [];
+    const mixed = of("mixed"),
+      isChosen = mixed.findIndex(([reason]) => JSON.stringify(reason) === chosen) >= MOST_PAIRS;
     this.list.replaceChildren(
       entry(null, "all reasons", total),
       ...group("mixed up", isChosen ? mixed : mixed.slice(0, MOST_PAIRS)),

@@ -17,19 +17,43 @@ import { suggestedLabels } from "./suspects.js";
 import { ReviewTile } from "./tile.js";
 import { ReviewToolbar } from "./toolbar.js";
 
-const EVERYTHING_LEFT = { show: "to_review", label: null, predicted: null, annotator: null, search: "", images: false, queue: null };
+const EVERYTHING_LEFT = {
+  show: "to_review",
+  label: null,
+  predicted: null,
+  annotator: null,
+  search: "",
+  images: false,
+  queue: null,
+};
 
-// Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `help`, and what PicturePages leaves to them.
+// Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `help`, and what PicturePages leaves to
+// them.
 export class ReviewPages extends PicturePages {
   _build(el) {
-    this.root = keepKeys(element("div", { class: "clnb clnb-review loading", tabIndex: 0, attributes: { role: "application", "aria-label": "Labelled images to review" } }));
+    this.root = keepKeys(
+      element("div", {
+        class: "clnb clnb-review loading",
+        tabIndex: 0,
+        attributes: { role: "application", "aria-label": "Labelled images to review" },
+      }),
+    );
     const leave = () => this.root.focus({ preventScroll: true });
     const query = (change) => this.show({ query: { ...this.query, ...change }, place: 0 });
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.toolbar = this.makeToolbar({
-      leave, query,
-      split: (split) => this.show({ split, place: 0, query: { ...this.query, queue: split === "test" && !this.info.assist?.test ? null : this.query.queue } }),
+      leave,
+      query,
+      split: (split) =>
+        this.show({
+          split,
+          place: 0,
+          query: {
+            ...this.query,
+            queue: split === "test" && !this.info.assist?.test ? null : this.query.queue,
+          },
+        }),
       takeBack: (kind) => this._do({ do: kind }),
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
@@ -45,15 +69,33 @@ export class ReviewPages extends PicturePages {
       leave,
       page: (by) => this._do({ do: "page", by }),
       jump: (number) => this._do({ do: "jump", number }),
-      size: (size) => this.show({ size, place: pageStart(this.focus, size, this.listing.total), keep: this.focus }),
+      size: (size) =>
+        this.show({
+          size,
+          place: pageStart(this.focus, size, this.listing.total),
+          keep: this.focus,
+        }),
       help: () => openKeys(this.panel, this.help),
     });
-    this.grid = element("div", { class: "grid", attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" } });
+    this.grid = element("div", {
+      class: "grid",
+      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
+    });
     this.empty = element("div", { class: "empty", hidden: true });
-    this.preview = new Preview((row) => this.listing.full(row), { within: () => this.body, labels: () => this.info.labels });
+    this.preview = new Preview((row) => this.listing.full(row), {
+      within: () => this.body,
+      labels: () => this.info.labels,
+    });
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
-    this.root.append(this.toolbar.node, this.labelbar.node, this.notices.node, this.body, this.footer.node, this.panel.node);
+    this.root.append(
+      this.toolbar.node,
+      this.labelbar.node,
+      this.notices.node,
+      this.body,
+      this.footer.node,
+      this.panel.node,
+    );
     el.append(this.root);
   }
 
@@ -86,7 +128,10 @@ export class ReviewPages extends PicturePages {
   // -- painting ---------------------------------------------------------------------------------------
   // Use fewer columns than the gallery, because the tiles contain more text.
   columnsIn(width, size = this.listing.size) {
-    return Math.max(1, Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)));
+    return Math.max(
+      1,
+      Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)),
+    );
   }
 
   showToolbars() {
@@ -98,7 +143,16 @@ export class ReviewPages extends PicturePages {
 
   showCounts() {
     const { labels, counts, review, query, task, alone, read_only: readOnly } = this.info;
-    this.labelbar.update({ labels, counts, progress: review, current: query.label, task, alone, toggles: this._toggles, readOnly });
+    this.labelbar.update({
+      labels,
+      counts,
+      progress: review,
+      current: query.label,
+      task,
+      alone,
+      toggles: this._toggles,
+      readOnly,
+    });
     this.footer.showProgress(review);
   }
 
@@ -114,13 +168,30 @@ export class ReviewPages extends PicturePages {
     if (!isEmpty) return;
     const { splits, split, query, review, has_predictions: hasModel } = this.info;
     const labelled = review.left + review.done;
-    const showing = (label, change) => ({ label, run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }) });
+    const showing = (label, change) => ({
+      label,
+      run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }),
+    });
     if (!splits[split]) this._say("There are no images yet.");
-    else if (query.queue) this._say(emptyQueueText(query.queue, this.info.assist), showing("Show all left to review"));
-    else if (!labelled) this._say("There are no labelled images to review yet. Label some with project.label().");
-    else if (!review.left && query.show !== "reviewed") this._say(`All ${labelled.toLocaleString("en")} labelled images are reviewed.`, showing("Show reviewed images", { show: "reviewed" }));
-    else if (query.show === "disagrees" && hasModel && query.label === null) this._say("The model agrees with all labels that are left to review.", showing("Show all left to review"));
-    else if (!review.left) this._say("No images match the filter.", showing("Show reviewed images", { show: "reviewed" }));
+    else if (query.queue)
+      this._say(emptyQueueText(query.queue, this.info.assist), showing("Show all left to review"));
+    else if (!labelled)
+      this._say("There are no labelled images to review yet. Label some with project.label().");
+    else if (!review.left && query.show !== "reviewed")
+      this._say(
+        `All ${labelled.toLocaleString("en")} labelled images are reviewed.`,
+        showing("Show reviewed images", { show: "reviewed" }),
+      );
+    else if (query.show === "disagrees" && hasModel && query.label === null)
+      this._say(
+        "The model agrees with all labels that are left to review.",
+        showing("Show all left to review"),
+      );
+    else if (!review.left)
+      this._say(
+        "No images match the filter.",
+        showing("Show reviewed images", { show: "reviewed" }),
+      );
     else this._say("No images match the filter.", showing("Show all left to review"));
   }
 
@@ -142,8 +213,13 @@ export class ReviewPages extends PicturePages {
   actions(command) {
     return {
       ...super.actions(command),
-      label: () => { const own = this.info.labels[command.number - 1]; if (own) this._correct(own.label); },
-      find: () => { if (!this.info.read_only) this.labelbar.begin(""); },
+      label: () => {
+        const own = this.info.labels[command.number - 1];
+        if (own) this._correct(own.label);
+      },
+      find: () => {
+        if (!this.info.read_only) this.labelbar.begin("");
+      },
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
       accept: () => this._acceptTarget(),
@@ -158,7 +234,8 @@ export class ReviewPages extends PicturePages {
   }
 
   _correct(label, at = this.editing.aim()) {
-    if (this._toggles) this.editing.edit({ op: "toggle", label }, { at }); // other labels may also need correction
+    if (this._toggles)
+      this.editing.edit({ op: "toggle", label }, { at }); // other labels may also need correction
     else this._decide({ op: "label", label, instead_of: this.info.query.label || null }, at);
   }
 
@@ -172,7 +249,7 @@ export class ReviewPages extends PicturePages {
     const at = this.editing.aim();
     if (this.info.query.queue === "suspect") return this._takeSuggestions();
     try {
-      this._acceptPredictions(at.rows ?? await this.listing.fetchRows(at.ranges, at.view), at);
+      this._acceptPredictions(at.rows ?? (await this.listing.fetchRows(at.ranges, at.view)), at);
     } catch (error) {
       this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
     }
@@ -181,7 +258,11 @@ export class ReviewPages extends PicturePages {
   // Suggestions for boxes are taken by editing the boxes.
   _takeSuggestions() {
     const rows = this.listing.rowsAt(this.target());
-    if (rows && !rows.some(suggestedLabels)) this.notices.say("accept", "There is nothing to take over here: correct the label with its key, or boxes in project.annotate().");
+    if (rows && !rows.some(suggestedLabels))
+      this.notices.say(
+        "accept",
+        "There is nothing to take over here: correct the label with its key, or boxes in project.annotate().",
+      );
     else this._decide({ op: "suggest" });
   }
 
@@ -192,7 +273,8 @@ export class ReviewPages extends PicturePages {
     for (const row of wanted.filter(correctable)) {
       byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
     }
-    for (const [label, own] of byLabel) this.editing.edit({ op: "label", label, instead_of: null }, { at: { ...at, rows: own } });
+    for (const [label, own] of byLabel)
+      this.editing.edit({ op: "label", label, instead_of: null }, { at: { ...at, rows: own } });
   }
 
   // A decision completes its images: continue with the images after them.
@@ -212,8 +294,13 @@ export class ReviewPages extends PicturePages {
 
   _sayEnd() {
     const left = this.info.review.left;
-    const rest = { label: "Show all left to review", run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }) };
-    const words = left ? `End of this list. ${left.toLocaleString("en")} ${left === 1 ? "image is" : "images are"} left to review.` : "All images are reviewed.";
+    const rest = {
+      label: "Show all left to review",
+      run: () => this.show({ query: { ...this.info.query, ...EVERYTHING_LEFT }, place: 0 }),
+    };
+    const words = left
+      ? `End of this list. ${left.toLocaleString("en")} ${left === 1 ? "image is" : "images are"} left to review.`
+      : "All images are reviewed.";
     this.notices.say("done", words, { step: left ? rest : null });
   }
 }

@@ -17,18 +17,31 @@ export function suspectParts(suspect) {
 }
 
 export function suspectText(suspect) {
-  return suspectParts(suspect).map((part) => part.label ?? part).join("");
+  return suspectParts(suspect)
+    .map((part) => part.label ?? part)
+    .join("");
 }
 
 // Return the sentence as a line with the labels in bold.
 export function suspectLine(suspect) {
-  const nodes = suspectParts(suspect).map((part) => (part.label === undefined ? part : element("strong", {}, element("bdi", { text: part.label }))));
-  return element("div", { class: "line suspect", title: suspectText(suspect) }, element("span", {}, ...nodes));
+  const nodes = suspectParts(suspect).map((part) =>
+    part.label === undefined ? part : element("strong", {}, element("bdi", { text: part.label })),
+  );
+  return element(
+    "div",
+    { class: "line suspect", title: suspectText(suspect) },
+    element("span", {}, ...nodes),
+  );
 }
 
 // Return the labels of the image with all suggestions, or null if there are none for labels of the image.
 export function suggestedLabels(row) {
   const own = (row.suspects ?? []).filter(([, , , isDrawn]) => !isDrawn);
   if (!own.length) return null;
-  return own.reduce((labels, [, given, suggested]) => [...new Set([...labels.filter((label) => label !== given), ...(suggested ? [suggested] : [])])], row.labels);
+  return own.reduce(
+    (labels, [, given, suggested]) => [
+      ...new Set([...labels.filter((label) => label !== given), ...(suggested ? [suggested] : [])]),
+    ],
+    row.labels,
+  );
 }

@@ -12,14 +12,31 @@ const STANDS = { unlabelled: "to label again", needs_review: "needs review" };
 export class ReviewTile extends Tile {
   _showRow(row, labels) {
     const own = chipsOf({ ...row, predicted: null }, labels);
-    const parts = own.length ? own : [element("span", { class: `status ${row.status}`, text: BARE[row.status] ?? "nothing here" })];
+    const parts = own.length
+      ? own
+      : [
+          element("span", {
+            class: `status ${row.status}`,
+            text: BARE[row.status] ?? "nothing here",
+          }),
+        ];
     const lines = [element("div", { class: "line said" }, ...parts), this._source(row)];
     if (row.suspects?.length) lines.push(suspectLine(row.suspects[0]));
     else if (row.predicted) lines.push(this._model(row, labels));
     if (row.findings.length) {
-      lines.push(element("div", { class: "line" }, ...row.findings.map(([code, message]) => element("span", {
-        class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}`,
-      }))));
+      lines.push(
+        element(
+          "div",
+          { class: "line" },
+          ...row.findings.map(([code, message]) =>
+            element("span", {
+              class: "finding",
+              text: code.replace(/^(ERROR|WARNING)_/, ""),
+              title: `${code}: ${message}`,
+            }),
+          ),
+        ),
+      );
     }
     this.caption.replaceChildren(...lines);
     this.node.title = row.name;
@@ -35,8 +52,11 @@ export class ReviewTile extends Tile {
     const title = row.when ? `${who || "unknown"}, ${new Date(row.when).toLocaleString()}` : who;
     const word = row.reviewed ? "✓ reviewed" : STANDS[row.status];
     return element(
-      "div", { class: "line source", title },
-      word ? element("span", { class: `status ${row.reviewed ? "reviewed" : row.status}`, text: word }) : null,
+      "div",
+      { class: "line source", title },
+      word
+        ? element("span", { class: `status ${row.reviewed ? "reviewed" : row.status}`, text: word })
+        : null,
       element("bdi", { class: "who", text: who || (when ? "unknown" : "") }),
       element("span", { class: "time", text: when }),
     );
@@ -49,19 +69,29 @@ export class ReviewTile extends Tile {
       this.onAccept(row);
     };
     const isOffered = correctable(row);
-    const node = chip(label, colorOf(label, labels), { confidence, onAccept: isOffered ? correct : null, drawn: !isOffered && !row.agrees });
+    const node = chip(label, colorOf(label, labels), {
+      confidence,
+      onAccept: isOffered ? correct : null,
+      drawn: !isOffered && !row.agrees,
+    });
     if (row.agrees) node.title = `Prediction agrees: ${label}, confidence ${confidence.toFixed(2)}`;
-    else if (isOffered) node.title = `Prediction: ${label}, confidence ${confidence.toFixed(2)}. Click to correct to it.`;
+    else if (isOffered)
+      node.title = `Prediction: ${label}, confidence ${confidence.toFixed(2)}. Click to correct to it.`;
     node.disabled = row.agrees;
     const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
-    const word = row.agrees ? element("span", { class: "agreement", text: "agrees" }) : element("span", { class: "disagreement", text: "≠ disagrees" });
+    const word = row.agrees
+      ? element("span", { class: "agreement", text: "agrees" })
+      : element("span", { class: "disagreement", text: "≠ disagrees" });
     return element("div", { class: "line model" }, node, isSaid ? word : null);
   }
 
   _described(row) {
     const parts = [described(row)];
     if (row.by.length) parts.push(`labelled by ${row.by.join(", ")}`);
-    if (row.predicted) parts.push(`prediction ${row.agrees ? "agrees" : row.predicted[0]}, confidence ${row.predicted[1].toFixed(2)}`);
+    if (row.predicted)
+      parts.push(
+        `prediction ${row.agrees ? "agrees" : row.predicted[0]}, confidence ${row.predicted[1].toFixed(2)}`,
+      );
     for (const suspect of row.suspects ?? []) parts.push(suspectText(suspect));
     parts.push(row.reviewed ? "reviewed" : row.status.replace("_", " "));
     return parts.join("; ");

@@ -24,33 +24,84 @@ export class ReviewToolbar {
   constructor(on) {
     this.on = on;
     this.title = element("strong", { class: "project" });
-    this.tabs = element("div", { class: "tabs", attributes: { role: "tablist", "aria-label": "Dataset" } });
+    this.tabs = element("div", {
+      class: "tabs",
+      attributes: { role: "tablist", "aria-label": "Dataset" },
+    });
     const menu = (caption, name, action) => {
-      const select = element("select", { on: { change: () => action(select.value) }, attributes: { "aria-label": caption }, data: { menu: name } });
-      return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
+      const select = element("select", {
+        on: { change: () => action(select.value) },
+        attributes: { "aria-label": caption },
+        data: { menu: name },
+      });
+      return [
+        element("label", { class: "menu" }, element("span", { text: caption }), select),
+        select,
+      ];
     };
     const [showMenu, shown] = menu("show", "show", (value) => on.query({ show: value }));
     const [byMenu, by] = menu("by", "by", (value) => on.query({ annotator: JSON.parse(value) }));
-    const [queueMenu, queue] = menu("queue", "queue", (value) => on.query({ queue: value || null }));
+    const [queueMenu, queue] = menu("queue", "queue", (value) =>
+      on.query({ queue: value || null }),
+    );
     const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
     Object.assign(this, { shown, by, sort, queue, queueMenu, showMenu, sortMenu });
     sortMenu.title = "Doubt: most confident disagreements of the model first";
     this.search = element("input", {
-      type: "search", class: "search", placeholder: "⌕ file name…", attributes: { "aria-label": "Search by file name" },
+      type: "search",
+      class: "search",
+      placeholder: "⌕ file name…",
+      attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
     });
-    const act = (action) => () => { on.leave(); action(); };
+    const act = (action) => () => {
+      on.leave();
+      action();
+    };
     this.undoing = undoButtons(on);
-    this.reject = element("button", { type: "button", class: "reject", text: "Reject", title: "Remove the labels of the selected images and label them again (Delete or X)", on: { click: act(on.reject) } });
-    this.approve = element("button", { type: "button", class: "primary", title: "Approve the labels of the selected images, or of the one in focus (Enter or A)", on: { click: act(on.approve) } }, element("span", { text: "Approve " }), element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }));
+    this.reject = element("button", {
+      type: "button",
+      class: "reject",
+      text: "Reject",
+      title: "Remove the labels of the selected images and label them again (Delete or X)",
+      on: { click: act(on.reject) },
+    });
+    this.approve = element(
+      "button",
+      {
+        type: "button",
+        class: "primary",
+        title: "Approve the labels of the selected images, or of the one in focus (Enter or A)",
+        on: { click: act(on.approve) },
+      },
+      element("span", { text: "Approve " }),
+      element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }),
+    );
     this.node = element(
-      "div", { class: "band toolbar" },
-      this.title, this.tabs, queueMenu, showMenu, byMenu, sortMenu, this.search,
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      this.tabs,
+      queueMenu,
+      showMenu,
+      byMenu,
+      sortMenu,
+      this.search,
       element("span", { class: "actions" }, ...this.undoing, this.reject, this.approve),
     );
   }
 
-  update({ project, splits, split, query, annotators, assist, has_predictions: hasModel, read_only: readOnly, isEmpty }) {
+  update({
+    project,
+    splits,
+    split,
+    query,
+    annotators,
+    assist,
+    has_predictions: hasModel,
+    read_only: readOnly,
+    isEmpty,
+  }) {
     setText(this.title, project);
     this.approve.disabled = this.reject.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
@@ -58,23 +109,57 @@ export class ReviewToolbar {
     const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly, assist]);
     if (state === this.state) return;
     this.state = state;
-    this.tabs.replaceChildren(...Object.entries(splits).map(([name, count]) => element("button", {
-      type: "button", class: name === split ? "tab current" : "tab", text: `${name} ${count.toLocaleString("en")}`,
-      attributes: { role: "tab", "aria-selected": String(name === split) }, data: { split: name },
-      on: { click: () => { this.on.leave(); this.on.split(name); } },
-    })));
-    const entry = (value, text, selected, disabled = false) => element("option", { value, text, selected, disabled, title: disabled ? WITHOUT_MODEL : undefined });
-    this.shown.replaceChildren(...SHOWN_IN_REVIEW.map(([value, text]) => entry(value, text, value === query.show, value === "disagrees" && !hasModel)));
-    this.sort.replaceChildren(...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)));
-    this.by.replaceChildren(entry("null", "everyone", query.annotator === null), ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)));
-    this.queue.replaceChildren(entry("", "off", !query.queue), entry("suspect", "suspects", query.queue === "suspect"));
+    this.tabs.replaceChildren(
+      ...Object.entries(splits).map(([name, count]) =>
+        element("button", {
+          type: "button",
+          class: name === split ? "tab current" : "tab",
+          text: `${name} ${count.toLocaleString("en")}`,
+          attributes: { role: "tab", "aria-selected": String(name === split) },
+          data: { split: name },
+          on: {
+            click: () => {
+              this.on.leave();
+              this.on.split(name);
+            },
+          },
+        }),
+      ),
+    );
+    const entry = (value, text, selected, disabled = false) =>
+      element("option", {
+        value,
+        text,
+        selected,
+        disabled,
+        title: disabled ? WITHOUT_MODEL : undefined,
+      });
+    this.shown.replaceChildren(
+      ...SHOWN_IN_REVIEW.map(([value, text]) =>
+        entry(value, text, value === query.show, value === "disagrees" && !hasModel),
+      ),
+    );
+    this.sort.replaceChildren(
+      ...REVIEW_SORTS.map(([value, text]) => entry(value, text, value === query.sort)),
+    );
+    this.by.replaceChildren(
+      entry("null", "everyone", query.annotator === null),
+      ...annotators.map((name) => entry(JSON.stringify(name), name, name === query.annotator)),
+    );
+    this.queue.replaceChildren(
+      entry("", "off", !query.queue),
+      entry("suspect", "suspects", query.queue === "suspect"),
+    );
     show(this.queueMenu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
     for (const own of [this.showMenu, this.sortMenu]) show(own, !query.queue);
     for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
   }
 
   showSelection(count) {
-    setText(this.approve.firstChild, count > 1 ? `Approve ${count.toLocaleString("en")} ` : "Approve ");
+    setText(
+      this.approve.firstChild,
+      count > 1 ? `Approve ${count.toLocaleString("en")} ` : "Approve ",
+    );
     setText(this.reject, count > 1 ? `Reject ${count.toLocaleString("en")}` : "Reject");
   }
 

@@ -9,7 +9,10 @@ export function niceTicks(most, wished = 4) {
   if (!(most > 0)) return [0, 1];
   const rough = most / Math.max(1, wished);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999));
+  const step = Math.max(
+    1,
+    [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999),
+  );
   const ticks = [];
   for (let tick = 0; tick < most + step * 0.999; tick += step) ticks.push(tick);
   return ticks;
@@ -44,12 +47,22 @@ export function barLength(value, most, length) {
 export function captionedSlots(count, length, width) {
   if (!count) return [];
   const every = Math.max(1, Math.ceil((width * count) / Math.max(1, length)));
-  return Array.from({ length: Math.ceil(count / every) }, (_, index) => count - 1 - index * every).reverse();
+  return Array.from(
+    { length: Math.ceil(count / every) },
+    (_, index) => count - 1 - index * every,
+  ).reverse();
 }
 
 // Return the index of the bar that an arrow key leads to, or null.
 export function barAfter(key, at, count) {
-  const target = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[key];
+  const target = {
+    ArrowRight: at + 1,
+    ArrowDown: at + 1,
+    ArrowLeft: at - 1,
+    ArrowUp: at - 1,
+    Home: 0,
+    End: count - 1,
+  }[key];
   return target === undefined || target < 0 || target >= count ? null : target;
 }
 
@@ -70,11 +83,31 @@ export function svgText(x, y, text, attributes = {}) {
 
 // Create a bar that can be hovered, focused and clicked. `said` is its tooltip and accessible name. `key` identifies it
 // in its chart, so that it keeps the focus when the chart is redrawn.
-export function bar({ x, y, width, height, key, said, kind = "", color = null, onOpen, room = null }) {
-  const rect = svgElement("rect", { class: "fill", x, y, width, height, rx: Math.min(2, width / 2, height / 2) });
+export function bar({
+  x,
+  y,
+  width,
+  height,
+  key,
+  said,
+  kind = "",
+  color = null,
+  onOpen,
+  room = null,
+}) {
+  const rect = svgElement("rect", {
+    class: "fill",
+    x,
+    y,
+    width,
+    height,
+    rx: Math.min(2, width / 2, height / 2),
+  });
   const node = svgElement(
-    "g", { class: `mark ${kind}`, role: "button", tabindex: -1, "aria-label": said, "data-key": key },
-    room && svgElement("rect", { class: "room", ...room }), rect,
+    "g",
+    { class: `mark ${kind}`, role: "button", tabindex: -1, "aria-label": said, "data-key": key },
+    room && svgElement("rect", { class: "room", ...room }),
+    rect,
   );
   if (color) node.style.setProperty("--label-color", color);
   keepKeys(node);
@@ -86,7 +119,11 @@ export function bar({ x, y, width, height, key, said, kind = "", color = null, o
 export class Tooltip {
   constructor(root) {
     this.root = root;
-    this.node = element("div", { class: "tooltip", hidden: true, attributes: { "aria-hidden": "true" } });
+    this.node = element("div", {
+      class: "tooltip",
+      hidden: true,
+      attributes: { "aria-hidden": "true" },
+    });
   }
 
   show(mark) {
@@ -111,11 +148,24 @@ export class Marks {
     this.node = node;
     this.tooltip = tooltip;
     const markOf = (event) => event.target.closest?.(".mark");
-    node.addEventListener("pointerover", (event) => { const mark = markOf(event); if (mark) tooltip.show(mark); });
-    node.addEventListener("pointerout", (event) => { if (!markOf({ target: event.relatedTarget ?? node })) tooltip.hide(); });
-    node.addEventListener("focusin", (event) => { const mark = markOf(event); if (mark) { this._current(mark); tooltip.show(mark); } });
+    node.addEventListener("pointerover", (event) => {
+      const mark = markOf(event);
+      if (mark) tooltip.show(mark);
+    });
+    node.addEventListener("pointerout", (event) => {
+      if (!markOf({ target: event.relatedTarget ?? node })) tooltip.hide();
+    });
+    node.addEventListener("focusin", (event) => {
+      const mark = markOf(event);
+      if (mark) {
+        this._current(mark);
+        tooltip.show(mark);
+      }
+    });
     node.addEventListener("focusout", () => tooltip.hide());
-    node.addEventListener("click", (event) => { markOf(event)?.openImages?.(); });
+    node.addEventListener("click", (event) => {
+      markOf(event)?.openImages?.();
+    });
     node.addEventListener("keydown", (event) => this._key(event, markOf(event)));
   }
 
@@ -125,7 +175,9 @@ export class Marks {
 
   // Replace the bars of `holder` and keep the focus on the same bar, if it still exists.
   replace(holder, ...children) {
-    const focused = this.node.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
+    const focused = this.node.contains(document.activeElement)
+      ? document.activeElement.dataset?.key
+      : null;
     const before = this.all().find((mark) => mark.getAttribute("tabindex") === "0")?.dataset.key;
     holder.replaceChildren(...children);
     const marks = this.all();

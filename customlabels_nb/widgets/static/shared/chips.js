@@ -9,7 +9,11 @@ export function colorOf(label, labels) {
 }
 
 // A predicted shape (`drawn`) is shown but cannot be accepted here.
-export function chip(label, color, { confidence = null, count = 1, onAccept = null, drawn = false } = {}) {
+export function chip(
+  label,
+  color,
+  { confidence = null, count = 1, onAccept = null, drawn = false } = {},
+) {
   const predicted = confidence !== null;
   const accepts = predicted && !drawn;
   const node = element(
@@ -17,7 +21,9 @@ export function chip(label, color, { confidence = null, count = 1, onAccept = nu
     {
       class: `chip${predicted ? " predicted" : ""}`,
       style: { "--label-color": color },
-      title: predicted ? `${label}: predicted with confidence ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}` : label,
+      title: predicted
+        ? `${label}: predicted with confidence ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}`
+        : label,
       on: accepts && onAccept ? { click: onAccept } : undefined,
       tabIndex: accepts ? -1 : undefined,
       type: accepts ? "button" : undefined,
@@ -38,7 +44,10 @@ export function chipsOf(row, labels, onAccept = null) {
   for (const [label, count] of boxes) chips.push(chip(label, colorOf(label, labels), { count }));
   if (row.labels.length || (row.predicted_drawn && row.boxes.length)) return chips;
   const offered = row.prelabels?.length ? row.prelabels : row.predicted ? [row.predicted] : [];
-  for (const [label, confidence] of offered) chips.push(chip(label, colorOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }));
+  for (const [label, confidence] of offered)
+    chips.push(
+      chip(label, colorOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }),
+    );
   return chips;
 }
 
@@ -47,8 +56,10 @@ export function described(row) {
   const own = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
   if (own.length) parts.push(own.join(", "));
-  else if (row.predicted) parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
-  else parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
+  else if (row.predicted)
+    parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
+  else
+    parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
   for (const [code] of row.findings) parts.push(code);
   return parts.join("; ");
 }

@@ -9,9 +9,12 @@ export function element(tag, properties = {}, ...children) {
     if (name === "class") node.className = value;
     else if (name === "text") node.textContent = value;
     else if (name === "data") Object.assign(node.dataset, value);
-    else if (name === "style") for (const [key, item] of Object.entries(value)) node.style.setProperty(key, item);
-    else if (name === "on") for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
-    else if (name === "attributes") for (const [key, item] of Object.entries(value)) node.setAttribute(key, item);
+    else if (name === "style")
+      for (const [key, item] of Object.entries(value)) node.style.setProperty(key, item);
+    else if (name === "on")
+      for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
+    else if (name === "attributes")
+      for (const [key, item] of Object.entries(value)) node.setAttribute(key, item);
     else node[name] = value;
   }
   node.append(...children.filter((child) => child !== undefined && child !== null));
@@ -56,10 +59,14 @@ export function setValue(field, value) {
 
 // Convert bytes to a data URI, which paints faster than a blob URL.
 export function dataUri(bytes, mime = "image/jpeg") {
-  const view = bytes instanceof DataView ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
+  const view =
+    bytes instanceof DataView
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : new Uint8Array(bytes);
   if (view.toBase64) return `data:${mime};base64,${view.toBase64()}`; // faster, in browsers since 2025
   const parts = [];
-  for (let at = 0; at < view.length; at += 0x8000) parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
+  for (let at = 0; at < view.length; at += 0x8000)
+    parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
   return `data:${mime};base64,${btoa(parts.join(""))}`;
 }
 
@@ -68,7 +75,8 @@ export function bringInto(list, node) {
   if (!node) return;
   const top = node.offsetTop - list.offsetTop;
   if (top < list.scrollTop) list.scrollTop = top;
-  else if (top + node.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + node.offsetHeight - list.clientHeight;
+  else if (top + node.offsetHeight > list.scrollTop + list.clientHeight)
+    list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
 
 export const NO_FULL_SCREEN = "The browser does not allow full screen here.";
@@ -76,7 +84,9 @@ export const NO_FULL_SCREEN = "The browser does not allow full screen here.";
 // Enter or leave full screen. Resolves with false if the browser refuses.
 export async function turnFullScreen(node) {
   try {
-    await (document.fullscreenElement === node ? document.exitFullscreen() : node.requestFullscreen());
+    await (document.fullscreenElement === node
+      ? document.exitFullscreen()
+      : node.requestFullscreen());
     return true;
   } catch {
     return false;
@@ -85,5 +95,7 @@ export async function turnFullScreen(node) {
 
 // Let the button say what it does next.
 export function followFullScreen(node, button) {
-  node.addEventListener("fullscreenchange", () => setText(button, document.fullscreenElement === node ? "Leave full screen" : "Full screen"));
+  node.addEventListener("fullscreenchange", () =>
+    setText(button, document.fullscreenElement === node ? "Leave full screen" : "Full screen"),
+  );
 }

@@ -18,16 +18,26 @@ export class Editing extends Sending {
   // An edit of another screen is sent as a guest: undo in this kernel must not affect it.
   async _send(edit) {
     const guest = edit.by !== this.own.id;
-    const [answer] = await this.request("edit", { ...edit, guest, forget: !guest && this.savedElsewhere });
+    const [answer] = await this.request("edit", {
+      ...edit,
+      guest,
+      forget: !guest && this.savedElsewhere,
+    });
     if (!guest) this.savedElsewhere = false;
     return answer;
   }
 
-  // Return what an edit applies to: the given rows, or the positions of the target. Another page may be shown before the
+  // Return what an edit applies to: the given rows, or the positions of the target. Another page may be shown before
+  // the
   // edit is made.
   aim(rows = null) {
     const ranges = rows ? [] : this.screen.target();
-    return { split: this.screen.info.split, view: this.listing.view, ranges, rows: rows ?? this.listing.rowsAt(ranges) };
+    return {
+      split: this.screen.info.split,
+      view: this.listing.view,
+      ranges,
+      rows: rows ?? this.listing.rowsAt(ranges),
+    };
   }
 
   // `edit` has op and its arguments. It applies to the given rows, or to what aim() returned. Returns a Promise of the
@@ -42,9 +52,17 @@ export class Editing extends Sending {
       if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges, view);
       if (!known) {
         await this.queue.whenSettled(this.own.id); // it must not overtake earlier edits
-        if (this.pending.length) throw new Error(`${this._count(this.pending.length, "is", "are")} still being saved. Try again.`);
+        if (this.pending.length)
+          throw new Error(
+            `${this._count(this.pending.length, "is", "are")} still being saved. Try again.`,
+          );
         this.screen.showState("saving", 1);
-        const [answer] = await this.request("edit", { ...edit, split, view, ranges, forget: this.savedElsewhere }, [], { patience: BULK_TAKES });
+        const [answer] = await this.request(
+          "edit",
+          { ...edit, split, view, ranges, forget: this.savedElsewhere },
+          [],
+          { patience: BULK_TAKES },
+        );
         this.savedElsewhere = false;
         this.answered(answer);
         this.tellState();
@@ -57,8 +75,16 @@ export class Editing extends Sending {
     }
     const op = edit.op === "toggle" ? labelOp(known, edit.label, this.screen.info) : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
-    const whole = { ...edit, by: this.own.id, op, split, images: known.map((row) => row.name), revisions };
-    if (op === "accept") whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
+    const whole = {
+      ...edit,
+      by: this.own.id,
+      op,
+      split,
+      images: known.map((row) => row.name),
+      revisions,
+    };
+    if (op === "accept")
+      whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
     const changed = this._foresee(whole, known);
     this.queue.add(whole);
     return [whole, changed];
@@ -102,7 +128,11 @@ export class Editing extends Sending {
 
   _noteElsewhere() {
     this.savedElsewhere = true;
-    this.screen.notices.say("elsewhere", "This notebook's kernel does not respond. Edits are saved through another kernel of this project and cannot be undone here.");
+    this.screen.notices.say(
+      "elsewhere",
+      "This notebook's kernel does not respond. Edits are saved through another kernel of " +
+        "this project and cannot be undone here.",
+    );
   }
 
   // `isHere`: the response comes from this screen's kernel. `isMine`: this screen sent the edit.
@@ -110,8 +140,10 @@ export class Editing extends Sending {
     const { info } = this.screen;
     const later = this.queue.waiting.filter((edit) => edit.split === answer.split);
     const revisions = new Map(answer.rows.map((row) => [row.name, row.revision]));
-    for (const edit of later) { // they are based on the result of this one
-      for (const name of edit.images ?? []) if (revisions.has(name)) edit.revisions[name] = revisions.get(name);
+    for (const edit of later) {
+      // they are based on the result of this one
+      for (const name of edit.images ?? [])
+        if (revisions.has(name)) edit.revisions[name] = revisions.get(name);
     }
     if (isMine && answer.conflicts?.length) this._conflict(answer);
     if (answer.split !== info.split) return;
@@ -134,8 +166,18 @@ export class Editing extends Sending {
     const isOffer = edit?.op === "accept"; // predicted anew, or changed by somebody
     this.screen.notices.say(
       "conflict",
-      `${isOffer ? "Not accepted, because it has changed:" : "Someone else has changed"} ${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
-      { kind: "error", step: edit && !isOffer && theirs.length ? { label: "Keep mine", run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }) } : null },
+      `${isOffer ? "Not accepted, because it has changed:" : "Someone else has changed"} ` +
+        `${first.short}${more}: ${this.screen.conflictWords(first, edit)}`,
+      {
+        kind: "error",
+        step:
+          edit && !isOffer && theirs.length
+            ? {
+                label: "Keep mine",
+                run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }),
+              }
+            : null,
+      },
     );
   }
 
@@ -143,11 +185,16 @@ export class Editing extends Sending {
   async takeBack(kind) {
     await this.queue.whenSettled(this.own.id);
     if (this.pending.length) {
-      this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, { kind: "error" });
+      this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, {
+        kind: "error",
+      });
       return false;
     }
     if (this.savedElsewhere) {
-      this.screen.notices.say("undo", "The last edits were saved through another kernel and cannot be undone here. Change the labels back by hand.");
+      this.screen.notices.say(
+        "undo",
+        "The last edits were saved through another kernel and cannot be undone here. Change the labels back by hand.",
+      );
       return false;
     }
     let isDone = false;
@@ -155,7 +202,8 @@ export class Editing extends Sending {
       this.screen.showState("saving", 1);
       const [answer] = await this.request(kind, {});
       this.answered(answer);
-      if (answer.split !== this.screen.info.split) await this.screen.turnTo({ split: answer.split, place: 0 });
+      if (answer.split !== this.screen.info.split)
+        await this.screen.turnTo({ split: answer.split, place: 0 });
       if (answer.images.length) this.screen.bring(answer.images[0]);
       else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
       isDone = true;

@@ -26,7 +26,9 @@ export class EditQueue {
   }
 
   pending(id = null) {
-    return id === null ? this.waiting : this.waiting.filter((edit) => edit.by === id || !this._isOpen(edit.by));
+    return id === null
+      ? this.waiting
+      : this.waiting.filter((edit) => edit.by === id || !this._isOpen(edit.by));
   }
 
   _isOpen(id) {
@@ -94,7 +96,10 @@ export class EditQueue {
 
   _senderOf(edit) {
     const able = this.screens.filter((screen) => !screen.failure);
-    return able.findLast((screen) => screen.id === edit.by) ?? able.findLast((screen) => screen.mayHelp());
+    return (
+      able.findLast((screen) => screen.id === edit.by) ??
+      able.findLast((screen) => screen.mayHelp())
+    );
   }
 
   // Send pending edits: one per screen at a time, and edits of the same image in order.
@@ -108,11 +113,13 @@ export class EditQueue {
         if (!screen) {
           isStuck = true;
           this.failed.add(edit);
-        } else if (!screen.busy && !images.some((name) => earlier.has(name))) this._send(edit, screen);
+        } else if (!screen.busy && !images.some((name) => earlier.has(name)))
+          this._send(edit, screen);
       }
       for (const name of images) earlier.add(name);
     }
-    if (isStuck && this.screens.length) this.timer ??= setTimeout(() => this.retryNow(), this.retryAfter);
+    if (isStuck && this.screens.length)
+      this.timer ??= setTimeout(() => this.retryNow(), this.retryAfter);
   }
 
   async _send(edit, screen) {
@@ -122,7 +129,8 @@ export class EditQueue {
     try {
       event = { type: "answer", edit, screen, answer: await screen.send(edit) };
     } catch (error) {
-      if (error?.refused) event = { type: "refused", edit, screen, error }; // a retry would fail again
+      if (error?.refused)
+        event = { type: "refused", edit, screen, error }; // a retry would fail again
       else screen.failure = error;
     }
     this.sent.delete(edit);
@@ -160,7 +168,9 @@ export class EditQueue {
 
 // Return the queue of a project, shared by all copies of this code in the page.
 export function queueFor(key) {
-  const queues = (globalThis[Symbol.for("customlabels_nb edits 2")] ??= new Map());
+  const shared = Symbol.for("customlabels_nb edits 2");
+  globalThis[shared] ??= new Map();
+  const queues = globalThis[shared];
   let storage = null;
   try {
     storage = globalThis.sessionStorage ?? null;

@@ -1,11 +1,18 @@
-// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …], or a
-// list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside. Corners and
+// Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …],
+// or a
+// list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside. Corners
+// and
 // edges are numbered through all rings. An edge has the number of its first corner.
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
 export function boxFromCorners([x0, y0], [x1, y1]) {
-  return { left: Math.min(x0, x1), top: Math.min(y0, y1), width: Math.abs(x1 - x0), height: Math.abs(y1 - y0) };
+  return {
+    left: Math.min(x0, x1),
+    top: Math.min(y0, y1),
+    width: Math.abs(x1 - x0),
+    height: Math.abs(y1 - y0),
+  };
 }
 
 const between = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -50,7 +57,9 @@ export function mapCorners(polygon, change) {
 
 // Return the polygon as the `d` of an SVG path.
 export function outlinePath(polygon) {
-  return ringsOf(polygon).map((ring) => `M${ring.map((point) => point.join(" ")).join("L")}Z`).join("");
+  return ringsOf(polygon)
+    .map((ring) => `M${ring.map((point) => point.join(" ")).join("L")}Z`)
+    .join("");
 }
 
 // Limit the shift (dx, dy) so that the box stays in the image.
@@ -95,7 +104,8 @@ export function resized(box, handle, [x, y], size) {
 
 // Return [start, length] from a fixed to a moving end, at least SMALLEST long and within 0…limit.
 function span(fixed, moving, limit) {
-  if (Math.abs(moving - fixed) >= SMALLEST) return [Math.min(fixed, moving), Math.abs(moving - fixed)];
+  if (Math.abs(moving - fixed) >= SMALLEST)
+    return [Math.min(fixed, moving), Math.abs(moving - fixed)];
   const forward = moving >= fixed ? fixed + SMALLEST <= limit : fixed - SMALLEST < 0;
   return [forward ? fixed : fixed - SMALLEST, SMALLEST];
 }
@@ -105,7 +115,10 @@ export function fittedTo(shape, box) {
   if (!shape.polygon) return { ...shape, ...box };
   const sx = shape.width ? box.width / shape.width : 1;
   const sy = shape.height ? box.height / shape.height : 1;
-  const polygon = mapCorners(shape.polygon, ([x, y]) => [box.left + (x - shape.left) * sx, box.top + (y - shape.top) * sy]);
+  const polygon = mapCorners(shape.polygon, ([x, y]) => [
+    box.left + (x - shape.left) * sx,
+    box.top + (y - shape.top) * sy,
+  ]);
   return { ...shape, ...box, polygon };
 }
 
@@ -165,14 +178,20 @@ export function ringArea(ring) {
 }
 
 export function isHole(rings, index) {
-  return isInPolygon(rings[index][0], rings.filter((_, at) => at !== index));
+  return isInPolygon(
+    rings[index][0],
+    rings.filter((_, at) => at !== index),
+  );
 }
 
 // Area of a shape whose rings do not cross.
 export function areaOf(shape) {
   if (!shape.polygon) return shape.width * shape.height;
   const rings = ringsOf(shape.polygon);
-  return rings.reduce((sum, ring, index) => sum + (isHole(rings, index) ? -1 : 1) * ringArea(ring), 0);
+  return rings.reduce(
+    (sum, ring, index) => sum + (isHole(rings, index) ? -1 : 1) * ringArea(ring),
+    0,
+  );
 }
 
 // Return [number of the ring, number of the corner in it].
@@ -188,7 +207,11 @@ export function ringAt(polygon, index) {
 // Add a corner after an edge.
 export function withCorner(polygon, edge, point) {
   const [number, at] = ringAt(polygon, edge);
-  return polygonOf(ringsOf(polygon).map((ring, own) => (own === number ? [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)] : ring)));
+  return polygonOf(
+    ringsOf(polygon).map((ring, own) =>
+      own === number ? [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)] : ring,
+    ),
+  );
 }
 
 // Remove a corner, together with its ring if only two others remain there. The last ring keeps three corners.
@@ -196,7 +219,9 @@ export function withoutCorner(polygon, index) {
   const [number, at] = ringAt(polygon, index);
   const rings = ringsOf(polygon);
   if (rings[number].length <= 3) return withoutRing(polygon, number);
-  return polygonOf(rings.map((ring, own) => (own === number ? ring.filter((_, corner) => corner !== at) : ring)));
+  return polygonOf(
+    rings.map((ring, own) => (own === number ? ring.filter((_, corner) => corner !== at) : ring)),
+  );
 }
 
 // Remove a part or a hole. The last ring stays.

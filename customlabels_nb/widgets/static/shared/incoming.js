@@ -11,7 +11,9 @@ export const PICTURE_TYPES = "image/*,.dcm,.dicom,.tif,.tiff";
 export function incomingOf(transfer) {
   const files = [...(transfer?.files ?? [])];
   if (files.length) return { files, url: null };
-  const lines = (transfer?.getData("text/uri-list") || transfer?.getData("text/plain") || "").split(/\r?\n/);
+  const lines = (transfer?.getData("text/uri-list") || transfer?.getData("text/plain") || "").split(
+    /\r?\n/,
+  );
   const url = lines.map((line) => line.trim()).find((line) => line && !line.startsWith("#"));
   return { files: [], url: url && WEB.test(url) ? url : null };
 }
@@ -28,9 +30,18 @@ export function watchDrops(root, words, take, { urls = false } = {}) {
   const hint = element("div", { class: "drop-hint", hidden: true, text: words });
   root.append(hint);
   let depth = 0;
-  const follow = (type, action) => root.addEventListener(type, (event) => { if (bringsSomething(event, urls)) action(event); });
-  follow("dragenter", () => { depth += 1; show(hint, true); });
-  follow("dragleave", () => { depth -= 1; show(hint, depth > 0); });
+  const follow = (type, action) =>
+    root.addEventListener(type, (event) => {
+      if (bringsSomething(event, urls)) action(event);
+    });
+  follow("dragenter", () => {
+    depth += 1;
+    show(hint, true);
+  });
+  follow("dragleave", () => {
+    depth -= 1;
+    show(hint, depth > 0);
+  });
   follow("dragover", (event) => event.preventDefault());
   follow("drop", (event) => {
     event.preventDefault();
@@ -45,13 +56,23 @@ export function watchDrops(root, words, take, { urls = false } = {}) {
 // Create a hidden file input. `chooser.click()` opens the browser's dialog.
 export function fileChooser(take, accept = PICTURE_TYPES) {
   const chooser = element("input", {
-    type: "file", multiple: true, hidden: true, accept,
-    on: { change: () => { const files = [...chooser.files]; chooser.value = ""; take(files); } },
+    type: "file",
+    multiple: true,
+    hidden: true,
+    accept,
+    on: {
+      change: () => {
+        const files = [...chooser.files];
+        chooser.value = "";
+        take(files);
+      },
+    },
   });
   return chooser;
 }
 
 // Send a file in chunks, at least one, and await `send(part, isFirst)` for each.
 export async function inParts(file, send) {
-  for (let at = 0; at === 0 || at < file.size; at += PART) await send(await file.slice(at, at + PART).arrayBuffer(), at === 0);
+  for (let at = 0; at === 0 || at < file.size; at += PART)
+    await send(await file.slice(at, at + PART).arrayBuffer(), at === 0);
 }

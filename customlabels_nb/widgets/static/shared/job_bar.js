@@ -1,25 +1,51 @@
-// Band of a labelling job, shared by the gallery and the annotator: progress, instructions, and answers without a label.
+// Band of a labelling job, shared by the gallery and the annotator: progress, instructions, and answers without a
+// label.
 
 import { element, hint, setText, show } from "./dom.js";
 import { recall, remember } from "./remembered.js";
 
-const REASONS = ["The image is blurred or damaged", "I am not sure", "The instructions do not cover it"];
+const REASONS = [
+  "The image is blurred or damaged",
+  "I am not sure",
+  "The instructions do not cover it",
+];
 const LONGEST_REASON = 500;
 const HEARD_EVERY = 20_000; // ms, while the page is hidden and does not poll
 const WAITING = "Waiting for more tasks…";
 
 export class JobBar {
-  // `on` has leave(), back(), instructions(), nothing() and skip(). The keys of the last two differ between the screens.
+  // `on` has leave(), back(), instructions(), nothing() and skip(). The keys of the last two differ between the
+  // screens.
   constructor(on, { nothingKey }) {
-    const button = (text, key, title, action) => element("button", { type: "button", text: `${text} `, title, on: { click: () => { on.leave(); action(); } } }, key ? element("kbd", { text: key }) : null);
+    const button = (text, key, title, action) =>
+      element(
+        "button",
+        {
+          type: "button",
+          text: `${text} `,
+          title,
+          on: {
+            click: () => {
+              on.leave();
+              action();
+            },
+          },
+        },
+        key ? element("kbd", { text: key }) : null,
+      );
     this.name = element("strong");
     this.text = element("span", { class: "job-progress", attributes: { role: "status" } });
     this.end = element("span", { class: "end", hidden: true, attributes: { role: "status" } });
     this.node = element(
-      "div", { class: "band job-bar", hidden: true },
-      this.name, this.text, this.end, element("span", { class: "spring" }),
+      "div",
+      { class: "band job-bar", hidden: true },
+      this.name,
+      this.text,
+      this.end,
+      element("span", { class: "spring" }),
       element(
-        "span", { class: "actions" },
+        "span",
+        { class: "actions" },
         button("Back", null, "Go back to your last answers", on.back),
         button("Instructions", null, "Show the instructions", on.instructions),
         button("Nothing here", nothingKey, "No label fits: this is an answer, too", on.nothing),
@@ -53,14 +79,40 @@ export function endText(job) {
 export function askReason(panel) {
   return new Promise((resolve) => {
     let answer = null;
-    const done = (reason) => { answer = reason; panel.close(); };
+    const done = (reason) => {
+      answer = reason;
+      panel.close();
+    };
     const field = element("input", {
-      type: "text", maxLength: LONGEST_REASON, placeholder: "Another reason", attributes: { "aria-label": "Reason" },
-      on: { keydown: (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); done(field.value.trim()); } } },
+      type: "text",
+      maxLength: LONGEST_REASON,
+      placeholder: "Another reason",
+      attributes: { "aria-label": "Reason" },
+      on: {
+        keydown: (event) => {
+          if (event.key === "Enter" && !event.isComposing) {
+            event.preventDefault();
+            done(field.value.trim());
+          }
+        },
+      },
     });
-    const buttons = REASONS.map((text, index) => element("button", { type: "button", text, data: index ? {} : { first: "" }, on: { click: () => done(text) } }));
+    const buttons = REASONS.map((text, index) =>
+      element("button", {
+        type: "button",
+        text,
+        data: index ? {} : { first: "" },
+        on: { click: () => done(text) },
+      }),
+    );
     panel.onceClosed(() => resolve(answer));
-    panel.open("Why do you skip it?", element("p", { text: "You are not asked about it again. The manager sees the reason." }), element("div", { class: "choices reasons" }, ...buttons), field, element("p", {}, hint("⏎", "skips with your own words")));
+    panel.open(
+      "Why do you skip it?",
+      element("p", { text: "You are not asked about it again. The manager sees the reason." }),
+      element("div", { class: "choices reasons" }, ...buttons),
+      field,
+      element("p", {}, hint("⏎", "skips with your own words")),
+    );
   });
 }
 
@@ -81,8 +133,12 @@ export async function growListing(listing, job) {
 // Give the tasks back when the page is closed. `request` and `info` belong to `screen`. Returns a function for its end.
 // JupyterLab cuts the connection before it closes a tab, so the kernel also notices that it hears nothing any more.
 export function giveBackAtEnd(screen) {
-  const beat = setInterval(() => { if (document.hidden && screen.info?.job) screen.request("here", {}).catch(() => {}); }, HEARD_EVERY);
-  const leave = () => { if (screen.info?.job) screen.request("leave", {}).catch(() => {}); };
+  const beat = setInterval(() => {
+    if (document.hidden && screen.info?.job) screen.request("here", {}).catch(() => {});
+  }, HEARD_EVERY);
+  const leave = () => {
+    if (screen.info?.job) screen.request("leave", {}).catch(() => {});
+  };
   globalThis.addEventListener("pagehide", leave);
   return () => {
     clearInterval(beat);

@@ -1,7 +1,10 @@
 // Map keys to commands in a page of images. Letters start the search for a label.
 
 export const HELP = [
-  ["1 – 9", "set this label on the selected images (with several labels per image: add or remove it)"],
+  [
+    "1 – 9",
+    "set this label on the selected images (with several labels per image: add or remove it)",
+  ],
   ["a letter or /", "find or add a label"],
   ["arrows", "move the focus (with Shift: extend the selection)"],
   ["Space", "select or deselect the image"],
@@ -18,7 +21,10 @@ export const HELP = [
   ["Shift Space", "show the full image"],
   [".", "hide or show boxes, polygons and their names"],
   ["=", "sort by similarity to the image in focus"],
-  ["in a queue", "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects"],
+  [
+    "in a queue",
+    "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
+  ],
   ["drag", "select images with a rectangle (with Ctrl: in addition)"],
   ["?", "show these shortcuts"],
 ];
@@ -47,7 +53,7 @@ const HELD = { do: "held" }; // nothing is done, here and by the browser
 // Return the lower-case letter of a shortcut. Where letters are not Latin, it is the one on a Latin keyboard.
 export function letterOf({ key, code }) {
   const isOther = /[\p{L}\p{M}]/u.test(key) && !/\p{Script=Latin}/u.test(key);
-  return (isOther && /^Key([A-Z])$/.exec(code)?.[1] || key).toLowerCase();
+  return ((isOther && /^Key([A-Z])$/.exec(code)?.[1]) || key).toLowerCase();
 }
 
 // Return the command, or HELD if its key repeats and the command is not one of `repeating`.

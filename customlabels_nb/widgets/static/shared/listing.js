@@ -47,7 +47,12 @@ export class Listing {
       this.rows.set(row.name, row);
       this.names[page.place + index] = row.name;
     });
-    this.pictures.take(page.rows.map((row) => row.name), page.thumbs, buffers, (bytes) => dataUri(bytes));
+    this.pictures.take(
+      page.rows.map((row) => row.name),
+      page.thumbs,
+      buffers,
+      (bytes) => dataUri(bytes),
+    );
   }
 
   rowAt(place) {
@@ -63,7 +68,9 @@ export class Listing {
   }
 
   rowsOnPage() {
-    return this.namesOnPage().map((name) => this.rows.get(name)).filter(Boolean);
+    return this.namesOnPage()
+      .map((name) => this.rows.get(name))
+      .filter(Boolean);
   }
 
   // Return the rows of position ranges, or null if one is not cached.
@@ -90,7 +97,8 @@ export class Listing {
     return this.rowsAt(ranges);
   }
 
-  // Update cached rows. Rows of large edits have no outlines, so they keep those that are known. A new `version` of the predictions drops those of other pages, and returns true.
+  // Update cached rows. Rows of large edits have no outlines, so they keep those that are known. A new `version` of
+  // the predictions drops those of other pages, and returns true.
   renew(rows, version = this.version) {
     for (const row of rows.filter(({ name }) => this.rows.has(name))) {
       const { size, outlines, guesses } = this.rows.get(row.name);
@@ -119,7 +127,12 @@ export class Listing {
   async load(start) {
     if (start < 0 || start >= this.total || this.isKnown(start)) return;
     const { view } = this;
-    const [page, buffers] = await this.request("page", { view, place: start, size: this.size, pixels: this.pixels() });
+    const [page, buffers] = await this.request("page", {
+      view,
+      place: start,
+      size: this.size,
+      pixels: this.pixels(),
+    });
     if (view === this.view) this.take(page, buffers);
   }
 
@@ -133,7 +146,8 @@ export class Listing {
     const next = start + this.size;
     try {
       await this.load(next);
-      if (view === this.view && start === this.start) this.pictures.decodeAhead(this.names.slice(next, next + this.size));
+      if (view === this.view && start === this.start)
+        this.pictures.decodeAhead(this.names.slice(next, next + this.size));
     } catch {
       // it is requested again when needed
     }
@@ -142,8 +156,9 @@ export class Listing {
   // Return a Promise of { uri, width, height } of the full image.
   full(row) {
     if (!this.fulls.has(row.name)) {
-      const loading = this.request("full", { image: row.name })
-        .then(([{ mime, width, height }, [bytes]]) => ({ uri: dataUri(bytes, mime), width, height }));
+      const loading = this.request("full", { image: row.name }).then(
+        ([{ mime, width, height }, [bytes]]) => ({ uri: dataUri(bytes, mime), width, height }),
+      );
       loading.catch(() => this.fulls.delete(row.name));
       this.fulls.set(row.name, loading);
       if (this.fulls.size > FULLS_KEPT) this.fulls.delete(this.fulls.keys().next().value);

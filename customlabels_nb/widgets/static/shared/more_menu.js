@@ -7,18 +7,44 @@ export class MoreMenu {
   constructor(leave) {
     this.menu = element("div", { class: "more-menu", hidden: true, tabIndex: -1 });
     // before the action itself, which may open a panel and focus it
-    this.menu.addEventListener("click", (event) => { if (event.target.closest("button")) { this.close(); leave(); } }, { capture: true });
+    this.menu.addEventListener(
+      "click",
+      (event) => {
+        if (event.target.closest("button")) {
+          this.close();
+          leave();
+        }
+      },
+      { capture: true },
+    );
     this.button = element("button", {
-      type: "button", class: "dots", text: "⋯", title: "More actions", attributes: { "aria-label": "More actions", "aria-expanded": "false" },
+      type: "button",
+      class: "dots",
+      text: "⋯",
+      title: "More actions",
+      attributes: { "aria-label": "More actions", "aria-expanded": "false" },
       on: { click: () => this._turn(this.menu.hidden) },
     });
-    this.node = element("span", {
-      class: "more-field",
-      on: {
-        keydown: (event) => { if (event.key === "Escape" && !this.menu.hidden) { event.stopPropagation(); this.close(); this.button.focus(); } },
-        focusout: (event) => { if (!this.node.contains(event.relatedTarget)) this.close(); },
+    this.node = element(
+      "span",
+      {
+        class: "more-field",
+        on: {
+          keydown: (event) => {
+            if (event.key === "Escape" && !this.menu.hidden) {
+              event.stopPropagation();
+              this.close();
+              this.button.focus();
+            }
+          },
+          focusout: (event) => {
+            if (!this.node.contains(event.relatedTarget)) this.close();
+          },
+        },
       },
-    }, this.button, this.menu);
+      this.button,
+      this.menu,
+    );
   }
 
   _turn(open) {

@@ -12,10 +12,32 @@ export class Notices {
   say(key, text, { step = null, kind = "info", lines = [] } = {}) {
     this.drop(key);
     const notice = element(
-      "div", { class: `notice ${kind}` }, element("span", { text }),
-      step && element("button", { type: "button", text: step.label, on: { click: () => { this.drop(key); step.run(); } } }),
-      element("button", { type: "button", class: "plain", text: "×", attributes: { "aria-label": "Dismiss" }, on: { click: () => this.drop(key) } }),
-      lines.length ? keepKeys(element("ul", { tabIndex: 0 }, ...lines.map((line) => element("li", { text: line })))) : null,
+      "div",
+      { class: `notice ${kind}` },
+      element("span", { text }),
+      step &&
+        element("button", {
+          type: "button",
+          text: step.label,
+          on: {
+            click: () => {
+              this.drop(key);
+              step.run();
+            },
+          },
+        }),
+      element("button", {
+        type: "button",
+        class: "plain",
+        text: "×",
+        attributes: { "aria-label": "Dismiss" },
+        on: { click: () => this.drop(key) },
+      }),
+      lines.length
+        ? keepKeys(
+            element("ul", { tabIndex: 0 }, ...lines.map((line) => element("li", { text: line }))),
+          )
+        : null,
     );
     this.open.set(key, notice);
     this.node.append(notice);

@@ -16,7 +16,10 @@ const FILMSTRIP = 320; // also shown large until the full image is loaded
 const SHAPES = "boxes and polygons";
 const PADDING = 24; // pixels left and right of the tiles
 
-const orderWords = ([done, total]) => `Sorting by similarity: ${done.toLocaleString("en")} of ${total.toLocaleString("en")} images processed. The order is updated when all are done and no image is selected. New images come last.`;
+const orderWords = ([done, total]) =>
+  `Sorting by similarity: ${done.toLocaleString("en")} of ` +
+  `${total.toLocaleString("en")} images processed. The order is updated when all are ` +
+  "done and no image is selected. New images come last.";
 
 // Base class of PicturePages, with the read-only part.
 export class PageView {
@@ -39,7 +42,9 @@ export class PageView {
     this.id = `clnb-${Math.random().toString(36).slice(2)}`;
     this._build(el);
     this._listen();
-    this.onPush = (message) => { if (message?.push) this._pushed(message); };
+    this.onPush = (message) => {
+      if (message?.push) this._pushed(message);
+    };
     model.on("msg:custom", this.onPush);
     this._hello();
   }
@@ -50,7 +55,8 @@ export class PageView {
     this.grid.addEventListener("dblclick", (event) => this._look(this._placeOf(event)));
     this.grid.addEventListener("pointerover", (event) => {
       const row = this.listing.rowAt(this._placeOf(event));
-      if (row && event.pointerType === "mouse" && !this.single) this.preview.rest(row, event.target.closest(".tile"));
+      if (row && event.pointerType === "mouse" && !this.single)
+        this.preview.rest(row, event.target.closest(".tile"));
     });
     this.grid.addEventListener("pointerout", () => this.preview.leave());
     this.resizing = new ResizeObserver(() => this._layout());
@@ -79,12 +85,19 @@ export class PageView {
       if (this.closed) return;
       this.listing.size = this.info.size;
       this.greeted();
-      this.editing ??= new Editing({ request: this.request, listing: this.listing, screen: this, key: this.info.key });
+      this.editing ??= new Editing({
+        request: this.request,
+        listing: this.listing,
+        screen: this,
+        key: this.info.key,
+      });
       await this.show({ place: this.info.place, keep: this.info.focus });
     } catch (error) {
       if (this.closed) return;
       const gone = error instanceof KernelGone;
-      const text = gone ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost." : error.message;
+      const text = gone
+        ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost."
+        : error.message;
       this._say(text, gone ? { label: "Try again", run: () => this._hello() } : null);
     } finally {
       this.root.classList.remove("loading");
@@ -105,11 +118,27 @@ export class PageView {
   // Like show(), as a part of what keys wait for. Changes that are not answered yet are sent again with the new ones.
   async turnTo({ left, ...change }) {
     if (!this.info) return false;
-    const { listing, info: { split, query } } = this;
+    const {
+      listing,
+      info: { split, query },
+    } = this;
     const another = change.place === undefined ? {} : { near: undefined, keep: null };
-    const asked = { split, query, size: listing.size, keep: null, ...this.asked, ...another, ...change };
+    const asked = {
+      split,
+      query,
+      size: listing.size,
+      keep: null,
+      ...this.asked,
+      ...another,
+      ...change,
+    };
     this.asked = asked;
-    const { keep, ...wanted } = { place: listing.start, ...asked, ...(left && { left }), pixels: this._pixels(asked.size) };
+    const { keep, ...wanted } = {
+      place: listing.start,
+      ...asked,
+      ...(left && { left }),
+      pixels: this._pixels(asked.size),
+    };
     if (asked.place === undefined) wanted.near = listing.namesOnPage();
     let arrived = false;
     await this._whileTurning(async (isLatest) => {
@@ -145,7 +174,9 @@ export class PageView {
   async _arrange(view) {
     const { listing } = this;
     const isOver = () => this.closed || listing.view !== view;
-    await new Promise((resolve) => { setTimeout(resolve, ARRANGE_EVERY); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, ARRANGE_EVERY);
+    });
     if (isOver()) return;
     const near = this.focus ? [listing.names[this.focus]] : [];
     const wanted = { place: listing.start, size: listing.size, pixels: this._pixels(), near };
@@ -153,17 +184,24 @@ export class PageView {
     try {
       const [answer, buffers] = isBusy ? [{}] : await this.request("arrange", wanted);
       if (isOver()) return;
-      if (answer.wait) this.notices.open.get("order")?.firstChild.replaceChildren(orderWords(answer.wait));
+      if (answer.wait)
+        this.notices.open.get("order")?.firstChild.replaceChildren(orderWords(answer.wait));
       if (answer.page) this._take(answer, buffers, wanted);
       else this._arrange(view);
     } catch (error) {
-      if (!isOver()) this.notices.say("order", `Could not sort: ${error.message}`, { kind: "error", step: { label: "Try again", run: () => this.show({}) } });
+      if (!isOver())
+        this.notices.say("order", `Could not sort: ${error.message}`, {
+          kind: "error",
+          step: { label: "Try again", run: () => this.show({}) },
+        });
     }
   }
 
   // Let keys wait for a Promise. It resolves to true if they then apply.
   _hold(promise) {
-    const turned = promise.finally(() => { if (this.turned === turned) this.turned = null; });
+    const turned = promise.finally(() => {
+      if (this.turned === turned) this.turned = null;
+    });
     this.turned = turned;
     return turned;
   }
@@ -191,12 +229,15 @@ export class PageView {
   }
 
   async _whileTurning(work) {
-    const turn = (this.turning += 1);
+    const turn = ++this.turning;
     const waiting = setTimeout(() => this.root.classList.add("waiting"), SHOW_WAITING_AFTER);
     try {
       await work(() => turn === this.turning && !this.closed);
     } catch (error) {
-      const text = error instanceof KernelGone ? "The kernel does not respond. The page is unchanged." : error.message;
+      const text =
+        error instanceof KernelGone
+          ? "The kernel does not respond. The page is unchanged."
+          : error.message;
       if (!this.closed) this.notices.say("show", text, { kind: "error" });
     } finally {
       clearTimeout(waiting);
@@ -213,7 +254,8 @@ export class PageView {
 
   async _follow({ again = false } = {}) {
     if (!this.info || this.closed || document.hidden) return;
-    if (this.following) { // later changes are requested when the current poll ends
+    if (this.following) {
+      // later changes are requested when the current poll ends
       this.followAgain ||= again;
       return;
     }
@@ -225,12 +267,21 @@ export class PageView {
       this.editing.heard();
       if (!news.info) return;
       const pending = new Set(this.editing.queue.waiting.flatMap((edit) => edit.images ?? []));
-      const isNew = this.listing.renew(news.rows.filter((row) => !pending.has(row.name)), news.info.assist?.version);
-      if (!this.editing.pending.length) Object.assign(this.info, news.info); // otherwise the response to the edit has it
+      const isNew = this.listing.renew(
+        news.rows.filter((row) => !pending.has(row.name)),
+        news.info.assist?.version,
+      );
+      // otherwise the response to the edit has it
+      if (!this.editing.pending.length) Object.assign(this.info, news.info);
       if (this.info.query.queue && !this.listing.total && isNew) this.show({ place: 0 });
       this.showToolbars();
       this._paint();
-      if (news.more) this.notices.say("more", `${news.more === 1 ? "1 image was" : `${news.more.toLocaleString("en")} images were`} added or removed.`, { step: { label: "Show", run: () => this.show({}) } });
+      if (news.more)
+        this.notices.say(
+          "more",
+          `${news.more === 1 ? "1 image was" : `${news.more.toLocaleString("en")} images were`} added or removed.`,
+          { step: { label: "Show", run: () => this.show({}) } },
+        );
     } catch (error) {
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {
@@ -252,7 +303,12 @@ export class PageView {
     clearTimeout(this.telling);
     const tell = () => {
       const { view, start } = this.listing;
-      this.request("select", { view, ranges: this.selection.ranges(), focus: this.focus, place: start }).catch(() => {});
+      this.request("select", {
+        view,
+        ranges: this.selection.ranges(),
+        focus: this.focus,
+        place: start,
+      }).catch(() => {});
     };
     if (after) this.telling = setTimeout(tell, after);
     else tell();
@@ -274,8 +330,13 @@ export class PageView {
   // Undo does not revert this choice, because it does not edit images.
   async _chooseTask(task) {
     if (!(await this._ask("task", "task", { task }))) return;
-    const [count, other] = task === "single-label" ? ["one label", "multi-label"] : ["several labels", "single-label"];
-    this.notices.say("task", `The project now takes ${count} per image. Undo does not take this back: run project.task = "${other}" in a cell.`);
+    const [count, other] =
+      task === "single-label" ? ["one label", "multi-label"] : ["several labels", "single-label"];
+    this.notices.say(
+      "task",
+      `The project now takes ${count} per image. Undo does not take this back: run ` +
+        `project.task = "${other}" in a cell.`,
+    );
   }
 
   // -- painting ---------------------------------------------------------------------------------------
@@ -321,19 +382,29 @@ export class PageView {
     const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
     const { pictures } = this.listing;
     if (row) this.preview.refresh(row);
-    if (row) tile.show(row, this.info.labels, { uri: pictures.get(row.name), failure: pictures.failure(row.name), place, room: this.room });
+    if (row)
+      tile.show(row, this.info.labels, {
+        uri: pictures.get(row.name),
+        failure: pictures.failure(row.name),
+        place,
+        room: this.room,
+      });
     else tile.hide();
   }
 
   // Show or hide boxes and polygons. The choice is kept in this browser, so it is said once that they are hidden.
   _showShapes() {
     const isHidden = recall(SHAPES) === "off";
-    this.drawn = this.listing.rowsOnPage().some((row) => row.outlines?.length || row.guesses?.some(([, , outline]) => outline));
+    this.drawn = this.listing
+      .rowsOnPage()
+      .some((row) => row.outlines?.length || row.guesses?.some(([, , outline]) => outline));
     this.root.classList.toggle("shapeless", isHidden);
     if (!isHidden) this.notices.drop("shapes");
     else if (this.drawn && !this.saidHidden) {
       this.saidHidden = true;
-      this.notices.say("shapes", "Boxes and polygons are hidden.", { step: { label: "Show", run: () => this._toggleShapes() } });
+      this.notices.say("shapes", "Boxes and polygons are hidden.", {
+        step: { label: "Show", run: () => this._toggleShapes() },
+      });
     }
   }
 
@@ -354,16 +425,29 @@ export class PageView {
   _mark() {
     const { start, count } = this.listing;
     for (let index = 0; index < count; index += 1) {
-      this.tiles[index].mark({ selected: this.selection.has(start + index), focused: start + index === this.focus });
+      this.tiles[index].mark({
+        selected: this.selection.has(start + index),
+        focused: start + index === this.focus,
+      });
     }
     const focused = this.tiles[this.focus - start];
     if (count > 0 && focused) this.root.setAttribute("aria-activedescendant", focused.node.id);
-    this.footer.showSelection(this.selection.size, { everything: this.selection.everything, labels: this.info?.labels.length ?? 0, single: this.single, drawn: this.drawn });
+    this.footer.showSelection(this.selection.size, {
+      everything: this.selection.everything,
+      labels: this.info?.labels.length ?? 0,
+      single: this.single,
+      drawn: this.drawn,
+    });
     if (this.single) this._showSingleImage(focused);
   }
 
   _say(text, step = null) {
     this.empty.hidden = false;
-    this.empty.replaceChildren(element("p", { text }), ...(step ? [element("button", { type: "button", text: step.label, on: { click: step.run } })] : []));
+    this.empty.replaceChildren(
+      element("p", { text }),
+      ...(step
+        ? [element("button", { type: "button", text: step.label, on: { click: step.run } })]
+        : []),
+    );
   }
 }

@@ -9,12 +9,26 @@ const IN_SIGHT = 130; // top of the visible page in pixels: below the menus of J
 export class Panel {
   constructor({ onClose }) {
     this.onClose = onClose;
-    this.body = element("div", { class: "panel-body", tabIndex: -1, attributes: { role: "dialog", "aria-modal": "true" } });
+    this.body = element("div", {
+      class: "panel-body",
+      tabIndex: -1,
+      attributes: { role: "dialog", "aria-modal": "true" },
+    });
     keepKeys(this.body);
-    this.node = element("div", {
-      class: "panel", hidden: true,
-      on: { pointerdown: (event) => { if (event.target === this.node) this.close(); }, keydown: (event) => this._key(event) },
-    }, this.body);
+    this.node = element(
+      "div",
+      {
+        class: "panel",
+        hidden: true,
+        on: {
+          pointerdown: (event) => {
+            if (event.target === this.node) this.close();
+          },
+          keydown: (event) => this._key(event),
+        },
+      },
+      this.body,
+    );
   }
 
   get isOpen() {
@@ -22,9 +36,19 @@ export class Panel {
   }
 
   open(title, ...children) {
-    const closer = element("button", { type: "button", class: "plain closer", text: "×", title: "Close (Esc)", attributes: { "aria-label": "Close" }, on: { click: () => this.close() } });
+    const closer = element("button", {
+      type: "button",
+      class: "plain closer",
+      text: "×",
+      title: "Close (Esc)",
+      attributes: { "aria-label": "Close" },
+      on: { click: () => this.close() },
+    });
     this.body.setAttribute("aria-label", title);
-    this.body.replaceChildren(element("header", {}, element("strong", { text: title }), closer), ...children);
+    this.body.replaceChildren(
+      element("header", {}, element("strong", { text: title }), closer),
+      ...children,
+    );
     show(this.node, true);
     const { top, height } = this.node.getBoundingClientRect(); // the top of a tall widget may be scrolled out of view
     this.node.style.paddingTop = `${Math.max(LEAST_ABOVE, Math.min(IN_SIGHT - top, height - LEAST_HEIGHT))}px`;
@@ -53,10 +77,20 @@ export class Panel {
     return new Promise((resolve) => {
       let answer = null;
       this.onceClosed(() => resolve(answer));
-      const buttons = choices.map(({ value, label, primary, danger }) => element("button", {
-        type: "button", class: primary ? "primary" : danger ? "danger" : "", text: label, data: primary ? { first: "" } : {},
-        on: { click: () => { answer = value; this.close(); } },
-      }));
+      const buttons = choices.map(({ value, label, primary, danger }) =>
+        element("button", {
+          type: "button",
+          class: primary ? "primary" : danger ? "danger" : "",
+          text: label,
+          data: primary ? { first: "" } : {},
+          on: {
+            click: () => {
+              answer = value;
+              this.close();
+            },
+          },
+        }),
+      );
       this.open(title, element("p", { text }), element("div", { class: "choices" }, ...buttons));
     });
   }
@@ -70,7 +104,9 @@ export class Panel {
     } else if (event.key === "Enter" && event.repeat && event.target.closest("button, a")) {
       event.preventDefault(); // the key may have opened the panel
     } else if (event.key === "Tab") {
-      const stops = [...this.body.querySelectorAll("button, input, select, textarea, a, [tabindex='0']")].filter((node) => !node.disabled && node.tabIndex >= 0 && !node.closest("[hidden]"));
+      const stops = [
+        ...this.body.querySelectorAll("button, input, select, textarea, a, [tabindex='0']"),
+      ].filter((node) => !node.disabled && node.tabIndex >= 0 && !node.closest("[hidden]"));
       const edge = event.shiftKey ? stops[0] : stops.at(-1);
       if (stops.length && (event.target === edge || event.target === this.body)) {
         event.preventDefault();

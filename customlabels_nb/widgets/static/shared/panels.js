@@ -9,7 +9,9 @@ export function openHelp(panel) {
 
 // `help` has pairs of keys and descriptions.
 export function openKeys(panel, help) {
-  const rows = help.map(([keys, what]) => element("tr", {}, element("td", {}, keyHint(keys)), element("td", { text: what })));
+  const rows = help.map(([keys, what]) =>
+    element("tr", {}, element("td", {}, keyHint(keys)), element("td", { text: what })),
+  );
   panel.open("Keys", element("table", { class: "keys" }, ...rows));
 }
 
@@ -17,21 +19,35 @@ const CANCEL = { value: null, label: "Cancel" };
 
 // Ask what to do with the labels of `count` images (undefined if unknown): "keep", "remove" or null to cancel.
 export function askToSkip(panel, count) {
-  const [text, what] = count === 1 ? ["1 image is labelled", "label"] : [`${count ?? "Some"} images are labelled`, "labels"];
+  const [text, what] =
+    count === 1
+      ? ["1 image is labelled", "label"]
+      : [`${count ?? "Some"} images are labelled`, "labels"];
   return panel.ask("Skip images", `${text}. A skipped image has no labels, boxes or polygons.`, [
-    { value: "keep", label: `Keep ${what}`, primary: true }, { value: "remove", label: `Remove ${what} and skip`, danger: true }, CANCEL,
+    { value: "keep", label: `Keep ${what}`, primary: true },
+    { value: "remove", label: `Remove ${what} and skip`, danger: true },
+    CANCEL,
   ]);
 }
 
 export function askToSkipPage(panel, count) {
-  const skip = { value: "skip", label: `Skip ${count === 1 ? "1 unlabelled image" : `${count} unlabelled images`} on this page`, primary: true };
-  return panel.ask("Skip images", `No image is selected${count ? "" : ", and this page has no unlabelled images"}.`, count ? [skip, CANCEL] : [CANCEL]);
+  const skip = {
+    value: "skip",
+    label: `Skip ${count === 1 ? "1 unlabelled image" : `${count} unlabelled images`} on this page`,
+    primary: true,
+  };
+  return panel.ask(
+    "Skip images",
+    `No image is selected${count ? "" : ", and this page has no unlabelled images"}.`,
+    count ? [skip, CANCEL] : [CANCEL],
+  );
 }
 
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
 
-// Convert instructions to nodes, with links, and an image for each line such as `![caption](picture.jpg)`. The kernel reads
+// Convert instructions to nodes, with links, and an image for each line such as `![caption](picture.jpg)`. The kernel
+// reads
 // the image in a line of its instructions, never one by a name from the page. Without `request`, the name is shown.
 export function instructionNodes(text, request = null) {
   return text.split("\n").map((line, number) => {
@@ -40,7 +56,9 @@ export function instructionNodes(text, request = null) {
       if (!request) return element("p", {}, element("em", { text: picture[2] }));
       const image = element("img", { alt: picture[1] || picture[2], title: picture[1] });
       request("picture", { instructions: text, line: number }).then(
-        ([{ mime }, [bytes]]) => { image.src = dataUri(bytes, mime); },
+        ([{ mime }, [bytes]]) => {
+          image.src = dataUri(bytes, mime);
+        },
         (error) => image.replaceWith(element("em", { text: error.message })),
       );
       return element("p", {}, image);
@@ -48,7 +66,15 @@ export function instructionNodes(text, request = null) {
     const parts = [];
     let at = 0;
     for (const found of line.matchAll(LINK)) {
-      parts.push(line.slice(at, found.index), element("a", { text: found[0], href: found[0], target: "_blank", rel: "noopener noreferrer" }));
+      parts.push(
+        line.slice(at, found.index),
+        element("a", {
+          text: found[0],
+          href: found[0],
+          target: "_blank",
+          rel: "noopener noreferrer",
+        }),
+      );
       at = found.index + found[0].length;
     }
     return element("p", {}, ...parts, line.slice(at));
@@ -58,12 +84,24 @@ export function instructionNodes(text, request = null) {
 // `save(text)` → Promise. With `readOnly` the text cannot be edited.
 export function openInstructions(panel, text, { save, request, readOnly }) {
   const shown = element("div", { class: "instructions" });
-  const show_ = (value) => shown.replaceChildren(...(value.trim()
-    ? instructionNodes(value, request)
-    : [element("p", { class: "faint", text: "There are no labelling instructions yet." })]));
+  const show_ = (value) =>
+    shown.replaceChildren(
+      ...(value.trim()
+        ? instructionNodes(value, request)
+        : [element("p", { class: "faint", text: "There are no labelling instructions yet." })]),
+    );
   show_(text);
-  const field = element("textarea", { value: text, rows: 8, hidden: true, attributes: { "aria-label": "Instructions" } });
-  const faint = element("p", { class: "faint", hidden: true, text: "URLs become links. A line such as ![a ripe one](examples/ripe.jpg) shows an image." });
+  const field = element("textarea", {
+    value: text,
+    rows: 8,
+    hidden: true,
+    attributes: { "aria-label": "Instructions" },
+  });
+  const faint = element("p", {
+    class: "faint",
+    hidden: true,
+    text: "URLs become links. A line such as ![a ripe one](examples/ripe.jpg) shows an image.",
+  });
   const edit = element("button", { type: "button", text: "Edit", data: { first: "" } });
   const keep = element("button", { type: "button", class: "primary", text: "Save", hidden: true });
   const toggle = (editing) => {
@@ -81,5 +119,11 @@ export function openInstructions(panel, text, { save, request, readOnly }) {
       faint.textContent = `Not saved: ${error.message}`;
     }
   });
-  panel.open("Instructions", shown, field, faint, element("div", { class: "choices" }, ...(readOnly ? [] : [edit, keep])));
+  panel.open(
+    "Instructions",
+    shown,
+    field,
+    faint,
+    element("div", { class: "choices" }, ...(readOnly ? [] : [edit, keep])),
+  );
 }

@@ -18,13 +18,15 @@ export class PicturePages extends PageView {
   // Add a row to the shown counts, or subtract it with -1.
   count(row, by) {
     const { counts, statuses } = this.info;
-    for (const label of new Set([...row.labels, ...row.boxes])) counts[label] = (Object.hasOwn(counts, label) ? counts[label] : 0) + by;
+    for (const label of new Set([...row.labels, ...row.boxes]))
+      counts[label] = (Object.hasOwn(counts, label) ? counts[label] : 0) + by;
     statuses[row.status] = (statuses[row.status] ?? 0) + by;
   }
 
   conflictWords({ theirs, yours }, edit) {
     const said = (labels) => (labels.length ? labels.join(", ") : "no label");
-    if (edit?.op === "accept") return `it was “${said(yours)}”, and is “${said(theirs)}” now. Please check it again.`;
+    if (edit?.op === "accept")
+      return `it was “${said(yours)}”, and is “${said(theirs)}” now. Please check it again.`;
     return `theirs is “${said(theirs)}”, yours is “${said(yours)}”. Their version was kept.`;
   }
 
@@ -40,8 +42,10 @@ export class PicturePages extends PageView {
     this.preview.rememberUse(event.target.closest(".tile"));
     this.focus = place;
     if (this.single) this.selection.clear();
-    else if (event.shiftKey) this.selection.extendTo(place, { added: event.ctrlKey || event.metaKey });
-    else if (this.clustered || event.ctrlKey || event.metaKey || event.target.closest(".tick")) this.selection.toggle(place);
+    else if (event.shiftKey)
+      this.selection.extendTo(place, { added: event.ctrlKey || event.metaKey });
+    else if (this.clustered || event.ctrlKey || event.metaKey || event.target.closest(".tick"))
+      this.selection.toggle(place);
     else if (this.selection.size === 1 && this.selection.has(place)) this.selection.clear();
     else this.selection.only(place);
     this.root.focus({ preventScroll: true });
@@ -49,7 +53,8 @@ export class PicturePages extends PageView {
   }
 
   _key(event) {
-    if (!this.info || event.defaultPrevented || event.target.closest("input, select, textarea")) return;
+    if (!this.info || event.defaultPrevented || event.target.closest("input, select, textarea"))
+      return;
     if (event.target.closest("button, a") && (event.key === "Enter" || event.key === " ")) return;
     const command = this.commandOf(event);
     if (!command) return;
@@ -61,8 +66,13 @@ export class PicturePages extends PageView {
   // Keys pressed while a page is loading or an edit is undone apply to the result. If that fails, they are
   // dropped. Pages of the same list can be turned faster than they load.
   _do(command) {
-    const isAtOnce = command.do === "escape" || (["page", "jump"].includes(command.do) && this.turned === this.paging);
-    if (this.turned && !isAtOnce) this.turned.then((arrived) => { if (arrived && !this.closed) this._do(command); });
+    const isAtOnce =
+      command.do === "escape" ||
+      (["page", "jump"].includes(command.do) && this.turned === this.paging);
+    if (this.turned && !isAtOnce)
+      this.turned.then((arrived) => {
+        if (arrived && !this.closed) this._do(command);
+      });
     else this.actions(command)[command.do]?.();
   }
 
@@ -128,7 +138,8 @@ export class PicturePages extends PageView {
   _selectAll() {
     const { start, count, total } = this.listing;
     if (this.single || !total) return;
-    if (this.selection.covers(start, count) && total > count && !this.selection.everything) this.selection.selectAll(total);
+    if (this.selection.covers(start, count) && total > count && !this.selection.everything)
+      this.selection.selectAll(total);
     else {
       this.selection.clear();
       this.selection.addRange(start, count);
@@ -139,7 +150,9 @@ export class PicturePages extends PageView {
   _selectNames(names) {
     const wanted = new Set(names);
     this.selection.clear();
-    this.listing.names.forEach((name, place) => { if (wanted.has(name)) this.selection.places.add(place); });
+    this.listing.names.forEach((name, place) => {
+      if (wanted.has(name)) this.selection.places.add(place);
+    });
     this._mark();
   }
 
@@ -188,7 +201,14 @@ export class PicturePages extends PageView {
   async openAnnotator(name) {
     try {
       await this.request("fix", { image: name });
-      setTimeout(() => this.root.closest(".widget-vbox")?.querySelector(".clnb-annotator")?.scrollIntoView({ block: "nearest" }), 300);
+      setTimeout(
+        () =>
+          this.root
+            .closest(".widget-vbox")
+            ?.querySelector(".clnb-annotator")
+            ?.scrollIntoView({ block: "nearest" }),
+        300,
+      );
     } catch (error) {
       this.notices.say("fix", error.message, { kind: "error" });
     }

@@ -11,7 +11,8 @@ export class Pictures {
 
   get(name) {
     const uri = this.uris.get(name);
-    if (uri !== undefined) { // evict the least recently used
+    if (uri !== undefined) {
+      // evict the least recently used
       this.uris.delete(name);
       this.uris.set(name, uri);
     }
@@ -45,12 +46,14 @@ export class Pictures {
 
   // Decode the images of the next page in advance.
   decodeAhead(names) {
-    this.ahead = names.filter((name) => this.uris.has(name)).map((name) => {
-      const picture = new Image();
-      picture.src = this.uris.get(name);
-      picture.decode().catch(() => {}); // its tile shows the error
-      return picture;
-    });
+    this.ahead = names
+      .filter((name) => this.uris.has(name))
+      .map((name) => {
+        const picture = new Image();
+        picture.src = this.uris.get(name);
+        picture.decode().catch(() => {}); // its tile shows the error
+        return picture;
+      });
   }
 
   forget() {

@@ -15,16 +15,36 @@ const ON_HOVER = "preview on hover";
 // Return the box { left, top, width, height } of a preview beside its tile and inside `bounds`, or null if there is no
 // space. `full` has the image's width and height, `around` the pixels around the image. `anywhere` may cover the tile.
 export function besideTile(tile, bounds, full, around, { anywhere = false } = {}) {
-  const spaces = { right: bounds.right - tile.right - 2 * PREVIEW_GAP, left: tile.left - bounds.left - 2 * PREVIEW_GAP };
+  const spaces = {
+    right: bounds.right - tile.right - 2 * PREVIEW_GAP,
+    left: tile.left - bounds.left - 2 * PREVIEW_GAP,
+  };
   const side = spaces.right >= Math.min(spaces.left, LARGEST_PREVIEW) ? "right" : "left";
   const isBeside = spaces[side] >= NARROWEST_PREVIEW || !anywhere;
-  const wide = Math.min(LARGEST_PREVIEW, isBeside ? spaces[side] : bounds.right - bounds.left - 2 * PREVIEW_GAP) - around.x;
+  const wide =
+    Math.min(
+      LARGEST_PREVIEW,
+      isBeside ? spaces[side] : bounds.right - bounds.left - 2 * PREVIEW_GAP,
+    ) - around.x;
   const high = Math.min(LARGEST_PREVIEW, bounds.bottom - bounds.top - 2 * PREVIEW_GAP - around.y);
   if (wide < NARROWEST_PREVIEW - around.x || high < NARROWEST_PREVIEW / 3) return null;
   const scale = Math.min(wide / full.width, high / full.height);
-  const width = Math.max(NARROWEST_PREVIEW, scale * full.width + around.x), height = scale * full.height + around.y;
-  const left = !isBeside ? (bounds.left + bounds.right - width) / 2 : side === "right" ? tile.right + PREVIEW_GAP : tile.left - PREVIEW_GAP - width;
-  return { left, top: Math.max(bounds.top + PREVIEW_GAP, Math.min(tile.top, bounds.bottom - PREVIEW_GAP - height)), width, height };
+  const width = Math.max(NARROWEST_PREVIEW, scale * full.width + around.x),
+    height = scale * full.height + around.y;
+  const left = !isBeside
+    ? (bounds.left + bounds.right - width) / 2
+    : side === "right"
+      ? tile.right + PREVIEW_GAP
+      : tile.left - PREVIEW_GAP - width;
+  return {
+    left,
+    top: Math.max(
+      bounds.top + PREVIEW_GAP,
+      Math.min(tile.top, bounds.bottom - PREVIEW_GAP - height),
+    ),
+    width,
+    height,
+  };
 }
 
 // Return the part of an element's box that is not scrolled out of sight.
@@ -48,7 +68,12 @@ export class Preview {
     this.words = element("div", { class: "words" });
     const view = element("div", { class: "view" }, this.picture);
     this.overlay = new ShapeOverlay(view, this.picture);
-    this.node = element("div", { class: "preview", hidden: true, attributes: { "aria-hidden": "true" } }, view, this.words);
+    this.node = element(
+      "div",
+      { class: "preview", hidden: true, attributes: { "aria-hidden": "true" } },
+      view,
+      this.words,
+    );
     this.row = null;
   }
 
@@ -105,7 +130,8 @@ export class Preview {
     this.row = row;
     if (!this.full) return;
     this.words.replaceChildren(
-      element("strong", {}, element("bdi", { text: row.short })), ` ${this.full.width} × ${this.full.height}`,
+      element("strong", {}, element("bdi", { text: row.short })),
+      ` ${this.full.width} × ${this.full.height}`,
       element("div", { class: "line" }, ...chipsOf(row, this.labels())),
     );
     this.overlay.show(shapesOfRow(row, this.labels()), row.size);
@@ -115,13 +141,21 @@ export class Preview {
     const bounds = visiblePart(this.within());
     const origin = this.node.offsetParent.getBoundingClientRect();
     let box = { width: NARROWEST_PREVIEW };
-    for (let pass = 0; pass < 2; pass += 1) { // the height of the text depends on the width, and the width on the height
+    for (let pass = 0; pass < 2; pass += 1) {
+      // the height of the text depends on the width, and the width on the height
       this.node.style.width = `${box.width}px`;
       const around = { x: 2 * PREVIEW_EDGE, y: 2 * PREVIEW_EDGE + this.words.offsetHeight };
-      box = besideTile(tile.getBoundingClientRect(), bounds, full, around, { anywhere: this.pinned });
+      box = besideTile(tile.getBoundingClientRect(), bounds, full, around, {
+        anywhere: this.pinned,
+      });
       if (!box) return this.close();
     }
-    const at = { left: box.left - origin.left, top: box.top - origin.top, width: box.width, height: box.height };
+    const at = {
+      left: box.left - origin.left,
+      top: box.top - origin.top,
+      width: box.width,
+      height: box.height,
+    };
     for (const [name, value] of Object.entries(at)) this.node.style.setProperty(name, `${value}px`);
     return undefined;
   }

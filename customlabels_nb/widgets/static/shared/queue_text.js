@@ -7,6 +7,9 @@ const ANSWERED = {
 };
 
 export function emptyQueueText(queue, assist) {
-  if (assist?.trained) return ANSWERED[queue] ?? "All images of this queue are labelled or skipped.";
-  return assist?.on ? "Assist looks at all images first. This queue appears here as soon as it is ready." : "Assist has not trained yet. project.assist.start() turns it on.";
+  if (assist?.trained)
+    return ANSWERED[queue] ?? "All images of this queue are labelled or skipped.";
+  return assist?.on
+    ? "Assist looks at all images first. This queue appears here as soon as it is ready."
+    : "Assist has not trained yet. project.assist.start() turns it on.";
 }

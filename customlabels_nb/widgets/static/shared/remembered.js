@@ -1,4 +1,5 @@
-// Choices of the user, kept by this browser. Where that is not possible (sandboxed frames), they last as long as the page.
+// Choices of the user, kept by this browser. Where that is not possible (sandboxed frames), they last as long as the
+// page.
 
 const PREFIX = "customlabels_nb ";
 const inThisPage = new Map();

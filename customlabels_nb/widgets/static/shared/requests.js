@@ -24,7 +24,8 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   const onMessage = (message, buffers) => {
     const request = settle(message?.answer);
     if (!request) return;
-    if (message.error) request.reject(Object.assign(new Error(message.error), { refused: !message.again }));
+    if (message.error)
+      request.reject(Object.assign(new Error(message.error), { refused: !message.again }));
     else request.resolve([message.content, buffers ?? []]);
   };
   receiveAlways(model);
@@ -38,7 +39,8 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
       open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
       try {
         model.send({ id, kind, content }, undefined, buffers);
-      } catch { // the comm was closed: the kernel was restarted or shut down
+      } catch {
+        // the comm was closed: the kernel was restarted or shut down
         settle(id);
         reject(new KernelGone());
       }
@@ -53,7 +55,8 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   return request;
 }
 
-// Receive messages however long the page took to load the module: after 2 s, anywidget shows the widget nevertheless, but
+// Receive messages however long the page took to load the module: after 2 s, anywidget shows the widget nevertheless,
+// but
 // rejects all messages of the kernel for good. `model` is only a proxy, and its events bring the model with the comm.
 function receiveAlways(model) {
   const onChange = (owner) => {
@@ -66,7 +69,8 @@ function receiveAlways(model) {
   model.set("_received", undefined); // the state of widgets can be saved in a notebook
 }
 
-const GREETINGS = [0, 2_000, 6_000, 14_000]; // milliseconds; a comm's first message may be delayed until the cell has finished, or be lost
+// milliseconds; a comm's first message may be delayed until the cell has finished, or be lost
+const GREETINGS = [0, 2_000, 6_000, 14_000];
 const GREETING_PATIENCE = 30_000;
 
 // Send the first request of a page, "hello", and retry until there is a response. The first response counts.
@@ -75,7 +79,10 @@ export function greet(request, content = {}) {
     let open = GREETINGS.length;
     const ask = async (after) => {
       try {
-        settle(resolve, await request("hello", content, [], { patience: GREETING_PATIENCE - after }));
+        settle(
+          resolve,
+          await request("hello", content, [], { patience: GREETING_PATIENCE - after }),
+        );
       } catch (error) {
         open -= 1;
         if (!(error instanceof KernelGone) || request.closed || !open) settle(reject, error);

@@ -33,7 +33,8 @@ export function edited(row, edit, { alone = false } = {}) {
   if (op === "unlabel" || op === "clear") {
     const labels = op === "clear" ? [] : row.labels.filter((own) => own !== label);
     const bare = !labels.length && !row.boxes.length;
-    if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length) return { ...row, prelabels: [], predicted: null }; // rejected
+    if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length)
+      return { ...row, prelabels: [], predicted: null }; // rejected
     if (labels.length === row.labels.length && (!bare || row.status === "unlabelled")) return row;
     return { ...row, labels, status: bare ? "unlabelled" : row.status };
   }
@@ -41,7 +42,8 @@ export function edited(row, edit, { alone = false } = {}) {
     if (edit.remove_labels) return { ...row, labels: [], boxes: [], status: edit.status };
     return edit.status === "skipped" && isAnnotated(row) ? row : { ...row, status: edit.status };
   }
-  if (op === "submit") return row.status === "unlabelled" && !isAnnotated(row) ? { ...row, status: "skipped" } : row;
+  if (op === "submit")
+    return row.status === "unlabelled" && !isAnnotated(row) ? { ...row, status: "skipped" } : row;
   if (op === "accept") {
     const labels = offeredLabels(row);
     return labels.length ? { ...row, labels, status: "labelled" } : row;
@@ -53,6 +55,13 @@ export function edited(row, edit, { alone = false } = {}) {
 export function findLabels(labels, text) {
   const wanted = text.trim().toLocaleLowerCase();
   const fits = labels.filter(({ label }) => label.toLocaleLowerCase().includes(wanted));
-  const rank = ({ label }) => (label === text.trim() ? 0 : label.toLocaleLowerCase() === wanted ? 1 : label.toLocaleLowerCase().startsWith(wanted) ? 2 : 3);
+  const rank = ({ label }) =>
+    label === text.trim()
+      ? 0
+      : label.toLocaleLowerCase() === wanted
+        ? 1
+        : label.toLocaleLowerCase().startsWith(wanted)
+          ? 2
+          : 3;
   return fits.sort((a, b) => rank(a) - rank(b));
 }

@@ -38,7 +38,8 @@ export class Selection {
     const anchor = this.anchor ?? place;
     if (!added) this.places.clear();
     this.everything = false;
-    for (let at = Math.min(anchor, place); at <= Math.max(anchor, place); at += 1) this.places.add(at);
+    for (let at = Math.min(anchor, place); at <= Math.max(anchor, place); at += 1)
+      this.places.add(at);
     this.anchor = anchor;
   }
 

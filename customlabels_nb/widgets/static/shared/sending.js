@@ -25,7 +25,11 @@ export class Sending {
     const again = this.pending.length;
     this.stopListening = this.queue.listen((event) => this._told(event));
     this.disconnect = this.queue.connect(this.own);
-    if (again) screen.notices.say("again", `${this._count(again, "was", "were")} not saved before. Trying again.`);
+    if (again)
+      screen.notices.say(
+        "again",
+        `${this._count(again, "was", "were")} not saved before. Trying again.`,
+      );
     this.tellState();
   }
 
@@ -59,8 +63,14 @@ export class Sending {
     this.own.failure = reason;
     this.tellState();
     const { length } = this.pending;
-    const words = length ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.` : "Everything is saved.";
-    this.screen.notices.say("gone", `${reason.message} ${words} If the kernel was restarted, run the cell again.`, { kind: length ? "error" : "info" });
+    const words = length
+      ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.`
+      : "Everything is saved.";
+    this.screen.notices.say(
+      "gone",
+      `${reason.message} ${words} If the kernel was restarted, run the cell again.`,
+      { kind: length ? "error" : "info" },
+    );
   }
 
   _count(count, one, many) {

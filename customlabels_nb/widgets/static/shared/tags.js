@@ -1,4 +1,5 @@
-// Tags with the names of boxes, placed so that they overlap neither each other nor, if possible, the boxes. All sizes are in
+// Tags with the names of boxes, placed so that they overlap neither each other nor, if possible, the boxes. All sizes
+// are in
 // screen pixels.
 
 import { svgElement } from "./charts.js";
@@ -60,16 +61,27 @@ function freePlace(boxes, index, width, size, taken, most) {
   if (width > size.width) return null;
   const { left, top, right, bottom } = boxes[index];
   const spots = [
-    [left, top - TAG_HEIGHT], [left, top], [right - width, top - TAG_HEIGHT], [left, bottom], [right - width, bottom], [right - width, top],
-    [left, bottom - TAG_HEIGHT], [right - width, bottom - TAG_HEIGHT], [right, top], [left - width, top],
+    [left, top - TAG_HEIGHT],
+    [left, top],
+    [right - width, top - TAG_HEIGHT],
+    [left, bottom],
+    [right - width, bottom],
+    [right - width, top],
+    [left, bottom - TAG_HEIGHT],
+    [right - width, bottom - TAG_HEIGHT],
+    [right, top],
+    [left - width, top],
   ];
   let best = null;
   spots.forEach(([x, y], order) => {
     const at = Math.min(Math.max(x, 0), size.width - width);
     const spot = { left: at, top: y, right: at + width, bottom: y + TAG_HEIGHT };
-    if (spot.top < 0 || spot.bottom > size.height || taken.some((other) => shared(spot, other))) return;
+    if (spot.top < 0 || spot.bottom > size.height || taken.some((other) => shared(spot, other)))
+      return;
     let cost = NEXT_PLACE * order;
-    boxes.forEach((box, other) => { cost += (other === index ? OWN_BOX : OTHER_BOX) * (shared(spot, box) / areaOfTag(box)); });
+    boxes.forEach((box, other) => {
+      cost += (other === index ? OWN_BOX : OTHER_BOX) * (shared(spot, box) / areaOfTag(box));
+    });
     if (cost < (best?.cost ?? most)) best = { ...spot, cost };
   });
   return best;
@@ -87,11 +99,22 @@ const tagWidths = new Map();
 export function tagWidth(text) {
   tagPen ??= document.createElement("canvas").getContext("2d");
   tagPen.font = TAG_FONT;
-  if (!tagWidths.has(text)) tagWidths.set(text, Math.ceil(tagPen.measureText(text).width) + 2 * TAG_PADDING);
+  if (!tagWidths.has(text))
+    tagWidths.set(text, Math.ceil(tagPen.measureText(text).width) + 2 * TAG_PADDING);
   return tagWidths.get(text);
 }
 
 export function tagNode(color, text, { left, top, width }, name = "tag") {
-  const words = svgElement("text", { x: left + TAG_PADDING, y: top + TAG_HEIGHT / 2 + 4, fill: inkOn(color), text });
-  return svgElement("g", { class: name }, svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: color }), words);
+  const words = svgElement("text", {
+    x: left + TAG_PADDING,
+    y: top + TAG_HEIGHT / 2 + 4,
+    fill: inkOn(color),
+    text,
+  });
+  return svgElement(
+    "g",
+    { class: name },
+    svgElement("rect", { x: left, y: top, width, height: TAG_HEIGHT, rx: 2, fill: color }),
+    words,
+  );
 }

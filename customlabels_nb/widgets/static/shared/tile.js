@@ -4,19 +4,33 @@ import { chipsOf, described } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 
-const STATUS_WORDS = { unlabelled: "no label", skipped: "skipped", needs_review: "needs review", labelled: "nothing here" };
+const STATUS_WORDS = {
+  unlabelled: "no label",
+  skipped: "skipped",
+  needs_review: "needs review",
+  labelled: "nothing here",
+};
 
 export class Tile {
   constructor({ id, onAccept }) {
     this.onAccept = onAccept;
     this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
     this.excuse = element("span", { class: "excuse", hidden: true });
-    this.tick = element("span", { class: "tick", text: "✓", attributes: { "aria-hidden": "true" } });
+    this.tick = element("span", {
+      class: "tick",
+      text: "✓",
+      attributes: { "aria-hidden": "true" },
+    });
     this.caption = element("div", { class: "caption" });
     this.bare = null; // text of a caption with only a name
     const frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
     this.overlay = new ShapeOverlay(frame, this.picture);
-    this.node = element("div", { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } }, frame, this.caption);
+    this.node = element(
+      "div",
+      { class: "tile", id, attributes: { role: "option", "aria-selected": "false" } },
+      frame,
+      this.caption,
+    );
     this.row = null;
     this.uri = null;
   }
@@ -52,8 +66,14 @@ export class Tile {
     this.node.title = row.name;
     this.node.setAttribute("aria-label", described(row));
     this.node.classList.toggle("skipped", row.status === "skipped");
-    const isBare = row.status === "unlabelled" && !row.labels.length && !row.boxes.length && !row.predicted && !row.findings.length;
-    if (isBare && this.bare) { // typical for unlabelled pages: only the text differs
+    const isBare =
+      row.status === "unlabelled" &&
+      !row.labels.length &&
+      !row.boxes.length &&
+      !row.predicted &&
+      !row.findings.length;
+    if (isBare && this.bare) {
+      // typical for unlabelled pages: only the text differs
       this.bare.data = row.short;
       return;
     }
@@ -63,11 +83,27 @@ export class Tile {
     });
     const rest = chips.splice(this.room);
     const word = chips.length && row.status !== "needs_review" ? null : STATUS_WORDS[row.status];
-    const line = [...chips, ...(word ? [element("span", { class: `status ${row.status}`, text: word })] : [])];
+    const line = [
+      ...chips,
+      ...(word ? [element("span", { class: `status ${row.status}`, text: word })] : []),
+    ];
     for (const [code, message] of row.findings) {
-      line.push(element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
+      line.push(
+        element("span", {
+          class: "finding",
+          text: code.replace(/^(ERROR|WARNING)_/, ""),
+          title: `${code}: ${message}`,
+        }),
+      );
     }
-    if (rest.length) line.push(element("span", { class: "count", text: `+${rest.length}`, title: rest.map((node) => node.title).join(", ") }));
+    if (rest.length)
+      line.push(
+        element("span", {
+          class: "count",
+          text: `+${rest.length}`,
+          title: rest.map((node) => node.title).join(", "),
+        }),
+      );
     const name = element("span", { class: "name" }, element("bdi", { text: row.short }));
     this.caption.replaceChildren(name, element("div", { class: "line" }, ...line));
     this.bare = isBare ? name.firstChild.firstChild : null;

@@ -7,9 +7,23 @@ const SHOWN_FOR = 5_000;
 export class Toast {
   constructor(undo) {
     this.words = element("span", {});
-    this.undo = element("button", { type: "button", text: "Undo ", on: { click: () => { this.close(); undo(); } } }, keyHint("Ctrl Z"));
+    this.undo = element(
+      "button",
+      {
+        type: "button",
+        text: "Undo ",
+        on: {
+          click: () => {
+            this.close();
+            undo();
+          },
+        },
+      },
+      keyHint("Ctrl Z"),
+    );
     this.box = element("div", { class: "toast", hidden: true }, this.words, this.undo);
-    this.node = element("div", { class: "toast-place", attributes: { role: "status" } }, this.box); // above the element that follows
+    // above the element that follows
+    this.node = element("div", { class: "toast-place", attributes: { role: "status" } }, this.box);
   }
 
   say(text, { canUndo = true } = {}) {
@@ -32,7 +46,10 @@ export function editText({ op, label, status }, count, { isJob = false } = {}) {
   const images = count.toLocaleString("en");
   if (op === "label") return `${images} → \u2068${label}\u2069`;
   if (op === "unlabel") return `${images} without \u2068${label}\u2069`;
-  if (op === "clear") return isJob ? `${images} ${count === 1 ? "answer" : "answers"} withdrawn` : `${images} without labels`;
+  if (op === "clear")
+    return isJob
+      ? `${images} ${count === 1 ? "answer" : "answers"} withdrawn`
+      : `${images} without labels`;
   if (op === "status" && status === "labelled") return `${images}: nothing here`;
   if (op === "status") return `${images} ${status.replace("_", " ")}`;
   return op === "accept" ? `${images} accepted` : null;

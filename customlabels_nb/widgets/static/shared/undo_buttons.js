@@ -4,9 +4,19 @@ import { element } from "./dom.js";
 
 // `on` has leave() and takeBack(kind), called with "undo" or "redo".
 export function undoButtons(on) {
-  const button = (text, kind, keys) => element("button", {
-    type: "button", class: kind, text, title: `${kind} (${keys})`, attributes: { "aria-label": kind },
-    on: { click: () => { on.leave(); on.takeBack(kind); } },
-  });
+  const button = (text, kind, keys) =>
+    element("button", {
+      type: "button",
+      class: kind,
+      text,
+      title: `${kind} (${keys})`,
+      attributes: { "aria-label": kind },
+      on: {
+        click: () => {
+          on.leave();
+          on.takeBack(kind);
+        },
+      },
+    });
   return [button("↶", "undo", "Ctrl Z"), button("↷", "redo", "Ctrl Shift Z")];
 }

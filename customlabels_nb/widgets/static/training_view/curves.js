@@ -24,7 +24,8 @@ export function extent(figures) {
       if (value > high) high = value;
     }
   }
-  const areShares = high > 0 && high <= 1 && low >= 0 && figures.every(({ kind }) => kind === "figure");
+  const areShares =
+    high > 0 && high <= 1 && low >= 0 && figures.every(({ kind }) => kind === "figure");
   return [low, areShares ? 1 : high];
 }
 
@@ -33,7 +34,10 @@ export function curvePath(points, x, y) {
   const parts = [];
   let isOpen = false;
   points.forEach(([step, , value], index) => {
-    if (value === null) { isOpen = false; return; }
+    if (value === null) {
+      isOpen = false;
+      return;
+    }
     const place = `${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
     const isAlone = !isOpen && (index + 1 === points.length || points[index + 1][2] === null);
     parts.push(isOpen ? `L${place}` : isAlone ? `M${place}h0` : `M${place}`);
@@ -44,7 +48,9 @@ export function curvePath(points, x, y) {
 
 // Return all steps at which any curve has a value, ascending.
 export function stepsOf(figures) {
-  return [...new Set(figures.flatMap(({ points }) => points.map(([step]) => step)))].sort((a, b) => a - b);
+  return [...new Set(figures.flatMap(({ points }) => points.map(([step]) => step)))].sort(
+    (a, b) => a - b,
+  );
 }
 
 // Return the index of the number closest to `wanted` in ascending numbers, or -1.
@@ -70,6 +76,13 @@ export function pointAt(points, step) {
 // Return the index that a key leads to among `count` steps, or null. `at` is null before the first key.
 export function cursorAfter(key, at, count) {
   const from = at ?? count - 1;
-  const target = { ArrowRight: from + 1, ArrowLeft: from - 1, PageUp: from + 10, PageDown: from - 10, Home: 0, End: count - 1 }[key];
+  const target = {
+    ArrowRight: from + 1,
+    ArrowLeft: from - 1,
+    PageUp: from + 10,
+    PageDown: from - 10,
+    Home: 0,
+    End: count - 1,
+  }[key];
   return target === undefined || !count ? null : Math.max(0, Math.min(count - 1, target));
 }

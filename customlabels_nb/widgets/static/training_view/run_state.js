@@ -2,7 +2,15 @@
 
 export class RunState {
   constructor() {
-    this.short = { title: "", status: "running", words: "", seconds: 0, left: null, phase: null, over: [] };
+    this.short = {
+      title: "",
+      status: "running",
+      words: "",
+      seconds: 0,
+      left: null,
+      phase: null,
+      over: [],
+    };
     this.figures = new Map();
     this.messages = [];
     this.told = 0; // total number of messages, including dropped ones
@@ -15,7 +23,11 @@ export class RunState {
     let isWhole = true;
     for (const figure of figures) isWhole = this._takeFigure(figure) && isWhole;
     if (messages) isWhole = this._takeMessages(messages) && isWhole;
-    if (samples) this.samples = { ...samples, pictures: samples.pictures.map((own, index) => ({ ...own, data: buffers[index] })) };
+    if (samples)
+      this.samples = {
+        ...samples,
+        pictures: samples.pictures.map((own, index) => ({ ...own, data: buffers[index] })),
+      };
     return isWhole;
   }
 
@@ -41,7 +53,9 @@ export class RunState {
 
   // Return metrics of one kind, in the order of their first values.
   of(kind) {
-    return [...this.figures.values()].filter((figure) => figure.kind === kind && figure.points.length);
+    return [...this.figures.values()].filter(
+      (figure) => figure.kind === kind && figure.points.length,
+    );
   }
 
   // Number of steps of the run, if the current phase counts in steps.

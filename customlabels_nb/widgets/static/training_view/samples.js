@@ -10,7 +10,18 @@ export class Samples {
     this.when = element("span", { class: "place faint" });
     this.row = element("div", { class: "sample-row" });
     this.of = element("h3");
-    this.node = element("section", { class: "samples", hidden: true }, element("div", { class: "title" }, this.of, element("span", { class: "faint", text: "solid: ground truth · dashed: prediction" }), this.when), this.row);
+    this.node = element(
+      "section",
+      { class: "samples", hidden: true },
+      element(
+        "div",
+        { class: "title" },
+        this.of,
+        element("span", { class: "faint", text: "solid: ground truth · dashed: prediction" }),
+        this.when,
+      ),
+      this.row,
+    );
     this.shown = null;
   }
 
@@ -28,14 +39,30 @@ export class Samples {
 function card({ image, size, data, true: given, predicted }) {
   const [width, height] = size;
   const picture = element("img", { alt: "", draggable: false, src: data ? dataUri(data) : "" });
-  const marks = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...given.flatMap((mark) => outline(mark, "true")), ...predicted.flatMap((mark) => outline(mark, "predicted")));
+  const marks = svgElement(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    ...given.flatMap((mark) => outline(mark, "true")),
+    ...predicted.flatMap((mark) => outline(mark, "predicted")),
+  );
   const frame = element("div", { class: "frame" }, picture, marks);
   const chips = [...chipsFor(given, false), ...chipsFor(predicted, true)];
   const verdict = verdictOf(given, predicted);
-  const words = `${shortName(image)}: ${said(given)}, predicted: ${said(predicted)}${verdict === "wrong" ? " (wrong)" : ""}`;
+  const words =
+    `${shortName(image)}: ${said(given)}, predicted: ` +
+    `${said(predicted)}${verdict === "wrong" ? " (wrong)" : ""}`;
   return element(
-    "figure", { class: `sample ${verdict}`, title: image, attributes: { role: "img", "aria-label": words } },
-    frame, element("figcaption", {}, ...chips, verdict ? element("span", { class: "verdict", text: verdict === "wrong" ? "✗ wrong" : "✓" }) : null),
+    "figure",
+    { class: `sample ${verdict}`, title: image, attributes: { role: "img", "aria-label": words } },
+    frame,
+    element(
+      "figcaption",
+      {},
+      ...chips,
+      verdict
+        ? element("span", { class: "verdict", text: verdict === "wrong" ? "✗ wrong" : "✓" })
+        : null,
+    ),
   );
 }
 
@@ -44,7 +71,14 @@ function outline({ box, color }, kind) {
   if (!box) return [];
   const [x, y, width, height] = box;
   return ["case ", ""].map((part) => {
-    const rect = svgElement("rect", { class: `${part}${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
+    const rect = svgElement("rect", {
+      class: `${part}${kind}`,
+      x,
+      y,
+      width,
+      height,
+      "vector-effect": "non-scaling-stroke",
+    });
     rect.style.setProperty("--label-color", color);
     return rect;
   });
@@ -53,14 +87,29 @@ function outline({ box, color }, kind) {
 // Create one chip per label, with the number of boxes and the highest confidence.
 function chipsFor(marks, isPredicted) {
   const labels = labelsOf(marks);
-  const chips = [...labels.values()].slice(0, MOST_CHIPS).map(({ label, color, count, confidence }) => element(
-    "span", { class: `chip ${isPredicted ? "said" : ""}`, style: { "--label-color": color }, title: label },
-    element("i", { class: "dot" }), element("bdi", { text: label }),
-    count > 1 ? element("span", { class: "number", text: `×${count}` }) : null,
-    confidence === null ? null : element("span", { class: "number", text: confidence.toFixed(2) }),
-  ));
-  if (labels.size > MOST_CHIPS) chips.push(element("span", { class: "faint", text: `and ${labels.size - MOST_CHIPS} more` }));
-  return chips.length ? chips : [element("span", { class: "faint", text: isPredicted ? "no predictions" : "nothing here" })];
+  const chips = [...labels.values()]
+    .slice(0, MOST_CHIPS)
+    .map(({ label, color, count, confidence }) =>
+      element(
+        "span",
+        {
+          class: `chip ${isPredicted ? "said" : ""}`,
+          style: { "--label-color": color },
+          title: label,
+        },
+        element("i", { class: "dot" }),
+        element("bdi", { text: label }),
+        count > 1 ? element("span", { class: "number", text: `×${count}` }) : null,
+        confidence === null
+          ? null
+          : element("span", { class: "number", text: confidence.toFixed(2) }),
+      ),
+    );
+  if (labels.size > MOST_CHIPS)
+    chips.push(element("span", { class: "faint", text: `and ${labels.size - MOST_CHIPS} more` }));
+  return chips.length
+    ? chips
+    : [element("span", { class: "faint", text: isPredicted ? "no predictions" : "nothing here" })];
 }
 
 export function labelsOf(marks) {
@@ -78,11 +127,17 @@ export function labelsOf(marks) {
 export function verdictOf(given, predicted) {
   if (!given.length || [...given, ...predicted].some(({ box }) => box)) return "";
   const [wanted, found] = [labelsOf(given), labelsOf(predicted)];
-  return wanted.size === found.size && [...wanted.keys()].every((label) => found.has(label)) ? "right" : "wrong";
+  return wanted.size === found.size && [...wanted.keys()].every((label) => found.has(label))
+    ? "right"
+    : "wrong";
 }
 
 function said(marks) {
-  const parts = [...labelsOf(marks).values()].map(({ label, count, confidence }) => [label, count > 1 ? `${count} times` : "", confidence === null ? "" : confidence.toFixed(2)].filter(Boolean).join(" "));
+  const parts = [...labelsOf(marks).values()].map(({ label, count, confidence }) =>
+    [label, count > 1 ? `${count} times` : "", confidence === null ? "" : confidence.toFixed(2)]
+      .filter(Boolean)
+      .join(" "),
+  );
   return parts.join(", ") || "nothing";
 }
 

@@ -1,8 +1,18 @@
 // Format times, amounts and metrics of the training view.
 
 const CAPTIONS = {
-  ap50: "AP50", ap: "AP", f1: "F1", map: "mAP", loss: "loss", accuracy: "accuracy", learning_rate: "learning rate", lr: "learning rate",
-  loss_classifier: "labels", loss_box_reg: "boxes", loss_objectness: "objectness", loss_rpn_box_reg: "proposals",
+  ap50: "AP50",
+  ap: "AP",
+  f1: "F1",
+  map: "mAP",
+  loss: "loss",
+  accuracy: "accuracy",
+  learning_rate: "learning rate",
+  lr: "learning rate",
+  loss_classifier: "labels",
+  loss_box_reg: "boxes",
+  loss_objectness: "objectness",
+  loss_rpn_box_reg: "proposals",
 };
 
 // Return the display name of a metric.
@@ -39,12 +49,20 @@ export function figureText(value) {
 
 export function amountText({ done, total, unit }) {
   const numeral = (number) => number.toLocaleString("en");
-  return total === null || total === undefined ? `${numeral(done)} ${unit}` : `${numeral(done)} of ${numeral(total)} ${unit}`;
+  return total === null || total === undefined
+    ? `${numeral(done)} ${unit}`
+    : `${numeral(done)} of ${numeral(total)} ${unit}`;
 }
 
 // Describe a finished phase: "training 300 steps in 5 s", or "60 images" for a phase "images".
 export function phaseText({ name, done, unit, seconds }) {
-  return [name === unit ? "" : name, `${done.toLocaleString("en")} ${unit}`, seconds >= 1 ? `in ${durationText(seconds)}` : ""].filter(Boolean).join(" ");
+  return [
+    name === unit ? "" : name,
+    `${done.toLocaleString("en")} ${unit}`,
+    seconds >= 1 ? `in ${durationText(seconds)}` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 export function leftText(seconds) {

@@ -15,20 +15,51 @@ export class VerifyTile extends Tile {
 
   _showRow(row, labels) {
     const verdict = verdictOf(row);
-    const marks = isStated(row) ? [...row.labels.map((label) => [label, 1, null]), ...drawnOf(row)] : row.guesses;
+    const marks = isStated(row)
+      ? [...row.labels.map((label) => [label, 1, null]), ...drawnOf(row)]
+      : row.guesses;
     const counts = new Map();
-    for (const [label, confidence] of marks) counts.set(label, [(counts.get(label)?.[0] ?? 0) + 1, Math.min(confidence, counts.get(label)?.[1] ?? 1)]);
+    for (const [label, confidence] of marks)
+      counts.set(label, [
+        (counts.get(label)?.[0] ?? 0) + 1,
+        Math.min(confidence, counts.get(label)?.[1] ?? 1),
+      ]);
     const chips = [...counts].map(([label, [count, confidence]]) => {
-      const node = chip(label, colorOf(label, labels), { count, confidence: marks === row.guesses ? confidence : null, drawn: true });
-      node.title = marks === row.guesses ? `${label}: predicted with confidence ${confidence.toFixed(2)}` : label;
+      const node = chip(label, colorOf(label, labels), {
+        count,
+        confidence: marks === row.guesses ? confidence : null,
+        drawn: true,
+      });
+      node.title =
+        marks === row.guesses
+          ? `${label}: predicted with confidence ${confidence.toFixed(2)}`
+          : label;
       return node;
     });
-    const words = WORDS[verdict] ? [element("span", { class: `status verdict ${verdict}`, text: WORDS[verdict] })] : [];
+    const words = WORDS[verdict]
+      ? [element("span", { class: `status verdict ${verdict}`, text: WORDS[verdict] })]
+      : [];
     const bare = chips.length ? [] : [element("span", { class: "status", text: "nothing found" })];
-    const found = row.findings.map(([code, message]) => element("span", { class: "finding", text: code.replace(/^(ERROR|WARNING)_/, ""), title: `${code}: ${message}` }));
-    this.caption.replaceChildren(element("span", { class: "name" }, element("bdi", { text: row.short })), element("div", { class: "line" }, ...words, ...chips, ...bare, ...found));
+    const found = row.findings.map(([code, message]) =>
+      element("span", {
+        class: "finding",
+        text: code.replace(/^(ERROR|WARNING)_/, ""),
+        title: `${code}: ${message}`,
+      }),
+    );
+    this.caption.replaceChildren(
+      element("span", { class: "name" }, element("bdi", { text: row.short })),
+      element("div", { class: "line" }, ...words, ...chips, ...bare, ...found),
+    );
     this.node.title = row.name;
     this.node.dataset.verdict = verdict;
-    this.node.setAttribute("aria-label", [row.short, [...counts.keys()].join(", ") || "nothing found", verdict === "waiting" ? "predicted, not judged" : verdict].join("; "));
+    this.node.setAttribute(
+      "aria-label",
+      [
+        row.short,
+        [...counts.keys()].join(", ") || "nothing found",
+        verdict === "waiting" ? "predicted, not judged" : verdict,
+      ].join("; "),
+    );
   }
 }

@@ -29,7 +29,12 @@ export function verifyCommand(event) {
   const isPlain = !event.ctrlKey && !event.metaKey;
   if (isPlain && !event.repeat && letterOf(event) in LETTERS) return LETTERS[letterOf(event)];
   const command = commandOf(event);
-  if (!command || ["skip", "accept", "like"].includes(command.do) || (command.do === "find" && command.text)) return null;
+  if (
+    !command ||
+    ["skip", "accept", "like"].includes(command.do) ||
+    (command.do === "find" && command.text)
+  )
+    return null;
   return command.do in RENAMED ? { do: RENAMED[command.do] } : command;
 }
 
@@ -37,7 +42,8 @@ export function verifyCommand(event) {
 export const isStated = (row) => row.status === "labelled";
 
 // Return the boxes of a row in the form of guesses.
-export const drawnOf = ({ boxes, outlines = [] }) => boxes.map((label, at) => [label, 1, outlines[at] ?? []]);
+export const drawnOf = ({ boxes, outlines = [] }) =>
+  boxes.map((label, at) => [label, 1, outlines[at] ?? []]);
 
 export const isWaiting = (row) => row.status === "unlabelled" || row.status === "skipped";
 
@@ -49,21 +55,46 @@ export function statedLabels(row) {
 export function verdictOf(row) {
   if (isWaiting(row)) return "waiting";
   if (row.status === "needs_review") return "wrong";
-  const told = (marks, labels) => JSON.stringify([[...labels].sort(), marks.filter(([, , box]) => box).map(([label, , box]) => [label, ...box.map((side) => Math.round(side))]).map(String).sort()]);
-  return told(drawnOf(row), [...row.labels, ...row.boxes]) === told(row.guesses, row.guesses.map(([label]) => label)) ? "right" : "corrected";
+  const told = (marks, labels) =>
+    JSON.stringify([
+      [...labels].sort(),
+      marks
+        .filter(([, , box]) => box)
+        .map(([label, , box]) => [label, ...box.map((side) => Math.round(side))])
+        .map(String)
+        .sort(),
+    ]);
+  return told(drawnOf(row), [...row.labels, ...row.boxes]) ===
+    told(
+      row.guesses,
+      row.guesses.map(([label]) => label),
+    )
+    ? "right"
+    : "corrected";
 }
 
 // Return the row after the verdict.
 export function judged(row, { op, label }, { alone = false } = {}) {
-  if (op === "wrong") return { ...row, labels: [], boxes: [], outlines: [], status: "needs_review" };
+  if (op === "wrong")
+    return { ...row, labels: [], boxes: [], outlines: [], status: "needs_review" };
   let marks = row.guesses;
   if (op !== "right") {
     if (isStated(row)) marks = [...row.labels.map((own) => [own, 1, null]), ...drawnOf(row)];
     if (marks.some(([, , box]) => box)) marks = marks.map(([, , box]) => [label, 1, box]);
     else if (alone) marks = op === "label" ? [[label, 1, null]] : [];
-    else marks = [...marks.filter(([own]) => own !== label), ...(op === "label" ? [[label, 1, null]] : [])];
+    else
+      marks = [
+        ...marks.filter(([own]) => own !== label),
+        ...(op === "label" ? [[label, 1, null]] : []),
+      ];
   }
   const drawn = marks.filter(([, , box]) => box);
   const labels = marks.filter(([, , box]) => !box).map(([own]) => own);
-  return { ...row, labels: [...new Set(labels)], boxes: drawn.map(([own]) => own), outlines: drawn.map(([, , box]) => box), status: "labelled" };
+  return {
+    ...row,
+    labels: [...new Set(labels)],
+    boxes: drawn.map(([own]) => own),
+    outlines: drawn.map(([, , box]) => box),
+    status: "labelled",
+  };
 }
