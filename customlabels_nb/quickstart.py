@@ -74,8 +74,6 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
 
     Parameters
     ----------
-    out : Path
-        Folder for the executed notebook and the project. It is created.
     images : Path, optional
         Folder of the user's photos, with a subfolder for each label. By default, generated images are used.
     say : callable
@@ -114,10 +112,6 @@ def run_cells(
 
     Parameters
     ----------
-    notebook : nbformat.NotebookNode
-        Notebook to execute. The outputs are stored in it.
-    folder : Path
-        Working folder of the kernel.
     environment : mapping, optional
         Complete environment of the kernel. By default, the environment of this process.
     on_start : callable, optional

@@ -22,8 +22,6 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
 
     Parameters
     ----------
-    what : str
-        Requirements and options.
     python : path, optional
         Python interpreter to install for. Defaults to the current one.
     has_pip : bool, optional

@@ -37,8 +37,6 @@ def check_datasets(
 
     Parameters
     ----------
-    train, test : Dataset
-        Datasets named "train" and "test".
     task : str, optional
         Task of the project, one of :data:`customlabels_nb.core.tables.TASKS`.
     files : DataFrame, optional
@@ -46,13 +44,6 @@ def check_datasets(
     near_duplicates : bool, optional
         Whether to search for near-duplicates. By default, the search runs if it needs to read at most 2,000 images and
         download none.
-    events : Events, optional
-        Receives progress events.
-
-    Returns
-    -------
-    CheckReport
-        Findings, sorted by severity.
 
     Raises
     ------

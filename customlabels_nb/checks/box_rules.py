@@ -30,10 +30,6 @@ def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.ND
     ----------
     width, height : ndarray of float64, shape (n,)
         Width and height of each image in pixels, NaN if unknown.
-
-    Returns
-    -------
-    list of Finding
     """
     annotations = dataset.annotations
     boxes = annotations[annotations["left"].notna()]

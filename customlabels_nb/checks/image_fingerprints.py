@@ -109,17 +109,9 @@ def fingerprints(
 
     Parameters
     ----------
-    images : sequence of str
-        Paths or URLs.
-    root : Path, optional
-        Base folder of relative paths.
     contents : sequence of (str or None), optional
         Content hash of each image, None if unknown or if the file may have changed. An image is not read if its
         fingerprint is in the cache.
-    cache : ContentCache, optional
-        Cache of fingerprints, keyed by content.
-    events : Events, optional
-        Receives progress events of the phase "fingerprints".
 
     Raises
     ------

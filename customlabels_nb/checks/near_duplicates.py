@@ -313,7 +313,7 @@ def near_duplicate_pairs(
 
     Parameters
     ----------
-    found : Fingerprints
+    prints : Fingerprints
         Fingerprints of ``pictures.distinct``.
     """
     images = pictures.images.iloc[pictures.distinct].reset_index(drop=True)

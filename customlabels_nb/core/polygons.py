@@ -143,13 +143,6 @@ def problems(polygon: Any, size: tuple[float, float] | None = None) -> list[str]
     """List the codes of the problems that keep a polygon from being a mask, in the order of their checks.
 
     A ring with coordinates that are not finite has no area, and a value that is not a polygon has too few points.
-
-    Parameters
-    ----------
-    polygon : list
-        Polygon to check.
-    size : (float, float), optional
-        Width and height of the image.
     """
     codes = [code] if (code := emptiness(polygon)) else []
     if TOO_FEW_POINTS in codes:

@@ -33,8 +33,6 @@ def stratified_split(
         it occurs in a single group, none of its images is chosen.
     groups : sequence of n hashables, optional
         Group of each image. Images in the same group stay together.
-    random_state : int
-        Random seed.
 
     Returns
     -------

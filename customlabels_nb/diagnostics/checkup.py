@@ -286,14 +286,8 @@ def idle_gpu(
 
     Parameters
     ----------
-    driver : Driver or None
-        Detected GPU and its driver.
     built_for : str or None
         CUDA release that torch was built for, or None for a CPU build.
-    environment : mapping
-        Environment variables.
-    said : list of str
-        Warnings that torch issued while looking for the GPU.
     """
     if driver is None:
         return None

@@ -66,8 +66,6 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
 
     Parameters
     ----------
-    server : Environment
-        Environment of the Jupyter server.
     kernel : Environment, optional
         Environment of the kernel. Defaults to the environment of this process.
     """
@@ -141,8 +139,6 @@ def on_path(environment: Environment, path: str | None = None) -> Iterator[Diagn
 
     Parameters
     ----------
-    own : Environment
-        Environment of this process.
     path : str, optional
         Folders to search, in the format of PATH. Defaults to PATH itself.
     """
@@ -423,15 +419,9 @@ def place_of(
 
     Parameters
     ----------
-    namespace : mapping
-        Variables of the kernel, among which VS Code stores the notebook's path.
     environment : mapping
         Environment variables. They are checked last, because programs started in VS Code's terminal inherit its
         variables.
-    parents : sequence of (command line, Python or None)
-        Ancestor processes of the kernel, nearest first.
-    modules : mapping
-        Imported modules. Colab imports its own package into each kernel.
     """
     if "google.colab" in modules or "COLAB_RELEASE_TAG" in environment:
         return NotebookServer(COLAB)

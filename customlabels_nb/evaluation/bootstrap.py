@@ -37,8 +37,6 @@ def resampled_sums(
     rows : csr_array of shape (n, c)
         Small integers, one row per image. For a paired comparison, put the columns of both evaluations side by side:
         each resample draws entire rows.
-    resamples : int
-        Number of resamples.
     random_state : int
         Seed. The same seed gives the same draws for the same rows.
 

@@ -26,8 +26,6 @@ def interpolated_precision(hit: BoolArray, targets: int) -> float:
     ----------
     hit : ndarray of bool, shape (m,)
         True if the prediction is correct.
-    targets : int
-        Number of targets.
     """
     if not targets:
         return 0.0

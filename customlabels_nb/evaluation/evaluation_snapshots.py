@@ -116,8 +116,6 @@ def truth_snapshot(
 
     Parameters
     ----------
-    images, annotations : DataFrame
-        Images and annotations tables, as in a dataset.
     boxes : bool
         Write boxes if True, otherwise image-level labels.
     created : datetime, optional

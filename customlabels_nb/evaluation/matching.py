@@ -85,8 +85,6 @@ class Candidates:
             Positions of the predictions to select, in the order of the result.
         moved : ndarray of int64, shape (m,)
             Offset to add to the true-box positions of each prediction.
-        truths : int
-            Number of true boxes in the result.
         """
         start = np.searchsorted(self.prediction, predictions, side="left")
         pairs, owner = ranges(start, np.searchsorted(self.prediction, predictions, side="right") - start)

@@ -443,10 +443,6 @@ def evaluation_notes(
 
     Parameters
     ----------
-    outcomes : Outcomes
-        Ground truth and predictions.
-    per_label : DataFrame
-        Table from :func:`customlabels_nb.evaluation.metrics.per_label_table`.
     given : number, dict, str or None
         Thresholds passed to ``evaluate``.
     """

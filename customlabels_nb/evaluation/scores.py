@@ -215,8 +215,6 @@ def make_scores(
         and is never accepted.
     images : list, Series or DataFrame with a column ``image``, optional
         Test images. Defaults to the images in either table. Rows for other images are ignored.
-    labels : list or labels table, optional
-        Order and colors of the labels. Labels in neither table are ignored.
     task : {"single-label", "multi-label"}
         Task to evaluate.
 

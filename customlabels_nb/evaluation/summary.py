@@ -40,14 +40,8 @@ def evaluation_summary(
 
     Parameters
     ----------
-    evaluation : Evaluation
-        Evaluation to summarise.
-    project_version_arn : str
-        ARN of the evaluated model version.
     ended : datetime, optional
         Time of the evaluation (UTC if naive). Default is now.
-    training_images : int
-        Number of images that the model version was trained on.
     """
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task in DRAWN_TASKS:

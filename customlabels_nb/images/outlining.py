@@ -66,8 +66,6 @@ def find_outline(
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        Upright image.
     box : tuple of float, optional
         Box around the object: left, top, width, height in pixels.
     clicks : sequence of Click

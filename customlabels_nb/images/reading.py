@@ -295,8 +295,6 @@ def open_image(
 
     Parameters
     ----------
-    root : Path, optional
-        Folder that relative paths refer to.
     name : str, optional
         Name of the image in error messages. Defaults to the path.
     at_least : int, optional
@@ -371,8 +369,6 @@ def read_in_batches(
     ----------
     prepare : callable
         Function that takes the upright image and its content hash or identity. It is called in a thread.
-    known : sequence of (str or None)
-        Known content of each image, as in :func:`customlabels_nb.images.reading.read_content`.
     at_least : int
         Size in pixels to which the shorter side of a JPEG may be reduced while decoding.
     threads : int

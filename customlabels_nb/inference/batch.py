@@ -66,8 +66,6 @@ def detect_many(
 
     Parameters
     ----------
-    predictor : Predictor
-        Running predictor.
     sources, root
         See :func:`customlabels_nb.inference.inputs.expand_sources`.
     threshold, max_results
@@ -78,8 +76,6 @@ def detect_many(
     batch_size : int, optional
         Number of images in one forward pass. By default it depends on the device and its free memory. If memory runs
         out, the batch size is reduced.
-    events : Events, optional
-        Receives the progress as phase "detect".
     spread : callable, optional
         Function that lets several workers process the images. It is called with the writer of a folder, which has the
         images, and with the number of images that an earlier run processed. It records each finished chunk, and returns

@@ -135,14 +135,10 @@ def detect(
 
     Parameters
     ----------
-    predictor : Predictor
-        Running predictor.
     image : object
         See :func:`customlabels_nb.inference.inputs.load_input`.
     threshold, max_results
         See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
-    root : Path, optional
-        Base folder of relative paths.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def detect_with(
 
     Parameters
     ----------
-    workers, on
+    workers, backend
         Number of workers, and where they run. See :func:`customlabels_nb.workers.spreading.open_workers`.
     shared_filesystem : bool
         Whether the machines of a cluster see the same local files. Each worker then compares one with the driver's.

@@ -21,8 +21,6 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
 
     Parameters
     ----------
-    config : ModelConfig
-        Config of the model.
     threshold : float or mapping, optional
         By default, each label's assumed threshold. A number between 0 and 1 applies to all labels. A mapping sets the
         threshold of each label that it contains. The other labels keep their assumed threshold.

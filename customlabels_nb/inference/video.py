@@ -74,8 +74,6 @@ def detect_video(
 
     Parameters
     ----------
-    predictor : Predictor
-        Running predictor.
     video : path
         A file that FFmpeg can read (MP4, MOV, MKV, WebM, AVI, …), or a URL, which is downloaded first.
     every : str or int
@@ -89,8 +87,6 @@ def detect_video(
         Output to write. See :meth:`customlabels_nb.inference.video.VideoDetection.to`.
     allow_damaged : bool
         Process a truncated file up to its last readable frame.
-    events : Events, optional
-        Receives the progress as phases "detect" and "draw", in frames of the video.
 
     Returns
     -------

@@ -195,10 +195,6 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
 
     Parameters
     ----------
-    path : Path
-        Local file.
-    name : str
-        Name of the video in messages.
     damaged : bool
         Accept a truncated file and read it as far as possible.
 

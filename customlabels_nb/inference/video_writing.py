@@ -52,14 +52,10 @@ def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events
 
     Parameters
     ----------
-    video : VideoFile
-        Source video.
     marks : sequence of Marks
         Marks in ascending order of their frame index.
     path : Path
         Output file in an existing folder. An existing file is replaced only when the new file is complete.
-    events : Events
-        Receives the progress as phase "draw".
 
     Returns
     -------

@@ -185,17 +185,7 @@ def _contents_of(
 
 
 def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:
-    """Return an issue for each known image with a new label in the import that is not applied.
-
-    Parameters
-    ----------
-    wanted : DataFrame
-        Imported annotations of images that are already in the project, under the project's names.
-    stored : mapping
-        Stored labels of the project's images.
-    statuses : mapping
-        Stored statuses of the images that have no labels.
-    """
+    """Return an issue for each known image with a new label in the import that is not applied."""
     issues = []
     for image, labels in labels_by_image(wanted).items():
         stored_labels = stored.get(image, ())

@@ -122,8 +122,6 @@ def consolidate(
     annotators, most, agreement
         Number of answers that each task needs, number from which a disagreement is left to a reviewer, and agreement
         from which a task is resolved.
-    labels, job
-        Labels and name of the job.
     accuracy : mapping, optional
         Accuracy of people from an earlier result. With it, the answers of a few tasks can be combined alone.
     """

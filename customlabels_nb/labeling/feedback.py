@@ -57,11 +57,7 @@ class Feedback(ProjectScreen):
 
         Parameters
         ----------
-        data : bytes
-            Encoded image.
-        name : str
-            Name of the image. Its last part becomes the file name.
-        place : str, optional
+        file : str, optional
             Path of the local image file, which stays where it is. Without it, ``data`` is written to ``images/``.
         annotations : DataFrame
             ``label`` and, for boxes, ``left``, ``top``, ``width``, ``height`` in pixels of the upright image.

@@ -39,13 +39,7 @@ def statuses(outline: ProjectCounts) -> pd.DataFrame:
 
 
 def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
-    """Count the images with each label, image-level or of a shape, in label order: label, color, train, test.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        Labels table.
-    """
+    """Count the images with each label, image-level or of a shape, in label order: label, color, train, test."""
     counts = _images_by(outline.annotations, "label")
     distribution = labels[["label", "color"]].reset_index(drop=True)
     return distribution.assign(
@@ -133,8 +127,6 @@ def numbers_of(
         One of :data:`QUEUE`.
     work : (datetime, str), optional
         Start and unit of an hour or day, to select the images that :func:`work` counts in it.
-    since : datetime, optional
-        Select images that received a label after this time.
     """
     images, marks = outline.images, outline.annotations
     chosen = images["split"] == t.check_split(split)

@@ -285,14 +285,10 @@ class QuickTestSession:
 
         Parameters
         ----------
-        number : int
-            Number of the image.
         split : {"train", "test"}
             Dataset to add to.
         rows : sequence of int
             Positions of the confirmed predictions in the model's output.
-        labels : sequence of str
-            Additional image-level labels.
         model : str, optional
             Model whose predictions are used, by default the selected one.
 

@@ -280,8 +280,6 @@ def draw_sample(
 
     Parameters
     ----------
-    images : sequence of str
-        Images to choose from.
     predict : callable
         Returns the predictions, as ``detect_many`` does. It is not called if the sample exists.
     key : str

@@ -129,10 +129,6 @@ def order_of(
 
     Parameters
     ----------
-    predictions : mapping
-        Most confident prediction by image.
-    with_errors : collection of str
-        Images with findings.
     by_similarity : callable, optional
         Function that orders positions so that similar images are neighbours. Only needed to sort by similarity.
     """

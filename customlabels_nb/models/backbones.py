@@ -186,18 +186,12 @@ def choose_backbone(
 
     Parameters
     ----------
-    wanted : str
-        "small", "base", "large", "auto" or the name of a backbone.
     detector : bool
         Whether the backbone is for a detector.
-    images : int
-        Number of images whose features a classifier computes.
     seconds : float, optional
         Time limit of the training. Ten minutes are assumed if there is none.
     device : str
         Device to train on. A GPU is assumed to be as fast as 20 CPU cores.
-    events : Events
-        Receives the message.
     """
     sizes = DETECTORS if detector else CLASSIFIERS
     if wanted != AUTO:

@@ -53,14 +53,10 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        Upright image.
     longest : int
         Longer side in pixels.
     fill : sequence of int
         Red, green and blue of the area that the image does not cover.
-    size : tuple of int, optional
-        Width and height of the original image, if it was reduced while decoding.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     inside = fitted(rgb.size, longest)

@@ -117,8 +117,6 @@ class ImageDetector(nn.Module):
 
         Parameters
         ----------
-        images : Tensor
-            Images as described in the class docstring.
         boxes : sequence of Tensor, shape (n, 4)
             ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
         labels : sequence of int64 Tensor, shape (n,)

@@ -133,8 +133,6 @@ def build_detector(
     ----------
     shape : DetectorShape
         Shape of the network.
-    n_labels : int
-        Number of labels.
     backbone : str
         Name of the backbone, see :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own.
     candidates : int
@@ -212,8 +210,6 @@ def pretrained_detector(
     ----------
     random_state : int
         Seed of the randomly initialised weights.
-    frozen_stages : int
-        Number of frozen stages of the backbone.
     proposals : int
         Number of proposals per image that the second stage is trained on. Ignored for a COCO detector.
     lean : bool

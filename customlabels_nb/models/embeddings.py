@@ -73,10 +73,6 @@ def embed(
 
     Parameters
     ----------
-    images : sequence of str
-        Paths or URLs.
-    root : Path, optional
-        Base folder of relative paths.
     keys : sequence of (str or None), optional
         SHA-256 hash of each image, or the identity of a remote image, or None if no key is known to be up to date. If
         the cache contains features for an image's key, the image is not read.
@@ -207,8 +203,6 @@ def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> t
     ----------
     features : array of shape (n, d)
         Features from :func:`embed`. Rows of NaN are never similar.
-    index : int
-        Row of the reference image.
     n : int, optional
         Maximum number of images to return. By default all of them.
 

@@ -43,12 +43,8 @@ class MaskHead(nn.Module):
 
         Parameters
         ----------
-        features : dict of str to Tensor
-            Levels of the feature pyramid.
         boxes : list of Tensor, shape (n, 4)
             ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
-        sizes : list of tuple of int
-            Height and width of each canvas.
         """
         if not sum(map(len, boxes)):
             return boxes[0].new_zeros(0, CELLS, CELLS)

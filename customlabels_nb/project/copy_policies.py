@@ -51,8 +51,6 @@ def read_policy(text: str, project: str | None = None) -> list[Statement]:
 
     Parameters
     ----------
-    text : str
-        Policy document.
     project : str, optional
         ARN of the project without its last part, which the resources must lie in. By default, any project.
 
@@ -110,17 +108,7 @@ def _texts(value: dict[str, Any], key: str) -> list[str]:
 
 
 def decide(policies: Iterable[str], version: int | None, account: str | None, principal: str | None) -> bool | None:
-    """Return False if a policy denies a copy, otherwise True if one allows it, or None if none is about it.
-
-    Parameters
-    ----------
-    policies : iterable of str
-        Documents.
-    version : int, optional
-        End of the version's ARN.
-    account, principal : str, optional
-        Account and ARN of who copies.
-    """
+    """Return False if a policy denies a copy, otherwise True if one allows it, or None if none is about it."""
     who = {"*", account, f"arn:aws:iam::{account}:root", principal}
     effects = {
         statement.allows

@@ -14,11 +14,6 @@ from customlabels_nb.project.location import DATABASE, is_project, open_project_
 def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str | None]]:
     """Read the labels of a project or dataset, in their original order.
 
-    Parameters
-    ----------
-    source : path, URL or Dataset
-        A project's folder, or a source that :func:`~customlabels_nb.datasets.loading.read_dataset` can read.
-
     Returns
     -------
     list of (str, str or None)

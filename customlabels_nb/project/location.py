@@ -57,15 +57,7 @@ class ProjectLocation:
     url: str | None = None  # database URL including the password, if one was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
-        """Return the dataset of a split in its current state.
-
-        Parameters
-        ----------
-        split : str
-            "train" or "test".
-        project : Project, optional
-            Project for the dataset methods that need one.
-        """
+        """Return the dataset of a split in its current state."""
         store = self.store
 
         def unread() -> list[tuple[str, int, str]]:

@@ -156,12 +156,6 @@ def make_card(
 
     Parameters
     ----------
-    folder, root : Path
-        Version folder and project folder.
-    record : VersionRecord
-        Record of the version.
-    project : str
-        Name of the project.
     evaluated : Evaluation, optional
         The version's evaluation at default thresholds, if already available.
 

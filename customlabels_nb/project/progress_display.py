@@ -35,10 +35,6 @@ def watch(
         Stream that the run reports to. By default a new one.
     show : bool or "bars"
         True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
-    title : str
-        Title of the view, such as the name of the version.
-    colors : mapping, optional
-        Color (#rrggbb) of each label.
 
     Raises
     ------

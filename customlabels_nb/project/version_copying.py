@@ -62,8 +62,6 @@ def copy_version(
         Record of the version, which must be complete.
     name : str, optional
         Name of the copy. By default the name of the version. A failed copy of that name is replaced.
-    events : Events
-        Stream that receives the progress.
 
     Raises
     ------

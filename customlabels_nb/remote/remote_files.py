@@ -171,8 +171,6 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
 
     Parameters
     ----------
-    url : str
-        URL that ends in "/".
     folders : int
         Maximum number of pages to read.
 
@@ -221,11 +219,6 @@ def media_type(url: str) -> str:
 
 def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
     """Read a remote file of at most ``max_bytes``.
-
-    Parameters
-    ----------
-    expected : str, optional
-        Known identity of the file, which includes its size.
 
     Raises
     ------

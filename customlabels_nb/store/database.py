@@ -452,15 +452,7 @@ def record(
     undo: Any = None,
     undoes: int | None = None,
 ) -> WriteResult:
-    """Write an action to the history, and update the project's modification time.
-
-    Parameters
-    ----------
-    undo : optional
-        Data for undoing the action (see :mod:`.trace`).
-    undoes : int, optional
-        Id of the action that this one undoes.
-    """
+    """Write an action to the history, and update the project's modification time."""
     id_, now = take_ids(connection, tables.history, 1)[0], now_us()
     insert_rows(
         connection,

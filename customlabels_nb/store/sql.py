@@ -112,15 +112,6 @@ _ACTION_DTYPES = {
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
     """Create the database of a new project.
 
-    Parameters
-    ----------
-    location : str
-        Path of the SQLite file to create, or a PostgreSQL URL.
-    name, task : str
-        Name and task of the project.
-    schema : str, optional
-        PostgreSQL schema to create for the project.
-
     Raises
     ------
     ProjectExistsError
@@ -636,14 +627,10 @@ class SqlStore:
 
         Parameters
         ----------
-        images, annotations : DataFrame
-            Normalised tables.
         files : DataFrame, optional
             Columns image, bytes and mtime_ns of local files, so that a later import can skip unchanged files.
         issues, lines, source
             Findings, unread manifest lines and the origin of the images. They are stored even if no image is new.
-        as_of : int, optional
-            Change counter from :meth:`files`.
 
         Returns
         -------

@@ -53,8 +53,6 @@ def show_batch(
     ----------
     train, test : Dataset
         Training and test set. The test set is only used to choose the task.
-    n : int
-        Number of images to show.
     augmented : bool
         If True, apply the random augmentation used in training. Otherwise, preprocess the images as for prediction.
     task, recipe, project_task : str, optional

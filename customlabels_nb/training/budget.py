@@ -114,8 +114,6 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
     steps : int, optional
         Exact number of steps, instead of ``budget``. To repeat an earlier training run, pass the number of steps that
         it reported.
-    default : str
-        Budget if neither is given.
 
     Raises
     ------

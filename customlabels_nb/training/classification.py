@@ -107,8 +107,6 @@ def fit_head(
         Position of each image's label, 0 to ``n_labels`` - 1.
     n_labels : int
         Number of labels, at least 2. Each label needs at least one image.
-    random_state : int
-        Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
 

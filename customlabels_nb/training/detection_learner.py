@@ -230,8 +230,6 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
     ----------
     labels : sequence of int arrays
         Labels in each image.
-    n_labels : int
-        Number of labels.
     """
     shown = np.zeros(n_labels)
     distinct = [np.unique(label_codes) for label_codes in labels]

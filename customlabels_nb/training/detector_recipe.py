@@ -222,16 +222,8 @@ def train_detector(
 
     Parameters
     ----------
-    examples : sequence of Example, or SceneSource
-        Training images with boxes, or a source of training scenes.
     labels : sequence of str
         Labels in index order.
-    options : DetectionOptions
-        Training options.
-    events : Events
-        Receives progress, metrics and messages.
-    root : Path, optional
-        Folder that relative paths refer to.
     checkpoints : Path, optional
         Folder for checkpoints. If it contains one, training resumes from it.
     validation : sequence of Example, optional
@@ -240,8 +232,6 @@ def train_detector(
     base : (ImageDetector, sequence of str), optional
         Trained detector and its labels. Training starts from this detector if it knows one of ``labels`` and performs
         well enough on held-out images.
-    clock : Clock, optional
-        Clock that tracks a budget that has already started, with the images to predict after training.
     ranks : Ranks, optional
         Processes that share the images of each batch.
 

@@ -99,20 +99,12 @@ def fine_tune(
 
     Parameters
     ----------
-    network : ImageClassifier
-        Network with the head to start from.
     images : ImagePixels
         Images at the backbone's input size. Unreadable images are skipped and recorded in ``images.issues``.
     truth : array of shape (n,), int, or (n, k), bool
         Index of each image's label, or a mask of each image's labels.
     train_on, held_out : ndarray of int64
         Indices of the images to train on, and of the images held out for validation.
-    backbone : Backbone
-        Backbone that defines the normalisation of the images.
-    options : TuningOptions
-        Fine-tuning options.
-    events : Events
-        Receives progress, metrics and messages.
     weights : array of the same shape as ``truth``, optional
         Weight of each image, or of each of its labels.
     mirror : bool

@@ -110,8 +110,6 @@ def apply_changes(batch: torch.Tensor, changes: Sequence[ImageChange]) -> torch.
     ----------
     batch : Tensor of float32, shape (n, 3, side, side)
         Normalised images.
-    changes : sequence of n ImageChange
-        Augmentation of each image.
 
     Returns
     -------

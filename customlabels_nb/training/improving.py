@@ -131,30 +131,14 @@ def improve(
 
     Parameters
     ----------
-    head : FittedHead
-        Head fitted on all training images.
     features : ndarray of float32, shape (n, d)
         Image features from the frozen backbone.
     truth : array of shape (n,), int, or (n, k), bool
         Index of each image's label, or a mask of each image's labels.
-    images : sequence of n str
-        Paths or URLs.
-    backbone : Backbone
-        Backbone of the head.
-    options : TuningOptions
-        Fine-tuning options.
-    events : Events
-        Receives progress, metrics and messages.
-    root : Path, optional
-        Folder that relative paths refer to.
     hashes : sequence of n (str or None), optional
         Content hash of each image, used to recognise the images that ``former`` was trained on.
-    former : Former, optional
-        Earlier version to start from, if that gives a better model.
     tune : bool
         If True, try fine-tuning, which takes the entire budget.
-    checkpoints : Path, optional
-        Folder for checkpoints of the fine-tuning run.
 
     Raises
     ------
@@ -410,10 +394,6 @@ def hold_out(
 
     Parameters
     ----------
-    labels : sequence of n sequences of str
-        Labels of each training image.
-    random_state : int
-        Random seed.
     seen : array of bool, shape (n,), optional
         Images that a candidate has already been trained on, such as the training images of an earlier version. These
         images are not held out, because the candidate would look better on them than it is.

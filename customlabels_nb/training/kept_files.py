@@ -179,8 +179,6 @@ def write_predictions(
 
     Parameters
     ----------
-    images, labels : list of str
-        All predicted images, and all labels of the model.
     table : DataFrame
         Table with the columns ``image``, ``label``, ``confidence`` and, for detectors, ``left``, ``top``, ``width`` and
         ``height``, and ``polygon`` for masks.

@@ -248,10 +248,6 @@ def train(
 
     Parameters
     ----------
-    learner : Learner
-        Network to train, with its batches and losses.
-    options : LoopOptions
-        Options of the loop.
     events : Events
         Receives the progress in the phase "training", which the progress bar shows, metrics after each epoch, and
         messages about unusual events.
@@ -794,8 +790,6 @@ class Checkpoints:
         ----------
         facts : mapping
             JSON-serialisable values. ``step`` becomes part of the file names.
-        tensors : dict of str to Tensor
-            Current state.
         best : dict of str to Tensor, optional
             New best state. If omitted, the previous best state stays.
 

@@ -54,8 +54,6 @@ def fit_multi_label_head(
     truth : array of bool, shape (n, k)
         True where an image has a label. An image may have no labels, but every label needs at least one image. If all
         images have a label, it gets the same high confidence for any image, because there are no negative examples.
-    random_state : int
-        Random seed for the cross-validation folds.
     Cs : sequence of float
         Inverse regularisation strengths to choose from.
 

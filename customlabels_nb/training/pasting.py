@@ -174,8 +174,6 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: fl
 
     Parameters
     ----------
-    plate : tuple of int, optional
-        Color of a rectangular plate behind the sticker.
     margin : float
         Distance between the edges of the sticker and the plate, as a share of the sticker's shorter side.
     """
@@ -362,8 +360,6 @@ def compose(
         RGB image, modified in place.
     logos : sequence of (int, Logo)
         Label index and logo of each logo to paste. A logo that does not fit anywhere is skipped.
-    others : sequence of Sticker
-        Distractors.
     masks : bool
         Add the outlines of the visible parts of the logos.
     """

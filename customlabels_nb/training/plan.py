@@ -85,8 +85,6 @@ def make_plan(
         Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. Chosen from the labels by default.
     recipe : {"brands"}, optional
         Recipe. Chosen from the labels by default.
-    project_task : str, optional
-        Declared task of the project, which takes precedence over the labels.
 
     Raises
     ------

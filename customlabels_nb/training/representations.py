@@ -48,13 +48,9 @@ def fit_best_head(
         Pooled features from the backbone.
     truth : array of int, shape (n,), or of bool, shape (n, k)
         Index of each image's label, or a mask of each image's labels.
-    n_labels : int
-        Number of labels.
     classifier : ndarray of float32, shape (c, d), optional
         Weights of the backbone's classifier. By default, and for more than :data:`MOST_IMAGES` images, only features
         are used.
-    random_state : int
-        Random seed for the cross-validation folds.
 
     Returns
     -------

@@ -38,10 +38,6 @@ def make_samples(
 
     Parameters
     ----------
-    names : sequence of str
-        Names of the images to show, as in the tables.
-    canvases : sequence of Canvas
-        Canvas of each image.
     truth, predictions : DataFrame
         Tables with the columns image, label and, for boxes, left, top, width and height in pixels of the upright image.
         Predictions also have a column confidence, with values between 0 and 1. Crowd regions are ignored. So are

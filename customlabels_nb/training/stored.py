@@ -29,10 +29,6 @@ def stored_evaluation(
 
     Parameters
     ----------
-    folder, root : Path
-        Version folder and project folder.
-    config : ModelConfig
-        Configuration of the version.
     split : {"test", "train"}
         Split to evaluate on.
     thresholds : number, dict or str, optional
@@ -73,11 +69,7 @@ def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
 
     They come from the cross-validation of the newest classifier, so no model is run. Of many images, it has a sample.
     Predictions of labels that no longer exist are left out, and in a multi-label task those below 0.5.
-
-    Returns
-    -------
-    DataFrame
-        Image, label and confidence. Empty if there is no classifier.
+    The table is empty if there is no classifier.
     """
     nothing = pd.DataFrame({"image": [], "label": [], "confidence": []})
     trained = [version for version in store.versions() if has_predictions(root / version.folder, CROSS_FITTED)]

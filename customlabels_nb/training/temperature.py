@@ -59,8 +59,6 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, random_state
         Logits for images that the model was not trained on. Logarithms of softmax probabilities work as well.
     truth : array of shape (n,), int, or (n, k), bool
         Index of each image's label (softmax), or a mask of each image's labels (sigmoid).
-    random_state : int
-        Random seed for the cross-validation folds.
 
     Raises
     ------

@@ -70,16 +70,10 @@ def run_trials(
     ----------
     train, test : Dataset
         Images. If there are ``folds``, a trial is tested on one fold of ``train``, and trained on the others.
-    options : TrainingOptions
-        Options of each trial, except for its seed.
     trials : list of dict
         ``random_state`` and, if there are ``folds``, ``fold`` of each trial.
     folds : dict, optional
         Fold of each image of ``train``.
-    task : str, optional
-        Task of the project.
-    root, workers, on, shared, events
-        As for :func:`customlabels_nb.workers.embedding.embed_with`.
 
     Raises
     ------

@@ -76,10 +76,6 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        RGB or RGBA image.
-    name : str
-        Name of the image for error messages.
     keep_ground : bool
         If True, treat a plain background as part of the logo, which is then a rectangle.
 

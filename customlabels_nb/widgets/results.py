@@ -528,8 +528,6 @@ def write_results_file(
     ----------
     path : path
         File to write. An existing file is replaced atomically.
-    exploration : Exploration
-    about : About
     images : int
         Maximum number of images, most confident mistakes first.
     pixels : int

@@ -52,8 +52,6 @@ def contact_sheet(thumbnails: Sequence[bytes | Exception], captions: Sequence[st
     ----------
     thumbnails : sequence of bytes
         Encoded images. Errors leave an empty tile.
-    captions : sequence of str
-        Alternative text of each image.
     """
     return StillPicture(_sheet(tuple(thumbnails)), ", ".join(captions[:24]))
 

@@ -297,8 +297,6 @@ def training_picture(progress: TrainingProgress, title: str, color: Callable[[st
 
     Parameters
     ----------
-    progress : TrainingProgress
-    title : str
     color : callable
         Function that returns the color (#rrggbb) of a label.
     """

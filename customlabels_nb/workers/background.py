@@ -116,8 +116,6 @@ class BackgroundRunner:
         entry : str
             Module and function, as in "package.module:function". The function is called with a store of the project
             (open in the helper process), the arguments and :class:`Events`, and returns a JSON value.
-        arguments : dict
-            JSON-serialisable arguments.
         events : Events, optional
             Receives the task's events. Cancel it to stop the task.
 

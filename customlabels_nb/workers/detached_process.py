@@ -19,17 +19,7 @@ _PROGRAM = (
 
 
 def run_detached(entry: str, arguments: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-    """Run a function in a new process, and wait for it.
-
-    Parameters
-    ----------
-    entry : str
-        Module and function, as in "package.module:function".
-    arguments : mapping
-        JSON-serialisable argument of the function.
-    environment : mapping
-        Variables that the process has besides those of this one.
-    """
+    """Run a function in a new process, and wait for it."""
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, entry, json.dumps(arguments)],
         env={**os.environ, **environment},

@@ -57,9 +57,7 @@ def embed_with(
 
     Parameters
     ----------
-    images, keys, root
-        As for :func:`customlabels_nb.models.embeddings.embed`.
-    workers, on, shared
+    workers, backend, shared_filesystem
         As for :func:`customlabels_nb.inference.distributed.detect_with`. Without workers, this process does the work.
     events : Events
         Receives the progress, and can cancel the work. Features of finished chunks are kept.

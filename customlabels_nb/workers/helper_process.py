@@ -79,8 +79,6 @@ class HelperProcess:
 
         Parameters
         ----------
-        entry : str
-            Module and function, as in "package.module:function".
         arguments : JSON value
             First argument of the function. The second one is an :class:`Events`.
         pulse : callable, optional

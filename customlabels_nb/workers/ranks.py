@@ -305,8 +305,6 @@ def ranks(
 
     Parameters
     ----------
-    workers : int, optional
-        Number of processes, including this one.
     backend : {"ray"}, optional
         Where the other processes run. By default on this machine, or where ``torchrun`` has started them.
     shared_filesystem : bool

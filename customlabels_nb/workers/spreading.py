@@ -88,8 +88,6 @@ def process_tasks(
 
     Parameters
     ----------
-    workers : Workers
-        Workers that are prepared for the tasks.
     tasks : iterable
         Tasks in the order in which they are submitted.
     encode : callable

@@ -104,6 +104,26 @@ def test_summaries_have_no_semicolon() -> None:
     assert len(found) <= 0.01 * len(summaries()), "\n".join(found)
 
 
+def test_documented_parameters_exist() -> None:
+    section = re.compile(r"\nParameters\n-+\n(.*?)(?=\n\n\w[\w ]*\n-{3,}\n|\Z)", re.DOTALL)
+    wrong, checked = [], 0
+    for path in sorted((ROOT / "customlabels_nb").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            listed = section.search(ast.get_docstring(node) or "")
+            if listed is None:
+                continue
+            arguments = [node.args.vararg, node.args.kwarg, *node.args.posonlyargs, *node.args.args]
+            names = {argument.arg for argument in [*arguments, *node.args.kwonlyargs] if argument is not None}
+            for line in re.findall(r"^\S.*", listed[1], re.MULTILINE):
+                documented = {name.strip().lstrip("*") for name in line.partition(" : ")[0].split(",")}
+                checked += len(documented)
+                wrong += [f"{path.relative_to(ROOT)}: {node.name}({name})" for name in documented - names]
+    assert checked > 1000
+    assert not wrong, "\n".join(wrong)
+
+
 def test_javascript_lines_have_at_most_120_columns() -> None:
     files = [path for folder in ("customlabels_nb", "tests") for path in (ROOT / folder).rglob("*.js")]
     assert len(files) > 150

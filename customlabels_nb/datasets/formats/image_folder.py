@@ -134,8 +134,6 @@ def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
     ----------
     pattern : str
         Pattern for local files, or for files in a bucket (``s3://bucket/*.jpg``).
-    root : Path, optional
-        Base folder of a relative pattern and its matches.
 
     Raises
     ------

@@ -113,8 +113,6 @@ def repair_line(
     ----------
     names : collection of str
         Keys of :data:`REPAIRS`.
-    limits : Limits
-        Limits that the line was checked against.
     real_size : callable
         Takes the image name and the size (width, height) given in a line. Returns the actual size of the image, or None
         if it is unknown, and True if boxes are fitted to that size when the line is read. It is called only if a box is

@@ -72,8 +72,6 @@ def check_manifests(
     limits : Limits
         Limits to check. ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed
         is valid.
-    images, relocate
-        Current location of the images; see :func:`customlabels_nb.read_dataset`.
     check_images : bool
         If True, check the images. If False, use the sizes given in the lines. Images that cannot be reached (no
         network, no credentials, no package for their protocol) are not checked, and are reported in the issues of the
@@ -81,8 +79,6 @@ def check_manifests(
     stage : {"training", "creation"}
         Report errors that prevent training with the manifests, or errors that prevent the creation of datasets from
         them, such as too many lines without an image.
-    extra_lines : iterable of bytes
-        Additional lines to append to the training manifest.
     autosplit : bool
         If True, check that there are enough images per label to split off a test set.
 

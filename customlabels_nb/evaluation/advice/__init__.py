@@ -183,15 +183,7 @@ class Advice(Sequence[AdviceItem]):
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:
-    """Return the thumbnail of a local image, or None if the image is remote (never downloaded) or unreadable.
-
-    Parameters
-    ----------
-    image : str
-        Path or URL.
-    root : Path, optional
-        Folder that relative paths refer to. Thumbnails are stored in its cache.
-    """
+    """Return the thumbnail of a local image, or None if the image is remote (never downloaded) or unreadable."""
     if is_remote(image):
         return None
     try:
@@ -236,23 +228,13 @@ def advise(
 
     Parameters
     ----------
-    applied : Thresholded
-        Ground truth and predictions with thresholds applied.
-    summary, per_label, per_image, labels : DataFrame
-        Tables of the :class:`~customlabels_nb.evaluation.result.Evaluation`.
-    training : dict, optional
-        Number of training images by label, for suggestions about rare labels.
     features : dict, DataFrame or ndarray, optional
         Feature vectors of the test images (dict of image to vector, a table indexed by image, or one row per test
         image), for suggestions about labels whose images vary in appearance.
-    name : str
-        Name of the evaluated model version.
     access : tuple of str
         Two expressions that evaluate to the project and the model, empty outside a project.
     split : str
         Split of the project that has the test images, empty if they are not in the project.
-    curve : sequence of pairs of float
-        Seconds and metric on held-out images after each epoch of the training run, for advice to train longer.
     pictures : callable, optional
         Function that returns the thumbnail of an image, for display in notebooks.
 

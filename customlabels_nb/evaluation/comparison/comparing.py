@@ -180,8 +180,6 @@ def compare(
         content.
     common : bool
         Compare only the test images that both evaluations share. By default, different test images are an error.
-    names : tuple of two str
-        Names of the two evaluations.
     random_state, resamples : int
         Seed and number of bootstrap resamples.
 

@@ -126,8 +126,6 @@ def compare_versions(
     ----------
     evaluations : sequence of Evaluation
         At least two evaluations of the same task.
-    names : sequence of str
-        Names of the evaluations. A repeated name gets a number.
     common : bool
         Compare only the test images that all evaluations share. By default, different test images are an error.
 

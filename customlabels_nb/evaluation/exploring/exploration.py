@@ -341,8 +341,6 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
 
     Parameters
     ----------
-    evaluation : Evaluation
-        Evaluation to repeat.
     images : iterable of str
         Images with new ground truth. Images that are not in the test set are ignored. Test images that are not listed
         keep their ground truth.

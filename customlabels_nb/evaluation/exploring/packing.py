@@ -157,14 +157,8 @@ def summary_as_json(
 
     Parameters
     ----------
-    exploration : Exploration
-        Exploration to show.
     project : str
         Name of the project. If empty, there is no code to copy.
-    details : dict
-        Details about the evaluation, as in :class:`customlabels_nb.project.report.Report`.
-    facts : dict
-        Facts about the training run, as strings.
     """
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")

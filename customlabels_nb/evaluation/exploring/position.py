@@ -69,8 +69,6 @@ class Position:
 
         Parameters
         ----------
-        outcomes : Outcomes
-            Ground truth and predictions.
         folds : sequence of int64 ndarray
             Positions of the images in each fold, for cross-validated thresholds.
 

@@ -44,10 +44,6 @@ def to_onnx(
 
     Parameters
     ----------
-    network : nn.Module
-        Network in eval mode that takes one tensor and returns a tensor, or a dict, list or tuple of tensors.
-    axes : sequence of str or int
-        Shape of the input, with a name for each dimension of variable size.
     normalise : (mean, std), optional
         Mean and standard deviation of each channel, for pixels scaled to 0 to 1. If given, the model's input is uint8
         of shape (n, 3, height, width), otherwise float32 as the network expects.

@@ -70,10 +70,6 @@ def open_engine(
     ----------
     network : ImageClassifier or ImageDetector
         Network on ``device``, in eval mode.
-    config : ModelConfig
-        Config of the model.
-    device : str
-        Device of the network.
     wanted : str
         One of :data:`customlabels_nb.inference.engines.names.ENGINES`. On a CPU, "auto" picks the fastest engine whose
         output matches. On other devices, "auto" is "torch".

@@ -56,8 +56,6 @@ class ExportedModel:
 
         Parameters
         ----------
-        photo : path or PIL image
-            Photo to predict.
         threshold : float or dict, optional
             Minimum confidence (between 0 and 1) for all labels, or by label. By default each label's own threshold.
         """
@@ -162,11 +160,9 @@ def boxes(
 
     Parameters
     ----------
-    found : list of arrays
+    outputs : list of arrays
         Corners on the canvas (n, 4), confidences (n,), and label indices (n,), before non-maximum suppression. The rows
         refer to them.
-    size, inside : tuple of int
-        Width and height of the original photo, and of the scaled photo on the canvas.
     """
     corners, scores, labels = outputs[:3]
     rules = facts["boxes"]
@@ -304,8 +300,6 @@ def polygon_of(mask: Any, region: Any, size: tuple[int, int], tolerance: float) 
         See :func:`outlines`.
     region : array of shape (4,)
         ``x0, y0, x1, y1`` of the mask in pixels of the photo.
-    size : tuple of int
-        Width and height of the photo.
     tolerance : float
         Largest distance of a removed point from the polygon, in pixels of the photo.
     """

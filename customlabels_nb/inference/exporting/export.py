@@ -120,16 +120,10 @@ def export(
 
     Parameters
     ----------
-    model : Path
-        Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
-    name : str
-        Name of the model in the metadata of the exported file.
     format : {"onnx", "pt2"}
         File format.
     path : path, optional
         New folder, or a folder that contains an earlier export. By default ``<name>-<format>`` in the current folder.
-    pictures : sequence of str
-        Paths of photos on which the exported file is compared with the model. Unreadable photos are skipped.
 
     Raises
     ------
@@ -326,12 +320,8 @@ def difference(
 
     Parameters
     ----------
-    network : ImageClassifier or ImageDetector
-        Network on the CPU, in eval mode.
     run : callable
         Function that runs the exported model on float32 images and returns its outputs.
-    pictures : sequence of str
-        Paths of photos to compare, in addition to random noise in several shapes. Unreadable photos are skipped.
     """
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
