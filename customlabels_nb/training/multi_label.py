@@ -28,6 +28,7 @@ from customlabels_nb.training.classification import (
     HeadChoice,
     as_rows,
     choose_balance,
+    fit_head,
     row_space,
     rows_to_compare,
     temperature_note,
@@ -38,6 +39,15 @@ _CHOOSING_TOLERANCE = 1e-4
 _TOLERANCE, _TOLERANCE_OF_MANY = 1e-7, 1e-5
 _MAX_ITERATIONS = 1000
 _NOTHING = ""  # dummy label of images without labels, so that these images are spread over the folds, too
+
+
+def fit_head_of_task(
+    features: npt.NDArray[np.float32], truth: npt.NDArray[np.generic], n_labels: int, *, random_state: int
+) -> FittedHead:
+    """Fit a multi-label head if ``truth`` is a mask of shape (n, k), otherwise a single-label head."""
+    if truth.ndim == 2:
+        return fit_multi_label_head(features, truth, random_state=random_state)
+    return fit_head(features, truth, n_labels, random_state=random_state)
 
 
 def fit_multi_label_head(
