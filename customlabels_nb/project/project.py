@@ -349,10 +349,10 @@ class Project:
             return refresh_sources(self._location, splits, events=stream)
 
     def auto_refresh(self, every: str | float | EllipsisType | None = ...) -> float | None:
-        """Look at the sources again when a labelling screen opens and the last look is older than ``every``.
+        """Refresh the sources when a labelling screen opens and the last refresh is older than ``every``.
 
         This is :meth:`refresh` for the gallery, the annotator, the review and the screens of labelling jobs, for
-        everybody who opens the project. A screen waits for at most two seconds. Then the look goes on in the
+        everybody who opens the project. A screen waits for at most two seconds. Then the refresh continues in the
         background. If a source cannot be reached, the screen says so and opens. Running labelling jobs take the new
         images of the dataset or query that they were created with.
 

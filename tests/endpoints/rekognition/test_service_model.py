@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,3 +140,19 @@ def test_only_faults_have_status_500() -> None:
 def test_all_operations_are_in_the_model() -> None:
     assert set(OPERATIONS) <= set(service_model().operation_names)
     assert all("InvalidParameterException" in declared_errors(name) for name in OPERATIONS)
+
+
+NOTICE = re.compile(
+    r"availability notice|end of support|discontinu|new customers|will not be available|retire", re.IGNORECASE
+)
+
+
+def notices(operations: Iterable[str]) -> list[str]:
+    """Return the operations whose documentation in botocore announces the end of a feature."""
+    return [name for name in operations if NOTICE.search(service_model().operation_model(name).documentation)]
+
+
+def test_no_end_of_custom_labels_is_announced() -> None:
+    """If this fails, AWS has announced a change: update docs/comparisons.md and the guide about leaving a service."""
+    assert notices(["StartLabelDetection", "StartPersonTracking"])  # which have such notices
+    assert notices(OPERATIONS) == []
