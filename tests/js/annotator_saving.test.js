@@ -403,7 +403,7 @@ test("one can wait until all is saved, or can't be for now", async () => {
       }),
   });
   const waited = [];
-  const wait = (what) => saving.whenDone().then(() => waited.push(what));
+  const wait = (what) => saving.settled().then(() => waited.push(what));
   await wait("nothing was to be saved");
   const imageShapes = shapesOf("a");
   imageShapes.add(BOX);

@@ -184,6 +184,22 @@ test("keys and turns of the page wait for another list", async () => {
   );
 });
 
+test("another list is requested once the edits before it are saved", async () => {
+  const { page, held, of } = opened({ holds: ["edit"] });
+  page._do({ do: "label", label: "pear" });
+  page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  await settled();
+  assert.deepEqual([of("edit").length, of("show")], [1, []]);
+  page.show({ query: { ...page.query, label: "pear" }, place: 0 });
+  held[0].answer();
+  await settled();
+  assert.deepEqual(
+    of("show").map(({ query }) => [query.show, query.label]),
+    [["unlabelled", "pear"]],
+  );
+  assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
+});
+
 test("keys are dropped if the list fails to load", async () => {
   const { page, held, of, said } = opened({ holds: ["show"] });
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });

@@ -662,8 +662,8 @@ export class Gallery extends PicturePages {
   // Keys pressed meanwhile apply to the new page.
   _renewQueue(change) {
     return this._hold(
-      this.editing.queue
-        .whenSettled(this.editing.own.id)
+      this.editing
+        .settled()
         .then(() => this.turnTo({ ...change, query: { ...this.query, like: null }, place: 0 }))
         .then((arrived) => {
           this._bringFocus();

@@ -267,7 +267,7 @@ export class Verify extends PicturePages {
   }
 
   async _submit() {
-    await this.editing.queue.whenSettled(this.editing.own.id);
+    await this.editing.settled();
     if (this.editing.pending.length)
       return this.notices.say("submit", "Some verdicts are still being saved. Try again.", {
         kind: "error",

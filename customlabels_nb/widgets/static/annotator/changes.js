@@ -62,7 +62,7 @@ export class Changes {
 
   async addLabel(name) {
     const { screen } = this;
-    await screen.saving.whenDone(); // include the current image, and do not change it before its shapes are saved
+    await screen.saving.settled(); // include the current image, and do not change it before its shapes are saved
     const isNew = !screen.info.labels.some((own) => own.label === name);
     try {
       const [{ info, label }] = await screen.request("add label", { label: name });

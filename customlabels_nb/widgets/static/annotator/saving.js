@@ -20,11 +20,6 @@ export class Saving extends Sending {
     return !this.pending.length;
   }
 
-  // Return a Promise that resolves when everything is saved, or cannot be saved now.
-  whenDone() {
-    return this.queue.whenSettled(this.own.id);
-  }
-
   async _send(edit) {
     edit.sent = true;
     const [answer] = await this.request("save", edit);

@@ -51,7 +51,7 @@ export class Editing extends Sending {
     try {
       if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges, view);
       if (!known) {
-        await this.queue.whenSettled(this.own.id); // it must not overtake earlier edits
+        await this.settled(); // it must not overtake earlier edits
         if (this.pending.length)
           throw new Error(
             `${this._count(this.pending.length, "is", "are")} still being saved. Try again.`,
@@ -183,7 +183,7 @@ export class Editing extends Sending {
 
   // `kind` is "undo" or "redo". Returns a Promise of true if it was possible.
   async takeBack(kind) {
-    await this.queue.whenSettled(this.own.id);
+    await this.settled();
     if (this.pending.length) {
       this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, {
         kind: "error",

@@ -142,6 +142,10 @@ export class PageView {
     if (asked.place === undefined) wanted.near = listing.namesOnPage();
     let arrived = false;
     await this._whileTurning(async (isLatest) => {
+      // edits change which images belong to another list, so the kernel stores them first
+      const isAnother = asked.split !== split || asked.query !== query;
+      if (isAnother && this.editing?.pending.length) await this.editing.settled();
+      if (!isLatest()) return;
       const [answer, buffers] = await this.request("show", wanted);
       if (!isLatest()) return;
       this.asked = null;

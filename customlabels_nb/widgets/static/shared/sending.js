@@ -46,6 +46,11 @@ export class Sending {
     return this.queue.state(this.own.id);
   }
 
+  // Return a Promise that resolves when all edits are saved, or cannot be saved now.
+  settled() {
+    return this.queue.whenSettled(this.own.id);
+  }
+
   tellState() {
     const { state, own, screen } = this;
     if (!own.failure && state !== "lost") screen.notices.drop("gone");
