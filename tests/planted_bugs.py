@@ -78,8 +78,8 @@ FOUND = [
     Bug("labeling/session.py", "        if instructions != self.instructions:", "        if False:", "widgets"),
     Bug(
         "widgets/static/shared/overlay.js",
-        "const found = boxes.length ? boxes.map(",
-        "const found = guesses.length ? boxes.map(",
+        "const matches = boxes.length ? boxes.map(",
+        "const matches = guesses.length ? boxes.map(",
         "js",
     ),
 ]

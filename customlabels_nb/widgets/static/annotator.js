@@ -108,11 +108,11 @@ class Annotator extends Turning {
     if (this.listing.view !== null) this._grow();
     const names = new Set(info.labels.map(({ label }) => label));
     if (names.has(this.label)) return;
-    const at = Math.max(
+    const index = Math.max(
       0,
       before.findIndex(({ label }) => label === this.label),
     );
-    this.label = info.labels[Math.min(at, info.labels.length - 1)]?.label ?? null;
+    this.label = info.labels[Math.min(index, info.labels.length - 1)]?.label ?? null;
   }
 
   // Show new tasks of a job, and go on with them if the last one is finished.
@@ -158,9 +158,9 @@ class Annotator extends Turning {
     );
   }
 
-  stored(answer, own) {
+  stored(answer, item) {
     this._takeRows(answer.rows);
-    if (own) this.store.stored(answer.image, answer.revision);
+    if (item) this.store.stored(answer.image, answer.revision);
     else this._readAgain(answer.image); // it was drawn in a page that was closed
     if (this.saving.isDone) this.takeInfo(answer.info);
     this.showFilmstrip();

@@ -151,8 +151,8 @@ export class Gallery extends PicturePages {
         this.preview.close();
         this.kept = event.ctrlKey || event.metaKey ? [...this.selection.places] : [];
       },
-      select: (found) =>
-        this._selectPlaces([...this.kept, ...found.map((index) => this.listing.start + index)]),
+      select: (names) =>
+        this._selectPlaces([...this.kept, ...names.map((index) => this.listing.start + index)]),
       end: ({ clientX, clientY }) => {
         leave();
         this._selected();
@@ -427,16 +427,16 @@ export class Gallery extends PicturePages {
   }
 
   actions(command) {
-    const own = super.actions(command);
+    const inherited = super.actions(command);
     return {
-      ...own,
+      ...inherited,
       undo: () => {
         this.toast.close();
-        own.undo();
+        inherited.undo();
       },
       label: () => {
-        const own = this.info.labels[command.number - 1];
-        if (own) this._label(own.label);
+        const entry = this.info.labels[command.number - 1];
+        if (entry) this._label(entry.label);
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total)
           this.labelbar.begin("", firstLabelText(this.selection.size));
       },
@@ -457,7 +457,7 @@ export class Gallery extends PicturePages {
 
   _selectPlaces(places) {
     this.selection.clear();
-    for (const place of places) this.selection.places.add(place);
+    for (const position of places) this.selection.places.add(position);
     this._mark();
   }
 
@@ -501,12 +501,12 @@ export class Gallery extends PicturePages {
   // have
   // their one label is left without a further key.
   // In a labelling job, no key of a label withdraws an answer.
-  _label(label, at = this.editing.aim()) {
+  _label(label, target = this.editing.aim()) {
     const { alone, job, query } = this.info;
     if (
       job &&
-      labelOp(at.rows ?? [], label, { alone }) === "unlabel" &&
-      at.rows.some((row) => row.labels.length === 1)
+      labelOp(target.rows ?? [], label, { alone }) === "unlabel" &&
+      target.rows.some((row) => row.labels.length === 1)
     ) {
       return this.notices.say(
         "last",
@@ -515,13 +515,13 @@ export class Gallery extends PicturePages {
     }
     this.notices.drop("last");
     if (!alone && query.queue === "prelabelled") {
-      const offered = (at.rows ?? []).filter(
+      const offered = (target.rows ?? []).filter(
         (row) => row.status === "unlabelled" && row.prelabels.length,
       );
-      if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...at, rows: offered } });
+      if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...target, rows: offered } });
     }
-    const edited = this._edit({ op: "toggle", label }, { at });
-    if (alone) this._advanceFrom(at);
+    const edited = this._edit({ op: "toggle", label }, { at: target });
+    if (alone) this._advanceFrom(target);
     if (
       this.clustered &&
       alone &&
@@ -535,10 +535,10 @@ export class Gallery extends PicturePages {
   // The first label is also assigned to the image in focus.
   async _addLabel(name) {
     const applies = !this.info.labels.length || this.selection.size || this.single;
-    const at = this.editing.aim();
+    const target = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
     if (!answer) return;
-    if (applies) await this._label(answer.label, at);
+    if (applies) await this._label(answer.label, target);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 
@@ -569,33 +569,33 @@ export class Gallery extends PicturePages {
       if (await askToSkipPage(this.panel, bare.rows.length)) this._edit(edit, { at: bare });
       return;
     }
-    const at = this.editing.aim();
-    const { rows } = at; // null if some pages were not shown yet
+    const target = this.editing.aim();
+    const { rows } = target; // null if some pages were not shown yet
     if (!rows || rows.some(isAnnotated)) {
       const answer = await askToSkip(this.panel, rows?.filter(isAnnotated).length);
       if (!answer) return;
       edit.remove_labels = answer === "remove";
     }
-    this._answer(edit, at);
+    this._answer(edit, target);
   }
 
-  _answer(edit, at = this.editing.aim()) {
-    this._edit(edit, { at });
-    this._advanceFrom(at);
+  _answer(edit, target = this.editing.aim()) {
+    this._edit(edit, { at: target });
+    this._advanceFrom(target);
   }
 
   // Show the next image, unless another one is shown already.
-  _advanceFrom(at) {
-    if (this.single && this._isStillTarget(at)) this._advance();
+  _advanceFrom(index) {
+    if (this.single && this._isStillTarget(index)) this._advance();
   }
 
   // The labeler of a job says why.
   async _skipTask() {
     if (!this.listing.total) return;
-    const at = this.editing.aim();
+    const target = this.editing.aim();
     const reason = await askReason(this.panel);
     if (reason !== null && !this.closed)
-      this._answer({ op: "status", status: "skipped", remove_labels: true, reason }, at);
+      this._answer({ op: "status", status: "skipped", remove_labels: true, reason }, target);
   }
 
   async _submit({ asked = false } = {}) {

@@ -249,7 +249,7 @@ class JobDashboardScreen extends FollowingScreen {
     if (parts) node.replaceChildren(...parts);
     if (focused)
       [...node.querySelectorAll("[data-figure]")]
-        .find((own) => own.dataset.figure === focused)
+        .find((item) => item.dataset.figure === focused)
         ?.focus({ preventScroll: true });
   }
 

@@ -33,11 +33,11 @@ class JobFooter extends ReviewFooter {
   }
 
   // Show the keys for an image. Those that do not fit on the line are left out, the last first.
-  showImage(row, place, { total, left, draws }) {
+  showImage(row, position, { total, left, draws }) {
     setText(
       this.position,
       row
-        ? `${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")} · ` +
+        ? `${(position + 1).toLocaleString("en")} of ${total.toLocaleString("en")} · ` +
             `${left.toLocaleString("en")} to decide`
         : "",
     );
@@ -292,9 +292,9 @@ class JobReview extends ReviewPages {
   }
 
   _differenceAfter(by) {
-    const found = this.row ? differencesOf(this.row).map(({ object }) => object) : [];
-    const at = found.indexOf(this.difference);
-    return found[at < 0 ? (by > 0 ? 0 : found.length - 1) : at + by] ?? null;
+    const differences = this.row ? differencesOf(this.row).map(({ object }) => object) : [];
+    const index = differences.indexOf(this.difference);
+    return differences[index < 0 ? (by > 0 ? 0 : differences.length - 1) : index + by] ?? null;
   }
 
   _takeAnswer(number) {
@@ -305,12 +305,12 @@ class JobReview extends ReviewPages {
   // A number gives the boxes a label: all of them, or those with the usual label of the difference.
   _correct(label) {
     if (!this.info.draws || !this.row) return super._correct(label);
-    const own = new Set(this.row.boxes);
+    const boxLabels = new Set(this.row.boxes);
     const chosen = differencesOf(this.row).find(({ object }) => object === this.difference);
-    const wrong = chosen && own.has(usualLabel(chosen)) ? usualLabel(chosen) : null;
-    if (!own.size)
+    const wrong = chosen && boxLabels.has(usualLabel(chosen)) ? usualLabel(chosen) : null;
+    if (!boxLabels.size)
       return this.notices.say("edit", "The consensus is empty. Take an answer, or draw with E.");
-    if (own.size > 1 && !wrong)
+    if (boxLabels.size > 1 && !wrong)
       return this.notices.say(
         "edit",
         "There are several labels. Choose one of them with Tab first, or edit with E.",

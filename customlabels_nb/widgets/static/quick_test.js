@@ -62,8 +62,8 @@ class QuickTest extends TryingScreen {
       ...trial,
       uri: known.get(trial.number) ?? (pictures[index] ? dataUri(pictures[index]) : ""),
     }));
-    const own = this.trial && this.trials.find(({ number }) => number === this.trial.number);
-    if (own) this.trial.added = own.added;
+    const current = this.trial && this.trials.find(({ number }) => number === this.trial.number);
+    if (current) this.trial.added = current.added;
   }
 
   // Handle the kernel's response with a photo and its predictions.
@@ -249,9 +249,9 @@ class QuickTest extends TryingScreen {
   }
 
   _turn(by) {
-    const at = this.trials.findIndex(({ number }) => number === this.wanted);
-    const next = this.trials[at + by];
-    if (at >= 0 && next) this._show(next.number);
+    const index = this.trials.findIndex(({ number }) => number === this.wanted);
+    const next = this.trials[index + by];
+    if (index >= 0 && next) this._show(next.number);
   }
 
   // -- camera -----------------------------------------------------------------------------------------

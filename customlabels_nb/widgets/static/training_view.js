@@ -300,11 +300,11 @@ class TrainingScreen {
     const fresh = messages.slice(Math.max(0, messages.length - (told - (this.drawnLines ?? 0))));
     this.drawnLines = told;
     this.lines.append(
-      ...fresh.map(([at, text]) =>
+      ...fresh.map(([index, text]) =>
         element(
           "div",
           { class: "line" },
-          element("span", { class: "faint", text: clockText(at) }),
+          element("span", { class: "faint", text: clockText(index) }),
           element("span", { text }),
         ),
       ),

@@ -212,8 +212,8 @@ export class Verify extends PicturePages {
     return {
       ...super.actions(command),
       label: () => {
-        const own = this.info.labels[command.number - 1];
-        if (own) this._correct(own.label);
+        const entry = this.info.labels[command.number - 1];
+        if (entry) this._correct(entry.label);
       },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin("");
@@ -227,25 +227,25 @@ export class Verify extends PicturePages {
   }
 
   // With several labels, the next key may change another label of the same image.
-  _correct(label, at = this.editing.aim()) {
-    const rows = at.rows ?? [];
+  _correct(label, target = this.editing.aim()) {
+    const rows = target.rows ?? [];
     const isToggled = !this.info.alone && !this.info.draws;
     if (isToggled && rows.length && rows.every((row) => statedLabels(row).includes(label)))
-      this.editing.edit({ op: "unlabel", label }, { at });
-    else if (isToggled) this.editing.edit({ op: "label", label }, { at });
-    else this._judge({ op: "label", label }, at);
+      this.editing.edit({ op: "unlabel", label }, { at: target });
+    else if (isToggled) this.editing.edit({ op: "label", label }, { at: target });
+    else this._judge({ op: "label", label }, target);
   }
 
   async _addLabel(name) {
-    const at = this.editing.aim();
+    const target = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label, at);
+    if (answer) this._correct(answer.label, target);
   }
 
-  _judge(edit, at = this.editing.aim()) {
-    if (this.info.read_only || !at.ranges.length) return;
-    this.editing.edit(edit, { at });
-    if (!this._isStillTarget(at)) return;
+  _judge(edit, target = this.editing.aim()) {
+    if (this.info.read_only || !target.ranges.length) return;
+    this.editing.edit(edit, { at: target });
+    if (!this._isStillTarget(target)) return;
     const moves = !this.selection.size;
     this.selection.clear();
     if (moves) this._advance();
@@ -277,8 +277,8 @@ export class Verify extends PicturePages {
     return undefined;
   }
 
-  async _fix(place = this.focus) {
-    const row = this.listing.rowAt(place);
+  async _fix(position = this.focus) {
+    const row = this.listing.rowAt(position);
     if (!row || !this.info.draws) return;
     await this.openAnnotator(row.name);
   }

@@ -243,20 +243,20 @@ export class Canvas {
     if (!this.image || this.isAsleep || (event.button !== 0 && event.button !== 1)) return;
     event.preventDefault();
     this.on.press();
-    const at = this._place(event);
+    const point = this._place(event);
     this.node.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, at);
+    this.pointers.set(event.pointerId, point);
     if (this.pointers.size > 1) {
       // two fingers: pinch
       this.drawing.stop();
       this.pan = null;
       this.pinch = this._fingers();
-    } else if (event.button === 1 || this.spaceHeld) this.pan = at;
+    } else if (event.button === 1 || this.spaceHeld) this.pan = point;
     else {
       const tolerance =
         (event.pointerType === "touch" ? TOUCH_TOLERANCE : TOLERANCE) / this.camera.scale;
       if (
-        this.drawing.press(this.camera.toImage(at), {
+        this.drawing.press(this.camera.toImage(point), {
           tolerance,
           fresh: event.ctrlKey || event.metaKey,
           removes: event.altKey,
@@ -276,12 +276,12 @@ export class Canvas {
   }
 
   _move(event) {
-    const at = this._place(event);
-    this.at = at;
+    const point = this._place(event);
+    this.at = point;
     if (this.pointers.has(event.pointerId)) {
       if (event.pointerType === "mouse" && !event.buttons)
         this._lost(event); // the button was released outside the page
-      else this.pointers.set(event.pointerId, at);
+      else this.pointers.set(event.pointerId, point);
     }
     if (!this.image) return;
     if (this.pinch) {
@@ -295,12 +295,14 @@ export class Canvas {
       this.pinch = now;
     } else if (this.pan) {
       this._glide(
-        this.camera.panned(at[0] - this.pan[0], at[1] - this.pan[1]).kept(this.image, this.size),
+        this.camera
+          .panned(point[0] - this.pan[0], point[1] - this.pan[1])
+          .kept(this.image, this.size),
       );
-      this.pan = at;
+      this.pan = point;
     } else {
-      this.drawing.move(this.camera.toImage(at));
-      if (!this.drawing.gesture) this._showCursor(at, event.ctrlKey || event.metaKey);
+      this.drawing.move(this.camera.toImage(point));
+      if (!this.drawing.gesture) this._showCursor(point, event.ctrlKey || event.metaKey);
     }
     if (this.drawing.isBusy || this.guides) this.paintSoon();
   }
@@ -310,10 +312,10 @@ export class Canvas {
     this.node.style.cursor = held ? "grab" : "";
   }
 
-  _showCursor(at, fresh) {
+  _showCursor(point, fresh) {
     const hit = fresh
       ? null
-      : this.drawing.hit(this.camera.toImage(at), TOLERANCE / this.camera.scale);
+      : this.drawing.hit(this.camera.toImage(point), TOLERANCE / this.camera.scale);
     this.on.pointed(hit?.index ?? null);
     const style = this.spaceHeld
       ? "grab"
@@ -322,7 +324,7 @@ export class Canvas {
   }
 
   _up(event) {
-    const at = this._place(event);
+    const point = this._place(event);
     const known = this.pointers.delete(event.pointerId);
     if (this.pinch) {
       if (!this.pointers.size) this.pinch = null;
@@ -330,7 +332,7 @@ export class Canvas {
     }
     if (!known) return;
     if (this.pan) this.pan = null;
-    else this._settle(this.drawing.release(this.camera.toImage(at)));
+    else this._settle(this.drawing.release(this.camera.toImage(point)));
   }
 
   _settle(changed) {

@@ -63,7 +63,7 @@ export class Changes {
   async addLabel(name) {
     const { screen } = this;
     await screen.saving.settled(); // include the current image, and do not change it before its shapes are saved
-    const isNew = !screen.info.labels.some((own) => own.label === name);
+    const isNew = !screen.info.labels.some((item) => item.label === name);
     try {
       const [{ info, label }] = await screen.request("add label", { label: name });
       screen.takeInfo(info);
@@ -80,7 +80,7 @@ export class Changes {
     const has = imageShapes.labels.includes(label);
     const others = info.task === "single-label" ? [] : imageShapes.labels;
     imageShapes.change({
-      labels: has ? imageShapes.labels.filter((own) => own !== label) : [...others, label],
+      labels: has ? imageShapes.labels.filter((item) => item !== label) : [...others, label],
     });
     this.screen.changed();
   }
@@ -173,8 +173,8 @@ export class Changes {
   // Predicted label of the entire image with its confidence, while no label is assigned. Otherwise null.
   get offered() {
     const { imageShapes, info } = this.screen;
-    const said = imageShapes?.offered ?? null;
-    return info.labels.some(({ label }) => label === said?.[0]) ? said : null;
+    const offer = imageShapes?.offered ?? null;
+    return info.labels.some(({ label }) => label === offer?.[0]) ? offer : null;
   }
 
   _dropPrediction() {
@@ -198,11 +198,17 @@ export class Changes {
       ...imageShapes.predictions.map((_, index) => ["prediction", index]),
     ];
     if (!order.length) return false;
-    const at = order.findIndex(
+    const position = order.findIndex(
       ([kind, index]) => index === (kind === "shape" ? imageShapes.selected : this.prediction),
     );
     const [kind, index] =
-      order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length];
+      order[
+        position < 0
+          ? by > 0
+            ? 0
+            : order.length - 1
+          : (position + by + order.length) % order.length
+      ];
     this.select(kind === "shape" ? index : null, kind === "prediction" ? index : null);
     return true;
   }
@@ -273,8 +279,8 @@ export class Changes {
   }
 
   paste() {
-    const same = (own) =>
-      ["left", "top", "width", "height"].every((name) => own[name] === this.clipboard[name]);
+    const same = (item) =>
+      ["left", "top", "width", "height"].every((name) => item[name] === this.clipboard[name]);
     if (this.clipboard)
       this._put(this.clipboard, this.screen.imageShapes?.shapes.some(same) ? 10 : 0);
     else this.hint("Nothing to paste. Copy a shape first (Ctrl C).");

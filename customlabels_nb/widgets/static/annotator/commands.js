@@ -76,8 +76,8 @@ export class Commands {
     if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
     const actions = {
       label: () => {
-        const own = screen.info.labels[command.number - 1];
-        if (own) changes.chooseLabel(own.label);
+        const entry = screen.info.labels[command.number - 1];
+        if (entry) changes.chooseLabel(entry.label);
       },
       tool: () => screen.useTool(command.tool),
       combine: () =>

@@ -228,7 +228,7 @@ export class Drawing {
     else if (gesture.kind === "corner")
       gesture.shape = withPolygon(
         before,
-        mapCorners(before.polygon, (own, at) => (at === gesture.hit.corner ? point : own)),
+        mapCorners(before.polygon, (item, index) => (index === gesture.hit.corner ? point : item)),
         size,
       );
     else gesture.shape = moved(before, dx, dy, size);
@@ -456,7 +456,7 @@ export class Drawing {
         ? moved(imageShapes.shape, dx, dy, imageShapes.image)
         : withPolygon(
             imageShapes.shape,
-            mapCorners(points, ([x, y], at) => (at === corner ? [x + dx, y + dy] : [x, y])),
+            mapCorners(points, ([x, y], index) => (index === corner ? [x + dx, y + dy] : [x, y])),
             imageShapes.image,
           );
     if (isTooSmall(shape)) return false;

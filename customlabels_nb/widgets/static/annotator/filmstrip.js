@@ -17,18 +17,18 @@ export class Filmstrip {
   update(frames, current) {
     while (this.frames.length < frames.length) this.frames.push(this._frame());
     this.frames.forEach((frame, index) => {
-      const given = frames[index];
-      show(frame.node, Boolean(given));
-      if (!given) return;
-      frame.place = given.place;
-      if (given.uri) frame.picture.src = given.uri;
+      const known = frames[index];
+      show(frame.node, Boolean(known));
+      if (!known) return;
+      frame.place = known.place;
+      if (known.uri) frame.picture.src = known.uri;
       else frame.picture.removeAttribute("src");
-      frame.node.title = given.failure ?? given.row.name;
-      frame.node.setAttribute("aria-label", described(given.row));
-      frame.node.setAttribute("aria-selected", String(given.place === current));
-      frame.node.className = `film ${given.row.status}${given.place === current ? " current" : ""}`;
-      setText(frame.excuse, given.failure ? "unreadable" : "");
-      if (given.place === current) this._bring(frame.node);
+      frame.node.title = known.failure ?? known.row.name;
+      frame.node.setAttribute("aria-label", described(known.row));
+      frame.node.setAttribute("aria-selected", String(known.place === current));
+      frame.node.className = `film ${known.row.status}${known.place === current ? " current" : ""}`;
+      setText(frame.excuse, known.failure ? "unreadable" : "");
+      if (known.place === current) this._bring(frame.node);
     });
   }
 

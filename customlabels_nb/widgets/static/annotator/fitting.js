@@ -28,7 +28,7 @@ export function placed(shape, size, shift = 0) {
     Math.min(0, size.height - sized.top - height),
     size,
   );
-  const to = (at, length, room) => (at + length + shift <= room ? shift : -shift);
+  const to = (start, length, room) => (start + length + shift <= room ? shift : -shift);
   return plain(
     moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size),
   );

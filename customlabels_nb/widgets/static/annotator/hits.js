@@ -15,10 +15,10 @@ import {
 // edge? } or null.
 export function hitTest(point, shapes, { selected = null, tolerance, usable = () => true }) {
   const shape = shapes[selected];
-  const mine = shape && usable(shape, selected);
-  if (mine) {
-    const own = hitParts(point, shape, tolerance);
-    if (own) return { index: selected, ...own };
+  const isUsable = shape && usable(shape, selected);
+  if (isUsable) {
+    const hit = hitParts(point, shape, tolerance);
+    if (hit) return { index: selected, ...hit };
   }
   const order = [];
   shapes.forEach((other, index) => {
@@ -29,7 +29,7 @@ export function hitTest(point, shapes, { selected = null, tolerance, usable = ()
     const [edge, distance] = nearestEdge(point, outline(shapes[index]));
     if (distance <= tolerance) return { index, part: "edge", edge };
   }
-  if (mine && isInside(point, shape)) return { index: selected, part: "inside" };
+  if (isUsable && isInside(point, shape)) return { index: selected, part: "inside" };
   const inside = order.find(([, index]) => isInside(point, shapes[index]));
   return inside ? { index: inside[1], part: "inside" } : null;
 }

@@ -141,20 +141,20 @@ export class LeftSide {
   // Update only changed elements, so that a click is not lost because its button was replaced.
   _fill() {
     const text = this.field.value.trim();
-    const found = text ? findLabels(this.labels, text) : this.labels;
+    const matches = text ? findLabels(this.labels, text) : this.labels;
     const isNew = Boolean(text) && !this.labels.some(({ label }) => label === text);
-    this.choices = [...(isNew ? [ADDED] : []), ...found.slice(0, SHOWN_LABELS).keys()];
-    const shown = found.slice(0, SHOWN_LABELS).map(({ label, color }, index) => ({
+    this.choices = [...(isNew ? [ADDED] : []), ...matches.slice(0, SHOWN_LABELS).keys()];
+    const shown = matches.slice(0, SHOWN_LABELS).map(({ label, color }, index) => ({
       label,
       color,
-      key: this.labels.slice(0, 9).findIndex((own) => own.label === label) + 1,
+      key: this.labels.slice(0, 9).findIndex((item) => item.label === label) + 1,
       count: this.counts.get(label) ?? 0,
       current: label === this.current,
       hidden: this.hidden.has(label),
       locked: this.locked.has(label),
       next: Boolean(text) && index === this.at,
     }));
-    const state = JSON.stringify([shown, found.length, isNew && [text, this.at]]);
+    const state = JSON.stringify([shown, matches.length, isNew && [text, this.at]]);
     if (state === this.state) return;
     this.state = state;
     this.list.replaceChildren(
@@ -166,9 +166,9 @@ export class LeftSide {
       this.list.append(
         element("p", { class: "faint", text: "No labels yet. Type the first one." }),
       );
-    if (found.length > SHOWN_LABELS)
+    if (matches.length > SHOWN_LABELS)
       this.list.append(
-        element("p", { class: "faint", text: `and ${found.length - SHOWN_LABELS} more` }),
+        element("p", { class: "faint", text: `and ${matches.length - SHOWN_LABELS} more` }),
       );
   }
 
@@ -254,12 +254,12 @@ export class LeftSide {
   }
 
   // Choose the found label at this index, or add the text as a new label.
-  _take(at) {
+  _take(index) {
     const text = this.field.value.trim();
-    const own = findLabels(this.labels, text)[at];
+    const entry = findLabels(this.labels, text)[index];
     this._done();
     if (!text) return;
-    if (own) this.on.label(own.label);
+    if (entry) this.on.label(entry.label);
     else this.on.add(text);
   }
 

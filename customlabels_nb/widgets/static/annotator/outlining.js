@@ -46,19 +46,19 @@ export class Outlining {
     this._ask({ imageShapes: screen.imageShapes, shape, prompts });
   }
 
-  async _ask(asked) {
+  async _ask(request) {
     const { screen } = this;
-    this.asked = asked;
+    this.asked = request;
     screen.canvas.paintSoon();
-    let found = null;
+    let outline = null;
     try {
-      [found] = await this._request(asked.prompts);
+      [outline] = await this._request(request.prompts);
     } catch (error) {
-      if (asked === this.asked) this._failed(error);
+      if (request === this.asked) this._failed(error);
     }
-    if (asked !== this.asked) return; // another click or image followed
+    if (request !== this.asked) return; // another click or image followed
     this.asked = null;
-    if (found && !screen.closed) this._show(found, asked);
+    if (outline && !screen.closed) this._show(outline, request);
     screen.canvas.paintSoon();
   }
 
@@ -88,13 +88,13 @@ export class Outlining {
       if (shape) this.prompts.set(shape, prompts);
       return;
     }
-    const at = imageShapes.shapes.indexOf(shape);
+    const index = imageShapes.shapes.indexOf(shape);
     const tolerance = nextTolerance(Math.max(screen.tolerance, pixel / 2));
     if (!screen.drawing.keepOutline(simplified(polygon, tolerance), shape)) {
       screen.shown();
       return;
     }
-    const kept = imageShapes.shapes[at < 0 ? imageShapes.shapes.length - 1 : at];
+    const kept = imageShapes.shapes[index < 0 ? imageShapes.shapes.length - 1 : index];
     this.prompts.set(kept, prompts);
     screen.changes.whole.set(kept, { polygon, tolerance });
     screen.toast.say(`Outline → \u2068${kept.label}\u2069`);

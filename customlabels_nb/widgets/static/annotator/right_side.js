@@ -245,18 +245,18 @@ export class RightSide {
   point(index) {
     if (index === this.pointed) return;
     this.pointed = index;
-    for (const { kind, index: own, node } of this.rows)
-      node.toggleAttribute("data-hover", kind === "shapes" && own === index);
+    for (const { kind, index: number, node } of this.rows)
+      node.toggleAttribute("data-hover", kind === "shapes" && number === index);
   }
 
   // `offered` is a prediction: its label is dashed, and a click accepts it.
   _fillWhole(imageShapes, labels, offered, readOnly) {
     const isFirst = ({ label }) => imageShapes.labels.includes(label) || label === offered?.[0];
-    const own = labels.filter(isFirst);
+    const chosen = labels.filter(isFirst);
     const others = labels.filter((each) => !isFirst(each));
     const shown =
       labels.length > SHOWN_WHOLE
-        ? [...own, ...others].slice(0, Math.max(own.length, SHOWN_WHOLE))
+        ? [...chosen, ...others].slice(0, Math.max(chosen.length, SHOWN_WHOLE))
         : labels;
     this.whole.replaceChildren(
       ...shown.map(({ label, color }) => {

@@ -37,19 +37,19 @@ function combined(polygon, drawn, { outside }) {
       x + SHIFT * Math.sin(attempt * (index + 1)),
       y + SHIFT * Math.cos(attempt * (2 * index + 1)),
     ]);
-    const own = edgesOf(ringsOf(polygon));
+    const edges = edgesOf(ringsOf(polygon));
     const drawnEdges = edgesOf([ring]);
     const others = split(drawnEdges, drawnEdges); // where it crosses itself
     const rings = linked([
-      ...split(own, others).filter(([a, b]) => !isInPolygon(middle(a, b), ring)),
-      ...split(others, own).filter(([a, b]) => isInPolygon(middle(a, b), polygon) !== outside),
+      ...split(edges, others).filter(([a, b]) => !isInPolygon(middle(a, b), ring)),
+      ...split(others, edges).filter(([a, b]) => isInPolygon(middle(a, b), polygon) !== outside),
     ]);
     if (!rings) continue;
-    const found = rings
+    const parts = rings
       .flatMap(loopsOf)
       .map(withoutRepeats)
-      .filter((one) => one.length >= 3 && ringArea(one) >= LEAST_AREA);
-    return found.length ? polygonOf(found) : null;
+      .filter((ring) => ring.length >= 3 && ringArea(ring) >= LEAST_AREA);
+    return parts.length ? polygonOf(parts) : null;
   }
   return polygon;
 }
@@ -67,16 +67,16 @@ function split(edges, others) {
   const ordered = others.map(inDirection);
   return edges.flatMap((edge) => {
     const [start, end] = edge;
-    const own = inDirection(edge);
-    const [[left], [right]] = own;
+    const corners = inDirection(edge);
+    const [[left], [right]] = corners;
     const [top, bottom] = [Math.min(start[1], end[1]), Math.max(start[1], end[1])];
     const places = [];
     for (const other of ordered) {
       const [[x, y], [farX, farY]] = other;
       if (x > right || farX < left || (y > bottom && farY > bottom) || (y < top && farY < top))
         continue;
-      const first = (inOrder(own[0], other[0]) || inOrder(own[1], other[1])) <= 0;
-      const point = first ? crossing(own, other) : crossing(other, own);
+      const first = (inOrder(corners[0], other[0]) || inOrder(corners[1], other[1])) <= 0;
+      const point = first ? crossing(corners, other) : crossing(other, corners);
       if (point) places.push([Math.hypot(point[0] - start[0], point[1] - start[1]), point]);
     }
     const points = [start, ...places.sort(([a], [b]) => a - b).map(([, point]) => point), end];
@@ -102,21 +102,21 @@ function crossing([a, b], [c, d]) {
 
 // Link edges to rings, or return null if they are not closed.
 function linked(edges) {
-  const at = new Map();
+  const starts = new Map();
   for (const edge of edges) {
     for (const point of edge) {
       const key = point.join();
-      if (!at.has(key)) at.set(key, new Set());
-      at.get(key).add(edge);
+      if (!starts.has(key)) starts.set(key, new Set());
+      starts.get(key).add(edge);
     }
   }
   const rings = [];
   for (const [start] of edges) {
     const ring = [];
     let point = start;
-    for (let edge = next(at, point); edge; edge = next(at, point)) {
+    for (let edge = next(starts, point); edge; edge = next(starts, point)) {
       ring.push(point);
-      for (const end of edge) at.get(end.join()).delete(edge);
+      for (const end of edge) starts.get(end.join()).delete(edge);
       point = edge[0].join() === point.join() ? edge[1] : edge[0];
     }
     if (point.join() !== start.join()) return null;
@@ -132,7 +132,7 @@ function loopsOf(ring) {
     const key = point.join();
     if (places.has(key)) {
       const loop = open.splice(places.get(key));
-      for (const one of loop) places.delete(one.join());
+      for (const corner of loop) places.delete(corner.join());
       loops.push(loop);
     }
     places.set(key, open.push(point) - 1);
@@ -140,8 +140,8 @@ function loopsOf(ring) {
   return [...loops, open];
 }
 
-function next(at, point) {
-  return at.get(point.join()).values().next().value;
+function next(index, point) {
+  return index.get(point.join()).values().next().value;
 }
 
 function withoutRepeats(ring) {
@@ -165,9 +165,9 @@ export function simplified(polygon, tolerance) {
 
 // Return the smallest choice that is at least `value`, or the one `by` steps further.
 export function nextTolerance(value, by = 0) {
-  const at = TOLERANCES.findIndex((choice) => choice >= value);
+  const index = TOLERANCES.findIndex((choice) => choice >= value);
   const last = TOLERANCES.length - 1;
-  return TOLERANCES[Math.min(Math.max((at < 0 ? last : at) + by, 0), last)];
+  return TOLERANCES[Math.min(Math.max((index < 0 ? last : index) + by, 0), last)];
 }
 
 function fewerCorners(ring, tolerance) {
@@ -181,14 +181,14 @@ function fewerCorners(ring, tolerance) {
   ];
   while (waiting.length) {
     const [first, last] = waiting.pop();
-    let [most, at] = [tolerance, null];
+    let [most, best] = [tolerance, null];
     for (let index = first + 1; index < last; index += 1) {
       const distance = distanceToSegment(closed[index], closed[first], closed[last]);
-      if (distance > most) [most, at] = [distance, index];
+      if (distance > most) [most, best] = [distance, index];
     }
-    if (at === null) continue;
-    kept.add(at);
-    waiting.push([first, at], [at, last]);
+    if (best === null) continue;
+    kept.add(best);
+    waiting.push([first, best], [best, last]);
   }
   return ring.filter((_, index) => kept.has(index));
 }
@@ -199,7 +199,7 @@ export function pointsText(polygon) {
   const holes = rings.filter((ring, index) =>
     isInPolygon(
       ring[0],
-      rings.filter((_, own) => own !== index),
+      rings.filter((_, position) => position !== index),
     ),
   ).length;
   const more = [

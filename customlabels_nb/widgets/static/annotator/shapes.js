@@ -103,11 +103,17 @@ export class ImageShapes {
   }
 
   replace(index, shape, { merge = null } = {}) {
-    this.change({ shapes: this.shapes.map((own, at) => (at === index ? shape : own)), merge });
+    this.change({
+      shapes: this.shapes.map((item, position) => (position === index ? shape : item)),
+      merge,
+    });
   }
 
   remove(index) {
-    this.change({ shapes: this.shapes.filter((_, at) => at !== index), selected: null });
+    this.change({
+      shapes: this.shapes.filter((_, position) => position !== index),
+      selected: null,
+    });
   }
 
   select(index) {

@@ -41,10 +41,10 @@ export class Turning extends Workspace {
     if (turn !== this.going || this.closed) return;
     this.takeInfo(answer.info);
     this.listing.begin(answer.info.view, answer.page, buffers, FILMSTRIP_SIZE);
-    const at = wanted.near
+    const index = wanted.near
       ? Math.max(answer.page.place, this.listing.names.indexOf(wanted.near[0]))
       : place;
-    await this.go(Math.min(Math.max(at, 0), Math.max(0, this.listing.total - 1)));
+    await this.go(Math.min(Math.max(index, 0), Math.max(0, this.listing.total - 1)));
   }
 
   _showAgain(change) {
@@ -61,7 +61,7 @@ export class Turning extends Workspace {
   }
 
   // Go to an image, immediately if it was prefetched.
-  async go(place) {
+  async go(position) {
     const { listing } = this;
     if (this.drawing.corners) {
       this.changes.hint(HALF_DRAWN);
@@ -69,7 +69,7 @@ export class Turning extends Workspace {
     }
     const turn = ++this.going;
     const isLatest = () => turn === this.going && !this.closed;
-    this.place = place;
+    this.place = position;
     this.finished = false;
     this.isAtEnd = false;
     this.isTurning = Boolean(listing.total); // later commands apply to the new image
@@ -84,20 +84,20 @@ export class Turning extends Workspace {
     }
     const waiting = setTimeout(() => this.root.classList.add("waiting"), 150);
     try {
-      await listing.load(listing.startOf(place));
+      await listing.load(listing.startOf(position));
       if (!isLatest()) return;
-      listing.start = listing.startOf(place);
-      const row = listing.rowAt(place);
+      listing.start = listing.startOf(position);
+      const row = listing.rowAt(position);
       this.showFilmstrip();
       this.showCounts();
       const opened = await this.store.open(row.name);
       if (!isLatest()) return;
       this._open(opened);
-      this._lookAhead(place);
+      this._lookAhead(position);
       this.request("select", {
         view: listing.view,
         ranges: [],
-        focus: place,
+        focus: position,
         place: listing.start,
       }).catch(() => {});
     } catch (error) {
@@ -182,15 +182,15 @@ export class Turning extends Workspace {
   }
 
   // Prefetch after the image itself was painted, because a large image keeps the page busy.
-  _lookAhead(place) {
+  _lookAhead(position) {
     clearTimeout(this.lookingAhead);
-    this.lookingAhead = setTimeout(() => this._prepare(place), LOOK_AHEAD_AFTER);
+    this.lookingAhead = setTimeout(() => this._prepare(position), LOOK_AHEAD_AFTER);
   }
 
-  _prepare(place) {
+  _prepare(position) {
     const decoded = [];
     for (let step = 1; step <= LOOKED_AHEAD; step += 1) {
-      const row = this.listing.rowAt(place + step);
+      const row = this.listing.rowAt(position + step);
       if (!row) continue;
       this.store
         .open(row.name)

@@ -85,9 +85,9 @@ export class Workspace {
       { nothingKey: "N" },
     );
     this.empty = element("div", { class: "empty", hidden: true });
-    this.filmstrip = new Filmstrip((place) => {
+    this.filmstrip = new Filmstrip((position) => {
       leave();
-      this.go(place);
+      this.go(position);
     });
     this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.root.append(
@@ -409,14 +409,14 @@ export class Workspace {
   _speak() {
     const { imageShapes, changes } = this;
     const predicted = imageShapes?.predictions[changes.prediction];
-    const said = ({ label, left, top, width, height }) =>
+    const textOf = ({ label, left, top, width, height }) =>
       `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
     setText(
       this.spoken,
       predicted
-        ? `predicted: ${said(predicted)}`
+        ? `predicted: ${textOf(predicted)}`
         : imageShapes?.shape
-          ? said(imageShapes.shape)
+          ? textOf(imageShapes.shape)
           : "",
     );
   }
@@ -437,11 +437,11 @@ export class Workspace {
   showFilmstrip() {
     const { listing } = this;
     const frames = [];
-    for (let place = listing.start; place < listing.end; place += 1) {
-      const row = listing.rowAt(place);
+    for (let position = listing.start; position < listing.end; position += 1) {
+      const row = listing.rowAt(position);
       if (row)
         frames.push({
-          place,
+          place: position,
           row,
           uri: listing.pictures.get(row.name),
           failure: listing.pictures.failure(row.name),

@@ -197,10 +197,10 @@ export class AssistCard {
 
   async _do(what, settings = {}) {
     const focused = document.activeElement;
-    const own = [this.switch, this.start, this.train].includes(focused);
+    const isFocused = [this.switch, this.start, this.train].includes(focused);
     try {
       await this.on.ask("assist", { do: what, ...settings });
-      if (own && (focused.hidden || focused.disabled))
+      if (isFocused && (focused.hidden || focused.disabled))
         (this.state.on ? this.switch : this.start).focus({ preventScroll: true });
       return true;
     } catch (error) {
@@ -220,11 +220,13 @@ export class AssistCard {
       element(
         "select",
         { data: { choice: name }, attributes: { "aria-label": name } },
-        ...entries.map(([own, text]) =>
-          element("option", { value: own, text, selected: String(own) === String(value) }),
+        ...entries.map(([item, text]) =>
+          element("option", { value: item, text, selected: String(item) === String(value) }),
         ),
       );
-    const targets = [...new Set([...TARGETS, target])].sort().map((own) => [own, percentText(own)]);
+    const targets = [...new Set([...TARGETS, target])]
+      .sort()
+      .map((item) => [item, percentText(item)]);
     const budgets = Object.entries(
       BUDGETS[budget] || !budget ? BUDGETS : { [budget]: budget, ...BUDGETS },
     );
@@ -463,7 +465,7 @@ export class AssistCard {
   }
 
   _labelLink(label) {
-    if (!this.labels.some(([own]) => own === label)) return label;
+    if (!this.labels.some(([item]) => item === label)) return label;
     return button(label, () => this.on.open("train", { label }, `train, ${isolated(label)}`), {
       class: "plain link",
       data: { figure: `missing ${label}` },
@@ -472,9 +474,9 @@ export class AssistCard {
 
   _drawInterval(promise, target) {
     const start = axisStart(target, promise?.low);
-    const at = (share) => `${(100 * Math.max(0, share - start)) / (1 - start)}%`;
+    const offset = (share) => `${(100 * Math.max(0, share - start)) / (1 - start)}%`;
     const line = (kind, from, to, y = [14, 14]) =>
-      svgElement("line", { class: kind, x1: at(from), x2: at(to), y1: y[0], y2: y[1] });
+      svgElement("line", { class: kind, x1: offset(from), x2: offset(to), y1: y[0], y2: y[1] });
     const words = promise
       ? `measured ${percentText(promise.right / promise.shown)}, between ` +
         `${percentText(promise.low)} and ${percentText(promise.high)}; promised ` +
@@ -482,13 +484,13 @@ export class AssistCard {
       : `nothing measured yet; to be promised: ${percentText(target)}`;
     this.chart.setAttribute("aria-label", words);
     const tick = (share, anchor) =>
-      svgText(at(share), 40, percentText(share), { "text-anchor": anchor });
+      svgText(offset(share), 40, percentText(share), { "text-anchor": anchor });
     this.chart.replaceChildren(
       svgElement("rect", {
         class: "promised",
-        x: at(target),
+        x: offset(target),
         y: 8,
-        width: at(1 - target + start),
+        width: offset(1 - target + start),
         height: 12,
       }),
       line("axis", start, 1),
@@ -497,7 +499,7 @@ export class AssistCard {
             line("range", promise.low, promise.high),
             svgElement("circle", {
               class: "point",
-              cx: at(promise.right / promise.shown),
+              cx: offset(promise.right / promise.shown),
               cy: 14,
               r: 5,
             }),
@@ -524,7 +526,7 @@ export class AssistCard {
     this.said = known;
     const { before, gain, interval, label, after } = adviceParts(advice);
     this.advice.classList.toggle("error", Boolean(error));
-    const colors = this.labels.map(([own, color]) => ({ label: own, color }));
+    const colors = this.labels.map(([item, color]) => ({ label: item, color }));
     const parts =
       gain === undefined
         ? [before]

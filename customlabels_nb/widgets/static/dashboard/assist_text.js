@@ -65,15 +65,15 @@ export function nextParts({ running, next, every, new: labels }) {
 
 // Return [name, amount, time, state] of each step, of the running training or else of the last one.
 export function stepRows({ running, steps }) {
-  const at = running ? STEPS.indexOf(running.phase) : STEPS.length;
+  const stage = running ? STEPS.indexOf(running.phase) : STEPS.length;
   const last = Object.fromEntries(steps.map((step) => [step.phase, step]));
   return STEPS.map((name, index) => {
     if (running)
       return [
         name,
         "",
-        index < at ? "done" : index === at ? "running" : "",
-        index === at ? "current" : "",
+        index < stage ? "done" : index === stage ? "running" : "",
+        index === stage ? "current" : "",
       ];
     const step = last[name];
     return [

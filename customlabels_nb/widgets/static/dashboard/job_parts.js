@@ -54,13 +54,13 @@ export function spanOn(low, high) {
 
 // Draw a value on a track from 0 to 1, with its interval.
 export function track(value, low = null, high = null) {
-  const place = (kind, [left, width]) =>
+  const bounds = (kind, [left, width]) =>
     element("i", { class: kind, style: { left: `${left}%`, width: `${width}%` } });
   return element(
     "span",
     { class: "track", attributes: { "aria-hidden": "true" } },
-    low !== null ? place("range", spanOn(low, high)) : null,
-    value !== null ? place("point", spanOn(value, value)) : null,
+    low !== null ? bounds("range", spanOn(low, high)) : null,
+    value !== null ? bounds("point", spanOn(value, value)) : null,
   );
 }
 
@@ -91,7 +91,7 @@ export class StateBar {
     );
     names.forEach((state, index) => {
       const [x, length] = spans[index];
-      const said =
+      const text =
         `${numeral(states[state])} of ${numeral(total)} ${STATE_NAMES[state]} ` +
         `(${shareText(states[state], total)})`;
       if (length)
@@ -103,7 +103,7 @@ export class StateBar {
             height: BAR_HEIGHT,
             key: state,
             kind: `of-${state}`,
-            said,
+            said: text,
             onOpen: () => this.open(state),
           }),
         );
@@ -161,7 +161,7 @@ export function agreementChart(course, width) {
       ),
     }),
   );
-  const [time, value] = course.findLast(([, own]) => own !== null) ?? [];
+  const [time, value] = course.findLast(([, item]) => item !== null) ?? [];
   if (time !== undefined)
     chart.append(
       svgElement("circle", { class: "latest", cx: x(time), cy: y(value), r: 4 }),

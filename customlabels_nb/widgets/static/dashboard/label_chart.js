@@ -102,7 +102,7 @@ export class LabelChart {
     );
     shown.forEach((row, index) => {
       const [label, color] = row;
-      const said = `${isolated(label)}, ${split}: ${counted(row[column], "image")}`;
+      const text = `${isolated(label)}, ${split}: ${counted(row[column], "image")}`;
       const y = AXIS + index * ROW;
       const length = barLength(row[column], ticks.at(-1), room);
       if (length)
@@ -115,9 +115,9 @@ export class LabelChart {
             key: `${split} ${label}`,
             kind: `labelled-bar ${split}`,
             color,
-            said,
+            said: text,
             room: { x: 0, y, width: room, height: ROW },
-            onOpen: () => this.open(split, { label }, said),
+            onOpen: () => this.open(split, { label }, text),
           }),
         );
       chart.append(

@@ -17,8 +17,8 @@ export function isolated(name) {
   return `\u2068${name}\u2069`;
 }
 
-export function counted(number, one, many = `${one}s`) {
-  return `${numeral(number)} ${number === 1 ? one : many}`;
+export function counted(number, singular, many = `${singular}s`) {
+  return `${numeral(number)} ${number === 1 ? singular : many}`;
 }
 
 // Format a share, without rounding to 0 % or 100 % unless it is exact.
@@ -47,19 +47,19 @@ export function momentText(microseconds) {
 }
 
 export function slotText(microseconds, unit) {
-  const at = new Date(microseconds / 1000);
+  const date = new Date(microseconds / 1000);
   if (unit === "day")
-    return at.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" });
+    return date.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" });
   const end = new Date(microseconds / 1000 + 3_600_000);
   return (
-    `${at.toLocaleString("en", { day: "numeric", month: "short", ...MINUTE })} – ` +
+    `${date.toLocaleString("en", { day: "numeric", month: "short", ...MINUTE })} – ` +
     `${end.toLocaleTimeString("en", MINUTE)}`
   );
 }
 
 export function slotCaption(microseconds, unit) {
-  const at = new Date(microseconds / 1000);
+  const date = new Date(microseconds / 1000);
   return unit === "day"
-    ? at.toLocaleDateString("en", { day: "numeric", month: "short" })
-    : at.toLocaleTimeString("en", MINUTE);
+    ? date.toLocaleDateString("en", { day: "numeric", month: "short" })
+    : date.toLocaleTimeString("en", MINUTE);
 }

@@ -115,7 +115,7 @@ export class WorkChart {
       SIDES.forEach((split, side) => {
         const height = barLength(counts[side], ticks.at(-1), tall);
         if (!height) return;
-        const said = `${slotText(start, unit)}, ${split}: ${counted(counts[side], "image")}`;
+        const text = `${slotText(start, unit)}, ${split}: ${counted(counts[side], "image")}`;
         floor -= height;
         chart.append(
           bar({
@@ -125,8 +125,8 @@ export class WorkChart {
             height: Math.max(1, height - (side ? 1 : 0)),
             key: `${start} ${split}`,
             kind: `amount ${split}`,
-            said,
-            onOpen: () => this.open(split, { work: [start, unit] }, said),
+            said: text,
+            onOpen: () => this.open(split, { work: [start, unit] }, text),
           }),
         );
       });
@@ -157,7 +157,7 @@ export class WorkChart {
       });
       SIDES.forEach((split, side) => {
         const [x, size] = spans[side];
-        const said = `${isolated(name)}, ${split}: ${counted(counts[side], "image")}`;
+        const text = `${isolated(name)}, ${split}: ${counted(counts[side], "image")}`;
         if (size)
           chart.append(
             bar({
@@ -167,8 +167,8 @@ export class WorkChart {
               height: 12,
               key: `${name} ${split}`,
               kind: `amount ${split}`,
-              said,
-              onOpen: () => this.open(split, { annotator: name }, said),
+              said: text,
+              onOpen: () => this.open(split, { annotator: name }, text),
             }),
           );
       });

@@ -123,7 +123,7 @@ export class Toolbar {
     this.like = button("More like this", on.like, "Sort by similarity to the image in focus (=)");
     this.whole = button("Full screen", on.whole, "Fill the screen with the gallery (Esc ends it)");
     this.more.menu.append(this.like, this.preview, this.whole);
-    const said = element("output", { text: "0.00" });
+    const output = element("output", { text: "0.00" });
     this.sure = element("input", {
       type: "range",
       class: "sure",
@@ -133,7 +133,7 @@ export class Toolbar {
       value: 0,
       attributes: { "aria-label": "Least confidence of the prediction" },
       on: {
-        input: () => setText(said, Number(this.sure.value).toFixed(2)),
+        input: () => setText(output, Number(this.sure.value).toFixed(2)),
         change: () => {
           on.leave();
           on.query({ confidence: Number(this.sure.value) });
@@ -146,7 +146,7 @@ export class Toolbar {
       { class: "menu sureness", title: "Only predictions with at least this confidence" },
       element("span", { text: "confidence" }),
       "≥",
-      said,
+      output,
       this.sure,
     );
     this.filters = element("span", { class: "slot" });

@@ -5,13 +5,13 @@ import { element, show } from "../shared/dom.js";
 const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 function dayText(microseconds, now = Date.now()) {
-  const at = new Date(microseconds / 1000);
+  const date = new Date(microseconds / 1000);
   const days = Math.round(
-    (new Date(now).setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000,
+    (new Date(now).setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86_400_000,
   );
   if (days === 0) return "today";
   if (days === 1) return "yesterday";
-  return at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+  return date.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }
 
 // → "Undo", "Redo" or null. An undone action is redone by the action that undid it. A redone action is undone by
@@ -103,9 +103,9 @@ export class HistoryList {
     const nodes = [];
     let day = null;
     for (const row of this.rows) {
-      const own = dayText(row.created);
-      if (own !== day) nodes.push(element("div", { class: "day faint", text: own }));
-      day = own;
+      const dayOfRow = dayText(row.created);
+      if (dayOfRow !== day) nodes.push(element("div", { class: "day faint", text: dayOfRow }));
+      day = dayOfRow;
       nodes.push(this._row(row));
     }
     this.list.replaceChildren(...nodes);

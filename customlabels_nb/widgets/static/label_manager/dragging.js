@@ -11,11 +11,14 @@ export function makeDraggable(list, { rows, drop }) {
   let to = null;
   let pointer = null;
 
-  const mark = (place) => {
+  const mark = (markAt) => {
     const shown = rows();
-    shown.forEach((row, at) => {
-      row.node.classList.toggle("drop-before", at === place);
-      row.node.classList.toggle("drop-after", place === shown.length && at === shown.length - 1);
+    shown.forEach((row, index) => {
+      row.node.classList.toggle("drop-before", index === markAt);
+      row.node.classList.toggle(
+        "drop-after",
+        markAt === shown.length && index === shown.length - 1,
+      );
     });
   };
   const end = (event) => {

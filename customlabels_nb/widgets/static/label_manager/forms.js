@@ -30,8 +30,8 @@ function whenCounted(question, label, { known, fresh }, tell) {
 }
 
 // → the label to merge into, or null.
-export async function askMerge(question, place, { label, labels, uses, into = null }) {
-  const others = labels.filter((own) => own.label !== label).map((own) => own.label);
+export async function askMerge(question, anchor, { label, labels, uses, into = null }) {
+  const others = labels.filter((item) => item.label !== label).map((item) => item.label);
   const id = `clnb-into-${Math.random().toString(36).slice(2)}`;
   const field = element("input", {
     type: "text",
@@ -50,7 +50,7 @@ export async function askMerge(question, place, { label, labels, uses, into = nu
     if (known.has(field.value.trim())) question.close("merge");
   });
   const answer = question.ask(
-    place,
+    anchor,
     label,
     `Merge ${quoted(label)} into`,
     [{ value: "merge", text: "Merge", primary: true, disabled: into === null }],
@@ -62,18 +62,18 @@ export async function askMerge(question, place, { label, labels, uses, into = nu
     field,
     words,
   );
-  whenCounted(question, label, uses, (found) => {
-    setText(words, `${usesText(found)} Undo restores ${quoted(label)}.`);
-    setText(question.mainButton, found[2] ? `Merge ${counted(found[2], "annotation")}` : "Merge");
+  whenCounted(question, label, uses, (counts) => {
+    setText(words, `${usesText(counts)} Undo restores ${quoted(label)}.`);
+    setText(question.mainButton, counts[2] ? `Merge ${counted(counts[2], "annotation")}` : "Merge");
   });
   return (await answer) === null ? null : field.value.trim();
 }
 
 // → "remove" or null. The focus is on the safe choice.
-export function askRemove(question, place, { label, uses }) {
+export function askRemove(question, anchor, { label, uses }) {
   const words = element("p", { text: "Counting…" });
   const answer = question.ask(
-    place,
+    anchor,
     label,
     `Remove ${quoted(label)}?`,
     [
@@ -82,26 +82,26 @@ export function askRemove(question, place, { label, uses }) {
     ],
     words,
   );
-  whenCounted(question, label, uses, (found) => {
+  whenCounted(question, label, uses, (counts) => {
     setText(
       words,
-      found[2]
-        ? `${usesText(found)} They will be removed, too. Images without another label become unlabelled.`
+      counts[2]
+        ? `${usesText(counts)} They will be removed, too. Images without another label become unlabelled.`
         : "This label is not used.",
     );
     setText(
       question.mainButton,
-      found[2] ? `Remove with ${counted(found[2], "annotation")}` : "Remove",
+      counts[2] ? `Remove with ${counted(counts[2], "annotation")}` : "Remove",
     );
   });
   return answer;
 }
 
 // → what to do with labelled images: "keep", "review", "always keep", or null to add nothing.
-export function askReview(question, place, { names, done }) {
+export function askReview(question, anchor, { names, done }) {
   const what = names.length === 1 ? `${quoted(names[0])}` : counted(names.length, "label");
   return question.ask(
-    place,
+    anchor,
     null,
     `${counted(done, "image")} ${done === 1 ? "is" : "are"} already done. Should ` +
       `${done === 1 ? "it" : "they"} be checked for ${what}?`,
@@ -114,14 +114,14 @@ export function askReview(question, place, { names, done }) {
 }
 
 // → a color #rrggbb or null.
-export function askColor(question, place, { label, color, palette }) {
-  const own = element("input", {
+export function askColor(question, anchor, { label, color, palette }) {
+  const field = element("input", {
     type: "color",
     class: "own-color",
     value: color,
     attributes: { "aria-label": "Custom color" },
   });
-  own.addEventListener("change", () => question.close(own.value));
+  field.addEventListener("change", () => question.close(field.value));
   const swatches = palette.map((value) =>
     element("button", {
       type: "button",
@@ -134,16 +134,16 @@ export function askColor(question, place, { label, color, palette }) {
     }),
   );
   return question.ask(
-    place,
+    anchor,
     label,
     `Color of ${quoted(label)}`,
     [],
-    element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", own)),
+    element("div", { class: "palette" }, ...swatches, element("label", {}, "Custom ", field)),
   );
 }
 
 // → [[name, color], …] of labels to add, or null. `request` sends to the kernel.
-export async function askImport(question, place, { request }) {
+export async function askImport(question, anchor, { request }) {
   const field = element("input", {
     type: "text",
     class: "path",
@@ -155,7 +155,7 @@ export async function askImport(question, place, { request }) {
     class: "faint",
     text: "A project folder, or a file or folder in a supported format. Only label names are imported, not images.",
   });
-  let found = null;
+  let preview = null;
   const look = async () => {
     const source = field.value.trim();
     if (!source || field.disabled) return;
@@ -163,8 +163,8 @@ export async function askImport(question, place, { request }) {
     setText(words, "Looking…");
     try {
       const [answer] = await request("labels find", { source }, [], { patience: FINDING_TAKES });
-      found = answer.labels;
-      const names = found.map(([name]) => name);
+      preview = answer.labels;
+      const names = preview.map(([name]) => name);
       setText(
         words,
         !answer.total
@@ -175,14 +175,17 @@ export async function askImport(question, place, { request }) {
             : `${counted(answer.total, "label")}, all of them already exist.`,
       );
     } catch (error) {
-      found = null;
+      preview = null;
       setText(words, error.message);
     }
     field.disabled = false;
     if (!question.isOpen || !question.node.contains(field)) return;
-    question.mainButton.disabled = !found?.length;
-    setText(question.mainButton, found?.length ? `Add ${counted(found.length, "label")}` : "Add");
-    (found?.length ? question.mainButton : field).focus();
+    question.mainButton.disabled = !preview?.length;
+    setText(
+      question.mainButton,
+      preview?.length ? `Add ${counted(preview.length, "label")}` : "Add",
+    );
+    (preview?.length ? question.mainButton : field).focus();
   };
   onEnter(field, look);
   field.addEventListener("input", () => {
@@ -190,12 +193,12 @@ export async function askImport(question, place, { request }) {
   });
   const looking = element("button", { type: "button", text: "Find labels", on: { click: look } });
   const answer = await question.ask(
-    place,
+    anchor,
     null,
     "Import label names from",
     [{ value: "add", text: "Add", primary: true, disabled: true }],
     element("span", { class: "look-up" }, field, looking),
     words,
   );
-  return answer === null ? null : found;
+  return answer === null ? null : preview;
 }

@@ -96,10 +96,10 @@ export class LabelList {
       row.finish();
       row.node.remove();
     }
-    labels.forEach((own, place) => {
-      if (!this.rows.has(own.label))
-        this.rows.set(own.label, new LabelRow({ id: `${this.id}-${++this.made}`, on: this.on }));
-      this.rows.get(own.label).show(own, place, uses.get(own.label));
+    labels.forEach((item, position) => {
+      if (!this.rows.has(item.label))
+        this.rows.set(item.label, new LabelRow({ id: `${this.id}-${++this.made}`, on: this.on }));
+      this.rows.get(item.label).show(item, position, uses.get(item.label));
     });
   }
 

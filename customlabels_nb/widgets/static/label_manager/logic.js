@@ -12,41 +12,41 @@ export function withText(labels, text) {
 export function changed(labels, edit) {
   const { op, label } = edit;
   if (op === "rename")
-    return labels.map((own) => (own.label === label ? { ...own, label: edit.name } : own));
+    return labels.map((item) => (item.label === label ? { ...item, label: edit.name } : item));
   if (op === "recolor")
-    return labels.map((own) => (own.label === label ? { ...own, color: edit.color } : own));
-  if (op === "merge" || op === "remove") return labels.filter((own) => own.label !== label);
+    return labels.map((item) => (item.label === label ? { ...item, color: edit.color } : item));
+  if (op === "merge" || op === "remove") return labels.filter((item) => item.label !== label);
   if (op === "move") return reordered(labels, label, edit.before);
   return labels; // the kernel chooses the colors of new labels
 }
 
 // Move `label` before the label `before`, or to the end with null.
 export function reordered(labels, label, before) {
-  const own = labels.find((item) => item.label === label);
-  if (!own || label === before) return labels;
-  const rest = labels.filter((item) => item !== own);
-  const at = before === null ? rest.length : rest.findIndex((item) => item.label === before);
-  return at < 0 ? labels : [...rest.slice(0, at), own, ...rest.slice(at)];
+  const moved = labels.find((item) => item.label === label);
+  if (!moved || label === before) return labels;
+  const rest = labels.filter((item) => item !== moved);
+  const index = before === null ? rest.length : rest.findIndex((item) => item.label === before);
+  return index < 0 ? labels : [...rest.slice(0, index), moved, ...rest.slice(index)];
 }
 
 // Return the label to move before when `label` goes up (-1) or down (1) among the shown ones, or undefined.
 export function stepBefore(shown, all, label, by) {
-  const at = shown.findIndex((own) => own.label === label);
-  const next = shown[at + by];
-  if (at < 0 || !next) return undefined;
+  const index = shown.findIndex((item) => item.label === label);
+  const next = shown[index + by];
+  if (index < 0 || !next) return undefined;
   return by < 0 ? next.label : after(all, next.label);
 }
 
 // Return the label after `label` in the complete list, or null.
 export function after(all, label) {
-  return all[all.findIndex((own) => own.label === label) + 1]?.label ?? null;
+  return all[all.findIndex((item) => item.label === label) + 1]?.label ?? null;
 }
 
 // Return the number of rows with a middle above `y`, which is the position of a dropped row.
 export function dropPlace(middles, y) {
-  let place = 0;
-  while (place < middles.length && middles[place] < y) place += 1;
-  return place;
+  let position = 0;
+  while (position < middles.length && middles[position] < y) position += 1;
+  return position;
 }
 
 export function counted(number, thing) {

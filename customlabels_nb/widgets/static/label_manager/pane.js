@@ -201,11 +201,11 @@ export class LabelPane {
   }
 
   // Show an edit immediately and send it. A refused edit is reverted. Returns the response, or null.
-  async _change(edit, said = null) {
+  async _change(edit, message = null) {
     this.notices.drop("edit");
     this.labels = changed(this.labels, edit);
     this._paint();
-    return this._send("labels change", edit, (answer) => this._say(said ? said(answer) : ""));
+    return this._send("labels change", edit, (answer) => this._say(message ? message(answer) : ""));
   }
 
   async _send(kind, content, done) {
@@ -355,7 +355,7 @@ export class LabelPane {
 
   // -- edits ------------------------------------------------------------------------------------------
   async _rename(label, name) {
-    if (this.labels.some((own) => own.label === name)) {
+    if (this.labels.some((item) => item.label === name)) {
       this._merge(label, name);
       return;
     }
@@ -430,7 +430,7 @@ export class LabelPane {
   }
 
   async _recolor(label) {
-    const { color } = this.labels.find((own) => own.label === label);
+    const { color } = this.labels.find((item) => item.label === label);
     const wanted = await askColor(this.question, this.list.rowOf(label).node, {
       label,
       color,
@@ -442,7 +442,7 @@ export class LabelPane {
   async _addTyped() {
     const name = this.adder.value.trim();
     if (!name || !this.info || this.info.read_only) return;
-    if (this.labels.some((own) => own.label === name)) {
+    if (this.labels.some((item) => item.label === name)) {
       this.notices.say("edit", `Label ${quoted(name)} already exists.`, { kind: "error" });
       this.list.focusOn(name);
       return;
@@ -454,8 +454,8 @@ export class LabelPane {
   }
 
   async _import() {
-    const found = await askImport(this.question, this.top, { request: this.request });
-    if (found?.length) await this._add(found);
+    const imported = await askImport(this.question, this.top, { request: this.request });
+    if (imported?.length) await this._add(imported);
   }
 
   async _add(labels) {

@@ -24,7 +24,7 @@ export class Question {
   }
 
   // Open below the node `place`. `label` is the label in question, if any. The element with data-first gets the focus.
-  open(place, label, title, ...children) {
+  open(anchor, label, title, ...children) {
     this.settle?.(null);
     this.label = label;
     this.node.setAttribute("aria-label", title);
@@ -38,7 +38,7 @@ export class Question {
     });
     this.node.replaceChildren(closer, element("p", { text: title }), ...children);
     this.node.hidden = false;
-    place.after(this.node);
+    anchor.after(this.node);
     (
       this.node.querySelector("[data-first]") ??
       this.node.querySelector("input, .choices button") ??
@@ -51,7 +51,7 @@ export class Question {
   // one, or null
   // if the question is closed. `children` come before the buttons. Without them the `first` button, or the first one,
   // is focused.
-  ask(place, label, title, choices, ...children) {
+  ask(anchor, label, title, choices, ...children) {
     return new Promise((resolve) => {
       const buttons = choices.map(
         ({ value, text, primary = false, danger = false, first = false, disabled = false }) =>
@@ -64,7 +64,13 @@ export class Question {
             on: { click: () => this.close(value) },
           }),
       );
-      this.open(place, label, title, ...children, element("div", { class: "choices" }, ...buttons));
+      this.open(
+        anchor,
+        label,
+        title,
+        ...children,
+        element("div", { class: "choices" }, ...buttons),
+      );
       this.settle = (value) => {
         this.settle = null;
         resolve(value);

@@ -33,11 +33,11 @@ export class LabelRow {
     return this.field !== undefined;
   }
 
-  show({ label, color }, place, uses) {
+  show({ label, color }, position, uses) {
     this.label = label;
     this.node.dataset.label = label;
     this.node.style.setProperty("--label-color", color);
-    setText(this.key, place < 9 ? String(place + 1) : "");
+    setText(this.key, position < 9 ? String(position + 1) : "");
     setText(this.name, label);
     this.name.title = label;
     this.swatch.title = `Color ${color} (C)`;

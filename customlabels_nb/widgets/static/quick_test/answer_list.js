@@ -31,7 +31,9 @@ export class AnswerList {
     if (state !== this.state) {
       this.state = state;
       const focused = this.list.querySelector("input:focus")?.closest(".answer")?.dataset.index;
-      this.nodes = this.shown.map((index, place) => this._row(rows[index], index, place, canTake));
+      this.nodes = this.shown.map((index, position) =>
+        this._row(rows[index], index, position, canTake),
+      );
       this.list.replaceChildren(
         ...this.nodes.map(({ node }) => node),
         ...labels.map((label) => this._ownLabel(label)),
@@ -39,8 +41,8 @@ export class AnswerList {
       if (focused !== undefined)
         this.list.querySelector(`.answer[data-index="${Number(focused)}"] input`)?.focus();
     }
-    this.shown.forEach((index, place) =>
-      this._update(this.nodes[place], rows[index], threshold, isTaken.has(index)),
+    this.shown.forEach((index, position) =>
+      this._update(this.nodes[position], rows[index], threshold, isTaken.has(index)),
     );
     const below = all.length - wanted.length;
     const more = wanted.length - this.shown.length;
@@ -54,7 +56,7 @@ export class AnswerList {
     show(this.rest, words.length > 0);
   }
 
-  _row(row, index, place, canTake) {
+  _row(row, index, position, canTake) {
     const box = element("input", {
       type: "checkbox",
       hidden: !canTake,
@@ -77,7 +79,9 @@ export class AnswerList {
         data: { index: String(index) },
         on: { pointerenter: () => this.on.point(index), pointerleave: () => this.on.point(null) },
       },
-      canTake && place < 9 ? keyHint(String(place + 1)) : element("span", { class: "no-key" }),
+      canTake && position < 9
+        ? keyHint(String(position + 1))
+        : element("span", { class: "no-key" }),
       box,
       element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
       element("bdi", { text: row.label, title: row.label }),

@@ -49,7 +49,7 @@ export function toggledRow(answer, threshold, choice, index) {
   const taken = !takenRows(answer, threshold, choice).includes(index);
   if (!isOneLabel(answer)) return { ...choice, rows: new Map(choice.rows).set(index, taken) };
   if (taken) return { rows: new Map([[index, true]]), labels: [] };
-  return { rows: new Map(answer.rows.map((_, at) => [at, false])), labels: [] };
+  return { rows: new Map(answer.rows.map((_, index) => [index, false])), labels: [] };
 }
 
 // Return the choice with another label of the entire image. If a row has this label, that row is selected.
@@ -65,20 +65,26 @@ export function withLabel(answer, threshold, choice, label, oneLabel) {
 }
 
 export function withoutLabel(choice, label) {
-  return { ...choice, labels: choice.labels.filter((own) => own !== label) };
+  return { ...choice, labels: choice.labels.filter((item) => item !== label) };
 }
 
 // Group rows by label in order of first appearance, with count and highest and lowest confidence.
 export function byLabel(rows) {
-  const found = new Map();
+  const summaries = new Map();
   for (const { label, color, confidence } of rows) {
-    const own = found.get(label) ?? { label, color, count: 0, high: confidence, low: confidence };
-    own.count += 1;
-    own.high = Math.max(own.high, confidence);
-    own.low = Math.min(own.low, confidence);
-    found.set(label, own);
+    const entry = summaries.get(label) ?? {
+      label,
+      color,
+      count: 0,
+      high: confidence,
+      low: confidence,
+    };
+    entry.count += 1;
+    entry.high = Math.max(entry.high, confidence);
+    entry.low = Math.min(entry.low, confidence);
+    summaries.set(label, entry);
   }
-  return [...found.values()];
+  return [...summaries.values()];
 }
 
 export function figureOf({ count, high, low }) {

@@ -78,16 +78,18 @@ export class Picture {
       shown,
     );
     // draw the most confident box on top, and all captions above all boxes
-    const outlines = this.boxes.map((mark, at) => this._outline(mark, corners[at], unit)).reverse();
-    const labels = this.boxes.map((mark, at) =>
-      tags[at] ? tag(mark, tags[at], words[at][tags[at].short ? 1 : 0]) : null,
+    const outlines = this.boxes
+      .map((mark, index) => this._outline(mark, corners[index], unit))
+      .reverse();
+    const labels = this.boxes.map((mark, index) =>
+      tags[index] ? tag(mark, tags[index], words[index][tags[index].short ? 1 : 0]) : null,
     );
     this.marks.replaceChildren(...outlines, ...labels.filter(Boolean));
     return this.point(this.pointed);
   }
 
   _outline({ index, color, taken, polygon }, { left, top, right, bottom }, unit) {
-    const place = {
+    const frame = {
       x: left + 1,
       y: top + 1,
       width: Math.max(1, right - left - 2),
@@ -100,7 +102,7 @@ export class Picture {
     const [rim, line] = ["rim", "line"].map((name) =>
       path
         ? svgElement("path", { class: `${name} mask`, ...path })
-        : svgElement("rect", { class: name, ...place }),
+        : svgElement("rect", { class: name, ...frame }),
     );
     const node = svgElement("g", { class: taken ? "mark" : "mark left-out" }, rim, line);
     node.dataset.index = String(index);
@@ -126,8 +128,8 @@ export class Picture {
   }
 }
 
-function tag({ index, color, taken }, place, text) {
-  const node = tagNode(color, text, place, taken ? "tag" : "tag left-out");
+function tag({ index, color, taken }, frame, text) {
+  const node = tagNode(color, text, frame, taken ? "tag" : "tag left-out");
   node.dataset.index = String(index);
   return node;
 }

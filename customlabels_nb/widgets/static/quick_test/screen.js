@@ -257,13 +257,13 @@ export class TryingScreen {
       .filter((index) => rows[index].box)
       .map((index) => ({ ...rows[index], index, taken: !this.canTake || taken.has(index) }));
     if (trial && !isOn) {
-      const said = byLabel(counted.map((index) => rows[index]))
-        .map((own) => `${own.label} ${figureOf(own)}`)
+      const text = byLabel(counted.map((index) => rows[index]))
+        .map((item) => `${item.label} ${figureOf(item)}`)
         .join(", ");
       this.picture.show(
         trial.view,
         trial,
-        `${trial.name}: ${said || "no predictions above the threshold"}`,
+        `${trial.name}: ${text || "no predictions above the threshold"}`,
       );
     }
     this.picture.draw(boxes, isOn ? (live ?? undefined) : (trial ?? undefined));
@@ -275,13 +275,13 @@ export class TryingScreen {
     const entries = byLabel(counted.map((index) => answer.rows[index]));
     const chips = entries
       .slice(0, MOST_CHIPS)
-      .map((own) =>
+      .map((item) =>
         element(
           "span",
-          { class: "chip predicted", style: { "--label-color": own.color }, title: own.label },
+          { class: "chip predicted", style: { "--label-color": item.color }, title: item.label },
           element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
-          element("bdi", { text: own.label }),
-          element("span", { class: "number", text: figureOf(own) }),
+          element("bdi", { text: item.label }),
+          element("span", { class: "number", text: figureOf(item) }),
         ),
       );
     if (entries.length > MOST_CHIPS)

@@ -45,8 +45,12 @@ export class Sources {
       const words = ({ name, about, device }) =>
         [name, about, device && name !== model ? "running" : ""].filter(Boolean).join(" · ");
       this.picker.replaceChildren(
-        ...models.map((one) =>
-          element("option", { value: one.name, text: words(one), selected: one.name === model }),
+        ...models.map((choice) =>
+          element("option", {
+            value: choice.name,
+            text: words(choice),
+            selected: choice.name === model,
+          }),
         ),
       );
     }

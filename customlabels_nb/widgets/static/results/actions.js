@@ -93,7 +93,7 @@ export class Actions {
         pair: null,
         slice: null,
         search: "",
-        images: item.images.map((at) => screen.facts.images[at]),
+        images: item.images.map((index) => screen.facts.images[index]),
       });
     const thumbs = (images) => screen.source.thumbs(images, 96);
     openAdvice(screen.panel, items, {

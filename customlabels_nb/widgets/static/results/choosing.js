@@ -28,11 +28,11 @@ export function countsOf(engine, bits, groups, isLabelled = false) {
     fp: 0,
     fn: 0,
   };
-  for (const own of bits) {
-    counts.mistakes += own & BITS_OF.mistakes ? 1 : 0;
-    counts.tp += own & TP ? 1 : 0;
-    counts.fp += own & FP ? 1 : 0;
-    counts.fn += own & FN ? 1 : 0;
+  for (const item of bits) {
+    counts.mistakes += item & BITS_OF.mistakes ? 1 : 0;
+    counts.tp += item & TP ? 1 : 0;
+    counts.fp += item & FP ? 1 : 0;
+    counts.fn += item & FN ? 1 : 0;
   }
   for (const [name, images] of Object.entries(groups))
     counts[name] = images.filter(isCounted).length;
@@ -41,8 +41,8 @@ export function countsOf(engine, bits, groups, isLabelled = false) {
 
 // Return the index of a label, or null.
 export function labelAt({ facts }, label) {
-  const at = label === null ? -1 : facts.labels.findIndex((own) => own.label === label);
-  return at < 0 ? null : at;
+  const index = label === null ? -1 : facts.labels.findIndex((item) => item.label === label);
+  return index < 0 ? null : index;
 }
 
 // Return the positions of the filtered images, in order. With a label, they are evaluated with respect to it only.
@@ -51,7 +51,7 @@ export function chooseImages(engine, state, filter) {
   const label = labelAt(engine, filter.label);
   const kept = wantedImages(engine, engine.bits(state, label), filter.show, label !== null);
   const narrow = (mask) => {
-    for (let at = 0; at < n; at += 1) if (!mask[at]) kept[at] = 0;
+    for (let index = 0; index < n; index += 1) if (!mask[index]) kept[index] = 0;
   };
   if (filter.pair)
     narrow(
@@ -73,37 +73,40 @@ export function chooseImages(engine, state, filter) {
         (text.includes("/") ? name : shortName(name)).toLowerCase().includes(text),
       ),
     );
-  const found = [];
-  for (let at = 0; at < n; at += 1) if (kept[at]) found.push(at);
-  return sortImages(found, filter.sort, () => engine.scores(state, label), arrays.rank);
+  const images = [];
+  for (let index = 0; index < n; index += 1) if (kept[index]) images.push(index);
+  return sortImages(images, filter.sort, () => engine.scores(state, label), arrays.rank);
 }
 
 function wantedImages({ facts, n }, bits, show, isLabelled) {
   const kept = new Uint8Array(n);
-  if (BITS_OF[show]) for (let at = 0; at < n; at += 1) kept[at] = bits[at] & BITS_OF[show] ? 1 : 0;
+  if (BITS_OF[show])
+    for (let index = 0; index < n; index += 1) kept[index] = bits[index] & BITS_OF[show] ? 1 : 0;
   else if (show === "all")
-    for (let at = 0; at < n; at += 1) kept[at] = !isLabelled || bits[at] ? 1 : 0;
-  else for (const at of facts.groups[show] ?? []) kept[at] = !isLabelled || bits[at] ? 1 : 0;
+    for (let index = 0; index < n; index += 1) kept[index] = !isLabelled || bits[index] ? 1 : 0;
+  else
+    for (const index of facts.groups[show] ?? []) kept[index] = !isLabelled || bits[index] ? 1 : 0;
   return kept;
 }
 
 function sliceMask({ facts, arrays, n }, [column, name]) {
   const mask = new Uint8Array(n);
   const value = facts.slices
-    .find((own) => own.column === column)
-    ?.values.find((own) => own.name === name);
+    .find((item) => item.column === column)
+    ?.values.find((item) => item.name === name);
   if (value)
-    for (const at of arrays.slices.subarray(value.start, value.start + value.count)) mask[at] = 1;
+    for (const index of arrays.slices.subarray(value.start, value.start + value.count))
+      mask[index] = 1;
   return mask;
 }
 
 // Stable sort: equal images stay in the order of the test set.
-function sortImages(found, sort, scores, rank) {
-  if (sort === "name") return found.sort((a, b) => rank[a] - rank[b]);
-  if (sort !== "confident" && sort !== "unsure") return found;
+function sortImages(images, sort, scores, rank) {
+  if (sort === "name") return images.sort((a, b) => rank[a] - rank[b]);
+  if (sort !== "confident" && sort !== "unsure") return images;
   const { score, margin } = scores();
-  if (sort === "confident") return found.sort((a, b) => score[b] - score[a]);
-  return found.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
+  if (sort === "confident") return images.sort((a, b) => score[b] - score[a]);
+  return images.sort((a, b) => (margin[a] === margin[b] ? 0 : margin[a] - margin[b]));
 }
 
 // Return the correct and wrong predictions of one image: { label, confidence, result, box, taken } of each label or
@@ -152,36 +155,36 @@ function firstFrom(images, image, from = 0) {
 }
 
 // Return a true ("truth_") or predicted ("") box, with its polygon if it has one.
-function boxAt(arrays, kind, at) {
-  const [left, top, width, height] = arrays[`${kind}box`].subarray(4 * at, 4 * at + 4);
-  const polygon = arrays.polygon_end ? polygonAt(arrays, kind, at) : [];
+function boxAt(arrays, kind, index) {
+  const [left, top, width, height] = arrays[`${kind}box`].subarray(4 * index, 4 * index + 4);
+  const polygon = arrays.polygon_end ? polygonAt(arrays, kind, index) : [];
   return { left, top, width, height, ...(polygon.length ? { polygon } : {}) };
 }
 
-function polygonAt(arrays, kind, at) {
+function polygonAt(arrays, kind, index) {
   const [ends, rings, points] = ["polygon_end", "ring_end", "points"].map(
     (name) => arrays[kind + name],
   );
   const ring = (number) => {
-    const found = [];
+    const corners = [];
     for (let point = number ? rings[number - 1] : 0; point < rings[number]; point += 1)
-      found.push([points[2 * point], points[2 * point + 1]]);
-    return found;
+      corners.push([points[2 * point], points[2 * point + 1]]);
+    return corners;
   };
-  const first = at ? ends[at - 1] : 0;
-  return Array.from({ length: ends[at] - first }, (_, number) => ring(first + number));
+  const first = index ? ends[index - 1] : 0;
+  return Array.from({ length: ends[index] - first }, (_, number) => ring(first + number));
 }
 
 // Return the IoU of two boxes.
-export function iouOf(one, other) {
+export function iouOf(first, other) {
   const side = (start, length) =>
     Math.max(
       0,
-      Math.min(one[start] + one[length], other[start] + other[length]) -
-        Math.max(one[start], other[start]),
+      Math.min(first[start] + first[length], other[start] + other[length]) -
+        Math.max(first[start], other[start]),
     );
   const both = side("left", "width") * side("top", "height");
-  const all = one.width * one.height + other.width * other.height - both;
+  const all = first.width * first.height + other.width * other.height - both;
   return all > 0 ? both / all : 0;
 }
 
@@ -189,10 +192,8 @@ export function iouOf(one, other) {
 export function itemAt(items, x, y) {
   const boxOf = (item) => item.box ?? item.truth;
   const area = (item) => areaOf(boxOf(item));
-  const found = items.filter((item) => boxOf(item) && isInside([x, y], boxOf(item)));
-  return found.length
-    ? found.reduce((best, item) => (area(item) < area(best) ? item : best))
-    : null;
+  const hits = items.filter((item) => boxOf(item) && isInside([x, y], boxOf(item)));
+  return hits.length ? hits.reduce((best, item) => (area(item) < area(best) ? item : best)) : null;
 }
 
 // Add to each mask its IoU from the pairs of the kernel: with its true mask, otherwise the highest with any of its
@@ -201,18 +202,18 @@ function addMaskIous(items, { arrays }, state, [first, end]) {
   const { pair_prediction: prediction, pair_truth: truth, pair_iou: iou } = arrays;
   for (const item of items) item.iou = 0;
   for (
-    let at = firstFrom(prediction, first);
-    at < prediction.length && prediction[at] < end;
-    at += 1
+    let index = firstFrom(prediction, first);
+    index < prediction.length && prediction[index] < end;
+    index += 1
   ) {
     for (const item of items) {
       const isOwn =
         item.result === "tp"
-          ? item.at === prediction[at] && item.truthAt === truth[at]
+          ? item.at === prediction[index] && item.truthAt === truth[index]
           : item.result === "fp"
-            ? item.at === prediction[at]
-            : item.truthAt === truth[at] && state.accepted[prediction[at]];
-      if (isOwn) item.iou = Math.max(item.iou, iou[at]);
+            ? item.at === prediction[index]
+            : item.truthAt === truth[index] && state.accepted[prediction[index]];
+      if (isOwn) item.iou = Math.max(item.iou, iou[index]);
     }
   }
   return items;
@@ -221,12 +222,15 @@ function addMaskIous(items, { arrays }, state, [first, end]) {
 // Add to each box its IoU: with its true box, otherwise the highest with any box of its label that it could match.
 function addIous(items) {
   for (const item of items) {
-    const own = (other, key) =>
+    const iouWith = (other, key) =>
       other.label === item.label && other[key] ? iouOf(item.box ?? item.truth, other[key]) : 0;
     item.iou =
       item.result === "tp"
         ? iouOf(item.box, item.truth)
-        : Math.max(0, ...items.map((other) => own(other, item.result === "fp" ? "truth" : "box")));
+        : Math.max(
+            0,
+            ...items.map((other) => iouWith(other, item.result === "fp" ? "truth" : "box")),
+          );
   }
   return items;
 }
@@ -236,32 +240,32 @@ function boxItems(engine, state, image) {
   const items = [];
   const other = engine.others(state);
   const [first, end] = spanOf(arrays.image, image);
-  for (let at = first; at < end; at += 1) {
-    if (!state.accepted[at]) continue;
-    const match = state.match[at];
+  for (let index = first; index < end; index += 1) {
+    if (!state.accepted[index]) continue;
+    const match = state.match[index];
     const item = {
-      label: arrays.label[at],
-      confidence: arrays.confidence[at],
+      label: arrays.label[index],
+      confidence: arrays.confidence[index],
       result: match >= 0 ? "tp" : "fp",
-      at,
-      box: boxAt(arrays, "", at),
+      at: index,
+      box: boxAt(arrays, "", index),
     };
     item.threshold = state.applied[state.fold[image] * k + item.label];
     if (match >= 0) Object.assign(item, { truth: boxAt(arrays, "truth_", match), truthAt: match });
-    if (other[at] >= 0) item.takenFor = arrays.truth_label[other[at]];
+    if (other[index] >= 0) item.takenFor = arrays.truth_label[other[index]];
     items.push(item);
   }
   const [start, stop] = spanOf(arrays.truth_image, image);
   const would = start < stop ? engine.wouldMatch(state) : null;
-  for (let at = start; at < stop; at += 1) {
-    if (!state.missed[at]) continue;
-    const label = arrays.truth_label[at];
+  for (let index = start; index < stop; index += 1) {
+    if (!state.missed[index]) continue;
+    const label = arrays.truth_label[index];
     items.push({
       label,
-      confidence: would[at],
+      confidence: would[index],
       result: "fn",
-      truth: boxAt(arrays, "truth_", at),
-      truthAt: at,
+      truth: boxAt(arrays, "truth_", index),
+      truthAt: index,
       threshold: state.applied[state.fold[image] * k + label],
     });
   }

@@ -22,7 +22,8 @@ const MODES = [
 // Return true if the labels have these thresholds already. `kept` has the thresholds by label.
 export function areKept(labels, thresholds, kept) {
   return labels.every(
-    ({ label }, at) => !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[at]) < 1e-9,
+    ({ label }, index) =>
+      !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[index]) < 1e-9,
   );
 }
 
@@ -141,9 +142,10 @@ export class Controls {
   // Return the threshold that is marked in the chart.
   shownThreshold() {
     const { state, label, engine } = this;
-    const at = label === null ? -1 : engine.facts.labels.findIndex((own) => own.label === label);
+    const index =
+      label === null ? -1 : engine.facts.labels.findIndex((item) => item.label === label);
     if (state.position.mode === ONE) return state.position.one;
-    return at < 0 ? state.means.threshold : state.thresholds[at];
+    return index < 0 ? state.means.threshold : state.thresholds[index];
   }
 
   // A moved threshold applies to all labels, or to the selected label.
@@ -164,7 +166,7 @@ export class Controls {
     if (position.mode === PER_LABEL) return position.own;
     if ([ASSUMED, MOST_CONFIDENT].includes(position.mode)) return {};
     return Object.fromEntries(
-      this.engine.facts.labels.map(({ label }, at) => [label, thresholds[at]]),
+      this.engine.facts.labels.map(({ label }, index) => [label, thresholds[index]]),
     );
   }
 

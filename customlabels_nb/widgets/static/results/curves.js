@@ -94,7 +94,7 @@ export class CurveView {
   }
 
   _follow(onThreshold) {
-    const at = (event) => {
+    const thresholdAt = (event) => {
       const frame = this.svg.getBoundingClientRect();
       const x = ((event.clientX - frame.left) / frame.width) * WIDTH;
       return Math.min(
@@ -106,13 +106,13 @@ export class CurveView {
     this.svg.addEventListener("pointerdown", (event) => {
       isHeld = true;
       this.svg.setPointerCapture(event.pointerId);
-      onThreshold(at(event), false);
+      onThreshold(thresholdAt(event), false);
     });
     this.svg.addEventListener("pointermove", (event) => {
-      if (isHeld) onThreshold(at(event), false);
+      if (isHeld) onThreshold(thresholdAt(event), false);
     });
     const end = (event) => {
-      if (isHeld) onThreshold(at(event), true);
+      if (isHeld) onThreshold(thresholdAt(event), true);
       isHeld = false;
     };
     this.svg.addEventListener("pointerup", end);

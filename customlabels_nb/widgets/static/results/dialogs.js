@@ -286,14 +286,14 @@ export function askLabel(panel, count, labels, isDetection) {
   return new Promise((resolve) => {
     let answer = null;
     panel.onceClosed(() => resolve(answer));
-    const own = element("option", {
+    const placeholder = element("option", {
       value: "",
       text: isDetection ? "with their current boxes" : "with their current labels",
     });
     const select = element(
       "select",
       { data: { first: "" }, attributes: { "aria-label": "Label" } },
-      own,
+      placeholder,
       ...(isDetection
         ? []
         : labels.map((label) => element("option", { value: label, text: label }))),

@@ -10,7 +10,7 @@ export const PER_LABEL = "per label";
 export const MOST_CONFIDENT = "most confident";
 
 // Return true if two positions give the same predictions, whatever they keep for other modes.
-export function samePosition(one, other) {
+export function samePosition(first, other) {
   const key = ({ mode, one: value, own, iou_threshold: iouThreshold }) =>
     JSON.stringify([
       mode,
@@ -18,7 +18,7 @@ export function samePosition(one, other) {
       mode === ONE ? value : null,
       mode === PER_LABEL ? own : null,
     ]);
-  return key(one) === key(other);
+  return key(first) === key(other);
 }
 
 export const TP = 1;
@@ -75,57 +75,57 @@ export class Engine {
   // -- thresholds ---------------------------------------------------------------------------------------
   // Return the matches at an IoU threshold, and the assumed thresholds that result.
   at(iouThreshold) {
-    let found = this.matched.get(iouThreshold);
-    if (!found) {
-      found = matchBoxes(this.arrays, iouThreshold, this.facts.whole);
+    let matching = this.matched.get(iouThreshold);
+    if (!matching) {
+      matching = matchBoxes(this.arrays, iouThreshold, this.facts.whole);
       if (this.matched.size > 30) this.matched.delete(this.matched.keys().next().value);
-      this.matched.set(iouThreshold, found);
+      this.matched.set(iouThreshold, matching);
     }
-    return found;
+    return matching;
   }
 
   assumed(iouThreshold) {
     if (!this.isDetection) return Float64Array.from(this.facts.assumed);
-    const found = this.at(iouThreshold);
-    found.assumed ??= assumedOf(this.arrays, found, this.k, this.facts.fallback);
-    return found.assumed;
+    const matching = this.at(iouThreshold);
+    matching.assumed ??= assumedOf(this.arrays, matching, this.k, this.facts.fallback);
+    return matching.assumed;
   }
 
   // Return the average precision of each label at an IoU threshold, and the means over the tested labels.
   averages(iouThreshold) {
-    const found = this.at(iouThreshold);
-    if (!found.averages) {
-      const { average, recall } = averagePrecisions(this.arrays, found, this.facts.targets);
-      found.averages = {
+    const matching = this.at(iouThreshold);
+    if (!matching.averages) {
+      const { average, recall } = averagePrecisions(this.arrays, matching, this.facts.targets);
+      matching.averages = {
         average_precision: average,
         mAP: this._mean(average),
         mAR: this._mean(recall),
       };
     }
-    return found.averages;
+    return matching.averages;
   }
 
   // Return the concatenated thresholds of the folds.
   foldThresholds(iouThreshold) {
     if (!this.isDetection) return this.arrays.fold_thresholds;
-    const found = this.at(iouThreshold);
-    if (!found.folds) {
-      found.folds = new Float64Array(this.foldCount * this.k);
+    const matching = this.at(iouThreshold);
+    if (!matching.folds) {
+      matching.folds = new Float64Array(this.foldCount * this.k);
       const { fold } = this.arrays;
-      for (let own = 0; own < this.foldCount; own += 1) {
-        found.folds.set(
+      for (let item = 0; item < this.foldCount; item += 1) {
+        matching.folds.set(
           assumedOf(
             this.arrays,
-            found,
+            matching,
             this.k,
             this.facts.fallback,
-            (image) => fold[image] !== own,
+            (image) => fold[image] !== item,
           ),
-          own * this.k,
+          item * this.k,
         );
       }
     }
-    return found.folds;
+    return matching.folds;
   }
 
   // Return thresholds by label for display, and by fold and label for computation.
@@ -149,8 +149,8 @@ export class Engine {
         ? new Float64Array(this.k).fill(one)
         : Float64Array.from(this.assumed(iouThreshold));
     if (mode === PER_LABEL)
-      this.facts.labels.forEach(({ label }, at) => {
-        if (Object.hasOwn(own, label)) shown[at] = own[label];
+      this.facts.labels.forEach(({ label }, index) => {
+        if (Object.hasOwn(own, label)) shown[index] = own[label];
       });
     return { shown, applied: shown, fold: this.noFold };
   }
@@ -231,25 +231,26 @@ export class Engine {
     const bits = new Uint8Array(this.n);
     const accepted = new Uint8Array(image.length);
     const missed = new Uint8Array(crowd.length);
-    for (let at = 0; at < missed.length; at += 1) missed[at] = 1 - crowd[at];
-    for (let at = 0; at < accepted.length; at += 1) {
-      const own = label[at];
-      if (confidence[at] < applied[fold[image[at]] * k + own] || ignored[at]) continue;
-      accepted[at] = 1;
-      if (match[at] < 0) {
-        fp[own] += 1;
-        bits[image[at]] |= FP;
+    for (let index = 0; index < missed.length; index += 1) missed[index] = 1 - crowd[index];
+    for (let index = 0; index < accepted.length; index += 1) {
+      const code = label[index];
+      if (confidence[index] < applied[fold[image[index]] * k + code] || ignored[index]) continue;
+      accepted[index] = 1;
+      if (match[index] < 0) {
+        fp[code] += 1;
+        bits[image[index]] |= FP;
       } else {
-        tp[own] += 1;
-        bits[image[at]] |= TP;
-        missed[match[at]] = 0;
+        tp[code] += 1;
+        bits[image[index]] |= TP;
+        missed[match[index]] = 0;
       }
     }
-    for (let at = 0; at < missed.length; at += 1) if (missed[at]) bits[where[at]] |= FN;
+    for (let index = 0; index < missed.length; index += 1)
+      if (missed[index]) bits[where[index]] |= FN;
     return {
       tp,
       fp,
-      fn: Int32Array.from(tp, (hits, own) => this.facts.targets[own] - hits),
+      fn: Int32Array.from(tp, (hits, item) => this.facts.targets[item] - hits),
       bits,
       match,
       ignored,
@@ -259,9 +260,11 @@ export class Engine {
   }
 
   _figures({ tp, fp, fn }, thresholds) {
-    const precision = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fp[at]));
-    const recall = Float64Array.from(tp, (hits, at) => ratio(hits, hits + fn[at]));
-    const f1 = Float64Array.from(tp, (hits, at) => ratio(2 * hits, 2 * hits + fp[at] + fn[at]));
+    const precision = Float64Array.from(tp, (hits, index) => ratio(hits, hits + fp[index]));
+    const recall = Float64Array.from(tp, (hits, index) => ratio(hits, hits + fn[index]));
+    const f1 = Float64Array.from(tp, (hits, index) =>
+      ratio(2 * hits, 2 * hits + fp[index] + fn[index]),
+    );
     const means = {
       f1: this._mean(f1),
       precision: this._mean(precision),
@@ -275,9 +278,9 @@ export class Engine {
   _mean(values) {
     let sum = 0;
     let count = 0;
-    for (let at = 0; at < this.k; at += 1)
-      if (this.tested[at]) {
-        sum += values[at];
+    for (let index = 0; index < this.k; index += 1)
+      if (this.tested[index]) {
+        sum += values[index];
         count += 1;
       }
     return ratio(sum, count);
@@ -298,21 +301,21 @@ export class Engine {
     const images = this.isDetection ? new Int32Array(size * size) : cells;
     const last = new Int32Array(images === cells ? 0 : size * size).fill(-1);
     this._eachCell(state, (image, predicted, true_) => {
-      const at = predicted * size + true_;
-      cells[at] += 1;
-      if (images !== cells && last[at] !== image) images[at] += 1;
-      last[at] = image;
+      const position = predicted * size + true_;
+      cells[position] += 1;
+      if (images !== cells && last[position] !== image) images[position] += 1;
+      last[position] = image;
     });
     return { cells, images };
   }
 
   // Return a mask of the images that one cell counts.
   cellImages(state, predicted, wanted) {
-    const found = new Uint8Array(this.n);
-    this._eachCell(state, (image, own, true_) => {
-      if (own === predicted && true_ === wanted) found[image] = 1;
+    const mask = new Uint8Array(this.n);
+    this._eachCell(state, (image, item, true_) => {
+      if (item === predicted && true_ === wanted) mask[image] = 1;
     });
-    return found;
+    return mask;
   }
 
   // Call `visit(image, predicted, true)` for everything that the matrix counts, image by image in each cell.
@@ -324,8 +327,8 @@ export class Engine {
         truth,
         true_label: single,
         predicted_label: predicted,
-        image: of,
-        label: own,
+        image: imageOf,
+        label: labelOf,
         truth_image: where,
         truth_label: true_,
       },
@@ -334,13 +337,14 @@ export class Engine {
       const { accepted, match, missed } = state;
       const other = this.others(state);
       const left = missed.slice();
-      for (let at = 0; at < accepted.length; at += 1) {
-        if (!accepted[at]) continue;
-        const found = match[at] >= 0 ? match[at] : other[at];
-        if (found >= 0) left[found] = 0;
-        visit(of[at], own[at], found < 0 ? k : true_[found]);
+      for (let index = 0; index < accepted.length; index += 1) {
+        if (!accepted[index]) continue;
+        const partner = match[index] >= 0 ? match[index] : other[index];
+        if (partner >= 0) left[partner] = 0;
+        visit(imageOf[index], labelOf[index], partner < 0 ? k : true_[partner]);
       }
-      for (let at = 0; at < left.length; at += 1) if (left[at]) visit(where[at], k, true_[at]);
+      for (let index = 0; index < left.length; index += 1)
+        if (left[index]) visit(where[index], k, true_[index]);
     } else if (this.isSingle) {
       for (let image = 0; image < n; image += 1)
         if (single[image] >= 0 && predicted[image] >= 0)
@@ -361,14 +365,14 @@ export class Engine {
   }
 
   others(state) {
-    const found = this.at(state.position.iou_threshold);
-    found.rivals ??= rivalsOf(
+    const matching = this.at(state.position.iou_threshold);
+    matching.rivals ??= rivalsOf(
       this.arrays,
       state.position.iou_threshold,
       this.facts.whole,
-      found.match,
+      matching.match,
     );
-    state.others ??= takenFor(this.arrays, found.rivals, state);
+    state.others ??= takenFor(this.arrays, matching.rivals, state);
     return state.others;
   }
 
@@ -395,12 +399,13 @@ export class Engine {
     if (label === null) return state.bits;
     const bits = new Uint8Array(this.n);
     if (this.isDetection) {
-      const { image, label: own, truth_image: where, truth_label: true_ } = this.arrays;
+      const { image, label: labelOf, truth_image: where, truth_label: true_ } = this.arrays;
       const { accepted, match, missed } = state;
-      for (let at = 0; at < accepted.length; at += 1)
-        if (accepted[at] && own[at] === label) bits[image[at]] |= match[at] >= 0 ? TP : FP;
-      for (let at = 0; at < missed.length; at += 1)
-        if (missed[at] && true_[at] === label) bits[where[at]] |= FN;
+      for (let index = 0; index < accepted.length; index += 1)
+        if (accepted[index] && labelOf[index] === label)
+          bits[image[index]] |= match[index] >= 0 ? TP : FP;
+      for (let index = 0; index < missed.length; index += 1)
+        if (missed[index] && true_[index] === label) bits[where[index]] |= FN;
     } else {
       const test = this._acceptance(state);
       for (let image = 0, cell = label; image < this.n; image += 1, cell += this.k) {
@@ -463,31 +468,32 @@ export class Engine {
     } = this;
     const { applied, fold, accepted, ignored, match, missed } = state;
     const would = this.wouldMatch(state);
-    for (let at = 0; at < image.length; at += 1) {
-      if (ignored[at] || (only !== null && label[at] !== only)) continue;
-      const own = image[at];
-      const distance = Math.abs(confidence[at] - applied[fold[own] * k + label[at]]);
-      if (distance < margin[own]) margin[own] = distance;
-      if (!accepted[at]) continue;
-      const value = match[at] >= 0 ? confidence[at] : MISTAKE + confidence[at];
-      if (value > score[own]) score[own] = value;
+    for (let index = 0; index < image.length; index += 1) {
+      if (ignored[index] || (only !== null && label[index] !== only)) continue;
+      const photo = image[index];
+      const distance = Math.abs(confidence[index] - applied[fold[photo] * k + label[index]]);
+      if (distance < margin[photo]) margin[photo] = distance;
+      if (!accepted[index]) continue;
+      const value = match[index] >= 0 ? confidence[index] : MISTAKE + confidence[index];
+      if (value > score[photo]) score[photo] = value;
     }
-    for (let at = 0; at < where.length; at += 1) {
-      if (!missed[at] || (only !== null && true_[at] !== only)) continue;
-      const value = MISTAKE + (1 - would[at]);
-      if (value > score[where[at]]) score[where[at]] = value;
+    for (let index = 0; index < where.length; index += 1) {
+      if (!missed[index] || (only !== null && true_[index] !== only)) continue;
+      const value = MISTAKE + (1 - would[index]);
+      if (value > score[where[index]]) score[where[index]] = value;
     }
   }
 
   // Return the confidence of the prediction that matches each true box, or 0.
   wouldMatch({ position: { iou_threshold: iouThreshold } }) {
-    const found = this.at(iouThreshold);
-    if (!found.would) {
-      found.would = new Float64Array(this.arrays.truth_image.length);
-      for (let at = 0; at < found.match.length; at += 1)
-        if (found.match[at] >= 0) found.would[found.match[at]] = this.arrays.confidence[at];
+    const matching = this.at(iouThreshold);
+    if (!matching.would) {
+      matching.would = new Float64Array(this.arrays.truth_image.length);
+      for (let index = 0; index < matching.match.length; index += 1)
+        if (matching.match[index] >= 0)
+          matching.would[matching.match[index]] = this.arrays.confidence[index];
     }
-    return found.would;
+    return matching.would;
   }
 
   // -- curves -------------------------------------------------------------------------------------------------
@@ -508,17 +514,17 @@ export class Engine {
     if (this.isDetection) {
       const { match, ignored } = this.at(iouThreshold);
       const { label, confidence } = this.arrays;
-      for (let at = 0; at < match.length; at += 1)
-        if (!ignored[at]) add(label[at], confidence[at], match[at] >= 0);
+      for (let index = 0; index < match.length; index += 1)
+        if (!ignored[index]) add(label[index], confidence[index], match[index] >= 0);
     } else {
       const { confidence, truth, given } = this.arrays;
       for (let cell = 0; cell < confidence.length; cell += 1)
         if (!given || given[cell]) add(cell % this.k, confidence[cell], truth[cell]);
     }
     for (let label = 0; label < this.k; label += 1) {
-      for (let at = label * width + GRID - 1; at >= label * width; at -= 1) {
-        right[at] += right[at + 1];
-        all[at] += all[at + 1];
+      for (let index = label * width + GRID - 1; index >= label * width; index -= 1) {
+        right[index] += right[index + 1];
+        all[index] += all[index + 1];
       }
     }
     this.curves = { key, right, all };
@@ -530,19 +536,19 @@ export class Engine {
     const { right, all } = this.curveCounts(iouThreshold);
     const width = GRID + 1;
     const labels =
-      label === null ? [...this.tested.keys()].filter((own) => this.tested[own]) : [label];
-    const found = {
+      label === null ? [...this.tested.keys()].filter((item) => this.tested[item]) : [label];
+    const result = {
       f1: new Float64Array(width),
       precision: new Float64Array(width),
       recall: new Float64Array(width),
     };
     for (let step = 0; step < width; step += 1) {
       let [f1, precision, recall, some] = [0, 0, 0, 0];
-      for (const own of labels) {
+      for (const item of labels) {
         const [hits, taken, targets] = [
-          right[own * width + step],
-          all[own * width + step],
-          this.facts.targets[own],
+          right[item * width + step],
+          all[item * width + step],
+          this.facts.targets[item],
         ];
         f1 += ratio(2 * hits, taken + targets);
         recall += ratio(hits, targets);
@@ -550,10 +556,10 @@ export class Engine {
         some += taken;
       }
       const count = Math.max(1, labels.length);
-      found.f1[step] = f1 / count;
-      found.recall[step] = recall / count;
-      found.precision[step] = some ? precision / count : NaN;
+      result.f1[step] = f1 / count;
+      result.recall[step] = recall / count;
+      result.precision[step] = some ? precision / count : NaN;
     }
-    return found;
+    return result;
   }
 }

@@ -97,14 +97,14 @@ export class Filters {
     this.facts = facts;
     this.label.replaceChildren(
       option("", "all"),
-      ...facts.labels.map(({ label }, at) => option(String(at), label)),
+      ...facts.labels.map(({ label }, index) => option(String(index), label)),
     );
     this.slices = facts.slices.flatMap(({ column, values }) =>
       values.map(({ name }) => [column, name]),
     );
     this.slice.replaceChildren(
       option("", "all"),
-      ...this.slices.map(([column, name], at) => option(String(at), `${column}: ${name}`)),
+      ...this.slices.map(([column, name], index) => option(String(index), `${column}: ${name}`)),
     );
     show(this.sliceMenu, this.slices.length > 0);
   }
@@ -112,18 +112,18 @@ export class Filters {
   // `cell` describes the shown cell of the matrix, `before` is the filter that it replaced, or null.
   show(filter, counts, cell, before) {
     for (const tab of this.tabs) {
-      const own = tab.dataset.show;
-      const current = own === filter.show;
+      const shown = tab.dataset.show;
+      const current = shown === filter.show;
       tab.classList.toggle("current", current);
       tab.setAttribute("aria-pressed", String(current));
       setText(
         tab.querySelector(".count"),
-        counts[own] === undefined ? "" : numberText(counts[own]),
+        counts[shown] === undefined ? "" : numberText(counts[shown]),
       );
       show(
         tab,
-        ["mistakes", "fp", "fn", "all"].includes(own) ||
-          Boolean(counts[own] && own !== "tp") ||
+        ["mistakes", "fp", "fn", "all"].includes(shown) ||
+          Boolean(counts[shown] && shown !== "tp") ||
           current,
       );
     }
@@ -142,18 +142,18 @@ export class Filters {
           );
     setValue(this.slice, slice < 0 ? "" : String(slice));
     setValue(this.search, filter.search);
-    const said = cell ? [cell] : [];
-    if (filter.images) said.push(`${numberText(filter.images.length)} selected images`);
+    const chips = cell ? [cell] : [];
+    if (filter.images) chips.push(`${numberText(filter.images.length)} selected images`);
     const set = [
       before?.label,
       before?.slice?.join(": "),
       before?.search && `“${before.search}”`,
       before?.images && `${numberText(before.images.length)} selected images`,
     ].filter(Boolean);
-    if (set.length) said.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
+    if (set.length) chips.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
     setText(this.clear, before ? "× Back" : "× Show all mistakes");
-    setText(this.note, said.join(" · "));
+    setText(this.note, chips.join(" · "));
     this.note.title = this.note.textContent;
-    show(this.narrowing, said.length > 0);
+    show(this.narrowing, chips.length > 0);
   }
 }

@@ -158,12 +158,12 @@ export class ImageGallery {
       this.timer = null;
       for (const image of lacking) this.asked.add(image);
       try {
-        const found = await this.source.thumbs(
+        const thumbs = await this.source.thumbs(
           lacking,
           Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)),
         );
         this.failures = 0;
-        lacking.forEach((image, index) => this.pictures.set(image, found[index]));
+        lacking.forEach((image, index) => this.pictures.set(image, thumbs[index]));
         for (const image of this.pictures.keys()) {
           if (this.pictures.size <= KEPT) break;
           this.pictures.delete(image);
@@ -196,23 +196,27 @@ export class ImageGallery {
   }
 
   _click(event) {
-    const place = this._placeOf(event);
-    if (place === null) return;
-    const image = this.images[place];
+    const position = this._placeOf(event);
+    if (position === null) return;
+    const image = this.images[position];
     if (event.shiftKey)
-      for (let at = Math.min(place, this.focus); at <= Math.max(place, this.focus); at += 1)
-        this.selection.places.add(this.images[at]);
+      for (
+        let index = Math.min(position, this.focus);
+        index <= Math.max(position, this.focus);
+        index += 1
+      )
+        this.selection.places.add(this.images[index]);
     else if (event.ctrlKey || event.metaKey || event.target.closest(".tick"))
       this.selection.toggle(image);
     else if (this.selection.size === 1 && this.selection.has(image)) this.selection.clear();
     else this.selection.only(image);
-    this.focus = place;
+    this.focus = position;
     this._changed();
   }
 
   _open(event) {
-    const place = this._placeOf(event);
-    if (place !== null) this.onOpen(this.images[place]);
+    const position = this._placeOf(event);
+    if (position !== null) this.onOpen(this.images[position]);
   }
 
   _changed() {
@@ -263,9 +267,9 @@ export class ImageGallery {
 
 // Convert thumbnails of the kernel.
 export function picturesFrom({ thumbs, sizes }, buffers) {
-  return thumbs.map((found, index) =>
-    typeof found === "number"
-      ? { uri: dataUri(buffers[found]), failure: null, size: sizes[index] }
-      : { uri: null, failure: found, size: sizes[index] },
+  return thumbs.map((thumb, index) =>
+    typeof thumb === "number"
+      ? { uri: dataUri(buffers[thumb]), failure: null, size: sizes[index] }
+      : { uri: null, failure: thumb, size: sizes[index] },
   );
 }

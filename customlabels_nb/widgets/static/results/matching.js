@@ -4,19 +4,19 @@
 // Return the match of each prediction at an IoU threshold (-1 for none), and the predictions on crowds, which are
 // ignored. Pairs are sorted by prediction.
 export function matchBoxes(boxes, iouThreshold, whole) {
-  const { pair_prediction: asks, pair_truth: asked, pair_iou: iou, on_crowd: onCrowd } = boxes;
+  const { pair_prediction: asks, pair_truth: wanted, pair_iou: iou, on_crowd: onCrowd } = boxes;
   const least = Math.min(iouThreshold, whole);
   const match = new Int32Array(boxes.image.length).fill(-1);
   const taken = new Uint8Array(boxes.truth_image.length);
-  for (let at = 0; at < asks.length; at += 1) {
-    const prediction = asks[at];
-    if (iou[at] < least || match[prediction] >= 0 || taken[asked[at]]) continue;
-    match[prediction] = asked[at];
-    taken[asked[at]] = 1;
+  for (let index = 0; index < asks.length; index += 1) {
+    const prediction = asks[index];
+    if (iou[index] < least || match[prediction] >= 0 || taken[wanted[index]]) continue;
+    match[prediction] = wanted[index];
+    taken[wanted[index]] = 1;
   }
   const ignored = new Uint8Array(match.length);
-  for (let at = 0; at < match.length; at += 1)
-    if (match[at] < 0 && onCrowd[at] >= least) ignored[at] = 1;
+  for (let index = 0; index < match.length; index += 1)
+    if (match[index] < 0 && onCrowd[index] >= least) ignored[index] = 1;
   return { match, ignored };
 }
 
@@ -24,20 +24,20 @@ export function matchBoxes(boxes, iouThreshold, whole) {
 export function rivalsOf(boxes, iouThreshold, whole, match) {
   const { other_prediction: asks, other_iou: iou } = boxes;
   const least = Math.min(iouThreshold, whole);
-  const found = [];
-  for (let at = 0; at < asks.length; at += 1)
-    if (iou[at] >= least && match[asks[at]] < 0) found.push(at);
-  return Int32Array.from(found);
+  const pairs = [];
+  for (let index = 0; index < asks.length; index += 1)
+    if (iou[index] >= least && match[asks[index]] < 0) pairs.push(index);
+  return Int32Array.from(pairs);
 }
 
 // For each unmatched accepted prediction, return the missed true box of another label that it overlaps, or -1.
 export function takenFor(boxes, rivals, { accepted, missed }) {
-  const { other_prediction: asks, other_truth: asked } = boxes;
+  const { other_prediction: asks, other_truth: wanted } = boxes;
   const other = new Int32Array(accepted.length).fill(-1);
   const taken = new Uint8Array(missed.length);
-  for (let at = 0; at < rivals.length; at += 1) {
-    const prediction = asks[rivals[at]];
-    const truth = asked[rivals[at]];
+  for (let index = 0; index < rivals.length; index += 1) {
+    const prediction = asks[rivals[index]];
+    const truth = wanted[rivals[index]];
     if (!accepted[prediction] || other[prediction] >= 0 || !missed[truth] || taken[truth]) continue;
     other[prediction] = truth;
     taken[truth] = 1;
@@ -52,12 +52,12 @@ export function bestThreshold(confidences, hits, count, targets) {
   let width = -1;
   let chosen = NaN;
   let right = 0;
-  for (let at = 0; at < count; at += 1) {
-    right += hits[at];
-    const score = confidences[at];
-    if (at + 1 < count && confidences[at + 1] === score) continue;
-    const f1 = (2 * right) / (at + 1 + targets);
-    const below = at + 1 < count ? confidences[at + 1] : 0;
+  for (let index = 0; index < count; index += 1) {
+    right += hits[index];
+    const score = confidences[index];
+    if (index + 1 < count && confidences[index + 1] === score) continue;
+    const f1 = (2 * right) / (index + 1 + targets);
+    const below = index + 1 < count ? confidences[index + 1] : 0;
     if (f1 > best || (f1 === best && f1 > 0 && score - below > width)) {
       best = f1;
       width = score - below;
@@ -79,11 +79,11 @@ function beyondOf(boxes) {
   if (beyondLimit.has(boxes)) return beyondLimit.get(boxes);
   const beyond = new Uint8Array(order.length);
   let inImage = new Map();
-  for (let at = 0; at < order.length; at += 1) {
-    if (at && label[order[at]] !== label[order[at - 1]]) inImage = new Map();
-    const seen = (inImage.get(image[order[at]]) ?? 0) + 1;
-    inImage.set(image[order[at]], seen);
-    beyond[at] = seen > MOST_PREDICTIONS ? 1 : 0;
+  for (let index = 0; index < order.length; index += 1) {
+    if (index && label[order[index]] !== label[order[index - 1]]) inImage = new Map();
+    const seen = (inImage.get(image[order[index]]) ?? 0) + 1;
+    inImage.set(image[order[index]], seen);
+    beyond[index] = seen > MOST_PREDICTIONS ? 1 : 0;
   }
   beyondLimit.set(boxes, beyond);
   return beyond;
@@ -92,25 +92,25 @@ function beyondOf(boxes) {
 // Return COCO's average precision and the highest recall of each label, 0 without true boxes.
 export function averagePrecisions(boxes, { match, ignored }, targets) {
   const { by_label: order, label } = boxes;
-  const found = {
+  const result = {
     average: new Float64Array(targets.length),
     recall: new Float64Array(targets.length),
   };
   const beyond = beyondOf(boxes);
   const precision = new Float64Array(order.length);
-  let at = 0;
-  targets.forEach((count, own) => {
+  let position = 0;
+  targets.forEach((count, item) => {
     let hits = 0;
-    for (let taken = 0; at < order.length && label[order[at]] === own; at += 1) {
-      const prediction = order[at];
-      if (beyond[at] || ignored[prediction]) continue;
+    for (let taken = 0; position < order.length && label[order[position]] === item; position += 1) {
+      const prediction = order[position];
+      if (beyond[position] || ignored[prediction]) continue;
       taken += 1;
       if (match[prediction] < 0) continue;
       precision[hits] = (hits + 1) / taken;
       hits += 1;
     }
     if (!count) return;
-    found.recall[own] = hits / count;
+    result.recall[item] = hits / count;
     for (let hit = hits - 2; hit >= 0; hit -= 1)
       precision[hit] = Math.max(precision[hit], precision[hit + 1]);
     let sum = 0;
@@ -119,9 +119,9 @@ export function averagePrecisions(boxes, { match, ignored }, targets) {
       while (hit < hits && (hit + 1) / count < recall) hit += 1;
       if (hit < hits) sum += precision[hit];
     }
-    found.average[own] = sum / (RECALL_STEPS + 1);
+    result.average[item] = sum / (RECALL_STEPS + 1);
   });
-  return found;
+  return result;
 }
 
 // Fill thresholds of labels without one with the median of the others.
@@ -140,24 +140,24 @@ export function fillThresholds(thresholds, fallback) {
 export function assumedOf(boxes, { match, ignored }, labelCount, fallback, isIn = null) {
   const { by_label: order, image, label, confidence } = boxes;
   const targets = new Int32Array(labelCount);
-  for (let at = 0; at < boxes.truth_label.length; at += 1) {
-    if (!boxes.truth_crowd[at] && (!isIn || isIn(boxes.truth_image[at])))
-      targets[boxes.truth_label[at]] += 1;
+  for (let index = 0; index < boxes.truth_label.length; index += 1) {
+    if (!boxes.truth_crowd[index] && (!isIn || isIn(boxes.truth_image[index])))
+      targets[boxes.truth_label[index]] += 1;
   }
   const confidences = new Float64Array(order.length);
   const hits = new Uint8Array(order.length);
-  const found = new Float64Array(labelCount).fill(NaN);
-  let at = 0;
-  for (let own = 0; own < labelCount; own += 1) {
+  const averages = new Float64Array(labelCount).fill(NaN);
+  let position = 0;
+  for (let item = 0; item < labelCount; item += 1) {
     let count = 0;
-    for (; at < order.length && label[order[at]] === own; at += 1) {
-      const prediction = order[at];
+    for (; position < order.length && label[order[position]] === item; position += 1) {
+      const prediction = order[position];
       if (ignored[prediction] || (isIn && !isIn(image[prediction]))) continue;
       confidences[count] = confidence[prediction];
       hits[count] = match[prediction] >= 0 ? 1 : 0;
       count += 1;
     }
-    found[own] = bestThreshold(confidences, hits, count, targets[own]);
+    averages[item] = bestThreshold(confidences, hits, count, targets[item]);
   }
-  return fillThresholds(found, fallback);
+  return fillThresholds(averages, fallback);
 }

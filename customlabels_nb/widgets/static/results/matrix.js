@@ -19,24 +19,24 @@ const OUTCOMES = {
 
 // Return the confusions, most frequent first: [predicted, true, count].
 export function confusionsOf(cells, size, most = Infinity) {
-  const found = [];
+  const pairs = [];
   for (let predicted = 0; predicted < size; predicted += 1) {
     for (let label = 0; label < size; label += 1) {
       const count = cells[predicted * size + label];
-      if (count && predicted !== label) found.push([predicted, label, count]);
+      if (count && predicted !== label) pairs.push([predicted, label, count]);
     }
   }
-  return found.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]).slice(0, most);
+  return pairs.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]).slice(0, most);
 }
 
 // Return the share of each cell in its true label, or in `totals` if given.
 export function sharesOf(cells, size, totals = null) {
   const sums = totals ?? new Float64Array(size);
   if (!totals)
-    cells.forEach((count, at) => {
-      sums[at % size] += count;
+    cells.forEach((count, index) => {
+      sums[index % size] += count;
     });
-  return Float64Array.from(cells, (count, at) => (count ? count / sums[at % size] : 0));
+  return Float64Array.from(cells, (count, index) => (count ? count / sums[index % size] : 0));
 }
 
 // Return the [row, column] that a key leads to from a cell of a square, or null.
@@ -49,7 +49,7 @@ export function cellAfter(key, [row, column], size) {
     Home: [row, 0],
     End: [row, size - 1],
   }[key];
-  return target?.every((at) => at >= 0 && at < size) ? target : null;
+  return target?.every((index) => index >= 0 && index < size) ? target : null;
 }
 
 export class MatrixView {
@@ -96,7 +96,7 @@ export class MatrixView {
     this.facts = facts;
     this.size = facts.cells.length;
     this.isSmall = this.size <= MOST_BUTTONS;
-    this.colors = facts.cells.map((_, at) => facts.labels[at]?.color ?? "#6b7280");
+    this.colors = facts.cells.map((_, index) => facts.labels[index]?.color ?? "#6b7280");
     show(this.grid, this.isSmall);
     show(this.canvas, !this.isSmall);
     show(this.list, !this.isSmall);
@@ -112,13 +112,13 @@ export class MatrixView {
   _showTables({ tp, fp, fn }, filter) {
     const { labels, images, task } = this.facts;
     const shown = [...labels.keys()].filter(
-      (at) => task === "multi-label" && (this.isSmall || labels[at].label === filter.label),
+      (index) => task === "multi-label" && (this.isSmall || labels[index].label === filter.label),
     );
     if (this.tabled?.join() !== shown.join()) {
       this.tabled = shown;
       this.tables.replaceChildren(
-        ...shown.map((at) => {
-          const { label, color } = labels[at];
+        ...shown.map((index) => {
+          const { label, color } = labels[index];
           const cells = Object.keys(OUTCOMES).map((kind) =>
             element("button", {
               type: "button",
@@ -137,12 +137,12 @@ export class MatrixView {
       );
       this._stopAtTable(this.tables.querySelector(".one"));
     }
-    shown.forEach((at, index) => {
+    shown.forEach((position, index) => {
       const counts = {
-        tp: tp[at],
-        fp: fp[at],
-        fn: fn[at],
-        tn: images.length - tp[at] - fp[at] - fn[at],
+        tp: tp[position],
+        fp: fp[position],
+        fn: fn[position],
+        tn: images.length - tp[position] - fp[position] - fn[position],
       };
       [...this.tables.children[index].querySelectorAll(".one")].forEach((cell) => {
         const { label, kind } = cell.dataset;
@@ -167,15 +167,19 @@ export class MatrixView {
     this.grid.style.setProperty("--size", this.size);
     this.grid.style.setProperty("--turned", `${TURNED}px`);
     this.grid.classList.toggle("dense", this.size >= DENSE_FROM);
-    const name = (label, at, kind) =>
+    const name = (label, index, kind) =>
       element(
         "span",
-        { class: `cell-name ${kind}`, title: label, style: { "--label-color": this.colors[at] } },
+        {
+          class: `cell-name ${kind}`,
+          title: label,
+          style: { "--label-color": this.colors[index] },
+        },
         element("bdi", { text: label }),
       );
     const nodes = [
       element("span", { class: "corner" }),
-      ...cells.map((label, at) => name(label, at, "column")),
+      ...cells.map((label, index) => name(label, index, "column")),
     ];
     cells.forEach((predicted, row) => {
       nodes.push(name(predicted, row, "row"));
@@ -197,8 +201,8 @@ export class MatrixView {
 
   // The matrix is one tab stop: the cell that had the focus last.
   _stopAt(stop) {
-    this.buttons.forEach((cell, at) => {
-      cell.tabIndex = at === stop ? 0 : -1;
+    this.buttons.forEach((cell, index) => {
+      cell.tabIndex = index === stop ? 0 : -1;
     });
   }
 
@@ -218,9 +222,11 @@ export class MatrixView {
   }
 
   _key(event) {
-    const at = this.buttons.indexOf(event.target);
+    const index = this.buttons.indexOf(event.target);
     const target =
-      at < 0 ? null : cellAfter(event.key, [Math.floor(at / this.size), at % this.size], this.size);
+      index < 0
+        ? null
+        : cellAfter(event.key, [Math.floor(index / this.size), index % this.size], this.size);
     if (!target) return;
     this.buttons[target[0] * this.size + target[1]].focus();
     event.preventDefault();
@@ -266,11 +272,14 @@ export class MatrixView {
     const isDense = this.size >= DENSE_FROM;
     const countText = isDense ? (count) => COMPACT.format(count) : numberText;
     this.grid.classList.toggle("crowded", isDense && Math.max(...cells) > 99);
-    this.buttons.forEach((cell, at) => {
-      const [row, column] = [Math.floor(at / this.size), at % this.size];
-      setText(cell, cells[at] ? countText(cells[at]) : "·");
-      cell.style.setProperty("--share", `${Math.round(cells[at] ? 8 + 42 * shares[at] : 0)}%`);
-      cell.classList.toggle("none", !cells[at]);
+    this.buttons.forEach((cell, index) => {
+      const [row, column] = [Math.floor(index / this.size), index % this.size];
+      setText(cell, cells[index] ? countText(cells[index]) : "·");
+      cell.style.setProperty(
+        "--share",
+        `${Math.round(cells[index] ? 8 + 42 * shares[index] : 0)}%`,
+      );
+      cell.classList.toggle("none", !cells[index]);
       cell.disabled = row === column && row === this.facts.labels.length; // background predicted as background
       const chosen = this._isChosen(row, column);
       cell.classList.toggle("chosen", chosen);
@@ -289,8 +298,13 @@ export class MatrixView {
 
   textOf(row, column) {
     const { cells } = this.facts;
-    const at = row * this.size + column;
-    return cellText(this.facts, [cells[row], cells[column]], this.cells[at], this.images[at]);
+    const position = row * this.size + column;
+    return cellText(
+      this.facts,
+      [cells[row], cells[column]],
+      this.cells[position],
+      this.images[position],
+    );
   }
 
   // Repaint if the theme or the zoom has changed. Reading styles forces a layout of the page, so this waits until the
@@ -324,9 +338,9 @@ export class MatrixView {
     const step = pixels / this.size;
     context.fillStyle = raised;
     context.fillRect(0, 0, pixels, pixels);
-    this.shares.forEach((share, at) => {
+    this.shares.forEach((share, index) => {
       if (!share) return;
-      const [row, column] = [Math.floor(at / this.size), at % this.size];
+      const [row, column] = [Math.floor(index / this.size), index % this.size];
       context.globalAlpha = 0.08 + 0.92 * Math.sqrt(share);
       context.fillStyle = row === column ? brand : error;
       context.fillRect(column * step, row * step, Math.max(step, ratio), Math.max(step, ratio));
@@ -342,12 +356,12 @@ export class MatrixView {
 
   // Show the most frequent confusions, in the same buttons at every slider step.
   _list(cells) {
-    const found = confusionsOf(cells, this.size, LISTED);
-    while (this.listed.length < found.length) this.listed.push(this._listButton());
-    this.listed.forEach(({ node, truth, predicted, number }, at) => {
-      show(node, at < found.length);
-      if (at >= found.length) return;
-      const [row, column, count] = found[at];
+    const confusions = confusionsOf(cells, this.size, LISTED);
+    while (this.listed.length < confusions.length) this.listed.push(this._listButton());
+    this.listed.forEach(({ node, truth, predicted, number }, index) => {
+      show(node, index < confusions.length);
+      if (index >= confusions.length) return;
+      const [row, column, count] = confusions[index];
       setText(truth, this.facts.cells[column]);
       setText(predicted, this.facts.cells[row]);
       setText(number, numberText(count));
@@ -378,11 +392,11 @@ export class MatrixView {
 
   _cellAt(event) {
     const frame = this.canvas.getBoundingClientRect();
-    const at = (place, length) =>
-      Math.min(this.size - 1, Math.max(0, Math.floor((place / length) * this.size)));
+    const offset = (position, length) =>
+      Math.min(this.size - 1, Math.max(0, Math.floor((position / length) * this.size)));
     return [
-      at(event.clientY - frame.top, frame.height),
-      at(event.clientX - frame.left, frame.width),
+      offset(event.clientY - frame.top, frame.height),
+      offset(event.clientX - frame.left, frame.width),
     ];
   }
 

@@ -224,7 +224,7 @@ export class ResultsScreen {
         },
       ]),
     );
-    const said = figures.flatMap(([name, text, title = ""], index) => [
+    const description = figures.flatMap(([name, text, title = ""], index) => [
       index ? " · " : "",
       element(
         "span",
@@ -234,7 +234,7 @@ export class ResultsScreen {
         this.means[name].interval,
       ),
     ]);
-    this.figures.replaceChildren(this.count, ...said);
+    this.figures.replaceChildren(this.count, ...description);
   }
 
   async _open() {
@@ -278,9 +278,9 @@ export class ResultsScreen {
     this.matrix.build(facts);
     this.filters.build(facts);
     this.gallery.build(this.engine);
-    const place = new Map(facts.images.map((name, at) => [name, at]));
+    const positions = new Map(facts.images.map((name, index) => [name, index]));
     this.gallery.selection.places = new Set(
-      facts.selection.map((name) => place.get(name)).filter((at) => at !== undefined),
+      facts.selection.map((name) => positions.get(name)).filter((index) => index !== undefined),
     );
     show(this.addButton, this.can("add_to_train"));
     show(this.compareButton, this.can("versions"));
@@ -345,7 +345,10 @@ export class ResultsScreen {
 
   async _rested() {
     const { position } = this;
-    if (!this.source.isLive || this.intervals.some((own) => samePosition(own.position, position))) {
+    if (
+      !this.source.isLive ||
+      this.intervals.some((item) => samePosition(item.position, position))
+    ) {
       await this._tell("moved", { position });
       return;
     }
@@ -455,27 +458,27 @@ export class ResultsScreen {
       accuracy: facts.accuracy,
       coco_map: facts.coco_map,
     };
-    const own =
+    const intervals =
       this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
     setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
     for (const [name, { value, interval }] of Object.entries(this.means)) {
       setText(value, metricText(values[name]));
-      setText(interval, own[name] ? ` ${intervalText(own[name])}` : "");
+      setText(interval, intervals[name] ? ` ${intervalText(intervals[name])}` : "");
     }
   }
 
   _showCurves(label) {
     const { engine, state, position } = this;
-    const at = labelAt(engine, label);
-    const key = `${position.iou_threshold} ${at}`;
+    const index = labelAt(engine, label);
+    const key = `${position.iou_threshold} ${index}`;
     if (this.curveKey !== key || this.curveEngine !== engine) {
-      this.curve = engine.curve(position.iou_threshold, at);
+      this.curve = engine.curve(position.iou_threshold, index);
       [this.curveKey, this.curveEngine] = [key, engine];
     }
     const now =
-      at === null
+      index === null
         ? state.means
-        : { f1: state.f1[at], precision: state.precision[at], recall: state.recall[at] };
+        : { f1: state.f1[index], precision: state.precision[index], recall: state.recall[index] };
     this.curves.show({
       curve: this.curve,
       threshold: this.controls.shownThreshold(),
@@ -483,7 +486,7 @@ export class ResultsScreen {
       title: label ?? "mean of all labels",
       isOn:
         position.mode === ONE ||
-        (at !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)),
+        (index !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)),
       isMarked: position.mode !== MOST_CONFIDENT,
     });
   }
@@ -541,8 +544,8 @@ export class ResultsScreen {
 
   _step(by) {
     const { images } = this.gallery;
-    const at = images.indexOf(this.viewer.image);
-    const next = at < 0 ? this.gallery.focus : at + by;
+    const index = images.indexOf(this.viewer.image);
+    const next = index < 0 ? this.gallery.focus : index + by;
     if (next < 0 || next >= images.length) return;
     this.gallery.focus = next;
     this.gallery.first = Math.floor(next / this.gallery.size) * this.gallery.size;
@@ -618,7 +621,7 @@ export class ResultsScreen {
     } else if (message.push === "select") {
       const names = new Set(message.images);
       this.gallery.select(
-        [...this.facts.images.keys()].filter((at) => names.has(this.facts.images[at])),
+        [...this.facts.images.keys()].filter((index) => names.has(this.facts.images[index])),
       );
       this._showWork();
     } else if (message.push === "renew") this._open();

@@ -13,9 +13,9 @@ const METRICS = ["f1", "precision", "recall", "average_precision"];
 
 // Return the row order: undefined values last, equal ones in the order of the labels.
 export function sortedRows(values, descending) {
-  const at = [...values.keys()];
+  const sorted = [...values.keys()];
   const known = (value) => !(value === null || value === undefined || Number.isNaN(value));
-  return at.sort((a, b) => {
+  return sorted.sort((a, b) => {
     const [left, right] = [values[a], values[b]];
     if (!known(left) || !known(right)) return Number(known(right)) - Number(known(left)) || a - b;
     const order = typeof left === "string" ? left.localeCompare(right) : left - right;
@@ -116,13 +116,13 @@ export class LabelTable {
       ),
       element("th", { class: "bars", attributes: { "aria-hidden": "true" } }),
     );
-    this.lines = facts.labels.map((own, at) => this._line(own, at));
+    this.lines = facts.labels.map((item, index) => this._line(item, index));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
     this.search.placeholder = `Find one of ${numberText(facts.labels.length)} labels`;
     this.node.classList.toggle("full", Boolean(comparison || training || isBoxes)); // no space for bars
   }
 
-  _line({ label, color }, at) {
+  _line({ label, color }, index) {
     const cells = Object.fromEntries(
       this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]),
     );
@@ -150,7 +150,7 @@ export class LabelTable {
       element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
     );
     if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));
-    setText(cells.test, numberText(this.facts.targets[at]));
+    setText(cells.test, numberText(this.facts.targets[index]));
     return { node, cells, name, fill };
   }
 
@@ -175,17 +175,17 @@ export class LabelTable {
     this.isPartial = isMoving;
     const isOwn = samePosition(state.position, this.facts.own.position);
     const first = Math.floor(this.scrolled / ROW);
-    for (const at of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
-      const { node, cells, name, fill } = this.lines[at];
-      const tested = this.facts.targets[at] > 0;
+    for (const index of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
+      const { node, cells, name, fill } = this.lines[index];
+      const tested = this.facts.targets[index] > 0;
       for (const key of METRICS)
         if (cells[key])
-          setText(cells[key], tested || state.fp[at] ? metricText(state[key][at]) : "–");
+          setText(cells[key], tested || state.fp[index] ? metricText(state[key][index]) : "–");
       if (cells.delta)
-        this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[at].label], isOwn);
-      setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[at]));
-      fill.style.width = `${100 * state.f1[at]}%`;
-      const chosen = this.facts.labels[at].label === label;
+        this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[index].label], isOwn);
+      setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[index]));
+      fill.style.width = `${100 * state.f1[index]}%`;
+      const chosen = this.facts.labels[index].label === label;
       node.classList.toggle("chosen", chosen);
       node.classList.toggle("untested", !tested);
       name.setAttribute("aria-pressed", String(chosen));
@@ -218,16 +218,19 @@ export class LabelTable {
         train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
         delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
       }[sort.column]?.() ??
-      Array.from(state[sort.column], (value, at) => (facts.targets[at] ? value : null));
-    this.order = sortedRows([...values], sort.descending).filter((at) =>
-      facts.labels[at].label.toLowerCase().includes(text),
+      Array.from(state[sort.column], (value, index) => (facts.targets[index] ? value : null));
+    this.order = sortedRows([...values], sort.descending).filter((index) =>
+      facts.labels[index].label.toLowerCase().includes(text),
     );
-    this.rows.replaceChildren(...this.order.map((at) => this.lines[at].node));
+    this.rows.replaceChildren(...this.order.map((index) => this.lines[index].node));
     for (const button of this.head.querySelectorAll("button")) {
-      const own = button.dataset.column === sort.column;
+      const isSorted = button.dataset.column === sort.column;
       button
         .closest("th")
-        .setAttribute("aria-sort", own ? (sort.descending ? "descending" : "ascending") : "none");
+        .setAttribute(
+          "aria-sort",
+          isSorted ? (sort.descending ? "descending" : "ascending") : "none",
+        );
     }
   }
 }

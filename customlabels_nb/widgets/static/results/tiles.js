@@ -114,10 +114,10 @@ export class ResultTile {
     if (!chips.length)
       chips.push(element("span", { class: "name" }, element("bdi", { text: shortName(name) })));
     this.caption.replaceChildren(...chips);
-    const said = sorted.map((item) => itemText(item, labels)).join("; ");
+    const text = sorted.map((item) => itemText(item, labels)).join("; ");
     this.node.setAttribute(
       "aria-label",
-      `${shortName(name)}: ${said || "no labels, no predictions"}`,
+      `${shortName(name)}: ${text || "no labels, no predictions"}`,
     );
   }
 

@@ -21,16 +21,23 @@ export function zoomedView({ scale, x, y }, [px, py], factor) {
 
 // Return { top, height } of the viewer in a widget of this height that is in sight from `first` to `last`.
 export function viewerPlace(height, first, last) {
-  const own = Math.min(height, Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, last - first)));
-  return { top: Math.max(0, Math.min(first, height - own)), height: own };
+  const viewerHeight = Math.min(
+    height,
+    Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, last - first)),
+  );
+  return { top: Math.max(0, Math.min(first, height - viewerHeight)), height: viewerHeight };
 }
 
 // Return the first and last pixel of an element that is not scrolled out of sight.
 function inSight(node) {
   let [first, last] = [0, window.innerHeight];
-  for (let at = node.parentElement; at && at !== document.body; at = at.parentElement) {
-    if (getComputedStyle(at).overflowY === "visible") continue;
-    const { top, bottom } = at.getBoundingClientRect();
+  for (
+    let ancestor = node.parentElement;
+    ancestor && ancestor !== document.body;
+    ancestor = ancestor.parentElement
+  ) {
+    if (getComputedStyle(ancestor).overflowY === "visible") continue;
+    const { top, bottom } = ancestor.getBoundingClientRect();
     [first, last] = [Math.max(first, top), Math.min(last, bottom)];
   }
   const { top, height } = node.getBoundingClientRect();
@@ -195,7 +202,9 @@ export class Viewer {
   _mark(item) {
     if (item === (this.marked ?? null)) return;
     this.marked = item;
-    this.lines.forEach((line, at) => line.classList.toggle("marked", this.items[at] === item));
+    this.lines.forEach((line, index) =>
+      line.classList.toggle("marked", this.items[index] === item),
+    );
     this._paint();
   }
 
@@ -204,10 +213,22 @@ export class Viewer {
     if (this.held || !this.size || !this.engine.isDetection) return;
     const frame = this.viewport.getBoundingClientRect();
     const [scale, inset] = [this._scale(), 8 * this.view.scale];
-    const place = (shown, start, edge, side, pixels) =>
+    const offset = (shown, start, edge, side, pixels) =>
       (shown - start - edge - inset - (side * this.view.scale - pixels * scale) / 2) / scale;
-    const x = place(clientX, frame.left, this.view.x, this.viewport.clientWidth - 16, this.size[0]);
-    const y = place(clientY, frame.top, this.view.y, this.viewport.clientHeight - 16, this.size[1]);
+    const x = offset(
+      clientX,
+      frame.left,
+      this.view.x,
+      this.viewport.clientWidth - 16,
+      this.size[0],
+    );
+    const y = offset(
+      clientY,
+      frame.top,
+      this.view.y,
+      this.viewport.clientHeight - 16,
+      this.size[1],
+    );
     const item = itemAt(this.items, x, y);
     this._mark(item);
     if (item) this.lines[this.items.indexOf(item)].scrollIntoView({ block: "nearest" });

@@ -79,7 +79,8 @@ export class DecisionPanel {
     this.state = state;
     if (row.name !== this.name) this.node.scrollTop = 0;
     this.name = row.name;
-    const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
+    const many = (count, singular, more = `${singular}s`) =>
+      `${count} ${count === 1 ? singular : more}`;
     const isSkip = row.skips.length > 0;
     setText(
       this.head,
@@ -112,7 +113,7 @@ export class DecisionPanel {
           ),
         );
     const answers = row.answers.map((answer, index) => {
-      const own = [...chips(countedLabels(answer)), ...(draws ? missed(answer.letter) : [])];
+      const parts = [...chips(countedLabels(answer)), ...(draws ? missed(answer.letter) : [])];
       return this._card({
         key: takeKey(index),
         name: answer.letter,
@@ -120,7 +121,7 @@ export class DecisionPanel {
         which: answer.letter,
         isOff: readOnly,
         note: answer.person ?? (draws ? many(answer.shapes.length, ...shapeWords(task)) : ""),
-        parts: own.length ? own : [faint("nothing here")],
+        parts: parts.length ? parts : [faint("nothing here")],
         title: `Take answer ${answer.letter}`,
         run: () => this.on.take(index + 1),
       });
@@ -148,12 +149,12 @@ export class DecisionPanel {
     for (const label of [...row.labels, ...row.boxes])
       counts.set(label, (counts.get(label) ?? 0) + 1);
     if (row.reviewed) {
-      const own = row.accepted ? [faint("stays without a result")] : chips([...counts]);
+      const parts = row.accepted ? [faint("stays without a result")] : chips([...counts]);
       return element(
         "div",
         { class: "card said decided" },
         element("strong", { text: "✓ Decided" }),
-        ...(own.length ? own : [faint("nothing here")]),
+        ...(parts.length ? parts : [faint("nothing here")]),
       );
     }
     const offer = offerOf(row);

@@ -34,7 +34,7 @@ export function decided(row, edit, { alone = false } = {}) {
   if (op === "suggest" && !suggestedLabels(row)) return row;
   if (op === "unlabel" || op === "suggest") {
     const labels =
-      op === "suggest" ? suggestedLabels(row) : row.labels.filter((own) => own !== label);
+      op === "suggest" ? suggestedLabels(row) : row.labels.filter((item) => item !== label);
     const bare = !labels.length && !row.boxes.length;
     return settled({ labels, status: bare ? "unlabelled" : "labelled", reviewed: !bare });
   }
@@ -51,16 +51,16 @@ export function decided(row, edit, { alone = false } = {}) {
 function corrected(row, label, insteadOf, alone) {
   const all = [...row.labels, ...row.boxes];
   const named = insteadOf !== null && all.includes(insteadOf);
-  const boxes = row.boxes.map((own) => (named && own !== insteadOf ? own : label));
+  const boxes = row.boxes.map((item) => (named && item !== insteadOf ? item : label));
   if (alone && (row.labels.length || !row.boxes.length)) return { labels: [label], boxes };
   const asWhole = named
     ? row.labels.includes(insteadOf)
     : row.labels.length > 0 || !row.boxes.length;
   if (!asWhole) return { labels: row.labels, boxes };
-  const kept = row.labels.filter((own) => own !== label && !(named && own === insteadOf));
+  const kept = row.labels.filter((item) => item !== label && !(named && item === insteadOf));
   return {
     labels: row.labels.includes(label)
-      ? row.labels.filter((own) => own === label || kept.includes(own))
+      ? row.labels.filter((item) => item === label || kept.includes(item))
       : [...kept, label],
     boxes,
   };

@@ -78,9 +78,9 @@ export class DisputedImage {
 }
 
 function outlineNode({ left, top, width, height, polygon, dim }, attributes) {
-  const place = polygon ? { d: outlinePath(polygon) } : { x: left, y: top, width, height };
+  const geometry = polygon ? { d: outlinePath(polygon) } : { x: left, y: top, width, height };
   return svgElement(polygon ? "path" : "rect", {
-    ...place,
+    ...geometry,
     fill: "none",
     "vector-effect": "non-scaling-stroke",
     opacity: dim ? 0.25 : null,

@@ -113,10 +113,10 @@ export function countedLabels(answer) {
 }
 
 export function answerText({ letter, person, ...answer }) {
-  const said = countedLabels(answer)
+  const text = countedLabels(answer)
     .map(([label, count]) => (count > 1 ? `${label} ×${count}` : label))
     .join(", ");
-  return `${person === null ? letter : `${letter}, ${person}`}: ${said || "nothing here"}`;
+  return `${person === null ? letter : `${letter}, ${person}`}: ${text || "nothing here"}`;
 }
 
 // Return why nobody more can be asked about an image, or null.
@@ -142,9 +142,9 @@ export function shapeWords(task) {
   return task === "polygons" ? ["polygon", "polygons"] : ["box", "boxes"];
 }
 
-export function reasonText([kind, one, other], { draws = false } = {}) {
+export function reasonText([kind, label, other], { draws = false } = {}) {
   if (kind === "mixed")
-    return `\u2068${one}\u2069 ↔ ${other === null ? "nothing" : `\u2068${other}\u2069`}`;
+    return `\u2068${label}\u2069 ↔ ${other === null ? "nothing" : `\u2068${other}\u2069`}`;
   return REASON_WORDS[kind] ?? (draws ? "place or size" : "low agreement");
 }
 
@@ -158,29 +158,29 @@ export function differencesOf({ answers, reviewed }) {
     for (const { object, label } of shapes)
       objects.set(object, [...(objects.get(object) ?? []), [letter, label]]);
   }
-  const found = [...objects]
+  const differences = [...objects]
     .map(([object, drawn]) => ({
       object,
       drawn,
       missing: answers
         .map(({ letter }) => letter)
-        .filter((letter) => !drawn.some(([own]) => own === letter)),
+        .filter((letter) => !drawn.some(([item]) => item === letter)),
     }))
-    .sort((one, other) => one.object - other.object);
-  const clear = found.filter(
+    .sort((first, other) => first.object - other.object);
+  const clear = differences.filter(
     ({ drawn, missing }) => missing.length || new Set(drawn.map(([, label]) => label)).size > 1,
   );
-  return clear.length ? clear : found;
+  return clear.length ? clear : differences;
 }
 
 export function differenceText({ drawn, missing }) {
-  const said = drawn.map(([letter, label]) => `${letter} \u2068${label}\u2069`);
-  return [...said, ...missing.map((letter) => `${letter} nothing`)].join(" · ");
+  const text = drawn.map(([letter, label]) => `${letter} \u2068${label}\u2069`);
+  return [...text, ...missing.map((letter) => `${letter} nothing`)].join(" · ");
 }
 
 // Return the label that most answers give to an object.
 export function usualLabel({ drawn }) {
   const counts = new Map();
   for (const [, label] of drawn) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return [...counts].reduce((best, own) => (own[1] > best[1] ? own : best))[0];
+  return [...counts].reduce((best, item) => (item[1] > best[1] ? item : best))[0];
 }

@@ -98,14 +98,14 @@ export class JobToolbar {
   showSelection() {}
 
   // `offer` is what Enter does with the image, null if nothing.
-  showImage(row, place, total, offer) {
+  showImage(row, position, total, offer) {
     setText(this.name, row?.short ?? "");
     this.name.title = row?.name ?? "";
     setText(
       this.place,
-      row ? `· ${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "",
+      row ? `· ${(position + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "",
     );
-    this.previous.disabled = !row || place === 0;
+    this.previous.disabled = !row || position === 0;
     this.approve.disabled = !row || offer === null || (this.isFixed && offer !== "next");
     setText(this.words, OFFER_WORDS[offer] ?? OFFER_WORDS.consensus);
     this.approve.title =

@@ -41,7 +41,7 @@ export class ReasonList {
       !query.reason ||
       reasons.some(([reason]) => JSON.stringify(reason) === JSON.stringify(query.reason));
     const all = isKnown ? reasons : [...reasons, [query.reason, 0]];
-    const of = (...kinds) => all.filter(([[kind]]) => kinds.includes(kind));
+    const ofKinds = (...kinds) => all.filter(([[kind]]) => kinds.includes(kind));
     const total =
       { reviewed: review.done, to_review: review.left }[query.show] ?? review.left + review.done;
     const chosen = JSON.stringify(query.reason ?? null);
@@ -74,20 +74,25 @@ export class ReasonList {
         element("bdi", { text }),
         element("span", { class: "count", text: count.toLocaleString("en") }),
       );
-    const group = (title, found) =>
-      found.length
+    const group = (title, entries) =>
+      entries.length
         ? [
             element("h4", { text: title }),
-            ...found.map(([reason, count]) => entry(reason, reasonText(reason, { draws }), count)),
+            ...entries.map(([reason, count]) =>
+              entry(reason, reasonText(reason, { draws }), count),
+            ),
           ]
         : [];
-    const mixed = of("mixed"),
+    const mixed = ofKinds("mixed"),
       isChosen = mixed.findIndex(([reason]) => JSON.stringify(reason) === chosen) >= MOST_PAIRS;
     this.list.replaceChildren(
       entry(null, "all reasons", total),
       ...group("mixed up", isChosen ? mixed : mixed.slice(0, MOST_PAIRS)),
-      ...group(draws ? `${shapeWords(task)[1]} differ` : "unclear", of("unsure", "missed", "tie")),
-      ...group("too few answers", of("skipped", "alone")),
+      ...group(
+        draws ? `${shapeWords(task)[1]} differ` : "unclear",
+        ofKinds("unsure", "missed", "tie"),
+      ),
+      ...group("too few answers", ofKinds("skipped", "alone")),
     );
     if (focused) this.on.leave();
   }

@@ -214,8 +214,8 @@ export class ReviewPages extends PicturePages {
     return {
       ...super.actions(command),
       label: () => {
-        const own = this.info.labels[command.number - 1];
-        if (own) this._correct(own.label);
+        const entry = this.info.labels[command.number - 1];
+        if (entry) this._correct(entry.label);
       },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin("");
@@ -233,23 +233,26 @@ export class ReviewPages extends PicturePages {
     return (task ?? "multi-label") === "multi-label" && !alone && query.label === null;
   }
 
-  _correct(label, at = this.editing.aim()) {
+  _correct(label, target = this.editing.aim()) {
     if (this._toggles)
-      this.editing.edit({ op: "toggle", label }, { at }); // other labels may also need correction
-    else this._decide({ op: "label", label, instead_of: this.info.query.label || null }, at);
+      this.editing.edit({ op: "toggle", label }, { at: target }); // other labels may also need correction
+    else this._decide({ op: "label", label, instead_of: this.info.query.label || null }, target);
   }
 
   async _addLabel(name) {
-    const at = this.editing.aim();
+    const target = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label, at);
+    if (answer) this._correct(answer.label, target);
   }
 
   async _acceptTarget() {
-    const at = this.editing.aim();
+    const target = this.editing.aim();
     if (this.info.query.queue === "suspect") return this._takeSuggestions();
     try {
-      this._acceptPredictions(at.rows ?? (await this.listing.fetchRows(at.ranges, at.view)), at);
+      this._acceptPredictions(
+        target.rows ?? (await this.listing.fetchRows(target.ranges, target.view)),
+        target,
+      );
     } catch (error) {
       this.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
     }
@@ -266,23 +269,26 @@ export class ReviewPages extends PicturePages {
     else this._decide({ op: "suggest" });
   }
 
-  _acceptPredictions(rows, at = this.editing.aim(rows)) {
+  _acceptPredictions(rows, target = this.editing.aim(rows)) {
     const byLabel = new Map();
     const wanted = rows.filter((row) => row.predicted && !row.agrees);
     if (wanted.length && !wanted.some(correctable)) this.notices.say("accept", ELSEWHERE);
     for (const row of wanted.filter(correctable)) {
       byLabel.set(row.predicted[0], [...(byLabel.get(row.predicted[0]) ?? []), row]);
     }
-    for (const [label, own] of byLabel)
-      this.editing.edit({ op: "label", label, instead_of: null }, { at: { ...at, rows: own } });
+    for (const [label, labelRows] of byLabel)
+      this.editing.edit(
+        { op: "label", label, instead_of: null },
+        { at: { ...target, rows: labelRows } },
+      );
   }
 
   // A decision completes its images: continue with the images after them.
-  _decide(edit, at = this.editing.aim()) {
-    const { ranges } = at;
+  _decide(edit, target = this.editing.aim()) {
+    const { ranges } = target;
     if (this.info.read_only || !ranges.length) return;
-    this.editing.edit(edit, { at });
-    if (!this._isStillTarget(at)) return;
+    this.editing.edit(edit, { at: target });
+    if (!this._isStillTarget(target)) return;
     const next = ranges.at(-1)[1] + 1;
     this.selection.clear();
     if (next < this.listing.total) this._focusOn(next);

@@ -36,9 +36,9 @@ export function suspectLine(suspect) {
 
 // Return the labels of the image with all suggestions, or null if there are none for labels of the image.
 export function suggestedLabels(row) {
-  const own = (row.suspects ?? []).filter(([, , , isDrawn]) => !isDrawn);
-  if (!own.length) return null;
-  return own.reduce(
+  const suspects = (row.suspects ?? []).filter(([, , , isDrawn]) => !isDrawn);
+  if (!suspects.length) return null;
+  return suspects.reduce(
     (labels, [, given, suggested]) => [
       ...new Set([...labels.filter((label) => label !== given), ...(suggested ? [suggested] : [])]),
     ],

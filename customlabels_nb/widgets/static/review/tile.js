@@ -11,9 +11,9 @@ const STANDS = { unlabelled: "to label again", needs_review: "needs review" };
 
 export class ReviewTile extends Tile {
   _showRow(row, labels) {
-    const own = chipsOf({ ...row, predicted: null }, labels);
-    const parts = own.length
-      ? own
+    const ownChips = chipsOf({ ...row, predicted: null }, labels);
+    const parts = ownChips.length
+      ? ownChips
       : [
           element("span", {
             class: `status ${row.status}`,

@@ -151,7 +151,7 @@ export class ReviewToolbar {
       entry("suspect", "suspects", query.queue === "suspect"),
     );
     show(this.queueMenu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
-    for (const own of [this.showMenu, this.sortMenu]) show(own, !query.queue);
+    for (const item of [this.showMenu, this.sortMenu]) show(item, !query.queue);
     for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
   }
 

@@ -27,12 +27,12 @@ export function stackedSpans(values, length, { least = 3, gap = 1 } = {}) {
   const thick = counted.filter((value) => !isThin(value));
   const shared = thick.length ? thick : counted; // share the space that thin bars leave
   const left = thick.length ? Math.max(0, room - least * (counted.length - thick.length)) : room;
-  let at = 0;
+  let position = 0;
   return values.map((value) => {
-    if (!(value > 0)) return [at, 0];
+    if (!(value > 0)) return [position, 0];
     const size = thick.length && isThin(value) ? least : (value / sum(shared)) * left;
-    const span = [at, size];
-    at += size + gap;
+    const span = [position, size];
+    position += size + gap;
     return span;
   });
 }
@@ -54,12 +54,12 @@ export function captionedSlots(count, length, width) {
 }
 
 // Return the index of the bar that an arrow key leads to, or null.
-export function barAfter(key, at, count) {
+export function barAfter(key, index, count) {
   const target = {
-    ArrowRight: at + 1,
-    ArrowDown: at + 1,
-    ArrowLeft: at - 1,
-    ArrowUp: at - 1,
+    ArrowRight: index + 1,
+    ArrowDown: index + 1,
+    ArrowLeft: index - 1,
+    ArrowUp: index - 1,
     Home: 0,
     End: count - 1,
   }[key];
@@ -130,11 +130,11 @@ export class Tooltip {
     setText(this.node, mark.getAttribute("aria-label"));
     show(this.node, true);
     const frame = this.root.getBoundingClientRect();
-    const place = (mark.querySelector?.(".fill") ?? mark).getBoundingClientRect();
-    const left = place.left + place.width / 2 - frame.left - this.node.offsetWidth / 2;
-    const above = place.top - frame.top - this.node.offsetHeight - 6;
+    const markBox = (mark.querySelector?.(".fill") ?? mark).getBoundingClientRect();
+    const left = markBox.left + markBox.width / 2 - frame.left - this.node.offsetWidth / 2;
+    const above = markBox.top - frame.top - this.node.offsetHeight - 6;
     this.node.style.left = `${Math.max(4, Math.min(left, this.root.clientWidth - this.node.offsetWidth - 4))}px`;
-    this.node.style.top = `${above > 2 ? above : place.bottom - frame.top + 6}px`;
+    this.node.style.top = `${above > 2 ? above : markBox.bottom - frame.top + 6}px`;
   }
 
   hide() {

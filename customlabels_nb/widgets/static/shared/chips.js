@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 export const ELSEWHERE = "Accept boxes and polygons in project.annotate().";
 
 export function colorOf(label, labels) {
-  return labels.find((own) => own.label === label)?.color ?? "#6b7280";
+  return labels.find((item) => item.label === label)?.color ?? "#6b7280";
 }
 
 // A predicted shape (`drawn`) is shown but cannot be accepted here.
@@ -53,9 +53,9 @@ export function chipsOf(row, labels, onAccept = null) {
 
 // Return the accessible description of a row.
 export function described(row) {
-  const own = [...row.labels, ...new Set(row.boxes)];
+  const names = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
-  if (own.length) parts.push(own.join(", "));
+  if (names.length) parts.push(names.join(", "));
   else if (row.predicted)
     parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
   else

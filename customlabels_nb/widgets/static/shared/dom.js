@@ -46,9 +46,9 @@ export function show(node, visible) {
 
 // Set text only if it differs, to avoid unnecessary layout. The text node is kept, which is faster than a new one.
 export function setText(node, text) {
-  const own = node.firstChild;
-  if (own?.nodeType === Node.TEXT_NODE && own === node.lastChild) {
-    if (own.data !== text) own.data = text ?? "";
+  const first = node.firstChild;
+  if (first?.nodeType === Node.TEXT_NODE && first === node.lastChild) {
+    if (first.data !== text) first.data = text ?? "";
   } else if (node.textContent !== text) node.textContent = text;
 }
 
@@ -65,8 +65,8 @@ export function dataUri(bytes, mime = "image/jpeg") {
       : new Uint8Array(bytes);
   if (view.toBase64) return `data:${mime};base64,${view.toBase64()}`; // faster, in browsers since 2025
   const parts = [];
-  for (let at = 0; at < view.length; at += 0x8000)
-    parts.push(String.fromCharCode.apply(null, view.subarray(at, at + 0x8000)));
+  for (let index = 0; index < view.length; index += 0x8000)
+    parts.push(String.fromCharCode.apply(null, view.subarray(index, index + 0x8000)));
   return `data:${mime};base64,${btoa(parts.join(""))}`;
 }
 

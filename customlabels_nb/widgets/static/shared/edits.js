@@ -53,8 +53,8 @@ export class EditQueue {
   }
 
   // Return true if this screen reports the outcome of an edit: its own, or one it sent for a closed screen.
-  concerns({ edit, screen }, own) {
-    return edit.by === own.id || (screen === own && !this._isOpen(edit.by));
+  concerns({ edit, screen }, item) {
+    return edit.by === item.id || (screen === item && !this._isOpen(edit.by));
   }
 
   listen(listener) {

@@ -126,11 +126,11 @@ export class Footer {
   // Show the keys of a queue.
   showKeys(queue, labels) {
     const [range, label] = labelKeys(labels);
-    const own =
+    const hints =
       queue === "clustered"
         ? [hint(range, label), hint("Space", "in or out"), hint("→", "next tile")]
         : [hint(range, "correct"), hint("⌫", "reject"), hint("⏎", "accept the page")];
-    this.hints.replaceChildren(...own, hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
+    this.hints.replaceChildren(...hints, hint("Ctrl Z", "undo the page"), hint("?", "all keys"));
   }
 
   showCluster(cluster, count) {

@@ -180,7 +180,7 @@ export function ringArea(ring) {
 export function isHole(rings, index) {
   return isInPolygon(
     rings[index][0],
-    rings.filter((_, at) => at !== index),
+    rings.filter((_, position) => position !== index),
   );
 }
 
@@ -196,36 +196,40 @@ export function areaOf(shape) {
 
 // Return [number of the ring, number of the corner in it].
 export function ringAt(polygon, index) {
-  let at = index;
+  let position = index;
   for (const [number, ring] of ringsOf(polygon).entries()) {
-    if (at < ring.length) return [number, at];
-    at -= ring.length;
+    if (position < ring.length) return [number, position];
+    position -= ring.length;
   }
   return null;
 }
 
 // Add a corner after an edge.
 export function withCorner(polygon, edge, point) {
-  const [number, at] = ringAt(polygon, edge);
+  const [number, position] = ringAt(polygon, edge);
   return polygonOf(
-    ringsOf(polygon).map((ring, own) =>
-      own === number ? [...ring.slice(0, at + 1), point, ...ring.slice(at + 1)] : ring,
+    ringsOf(polygon).map((ring, index) =>
+      index === number
+        ? [...ring.slice(0, position + 1), point, ...ring.slice(position + 1)]
+        : ring,
     ),
   );
 }
 
 // Remove a corner, together with its ring if only two others remain there. The last ring keeps three corners.
 export function withoutCorner(polygon, index) {
-  const [number, at] = ringAt(polygon, index);
+  const [number, position] = ringAt(polygon, index);
   const rings = ringsOf(polygon);
   if (rings[number].length <= 3) return withoutRing(polygon, number);
   return polygonOf(
-    rings.map((ring, own) => (own === number ? ring.filter((_, corner) => corner !== at) : ring)),
+    rings.map((ring, index) =>
+      index === number ? ring.filter((_, corner) => corner !== position) : ring,
+    ),
   );
 }
 
 // Remove a part or a hole. The last ring stays.
 export function withoutRing(polygon, number) {
   const rings = ringsOf(polygon);
-  return rings.length > 1 ? polygonOf(rings.filter((_, own) => own !== number)) : polygon;
+  return rings.length > 1 ? polygonOf(rings.filter((_, index) => index !== number)) : polygon;
 }

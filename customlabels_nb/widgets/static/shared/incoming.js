@@ -73,6 +73,6 @@ export function fileChooser(take, accept = PICTURE_TYPES) {
 
 // Send a file in chunks, at least one, and await `send(part, isFirst)` for each.
 export async function inParts(file, send) {
-  for (let at = 0; at === 0 || at < file.size; at += PART)
-    await send(await file.slice(at, at + PART).arrayBuffer(), at === 0);
+  for (let index = 0; index === 0 || index < file.size; index += PART)
+    await send(await file.slice(index, index + PART).arrayBuffer(), index === 0);
 }

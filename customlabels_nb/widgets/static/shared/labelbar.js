@@ -194,9 +194,9 @@ export class LabelBar {
 
   _suggest() {
     const text = this.field.value;
-    const found = findLabels(this.labels, text).slice(0, LABELS_SUGGESTED);
-    const exact = found.some(({ label }) => label === text.trim());
-    this.choices = found.map(({ label, color }) => ({ label, color, isNew: false }));
+    const matches = findLabels(this.labels, text).slice(0, LABELS_SUGGESTED);
+    const exact = matches.some(({ label }) => label === text.trim());
+    this.choices = matches.map(({ label, color }) => ({ label, color, isNew: false }));
     if (text.trim() && !exact && !this.isFixed)
       this.choices.push({ label: text.trim(), color: null, isNew: true });
     this.at = 0;

@@ -55,12 +55,12 @@ export class Listing {
     );
   }
 
-  rowAt(place) {
-    return this.rows.get(this.names[place]);
+  rowAt(position) {
+    return this.rows.get(this.names[position]);
   }
 
-  isOnPage(place) {
-    return place >= this.start && place < this.end;
+  isOnPage(position) {
+    return position >= this.start && position < this.end;
   }
 
   namesOnPage() {
@@ -77,8 +77,8 @@ export class Listing {
   rowsAt(ranges) {
     const rows = [];
     for (const [first, last] of ranges) {
-      for (let place = first; place <= last; place += 1) {
-        const row = this.rowAt(place);
+      for (let position = first; position <= last; position += 1) {
+        const row = this.rowAt(position);
         if (!row) return null;
         rows.push(row);
       }
@@ -113,15 +113,15 @@ export class Listing {
 
   isKnown(start) {
     const end = pageEnd(start, this.size, this.total);
-    for (let place = start; place < end; place += 1) {
-      const name = this.names[place];
+    for (let position = start; position < end; position += 1) {
+      const name = this.names[position];
       if (name === undefined || !this.rows.has(name) || !this.pictures.has(name)) return false;
     }
     return true;
   }
 
-  startOf(place) {
-    return pageStart(place, this.size, this.total);
+  startOf(position) {
+    return pageStart(position, this.size, this.total);
   }
 
   async load(start) {

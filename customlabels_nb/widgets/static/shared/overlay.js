@@ -24,8 +24,10 @@ const pathData = ({ left, top, width, height, polygon }) =>
 // Return the shapes to draw of a row (see add_shapes of session.py): its own, or else the predicted ones.
 export function shapesOfRow({ boxes, outlines = [], guesses = [] }, labels) {
   const colors = new Map(labels.map(({ label, color }) => [label, color]));
-  const found = boxes.length ? boxes.map((label, at) => [label, null, outlines[at]]) : guesses;
-  return found
+  const matches = boxes.length
+    ? boxes.map((label, index) => [label, null, outlines[index]])
+    : guesses;
+  return matches
     .filter(([, , outline]) => outline?.length)
     .map(([label, confidence, outline]) => {
       const isBox = typeof outline[0] === "number";
@@ -123,13 +125,13 @@ function namesOf(shapes, [width, height], scale) {
     MOST_COVERED,
   );
   const tags = places.map(
-    (place, at) =>
-      place &&
+    (position, index) =>
+      position &&
       tagNode(
-        ordered[at].color,
-        texts[at][place.short ? 1 : 0],
-        place,
-        ordered[at].isWrong ? "tag wrong" : "tag",
+        ordered[index].color,
+        texts[index][position.short ? 1 : 0],
+        position,
+        ordered[index].isWrong ? "tag wrong" : "tag",
       ),
   );
   return svgElement("g", { class: "names", transform: `scale(${1 / scale})` }, ...tags);

@@ -123,7 +123,7 @@ export class PageView {
       info: { split, query },
     } = this;
     const another = change.place === undefined ? {} : { near: undefined, keep: null };
-    const asked = {
+    const wantedPage = {
       split,
       query,
       size: listing.size,
@@ -132,18 +132,18 @@ export class PageView {
       ...another,
       ...change,
     };
-    this.asked = asked;
+    this.asked = wantedPage;
     const { keep, ...wanted } = {
       place: listing.start,
-      ...asked,
+      ...wantedPage,
       ...(left && { left }),
-      pixels: this._pixels(asked.size),
+      pixels: this._pixels(wantedPage.size),
     };
-    if (asked.place === undefined) wanted.near = listing.namesOnPage();
+    if (wantedPage.place === undefined) wanted.near = listing.namesOnPage();
     let arrived = false;
     await this._whileTurning(async (isLatest) => {
       // edits change which images belong to another list, so the kernel stores them first
-      const isAnother = asked.split !== split || asked.query !== query;
+      const isAnother = wantedPage.split !== split || wantedPage.query !== query;
       if (isAnother && this.editing?.pending.length) await this.editing.settled();
       if (!isLatest()) return;
       const [answer, buffers] = await this.request("show", wanted);
@@ -152,7 +152,7 @@ export class PageView {
       this._take(answer, buffers, wanted, keep);
       arrived = true;
     });
-    if (this.asked === asked) this.asked = null;
+    if (this.asked === wantedPage) this.asked = null;
     return arrived;
   }
 
@@ -162,8 +162,8 @@ export class PageView {
     Object.assign(this.info, answer.info);
     listing.begin(answer.info.view, answer.page, buffers, size, answer.info.assist?.version);
     this.selection.clear();
-    const at = near ? listing.names.indexOf(focused) : keep;
-    this.focus = at !== null && listing.isOnPage(at) ? at : listing.start;
+    const index = near ? listing.names.indexOf(focused) : keep;
+    this.focus = index !== null && listing.isOnPage(index) ? index : listing.start;
     this._layout();
     this.showToolbars();
     this._arrived();
@@ -211,15 +211,15 @@ export class PageView {
   }
 
   // Load another page of the list, unless a new list is loading.
-  _go(place, { focus = null } = {}) {
+  _go(position, { focus = null } = {}) {
     if (this.asked) return Promise.resolve(false);
-    this.paging = this._hold(this._load(place, focus));
+    this.paging = this._hold(this._load(position, focus));
     return this.paging;
   }
 
-  async _load(place, focus) {
+  async _load(position, focus) {
     const { listing } = this;
-    const start = listing.startOf(place);
+    const start = listing.startOf(position);
     let arrived = false;
     await this._whileTurning(async (isLatest) => {
       await listing.load(start);
@@ -382,15 +382,15 @@ export class PageView {
     this._mark();
   }
 
-  _paintTile(tile, place) {
-    const row = this.listing.isOnPage(place) ? this.listing.rowAt(place) : null;
+  _paintTile(tile, position) {
+    const row = this.listing.isOnPage(position) ? this.listing.rowAt(position) : null;
     const { pictures } = this.listing;
     if (row) this.preview.refresh(row);
     if (row)
       tile.show(row, this.info.labels, {
         uri: pictures.get(row.name),
         failure: pictures.failure(row.name),
-        place,
+        place: position,
         room: this.room,
       });
     else tile.hide();
@@ -420,8 +420,8 @@ export class PageView {
 
   repaint(names) {
     this.tiles.forEach((tile, index) => {
-      const place = this.listing.start + index;
-      if (names.has(this.listing.names[place])) this._paintTile(tile, place);
+      const position = this.listing.start + index;
+      if (names.has(this.listing.names[position])) this._paintTile(tile, position);
     });
     if (this.single && names.has(this.listing.names[this.focus])) this._showSingleImage();
   }

@@ -2,9 +2,9 @@
 
 export const PAGE_SIZES = [4, 6, 9, 24, 48, 100];
 
-export function pageStart(place, size, total) {
+export function pageStart(position, size, total) {
   const last = Math.max(0, Math.ceil(total / size) - 1);
-  return Math.min(last, Math.max(0, Math.floor(place / size))) * size;
+  return Math.min(last, Math.max(0, Math.floor(position / size))) * size;
 }
 
 export function pageEnd(start, size, total) {
@@ -27,9 +27,9 @@ export function columnsFor(size, width, tile = null) {
 }
 
 // Return the position that an arrow key leads to, or null at the edge.
-export function neighbour(place, direction, columns, total) {
+export function neighbour(position, direction, columns, total) {
   const step = { left: -1, right: 1, up: -columns, down: columns }[direction];
-  const target = place + step;
+  const target = position + step;
   return target >= 0 && target < total ? target : null;
 }
 

@@ -64,20 +64,20 @@ export function instructionNodes(text, request = null) {
       return element("p", {}, image);
     }
     const parts = [];
-    let at = 0;
-    for (const found of line.matchAll(LINK)) {
+    let position = 0;
+    for (const link of line.matchAll(LINK)) {
       parts.push(
-        line.slice(at, found.index),
+        line.slice(position, link.index),
         element("a", {
-          text: found[0],
-          href: found[0],
+          text: link[0],
+          href: link[0],
           target: "_blank",
           rel: "noopener noreferrer",
         }),
       );
-      at = found.index + found[0].length;
+      position = link.index + link[0].length;
     }
-    return element("p", {}, ...parts, line.slice(at));
+    return element("p", {}, ...parts, line.slice(position));
   });
 }
 

@@ -24,10 +24,10 @@ export class PicturePages extends PageView {
   }
 
   conflictWords({ theirs, yours }, edit) {
-    const said = (labels) => (labels.length ? labels.join(", ") : "no label");
+    const textOf = (labels) => (labels.length ? labels.join(", ") : "no label");
     if (edit?.op === "accept")
-      return `it was “${said(yours)}”, and is “${said(theirs)}” now. Please check it again.`;
-    return `theirs is “${said(theirs)}”, yours is “${said(yours)}”. Their version was kept.`;
+      return `it was “${textOf(yours)}”, and is “${textOf(theirs)}” now. Please check it again.`;
+    return `theirs is “${textOf(theirs)}”, yours is “${textOf(yours)}”. Their version was kept.`;
   }
 
   // -- pointer and keys -------------------------------------------------------------------------------
@@ -37,17 +37,17 @@ export class PicturePages extends PageView {
   }
 
   _click(event) {
-    const place = this._placeOf(event);
-    if (place === null) return;
+    const position = this._placeOf(event);
+    if (position === null) return;
     this.preview.rememberUse(event.target.closest(".tile"));
-    this.focus = place;
+    this.focus = position;
     if (this.single) this.selection.clear();
     else if (event.shiftKey)
-      this.selection.extendTo(place, { added: event.ctrlKey || event.metaKey });
+      this.selection.extendTo(position, { added: event.ctrlKey || event.metaKey });
     else if (this.clustered || event.ctrlKey || event.metaKey || event.target.closest(".tick"))
-      this.selection.toggle(place);
-    else if (this.selection.size === 1 && this.selection.has(place)) this.selection.clear();
-    else this.selection.only(place);
+      this.selection.toggle(position);
+    else if (this.selection.size === 1 && this.selection.has(position)) this.selection.clear();
+    else this.selection.only(position);
     this.root.focus({ preventScroll: true });
     this._selected();
   }
@@ -105,15 +105,15 @@ export class PicturePages extends PageView {
     if (select) this._tellSelection();
   }
 
-  _focusOn(place) {
+  _focusOn(position) {
     this.preview.close();
-    if (this.listing.isOnPage(place)) {
-      this.focus = place;
+    if (this.listing.isOnPage(position)) {
+      this.focus = position;
       this._mark();
       this._bringFocus();
       this._tellSelection();
     } else {
-      this._go(place, { focus: place }).then(() => this._bringFocus());
+      this._go(position, { focus: position }).then(() => this._bringFocus());
     }
   }
 
@@ -150,8 +150,8 @@ export class PicturePages extends PageView {
   _selectNames(names) {
     const wanted = new Set(names);
     this.selection.clear();
-    this.listing.names.forEach((name, place) => {
-      if (wanted.has(name)) this.selection.places.add(place);
+    this.listing.names.forEach((name, position) => {
+      if (wanted.has(name)) this.selection.places.add(position);
     });
     this._mark();
   }
@@ -169,9 +169,9 @@ export class PicturePages extends PageView {
     this._tellSelection();
   }
 
-  _look(place) {
-    const row = this.listing.rowAt(place);
-    const tile = this.tiles[place - this.listing.start];
+  _look(position) {
+    const row = this.listing.rowAt(position);
+    const tile = this.tiles[position - this.listing.start];
     if (this.preview.isOpen) this.preview.close();
     else if (row && tile && !this.single) this.preview.open(row, tile.node, { pinned: true });
   }
@@ -193,8 +193,8 @@ export class PicturePages extends PageView {
 
   // Go to the page of an image, if it is known and not the current one.
   bring(name) {
-    const place = this.listing.names.indexOf(name);
-    if (place >= 0) this._focusOn(place);
+    const position = this.listing.names.indexOf(name);
+    if (position >= 0) this._focusOn(position);
   }
 
   // Correct the boxes of an image in the annotator, a separate widget below this one that is rendered a moment later.

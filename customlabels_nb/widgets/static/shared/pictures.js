@@ -30,12 +30,12 @@ export class Pictures {
   // `thumbs` has the index of the bytes for each name, or the reason why there is no thumbnail.
   take(names, thumbs, buffers, toUri) {
     names.forEach((name, index) => {
-      const found = thumbs[index];
-      if (typeof found === "number") {
-        this.uris.set(name, toUri(buffers[found]));
+      const thumb = thumbs[index];
+      if (typeof thumb === "number") {
+        this.uris.set(name, toUri(buffers[thumb]));
         this.failures.delete(name);
-      } else if (found) {
-        this.failures.set(name, found);
+      } else if (thumb) {
+        this.failures.set(name, thumb);
       }
     });
     for (const name of this.uris.keys()) {

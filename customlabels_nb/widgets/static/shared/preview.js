@@ -50,9 +50,13 @@ export function besideTile(tile, bounds, full, around, { anywhere = false } = {}
 // Return the part of an element's box that is not scrolled out of sight.
 function visiblePart(node) {
   const part = { left: 0, top: 0, right: globalThis.innerWidth, bottom: globalThis.innerHeight };
-  for (let at = node; at && at !== document.body; at = at.parentElement) {
-    if (at !== node && getComputedStyle(at).overflowY === "visible") continue;
-    const box = at.getBoundingClientRect();
+  for (
+    let ancestor = node;
+    ancestor && ancestor !== document.body;
+    ancestor = ancestor.parentElement
+  ) {
+    if (ancestor !== node && getComputedStyle(ancestor).overflowY === "visible") continue;
+    const box = ancestor.getBoundingClientRect();
     for (const edge of ["left", "top"]) part[edge] = Math.max(part[edge], box[edge]);
     for (const edge of ["right", "bottom"]) part[edge] = Math.min(part[edge], box[edge]);
   }
@@ -150,13 +154,14 @@ export class Preview {
       });
       if (!box) return this.close();
     }
-    const at = {
+    const position = {
       left: box.left - origin.left,
       top: box.top - origin.top,
       width: box.width,
       height: box.height,
     };
-    for (const [name, value] of Object.entries(at)) this.node.style.setProperty(name, `${value}px`);
+    for (const [name, value] of Object.entries(position))
+      this.node.style.setProperty(name, `${value}px`);
     return undefined;
   }
 

@@ -32,11 +32,11 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
   model.on("msg:custom", onMessage);
 
   // Slow requests may pass a longer timeout.
-  const request = (kind, content, buffers = [], { patience: own = patience } = {}) =>
+  const request = (kind, content, buffers = [], { patience: item = patience } = {}) =>
     new Promise((resolve, reject) => {
       const id = `${page} ${++last}`;
       const giveUp = () => settle(id)?.reject(new KernelGone());
-      open.set(id, { resolve, reject, timer: setTimeout(giveUp, own) });
+      open.set(id, { resolve, reject, timer: setTimeout(giveUp, item) });
       try {
         model.send({ id, kind, content }, undefined, buffers);
       } catch {

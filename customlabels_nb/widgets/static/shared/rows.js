@@ -31,7 +31,7 @@ export function edited(row, edit, { alone = false } = {}) {
     return { ...row, labels, status: "labelled" };
   }
   if (op === "unlabel" || op === "clear") {
-    const labels = op === "clear" ? [] : row.labels.filter((own) => own !== label);
+    const labels = op === "clear" ? [] : row.labels.filter((item) => item !== label);
     const bare = !labels.length && !row.boxes.length;
     if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length)
       return { ...row, prelabels: [], predicted: null }; // rejected

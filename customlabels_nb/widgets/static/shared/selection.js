@@ -11,8 +11,8 @@ export class Selection {
     return this.places.size;
   }
 
-  has(place) {
-    return this.places.has(place);
+  has(position) {
+    return this.places.has(position);
   }
 
   clear() {
@@ -21,30 +21,30 @@ export class Selection {
     this.everything = false;
   }
 
-  only(place) {
+  only(position) {
     this.clear();
-    this.places.add(place);
-    this.anchor = place;
+    this.places.add(position);
+    this.anchor = position;
   }
 
-  toggle(place) {
+  toggle(position) {
     this.everything = false;
-    if (!this.places.delete(place)) this.places.add(place);
-    this.anchor = place;
+    if (!this.places.delete(position)) this.places.add(position);
+    this.anchor = position;
   }
 
   // Select from the anchor to `place`, inclusive, across pages. `added` keeps the previous selection.
-  extendTo(place, { added = false } = {}) {
-    const anchor = this.anchor ?? place;
+  extendTo(position, { added = false } = {}) {
+    const anchor = this.anchor ?? position;
     if (!added) this.places.clear();
     this.everything = false;
-    for (let at = Math.min(anchor, place); at <= Math.max(anchor, place); at += 1)
-      this.places.add(at);
+    for (let index = Math.min(anchor, position); index <= Math.max(anchor, position); index += 1)
+      this.places.add(index);
     this.anchor = anchor;
   }
 
   addRange(first, count) {
-    for (let at = first; at < first + count; at += 1) this.places.add(at);
+    for (let index = first; index < first + count; index += 1) this.places.add(index);
     this.anchor = this.anchor ?? first;
   }
 
@@ -55,19 +55,20 @@ export class Selection {
   }
 
   covers(first, count) {
-    for (let at = first; at < first + count; at += 1) if (!this.places.has(at)) return false;
+    for (let index = first; index < first + count; index += 1)
+      if (!this.places.has(index)) return false;
     return count > 0;
   }
 
   // Return [[first, last], …] in ascending order.
   ranges() {
     const sorted = [...this.places].sort((a, b) => a - b);
-    const found = [];
-    for (const place of sorted) {
-      const last = found.at(-1);
-      if (last && last[1] === place - 1) last[1] = place;
-      else found.push([place, place]);
+    const runs = [];
+    for (const position of sorted) {
+      const last = runs.at(-1);
+      if (last && last[1] === position - 1) last[1] = position;
+      else runs.push([position, position]);
     }
-    return found;
+    return runs;
   }
 }

@@ -78,7 +78,7 @@ export class Sending {
     );
   }
 
-  _count(count, one, many) {
-    return count === 1 ? `1 ${this.what[0]} ${one}` : `${count} ${this.what[1]} ${many}`;
+  _count(count, singular, many) {
+    return count === 1 ? `1 ${this.what[0]} ${singular}` : `${count} ${this.what[1]} ${many}`;
   }
 }

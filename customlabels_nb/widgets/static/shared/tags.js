@@ -48,10 +48,10 @@ export function placeTags(boxes, widths, size, most = Infinity) {
   const taken = [];
   return widths.map((pair, index) => {
     for (const [short, width] of pair.entries()) {
-      const place = freePlace(boxes, index, width, size, taken, most);
-      if (!place) continue;
-      taken.push(place);
-      return { left: place.left, top: place.top, width, short: short === 1 };
+      const corner = freePlace(boxes, index, width, size, taken, most);
+      if (!corner) continue;
+      taken.push(corner);
+      return { left: corner.left, top: corner.top, width, short: short === 1 };
     }
     return null;
   });
@@ -74,8 +74,8 @@ function freePlace(boxes, index, width, size, taken, most) {
   ];
   let best = null;
   spots.forEach(([x, y], order) => {
-    const at = Math.min(Math.max(x, 0), size.width - width);
-    const spot = { left: at, top: y, right: at + width, bottom: y + TAG_HEIGHT };
+    const start = Math.min(Math.max(x, 0), size.width - width);
+    const spot = { left: start, top: y, right: start + width, bottom: y + TAG_HEIGHT };
     if (spot.top < 0 || spot.bottom > size.height || taken.some((other) => shared(spot, other)))
       return;
     let cost = NEXT_PLACE * order;

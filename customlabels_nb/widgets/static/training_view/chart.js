@@ -114,12 +114,14 @@ export class CurveChart {
     this.cursor = cursor;
     if (!this.x) return;
     const step = cursor ?? this.steps.at(-1) ?? 0;
-    const found = this.figures.map((figure) => pointAt(figure.points, step));
-    this._tell(found);
-    const at = found.find(Boolean);
+    const points = this.figures.map((figure) => pointAt(figure.points, step));
+    this._tell(points);
+    const nearest = points.find(Boolean);
     setText(
       this.place,
-      cursor === null || !at ? "" : `step ${cursor.toLocaleString("en")} · ${clockText(at[1])}`,
+      cursor === null || !nearest
+        ? ""
+        : `step ${cursor.toLocaleString("en")} · ${clockText(nearest[1])}`,
     );
     this.pointer.replaceChildren(
       ...(cursor === null
@@ -129,7 +131,7 @@ export class CurveChart {
               class: "cursor",
               d: `M${this.x(step)} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}`,
             }),
-            ...found.map(
+            ...points.map(
               (point, index) =>
                 point &&
                 point[2] !== null &&
@@ -142,21 +144,21 @@ export class CurveChart {
             ),
           ].filter(Boolean)),
     );
-    const said = this.figures.map(
-      (figure, index) => `${captionOf(figure.name)} ${figureText(found[index]?.[2])}`,
+    const text = this.figures.map(
+      (figure, index) => `${captionOf(figure.name)} ${figureText(points[index]?.[2])}`,
     );
     this.plot.setAttribute("aria-valuenow", String(step));
-    this.plot.setAttribute("aria-valuetext", `step ${step}: ${said.join(", ")}`);
+    this.plot.setAttribute("aria-valuetext", `step ${step}: ${text.join(", ")}`);
   }
 
-  _tell(found) {
+  _tell(points) {
     while (this.legend.childElementCount > this.figures.length) this.legend.lastChild.remove();
     this.figures.forEach((figure, index) => {
       if (!this.legend.children[index]) this.legend.append(legendEntry(index));
       const [, name, value, best] = this.legend.children[index].children;
       setText(name, captionOf(figure.name));
       name.title = figure.name;
-      setText(value, figureText(found[index]?.[2]));
+      setText(value, figureText(points[index]?.[2]));
       setText(
         best,
         figure.best && index

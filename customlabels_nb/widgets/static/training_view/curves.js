@@ -5,11 +5,12 @@ export function niceRange(low, high, wished = 4) {
   if (!(high > low)) [low, high] = low ? [Math.min(low, 0), Math.max(low, 0)] : [0, 1];
   const rough = (high - low) / Math.max(1, wished);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 5, 10].map((factor) => factor * power).find((own) => own >= rough * 0.999);
+  const size = [1, 2, 5, 10].map((factor) => factor * power).find((item) => item >= rough * 0.999);
   const first = Math.floor(low / size + 1e-9);
   const last = Math.ceil(high / size - 1e-9);
   const ticks = [];
-  for (let at = first; at <= last; at += 1) ticks.push(Number((at * size).toPrecision(12)));
+  for (let index = first; index <= last; index += 1)
+    ticks.push(Number((index * size).toPrecision(12)));
   return { low: ticks[0], high: ticks.at(-1), ticks };
 }
 
@@ -38,9 +39,9 @@ export function curvePath(points, x, y) {
       isOpen = false;
       return;
     }
-    const place = `${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
+    const point = `${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
     const isAlone = !isOpen && (index + 1 === points.length || points[index + 1][2] === null);
-    parts.push(isOpen ? `L${place}` : isAlone ? `M${place}h0` : `M${place}`);
+    parts.push(isOpen ? `L${point}` : isAlone ? `M${point}h0` : `M${point}`);
     isOpen = true;
   });
   return parts.join("");
@@ -67,15 +68,15 @@ export function nearestIndex(numbers, wanted) {
 
 // Return the last point at or before a step, else the first point, or null without points.
 export function pointAt(points, step) {
-  const steps = points.map(([own]) => own);
-  const at = nearestIndex(steps, step);
-  if (at < 0) return null;
-  return points[steps[at] > step && at > 0 ? at - 1 : at];
+  const steps = points.map(([item]) => item);
+  const position = nearestIndex(steps, step);
+  if (position < 0) return null;
+  return points[steps[position] > step && position > 0 ? position - 1 : position];
 }
 
 // Return the index that a key leads to among `count` steps, or null. `at` is null before the first key.
-export function cursorAfter(key, at, count) {
-  const from = at ?? count - 1;
+export function cursorAfter(key, index, count) {
+  const from = index ?? count - 1;
   const target = {
     ArrowRight: from + 1,
     ArrowLeft: from - 1,

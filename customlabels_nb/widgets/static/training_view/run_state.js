@@ -26,7 +26,7 @@ export class RunState {
     if (samples)
       this.samples = {
         ...samples,
-        pictures: samples.pictures.map((own, index) => ({ ...own, data: buffers[index] })),
+        pictures: samples.pictures.map((item, index) => ({ ...item, data: buffers[index] })),
       };
     return isWhole;
   }

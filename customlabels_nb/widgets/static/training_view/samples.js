@@ -36,20 +36,20 @@ export class Samples {
   }
 }
 
-function card({ image, size, data, true: given, predicted }) {
+function card({ image, size, data, true: truth, predicted }) {
   const [width, height] = size;
   const picture = element("img", { alt: "", draggable: false, src: data ? dataUri(data) : "" });
   const marks = svgElement(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-    ...given.flatMap((mark) => outline(mark, "true")),
+    ...truth.flatMap((mark) => outline(mark, "true")),
     ...predicted.flatMap((mark) => outline(mark, "predicted")),
   );
   const frame = element("div", { class: "frame" }, picture, marks);
-  const chips = [...chipsFor(given, false), ...chipsFor(predicted, true)];
-  const verdict = verdictOf(given, predicted);
+  const chips = [...chipsFor(truth, false), ...chipsFor(predicted, true)];
+  const verdict = verdictOf(truth, predicted);
   const words =
-    `${shortName(image)}: ${said(given)}, predicted: ` +
+    `${shortName(image)}: ${said(truth)}, predicted: ` +
     `${said(predicted)}${verdict === "wrong" ? " (wrong)" : ""}`;
   return element(
     "figure",
@@ -115,19 +115,20 @@ function chipsFor(marks, isPredicted) {
 export function labelsOf(marks) {
   const labels = new Map();
   for (const { label, color, confidence = null } of marks) {
-    const own = labels.get(label) ?? { label, color, count: 0, confidence: null };
-    own.count += 1;
-    if (confidence !== null) own.confidence = Math.max(own.confidence ?? 0, confidence);
-    labels.set(label, own);
+    const entry = labels.get(label) ?? { label, color, count: 0, confidence: null };
+    entry.count += 1;
+    if (confidence !== null) entry.confidence = Math.max(entry.confidence ?? 0, confidence);
+    labels.set(label, entry);
   }
   return labels;
 }
 
 // Compare labels of an image with the predictions. Returns "" for boxes.
-export function verdictOf(given, predicted) {
-  if (!given.length || [...given, ...predicted].some(({ box }) => box)) return "";
-  const [wanted, found] = [labelsOf(given), labelsOf(predicted)];
-  return wanted.size === found.size && [...wanted.keys()].every((label) => found.has(label))
+export function verdictOf(truth, predicted) {
+  if (!truth.length || [...truth, ...predicted].some(({ box }) => box)) return "";
+  const [wanted, predictedLabels] = [labelsOf(truth), labelsOf(predicted)];
+  return wanted.size === predictedLabels.size &&
+    [...wanted.keys()].every((label) => predictedLabels.has(label))
     ? "right"
     : "wrong";
 }

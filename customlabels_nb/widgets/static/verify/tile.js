@@ -40,7 +40,7 @@ export class VerifyTile extends Tile {
       ? [element("span", { class: `status verdict ${verdict}`, text: WORDS[verdict] })]
       : [];
     const bare = chips.length ? [] : [element("span", { class: "status", text: "nothing found" })];
-    const found = row.findings.map(([code, message]) =>
+    const notes = row.findings.map(([code, message]) =>
       element("span", {
         class: "finding",
         text: code.replace(/^(ERROR|WARNING)_/, ""),
@@ -49,7 +49,7 @@ export class VerifyTile extends Tile {
     );
     this.caption.replaceChildren(
       element("span", { class: "name" }, element("bdi", { text: row.short })),
-      element("div", { class: "line" }, ...words, ...chips, ...bare, ...found),
+      element("div", { class: "line" }, ...words, ...chips, ...bare, ...notes),
     );
     this.node.title = row.name;
     this.node.dataset.verdict = verdict;

@@ -43,7 +43,7 @@ export const isStated = (row) => row.status === "labelled";
 
 // Return the boxes of a row in the form of guesses.
 export const drawnOf = ({ boxes, outlines = [] }) =>
-  boxes.map((label, at) => [label, 1, outlines[at] ?? []]);
+  boxes.map((label, index) => [label, 1, outlines[index] ?? []]);
 
 export const isWaiting = (row) => row.status === "unlabelled" || row.status === "skipped";
 
@@ -55,7 +55,7 @@ export function statedLabels(row) {
 export function verdictOf(row) {
   if (isWaiting(row)) return "waiting";
   if (row.status === "needs_review") return "wrong";
-  const told = (marks, labels) =>
+  const keyOf = (marks, labels) =>
     JSON.stringify([
       [...labels].sort(),
       marks
@@ -64,8 +64,8 @@ export function verdictOf(row) {
         .map(String)
         .sort(),
     ]);
-  return told(drawnOf(row), [...row.labels, ...row.boxes]) ===
-    told(
+  return keyOf(drawnOf(row), [...row.labels, ...row.boxes]) ===
+    keyOf(
       row.guesses,
       row.guesses.map(([label]) => label),
     )
@@ -79,21 +79,21 @@ export function judged(row, { op, label }, { alone = false } = {}) {
     return { ...row, labels: [], boxes: [], outlines: [], status: "needs_review" };
   let marks = row.guesses;
   if (op !== "right") {
-    if (isStated(row)) marks = [...row.labels.map((own) => [own, 1, null]), ...drawnOf(row)];
+    if (isStated(row)) marks = [...row.labels.map((item) => [item, 1, null]), ...drawnOf(row)];
     if (marks.some(([, , box]) => box)) marks = marks.map(([, , box]) => [label, 1, box]);
     else if (alone) marks = op === "label" ? [[label, 1, null]] : [];
     else
       marks = [
-        ...marks.filter(([own]) => own !== label),
+        ...marks.filter(([item]) => item !== label),
         ...(op === "label" ? [[label, 1, null]] : []),
       ];
   }
   const drawn = marks.filter(([, , box]) => box);
-  const labels = marks.filter(([, , box]) => !box).map(([own]) => own);
+  const labels = marks.filter(([, , box]) => !box).map(([item]) => item);
   return {
     ...row,
     labels: [...new Set(labels)],
-    boxes: drawn.map(([own]) => own),
+    boxes: drawn.map(([item]) => item),
     outlines: drawn.map(([, , box]) => box),
     status: "labelled",
   };
