@@ -133,7 +133,7 @@ test("an answer that was lost is asked for again: no conflict with oneself", asy
   }
   assert.equal(saving.state, "lost");
   isGone = false;
-  saving.heard();
+  saving.responded();
   await settled();
   assert.equal(base.of("a").shapes.length, 3);
   assert.ok(events.every(([what]) => what === "stored"));

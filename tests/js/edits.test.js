@@ -175,7 +175,7 @@ test("a screen sends for another only while that one can't, and only if it may",
   await settled();
   assert.deepEqual([one.sent, helper.sent, reader.sent], [["a"], ["a", "b"], []]);
   isGone = false;
-  queue.heard(one);
+  queue.responded(one);
   queue.add({ by: "one", label: "c" });
   await settled();
   assert.deepEqual(

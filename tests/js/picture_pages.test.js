@@ -110,7 +110,7 @@ function opened({ holds = [], single = false, Kind = PicturePages } = {}) {
     _layout: nothing,
     _paint: nothing,
     _mark: nothing,
-    _tellSelection: nothing,
+    _sendSelection: nothing,
     showToolbars: nothing,
     showCounts: nothing,
     showState: nothing,

@@ -259,7 +259,7 @@ class Annotator extends Turning {
     try {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
-      this.saving.heard();
+      this.saving.responded();
       if (news.info) {
         this._takeRows(news.rows);
         if (this.saving.isDone) this.takeInfo(news.info);

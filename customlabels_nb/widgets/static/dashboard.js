@@ -40,14 +40,14 @@ class DashboardScreen extends FollowingScreen {
       stop: () => this.begin("stop", { job: "check" }),
     });
     this.export = new Export(this.panel, {
-      begin: (options) => this.request("export", options).then(([news]) => this.hear(news)),
+      begin: (options) => this.request("export", options).then(([news]) => this.receive(news)),
       stop: () => this.begin("stop", { job: "export" }),
     });
     this.assist = new AssistCard(this.panel, {
       open,
       ask: (kind, content) =>
         this.request(kind, content).then(([answer]) => {
-          this.hear(answer);
+          this.receive(answer);
           return answer;
         }),
       said: (text, options) => this.notices.say("assist", text, options),
@@ -194,7 +194,7 @@ class DashboardScreen extends FollowingScreen {
           : { label: "Open the gallery to add images", run: () => this.open("train", {}, "train") },
       );
     else if (this.tab === "overview") this._drawCharts(figures, width);
-    this.tellState(true);
+    this.updateState(true);
   }
 
   // Redraw only what changed, so that hovered and focused bars remain.

@@ -214,7 +214,7 @@ export class Gallery extends PicturePages {
         if (out.includes(name)) selection.places.delete(listing.start + index);
       });
     this._mark();
-    this._tellSelection({ after: 0 });
+    this._sendSelection({ after: 0 });
   }
 
   // Say when a training has withdrawn all predictions of a page, whose images stay until the person goes on.

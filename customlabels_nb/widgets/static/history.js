@@ -30,16 +30,16 @@ class HistoryScreen {
     );
     el.append(this.root);
     this.onPush = (message) => {
-      if (message?.push) this._look();
+      if (message?.push) this._refresh();
     };
     model.on("msg:custom", this.onPush);
     this.looker = setInterval(() => {
-      if (!document.hidden) this._look();
+      if (!document.hidden) this._refresh();
     }, LOOK_EVERY);
-    this._look();
+    this._refresh();
   }
 
-  async _look() {
+  async _refresh() {
     if (this.looking) return;
     this.looking = true;
     try {

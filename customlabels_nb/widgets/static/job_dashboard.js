@@ -234,7 +234,7 @@ class JobDashboardScreen extends FollowingScreen {
         kind: "error",
       });
     else this.notices.drop("measured");
-    this.tellState(true);
+    this.updateState(true);
   }
 
   // Draw a part again if its state has changed. The same number keeps the focus.

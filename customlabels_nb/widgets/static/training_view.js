@@ -38,7 +38,7 @@ class TrainingScreen {
     this.model = model;
     this.request = makeRequester(model, { patience: 10_000 });
     this.run = new RunState();
-    this.heard = Date.now();
+    this.lastMessage = Date.now();
     this._build(el);
     this.onPush = (message, buffers) => {
       if (message?.push === "news") this._take(message.news, buffers);
@@ -187,7 +187,7 @@ class TrainingScreen {
   async _tick() {
     if (this.run.isOver) return;
     if (!this.isLost) this._drawClocks();
-    const silent = Date.now() - this.heard;
+    const silent = Date.now() - this.lastMessage;
     if (silent < SILENT || this.asking || document.hidden) return;
     this.asking = true;
     try {
@@ -209,7 +209,7 @@ class TrainingScreen {
   }
 
   _hearAgain() {
-    this.heard = Date.now();
+    this.lastMessage = Date.now();
     this.isLost = false;
     this.notices.drop("gone");
   }
@@ -287,7 +287,7 @@ class TrainingScreen {
   // Continue the clocks between updates.
   _drawClocks() {
     const { seconds, left } = this.run.short;
-    const since = this.run.isOver ? 0 : (Date.now() - this.heard) / 1_000;
+    const since = this.run.isOver ? 0 : (Date.now() - this.lastMessage) / 1_000;
     setText(this.elapsed, clockText(seconds + since));
     setText(this.left, leftText(left === null || left === undefined ? null : left - since));
   }

@@ -76,7 +76,7 @@ export class Canvas {
     this.picture.src = view.uri;
     this.sharpness = view.width / image.width;
     this._forgetDetail();
-    if (keepCamera && !this.isFit) this._look(this.camera);
+    if (keepCamera && !this.isFit) this._setCamera(this.camera);
     else this.fit();
   }
 
@@ -90,7 +90,7 @@ export class Canvas {
   // -- the camera -----------------------------------------------------------------------------------
   fit() {
     if (!this.image) return;
-    this._look(Camera.fit(this.image, this.size).snapped(ratio()));
+    this._setCamera(Camera.fit(this.image, this.size).snapped(ratio()));
     this.isFit = true;
   }
 
@@ -139,15 +139,15 @@ export class Canvas {
     this.resting = setTimeout(() => {
       hint("");
       const { isFit } = this;
-      if (this.image) this._look(this.camera.snapped(ratio()));
+      if (this.image) this._setCamera(this.camera.snapped(ratio()));
       this.isFit = isFit;
     }, RESTS_AFTER);
-    this._look(camera);
+    this._setCamera(camera);
     const fit = Camera.fit(this.image, this.size);
     this.isFit = ["scale", "x", "y"].every((name) => camera[name] === fit[name]);
   }
 
-  _look(camera) {
+  _setCamera(camera) {
     this.camera = camera;
     this.isFit = false;
     const { width, height } = this.image;

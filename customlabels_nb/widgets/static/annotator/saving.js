@@ -53,7 +53,7 @@ export class Saving extends Sending {
     return this.queue.waiting.filter((edit) => edit.image === name && edit.by === by);
   }
 
-  _told(event) {
+  _onQueueEvent(event) {
     const { edit, answer } = event;
     if (event.type === "state") {
       if (this.state === "lost" && this.own.failure) this.lost(this.own.failure);
@@ -67,7 +67,7 @@ export class Saving extends Sending {
         this.screen.stored(answer, edit.by === this.own.id);
       }
     }
-    this.tellState();
+    this.updateState();
   }
 
   // Drop edits that are based on a failed one and return the last of them, which is the user's latest version.

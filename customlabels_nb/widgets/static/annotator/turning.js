@@ -93,7 +93,7 @@ export class Turning extends Workspace {
       const opened = await this.store.open(row.name);
       if (!isLatest()) return;
       this._open(opened);
-      this._lookAhead(position);
+      this._prepareNext(position);
       this.request("select", {
         view: listing.view,
         ranges: [],
@@ -182,7 +182,7 @@ export class Turning extends Workspace {
   }
 
   // Prefetch after the image itself was painted, because a large image keeps the page busy.
-  _lookAhead(position) {
+  _prepareNext(position) {
     clearTimeout(this.lookingAhead);
     this.lookingAhead = setTimeout(() => this._prepare(position), LOOK_AHEAD_AFTER);
   }

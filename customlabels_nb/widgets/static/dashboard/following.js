@@ -50,7 +50,7 @@ export class FollowingScreen {
     this.root.append(...this.build(), this.footer, this.panel.node, this.tooltip.node);
     el.append(this.root);
     this.onPush = (message) => {
-      if (message?.push === "news") this.hear(message.news);
+      if (message?.push === "news") this.receive(message.news);
       else if (message?.push === "follow") this._follow();
     };
     model.on("msg:custom", this.onPush);
@@ -68,7 +68,7 @@ export class FollowingScreen {
     try {
       const [news] = await greet(this.request, this.greeting());
       if (this.closed) return;
-      this.hear(news);
+      this.receive(news);
       this.followSoon();
     } catch (error) {
       if (this.closed) return;
@@ -94,13 +94,13 @@ export class FollowingScreen {
         const [news] = await this.request("follow", this.known());
         if (this.closed) return;
         this.notices.drop("gone");
-        this.hear(news);
-        this.tellState(true);
+        this.receive(news);
+        this.updateState(true);
       }
     } catch (error) {
       if (this.closed) return;
       if (error instanceof KernelGone) {
-        this.tellState(false);
+        this.updateState(false);
         this.notices.say(
           "gone",
           "The kernel does not respond. These numbers may be outdated. Run the cell again to continue.",
@@ -111,7 +111,7 @@ export class FollowingScreen {
     this.followSoon();
   }
 
-  hear(news) {
+  receive(news) {
     if (!this.closed) this.take(news);
   }
 
@@ -119,7 +119,7 @@ export class FollowingScreen {
   async begin(kind, content) {
     try {
       const [news] = await this.request(kind, content);
-      this.hear(news);
+      this.receive(news);
       return true;
     } catch (error) {
       this.notices.say(kind, error.message, { kind: "error" });
@@ -171,7 +171,7 @@ export class FollowingScreen {
     );
   }
 
-  tellState(isAlive) {
+  updateState(isAlive) {
     this.state.className = `state ${isAlive ? "saved" : "lost"}`;
     setText(this.state, this.reading || (isAlive ? "up to date" : "not up to date"));
   }

@@ -101,7 +101,7 @@ export class Actions {
       fix,
       isDoubtful: (image) => screen.isDoubtful(image),
       thumbs,
-      look: (image) => screen.look(image),
+      look: (image) => screen.openImage(image),
     });
   }
 

@@ -148,7 +148,7 @@ export class ResultsScreen {
     });
     this.gallery = new ImageGallery({
       source: this.source,
-      onOpen: (image) => this.look(image),
+      onOpen: (image) => this.openImage(image),
       onSelect: (images) => this._selected(images),
       onHelp: () => openKeys(this.panel, KEYS),
     });
@@ -241,7 +241,7 @@ export class ResultsScreen {
     try {
       this._take(await this.source.hello());
       this._loadRest();
-      this._lookSoon();
+      this._refreshSoon();
     } catch (error) {
       if (this.closed) return;
       show(this.empty, true);
@@ -349,7 +349,7 @@ export class ResultsScreen {
       !this.source.isLive ||
       this.intervals.some((item) => samePosition(item.position, position))
     ) {
-      await this._tell("moved", { position });
+      await this._send("moved", { position });
       return;
     }
     try {
@@ -378,7 +378,7 @@ export class ResultsScreen {
     this.before = before;
     this._paint({ keepPlace: false });
     clearTimeout(this.narrowing);
-    this.narrowing = setTimeout(() => this._tell("filter", { filter: this.filter }), REST);
+    this.narrowing = setTimeout(() => this._send("filter", { filter: this.filter }), REST);
   }
 
   // A cell of the matrix replaces all other filters, so that exactly the images it counts are shown. null restores
@@ -534,11 +534,11 @@ export class ResultsScreen {
 
   _selected(images) {
     this._showWork();
-    this._tell("select", { images });
+    this._send("select", { images });
   }
 
   // -- image view ---------------------------------------------------------------------------------------
-  look(image) {
+  openImage(image) {
     this.viewer.open(this.engine, this.state, image, this.gallery.pictures.get(image));
   }
 
@@ -550,11 +550,11 @@ export class ResultsScreen {
     this.gallery.focus = next;
     this.gallery.first = Math.floor(next / this.gallery.size) * this.gallery.size;
     this.gallery.paint();
-    this.look(images[next]);
+    this.openImage(images[next]);
   }
 
   // -- labels corrected elsewhere -----------------------------------------------------------------------
-  _lookSoon() {
+  _refreshSoon() {
     clearTimeout(this.looking);
     if (this.closed || !this.can("truth_now")) return;
     this.looking = setTimeout(() => this.lookForChanges(), LOOK_EACH);
@@ -576,7 +576,7 @@ export class ResultsScreen {
     } catch (error) {
       this.failed("kernel", error);
     }
-    this._lookSoon();
+    this._refreshSoon();
   }
 
   async judgeAgain() {
@@ -590,7 +590,7 @@ export class ResultsScreen {
   }
 
   // -- requests to the kernel ---------------------------------------------------------------------------
-  async _tell(kind, content) {
+  async _send(kind, content) {
     if (!this.source.isLive) return;
     try {
       await this.source.ask(kind, content);

@@ -65,12 +65,12 @@ export class Editing extends Sending {
         );
         this.savedElsewhere = false;
         this.answered(answer);
-        this.tellState();
+        this.updateState();
         return [edit, count];
       }
     } catch (error) {
       notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
-      this.tellState();
+      this.updateState();
       return null;
     }
     const op = edit.op === "toggle" ? labelOp(known, edit.label, this.screen.info) : edit.op;
@@ -112,7 +112,7 @@ export class Editing extends Sending {
     return changed;
   }
 
-  _told(event) {
+  _onQueueEvent(event) {
     const { edit, screen } = event;
     const { id } = this.own;
     const isMine = edit && this.queue.concerns(event, this.own);
@@ -123,7 +123,7 @@ export class Editing extends Sending {
       this.screen.notices.say("edit", `Not saved: ${event.error.message}`, { kind: "error" });
       this.screen.show({});
     } else if (this.state === "lost" && this.own.failure) this.lost(this.own.failure);
-    this.tellState();
+    this.updateState();
   }
 
   _noteElsewhere() {
@@ -210,7 +210,7 @@ export class Editing extends Sending {
     } catch (error) {
       this.screen.notices.say("undo", error.message, { kind: "error" });
     }
-    this.tellState();
+    this.updateState();
     return isDone;
   }
 }

@@ -39,7 +39,7 @@ export class EditQueue {
   // other screens. An edit's `by` is the id of its screen. `failure` is the reason why the screen cannot send now.
   connect(screen) {
     this.screens.push(screen);
-    this.heard(screen);
+    this.responded(screen);
     return () => {
       this.screens = this.screens.filter((other) => other !== screen);
       this._drain();
@@ -47,7 +47,7 @@ export class EditQueue {
   }
 
   // Record that the kernel of this screen has responded.
-  heard(screen) {
+  responded(screen) {
     screen.failure = null;
     this._drain();
   }
@@ -77,7 +77,7 @@ export class EditQueue {
   add(edit) {
     this.waiting.push(edit);
     this._keep();
-    this._tell({ type: "state" });
+    this._notify({ type: "state" });
     this._drain();
   }
 
@@ -137,13 +137,13 @@ export class EditQueue {
     screen.busy = false;
     if (event) {
       this.drop([edit]);
-      this._tell(event);
+      this._notify(event);
     }
     this._drain();
-    this._tell({ type: "state" });
+    this._notify({ type: "state" });
   }
 
-  _tell(event) {
+  _notify(event) {
     for (const listener of [...this.listeners]) listener(event);
   }
 

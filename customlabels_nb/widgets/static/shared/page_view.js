@@ -52,7 +52,7 @@ export class PageView {
   _listen() {
     this.root.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("click", (event) => this._click(event));
-    this.grid.addEventListener("dblclick", (event) => this._look(this._placeOf(event)));
+    this.grid.addEventListener("dblclick", (event) => this._togglePreview(this._placeOf(event)));
     this.grid.addEventListener("pointerover", (event) => {
       const row = this.listing.rowAt(this._placeOf(event));
       if (row && event.pointerType === "mouse" && !this.single)
@@ -253,7 +253,7 @@ export class PageView {
     this.notices.drop("show");
     this._paint();
     this.listing.prefetch();
-    this._tellSelection({ after: 0 }); // a reloaded page returns to this position
+    this._sendSelection({ after: 0 }); // a reloaded page returns to this position
   }
 
   async _follow({ again = false } = {}) {
@@ -268,7 +268,7 @@ export class PageView {
     try {
       const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
       if (this.closed) return;
-      this.editing.heard();
+      this.editing.responded();
       if (!news.info) return;
       const pending = new Set(this.editing.queue.waiting.flatMap((edit) => edit.images ?? []));
       const isNew = this.listing.renew(
@@ -303,7 +303,7 @@ export class PageView {
     else if (message.push === "follow") this._follow({ again: true });
   }
 
-  _tellSelection({ after = TELL_SELECTION_AFTER } = {}) {
+  _sendSelection({ after = TELL_SELECTION_AFTER } = {}) {
     clearTimeout(this.telling);
     const tell = () => {
       const { view, start } = this.listing;

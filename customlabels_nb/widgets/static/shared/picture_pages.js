@@ -89,7 +89,7 @@ export class PicturePages extends PageView {
       escape: () => this._escape(),
       undo: () => this._hold(this.editing.takeBack("undo")),
       redo: () => this._hold(this.editing.takeBack("redo")),
-      look: () => this._look(this.focus),
+      look: () => this._togglePreview(this.focus),
       shapes: () => this._toggleShapes(),
     };
   }
@@ -102,7 +102,7 @@ export class PicturePages extends PageView {
       this.selection.extendTo(target);
     }
     this._focusOn(target);
-    if (select) this._tellSelection();
+    if (select) this._sendSelection();
   }
 
   _focusOn(position) {
@@ -111,7 +111,7 @@ export class PicturePages extends PageView {
       this.focus = position;
       this._mark();
       this._bringFocus();
-      this._tellSelection();
+      this._sendSelection();
     } else {
       this._go(position, { focus: position }).then(() => this._bringFocus());
     }
@@ -166,10 +166,10 @@ export class PicturePages extends PageView {
 
   _selected() {
     this._mark();
-    this._tellSelection();
+    this._sendSelection();
   }
 
-  _look(position) {
+  _togglePreview(position) {
     const row = this.listing.rowAt(position);
     const tile = this.tiles[position - this.listing.start];
     if (this.preview.isOpen) this.preview.close();

@@ -15,7 +15,7 @@ export function showSavedState(node, state, waiting) {
   setText(node, SAVED_WORDS[state](waiting));
 }
 
-// Subclasses implement _send(edit) → Promise of the response, and _told(event) of the queue.
+// Subclasses implement _send(edit) → Promise of the response, and _onQueueEvent(event) of the queue.
 export class Sending {
   // `screen` has info, notices and showState(state, waiting). `what` names its edits (singular and plural).
   constructor({ request, screen, key, id, what = ["edit", "edits"] }) {
@@ -23,14 +23,14 @@ export class Sending {
     this.queue = queueFor(key);
     this.own = { id, send: (edit) => this._send(edit), mayHelp: () => !screen.info.read_only };
     const again = this.pending.length;
-    this.stopListening = this.queue.listen((event) => this._told(event));
+    this.stopListening = this.queue.listen((event) => this._onQueueEvent(event));
     this.disconnect = this.queue.connect(this.own);
     if (again)
       screen.notices.say(
         "again",
         `${this._count(again, "was", "were")} not saved before. Trying again.`,
       );
-    this.tellState();
+    this.updateState();
   }
 
   close() {
@@ -51,22 +51,22 @@ export class Sending {
     return this.queue.whenSettled(this.own.id);
   }
 
-  tellState() {
+  updateState() {
     const { state, own, screen } = this;
     if (!own.failure && state !== "lost") screen.notices.drop("gone");
     screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
   }
 
   // The kernel responds.
-  heard() {
-    this.queue.heard(this.own);
-    this.tellState();
+  responded() {
+    this.queue.responded(this.own);
+    this.updateState();
   }
 
   // The kernel does not respond, or cannot save now.
   lost(reason) {
     this.own.failure = reason;
-    this.tellState();
+    this.updateState();
     const { length } = this.pending;
     const words = length
       ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.`

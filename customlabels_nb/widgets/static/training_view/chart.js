@@ -115,7 +115,7 @@ export class CurveChart {
     if (!this.x) return;
     const step = cursor ?? this.steps.at(-1) ?? 0;
     const points = this.figures.map((figure) => pointAt(figure.points, step));
-    this._tell(points);
+    this._describe(points);
     const nearest = points.find(Boolean);
     setText(
       this.place,
@@ -151,7 +151,7 @@ export class CurveChart {
     this.plot.setAttribute("aria-valuetext", `step ${step}: ${text.join(", ")}`);
   }
 
-  _tell(points) {
+  _describe(points) {
     while (this.legend.childElementCount > this.figures.length) this.legend.lastChild.remove();
     this.figures.forEach((figure, index) => {
       if (!this.legend.children[index]) this.legend.append(legendEntry(index));
