@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import coo_array, csr_array, hstack
-from scipy.stats import beta
 
+from customlabels_nb.assist.guarantee import lower_bound
 from customlabels_nb.core import tables as t
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import middle_95, resampled_sums
@@ -336,8 +336,7 @@ def score_gold(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.DataF
     scored = _gold_answers(answers, task, gold)
     table = scored.groupby("person")["right"].agg(["size", "sum"]).reset_index()
     table.columns = ["person", "answers", "right"]
-    number, right = (table[name].to_numpy(dtype=np.float64) for name in ("answers", "right"))
-    table["upper"] = np.where(right < number, beta.ppf(0.95, right + 1, np.maximum(number - right, 1)), 1.0)
+    table["upper"] = 1 - lower_bound(table["answers"] - table["right"], table["answers"])
     table["stopped"] = (table["answers"] >= GOLD_ANSWERS) & (table["upper"] < GOLD_LIMIT)
     return table.astype({"person": "str", "right": "int64"})
 
