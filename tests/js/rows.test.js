@@ -15,21 +15,6 @@ const row = (change = {}) => ({
   ...change,
 });
 
-test("in a task with one label a new one takes the place of the old", () => {
-  const after = edited(
-    row({ labels: ["apple"], status: "labelled" }),
-    { op: "label", label: "pear" },
-    { alone: true },
-  );
-  assert.deepEqual(after.labels, ["pear"]);
-});
-
-test("in a task with several they add up, each once", () => {
-  const once = edited(row({ labels: ["apple"] }), { op: "label", label: "pear" });
-  assert.deepEqual(edited(once, { op: "label", label: "pear" }).labels, ["apple", "pear"]);
-  assert.equal(once.status, "labelled");
-});
-
 test("taking the last label away makes it unlabelled, unless there are boxes", () => {
   const labelled = row({ labels: ["apple"], status: "labelled" });
   assert.equal(edited(labelled, { op: "unlabel", label: "apple" }).status, "unlabelled");
@@ -121,4 +106,17 @@ test("labels are found by any part of the name, those that begin with it first",
     findLabels(alike, "car").map(({ label }) => label),
     ["car", "Car", "carrot", "scar"],
   );
+});
+
+// The kernel is compared with the same cases in tests/widgets/test_edit_cases.py.
+test("every edit in every state is foreseen as the kernel stores it", () => {
+  const cases = JSON.parse(readFileSync(new URL("../widgets/edit_cases.json", import.meta.url)));
+  assert.deepEqual(Object.keys(cases), ["single-label", "multi-label"]);
+  for (const [task, list] of Object.entries(cases)) {
+    assert.ok(list.length >= 60);
+    for (const [before, edit, after] of list) {
+      const { labels, status } = edited(row(before), edit, { alone: task === "single-label" });
+      assert.deepEqual({ labels, status }, after, JSON.stringify([task, before, edit]));
+    }
+  }
 });
