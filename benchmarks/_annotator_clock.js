@@ -32,8 +32,7 @@
   let following = null;
 
   // From the next move of the pointer on: until anything below `selector` has been painted, and that frame is over.
-  // Null
-  // if nothing is.
+  // Null if nothing is.
   window.clock.follow = (selector) => {
     const root = document.querySelector(selector);
     const { prototype } = CanvasRenderingContext2D;

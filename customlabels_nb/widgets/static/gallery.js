@@ -498,9 +498,7 @@ export class Gallery extends PicturePages {
   // -- actions on images ------------------------------------------------------------------------------
 
   // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all
-  // have
-  // their one label is left without a further key.
-  // In a labelling job, no key of a label withdraws an answer.
+  // have their one label is left without a further key. In a labelling job, no key of a label withdraws an answer.
   _label(label, target = this.editing.aim()) {
     const { alone, job, query } = this.info;
     if (

@@ -1,6 +1,5 @@
 // Dashboard of a labelling job: states of the images, rate, people and agreement, for its managers. The kernel side
-// is in
-// job_dashboard.py.
+// is in job_dashboard.py.
 
 import { chip, colorOf } from "./shared/chips.js";
 import {

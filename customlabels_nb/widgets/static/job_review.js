@@ -108,7 +108,9 @@ class JobReview extends ReviewPages {
       this.strip,
     );
     this.strip.before(this.toast.node);
-    Object.assign(this, { looked: null, isHidden: false, difference: null });
+    this.looked = null;
+    this.isHidden = false;
+    this.difference = null;
   }
 
   greeted() {
@@ -285,7 +287,8 @@ class JobReview extends ReviewPages {
         this._showImage();
       },
       escape: () => {
-        Object.assign(this, { difference: null, isHidden: false });
+        this.difference = null;
+        this.isHidden = false;
         this._showImage();
       },
     };

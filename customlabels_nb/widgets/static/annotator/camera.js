@@ -4,7 +4,9 @@ const LARGEST_SCALE = 40;
 
 export class Camera {
   constructor({ scale = 1, x = 0, y = 0 } = {}) {
-    Object.assign(this, { scale, x, y });
+    this.scale = scale;
+    this.x = x;
+    this.y = y;
     Object.freeze(this);
   }
 

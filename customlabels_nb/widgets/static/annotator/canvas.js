@@ -15,7 +15,9 @@ export class Canvas {
   // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) →
   // Promise of an image of the region.
   constructor({ drawing, scene, on }) {
-    Object.assign(this, { drawing, scene, on });
+    this.drawing = drawing;
+    this.scene = scene;
+    this.on = on;
     this.picture = element("img", { class: "photo", alt: "", draggable: false });
     this.closeUp = element("img", { class: "photo", alt: "", draggable: false, hidden: true });
     this.paper = element("canvas", { class: "paper" });

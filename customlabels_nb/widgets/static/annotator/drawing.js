@@ -55,17 +55,15 @@ export class Drawing {
     outlined = () => {},
     isOutlined = () => false,
   }) {
-    Object.assign(this, {
-      label,
-      usable,
-      mayDraw,
-      hint,
-      drawn,
-      nameless,
-      missed,
-      outlined,
-      isOutlined,
-    });
+    this.label = label;
+    this.usable = usable;
+    this.mayDraw = mayDraw;
+    this.hint = hint;
+    this.drawn = drawn;
+    this.nameless = nameless;
+    this.missed = missed;
+    this.outlined = outlined;
+    this.isOutlined = isOutlined;
     this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
     this.imageShapes = null;
     this.gesture = null;

@@ -117,7 +117,11 @@ export class LeftSide {
   }
 
   update({ labels, current, counts, hidden, locked, guides, instructions, readOnly }) {
-    Object.assign(this, { labels, current, counts, hidden, locked });
+    this.labels = labels;
+    this.current = current;
+    this.counts = counts;
+    this.hidden = hidden;
+    this.locked = locked;
     this._fill();
     this.guides.classList.toggle("current", guides);
     this.guides.setAttribute("aria-pressed", String(guides));

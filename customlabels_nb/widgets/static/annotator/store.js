@@ -9,7 +9,8 @@ export class AnnotationStore {
   // `load(name)` → Promise of { facts, view }. `isPending(name)` returns true if changes of the image are not saved
   // yet.
   constructor({ load, isPending }) {
-    Object.assign(this, { load, isPending });
+    this.load = load;
+    this.isPending = isPending;
     this.shapesByName = new Map(); // name → ImageShapes
     this.opened = new Map(); // name → Promise of { imageShapes, view }, least recently used first
     this.foretold = new Map(); // name → predictions in its row when the image was loaded

@@ -10,8 +10,7 @@ import { counted } from "./text.js";
 const FOLLOW_EACH = 2_000;
 
 // A subclass has build(), which returns the nodes above the foot, greeting() and known() (content of "hello" and
-// "follow"),
-// take(news), draw() and, while numbers are missing, `reading`.
+// "follow"), take(news), draw() and, while numbers are missing, `reading`.
 export class FollowingScreen {
   constructor(model, el, { kind, title, hints }) {
     this.model = model;

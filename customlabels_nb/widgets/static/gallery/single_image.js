@@ -7,7 +7,9 @@ import { ShapeOverlay, shapesOfRow } from "../shared/overlay.js";
 export class SingleImage {
   // `load(row)` → Promise of { uri, width, height }. `shapesOf(row, labels)` returns the shapes to draw.
   constructor(load, onAccept, shapesOf = shapesOfRow) {
-    Object.assign(this, { load, onAccept, shapesOf });
+    this.load = load;
+    this.onAccept = onAccept;
+    this.shapesOf = shapesOf;
     this.picture = element("img", { alt: "", draggable: false });
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.caption = element("div", { class: "caption" });

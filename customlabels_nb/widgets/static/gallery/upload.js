@@ -16,7 +16,11 @@ const UPLOADING = { patience: 600_000 };
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
   constructor({ root, panel, request, labels, done }) {
-    Object.assign(this, { root, panel, request, labels, done });
+    this.root = root;
+    this.panel = panel;
+    this.request = request;
+    this.labels = labels;
+    this.done = done;
     this.chooser = fileChooser((files) => this.ask(files), `${PICTURE_TYPES},.zip`);
     root.append(this.chooser);
     watchDrops(root, "Drop images to add them", (files) => this.ask(files));

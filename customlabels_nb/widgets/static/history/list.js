@@ -59,13 +59,11 @@ export class HistoryList {
     const limit = Math.max(50, this.rows.length);
     const [answer] = await this.request("history", { who, limit, seen: quiet ? this.seen : null });
     if (!answer.rows) return;
-    Object.assign(this, {
-      seen: answer.seen,
-      rows: answer.rows,
-      more: answer.more,
-      readOnly: answer.read_only,
-      project: answer.project,
-    });
+    this.seen = answer.seen;
+    this.rows = answer.rows;
+    this.more = answer.more;
+    this.readOnly = answer.read_only;
+    this.project = answer.project;
     this._fillWho(answer.people, who);
     this._draw();
   }

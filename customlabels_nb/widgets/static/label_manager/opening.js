@@ -19,8 +19,7 @@ export function openLabelManager(screen, changed) {
 }
 
 // Offer to review finished images after a label was added. `send(action)` runs the request that marks them. With one
-// label
-// per image, the first labels come one after the other, so nothing is offered before all images are finished.
+// label per image, the first labels come one after the other, so nothing is offered before all images are finished.
 export async function offerReview(screen, name, send = (action) => action()) {
   const { alone, manages_labels: managesLabels, statuses } = screen.info;
   if (!managesLabels || (alone && statuses?.unlabelled)) return;

@@ -48,9 +48,8 @@ export class Question {
   }
 
   // Ask with buttons [{ value, text, primary, danger, first, disabled }, …]. Resolves with the value of the chosen
-  // one, or null
-  // if the question is closed. `children` come before the buttons. Without them the `first` button, or the first one,
-  // is focused.
+  // one, or null if the question is closed. `children` come before the buttons. Without them the `first` button, or
+  // the first one, is focused.
   ask(anchor, label, title, choices, ...children) {
     return new Promise((resolve) => {
       const buttons = choices.map(

@@ -17,7 +17,10 @@ export class ImageGallery {
   // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]. `onOpen(image)`, `onSelect(images)`,
   // `onHelp()`.
   constructor({ source, onOpen, onSelect, onHelp }) {
-    Object.assign(this, { source, onOpen, onSelect, onHelp });
+    this.source = source;
+    this.onOpen = onOpen;
+    this.onSelect = onSelect;
+    this.onHelp = onHelp;
     this.pictures = new Map();
     this.asked = new Set();
     this.tiles = [];

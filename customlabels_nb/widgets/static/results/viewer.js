@@ -47,7 +47,10 @@ function inSight(node) {
 export class Viewer {
   // `load(image)` → Promise of { uri, size }. `onStep(by)` goes to a neighbour. `actions(image)` are its buttons.
   constructor({ load, onStep, actions, onClose }) {
-    Object.assign(this, { load, onStep, actions, onClose });
+    this.load = load;
+    this.onStep = onStep;
+    this.actions = actions;
+    this.onClose = onClose;
     this.view = { scale: 1, x: 0, y: 0 };
     this.picture = element("img", { alt: "", draggable: false });
     this.layer = element("div", { class: "layer" }, this.picture);
@@ -132,7 +135,9 @@ export class Viewer {
 
   async open(engine, state, image, preview) {
     const isNew = !this.isOpen || image !== this.image;
-    Object.assign(this, { engine, state, image });
+    this.engine = engine;
+    this.state = state;
+    this.image = image;
     const wasOpen = this.isOpen;
     show(this.node, true);
     if (!wasOpen) this._place();

@@ -1,7 +1,7 @@
 // Keys and decisions of the review of a labelling job. Rows are those of the review with { answers, skips, agreement,
 // candidates, tie, acceptable, reasons, shapes, accepted, size }. An answer has { letter, labels, shapes, person },
-// and the person only
-// after the decision. `gone` is the edit after which the image left the review: "ask" or "reject".
+// and the person only after the decision. `gone` is the edit after which the image left the review: "ask" or
+// "reject".
 
 import { letterOf } from "../shared/keymap.js";
 import { decided } from "./decisions.js";
@@ -149,8 +149,7 @@ export function reasonText([kind, label, other], { draws = false } = {}) {
 }
 
 // Return the objects that the answers draw differently, each with its shapes as [letter, label], and the letters
-// without
-// it. If people only disagree about place and size, these are all objects.
+// without it. If people only disagree about place and size, these are all objects.
 export function differencesOf({ answers, reviewed }) {
   if (reviewed) return [];
   const objects = new Map();

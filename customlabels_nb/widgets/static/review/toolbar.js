@@ -45,7 +45,13 @@ export class ReviewToolbar {
       on.query({ queue: value || null }),
     );
     const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
-    Object.assign(this, { shown, by, sort, queue, queueMenu, showMenu, sortMenu });
+    this.shown = shown;
+    this.by = by;
+    this.sort = sort;
+    this.queue = queue;
+    this.queueMenu = queueMenu;
+    this.showMenu = showMenu;
+    this.sortMenu = sortMenu;
     sortMenu.title = "Doubt: most confident disagreements of the model first";
     this.search = element("input", {
       type: "search",

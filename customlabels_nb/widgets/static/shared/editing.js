@@ -28,8 +28,7 @@ export class Editing extends Sending {
   }
 
   // Return what an edit applies to: the given rows, or the positions of the target. Another page may be shown before
-  // the
-  // edit is made.
+  // the edit is made.
   aim(rows = null) {
     const ranges = rows ? [] : this.screen.target();
     return {

@@ -1,8 +1,6 @@
 // Pure functions for boxes and polygons in pixels of the upright image: { left, top, width, height } and [[x, y], …],
-// or a
-// list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside. Corners
-// and
-// edges are numbered through all rings. An edge has the number of its first corner.
+// or a list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside.
+// Corners and edges are numbered through all rings. An edge has the number of its first corner.
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 

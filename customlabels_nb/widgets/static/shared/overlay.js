@@ -1,8 +1,6 @@
 // Boxes and polygons over an image: ground truth solid, predictions dashed, mistakes in a color of their own. Drawn
-// in image pixels with
-// strokes of constant width, so they are sharp at any size. Boxes of one style are combined into one path for speed.
-// Polygons are filled, so
-// each has its own path. Names are tags in screen pixels.
+// in image pixels with strokes of constant width, so they are sharp at any size. Boxes of one style are combined into
+// one path for speed. Polygons are filled, so each has its own path. Names are tags in screen pixels.
 
 import { svgElement } from "./charts.js";
 import { colorOf } from "./chips.js";
@@ -75,8 +73,7 @@ function pathOf(outline, name, color) {
 }
 
 // Create an SVG of the image size to overlay on the image. Some shapes may be `marked`. With `scale`, the CSS pixels
-// of an
-// image pixel, shapes with a `label` have names.
+// of an image pixel, shapes with a `label` have names.
 export function overlayOf(shapes, size, { marked = [], scale = 0 } = {}) {
   const svg = svgElement("svg", {
     class: shapes.length > DENSE ? "overlay dense" : "overlay",
@@ -140,7 +137,10 @@ function namesOf(shapes, [width, height], scale) {
 // Overlay of an image that fills `frame` without being cropped. Its names follow the size of the frame.
 export class ShapeOverlay {
   constructor(frame, picture) {
-    Object.assign(this, { frame, picture, node: null, room: null });
+    this.frame = frame;
+    this.picture = picture;
+    this.node = null;
+    this.room = null;
   }
 
   // `shapes` and the `size` of the image, null if there is nothing to draw.
@@ -148,7 +148,8 @@ export class ShapeOverlay {
     this.node?.remove();
     this.node = size && shapes.length ? overlayOf(shapes, size) : null;
     if (!this.node) return;
-    Object.assign(this, { shapes, size });
+    this.shapes = shapes;
+    this.size = size;
     this.picture.after(this.node);
     this.resizing ??= new ResizeObserver(([{ contentRect }]) => {
       this.room = contentRect;

@@ -47,8 +47,8 @@ const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
 
 // Convert instructions to nodes, with links, and an image for each line such as `![caption](picture.jpg)`. The kernel
-// reads
-// the image in a line of its instructions, never one by a name from the page. Without `request`, the name is shown.
+// reads the image in a line of its instructions, never one by a name from the page. Without `request`, the name is
+// shown.
 export function instructionNodes(text, request = null) {
   return text.split("\n").map((line, number) => {
     const picture = PICTURE.exec(line.trim());

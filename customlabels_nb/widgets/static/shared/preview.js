@@ -67,7 +67,9 @@ export class Preview {
   // `load(row)` → Promise of { uri, width, height }. `within()` returns the element with the tiles, which the preview
   // does not leave.
   constructor(load, { within, labels }) {
-    Object.assign(this, { load, within, labels });
+    this.load = load;
+    this.within = within;
+    this.labels = labels;
     this.picture = element("img", { alt: "" });
     this.words = element("div", { class: "words" });
     const view = element("div", { class: "view" }, this.picture);

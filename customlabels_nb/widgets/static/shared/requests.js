@@ -56,8 +56,8 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
 }
 
 // Receive messages however long the page took to load the module: after 2 s, anywidget shows the widget nevertheless,
-// but
-// rejects all messages of the kernel for good. `model` is only a proxy, and its events bring the model with the comm.
+// but rejects all messages of the kernel for good. `model` is only a proxy, and its events bring the model with the
+// comm.
 function receiveAlways(model) {
   const onChange = (owner) => {
     const { _handle_comm_msg: receive } = Object.getPrototypeOf(Object.getPrototypeOf(owner)); // that of ipywidgets

@@ -19,10 +19,12 @@ export function overlapped(boxes, from, to) {
 
 export class RubberBand {
   // `body` is the scrolling, positioned parent of the tiles. `tiles()` returns the nodes of the shown tiles.
-  // `begin(event)`
-  // is called when a drag starts, select(indices) on every move, and end(event) when it ends.
+  // `begin(event)` is called when a drag starts, select(indices) on every move, and end(event) when it ends.
   constructor(body, on) {
-    Object.assign(this, { body, on, from: null, dragging: false });
+    this.body = body;
+    this.on = on;
+    this.from = null;
+    this.dragging = false;
     this.node = element("div", { class: "rubber-band", hidden: true });
     body.append(this.node);
     body.addEventListener("pointerdown", (event) => this._down(event));

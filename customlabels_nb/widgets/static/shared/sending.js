@@ -19,7 +19,9 @@ export function showSavedState(node, state, waiting) {
 export class Sending {
   // `screen` has info, notices and showState(state, waiting). `what` names its edits (singular and plural).
   constructor({ request, screen, key, id, what = ["edit", "edits"] }) {
-    Object.assign(this, { request, screen, what });
+    this.request = request;
+    this.screen = screen;
+    this.what = what;
     this.queue = queueFor(key);
     this.own = { id, send: (edit) => this._send(edit), mayHelp: () => !screen.info.read_only };
     const again = this.pending.length;

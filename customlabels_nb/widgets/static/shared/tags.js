@@ -1,6 +1,5 @@
 // Tags with the names of boxes, placed so that they overlap neither each other nor, if possible, the boxes. All sizes
-// are in
-// screen pixels.
+// are in screen pixels.
 
 import { svgElement } from "./charts.js";
 import { inkOn } from "./colors.js";
