@@ -1,8 +1,8 @@
 """Check the project: ``python -m tests``, and ``python -m tests --thorough`` for what repeats or takes long.
 
-Provides Chromium, JupyterHub's proxy, a PostgreSQL server, Node and Biome first. The first tier runs linters,
-formatters, type checker, import contracts, JavaScript tests, and the tests of every behaviour with one browser test for
-each screen.
+Provides Chromium, JupyterHub's proxy, a PostgreSQL server, Node, Biome and TypeScript first. The first tier runs
+linters, formatters, type checkers, import contracts, JavaScript tests, and the tests of every behaviour with one
+browser test for each screen.
 The thorough tier runs the other tests: kills and races by the dozen, mutated inputs, notebooks, exports, Ray and ranks,
 and all browser tests that the first leaves out. Each check runs to its end, and a summary follows.
 
@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
 JS_CHECKED = (*JS_FOLDERS, "tests/browser", "benchmarks")
 JS_RULES = "tests/js/rules.json"
+JS_TYPES = "tests/js/tsconfig.json"
 BROWSER_STEP = "pytest, browser"
 MOST_FLAKY = 4  # more failures than this are not random
 #: Large libraries. Their bytecode is stored by one process, before all processes of pytest import them at once.
@@ -64,7 +65,9 @@ def js_tests(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in files if JS_TEST.fullmatch(path.name))
 
 
-def steps(node: str, biome: list[str], *, browser: bool, thorough: bool, pytest_args: list[str]) -> list[Step]:
+def steps(
+    node: str, biome: list[str], tsc: list[str], *, browser: bool, thorough: bool, pytest_args: list[str]
+) -> list[Step]:
     """Return the checks of a tier in the order in which they are shown, fast ones first."""
     python = [sys.executable, "-m"]
     scripts_folder = Path(sys.executable).parent
@@ -78,6 +81,7 @@ def steps(node: str, biome: list[str], *, browser: bool, thorough: bool, pytest_
         Step("ruff format", [*python, "ruff", "format", "--check", "."]),
         Step("lint-imports", [contracts]),
         Step("biome", [*biome, "check", "--error-on-warnings", f"--config-path={JS_RULES}", *JS_CHECKED]),
+        Step("tsc", [*tsc, "-p", JS_TYPES]),
         Step("node --test", [node, "--test", *scripts], nothing="" if scripts else "no JavaScript tests"),
         Step("mypy", [*python, "mypy"], beside=True),
     ]
@@ -178,14 +182,19 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"JupyterHub's proxy: {provision.get_proxy()[-1]}")
                 print(f"Firefox: {provision.get_firefox() or 'none; its smoke tests are left out'}")
             node = provision.find_node()
-            biome = [] if options.thorough else provision.get_biome()
+            biome, tsc = list[str](), list[str]()
+            if not options.thorough:
+                biome = provision.get_js_tool(provision.BIOME, "bin/biome")
+                tsc = provision.get_js_tool(provision.TYPESCRIPT, "bin/tsc")
             print(f"Node: {node}")
             env[provision.POSTGRES_VARIABLE] = stack.enter_context(provision.postgres())
             print("PostgreSQL: running")
         except provision.Unavailable as reason:
             print(reason, file=sys.stderr)
             return 2
-        checks = steps(node, biome, browser=not options.fast, thorough=options.thorough, pytest_args=given[cut + 1 :])
+        checks = steps(
+            node, biome, tsc, browser=not options.fast, thorough=options.thorough, pytest_args=given[cut + 1 :]
+        )
         results = run_all(checks, env)
 
     print("\n" + "-" * 100)

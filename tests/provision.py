@@ -1,4 +1,4 @@
-"""Provide the tests' requirements besides Python packages: Chromium, PostgreSQL, Node, Biome, JupyterHub's proxy.
+"""Provide the requirements of the tests besides Python packages: Chromium, a PostgreSQL server, Node and npm packages.
 
 ``python -m tests`` and the fixtures both use this module. It imports nothing outside the standard library before it
 is needed, so that missing requirements can be reported in one sentence.
@@ -34,6 +34,7 @@ MAC_CHROMIUMS = (
 OLDEST_NODE = 20
 PROXY = "configurable-http-proxy"
 BIOME = "@biomejs/biome@2.6.8"  # also in CONTRIBUTING.md; another version may format otherwise
+TYPESCRIPT = "typescript@5.9.3"
 TOOLS_FOLDER = Path(sys.prefix) / "share" / "customlabels-nb-tests"
 INSTALL_SECONDS = 600
 #: Settings of a server whose data need not survive a power failure: commits don't wait for the disk.
@@ -172,23 +173,23 @@ def get_proxy(say: Callable[[str], None] = print) -> list[str]:
     return proxy
 
 
-def get_biome(say: Callable[[str], None] = print) -> list[str]:
-    """Return the command of Biome, the JavaScript linter, installing it with npm if possible.
+def get_js_tool(package: str, program: str, say: Callable[[str], None] = print) -> list[str]:
+    """Return the command of a program of an npm package such as :data:`BIOME`, installing the package if possible.
 
     Raises
     ------
     Unavailable
-        If there is none of this version and it could not be installed.
+        If the package of this version is not installed, and npm could not install it.
     """
-    script = TOOLS_FOLDER / "node_modules" / "@biomejs" / "biome" / "bin" / "biome"
-    package = script.parent.parent / "package.json"
-    version = BIOME.rpartition("@")[2]
+    name, _, version = package.rpartition("@")
+    folder = TOOLS_FOLDER / "node_modules" / name
     for attempt in (True, False):
-        if package.is_file() and json.loads(package.read_text("utf-8"))["version"] == version:
-            return [find_node(), str(script)]
+        facts = folder / "package.json"
+        if facts.is_file() and json.loads(facts.read_text("utf-8"))["version"] == version:
+            return [find_node(), str(folder / program)]
         if attempt:
-            _install_with_npm(BIOME, say)
-    raise Unavailable(f"No Biome {version} for the JavaScript: npm could not install {BIOME} into {TOOLS_FOLDER}.")
+            _install_with_npm(package, say)
+    raise Unavailable(f"No {package} for the JavaScript: npm could not install it into {TOOLS_FOLDER}.")
 
 
 def _install_with_npm(package: str, say: Callable[[str], None]) -> None:

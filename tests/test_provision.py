@@ -162,7 +162,7 @@ def test_the_proxy_of_jupyterhub_is_installed_with_npm(bin_folder: Path, tmp_pat
 
 
 @needs_sh
-def test_another_version_of_biome_is_replaced(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+def test_another_version_of_a_js_tool_is_replaced(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(provision, "TOOLS_FOLDER", tmp_path)
     monkeypatch.setattr(provision, "find_node", lambda: str(tmp_path / "node"))
     package = tmp_path / "node_modules" / "@biomejs" / "biome" / "package.json"
@@ -170,10 +170,13 @@ def test_another_version_of_biome_is_replaced(bin_folder: Path, tmp_path: Path, 
     package.write_text('{"version": "1.0.0"}')
     program(bin_folder, "npm", FAILS)
     with pytest.raises(provision.Unavailable, match=provision.BIOME):
-        provision.get_biome(lambda _: None)
+        provision.get_js_tool(provision.BIOME, "bin/biome", lambda _: None)
     version = provision.BIOME.rpartition("@")[2]
     program(bin_folder, "npm", f'echo \'{{"version": "{version}"}}\' > {package}')
-    assert provision.get_biome(lambda _: None) == [str(tmp_path / "node"), str(package.parent / "bin" / "biome")]
+    assert provision.get_js_tool(provision.BIOME, "bin/biome", lambda _: None) == [
+        str(tmp_path / "node"),
+        str(package.parent / "bin" / "biome"),
+    ]
 
 
 def test_named_postgres_is_used_as_it_is(monkeypatch) -> None:
@@ -251,17 +254,19 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:
-    steps = runner.steps("node", ["node", "biome"], browser=True, thorough=False, pytest_args=["-k", "x"])
+    steps = runner.steps(
+        "node", ["node", "biome"], ["node", "tsc"], browser=True, thorough=False, pytest_args=["-k", "x"]
+    )
     for step in steps:
         place = Path(step.command[0]).parent
-        assert step.name in ("biome", "node --test") or place == Path(sys.executable).parent
+        assert step.name in ("biome", "tsc", "node --test") or place == Path(sys.executable).parent
     tests = [step.command for step in steps if step.command[2:3] == ["pytest"]]
     assert [command[command.index("-m", 2) + 1] for command in tests] == [
         "not browser and not thorough",
         "browser and not thorough",
     ]
     assert all(command[-2:] == ["-k", "x"] for command in tests)
-    thorough = runner.steps("node", ["node", "biome"], browser=False, thorough=True, pytest_args=[])
+    thorough = runner.steps("node", ["node", "biome"], ["node", "tsc"], browser=False, thorough=True, pytest_args=[])
     assert [step.name for step in thorough] == ["bytecode", "pytest", "pytest, browser"]
     assert [step.command[step.command.index("-m", 2) + 1] for step in thorough[1:]] == [
         "not browser and thorough",

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Annotator widget: draw boxes and polygons on one large image, entirely in the page. The kernel (annotator.py) only
 // saves.
 

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Dashboard widget: labelling progress as charts and numbers. The kernel pushes new totals after each action. Each bar
 // opens a gallery below with exactly the images that it counts.
 

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";

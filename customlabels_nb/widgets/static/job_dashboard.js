@@ -241,9 +241,8 @@ class JobDashboardScreen extends FollowingScreen {
     const text = JSON.stringify(state);
     if (this.drawn.get(node) === text) return;
     this.drawn.set(node, text);
-    const focused = node.contains(document.activeElement)
-      ? document.activeElement.dataset.figure
-      : null;
+    const active = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = node.contains(active) ? active.dataset.figure : null;
     const parts = children();
     if (parts) node.replaceChildren(...parts);
     if (focused)

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Review of a labelling job: decide the images on which people disagree. The kernel side is in job_review.py.
 
 import { element, hint, setText } from "./shared/dom.js";

@@ -14,6 +14,7 @@ export class Camera {
     return [px * this.scale + this.x, py * this.scale + this.y];
   }
 
+  /** @param {number[]} point */
   toImage([sx, sy]) {
     return [(sx - this.x) / this.scale, (sy - this.y) / this.scale];
   }

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 

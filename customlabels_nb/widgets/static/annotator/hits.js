@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Hit testing. Points and tolerance are in image pixels.
 
 import {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Draw a box with the keyboard: arrows move the first corner, Enter, arrows move the opposite corner, Enter.
 
 import { boxFromCorners, clipPoint } from "../shared/geometry.js";
@@ -21,6 +22,7 @@ export class KeyboardBox {
   }
 
   // Keep the first corner away from the far edges, so that the box is visible.
+  /** @param {number[]} point */
   _place([x, y]) {
     const first = [x, y].map((value, axis) => {
       const room = axis ? this.size.height : this.size.width;

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
 import { inkOn } from "../shared/colors.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Cut a ring out of a polygon, add one to it, and simplify polygons. Pure functions of polygons as in geometry.js.
 
 import {

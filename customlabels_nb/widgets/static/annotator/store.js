@@ -90,7 +90,7 @@ export class AnnotationStore {
   }
 }
 
-function trim(map, most, kept, isHeld = () => false) {
+function trim(map, most, kept, isHeld = (_) => false) {
   for (const key of [...map.keys()]) {
     if (map.size <= most) return;
     if (key !== kept && !isHeld(key)) map.delete(key);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
 import { dataUri, show } from "../shared/dom.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
 import {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Card of model-assisted labelling: switch, next training, predictions that can be trusted, queues, advice. Its nodes
 // stay, and all states have the same height, so that nothing moves while somebody labels.
 

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Base of the dashboards: a screen of numbers that follows changes, and opens images in a widget below.
 
 import { Tooltip } from "../shared/charts.js";

@@ -54,6 +54,10 @@ export function spanOn(low, high) {
 
 // Draw a value on a track from 0 to 1, with its interval.
 export function track(value, low = null, high = null) {
+  /**
+   * @param {string} kind
+   * @param {number[]} span
+   */
   const bounds = (kind, [left, width]) =>
     element("i", { class: kind, style: { left: `${left}%`, width: `${width}%` } });
   return element(

@@ -35,6 +35,7 @@ export function paceText(imagesPerHour) {
   return `${numeral(imagesPerHour < 10 ? Math.round(imagesPerHour * 10) / 10 : Math.round(imagesPerHour))}/h`;
 }
 
+/** @type {Intl.DateTimeFormatOptions} */
 const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
 export function momentText(microseconds) {

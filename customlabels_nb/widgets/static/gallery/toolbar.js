@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";

@@ -2,6 +2,7 @@
 
 import { element, show } from "../shared/dom.js";
 
+/** @type {Intl.DateTimeFormatOptions} */
 const WORD_OF_TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 function dayText(microseconds, now = Date.now()) {
@@ -95,9 +96,8 @@ export class HistoryList {
   _draw() {
     show(this.empty, !this.rows.length);
     show(this.older, this.more);
-    const focused = this.list.contains(document.activeElement)
-      ? document.activeElement.dataset.key
-      : null;
+    const active = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = this.list.contains(active) ? active.dataset.key : null;
     const nodes = [];
     let day = null;
     for (const row of this.rows) {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
 // [{ label, color }, …] in order.
 

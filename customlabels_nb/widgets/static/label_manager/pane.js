@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Label manager pane: a list with a field to add labels and a filter. Used in its own widget and in the panels of
 // gallery and annotator. The kernel side is in label_manager.py.
 

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Layout of the quick test and its painting after changes.
 
 import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";

@@ -65,6 +65,7 @@ export class Engine {
       ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1
       : 0;
     this.noFold = new Uint8Array(this.n);
+    this.confusion = null;
     this.matched = new Map(); // by IoU threshold, the latest ones
   }
 

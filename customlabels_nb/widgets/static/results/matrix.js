@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Confusion matrix. Each cell opens its images: buttons for few labels, an image with a list of the most frequent
 // confusions for many.
 

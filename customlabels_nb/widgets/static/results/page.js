@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Results screen as a standalone file: all data is in the page.
 
 import { ResultsScreen } from "./screen.js";

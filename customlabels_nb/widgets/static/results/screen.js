@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Results screen. Metrics are computed here at every slider move. A source provides images and applies changes: the
 // kernel in a notebook, and only images in a standalone file.
 

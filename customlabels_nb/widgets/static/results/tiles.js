@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Tile of one test image: its thumbnail with boxes, ground truth and predictions.
 
 import { element, setText, show } from "../shared/dom.js";

@@ -82,7 +82,7 @@ export function countIn(progress, row, by) {
 // Format a time for people: minutes or hours ago for the last 12 hours, else the date.
 export function whenSaid(iso, now = new Date()) {
   const then = new Date(iso);
-  const minutes = Math.floor((now - then) / 60_000);
+  const minutes = Math.floor((now.getTime() - then.getTime()) / 60_000);
   if (Number.isNaN(minutes)) return "";
   if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes} min ago`;

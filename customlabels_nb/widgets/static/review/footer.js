@@ -4,6 +4,8 @@ import { element, hint, setText } from "../shared/dom.js";
 import { Footer } from "../shared/footer.js";
 
 export class ReviewFooter extends Footer {
+  ofSuspects = false;
+
   showSelection(count, { everything = false, labels = 0, drawn = false } = {}) {
     const range = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
     const first = this.ofSuspects

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Pages of the review: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ELSEWHERE } from "../shared/chips.js";

@@ -175,9 +175,8 @@ export class Marks {
 
   // Replace the bars of `holder` and keep the focus on the same bar, if it still exists.
   replace(holder, ...children) {
-    const focused = this.node.contains(document.activeElement)
-      ? document.activeElement.dataset?.key
-      : null;
+    const active = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = this.node.contains(active) ? active.dataset?.key : null;
     const before = this.all().find((mark) => mark.getAttribute("tabindex") === "0")?.dataset.key;
     holder.replaceChildren(...children);
     const marks = this.all();

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // DOM helpers without HTML strings: text from data is always inserted as text.
 
 // Create an element. Properties: `class`, `text`, `data` (object), `style` (object), `on` (event → listener) and

@@ -173,7 +173,7 @@ export class Editing extends Sending {
           edit && !isOffer && theirs.length
             ? {
                 label: "Keep mine",
-                run: () => this.edit(edit, { at: { split, ranges: [], rows: theirs } }),
+                run: () => this.edit(edit, { at: { split, view: null, ranges: [], rows: theirs } }),
               }
             : null,
       },

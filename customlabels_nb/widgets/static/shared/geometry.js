@@ -2,8 +2,18 @@
 // or a list of such rings for a polygon with several parts or holes: a point in an odd number of rings is inside.
 // Corners and edges are numbered through all rings. An edge has the number of its first corner.
 
+/** @typedef {{ left: number, top: number, width: number, height: number }} Box */
+/** @typedef {[number, number]} Point */
+/** @typedef {Point[] | Point[][]} Polygon */
+/** @typedef {{ width: number, height: number }} Size */
+
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
+/**
+ * @param {number[]} first
+ * @param {number[]} second
+ * @returns {Box}
+ */
 export function boxFromCorners([x0, y0], [x1, y1]) {
   return {
     left: Math.min(x0, x1),
@@ -15,35 +25,61 @@ export function boxFromCorners([x0, y0], [x1, y1]) {
 
 const between = (value, low, high) => Math.min(Math.max(value, low), high);
 
+/**
+ * @param {number[]} point
+ * @param {Size} size
+ * @returns {Point}
+ */
 export function clipPoint([x, y], { width, height }) {
   return [between(x, 0, width), between(y, 0, height)];
 }
 
+/**
+ * @param {Box} box
+ * @param {Size} size
+ * @returns {Box}
+ */
 export function clipBox(box, size) {
   const [left, top] = clipPoint([box.left, box.top], size);
   const [right, bottom] = clipPoint([box.left + box.width, box.top + box.height], size);
   return { left, top, width: right - left, height: bottom - top };
 }
 
+/** @param {Size} size */
 export function isTooSmall({ width, height }) {
   return width < SMALLEST || height < SMALLEST;
 }
 
+/**
+ * @param {number[][]} points
+ * @returns {Box}
+ */
 export function boundsOf(points) {
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);
   return boxFromCorners([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
 }
 
+/**
+ * @param {Polygon | null | undefined} polygon
+ * @returns {Point[][]}
+ */
 export function ringsOf(polygon) {
   if (!polygon?.length) return [];
-  return typeof polygon[0][0] === "number" ? [polygon] : polygon;
+  return typeof polygon[0][0] === "number"
+    ? [/** @type {Point[]} */ (polygon)]
+    : /** @type {Point[][]} */ (polygon);
 }
 
+/**
+ * @param {Point[][]} rings
+ * @returns {Polygon}
+ */
 export function polygonOf(rings) {
   return rings.length === 1 ? rings[0] : rings;
 }
 
+/** @param {Polygon | null | undefined} polygon */
 export function pointsOf(polygon) {
   return ringsOf(polygon).flat();
 }

@@ -18,6 +18,7 @@ export class LabelBar {
   constructor(on) {
     this.on = on;
     this.labels = [];
+    this.placeholder = null;
     this.list = element("div", {
       class: "labels",
       attributes: { role: "toolbar", "aria-label": "Labels" },

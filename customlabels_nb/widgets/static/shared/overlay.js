@@ -141,6 +141,7 @@ export class ShapeOverlay {
     this.picture = picture;
     this.node = null;
     this.room = null;
+    this.resizing = null;
   }
 
   // `shapes` and the `size` of the image, null if there is nothing to draw.

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // View of a page of images: filtering, polling for changes, and painting.
 
 import { element } from "./dom.js";

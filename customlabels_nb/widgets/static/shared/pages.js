@@ -2,15 +2,30 @@
 
 export const PAGE_SIZES = [4, 6, 9, 24, 48, 100];
 
+/**
+ * @param {number} position
+ * @param {number} size
+ * @param {number} total
+ */
 export function pageStart(position, size, total) {
   const last = Math.max(0, Math.ceil(total / size) - 1);
   return Math.min(last, Math.max(0, Math.floor(position / size))) * size;
 }
 
+/**
+ * @param {number} start
+ * @param {number} size
+ * @param {number} total
+ */
 export function pageEnd(start, size, total) {
   return Math.min(start + size, total);
 }
 
+/**
+ * @param {number} start
+ * @param {number} size
+ * @param {number} total
+ */
 export function positionText(start, size, total) {
   if (!total) return "no images";
   const number = (value) => value.toLocaleString("en");

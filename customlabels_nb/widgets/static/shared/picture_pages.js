@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Base of the widgets that select and edit images in pages. The page never waits for the kernel: an edit is shown
 // immediately, and as "saved" once the kernel has confirmed it.
 

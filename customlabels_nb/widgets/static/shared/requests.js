@@ -46,6 +46,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
       }
     });
 
+  request.closed = false;
   // Stop listening and reject pending requests.
   request.close = () => {
     model.off("msg:custom", onMessage);

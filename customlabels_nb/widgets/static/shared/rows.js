@@ -1,6 +1,22 @@
 // Apply edits to the shown rows before the kernel has responded. A row is { name, labels, boxes, predicted,
 // predicted_drawn, prelabels, findings, status, revision }.
 
+/**
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string[]} labels
+ * @property {string[]} boxes
+ * @property {string} status
+ * @property {[string, number] | null} [predicted]
+ * @property {boolean} [predicted_drawn]
+ * @property {[string, number][]} [prelabels]
+ */
+/** @typedef {{ op: string, label?: string, status?: string, remove_labels?: boolean }} Edit */
+
+/**
+ * @param {Row[]} rows
+ * @param {string} label
+ */
 function allHave(rows, label) {
   return rows.length > 0 && rows.every((row) => row.labels.includes(label));
 }
@@ -10,18 +26,30 @@ export function labelOp(rows, label, { alone = false } = {}) {
   return !alone && allHave(rows, label) ? "unlabel" : "label";
 }
 
+/** @param {Row} row */
 export function isAnnotated(row) {
   return row.labels.length + row.boxes.length > 0;
 }
 
-// Return the dashed labels of a row that can be accepted: its prelabels, or its prediction.
+/**
+ * Return the dashed labels of a row that can be accepted: its prelabels, or its prediction.
+ *
+ * @param {Row} row
+ * @returns {string[]}
+ */
 export function offeredLabels(row) {
   if (row.labels.length) return [];
   if (row.prelabels?.length) return row.prelabels.map(([label]) => label);
   return row.predicted && !row.predicted_drawn ? [row.predicted[0]] : [];
 }
 
-// Return the row after the edit: a new object, or the same one if nothing changes.
+/**
+ * Return the row after the edit: a new object, or the same one if nothing changes.
+ *
+ * @param {Row} row
+ * @param {Edit} edit
+ * @returns {Row}
+ */
 export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
   if (op === "label") {

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Base of the screens whose edits go through a queue: connection and save state.
 
 import { queueFor } from "./edits.js";

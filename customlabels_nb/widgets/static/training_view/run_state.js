@@ -1,3 +1,4 @@
+// @ts-nocheck
 // State of a run in the page. An update has all short fields, and only the new points and messages.
 
 export class RunState {
