@@ -230,7 +230,7 @@ def test_runner_says_in_one_sentence_what_is_missing(tmp_path: Path) -> None:
 def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pytest.CaptureFixture[str]) -> None:
     asked: dict[str, object] = {}
 
-    def two_steps(node: str, **options: object) -> list[runner.Step]:
+    def two_steps(*tools: object, **options: object) -> list[runner.Step]:
         asked.update(options)
         code = "import os; print(os.environ['CUSTOMLABELS_NB_TEST_POSTGRES'][:10], os.environ[{!r}])"
         return [
