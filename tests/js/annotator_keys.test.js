@@ -3,15 +3,13 @@ import { test } from "node:test";
 
 import { Commands } from "../../customlabels_nb/widgets/static/annotator/commands.js";
 import { KeyboardBox } from "../../customlabels_nb/widgets/static/annotator/keyboard_box.js";
-import {
-  DRAWING_HELP,
-  drawingCommand,
-} from "../../customlabels_nb/widgets/static/annotator/keys.js";
+import { ANNOTATOR_KEYS } from "../../customlabels_nb/widgets/static/annotator/keys.js";
+import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import { SMALLEST } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import { forMany, isWithin, randomPoint, randomSize } from "./random.js";
 
 const key = (name, more = {}) =>
-  drawingCommand({
+  commandFor(ANNOTATOR_KEYS, {
     key: name,
     ctrlKey: false,
     metaKey: false,
@@ -40,7 +38,7 @@ test("keys mean what the list of keys says", () => {
   assert.deepEqual(key("n"), { do: "status", status: "labelled" });
   assert.deepEqual(key("0"), { do: "status", status: "skipped" });
   assert.ok(
-    DRAWING_HELP.every(
+    ANNOTATOR_KEYS.help.every(
       (row) => row.length === 2 && row.every((text) => typeof text === "string" && text),
     ),
   );

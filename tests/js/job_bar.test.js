@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
-import { commandOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
+import { commandFor, GALLERY_KEYS } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   areNewInstructions,
   endText,
@@ -107,5 +107,5 @@ test("instructions are shown first, again only if they have changed, and only in
 test("the end has a sentence, and minus says that there is nothing", () => {
   assert.equal(endText({ end: "The job is paused." }), "The job is paused.");
   assert.match(endText({ end: "" }), /Waiting/);
-  assert.deepEqual(commandOf({ key: "-" }), { do: "nothing" });
+  assert.deepEqual(commandFor(GALLERY_KEYS, { key: "-" }), { do: "nothing" });
 });

@@ -8,7 +8,7 @@ import {
   decisionText,
   differencesOf,
   differenceText,
-  JOB_REVIEW_HELP,
+  JOB_REVIEW_KEYS,
   jobDecided,
   jobReviewCommand,
   offerOf,
@@ -91,7 +91,7 @@ test("keys of decisions", () => {
   assert.equal(press("r", { ctrlKey: true }), null);
   assert.equal(press("+"), null);
   assert.equal(
-    JOB_REVIEW_HELP.every(([keys, words]) => keys && words),
+    JOB_REVIEW_KEYS.help.every(([keys, words]) => keys && words),
     true,
   );
 });

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { commandOf, HELP, letterOf } from "../../customlabels_nb/widgets/static/shared/keymap.js";
+import {
+  commandFor,
+  GALLERY_KEYS,
+  letterOf,
+} from "../../customlabels_nb/widgets/static/shared/keymap.js";
 
 const press = (key, modifiers = {}) =>
-  commandOf({
+  commandFor(GALLERY_KEYS, {
     key,
     ctrlKey: false,
     metaKey: false,
@@ -84,7 +88,7 @@ test("moves repeat while their key is held; all else is done once, and is not le
 test("a key hides boxes, and letters do not, because they find labels", () => {
   assert.deepEqual(press("."), { do: "shapes" });
   assert.deepEqual(press("h"), { do: "find", text: "h" });
-  assert.ok(HELP.some(([keys]) => keys === "."));
+  assert.ok(GALLERY_KEYS.help.some(([keys]) => keys === "."));
 });
 
 test("letters of any script begin the search for a label", () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import { Drawing } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
-import { drawingCommand } from "../../customlabels_nb/widgets/static/annotator/keys.js";
+import { ANNOTATOR_KEYS } from "../../customlabels_nb/widgets/static/annotator/keys.js";
 import { Outlining } from "../../customlabels_nb/widgets/static/annotator/outlining.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import {
@@ -193,7 +194,8 @@ test(
 );
 
 test("keys of the tools; with Shift, + and − zoom where they did and no polygon is selected", () => {
-  const key = (name, more = {}) => drawingCommand({ key: name, shiftKey: true, ...more });
+  const key = (name, more = {}) =>
+    commandFor(ANNOTATOR_KEYS, { key: name, shiftKey: true, ...more });
   assert.deepEqual(
     [key("+").tool, key("_").tool, key("*").tool, key("-").tool],
     ["part", "hole", "part", "hole"],

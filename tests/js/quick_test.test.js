@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   byLabel,
   countedRows,
@@ -15,7 +16,7 @@ import {
 } from "../../customlabels_nb/widgets/static/quick_test/answers.js";
 import { Adding } from "../../customlabels_nb/widgets/static/quick_test/adding.js";
 import { whyNoCamera } from "../../customlabels_nb/widgets/static/quick_test/camera.js";
-import { meaningOf, TRYING_HELP } from "../../customlabels_nb/widgets/static/quick_test/keys.js";
+import { QUICK_TEST_KEYS } from "../../customlabels_nb/widgets/static/quick_test/keys.js";
 import {
   cornersOf,
   fitInto,
@@ -213,7 +214,7 @@ test("words at boxes never cover other words, and stay in the picture", () => {
 });
 
 test("keys", () => {
-  const key = (name, more = {}) => meaningOf({ key: name, ...more });
+  const key = (name, more = {}) => commandFor(QUICK_TEST_KEYS, { key: name, ...more });
   assert.deepEqual(key("3"), { do: "toggle", number: 3 });
   assert.deepEqual(key("+", { shiftKey: true }), { do: "nudge", by: 0.05 });
   assert.deepEqual(key("O", { shiftKey: true }), { do: "open" });
@@ -237,7 +238,7 @@ test("keys", () => {
     ["x"],
   ])
     assert.equal(key(name, more), null);
-  assert.ok(TRYING_HELP.every((entry) => entry.length === 2));
+  assert.ok(QUICK_TEST_KEYS.help.every((entry) => entry.length === 2));
 });
 
 test("what a drop or the clipboard brings: files before addresses, and no other text", () => {

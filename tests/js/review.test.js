@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   agreesWith,
   correctable,
@@ -8,7 +9,7 @@ import {
   decided,
   whenSaid,
 } from "../../customlabels_nb/widgets/static/review/decisions.js";
-import { REVIEW_HELP, reviewCommand } from "../../customlabels_nb/widgets/static/review/keys.js";
+import { REVIEW_KEYS } from "../../customlabels_nb/widgets/static/review/keys.js";
 
 const row = (change = {}) =>
   Object.freeze({
@@ -26,7 +27,7 @@ const row = (change = {}) =>
     ...change,
   });
 const press = (key, modifiers = {}) =>
-  reviewCommand({
+  commandFor(REVIEW_KEYS, {
     key,
     ctrlKey: false,
     metaKey: false,
@@ -143,7 +144,7 @@ test("letters decide, only the slash begins the search", () => {
   for (const key of ["b", "ä", "0", "Tab", "x"].slice(0, 4)) assert.equal(press(key), null);
   assert.equal(press("x", { ctrlKey: true }), null); // cutting text stays possible
   assert.equal(press("a", { isComposing: true }), null);
-  assert.ok(REVIEW_HELP.every(([keys, what]) => keys && what));
+  assert.ok(REVIEW_KEYS.help.every(([keys, what]) => keys && what));
 });
 
 test("times are said as people do", () => {

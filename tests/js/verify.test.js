@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   isWaiting,
   judged,
   statedLabels,
   verdictOf,
-  VERIFY_HELP,
-  verifyCommand,
+  VERIFY_KEYS,
 } from "../../customlabels_nb/widgets/static/verify/verdicts.js";
 
 const row = (change = {}) =>
@@ -21,7 +21,7 @@ const row = (change = {}) =>
     ...change,
   });
 const press = (key, modifiers = {}) =>
-  verifyCommand({
+  commandFor(VERIFY_KEYS, {
     key,
     ctrlKey: false,
     metaKey: false,
@@ -120,5 +120,5 @@ test("keys", () => {
     ],
     ["right", "held", "held"],
   );
-  assert.ok(VERIFY_HELP.length > 10);
+  assert.ok(VERIFY_KEYS.help.length > 10);
 });

@@ -18,7 +18,7 @@ import {
   growListing,
   JobBar,
 } from "./shared/job_bar.js";
-import { commandOf } from "./shared/keymap.js";
+import { GALLERY_KEYS } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
@@ -26,7 +26,7 @@ import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
 import { firstLabelText, LabelBar } from "./shared/labelbar.js";
 import { offerReview, openLabelManager } from "./label_manager/opening.js";
-import { askToSkip, askToSkipPage, openHelp, openInstructions } from "./shared/panels.js";
+import { askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
 import { emptyQueueText } from "./shared/queue_text.js";
@@ -42,6 +42,8 @@ const CHIP = 110; // pixels of a chip in a caption
 const WITHDRAWN = "The latest training does not trust the predictions of this page any more.";
 
 export class Gallery extends PicturePages {
+  keys = GALLERY_KEYS;
+
   _build(el) {
     this.root = keepKeys(
       element("div", {
@@ -118,7 +120,7 @@ export class Gallery extends PicturePages {
           keep: this.focus,
         });
       },
-      help: () => openHelp(this.panel),
+      help: () => this.showKeys(),
     });
     this.grid = element("div", {
       class: "grid",
@@ -249,10 +251,6 @@ export class Gallery extends PicturePages {
 
   makeTile(id) {
     return new Tile({ id, onAccept: (row) => this._accept(row) });
-  }
-
-  commandOf(event) {
-    return commandOf(event);
   }
 
   _pushed(message) {
@@ -452,7 +450,6 @@ export class Gallery extends PicturePages {
       },
       submit: () => this._submit(),
       like: () => this._like(),
-      help: () => openHelp(this.panel),
     };
   }
 

@@ -11,7 +11,7 @@ import {
   decisionText,
   differencesOf,
   differenceText,
-  JOB_REVIEW_HELP,
+  JOB_REVIEW_KEYS,
   jobDecided,
   jobReviewCommand,
   offerOf,
@@ -58,6 +58,8 @@ class JobFooter extends ReviewFooter {
 }
 
 class JobReview extends ReviewPages {
+  keys = JOB_REVIEW_KEYS;
+
   _build(el) {
     super._build(el);
     this.root.classList.add("clnb-job-review");
@@ -116,10 +118,6 @@ class JobReview extends ReviewPages {
 
   greeted() {
     this.single = true;
-  }
-
-  get help() {
-    return JOB_REVIEW_HELP;
   }
 
   get row() {

@@ -3,7 +3,8 @@
 
 import { NO_CHOICE, toggledRow, withLabel } from "./quick_test/answers.js";
 import { pause, whyNoCamera } from "./quick_test/camera.js";
-import { meaningOf, TRYING_HELP } from "./quick_test/keys.js";
+import { commandFor } from "./shared/keymap.js";
+import { QUICK_TEST_KEYS } from "./quick_test/keys.js";
 import { TryingScreen } from "./quick_test/screen.js";
 import { dataUri } from "./shared/dom.js";
 import { incomingOf, inParts } from "./shared/incoming.js";
@@ -431,7 +432,7 @@ class QuickTest extends TryingScreen {
       !event.ctrlKey
     )
       return;
-    const command = meaningOf(event);
+    const command = commandFor(QUICK_TEST_KEYS, event);
     const action = command && this._actions(command)[command.do];
     if (!action) return;
     event.preventDefault();
@@ -448,7 +449,7 @@ class QuickTest extends TryingScreen {
         this._stopFilming();
         this.leave();
       },
-      help: () => openKeys(this.panel, TRYING_HELP),
+      help: () => openKeys(this.panel, QUICK_TEST_KEYS.help),
       open: () => this.chooser.click(),
       url: () => this.sources.url.focus(),
       camera: () => {

@@ -7,12 +7,11 @@ import { LabelBar } from "./shared/labelbar.js";
 import { Notices } from "./shared/notices.js";
 import { pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
-import { openKeys } from "./shared/panels.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Preview } from "./shared/preview.js";
 import { undoButtons } from "./shared/undo_buttons.js";
 import { VerifyTile } from "./verify/tile.js";
-import { isWaiting, judged, statedLabels, VERIFY_HELP, verifyCommand } from "./verify/verdicts.js";
+import { isWaiting, judged, statedLabels, VERIFY_KEYS } from "./verify/verdicts.js";
 
 const SHOWN = [
   ["all", "all"],
@@ -46,6 +45,8 @@ class VerifyFooter extends Footer {
 }
 
 export class Verify extends PicturePages {
+  keys = VERIFY_KEYS;
+
   _build(el) {
     this.root = keepKeys(
       element("div", {
@@ -135,7 +136,7 @@ export class Verify extends PicturePages {
           place: pageStart(this.focus, size, this.listing.total),
           keep: this.focus,
         }),
-      help: () => openKeys(this.panel, VERIFY_HELP),
+      help: () => this.showKeys(),
     });
     this.grid = element("div", {
       class: "grid",
@@ -163,10 +164,6 @@ export class Verify extends PicturePages {
 
   makeTile(id) {
     return new VerifyTile({ id });
-  }
-
-  commandOf(event) {
-    return verifyCommand(event);
   }
 
   columnsIn(width, size = this.listing.size) {
@@ -223,7 +220,6 @@ export class Verify extends PicturePages {
       wrong: () => this._judge({ op: "wrong" }),
       "page right": () => this._finishPage(),
       fix: () => this._fix(),
-      help: () => openKeys(this.panel, VERIFY_HELP),
     };
   }
 

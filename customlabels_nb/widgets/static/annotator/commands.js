@@ -1,6 +1,7 @@
 // Keyboard commands of the annotator and their actions.
 
-import { drawingCommand } from "./keys.js";
+import { commandFor } from "../shared/keymap.js";
+import { ANNOTATOR_KEYS } from "./keys.js";
 import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
@@ -47,7 +48,7 @@ export class Commands {
       return;
     const onButton = event.target.closest("button, a");
     if (onButton && ["Enter", " ", "Tab"].includes(event.key)) return;
-    const command = event.key === " " ? { do: "space" } : drawingCommand(event);
+    const command = event.key === " " ? { do: "space" } : commandFor(ANNOTATOR_KEYS, event);
     if (!command || (command.do === "cycle" && this._leavesByTab())) return;
     event.preventDefault();
     event.stopPropagation();

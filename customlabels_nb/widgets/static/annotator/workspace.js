@@ -23,7 +23,7 @@ import { Toast } from "../shared/toast.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 import { Canvas } from "./canvas.js";
 import { Drawing } from "./drawing.js";
-import { DRAWING_HELP } from "./keys.js";
+import { ANNOTATOR_KEYS } from "./keys.js";
 import { LeftSide } from "./left_side.js";
 import { RightSide } from "./right_side.js";
 import { Filmstrip } from "./filmstrip.js";
@@ -511,7 +511,7 @@ export class Workspace {
   }
 
   help() {
-    openKeys(this.panel, DRAWING_HELP);
+    openKeys(this.panel, ANNOTATOR_KEYS.help);
   }
 
   _editLabels() {

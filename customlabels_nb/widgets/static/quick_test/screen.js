@@ -20,7 +20,7 @@ import {
 } from "./answers.js";
 import { Sources, Thresholds } from "./toolbars.js";
 import { Lens } from "./camera.js";
-import { TRYING_HELP } from "./keys.js";
+import { QUICK_TEST_KEYS } from "./keys.js";
 import { Picture } from "./picture.js";
 import { Filmstrip } from "./filmstrip.js";
 
@@ -155,7 +155,7 @@ export class TryingScreen {
       text: "?",
       title: "Keyboard shortcuts (?)",
       attributes: { "aria-label": "Keyboard shortcuts" },
-      on: { click: () => openKeys(this.panel, TRYING_HELP) },
+      on: { click: () => openKeys(this.panel, QUICK_TEST_KEYS.help) },
     });
     this.footer = element(
       "div",

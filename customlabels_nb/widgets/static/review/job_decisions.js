@@ -3,44 +3,56 @@
 // and the person only after the decision. `gone` is the edit after which the image left the review: "ask" or
 // "reject".
 
-import { letterOf } from "../shared/keymap.js";
+import { commandFor, HELP_ENTRY, keyTable, PAGE_REPEATING } from "../shared/keymap.js";
 import { decided } from "./decisions.js";
-import { reviewCommand } from "./keys.js";
+import { REVIEW_KEYS } from "./keys.js";
 
 const LETTER_KEYS = "abcd"; // more answers are taken with Shift and their number
 
-export const JOB_REVIEW_HELP = [
-  ["A – D", "take this answer"],
-  ["Shift 1 – Shift 9", "take answer A, B, C …"],
-  ["Enter", "take the consensus, or leave an image without a result that people skipped"],
-  ["1 – 9", "decide for this label"],
-  ["/", "find a label and decide for it"],
-  ["Tab, Shift Tab", "next, previous difference between boxes or polygons"],
-  ["H", "hide the answers and show the consensus"],
-  [".", "hide or show boxes, polygons and their names"],
-  ["E", "edit the boxes or polygons"],
-  ["R", "ask one person more"],
-  ["Delete or X", "return to the queue: everybody is asked again"],
-  ["Ctrl Z, Ctrl Shift Z", "undo, redo a decision"],
-  ["← →", "previous, next image (Home, End: first or last)"],
-  ["?", "show these shortcuts"],
-];
-
-const JOB_LETTERS = { r: { do: "ask" }, e: { do: "fix" }, h: { do: "hide" } };
+export const JOB_REVIEW_KEYS = keyTable(
+  [
+    { run: Object.fromEntries(Object.entries(REVIEW_KEYS.presses).filter(([key]) => key !== "+")) },
+    {
+      keys: "A – D",
+      help: "take this answer",
+      run: Object.fromEntries(
+        [...LETTER_KEYS].map((letter, index) => [letter, { do: "take", number: index + 1 }]),
+      ),
+    },
+    { keys: "Shift 1 – Shift 9", help: "take answer A, B, C …" }, // see jobReviewCommand
+    {
+      keys: "Enter",
+      help: "take the consensus, or leave an image without a result that people skipped",
+    },
+    { keys: "1 – 9", help: "decide for this label" },
+    { keys: "/", help: "find a label and decide for it" },
+    {
+      keys: "Tab, Shift Tab",
+      help: "next, previous difference between boxes or polygons",
+      run: { Tab: { do: "difference", by: 1 }, "Shift+Tab": { do: "difference", by: -1 } },
+    },
+    {
+      keys: "H",
+      help: "hide the answers and show the consensus",
+      run: { h: { do: "hide" } },
+    },
+    { keys: ".", help: "hide or show boxes, polygons and their names" },
+    { keys: "E", help: "edit the boxes or polygons", run: { e: { do: "fix" } } },
+    { keys: "R", help: "ask one person more", run: { r: { do: "ask" } } },
+    { keys: "Delete or X", help: "return to the queue: everybody is asked again" },
+    { keys: "Ctrl Z, Ctrl Shift Z", help: "undo, redo a decision" },
+    { keys: "← →", help: "previous, next image (Home, End: first or last)" },
+    HELP_ENTRY,
+  ],
+  { repeating: [...PAGE_REPEATING, "difference"] },
+);
 
 export function jobReviewCommand(event) {
-  if (event.isComposing || event.altKey) return null;
-  if (!event.ctrlKey && !event.metaKey && (!event.repeat || event.key === "Tab")) {
-    const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code ?? ""); // with Shift, `key` depends on the layout
-    if (event.shiftKey && digit) return { do: "take", number: Number(digit[1]) };
-    const letter = letterOf(event);
-    if (letter.length === 1 && LETTER_KEYS.includes(letter))
-      return { do: "take", number: LETTER_KEYS.indexOf(letter) + 1 };
-    if (Object.hasOwn(JOB_LETTERS, letter)) return JOB_LETTERS[letter];
-    if (event.key === "Tab") return { do: "difference", by: event.shiftKey ? -1 : 1 };
-  }
-  const command = reviewCommand(event);
-  return command?.do === "accept" ? null : command;
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code ?? ""); // with Shift, `key` depends on the layout
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat;
+  if (event.shiftKey && digit && isPlain && !event.isComposing)
+    return { do: "take", number: Number(digit[1]) };
+  return commandFor(JOB_REVIEW_KEYS, event);
 }
 
 export function takeKey(index) {

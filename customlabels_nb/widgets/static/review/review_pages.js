@@ -7,13 +7,12 @@ import { Notices } from "../shared/notices.js";
 import { pageStart } from "../shared/pages.js";
 import { Panel } from "../shared/panel.js";
 import { PicturePages } from "../shared/picture_pages.js";
-import { openKeys } from "../shared/panels.js";
 import { emptyQueueText } from "../shared/queue_text.js";
 import { Preview } from "../shared/preview.js";
 import { ReviewBar } from "./bar.js";
 import { correctable, countIn, decided } from "./decisions.js";
 import { ReviewFooter } from "./footer.js";
-import { REVIEW_HELP, reviewCommand } from "./keys.js";
+import { REVIEW_KEYS } from "./keys.js";
 import { suggestedLabels } from "./suspects.js";
 import { ReviewTile } from "./tile.js";
 import { ReviewToolbar } from "./toolbar.js";
@@ -28,9 +27,11 @@ const EVERYTHING_LEFT = {
   queue: null,
 };
 
-// Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `help`, and what PicturePages leaves to
+// Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `keys`, and what PicturePages leaves to
 // them.
 export class ReviewPages extends PicturePages {
+  keys = REVIEW_KEYS;
+
   _build(el) {
     this.root = keepKeys(
       element("div", {
@@ -76,7 +77,7 @@ export class ReviewPages extends PicturePages {
           place: pageStart(this.focus, size, this.listing.total),
           keep: this.focus,
         }),
-      help: () => openKeys(this.panel, this.help),
+      help: () => this.showKeys(),
     });
     this.grid = element("div", {
       class: "grid",
@@ -102,10 +103,6 @@ export class ReviewPages extends PicturePages {
 
   greeted() {}
 
-  get help() {
-    return REVIEW_HELP;
-  }
-
   makeToolbar(on) {
     return new ReviewToolbar(on);
   }
@@ -120,10 +117,6 @@ export class ReviewPages extends PicturePages {
 
   makeTile(id) {
     return new ReviewTile({ id, onAccept: (row) => this._acceptPredictions([row]) });
-  }
-
-  commandOf(event) {
-    return reviewCommand(event);
   }
 
   // -- painting ---------------------------------------------------------------------------------------
@@ -224,7 +217,6 @@ export class ReviewPages extends PicturePages {
       approve: () => this._decide({ op: "approve" }),
       reject: () => this._decide({ op: "reject" }),
       accept: () => this._acceptTarget(),
-      help: () => openKeys(this.panel, this.help),
     };
   }
 

@@ -1,54 +1,19 @@
-// Map keys to commands in a page of images. Letters start the search for a label.
-
-export const HELP = [
-  [
-    "1 – 9",
-    "set this label on the selected images (with several labels per image: add or remove it)",
-  ],
-  ["a letter or /", "find or add a label"],
-  ["arrows", "move the focus (with Shift: extend the selection)"],
-  ["Space", "select or deselect the image"],
-  ["Ctrl A", "select the page, then all shown images"],
-  ["Esc", "clear the selection"],
-  ["Shift click", "select a range, also across pages"],
-  ["Delete", "remove all labels of the selected images (in a labelling job: withdraw your answer)"],
-  ["+", "accept the predicted (dashed) labels of the selected images"],
-  ["0", "skip the selected images, or the one in focus"],
-  ["−", "nothing here (in a labelling job)"],
-  ["Enter", "submit the page and go to the next one"],
-  ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
-  ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
-  ["Shift Space", "show the full image"],
-  [".", "hide or show boxes, polygons and their names"],
-  ["=", "sort by similarity to the image in focus"],
-  [
-    "in a queue",
-    "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
-  ],
-  ["drag", "select images with a rectangle (with Ctrl: in addition)"],
-  ["?", "show these shortcuts"],
-];
-
-const MOVES = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
-const NAMED = {
-  Escape: { do: "escape" },
-  Enter: { do: "submit" },
-  Delete: { do: "clear" },
-  Backspace: { do: "clear" },
-  PageDown: { do: "page", by: 1 },
-  PageUp: { do: "page", by: -1 },
-  Home: { do: "edge", at: "first" },
-  End: { do: "edge", at: "last" },
-  "+": { do: "accept" },
-  "=": { do: "like" },
-  "/": { do: "find", text: "" },
-  ".": { do: "shapes" },
-  "?": { do: "help" },
-  0: { do: "skip" },
-  "-": { do: "nothing" },
-};
+// Keys of the screens. Each screen has one table of entries { keys, help, run }, from which its shortcuts and its help
+// (?) are made: `keys` is what the help shows, and `run` has the command of each press. Presses are written like "a",
+// "Ctrl+z" or "Shift+Tab". "1-9" is any of these digits and adds its `number`, "letter" is any letter and adds its `text`.
+// Entries without `run` describe the mouse, and entries without `keys` are not shown.
 
 const HELD = { do: "held" }; // nothing is done, here and by the browser
+
+// Return a table. Commands that are named in `repeating` run again while their key is held.
+export function keyTable(entries, { repeating = [] } = {}) {
+  const shown = entries.filter(({ keys }) => keys);
+  return {
+    help: shown.map(({ keys, help }) => [keys, help]),
+    presses: Object.assign({}, ...entries.map(({ run }) => run)),
+    repeating,
+  };
+}
 
 // Return the lower-case letter of a shortcut. Where letters are not Latin, it is the one on a Latin keyboard.
 export function letterOf({ key, code }) {
@@ -56,30 +21,132 @@ export function letterOf({ key, code }) {
   return ((isOther && /^Key([A-Z])$/.exec(code)?.[1]) || key).toLowerCase();
 }
 
-// Return the command, or HELD if its key repeats and the command is not one of `repeating`.
-export function unlessHeld(event, command, repeating) {
+// Return the command of a KeyboardEvent, HELD if its key repeats and the command does not, or null for other keys.
+export function commandFor({ presses, repeating }, event) {
+  if (event.isComposing || event.altKey) return null;
+  const command = commandOfPress(presses, event);
   return event.repeat && command && !repeating.includes(command.do) ? HELD : command;
 }
 
-// Return the command of a KeyboardEvent, or null for other keys.
-export function commandOf(event) {
-  return unlessHeld(event, commandOfPress(event), ["move", "page"]);
+// A press with Shift that has no command of its own is the press without.
+function commandOfPress(presses, event) {
+  const { key, shiftKey } = event;
+  const isSingle = [...key].length === 1;
+  const control = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
+  const name = isSingle ? letterOf(event) : key;
+  const names = [...(shiftKey ? [`${control}Shift+${name}`] : []), control + name];
+  const press = names.find((each) => Object.hasOwn(presses, each));
+  if (press) return presses[press];
+  if (control) return null;
+  if (presses["1-9"] && /^[1-9]$/.test(key)) return { ...presses["1-9"], number: Number(key) };
+  return presses.letter && isSingle && /\p{L}/u.test(key) ? { ...presses.letter, text: key } : null;
 }
 
-function commandOfPress(event) {
-  const { key, shiftKey } = event;
-  if (event.isComposing || event.altKey) return null;
-  if (event.ctrlKey || event.metaKey) {
-    const letter = letterOf(event);
-    if (letter === "z") return { do: shiftKey ? "redo" : "undo" };
-    if (letter === "y") return { do: "redo" };
-    if (letter === "a") return { do: "all" };
-    return key === "Enter" ? { do: "submit" } : null;
-  }
-  if (key in MOVES) return { do: "move", direction: MOVES[key], select: shiftKey };
-  if (key === " ") return { do: shiftKey ? "look" : "select" };
-  if (key in NAMED) return NAMED[key];
-  if (/^[1-9]$/.test(key)) return { do: "label", number: Number(key) };
-  if ([...key].length === 1 && /\p{L}/u.test(key)) return { do: "find", text: key };
-  return null;
+// Return the presses of the arrow keys. `command` gets the name of the direction and whether Shift is pressed.
+export function arrowKeys(command) {
+  const names = ["left", "right", "up", "down"];
+  return Object.fromEntries(
+    names.flatMap((direction) => {
+      const key = `Arrow${direction[0].toUpperCase()}${direction.slice(1)}`;
+      return [
+        [key, command(direction, false)],
+        [`Shift+${key}`, command(direction, true)],
+      ];
+    }),
+  );
 }
+
+// -- pages of images: entries that their screens share ------------------------------------------------
+
+export const UNDO_ENTRY = {
+  keys: "Ctrl Z, Ctrl Shift Z",
+  help: "undo, redo",
+  run: { "Ctrl+z": { do: "undo" }, "Ctrl+Shift+z": { do: "redo" }, "Ctrl+y": { do: "redo" } },
+};
+export const MOVE_ENTRY = {
+  keys: "arrows",
+  help: "move the focus (with Shift: extend the selection)",
+  run: arrowKeys((direction, select) => ({ do: "move", direction, select })),
+};
+export const SELECTION_ENTRIES = [
+  { keys: "Space", help: "select or deselect the image", run: { " ": { do: "select" } } },
+  {
+    keys: "Ctrl A",
+    help: "select the page, then all shown images",
+    run: { "Ctrl+a": { do: "all" } },
+  },
+  { keys: "Esc", help: "clear the selection", run: { Escape: { do: "escape" } } },
+];
+export const RANGE_ENTRY = { keys: "Shift click", help: "select a range, also across pages" };
+export const PAGE_ENTRY = {
+  keys: "Page Up, Page Down",
+  help: "previous or next page (Home, End: first or last image)",
+  run: {
+    PageUp: { do: "page", by: -1 },
+    PageDown: { do: "page", by: 1 },
+    Home: { do: "edge", at: "first" },
+    End: { do: "edge", at: "last" },
+  },
+};
+export const LOOK_ENTRY = {
+  keys: "Shift Space",
+  help: "show the full image",
+  run: { "Shift+ ": { do: "look" } },
+};
+export const HELP_ENTRY = { keys: "?", help: "show these shortcuts", run: { "?": { do: "help" } } };
+export const PAGE_REPEATING = ["move", "page"];
+
+export const GALLERY_KEYS = keyTable(
+  [
+    {
+      keys: "1 – 9",
+      help: "set this label on the selected images (with several labels per image: add or remove it)",
+      run: { "1-9": { do: "label" } },
+    },
+    {
+      keys: "a letter or /",
+      help: "find or add a label",
+      run: { "/": { do: "find", text: "" }, letter: { do: "find" } },
+    },
+    MOVE_ENTRY,
+    ...SELECTION_ENTRIES,
+    RANGE_ENTRY,
+    {
+      keys: "Delete",
+      help: "remove all labels of the selected images (in a labelling job: withdraw your answer)",
+      run: { Delete: { do: "clear" }, Backspace: { do: "clear" } },
+    },
+    {
+      keys: "+",
+      help: "accept the predicted (dashed) labels of the selected images",
+      run: { "+": { do: "accept" } },
+    },
+    {
+      keys: "0",
+      help: "skip the selected images, or the one in focus",
+      run: { 0: { do: "skip" } },
+    },
+    { keys: "−", help: "nothing here (in a labelling job)", run: { "-": { do: "nothing" } } },
+    {
+      keys: "Enter",
+      help: "submit the page and go to the next one",
+      run: { Enter: { do: "submit" }, "Ctrl+Enter": { do: "submit" } },
+    },
+    PAGE_ENTRY,
+    UNDO_ENTRY,
+    LOOK_ENTRY,
+    {
+      keys: ".",
+      help: "hide or show boxes, polygons and their names",
+      run: { ".": { do: "shapes" } },
+    },
+    { keys: "=", help: "sort by similarity to the image in focus", run: { "=": { do: "like" } } },
+    {
+      keys: "in a queue",
+      help: "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
+    },
+    { keys: "drag", help: "select images with a rectangle (with Ctrl: in addition)" },
+    HELP_ENTRY,
+  ],
+  { repeating: PAGE_REPEATING },
+);

@@ -1,11 +1,6 @@
 // Panels of the gallery: keyboard shortcuts, instructions and their editor.
 
 import { dataUri, element, keyHint, show } from "./dom.js";
-import { HELP } from "./keymap.js";
-
-export function openHelp(panel) {
-  openKeys(panel, HELP);
-}
 
 // `help` has pairs of keys and descriptions.
 export function openKeys(panel, help) {

@@ -2,12 +2,14 @@
 // Base of the widgets that select and edit images in pages. The page never waits for the kernel: an edit is shown
 // immediately, and as "saved" once the kernel has confirmed it.
 
+import { commandFor } from "./keymap.js";
 import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
+import { openKeys } from "./panels.js";
 import { edited } from "./rows.js";
 
 // Widgets extend this class. _build(el) creates root, grid, tiles, empty, notices, footer and preview, and shows them
-// in `el`. Subclasses implement greeted(), makeTile(id), commandOf(event), showToolbars(), showCounts(),
+// in `el`. Subclasses have a table of `keys`, and implement greeted(), makeTile(id), showToolbars(), showCounts(),
 // _explainEmptiness() and, if `single`, _showSingleImage().
 export class PicturePages extends PageView {
   // -- edits of the shown rows ------------------------------------------------------------------------
@@ -53,6 +55,10 @@ export class PicturePages extends PageView {
     this._selected();
   }
 
+  commandOf(event) {
+    return commandFor(this.keys, event);
+  }
+
   _key(event) {
     if (!this.info || event.defaultPrevented || event.target.closest("input, select, textarea"))
       return;
@@ -92,7 +98,12 @@ export class PicturePages extends PageView {
       redo: () => this._hold(this.editing.takeBack("redo")),
       look: () => this._togglePreview(this.focus),
       shapes: () => this._toggleShapes(),
+      help: () => this.showKeys(),
     };
+  }
+
+  showKeys() {
+    openKeys(this.panel, this.keys.help);
   }
 
   _move(direction, select) {

@@ -1,42 +1,59 @@
 // Apply verdicts to the shown rows before the kernel has responded, and map keys to them. Rows are those of the gallery
 // with { guesses }, a list of [label, confidence, box or null].
 
-import { commandOf, letterOf } from "../shared/keymap.js";
+import {
+  keyTable,
+  HELP_ENTRY,
+  LOOK_ENTRY,
+  MOVE_ENTRY,
+  PAGE_ENTRY,
+  PAGE_REPEATING,
+  SELECTION_ENTRIES,
+  UNDO_ENTRY,
+} from "../shared/keymap.js";
 
-export const VERIFY_HELP = [
-  ["Enter", "right: the selected images, or all of the page that are not judged yet"],
-  ["A", "right: the selected images, or the one in focus"],
-  ["Delete or X", "wrong: the selected images, or the one in focus"],
-  ["1 – 9", "another label instead (for several labels: add or remove it)"],
-  ["/", "find or add another label"],
-  ["E", "fix the boxes in the annotator, and draw missed ones"],
-  ["Ctrl Z, Ctrl Shift Z", "undo, redo"],
-  ["arrows", "move the focus (with Shift: extend the selection)"],
-  ["Space", "select or deselect the image"],
-  ["Ctrl A", "select the page, then all shown images"],
-  ["Esc", "clear the selection"],
-  ["Page Up, Page Down", "previous or next page (Home, End: first or last image)"],
-  ["Shift Space", "show the full image"],
-  ["H or .", "hide or show boxes and their names"],
-  ["?", "show these shortcuts"],
-];
-
-const LETTERS = { a: { do: "right" }, x: { do: "wrong" }, e: { do: "fix" }, h: { do: "shapes" } };
-const RENAMED = { submit: "page right", clear: "wrong" };
-
-export function verifyCommand(event) {
-  if (event.isComposing || event.altKey) return null;
-  const isPlain = !event.ctrlKey && !event.metaKey;
-  if (isPlain && !event.repeat && letterOf(event) in LETTERS) return LETTERS[letterOf(event)];
-  const command = commandOf(event);
-  if (
-    !command ||
-    ["skip", "accept", "like"].includes(command.do) ||
-    (command.do === "find" && command.text)
-  )
-    return null;
-  return command.do in RENAMED ? { do: RENAMED[command.do] } : command;
-}
+export const VERIFY_KEYS = keyTable(
+  [
+    {
+      keys: "Enter",
+      help: "right: the selected images, or all of the page that are not judged yet",
+      run: { Enter: { do: "page right" }, "Ctrl+Enter": { do: "page right" } },
+    },
+    {
+      keys: "A",
+      help: "right: the selected images, or the one in focus",
+      run: { a: { do: "right" } },
+    },
+    {
+      keys: "Delete or X",
+      help: "wrong: the selected images, or the one in focus",
+      run: { Delete: { do: "wrong" }, Backspace: { do: "wrong" }, x: { do: "wrong" } },
+    },
+    {
+      keys: "1 – 9",
+      help: "another label instead (for several labels: add or remove it)",
+      run: { "1-9": { do: "label" } },
+    },
+    { keys: "/", help: "find or add another label", run: { "/": { do: "find", text: "" } } },
+    {
+      keys: "E",
+      help: "fix the boxes in the annotator, and draw missed ones",
+      run: { e: { do: "fix" } },
+    },
+    UNDO_ENTRY,
+    MOVE_ENTRY,
+    ...SELECTION_ENTRIES,
+    PAGE_ENTRY,
+    LOOK_ENTRY,
+    {
+      keys: "H or .",
+      help: "hide or show boxes and their names",
+      run: { h: { do: "shapes" }, ".": { do: "shapes" } },
+    },
+    HELP_ENTRY,
+  ],
+  { repeating: PAGE_REPEATING },
+);
 
 // Return true if a person has said what is in the image.
 export const isStated = (row) => row.status === "labelled";
