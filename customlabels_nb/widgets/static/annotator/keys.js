@@ -31,7 +31,9 @@ export const ANNOTATOR_KEYS = keyTable(
     },
     {
       keys: "Shift +, Shift −",
-      help: "add a part to the selected polygon, cut a hole or part out of it (Alt click " + "deletes one, Shift Delete too)",
+      help:
+        "add a part to the selected polygon, cut a hole or part out of it (Alt click " +
+        "deletes one, Shift Delete too)",
       // "+" is typed with Shift on some keyboards. Without a selected polygon it zooms there, too.
       run: {
         "Shift++": { do: "combine", tool: "part", else: ZOOM_IN },

@@ -1,8 +1,7 @@
 // Keys of the screens. Each screen has one table of entries { keys, help, run }, from which its shortcuts and its help
 // (?) are made: `keys` is what the help shows, and `run` has the command of each press. Presses are written like "a",
 // "Ctrl+z" or "Shift+Tab". "1-9" is any of these digits and adds its `number`, "letter" is any letter and adds its
-// `text`.
-// Entries without `run` describe the mouse, and entries without `keys` are not shown.
+// `text`. Entries without `run` describe the mouse, and entries without `keys` are not shown.
 
 const HELD = { do: "held" }; // nothing is done, here and by the browser
 
