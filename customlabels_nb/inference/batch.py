@@ -8,14 +8,12 @@ results of another are converted. The batch size is limited by the free memory.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,12 +26,13 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import located, read_bytes
+from customlabels_nb.inference.distributed import check_spreading, detect_with_workers
 from customlabels_nb.inference.inputs import expand_sources
 from customlabels_nb.inference.journal import Failure
 from customlabels_nb.inference.outputs import ImageResult
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, joined
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetections, open_writing
+from customlabels_nb.inference.result_writing import WrittenDetections, open_writing
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas
@@ -42,9 +41,6 @@ from customlabels_nb.remote.download_cache import connections
 _BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times the need of the packaged backbone
 _SHARE = 0.5  # fraction of the free memory that a batch may use
 _CGROUP = Path("/sys/fs/cgroup")
-
-#: Function that lets several workers process images, see :func:`detect_many`.
-Spread: TypeAlias = Callable[[FolderWriting, int], bool]
 
 __all__ = ["detect_many", "expand_sources"]
 
@@ -59,10 +55,12 @@ def detect_many(
     to: str | os.PathLike[str] | None = None,
     resume: bool = False,
     batch_size: int | None = None,
+    workers: int | None = None,
+    backend: str | None = None,
+    shared_filesystem: bool = False,
     events: Events | None = None,
-    spread: Spread | None = None,
 ) -> pd.DataFrame | WrittenDetections:
-    """Run a started model on many images.
+    """Run a started model on many images, in this process or with workers.
 
     Parameters
     ----------
@@ -76,10 +74,8 @@ def detect_many(
     batch_size : int, optional
         Number of images in one forward pass. By default it depends on the device and its free memory. If memory runs
         out, the batch size is reduced.
-    spread : callable, optional
-        Function that lets several workers process the images. It is called with the writer of a folder, which has the
-        images, and with the number of images that an earlier run processed. It records each finished chunk, and returns
-        False if it was interrupted.
+    workers, backend, shared_filesystem
+        See :func:`customlabels_nb.inference.distributed.detect_with_workers`.
 
     Returns
     -------
@@ -101,6 +97,9 @@ def detect_many(
         If the model is not running, or there is not enough memory for one image. Predictions written before the error
         are preserved, and ``resume=True`` continues after them.
     """
+    is_spread = workers is not None or backend is not None
+    if is_spread:
+        check_spreading(workers, backend, to)
     postprocessor = Postprocessor(predictor, threshold, max_results)
     batches = _BatchSize(postprocessor, batch_size, events)
     if to is None and resume:
@@ -108,8 +107,20 @@ def detect_many(
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
-    if spread is not None:
-        return _spread(postprocessor, images, root, to, resume, listing, spread)
+    if is_spread:
+        return detect_with_workers(
+            postprocessor,
+            images,
+            listing,
+            workers=workers,
+            backend=backend,
+            shared_filesystem=shared_filesystem,
+            to=to,
+            resume=resume,
+            root=root,
+            batch_size=batch_size,
+            events=events,
+        )
     if to is None:
         kept = _Kept(postprocessor)
         complete = _predict_all(postprocessor, batches, images, root, kept.take, events)
@@ -123,36 +134,6 @@ def detect_many(
     finally:
         writing.close(complete=complete)
     return writing.result(listing)
-
-
-def _spread(
-    postprocessor: Postprocessor,
-    images: Sequence[str],
-    root: Path | None,
-    to: str | os.PathLike[str] | None,
-    resume: bool,
-    listing: Sequence[Failure],
-    spread: Spread,
-) -> pd.DataFrame | WrittenDetections:
-    """Let several workers write to a folder, a temporary one if ``to`` is None."""
-    with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
-        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=True)
-        assert isinstance(writing, FolderWriting)
-        try:
-            complete = spread(writing, len(images) - len(writing.begin(images)))
-        except BaseException:
-            writing.close(complete=False)
-            writing.discard_if_unused()
-            raise
-        writing.close(complete=complete)
-        result = writing.result(listing)
-        if to is not None:
-            return result
-        table = result.table()
-        if not complete:
-            table.attrs |= {"interrupted": True}
-            table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
-        return table
 
 
 def detect_chunk(

@@ -297,21 +297,16 @@ class Runnable(ABC):
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         arguments = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
-        spread = None
-        if workers is not None or backend is not None:
-            from customlabels_nb.inference.distributed import detect_with
-
-            events = events or Events()
-            limits = {"root": root, "batch_size": batch_size, "events": events}
-            spread = detect_with(workers, backend, shared_filesystem=shared_filesystem, to=to, **limits)  # type: ignore[arg-type]
         with progress_bars(events or Events(), show=progress) as stream:
             result = detect_many(
                 self._running(),
                 sources,
                 root=root,
                 batch_size=batch_size,
+                workers=workers,
+                backend=backend,
+                shared_filesystem=shared_filesystem,
                 events=stream,
-                spread=spread,
                 **arguments,  # type: ignore[arg-type]
             )
         for words in describe_unfinished(result):

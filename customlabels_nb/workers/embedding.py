@@ -58,7 +58,8 @@ def embed_with(
     Parameters
     ----------
     workers, backend, shared_filesystem
-        As for :func:`customlabels_nb.inference.distributed.detect_with`. Without workers, this process does the work.
+        As for :func:`customlabels_nb.inference.distributed.detect_with_workers`. Without workers, this process does
+        the work.
     events : Events
         Receives the progress, and can cancel the work. Features of finished chunks are kept.
     """

@@ -20,7 +20,7 @@ from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference import distributed
 from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.distributed import detect_with, start_detecting
+from customlabels_nb.inference.detection_worker import start_detecting
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
 from customlabels_nb.workers.protocol import WorkerJob
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     predictor = Predictor(Path(sys.argv[1]))
     predictor.start("cpu", engine="torch")
     to = sys.argv[2]
-    detect_many(predictor, sys.argv[3:], to=to, threshold=0, spread=distributed.detect_with(2, None, to=to))
+    detect_many(predictor, sys.argv[3:], to=to, threshold=0, workers=2)
 """
 
 
@@ -67,8 +67,7 @@ def run(
     predictor: Predictor, images: Any, to: Any, *, workers: int = 2, events: Events | None = None, **options: Any
 ) -> WrittenDetections:
     """Detect with worker processes that write to a folder."""
-    spread = detect_with(workers, None, to=to, events=events)
-    found = detect_many(predictor, images, to=to, threshold=0, spread=spread, **options)
+    found = detect_many(predictor, images, to=to, threshold=0, workers=workers, events=events, **options)
     assert isinstance(found, WrittenDetections)
     return found
 
@@ -120,7 +119,7 @@ def test_a_killed_worker_changes_nothing(predictor: Predictor, images: list[str]
     numbers = [number for line in lines for number in range(*line["range"])]
     assert sorted(numbers) == list(range(20))
     # without `to`, the same as a table
-    table = detect_many(predictor, images[:4], threshold=0, spread=detect_with(1, None, to=None))
+    table = detect_many(predictor, images[:4], threshold=0, workers=1)
     pd.testing.assert_frame_equal(table, plain(predictor, images[:4]), check_exact=False, atol=1e-5)
 
 
@@ -206,11 +205,10 @@ def test_unsupported_options_of_workers_are_refused(predictor: Predictor, images
     with pytest.raises(InputError, match=r"found\.jsonl' is one file"):
         run(predictor, images, tmp_path / "found.jsonl")
     with pytest.raises(InputError, match="backend='ray' requires `to`"):
-        detect_with(2, "ray", to=None)
-    spread = detect_with(2, "ray", to=tmp_path / "found")
+        detect_many(predictor, images, workers=2, backend="ray")
     for sources, words in ((images, "The image '/"), (["s3://bucket/1.jpg"], "to='/")):
         with pytest.raises(InputError, match=f"^{words}.*is a path on this machine.*shared_filesystem=True"):
-            detect_many(predictor, sources, to=tmp_path / "found", spread=spread)
+            detect_many(predictor, sources, to=tmp_path / "found", workers=2, backend="ray")
     assert list(tmp_path.iterdir()) == []
 
 

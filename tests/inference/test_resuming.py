@@ -23,6 +23,7 @@ from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference import distributed
 from customlabels_nb.inference import predictor as predictors
 from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detection_worker import start_detecting
 from customlabels_nb.inference.image_numbers import _stored, listings
 from customlabels_nb.inference.journal import JOURNAL, Journal, _parsed, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
@@ -105,7 +106,7 @@ class Workers:
     count = 2
 
     def __init__(self, job: WorkerJob, chance: random.Random, machine: Resuming) -> None:
-        self._run, self._chance, self._machine = distributed.start_detecting(job), chance, machine
+        self._run, self._chance, self._machine = start_detecting(job), chance, machine
         self._tasks: list[tuple[int, Any]] = []
 
     def ready(self) -> int:
@@ -211,8 +212,7 @@ class Resuming(RuleBasedStateMachine):
             found = detect_many(
                 Quick(self.model), self.images, root=self.place, threshold=0.5, to=self.to, resume=True, batch_size=2,
                 events=events,
-                spread=distributed.detect_with(2, None, to=self.to, root=self.place, events=events)
-                if self.is_folder and chance.random() < 0.5 else None,
+                workers=2 if self.is_folder and chance.random() < 0.5 else None,
             )  # fmt: skip
         self.disk.left = None
         after, asked = self.processed(), Counter(self.images)
