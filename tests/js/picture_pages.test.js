@@ -200,6 +200,35 @@ test("another list is requested once the edits before it are saved", async () =>
   assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
 });
 
+test("another list is requested after the undo and the keys before it", async () => {
+  const { page, asked, held } = opened({ holds: ["undo"] });
+  page._do({ do: "label", label: "pear" });
+  await settled();
+  page._do({ do: "undo" });
+  page._do({ do: "undo" });
+  page._do({ do: "label", label: "fig" });
+  page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
+  page.show({ query: { ...page.query, label: "pear" }, place: 0 });
+  page._do({ do: "label", label: "plum" });
+  await settled();
+  held[0].answer();
+  await settled();
+  held[1].answer();
+  await settled();
+  const sent = asked.map(([kind, { label, query }]) => [kind, query?.show ?? label, query?.label]);
+  assert.deepEqual(sent.slice(0, 4), [
+    ["edit", "pear", undefined],
+    ["undo", undefined, undefined],
+    ["undo", undefined, undefined],
+    ["edit", "fig", undefined],
+  ]);
+  assert.deepEqual(sent.slice(-2), [
+    ["show", "unlabelled", "pear"],
+    ["edit", "plum", undefined],
+  ]);
+  assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
+});
+
 test("keys are dropped if the list fails to load", async () => {
   const { page, held, of, said } = opened({ holds: ["show"] });
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });

@@ -38,6 +38,7 @@ export class PageView {
     this.turning = 0;
     this.turned = null; // Promise of what keys wait for; it resolves to true if they then apply
     this.paging = null; // the latest Promise of a page of the same list
+    this.undoing = null; // the latest Promise of an undo or redo
     this.asked = null; // changes of view that are not answered yet
     this.labelPane = null; // the label manager, if it is open
     this.id = `clnb-${Math.random().toString(36).slice(2)}`;
@@ -111,9 +112,14 @@ export class PageView {
   }
 
   // Change split, query, position or page size. Without a position, the visible images stay visible. Keys pressed
-  // meanwhile apply to the new page.
+  // meanwhile apply to the new page. Another list is requested after undos that came before.
   async show(change) {
-    return this._hold(this.turnTo(change));
+    const isUndoing = () => this.turned !== null && this.turned === this.undoing;
+    if ((change.query || change.split) && isUndoing()) {
+      this.asked = { ...this.asked, ...change };
+      while (isUndoing()) await this.turned;
+    }
+    return this.closed ? false : this._hold(this.turnTo(change));
   }
 
   // Like show(), as a part of what keys wait for. Changes that are not answered yet are sent again with the new ones.

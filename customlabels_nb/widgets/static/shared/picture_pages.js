@@ -94,12 +94,16 @@ export class PicturePages extends PageView {
       select: () => this._toggleFocused(),
       all: () => this._selectAll(),
       escape: () => this._escape(),
-      undo: () => this._hold(this.editing.takeBack("undo")),
-      redo: () => this._hold(this.editing.takeBack("redo")),
+      undo: () => this._undo("undo"),
+      redo: () => this._undo("redo"),
       look: () => this._togglePreview(this.focus),
       shapes: () => this._toggleShapes(),
       help: () => this.showKeys(),
     };
+  }
+
+  _undo(kind) {
+    this.undoing = this._hold(this.editing.takeBack(kind));
   }
 
   showKeys() {
