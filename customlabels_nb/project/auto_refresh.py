@@ -1,4 +1,4 @@
-"""Look at the sources of a project again when a screen opens and the last look is too long ago."""
+"""Refresh a project from its sources when a screen opens and the last refresh is too long ago."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def refresh_sources(
 
 
 def refresh_if_due(location: ProjectLocation, *, clock: Callable[[], int] = now_us) -> None:
-    """Look at the sources again if the last look is too long ago, and print what was found.
+    """Refresh the project from its sources if the last refresh is too long ago, and print the changes.
 
-    A screen that opens calls this. It waits for at most two seconds. Then the look goes on in the background, and the
-    screen shows the new images when they are found. ``clock`` returns microseconds since 1970.
+    A screen calls this when it opens. It waits for at most two seconds. After that, the refresh continues in the
+    background, and the screen shows the new images when they are found. ``clock`` returns microseconds since 1970.
     """
     store, now = location.store, clock()
 

@@ -455,7 +455,7 @@ def test_decisions_of_others_are_followed(create: Create, open_review: Open) -> 
     session = open_review(job)
     job.decide("01.jpg", "fig")
     answer(job, {"06.jpg": ["lemon", "lime", "lime"]})
-    session.refresh()  # too soon after the last look
+    session.refresh()  # too soon after the last refresh
     assert shown(session) == ["01.jpg", "03.jpg"]
     later(session)
     assert set(shown(session)) == {"03.jpg", "06.jpg"}

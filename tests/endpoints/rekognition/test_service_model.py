@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.service_model import (
@@ -142,17 +144,64 @@ def test_all_operations_are_in_the_model() -> None:
     assert all("InvalidParameterException" in declared_errors(name) for name in OPERATIONS)
 
 
+#: Announcements that a service ends or closes. "No longer" alone is none: DeleteProject says it of a deleted project.
 NOTICE = re.compile(
-    r"availability notice|end of support|discontinu|new customers|will not be available|retire", re.IGNORECASE
+    r"availability notice|end[- ]of[- ](support|life|sale)|maintenance mode|new customers|discontinu|retire|sunset"
+    r"|deprecat|(will not|no longer) (be )?(available|supported|offered|open|accept|able to use)|not accepting",
+    re.IGNORECASE,
 )
 
 
-def notices(operations: Iterable[str]) -> list[str]:
-    """Return the operations whose documentation in botocore announces the end of a feature."""
-    return [name for name in operations if NOTICE.search(service_model().operation_model(name).documentation)]
+def announces_end(documentation: str) -> bool:
+    """Return whether a text of the documentation, which is HTML, announces the end of a service."""
+    return NOTICE.search(" ".join(re.sub(r"<[^>]*>", " ", documentation).split())) is not None
+
+
+def ending_operations(model: ServiceModel) -> list[str]:
+    """Return the operations of Custom Labels whose end a service model announces."""
+    operations = [model.operation_model(name) for name in OPERATIONS]
+    return [each.name for each in operations if each.deprecated or announces_end(each.documentation)]
 
 
 def test_no_end_of_custom_labels_is_announced() -> None:
     """If this fails, AWS has announced a change: update docs/comparisons.md and the guide about leaving a service."""
-    assert notices(["StartLabelDetection", "StartPersonTracking"])  # which have such notices
-    assert notices(OPERATIONS) == []
+    assert ending_operations(ServiceModel(Loader().load_service_model("rekognition", "service-2"))) == []
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "<p>End of support notice: see the guide.</p>",
+        "<p>On October 31, 2027, AWS will discontinue support for Custom Labels.</p>",
+        "<note><p>Service availability notice: see the guide.</p></note>",
+        "<note><p>Custom Labels is <b>no longer\n available</b> in this region.</p></note>",
+        "Amazon Rekognition Custom Labels is no longer open to new customers.",
+        "We are not accepting new accounts for Custom Labels.",
+        "After this date, Custom Labels will not be available.",
+        "After this date, you will no longer be able to use Custom Labels.",
+        "Custom Labels will be retired in 2028.",
+        "This operation is deprecated.",
+    ],
+)
+def test_notice_in_the_documentation_is_found(notice: str) -> None:
+    planted = copy.deepcopy(Loader().load_service_model("rekognition", "service-2"))
+    planted["operations"]["DetectCustomLabels"]["documentation"] += notice
+    assert ending_operations(ServiceModel(planted)) == ["DetectCustomLabels"]
+
+
+def test_deprecated_operation_is_found() -> None:
+    planted = copy.deepcopy(Loader().load_service_model("rekognition", "service-2"))
+    planted["operations"]["CreateProject"]["deprecated"] = True
+    assert ending_operations(ServiceModel(planted)) == ["CreateProject"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "You can no longer train a model version for the project by specifying manifest files.",
+        "The project is deleted when the project no longer appears in the response.",
+        "You can't use Custom Labels with images that are not available.",
+    ],
+)
+def test_other_sentences_announce_no_end(sentence: str) -> None:
+    assert not announces_end(sentence)
