@@ -13,7 +13,13 @@ from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
 from customlabels_nb.checks.image_rules import Files, check_files, check_light, inspect_files, note_unreadable
 from customlabels_nb.checks.label_rules import check_labels
-from customlabels_nb.checks.near_duplicates import SAME, Pictures, check_copies, check_threshold, near_duplicate_pairs
+from customlabels_nb.checks.near_duplicates import (
+    SIMILARITY_THRESHOLD,
+    Pictures,
+    check_copies,
+    check_threshold,
+    near_duplicate_pairs,
+)
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import is_remote
@@ -74,7 +80,7 @@ def find_near_duplicates(
     datasets: Sequence[Dataset],
     *,
     files: pd.DataFrame | None = None,
-    threshold: float = SAME,
+    threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
 ) -> pd.DataFrame:
     """Find pairs of near-duplicates within and between datasets.

@@ -45,7 +45,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 #: Minimum correlation of near-duplicates.
-SAME = 0.92
+SIMILARITY_THRESHOLD = 0.92
 
 _FLAT = 3.0  # standard deviation of grey values (0 to 255) below which an image is only noise
 _COLOR_DIFFERS = 12  # difference of Cb or Cr (0 to 255) in a quadrant; the edits above reach 8.5, a new hue 20 or more
@@ -108,7 +108,7 @@ def near_duplicates(
     prints: Prints,
     sides: npt.ArrayLike | None = None,
     *,
-    threshold: float = SAME,
+    threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
     phase: str = "near-duplicates",
 ) -> NearDuplicates:
@@ -304,7 +304,7 @@ class Pictures:
 
 
 def near_duplicate_pairs(
-    pictures: Pictures, prints: Fingerprints, *, threshold: float = SAME, events: Events | None = None
+    pictures: Pictures, prints: Fingerprints, *, threshold: float = SIMILARITY_THRESHOLD, events: Events | None = None
 ) -> pd.DataFrame:
     """Return a table of near-duplicate pairs with the columns :data:`_PAIR_COLUMNS`, the most similar pairs first.
 

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import plain_url, without_passwords
+from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.polygons import readable_rings
 from customlabels_nb.errors import InputError, LabelError, TableError
@@ -77,13 +78,6 @@ PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
 LABEL_COLUMNS: dict[str, str] = {"label": "str", "color": "str"}
 ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
 
-#: Default colors of labels: the six of Okabe and Ito, then those farthest apart with and without color blindness
-#: (distance in OKLab, simulation of Machado et al. 2009), visible on light and dark backgrounds.
-PALETTE = (
-    "#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#594d66", "#ae26ff", "#ccbf99", "#8b7ee6",
-    "#364e99", "#80412d", "#806080", "#8000cc", "#99c6cc", "#cc9f99", "#62b26c", "#4d6659", "#e67300", "#b23eb2",
-)  # fmt: skip
-
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     """Create an empty table with the given columns and dtypes."""
@@ -114,11 +108,6 @@ def check_split(split: str) -> str:
     if split not in SPLITS:
         raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
     return split
-
-
-def label_color(position: int) -> str:
-    """Return the default color (#rrggbb) for the label at ``position``."""
-    return PALETTE[position % len(PALETTE)]
 
 
 def check_label(name: object, *, max_length: int = 256) -> str:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
-from customlabels_nb.core.tables import BOX_COLUMNS, check_label, label_color, labels_in_order, normalise_labels
+from customlabels_nb.core.tables import BOX_COLUMNS, check_label, labels_in_order, normalise_labels
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 

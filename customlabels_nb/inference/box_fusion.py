@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from customlabels_nb.models.detector import DetectedBoxes
 
 #: IoU from which two boxes with the same label show the same object.
-SAME = 0.6
+SAME_OBJECT_IOU = 0.6
 
 
 def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
@@ -55,7 +55,7 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
 def _pairs(first: DetectedBoxes, second: DetectedBoxes) -> tuple[IntArray, IntArray]:
     """Pair boxes of both views, the most confident pairs first, and return their rows in the joined views."""
     same = first.labels[:, None] == second.labels
-    rows, columns = np.nonzero(same & (iou(first.boxes, second.boxes) >= SAME))
+    rows, columns = np.nonzero(same & (iou(first.boxes, second.boxes) >= SAME_OBJECT_IOU))
     taken: dict[int, int] = {}
     for position in np.argsort(-first.confidences[rows] - second.confidences[columns], kind="stable").tolist():
         row, column = int(rows[position]), len(first.labels) + int(columns[position])

@@ -1,8 +1,8 @@
 """Find the boxes that several people drew around the same object.
 
 The boxes of each two people are matched one to one, so that the sum of their IoU is as large as possible (Hungarian
-method). The boxes of one object are a cluster, in which each two boxes reach :data:`SAME` and belong to different
-people. Polygons are clustered by their boxes.
+method). The boxes of one object are a cluster, in which each two boxes reach :data:`SAME_OBJECT_IOU` and belong to
+different people. Polygons are clustered by their boxes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import find_candidates
 
 #: IoU from which two boxes are of the same object.
-SAME = 0.5
+SAME_OBJECT_IOU = 0.5
 #: Value of equal labels, in IoU, where a box could be matched to several boxes.
 _SAME_LABEL = 0.1
 _GRID = 128  # pixels of the longer side of the grid on which polygons are compared
@@ -36,7 +36,7 @@ def match_boxes(task: IntArray, person: IntArray, label: IntArray, box: FloatArr
     """Match the boxes of each two people in each task one to one.
 
     The boxes (left, top, width, height, shape (n, 4)) are sorted by task, then by person. Return the positions of the
-    matched boxes and their IoU, at least :data:`SAME`, each of shape (m,).
+    matched boxes and their IoU, at least :data:`SAME_OBJECT_IOU`, each of shape (m,).
     """
     first, second, overlap = _near(task, person, box)
     chosen = _one_to_one(first, second, _score(first, second, overlap, label), person)
@@ -92,10 +92,10 @@ def polygon_iou(polygons: Sequence[Polygon]) -> FloatArray:
 
 
 def _near(task: IntArray, person: IntArray, box: FloatArray) -> _Pairs:
-    """Return the pairs of boxes of different people in a task that reach :data:`SAME`, the smaller position first."""
+    """Return the pairs of boxes of different people that reach :data:`SAME_OBJECT_IOU`, the smaller position first."""
     candidates = find_candidates(task, box, task, box, np.zeros(len(task), dtype=np.bool_))
     first, second = candidates.prediction, candidates.truth
-    kept = (first < second) & (candidates.iou >= SAME) & (person[first] != person[second])
+    kept = (first < second) & (candidates.iou >= SAME_OBJECT_IOU) & (person[first] != person[second])
     return first[kept], second[kept], candidates.iou[kept]
 
 

@@ -950,7 +950,11 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
         raise InputError(f"agreement={agreement!r} must be a number from 0 to 1.")
     seconds = read_seconds(limit) if isinstance(limit, str) else limit
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 7 * 86400:
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not (leases.SHORTEST_LEASE <= seconds <= leases.LONGEST_LEASE)
+    ):
         raise InputError(f"lease={limit!r} must be a duration from 1 s to 7 days, such as '5min'.")
     words = given["instructions"]
     if not isinstance(words, str) or len(words) > _LONGEST_INSTRUCTIONS or not t.storable(words):

@@ -15,7 +15,7 @@ from customlabels_nb.jobs.job import LabellingJob, check_settings, encoded_gold,
 from customlabels_nb.jobs.job_output import check_job_name
 from customlabels_nb.jobs.job_results import PROGRAM
 from customlabels_nb.jobs.job_tasks import ProjectPlace, add_tasks, follow_images, followed_images, gold_of, images_of
-from customlabels_nb.jobs.leases import add_member, fetch_one, read_job, run
+from customlabels_nb.jobs.leases import DEFAULT_LEASE, add_member, fetch_one, read_job, run
 from customlabels_nb.store import Action
 from customlabels_nb.store.database import insert_rows, now_us, record, take_ids
 from customlabels_nb.store.network_disks import refuse_network_disk
@@ -54,7 +54,7 @@ class LabellingJobs:
         labels: Sequence[str] | None = None,
         task: str | None = None,
         instructions: str | None = None,
-        lease: str | float = "5min",
+        lease: str | float = DEFAULT_LEASE,
         members: str | Iterable[str] = "open",
         gold: Any = None,
     ) -> LabellingJob:

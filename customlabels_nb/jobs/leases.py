@@ -26,6 +26,9 @@ from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED
 from customlabels_nb.store import SqlStore
 from customlabels_nb.store.schema import OPEN_SLOT
 
+#: How long a task is held for a person by default, and the shortest and longest such time in seconds.
+DEFAULT_LEASE = "5min"
+SHORTEST_LEASE, LONGEST_LEASE = 1, 7 * 86400
 #: Reasons for which an answer does not count. People are not asked again after the first two.
 LATE, REJECTED, CHANGED, ASKED_AGAIN, DISCARDED = "late", "rejected", "changed", "asked again", "discarded"
 SKIPS_TO_REVIEW = 2

@@ -12,10 +12,9 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
 from customlabels_nb.labeling import change_signal
-from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.store import Action, SqlStore, WriteResult
 
-_UNDO_STEPS = 200
 _LOOKED_THROUGH = 200  # latest actions that are searched for the fate of a label
 _TRIES = 3
 
@@ -177,7 +176,7 @@ class LabelEditing(ProjectScreen):
                 raise
             if written.action is None:
                 return written.count
-            self._undo = [*self._undo[-_UNDO_STEPS + 1 :], Step(written.action, summary)]
+            self._undo = [*self._undo[-UNDO_STEPS + 1 :], Step(written.action, summary)]
             self._redo = []
         change_signal.notify(self.root)
         return written.count

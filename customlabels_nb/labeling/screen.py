@@ -8,6 +8,9 @@ from pathlib import Path
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 
+#: Number of steps that a screen can undo.
+UNDO_STEPS = 200
+
 
 class ProjectScreen:
     """Base class for screens that show and change a project.

@@ -20,7 +20,7 @@ from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotR
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
 from customlabels_nb.labeling.queues import Queues, tag_answers
-from customlabels_nb.labeling.screen import ProjectScreen
+from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
 
@@ -31,7 +31,6 @@ ONE_LABEL = "single-label"
 
 _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
-_UNDO_STEPS = 200
 _LONGEST_INSTRUCTIONS = 20_000
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 #: Actions that change only the images they name, and the label names of predictions.
@@ -743,7 +742,7 @@ class LabellingSession(ProjectScreen):
                 before = zip(wanted, rows["revision"].tolist(), strict=True)
                 changed = tuple(n for n, was in before if self.table.revisions[self.table.position[n]] != was)
                 step = _Step(written.action, what, self.split, changed)
-                self._undo = [*self._undo[-_UNDO_STEPS + 1 :], step]
+                self._undo = [*self._undo[-UNDO_STEPS + 1 :], step]
                 self._redo = []
             return EditResult(tuple(wanted), tuple(conflicts), what)
 

@@ -19,7 +19,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
-from customlabels_nb.checks.near_duplicates import SAME
+from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset, Groups
@@ -673,7 +673,12 @@ class Project:
             )
 
     def near_duplicates(
-        self, split: str | None = None, *, threshold: float = SAME, progress: bool = True, events: Events | None = None
+        self,
+        split: str | None = None,
+        *,
+        threshold: float = SIMILARITY_THRESHOLD,
+        progress: bool = True,
+        events: Events | None = None,
     ) -> pd.DataFrame:
         """Find pairs of images that show the same photo, re-encoded, resized, brightened or slightly cropped.
 

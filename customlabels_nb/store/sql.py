@@ -19,6 +19,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, inspect, literal, select, update
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import check_color
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import (
     Cancelled,
@@ -74,7 +75,6 @@ from customlabels_nb.store.writing import (
     bump_images_with_label,
     change_images,
     check_as_of,
-    check_color,
     dataset_rows,
     ensure_dataset,
     ensure_labels,

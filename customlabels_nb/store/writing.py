@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,8 +11,9 @@ import pandas as pd
 from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import check_color, label_color
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.errors import InputError, LabelError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.errors import LabelError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.store import extra_columns, frames, schema
 from customlabels_nb.store.columns import among, insert_columns
 from customlabels_nb.store.database import (
@@ -33,7 +33,6 @@ NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
 #: Start of the keys of settings in the table ``meta``.
 SETTING = "setting:"
 _IMAGE_CHANGES = "image changes"
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # columns of an edited image that a trace stores: constant columns, editable columns and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
@@ -342,16 +341,9 @@ def insert_label(connection: Connection, name: str, color: str | None) -> int:
     last = connection.scalar(select(func.max(schema.labels.c.position)))
     position = 0 if last is None else int(last) + 1
     id_ = take_ids(connection, schema.labels, 1)[0]
-    chosen = t.label_color(id_ - 1) if color is None else check_color(color)
+    chosen = label_color(id_ - 1) if color is None else check_color(color)
     insert_rows(connection, schema.labels, ("id", "label", "color", "position"), [(id_, name, chosen, position)])
     return id_
-
-
-def check_color(color: str) -> str:
-    """Convert a color ``#rrggbb`` to lower case, or raise InputError if it is invalid."""
-    if not isinstance(color, str) or not _COLOR.fullmatch(color):
-        raise InputError(f"color={color!r} must have the form '#rrggbb', such as '#c8553d'.")
-    return color.lower()
 
 
 def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:

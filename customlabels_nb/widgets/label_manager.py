@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 import anywidget
 import traitlets
 
-from customlabels_nb.core.tables import PALETTE
+from customlabels_nb.core.colors import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles

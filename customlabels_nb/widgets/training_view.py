@@ -15,7 +15,7 @@ import traitlets
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb.core.tables import label_color
+from customlabels_nb.core.colors import label_color
 from customlabels_nb.events import Event, Events, Mark, Sample, Samples
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from customlabels_nb.checks.image_fingerprints import FINGERPRINT, Prints, fingerprint, fingerprints, kept_fingerprints
-from customlabels_nb.checks.near_duplicates import SAME, near_duplicates
+from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD, near_duplicates
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.examples import rooms
@@ -119,7 +119,7 @@ def test_copies_in_one_split_do_not_hide_copies_in_the_other(drawn: list[Image.I
     pairs = near_duplicates(prints, [*["train"] * 30, "test"])
     assert 30 in pairs.second
     assert (pairs.first < pairs.second).all()
-    assert pairs.similarity.min() >= SAME
+    assert pairs.similarity.min() >= SIMILARITY_THRESHOLD
     assert pairs.similarity.max() <= 1
     assert len(set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))) == len(pairs.first)
     assert set(pairs.first[pairs.second < 30]) | set(pairs.second[pairs.second < 30]) == set(range(30))
@@ -128,7 +128,7 @@ def test_copies_in_one_split_do_not_hide_copies_in_the_other(drawn: list[Image.I
 def test_threshold_limits_the_pairs(drawn: list[Image.Image]) -> None:
     prints = prints_of([encoded(drawn[3]), CHANGES["240 px"](drawn[3])])
     value = near_duplicates(prints).similarity.item()
-    assert SAME < value < 1
+    assert SIMILARITY_THRESHOLD < value < 1
     assert not len(near_duplicates(prints, threshold=min(1.0, value + 0.001)).first)
     for threshold in (0.5, 1.1, float("nan")):
         with pytest.raises(InputError, match="threshold="):

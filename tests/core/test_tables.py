@@ -11,6 +11,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import PALETTE, label_color
 from customlabels_nb.core.issues import CODES, Issue, issues_to_frame
 from customlabels_nb.core.limits import LOCAL, profile
 from customlabels_nb.errors import InputError, LabelError, TableError
@@ -212,11 +213,11 @@ def test_label_names_that_cannot_be_stored_are_refused(name: object) -> None:
 def test_labels_keep_their_order_and_get_colors() -> None:
     frame = t.normalise_labels(["pear", "apple"])
     assert frame["label"].tolist() == ["pear", "apple"]
-    assert frame["color"].tolist() == [t.label_color(0), t.label_color(1)]
+    assert frame["color"].tolist() == [label_color(0), label_color(1)]
     given = t.normalise_labels(pd.DataFrame({"label": ["a", "b"], "color": ["#000000", None]}))
-    assert given["color"].tolist() == ["#000000", t.label_color(1)]
+    assert given["color"].tolist() == ["#000000", label_color(1)]
     assert len(t.normalise_labels([])) == 0
-    assert t.label_color(len(t.PALETTE)) == t.label_color(0)
+    assert label_color(len(PALETTE)) == label_color(0)
 
 
 def test_a_label_twice_is_refused() -> None:
@@ -328,10 +329,10 @@ OKLAB = [
 
 @pytest.mark.parametrize("sight", SEEN)
 def test_the_first_twenty_colors_of_labels_are_distinct(sight: str) -> None:
-    values = np.array([[int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)] for color in t.PALETTE])
+    values = np.array([[int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)] for color in PALETTE])
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(SEEN[sight]).T, 0, 1)
     lab = np.cbrt(seen @ np.array(LMS).T) @ np.array(OKLAB).T
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)
-    assert len(set(t.PALETTE)) == 20
+    assert len(set(PALETTE)) == 20
     assert distance[np.triu_indices(20, 1)].min() > 0.05

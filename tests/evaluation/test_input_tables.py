@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
-from customlabels_nb.core.tables import PALETTE, normalise_annotations
+from customlabels_nb.core.colors import PALETTE
+from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.input_tables import as_categories, clean_table

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from customlabels_nb.core.tables import PALETTE
+from customlabels_nb.core.colors import PALETTE
 from customlabels_nb.images.box_drawing import LEAST_SIDE, SIDE, BoxPicture, LabelledBox, ink_on
 from tests.models.pictures import gradient
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from customlabels_nb.core.geometry import iou
-from customlabels_nb.jobs.box_clusters import SAME, cluster_boxes, match_boxes, median_boxes, polygon_iou
+from customlabels_nb.jobs.box_clusters import SAME_OBJECT_IOU, cluster_boxes, match_boxes, median_boxes, polygon_iou
 
 
 def draw(*people: list[tuple[float, ...]]) -> tuple[np.ndarray, ...]:
@@ -65,7 +65,7 @@ def test_clusters_of_crowded_images_have_one_near_box_per_person(random_state: i
     for own in (np.flatnonzero(cluster == number) for number in range(cluster.max() + 1)):
         assert len(set(task[own])) == 1
         assert len(set(person[own])) == len(own)
-        assert iou(boxes[own], boxes[own]).min() >= SAME
+        assert iou(boxes[own], boxes[own]).min() >= SAME_OBJECT_IOU
     assert np.bincount(cluster).max() == 5
 
 
@@ -75,7 +75,7 @@ def test_one_person_has_at_most_one_match_per_box() -> None:
     boxes = np.column_stack([random.uniform(0, 60, (200, 2)), random.uniform(20, 30, (200, 2))])
     first, second, overlap = match_boxes(np.zeros(200, int), person, random.integers(0, 3, 200), boxes)
     assert len(first) > 100
-    assert overlap.min() >= SAME
+    assert overlap.min() >= SAME_OBJECT_IOU
     for here, there in ((first, second), (second, first)):
         assert len(set(zip(here.tolist(), person[there].tolist(), strict=True))) == len(here)
 

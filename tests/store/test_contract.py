@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import PALETTE
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import (
     InputError,
@@ -333,7 +334,7 @@ def test_files_are_known_by_size_time_and_content(store: SqlStore) -> None:
 def test_labels_are_added_renamed_reordered_and_recolored(store: SqlStore) -> None:
     for name in ("one", "two", "three"):
         store.add_labels([(name, None)], ACTION)
-    assert store.labels()["color"].tolist() == list(t.PALETTE[:3])
+    assert store.labels()["color"].tolist() == list(PALETTE[:3])
     with pytest.raises(LabelError, match="already"):
         store.add_labels([("two", None)], ACTION)
     with pytest.raises(LabelError, match="merge"):
