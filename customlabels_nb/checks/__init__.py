@@ -22,7 +22,7 @@ from customlabels_nb.checks.near_duplicates import (
 )
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import is_remote
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.thumbnails import ContentCache, project_cache
 
 __all__ = ["CheckReport", "check_datasets", "find_near_duplicates"]

@@ -21,7 +21,8 @@ from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import content_hash, header_size, is_remote, measure, read_bytes, to_path
+from customlabels_nb.images.locations import is_remote, to_path
+from customlabels_nb.images.reading import content_hash, header_size, measure, read_bytes
 from customlabels_nb.settings import settings
 
 _PART = 256

@@ -26,7 +26,7 @@ from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
-from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri
 from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 if TYPE_CHECKING:
@@ -441,9 +441,7 @@ class Dataset:
         """Return this dataset with image paths that are valid from the folder ``root``."""
         if self.root is None or self.root == root:
             return self
-        names = {
-            image: image if is_remote(image) else to_uri(to_path(image, self.root)) for image in self._images["image"]
-        }
+        names = {image: absolute_uri(image, self.root) for image in self._images["image"]}
         images = self._images.assign(image=self._images["image"].map(names))
         annotations = self._annotations.assign(image=self._annotations["image"].map(names))
         return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)

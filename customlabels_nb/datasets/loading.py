@@ -12,7 +12,7 @@ from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats import read
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.images.locations import is_remote, local_path
 
 if TYPE_CHECKING:
     from customlabels_nb.datasets.validation.validation_report import ValidationReport

@@ -46,7 +46,8 @@ from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
-from customlabels_nb.images.reading import ImageHeader, is_remote, local_path
+from customlabels_nb.images.locations import is_remote, local_path
+from customlabels_nb.images.reading import ImageHeader
 
 TRAINING = "rekognition-custom-labels-training"
 EVALUATION = "rekognition-custom-labels-evaluation"

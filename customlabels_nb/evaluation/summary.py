@@ -20,7 +20,7 @@ from customlabels_nb.core.tables import DRAWN_TASKS
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.images.reading import local_path
+from customlabels_nb.images.locations import local_path
 
 _NAMES = ("EvaluationResultSummary*.json", "EvaluationSummary*.json")
 #: Keys in the file, and the metrics they stand for.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,15 +16,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from PIL import Image
 
-from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, InputError, NotAnImageError
+from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, NotAnImageError
 from customlabels_nb.events import Events
 from customlabels_nb.images.decoding import READ_SUFFIXES as READ_SUFFIXES
 from customlabels_nb.images.decoding import (
@@ -39,9 +36,8 @@ from customlabels_nb.images.decoding import (
     upright_rgba,
 )
 from customlabels_nb.images.decoding import why_unread as why_unread
+from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.remote.download_cache import connections, fetch
-
-_PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 
 
 @dataclass(frozen=True)
@@ -64,79 +60,6 @@ class ImageHeader:
     format: str
     bytes: int
     orientation: int = 1
-
-
-def to_uri(path: str | os.PathLike[str]) -> str:
-    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
-
-    Raises
-    ------
-    InputError
-        If the path is not a valid file name.
-    """
-    text = os.path.abspath(os.fspath(path))
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "file://" + quote_from_bytes(os.fsencode(_encodable(text)))
-    return text
-
-
-def _encodable(path: str) -> str:
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path!r} is not a valid path: it contains a lone surrogate.") from error
-    return path
-
-
-def is_remote(uri: str) -> bool:
-    """Check whether ``uri`` refers to a remote file, which is read through fsspec, rather than to a local file."""
-    match = _PROTOCOL.match(uri)
-    return match is not None and match[1].lower() not in ("file", "local")
-
-
-def to_path(uri: str, root: Path | None = None) -> Path:
-    """Return the local path of ``uri``, resolving a relative path against ``root`` (the project folder)."""
-    path = Path(without_scheme(uri))
-    return path if root is None or path.is_absolute() else root / path
-
-
-def located(name: str, root: Path | None) -> str:
-    """Resolve the image ``name``, using ``root`` only if a relative path does not exist in the current folder.
-
-    This finds both the paths that users type and the names in a project's tables.
-    """
-    path = to_path(name) if root is not None and not is_remote(name) else None
-    if path is None or root is None or path.is_absolute() or os.path.lexists(path):
-        return name
-    below = root / path
-    return os.fspath(below) if os.path.lexists(below) else name
-
-
-def without_scheme(uri: str) -> str:
-    """Return the decoded path in a ``file:`` URL, or any other path or URL unchanged."""
-    if uri[:7].lower() != "file://":
-        return uri
-    return os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost")))
-
-
-def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is not a path, is empty, or is a URL other than ``file:``. The message names the ``argument``.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{argument}={path!r} is not a path.")
-    text = _encodable(os.fsdecode(path))
-    if not text or "\0" in text:
-        raise InputError(f"{argument}={text!r} is not a valid path.")
-    if is_remote(text):
-        raise InputError(f"{argument}={text!r} is a URL. Pass a path on this machine.")
-    return to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:

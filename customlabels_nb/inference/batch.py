@@ -25,7 +25,8 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import Cancelled, ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import located, read_bytes
+from customlabels_nb.images.locations import located
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.distributed import check_spreading, detect_with_workers
 from customlabels_nb.inference.inputs import expand_sources
 from customlabels_nb.inference.journal import Failure

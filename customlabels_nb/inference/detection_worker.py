@@ -10,7 +10,7 @@ from typing import Any
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb.errors import ImageNotFoundError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import is_remote
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.inference.batch import detect_chunk
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ImageResult, ParquetParts

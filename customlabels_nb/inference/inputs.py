@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import expand_home
-from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.image_folder import is_pattern, match_files, read_folder, sort_out_listing
+from customlabels_nb.datasets.formats.image_folder import match_files, read_folder, sort_out_listing
 from customlabels_nb.errors import InputError, NotAnImageError
-from customlabels_nb.images.reading import is_remote, located, open_image, read_bytes, to_path, to_uri
+from customlabels_nb.images.locations import Location
+from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
 _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
@@ -47,8 +46,8 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
         If the type, shape or range of values is not supported.
     """
     if isinstance(image, str | os.PathLike):
-        name, location = _one_image(image, root)
-        return open_image(location, name=name), name
+        name, place = _one_image(image, root)
+        return open_image(place, name=name), name
     if (encoded := _encoded(image)) is not None:
         return open_image(encoded[0], name=encoded[1]), encoded[1]
     if isinstance(image, Image.Image):
@@ -83,8 +82,8 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
         Path, URL or other name of the image.
     """
     if isinstance(image, str | os.PathLike):
-        name, location = _one_image(image, root)
-        data = read_bytes(location)
+        name, place = _one_image(image, root)
+        data = read_bytes(place)
     elif (encoded := _encoded(image)) is not None:
         data, name = encoded
     else:
@@ -94,22 +93,12 @@ def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Imag
 
 
 def _one_image(image: str | os.PathLike[str], root: Path | None) -> tuple[str, str]:
-    """Return the name and the location of an image, which must not be a folder."""
-    name = as_uri(image)
-    location = located(name, root)
-    if not is_remote(location) and os.path.isdir(to_path(location)):
-        raise NotAnImageError(name, "it is a folder. For the images in it, use detect_many.")
-    return name, location
-
-
-def as_uri(path: str | os.PathLike[str]) -> str:
-    """Return the path or URL as a string. A path that is not valid UTF-8 becomes a ``file:`` URL."""
-    text = plain_url(expand_home(os.fsdecode(path)))
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text if is_remote(text) else to_uri(text)
-    return text
+    """Return the name of an image as passed and the name below ``root``, unless it is a folder."""
+    location = Location.of(image)
+    place = location.below(root)
+    if place.is_folder:
+        raise NotAnImageError(location.name, "it is a folder. For the images in it, use detect_many.")
+    return location.name, place.name
 
 
 def expand_sources(
@@ -141,36 +130,37 @@ def expand_sources(
     if isinstance(sources, pd.DataFrame):
         if "image" not in sources.columns:
             raise InputError(f"The table of images needs a column 'image'. Its columns are {list(sources.columns)}.")
-        return _names(sources["image"])
+        return [location.name for location in _locations(sources["image"])]
     if isinstance(sources, str | os.PathLike):
-        name = as_uri(sources)
-        if not is_remote(name) and not is_pattern(name) and not os.path.lexists(to_path(located(name, root))):
-            raise InputError(f"images={name!r} does not exist. Check the path or pattern.")
-        return _expand(name, root, issues)
+        location = Location.of(sources)
+        place = location.below(root)
+        if place.path is not None and not place.is_pattern and not os.path.lexists(place.path):
+            raise InputError(f"images={location.name!r} does not exist. Check the path or pattern.")
+        return _expand(location, root, issues)
     if isinstance(sources, bytes | bytearray) or not isinstance(sources, Iterable):
         raise InputError(f"images has type {type(sources).__name__}. Pass paths, a pattern, a folder or a table.")
-    return list(chain.from_iterable(_expand(name, root, issues) for name in _names(sources)))
+    return list(chain.from_iterable(_expand(location, root, issues) for location in _locations(sources)))
 
 
-def _names(given: Iterable[object]) -> list[str]:
-    names = []
+def _locations(given: Iterable[object]) -> Iterator[Location]:
     for position, source in enumerate(given):
         if not isinstance(source, str | os.PathLike):
             raise InputError(f"images[{position}] has type {type(source).__name__}. Pass paths or URLs.")
-        names.append(as_uri(source))
-    return names
+        yield Location.of(source)
 
 
-def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
+def _expand(location: Location, root: Path | None, issues: list[Issue]) -> list[str]:
     """List the images that one path, folder or pattern refers to."""
-    location = located(name, root)
-    if is_pattern(location):
-        matches = match_files(name) or (match_files(name, root=root) if root is not None else [])
-    elif not is_remote(name) and os.path.isdir(to_path(location)):
-        files = read_folder(to_path(location))
+    name, place = location.name, location.below(root)
+    if place.is_pattern and place.path is None:
+        matches = [file.url for file in list_files(name)]
+    elif place.is_pattern and location.path is not None:
+        matches = match_files(location.path) or (match_files(location.path, root=root) if root is not None else [])
+    elif place.is_folder and place.path is not None:
+        files = read_folder(place.path)
         issues += files.issues
         matches = files.images
-    elif is_remote(name) and name.endswith("/"):
+    elif place.path is None and name.endswith("/"):
         if is_web(name) and media_type(name).startswith("image/"):
             return [name]
         listed = [RemoteFile(url, None, None, None) for url in list_web(name)] if is_web(name) else list_files(name)
@@ -181,7 +171,7 @@ def _expand(name: str, root: Path | None, issues: list[Issue]) -> list[str]:
         return [name]
     if not matches:
         raise InputError(f"images={name!r} contains no images. Check the path or pattern.")
-    return [as_uri(match) for match in matches]
+    return [Location.of(match).name for match in matches]
 
 
 def _encoded(image: object) -> tuple[bytes, str] | None:
@@ -197,7 +187,7 @@ def _encoded(image: object) -> tuple[bytes, str] | None:
     name = getattr(image, "name", None)
     if isinstance(image, io.TextIOBase) or not isinstance(data, bytes):
         raise InputError("image is a file opened in text mode. Open it in binary mode: open(path, 'rb').")
-    return data, as_uri(name) if isinstance(name, str) and name else "image"
+    return data, Location.of(name).name if isinstance(name, str) and name else "image"
 
 
 def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from customlabels_nb._utils.files import sync_folder, write_whole
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
-from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.remote.remote_files import is_store, is_web, open_system, path_in_bucket, why
 
 Found = TypeVar("Found")

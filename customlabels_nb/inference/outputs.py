@@ -28,7 +28,7 @@ from customlabels_nb.core.geometry import ratios_to_ltwh
 from customlabels_nb.core.polygons import from_one_ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.images.reading import is_remote, located, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, located, to_path, to_uri
 from customlabels_nb.inference.image_numbers import plain
 from customlabels_nb.inference.journal import JOURNAL, RUN, Failure, Journal, Mark, ObjectJournal, part_name
 from customlabels_nb.inference.output_folder import OutputFolder

@@ -29,8 +29,7 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
-from customlabels_nb.images.reading import is_remote, local_path
-from customlabels_nb.inference.inputs import as_uri
+from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
@@ -109,7 +108,7 @@ def detect_video(
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
         raise InputError(f"video has type {type(video).__name__}. Pass a path or URL.")
-    name = as_uri(video)
+    name = Location.of(video).name
     with local_video(name, root) as path:
         with open_video(path, name, damaged=allow_damaged) as file:
             target = target_of(to, name)

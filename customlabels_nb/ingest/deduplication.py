@@ -21,7 +21,8 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import ImageFacts, examine, hashed, is_remote, read_bytes, read_content, to_path
+from customlabels_nb.images.locations import is_remote, to_path
+from customlabels_nb.images.reading import ImageFacts, examine, hashed, read_bytes, read_content
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings

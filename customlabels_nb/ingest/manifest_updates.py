@@ -22,8 +22,9 @@ from customlabels_nb.datasets.formats.manifest_tables import ManifestReader
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.errors import ImageError, InputError, OutdatedError
 from customlabels_nb.events import Events
+from customlabels_nb.images.locations import Location
 from customlabels_nb.ingest.deduplication import Deduplication, Facts
-from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables
 from customlabels_nb.store import Action, SqlStore
 
 Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str, Any]]
@@ -120,7 +121,7 @@ def _line(entry: object) -> bytes:
 
 def _stored_names(images: Sequence[str], stored: set[str]) -> dict[str, str]:
     """Map the source-refs that are in the dataset to their names in it, as given or as an import would store them."""
-    named = {image: image if image in stored else image_uri(image) for image in images}
+    named = {image: image if image in stored else Location.of(image).uri for image in images}
     return {image: name for image, name in named.items() if name in stored}
 
 

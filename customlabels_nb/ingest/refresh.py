@@ -14,7 +14,8 @@ from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import content_hash, is_remote, read_bytes, to_path
+from customlabels_nb.images.locations import is_remote, to_path
+from customlabels_nb.images.reading import content_hash, read_bytes
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all

@@ -14,22 +14,20 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from customlabels_nb._utils.files import expand_home, scratch
-from customlabels_nb._utils.text import plain_url
+from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.datasets.formats.base import Notes
 from customlabels_nb.datasets.formats.image_folder import (
     FoundFiles,
-    is_pattern,
     match_files,
     read_folder,
     sort_out_listing,
 )
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
-from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import Location, absolute_uri, is_remote, to_path
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_identity, is_web, list_files
 
@@ -119,11 +117,11 @@ def contents_of_tables(
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
     names = images["image"].tolist()
-    here = {image: to_uri(to_path(image, root)) for image in names if not is_remote(image)}
+    here = {image: absolute_uri(image, root) for image in names if not is_remote(image)}
     if any(image != uri for image, uri in here.items()):
         uris = {image: here.get(image, image) for image in names}
         plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
-    stats = [_stat(here[image]) if image in here else None for image in names]
+    stats = [_stat(to_path(here[image])) if image in here else None for image in names]
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
@@ -149,9 +147,9 @@ def find_images(
         frame = source if label is None else source.assign(label=label)
         contents = _from_frame(frame, annotator, options.split)
     elif isinstance(source, str | os.PathLike):
-        contents = finder.from_name(_text(source))
+        contents = finder.from_location(Location.of(source))
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
-        items = [_text(item) for item in source]
+        items = [Location.of(item) for item in source]
         if not items:
             raise InputError("source is an empty list. Pass at least one path or URL.")
         contents = finder.from_list(items)
@@ -182,37 +180,22 @@ def find_again(
         Under the same conditions as :func:`find_images`, except that a folder or pattern may have no images.
     """
     kind, pattern = description.get("kind"), description.get("pattern")
-    name = str(pattern or description.get("name", ""))
-    one_file = kind == "files" and (is_remote(name) or to_path(name).is_absolute())
-    if kind not in ("folder", "zip") and not one_file:
+    if kind not in ("folder", "zip", "files"):
+        return None
+    location = Location.of(pattern or description["name"])
+    if kind == "files" and location.path is not None and not location.path.is_absolute():
         return None
     finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
     if pattern:
-        contents = finder.from_list(finder.matches(name, required=False))
-    elif one_file and not is_remote(name) and not os.path.lexists(to_path(name)):
+        contents = finder.from_list(finder.matches(location, required=False))
+    elif kind == "files" and location.path is not None and not os.path.lexists(location.path):
         contents = finder.from_files([])
     else:
-        contents = finder.from_name(name)
+        contents = finder.from_location(location)
     if description.get("label") is not None:
         _labelled(contents, description["label"], annotator)
     contents.description = {key: value for key, value in description.items() if key != "copy"}
     return contents
-
-
-def image_uri(name: object) -> str:
-    """Convert an image name to a URI with :func:`customlabels_nb.images.reading.to_uri`."""
-    return _uri(_text(name))
-
-
-def _text(item: object) -> str:
-    if not isinstance(item, str | os.PathLike) or not os.fspath(item):
-        raise InputError(f"{item!r} is not a path or URL.")
-    path = os.fspath(item)
-    return plain_url(expand_home(path if isinstance(path, str) else os.fsdecode(path)))
-
-
-def _uri(name: str) -> str:
-    return name if is_remote(name) else to_uri(to_path(name))
 
 
 class _Finder:
@@ -224,42 +207,40 @@ class _Finder:
         self._labels_from = labels_from
         self._listed: dict[str, RemoteFile] = {}
 
-    def from_name(self, name: str) -> SourceContents:
+    def from_location(self, location: Location) -> SourceContents:
         """Return the contents of a path, URL or pattern."""
-        if is_pattern(name):
-            contents = self.from_list(self.matches(name))
-            contents.description |= {
-                "name": name,
-                "pattern": name if is_remote(name) else os.path.abspath(to_path(name)),
-            }
+        name, path = location.name, location.path
+        if location.is_pattern:
+            contents = self.from_list(self.matches(location))
+            contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
             return contents
-        if not is_remote(name) and not os.path.exists(to_path(name)):
-            where = "" if os.path.isabs(to_path(name)) else f" in {os.getcwd()}"
+        if path is not None and not os.path.exists(path):
+            where = "" if path.is_absolute() else f" in {os.getcwd()}"
             raise InputError(
                 f"{name!r} does not exist{where}. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
-        return self._from_container(name) or self.from_files([name])
+        return self._from_container(location) or self.from_files([location])
 
-    def matches(self, pattern: str, *, required: bool = True) -> list[str]:
-        """Return the paths or URLs of the files that match a pattern."""
-        if is_remote(pattern):
-            listed = {file.url: file for file in list_files(pattern)}
+    def matches(self, pattern: Location, *, required: bool = True) -> list[Location]:
+        """Return the files that match a pattern."""
+        if pattern.path is None:
+            listed = {file.url: file for file in list_files(pattern.name)}
             self._listed.update(listed)
-            matches = list(listed)
+            matches = [Location(url, None) for url in listed]
         else:
-            matches = match_files(pattern)
+            matches = [Location(match, Path(match)) for match in match_files(pattern.path)]
         if required and not matches:
-            raise InputError(f"No file matches the pattern {pattern!r}.")
+            raise InputError(f"No file matches the pattern {pattern.name!r}.")
         return matches
 
-    def from_list(self, names: list[str]) -> SourceContents:
+    def from_list(self, locations: list[Location]) -> SourceContents:
         """Return the combined contents of a list of sources, with each image only once."""
         parts: list[SourceContents] = []
-        files: list[str] = []
-        for name in chain.from_iterable(self.matches(name) if is_pattern(name) else [name] for name in names):
-            container = self._from_container(name)
+        files: list[Location] = []
+        for location in chain.from_iterable(self.matches(each) if each.is_pattern else [each] for each in locations):
+            container = self._from_container(location)
             if container is None:
-                files.append(name)
+                files.append(location)
                 continue
             if files:
                 parts.append(self.from_files(files))
@@ -269,18 +250,19 @@ class _Finder:
             parts.append(self.from_files(files))
         return parts[0] if len(parts) == 1 else _join(parts)
 
-    def from_files(self, names: list[str]) -> SourceContents:
+    def from_files(self, locations: list[Location]) -> SourceContents:
         """Return the contents of a list of image files."""
-        uris = list(dict.fromkeys(map(_uri, names)))
+        paths = {location.uri: location.path for location in locations}
+        uris = list(paths)
         name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
-        answers = look_up_all(uri for uri in uris if is_remote(uri) and uri not in self._listed)
+        answers = look_up_all(uri for uri, path in paths.items() if path is None and uri not in self._listed)
         known = self._listed | {uri: file for uri, file in answers.items() if isinstance(file, RemoteFile)}
         there = [uri for uri in uris if not isinstance(answers.get(uri), ImageError)]
         return SourceContents(
             pd.DataFrame({"image": pd.Series(there, dtype="str")}),
             t.empty(t.ANNOTATION_COLUMNS),
             {"kind": "files", "name": name},
-            [known[uri].stat if uri in known else _stat(uri) for uri in there],
+            [known[uri].stat if uri in known else _stat(paths[uri]) for uri in there],
             [
                 Issue(error.code, error.reason, uri, name)
                 for uri, error in answers.items()
@@ -289,15 +271,15 @@ class _Finder:
             contents=[known[uri].identity if uri in known else None for uri in there],
         )
 
-    def _from_container(self, name: str) -> SourceContents | None:
-        """Return the contents of a folder or zip file, or None if ``name`` is neither."""
-        if is_remote(name):
-            return self._from_remote_container(name)
-        path = os.fspath(to_path(name))
+    def _from_container(self, location: Location) -> SourceContents | None:
+        """Return the contents of a folder or zip file, or None if it is neither."""
+        if location.path is None:
+            return self._from_remote_container(location.name)
+        path = os.fspath(location.path)
         if os.path.isdir(path):
-            return self._from_folder(path, {"kind": "folder", "name": to_uri(path)})
+            return self._from_folder(path, {"kind": "folder", "name": location.uri})
         if path.lower().endswith(".zip") and os.path.isfile(path):
-            return self._from_zip(path, to_uri(path))
+            return self._from_zip(path, location.uri, location.path.stem)
         return None
 
     def _from_remote_container(self, url: str) -> SourceContents | None:
@@ -322,14 +304,13 @@ class _Finder:
                 download(url, path, LOCAL.max_archive_bytes)
             except InputError as error:
                 raise ArchiveError(f"Archive {error}") from error
-            return self._from_zip(os.fspath(path), url)
+            return self._from_zip(os.fspath(path), url, PurePosixPath(urlsplit(url).path).stem)
 
-    def _from_zip(self, path: str, name: str) -> SourceContents:
+    def _from_zip(self, path: str, name: str, stem: str) -> SourceContents:
         # the folder name contains a hash of the archive, so that a different archive of the same name overwrites
         # nothing, and unpack_zip checks the members
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        stem = PurePosixPath(urlsplit(name).path if is_remote(name) else os.fspath(to_path(name))).stem
         safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
         root, issues = unpack_zip(path, self._project_folder / "images" / f"{safe}-{digest[:8]}")
         description = {"kind": "zip", "name": name}
@@ -375,7 +356,8 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
         raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
     if "split" in frame.columns:
         _check_side(frame["split"], split)
-    rows = frame.assign(image=[image_uri(name) for name in frame["image"]])
+    locations = [Location.of(name) for name in frame["image"]]
+    rows = frame.assign(image=[location.uri for location in locations])
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
     # with boxes, width and height refer to the boxes, otherwise to the image
     about_labels = {*t.ANNOTATION_COLUMNS, *_CORNERS, "split", "revision"} - {"image"}
@@ -388,7 +370,8 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
         else t.empty(t.ANNOTATION_COLUMNS)
     )
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
-    return SourceContents(images, annotations, description, [_stat(uri) for uri in images["image"]])
+    paths = {location.uri: location.path for location in locations}
+    return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]])
 
 
 def _check_side(sides: pd.Series, split: str) -> None:
@@ -426,11 +409,11 @@ def _join(parts: Sequence[SourceContents]) -> SourceContents:
     )
 
 
-def _stat(uri: str) -> tuple[int, int] | None:
-    if is_remote(uri):
+def _stat(path: Path | None) -> tuple[int, int] | None:
+    if path is None:
         return None
     try:
-        status = to_path(uri).stat()
+        status = path.stat()
     except (OSError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
-from customlabels_nb.ingest.sources import image_uri
+from customlabels_nb.images.locations import Location
 from customlabels_nb.jobs.consolidation import OPEN
 from customlabels_nb.jobs.leases import (
     ACCEPTED,
@@ -96,7 +96,7 @@ def followed_images(location: ProjectPlace, job: int) -> list[str]:
 def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
     """Return names as the project stores them, or raise InputError for those that it does not have."""
     known = set(store.images()["image"])
-    stored = [name if name in known else image_uri(name) for name in map(str, names)]
+    stored = [name if name in known else Location.of(name).uri for name in map(str, names)]
     missing = [name for name, uri in zip(names, stored, strict=True) if uri not in known]
     if missing:
         raise InputError(

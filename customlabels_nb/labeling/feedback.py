@@ -13,7 +13,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.images.decoding import opened
-from customlabels_nb.images.reading import to_path, to_uri
+from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import change_signal

@@ -17,7 +17,8 @@ from PIL import Image
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, NotAllowedError, StaleEditError
-from customlabels_nb.images.reading import is_remote, open_image, read_bytes, thumbnail, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
+from customlabels_nb.images.reading import open_image, read_bytes, thumbnail
 from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
 
 

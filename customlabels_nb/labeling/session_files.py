@@ -19,8 +19,9 @@ from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.locations import to_path
 from customlabels_nb.images.outlining import Box, Click, find_outline, import_opencv
-from customlabels_nb.images.reading import open_image, thumbnail, to_path
+from customlabels_nb.images.reading import open_image, thumbnail
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
     BrowserImage,

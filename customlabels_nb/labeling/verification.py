@@ -32,9 +32,9 @@ from customlabels_nb.errors import (
     NotAllowedError,
     NotEnoughDataError,
 )
-from customlabels_nb.images.reading import is_remote, located
+from customlabels_nb.images.locations import Location
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import is_whole
@@ -295,7 +295,7 @@ def draw_sample(
     path = folder / "feedback" / f"{digest[:16]}.db"
     if path.exists():
         return path
-    uris = {name: name if is_remote(name) else image_uri(located(name, folder)) for name in dict.fromkeys(images)}
+    uris = {name: Location.of(name).below(folder).uri for name in dict.fromkeys(images)}
     predictions = predict()
     if predictions.attrs.get("interrupted"):
         raise Cancelled("Stopped by you. There is no sample yet.")

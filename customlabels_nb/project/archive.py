@@ -27,7 +27,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.auto_refresh import interval, set_interval
 from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name, new_project_folder
 from customlabels_nb.settings import settings

@@ -27,7 +27,7 @@ from customlabels_nb.errors import (
     show_in_one_line,
 )
 from customlabels_nb.events import Events, Result
-from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.runnable import Runnable

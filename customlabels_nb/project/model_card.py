@@ -29,7 +29,7 @@ from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGON
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation import Evaluation
-from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN

@@ -34,10 +34,10 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import is_remote, local_path
+from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
-from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables, image_uri
+from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
@@ -522,7 +522,7 @@ class Project:
         if isinstance(frame, pd.DataFrame):
             rows = frame
         elif isinstance(image, str) and isinstance(table, pd.DataFrame):
-            rows, replaced = table.assign(image=image), {image, image_uri(image)}
+            rows, replaced = table.assign(image=image), {image, Location.of(image).uri}
         else:
             raise InputError(
                 f"frame must be a DataFrame with columns image, label and confidence, not {type(frame).__name__}."
@@ -1462,7 +1462,7 @@ def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
 
     given = images.unique().tolist()
     as_given = stored(given)
-    names = {name: image_uri(name) for name in given if name not in as_given}
+    names = {name: Location.of(name).uri for name in given if name not in as_given}
     as_written = stored(names.values()) if names else set()
     stored_name = {name: uri if (uri := names.get(name, name)) in as_written else str(name) for name in given}
     return [stored_name[name] for name in images]

@@ -21,6 +21,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
+from customlabels_nb.images.locations import local_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -423,7 +424,6 @@ class Report(Evaluation):
         from customlabels_nb.datasets.formats.staging import staged
         from customlabels_nb.evaluation.evaluation_snapshots import snapshot_file_names
         from customlabels_nb.evaluation.summary import evaluation_summary, summary_bytes, summary_file_name
-        from customlabels_nb.images.reading import local_path
 
         target = local_path(folder, "folder")
         if target.exists() and not target.is_dir():

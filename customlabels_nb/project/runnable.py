@@ -23,7 +23,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import local_path
+from customlabels_nb.images.locations import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
 from customlabels_nb.project.location import DATABASE
 

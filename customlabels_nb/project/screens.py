@@ -13,7 +13,7 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
-from customlabels_nb.images.reading import local_path
+from customlabels_nb.images.locations import local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
 from customlabels_nb.labeling.action_list import ActionList

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from customlabels_nb._utils.files import replacing, why_not_written, write_whole
 from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.project.location import ProjectLocation, new_version_name, open_project_store
 from customlabels_nb.project.model_card import CARD

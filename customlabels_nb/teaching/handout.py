@@ -26,7 +26,7 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted, first_line, one_line
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import local_path
+from customlabels_nb.images.locations import local_path
 from customlabels_nb.quickstart import notebooks_folder
 
 STUDENT, SOLUTION = "student", "solution"

@@ -27,7 +27,8 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import inspect, is_remote, read_bytes, to_path
+from customlabels_nb.images.locations import is_remote, to_path
+from customlabels_nb.images.reading import inspect, read_bytes
 from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.reading import content_hash, is_remote, located, read_bytes, to_path
+from customlabels_nb.images.locations import is_remote, located, to_path
+from customlabels_nb.images.reading import content_hash, read_bytes
 
 _MOST_PROBES = 8
 _MOST_TRIES = 8  # of each bucket, because an image can be missing

@@ -15,7 +15,8 @@ from typing import Any
 
 from customlabels_nb.errors import ImageError, ModelError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import content_hash, is_remote, read_bytes
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.reading import content_hash, read_bytes
 from customlabels_nb.settings import settings
 from customlabels_nb.workers.protocol import WorkerJob, own_versions
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from customlabels_nb.errors import ImageNotFoundError, InputError, NotAnImageError, TruncatedImageError
-from customlabels_nb.images.reading import located
+from customlabels_nb.images.locations import located
 from customlabels_nb.inference.inputs import expand_sources, load_encoded, load_input
 from tests.models.pictures import gradient
 

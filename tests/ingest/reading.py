@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import customlabels_nb as cl
-from customlabels_nb.images.reading import to_path
+from customlabels_nb.images.locations import to_path
 from customlabels_nb.ingest.importer import ImportReport
 
 

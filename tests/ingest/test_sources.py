@@ -18,7 +18,7 @@ from customlabels_nb.errors import (
     ArchiveError,
     InputError,
 )
-from customlabels_nb.images.reading import to_path
+from customlabels_nb.images.locations import to_path
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.settings import settings
 from tests.images.pictures import jpeg, tree, write_folder

@@ -31,7 +31,7 @@ from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
 #: Formats by name, in the order in which format detection tries them.
@@ -207,7 +207,7 @@ def write(
 def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, copy_images: bool) -> ExportReport:
     folder = chosen.folder(target)
     folder.mkdir(parents=True, exist_ok=True)
-    names = {image: image if is_remote(image) else to_uri(to_path(image, root)) for image in contents.images["image"]}
+    names = {image: absolute_uri(image, root) for image in contents.images["image"]}
     apart = copy_images and not chosen.copies
     moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
     images, annotations = (

@@ -19,7 +19,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import is_remote, local_path, to_path, to_uri, without_scheme
+from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri, without_scheme
 
 #: Kinds of data that a format may store in addition to images and their labels.
 CAPABILITIES = frozenset(

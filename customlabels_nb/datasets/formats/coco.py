@@ -63,7 +63,7 @@ from customlabels_nb.datasets.formats.json_file import (
     write_array,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.images.locations import to_uri
 
 #: Key and value in ``info`` that mark boxes as pixels, so that small boxes are not mistaken for ratios.
 _UNIT, _PIXELS = "bbox_unit", "pixel"

@@ -51,7 +51,7 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.json_file import shown, unusable
 from customlabels_nb.errors import InputError, LabelError, ManifestError
-from customlabels_nb.images.reading import is_remote, to_uri
+from customlabels_nb.images.locations import is_remote, to_uri
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _HEAD_BYTES = 1 << 16

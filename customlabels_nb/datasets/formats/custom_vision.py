@@ -36,7 +36,7 @@ from customlabels_nb.datasets.formats.json_file import (
     write_array,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.images.locations import to_uri
 
 _FILE = "tagged-images.json"
 _MOST = 1e9  # a box that is this many times as large as its image is invalid

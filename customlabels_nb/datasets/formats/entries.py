@@ -25,7 +25,7 @@ from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written
 from customlabels_nb.datasets.formats.json_file import shown, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 #: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
 #: and the images that were not reviewed.

@@ -46,7 +46,8 @@ from customlabels_nb.datasets.formats.manifest_values import (
     job_name_of,
 )
 from customlabels_nb.errors import ManifestError
-from customlabels_nb.images.reading import ImageHeader, is_remote
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.reading import ImageHeader
 
 _BOX_ATTRIBUTE = "bounding-box"
 

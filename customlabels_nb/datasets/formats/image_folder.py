@@ -18,8 +18,9 @@ from customlabels_nb.core.tables import check_label
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import READ_SUFFIXES, is_remote, to_path, to_uri, why_unread
-from customlabels_nb.remote.remote_files import RemoteFile, list_files
+from customlabels_nb.images.locations import to_uri
+from customlabels_nb.images.reading import READ_SUFFIXES, why_unread
+from customlabels_nb.remote.remote_files import RemoteFile
 
 _PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
 _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -113,36 +114,13 @@ def is_image_name(name: str) -> bool:
     return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
 
 
-def is_pattern(name: str) -> bool:
-    """Check whether a path or URL is a glob pattern.
-
-    A local path is a pattern if it contains ``*`` or ``?`` and does not exist. A URL is a pattern if it contains ``*``
-    and is not an HTTP URL.
-    """
-    if is_remote(name):
-        return "*" in name and not name.startswith(("http:", "https:"))
-    return ("*" in name or "?" in name) and not os.path.lexists(to_path(name))
-
-
-def match_files(pattern: str, *, root: Path | None = None) -> list[str]:
-    """List the files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
+def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
+    """List the local files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
 
     Folders and hidden files are skipped, and so are files in caches and projects of this package, unless the pattern
     names their folder without wildcards.
-
-    Parameters
-    ----------
-    pattern : str
-        Pattern for local files, or for files in a bucket (``s3://bucket/*.jpg``).
-
-    Raises
-    ------
-    InputError
-        If the bucket cannot be listed.
     """
-    if is_remote(pattern):
-        return [file.url for file in list_files(pattern)]
-    parts = os.fspath(to_path(pattern)).replace(os.altsep or os.sep, os.sep).split(os.sep)
+    parts = os.fspath(pattern).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
     base = "".join(part + os.sep for part in parts[:fixed])  # brackets in it are not part of the pattern
     matches = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))

@@ -54,7 +54,7 @@ from customlabels_nb.datasets.formats.json_file import load_object, number_or_no
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.decoding import decode, opened
-from customlabels_nb.images.reading import is_remote, to_uri
+from customlabels_nb.images.locations import is_remote, to_uri
 
 _VERSION = "5.5.0"  # version of LabelMe whose file format is written
 _LARGEST_FILE = 2**28  # files can contain the image itself, as text

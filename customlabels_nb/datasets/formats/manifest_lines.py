@@ -43,7 +43,8 @@ from customlabels_nb.datasets.formats.manifest_values import (
     size_of,
 )
 from customlabels_nb.errors import ImageError, ManifestError
-from customlabels_nb.images.reading import is_remote, read_bytes, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
+from customlabels_nb.images.reading import read_bytes
 
 #: Longest line in bytes. Longer lines are cut off, so that a file without line breaks cannot exhaust the memory.
 LONGEST_LINE = 2**27

@@ -14,7 +14,8 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path
+from customlabels_nb.images.locations import is_remote, to_path
+from customlabels_nb.images.reading import ImageHeader, read_header
 from customlabels_nb.settings import settings
 
 _SLICE = 64  # images per task of a thread

@@ -58,7 +58,7 @@ from customlabels_nb.datasets.formats.entries import (
 from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _IMAGE_FOLDERS = ("JPEGImages", "images")

@@ -65,7 +65,7 @@ from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")

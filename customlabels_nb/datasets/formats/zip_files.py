@@ -19,7 +19,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.errors import ArchiveError
-from customlabels_nb.images.reading import to_uri
+from customlabels_nb.images.locations import to_uri
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 

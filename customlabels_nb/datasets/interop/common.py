@@ -16,7 +16,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.images.locations import is_remote, to_path
 
 _NAMED_IN_MESSAGES = 3
 

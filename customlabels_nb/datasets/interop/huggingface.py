@@ -21,7 +21,8 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, imported, place_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.decoding import file_suffix
-from customlabels_nb.images.reading import content_hash, is_remote, to_uri
+from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.images.reading import content_hash
 
 _IMAGE, _LABEL, _LABELS, _OBJECTS = "image", "label", "labels", "objects"
 _BOX_KEYS, _CATEGORY_KEYS = ("bbox", "boxes"), ("category", "categories", "category_id", "label", "labels")

@@ -25,7 +25,7 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.entries import UnreadableError
 from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_out, place_of
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.reading import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri
 
 #: Kinds of data, one for each kind of ipyannotations widget.
 TASKS = (*t.TASKS, "points")
@@ -41,7 +41,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     for image, answer in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
             raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
-        uri = os.fspath(image) if is_remote(os.fspath(image)) else to_uri(to_path(os.fspath(image)))
+        uri = absolute_uri(os.fspath(image))
         if uri in statuses:
             raise InputError(f"data contains the image {uri!r} twice.")
         entries = _entries(answer, uri)

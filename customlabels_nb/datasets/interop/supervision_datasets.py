@@ -27,7 +27,8 @@ from customlabels_nb.datasets.interop.common import (
     split_off_unlabelled,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import header_size, is_remote, to_uri
+from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.images.reading import header_size
 
 _KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in Detections.data
 

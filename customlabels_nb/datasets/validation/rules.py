@@ -33,7 +33,8 @@ from customlabels_nb.datasets.validation.manifest_findings import (
     UseCase,
 )
 from customlabels_nb.errors import ImageError, ImageNotFoundError, InputError, ManifestError
-from customlabels_nb.images.reading import ImageHeader, is_remote, read_header
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.reading import ImageHeader, read_header
 from customlabels_nb.remote.download_cache import connections, forget_answers
 from customlabels_nb.settings import settings
 

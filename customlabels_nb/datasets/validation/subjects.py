@@ -27,7 +27,8 @@ from customlabels_nb.datasets.validation.repairs import Box, RealSize, RepairCha
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.written_files import paired_lines, parsed
 from customlabels_nb.errors import ImageError
-from customlabels_nb.images.reading import ImageHeader, is_remote, read_header, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri, is_remote
+from customlabels_nb.images.reading import ImageHeader, read_header
 from customlabels_nb.settings import settings
 
 Fixed = TypeVar("Fixed")
@@ -135,7 +136,7 @@ class DatasetTables(Generic[Fixed]):
         self._images = contents.images
         self._names: list[str] = contents.images["image"].tolist()
         self._unread = _missing_lines(unread, set(self._names))
-        self.places = [name if is_remote(name) else to_uri(to_path(name, root)) for name in self._names]
+        self.places = [absolute_uri(name, root) for name in self._names]
 
     def lines(self, bucket: str | None) -> ManifestLines:
         """Return the manifest to check. With ``bucket``, images that are not on S3 are treated as uploaded to it."""

@@ -26,7 +26,7 @@ from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.reading import local_path
+from customlabels_nb.images.locations import local_path
 
 Fixed = TypeVar("Fixed", covariant=True)
 _USE_CASES = {

@@ -35,7 +35,7 @@ from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion,
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
 from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, ServingOptions, Workspace
 from customlabels_nb.errors import CustomLabelsError, ManifestError
-from customlabels_nb.images.reading import is_remote, to_path
+from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.location import LEDGER, STATE_FOLDER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project

@@ -37,7 +37,8 @@ from customlabels_nb.evaluation.advice.rules import (
     truth_advice,
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
-from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.reading import read_header
 from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 #: Maximum number of suggestions shown.

@@ -27,7 +27,8 @@ from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
-from customlabels_nb.images.reading import is_remote, read_header
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.reading import read_header
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES, BrowserImage, full_view_of, project_cache, thumbnail_of
 from customlabels_nb.settings import settings
 

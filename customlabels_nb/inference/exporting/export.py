@@ -27,7 +27,8 @@ from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import ImageError, InputError, MissingDependencyError, ModelError, NotAllowedError
-from customlabels_nb.images.reading import local_path, open_image, read_bytes
+from customlabels_nb.images.locations import local_path
+from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.detect import FACTS
 from customlabels_nb.inference.exporting.networks import Boxed, exportable, rules_of
