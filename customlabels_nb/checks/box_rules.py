@@ -14,8 +14,8 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.polygons import problems, readable_rings
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.models.detector_shape import choose_input_size
 
-_DETECTOR_SIDE = 320  # longer side in pixels of a detector's input
 _TINY = 8.0  # pixels of the detector's input: one cell of its finest feature grid
 _WHOLE = 0.95  # share of the image's area
 _OFF = 1.0  # pixels beyond the image edge: smaller values come from rounding
@@ -67,7 +67,9 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     shorter, longest = np.minimum(width, height), np.fmax(across, down)
     empty = shorter <= 0
     off = (left < -_OFF) | (top < -_OFF) | (left + width > across + _OFF) | (top + height > down + _OFF)
-    seen = shorter * np.minimum(1, _DETECTOR_SIDE / longest)
+    known = np.isfinite(longest)
+    side, _ = choose_input_size(boxes.loc[known, t.BOX_COLUMNS].to_numpy(), boxes.loc[known, ["across", "down"]])
+    seen = shorter * np.minimum(1, side / longest)
     rules = (
         (
             empty, "BOX_EMPTY", "error", "with no width or no height",
@@ -79,13 +81,13 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         ),
         (
             (seen < _TINY) & ~empty, "BOX_TINY", "warning",
-            f"smaller than {_TINY:.0f} px after resizing the image's longer side to the detector's {_DETECTOR_SIDE} px",
-            "Split the images into tiles, or expect the detector to miss these objects.",
+            f"smaller than {_TINY:.0f} px at the input size of a detector for these boxes, {side} px",
+            "Crop or split the images, so that the objects are larger in them.",
         ),
         (
             (width * height >= _WHOLE * across * down) & ~empty, "BOX_WHOLE_IMAGE", "note",
             f"covering {_WHOLE:.0%} of the image or more",
-            "If most boxes do, image-level labels are less work and train faster.",
+            "If most boxes do, consider image-level labels instead.",
         ),
         (
             _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "duplicating another box",

@@ -183,15 +183,16 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         yield Finding("IMAGES_NOT_LOOKED_AT", "note", message, advice, dataset.name, count=files.remote)
     short, long = np.minimum(files.width, files.height), np.maximum(files.width, files.height)
     sizes = [f"{w:.0f} × {h:.0f} px" for w, h in zip(files.width, files.height, strict=True)]
+    drawn = dataset.annotations["left"].notna().any()
     for holds, code, words, advice in (
         (
             short < _VERY_SMALL,
             "IMAGE_VERY_SMALL",
-            f"with a side shorter than {_VERY_SMALL} px, although a model's input is {_INPUT} × {_INPUT} px",
+            f"with a side shorter than {_VERY_SMALL} px, although a model's input has sides of at least {_INPUT} px",
             "If these are thumbnails, use the original images.",
         ),
         (
-            long >= _VERY_LONG * short,
+            (long >= _VERY_LONG * short) & ~drawn,  # a detector scales images without distorting them
             "IMAGE_VERY_LONG",
             f"with one side at least {_VERY_LONG:.0f} times as long as the other, distorted when resized to a square",
             "Split them into several images, or crop them to the labelled object.",
@@ -220,7 +221,7 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
             readable & ~blank & (prints["mean"] < _DARK),
             "IMAGE_VERY_DARK",
             "with hardly any light",
-            "Brighten them, or take the photos again.",
+            "Take the photos again with more light, or remove them.",
         ),
     ):
         if holds.any():

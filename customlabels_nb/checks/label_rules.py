@@ -65,7 +65,7 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
     if labelled < _FEW_IMAGES:
         message = f"The training set has only {counted(labelled, 'labelled image')}."
-        advice = f"Label at least {_FEW_IMAGES}. With fewer images, the result depends on chance."
+        advice = f"Label at least {_FEW_IMAGES}."
         findings.append(Finding("TOO_FEW_IMAGES", "warning", message, advice, t.TRAIN, count=labelled))
     return findings
 
@@ -74,7 +74,7 @@ def _few(counts: pd.Series) -> list[Finding]:
     tiers = (
         (1, 2, "one training image, so none can be held out for testing, tuning or distributing"),
         (2, 5, "2 to 4 training images, so the metrics depend on single images"),
-        (5, _FEW_IMAGES, "5 to 9 training images, enough for a trial but rarely for reliable results"),
+        (5, _FEW_IMAGES, "5 to 9 training images"),
     )
     findings = []
     for least, below, meaning in tiers:

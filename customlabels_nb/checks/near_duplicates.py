@@ -404,7 +404,7 @@ def _near(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         rows = rows_of(split, groups.index.tolist(), [f"group {number + 1}" for number in pd.factorize(groups)[0]])
         message = (
             f"{counted(len(rows), 'image')} of the {split} set in {counted(groups.nunique(), 'group')} of "
-            "near-duplicates, from which a model learns little more than from single images."
+            "near-duplicates."
         )
         advice = (
             "Keep the best image of each group, or keep each group in one split: "

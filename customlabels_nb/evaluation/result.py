@@ -332,7 +332,7 @@ class Evaluation:
 
     @cached_property
     def advice(self) -> Advice:
-        """Suggestions for improving the model, most effective first."""
+        """Suggestions for improving the model, largest estimated gain first."""
         return self._advise()
 
     def _advise(self, **known: Any) -> Advice:

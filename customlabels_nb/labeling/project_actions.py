@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _ACTIONS = ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
 _WRITING = ("keep_thresholds", "add_to_train")
-#: Metrics on held-out images that a training run stores for each epoch, higher is better.
-CURVE_METRICS = ("ap50", "likelihood")
 
 
 class ProjectActions(ProjectScreen):
@@ -85,13 +83,6 @@ class ProjectActions(ProjectScreen):
         record = next(version for version in self._store.versions() if version.name == self._version)
         config = load_config(self.root / record.folder)
         return {label: config.threshold_of(label) for label in config.labels}
-
-    def training_curve(self) -> list[tuple[float, float]]:
-        """Return the seconds and the metric on held-out images of each epoch, empty if no network was trained."""
-        training = self._config.training
-        history = (training.get("fine_tuning") or training).get("history") or []
-        metric = next((name for name in CURVE_METRICS if history and name in history[-1]), None)
-        return [(float(epoch["seconds"]), float(epoch[metric])) for epoch in history if metric in epoch]
 
     def truth_now(self) -> tuple[list[str], pd.DataFrame]:
         """Return the current names and annotations of the test images."""

@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError
 
 #: Default detector, which needs no download.
@@ -18,6 +22,8 @@ INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96
+_SMALL_SIDE = 16.0  # canvas pixels; smaller boxes are hard to learn
+_SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 
 
 @dataclass(frozen=True)
@@ -193,3 +199,35 @@ def fill_of(mean: Sequence[float]) -> tuple[int, ...]:
 
 def _is_side(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
+    """Choose the network's input size for the boxes of a dataset.
+
+    Larger inputs are slower and are only chosen if small boxes require them.
+
+    Parameters
+    ----------
+    boxes : array of shape (n, 4)
+        ``left, top, width, height`` of each box, in pixels of its image.
+    sizes : array of shape (n, 2)
+        Width and height of the image that contains each box, in pixels.
+
+    Returns
+    -------
+    input_size : int
+        One of :data:`INPUT_SIZES`, never far above the resolution of the images.
+    smallest : float
+        10th percentile of the boxes' side lengths, in pixels at that input size.
+    """
+    rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
+    longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)
+    good = np.isfinite(rows).all(axis=1) & (rows[:, 2:] > 0).all(axis=1) & (longest > 0)
+    if not good.any():
+        return INPUT_SIZES[0], float(INPUT_SIZES[0])
+    share = float(np.percentile(np.sqrt(rows[good, 2] * rows[good, 3]) / longest[good], _SMALL_SHARE))
+    most = float(np.percentile(longest[good], 90)) * 1.25
+    fitting = [size for size in INPUT_SIZES if size <= most or size == INPUT_SIZES[0]]
+    wanted = [size for size in fitting if size * share >= _SMALL_SIDE]
+    chosen = wanted[0] if wanted else fitting[-1]
+    return chosen, share * chosen

@@ -133,7 +133,7 @@ class Report(Evaluation):
     # -- advice -------------------------------------------------------------------------------------
     @cached_property
     def advice(self) -> Advice:
-        """Suggestions for improving the model, most effective first, each with its images and the call to make."""
+        """Suggestions for improving the model, largest estimated gain first, each with its images and code."""
         return self.advise()
 
     def advise(
@@ -163,7 +163,6 @@ class Report(Evaluation):
         return self._advise(
             access=self._access,
             split="" if actions is None else "test",
-            curve=[] if actions is None else actions.training_curve(),
             training=self._training_images() if training is None else training,
             features=features,
             name=self.name,

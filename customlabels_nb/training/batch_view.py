@@ -18,9 +18,9 @@ from customlabels_nb.images.image_grid import ContactSheet, Tile
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.canvas import to_canvas
-from customlabels_nb.models.detector_shape import DetectorShape, fill_of
+from customlabels_nb.models.detector_shape import DetectorShape, choose_input_size, fill_of
 from customlabels_nb.models.transforms import to_batch
-from customlabels_nb.training.boxes_data import BOX, Photos, choose_input_size, make_examples, with_boxes
+from customlabels_nb.training.boxes_data import BOX, Photos, make_examples, with_boxes
 from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared, frames_of_scenes
 from customlabels_nb.training.image_data import ImagePixels, apply_changes, draw_change

@@ -19,7 +19,6 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.canvas import fitted, open_reduced
-from customlabels_nb.models.detector_shape import INPUT_SIZES
 from customlabels_nb.training.decoded_images import DecodedImages
 from customlabels_nb.training.scene_sources import TrainingScene
 
@@ -27,9 +26,6 @@ from customlabels_nb.training.scene_sources import TrainingScene
 KEPT_SIDE = 640
 
 BOX = ["left", "top", "width", "height"]
-
-_SMALL_SIDE = 16.0  # canvas pixels; smaller boxes are hard to learn
-_SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 
 
 @dataclass(frozen=True)
@@ -236,35 +232,3 @@ def _without(pixels: npt.NDArray[np.uint8], regions: FloatArray, boxes: FloatArr
     for left, top, right, bottom in np.round(ltwh_to_xyxy(boxes)).astype(int):
         painted[top:bottom, left:right] = pixels[top:bottom, left:right]
     return painted
-
-
-def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
-    """Choose the network's input size for the boxes of a dataset.
-
-    Larger inputs are slower and are only chosen if small boxes require them.
-
-    Parameters
-    ----------
-    boxes : array of shape (n, 4)
-        ``left, top, width, height`` of each box, in pixels of its image.
-    sizes : array of shape (n, 2)
-        Width and height of the image that contains each box, in pixels.
-
-    Returns
-    -------
-    input_size : int
-        One of :data:`customlabels_nb.models.detector_shape.INPUT_SIZES`, never far above the resolution of the images.
-    smallest : float
-        10th percentile of the boxes' side lengths, in pixels at that input size.
-    """
-    rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
-    longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)
-    good = np.isfinite(rows).all(axis=1) & (rows[:, 2:] > 0).all(axis=1) & (longest > 0)
-    if not good.any():
-        return INPUT_SIZES[0], float(INPUT_SIZES[0])
-    share = float(np.percentile(np.sqrt(rows[good, 2] * rows[good, 3]) / longest[good], _SMALL_SHARE))
-    most = float(np.percentile(longest[good], 90)) * 1.25
-    fitting = [size for size in INPUT_SIZES if size <= most or size == INPUT_SIZES[0]]
-    wanted = [size for size in fitting if size * share >= _SMALL_SIDE]
-    chosen = wanted[0] if wanted else fitting[-1]
-    return chosen, share * chosen

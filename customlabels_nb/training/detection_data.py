@@ -15,8 +15,15 @@ from customlabels_nb.images.reading import header_size, read_bytes
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector_building import normalisation
-from customlabels_nb.models.detector_shape import INPUT_SIZES, OWN, check_detector, check_input_size, fill_of
-from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, choose_input_size, usable_boxes
+from customlabels_nb.models.detector_shape import (
+    INPUT_SIZES,
+    OWN,
+    check_detector,
+    check_input_size,
+    choose_input_size,
+    fill_of,
+)
+from customlabels_nb.training.boxes_data import KEPT_SIDE, Example, Photos, usable_boxes
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.samples import chosen
 from customlabels_nb.training.scene_sources import SceneSource

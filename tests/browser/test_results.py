@@ -406,7 +406,7 @@ def test_correct_label_pairs_are_not_red(browser: Browser, tmp_path: Path) -> No
 
 def test_fix_button_appears_only_for_mistakes(lab: Lab) -> None:
     actions = (
-        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], training_curve=lambda: [], "
+        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
     )
     show = (

@@ -171,6 +171,9 @@ def test_box_problems_are_reported() -> None:
     assert {code: report.images_with(code) for code in codes(report) if code.startswith("BOX_")} == expected
     assert codes(report)["BOX_EMPTY"] == "error"
     assert report.table.set_index("code").loc["BOX_TINY", "detail"] == "'cat' at 10, 10: 12 × 40 px"
+    small = Dataset(images, marks.assign(width=12, height=12, left=5, top=5), name="train")
+    report = check_datasets(small, dataset({}, "test"), near_duplicates=False)  # its detector has a larger input
+    assert "BOX_TINY" not in codes(report)
 
 
 def test_invalid_polygons_are_reported() -> None:
@@ -233,6 +236,9 @@ def test_unknown_files_are_read(tmp_path: Path) -> None:
     assert report.images_with("IMAGE_VERY_LONG") == ["long.png"]
     assert report.images_with("IMAGE_NOT_FOUND") == ["gone.png"]
     assert report.table.set_index("code").loc["IMAGE_VERY_LONG", "detail"] == "400 × 100 px"
+    box = pd.DataFrame({"image": ["good.png"], "label": "cat", "left": 0, "top": 0, "width": 99, "height": 90})
+    drawn = check_datasets(Dataset(images, box, name="train", root=tmp_path), dataset({}, "test"))
+    assert drawn.images_with("IMAGE_VERY_LONG") == []  # a detector does not distort it
 
 
 def test_remote_images_are_read_only_on_request(tmp_path: Path) -> None:

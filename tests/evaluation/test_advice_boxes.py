@@ -107,7 +107,7 @@ def test_missed_small_boxes_are_reported() -> None:
     assert not boxes(large + small, said[:10] + small_said[:5]).advice.about("box_size")
 
 
-def test_labels_never_detected_get_no_threshold_advice() -> None:
+def test_a_lower_threshold_that_finds_the_missed_boxes_is_advised() -> None:
     truth, said = found(40)
     faint = [(image, label, box, 0.2) for image, label, box in found(10, size=130)[0]]
     advice = boxes(truth + found(10, size=130)[0], said + faint).advice

@@ -139,18 +139,6 @@ def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.
     there["screen"].close()
 
 
-def test_a_run_whose_curves_still_rise_is_trained_longer() -> None:
-    report = mistaken(["apple", "pear", "fig"])
-    rising = [(10.0 * epoch, 0.5 + 0.02 * epoch) for epoch in range(1, 17)]
-    level = [(10.0 * epoch, min(0.5 + 0.1 * epoch, 0.8)) for epoch in range(1, 17)]
-    (item,) = report._advise(curve=rising, access=("cl.a", "cl.b")).about("undertrained")
-    assert "The curves still rise" in item.text
-    assert "0.71 to 0.79" in item.text
-    assert item.call == 'import customlabels_nb as cl\n\ncl.a.train(budget="8min")'
-    for curve in (level, rising[:7], []):
-        assert not report._advise(curve=curve, access=("cl.a", "cl.b")).about("undertrained")
-
-
 def test_advice_is_computed_once() -> None:
     report = mistaken(["apple", "pear", "fig"])
     assert report.advice is report.advice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,19 +58,6 @@ def test_advice_runs_in_an_empty_notebook(project: Project, page: Page) -> None:
             assert not {"project", "model"} & set(there)
             loaded += f"cl.load_project({str(project.root)!r})" in item.call
         assert loaded
-
-
-def test_a_training_run_has_a_curve_if_it_trained_a_network(page: Page) -> None:
-    actions = page.widget._actions
-    assert actions is not None
-    assert actions.training_curve() == []
-    history = [{"step": 9, "seconds": 1.5, "loss": 2.0}, {"step": 18, "seconds": 3.0, "loss": 1.0, "ap50": 0.25}]
-    actions._config = replace(actions._config, training={"history": history})
-    assert actions.training_curve() == [(3.0, 0.25)]
-    actions._config = replace(
-        actions._config, training={"fine_tuning": {"history": [{"seconds": 1, "likelihood": 0.5}]}}
-    )
-    assert actions.training_curve() == [(1.0, 0.5)]
 
 
 def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: Page, project: Project) -> None:

@@ -10,10 +10,10 @@ from PIL import Image
 from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Events, Progress
+from customlabels_nb.models.detector_shape import choose_input_size
 from customlabels_nb.training.boxes_data import (
     Example,
     Photos,
-    choose_input_size,
     make_examples,
     usable_boxes,
 )

@@ -1,7 +1,7 @@
 """Advice on how to improve a model, derived from its mistakes.
 
 ``rules`` defines the rules that produce suggestions, and ``items`` the class of a suggestion. An :class:`Advice` holds
-the most effective suggestions.
+the suggestions with the largest estimated gain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from customlabels_nb.evaluation.advice.rules import (
     rare_advice,
     size_advice,
     threshold_advice,
-    training_advice,
     truth_advice,
 )
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -76,7 +75,7 @@ Pictures = Callable[[str], AdviceImage | None]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Advice(Sequence[AdviceItem]):
-    """Suggestions for improving a model, most effective first. Empty if there are none.
+    """Suggestions for improving a model, largest estimated gain first. Empty if there are none.
 
     Attributes
     ----------
@@ -180,7 +179,9 @@ class Advice(Sequence[AdviceItem]):
         start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
         if not self.items:
             return f"{start}no clear improvement was found."
-        return f"{start}{len(self.items)} suggestion{'' if len(self.items) == 1 else 's, most effective first'}."
+        return (
+            f"{start}{len(self.items)} suggestion{'' if len(self.items) == 1 else 's, largest estimated gain first'}."
+        )
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:
@@ -222,10 +223,9 @@ def advise(
     name: str = "",
     access: tuple[str, str] = ("", ""),
     split: str = "",
-    curve: Sequence[tuple[float, float]] = (),
     pictures: Pictures | None = None,
 ) -> Advice:
-    """Derive suggestions for improving a model from its evaluation, most effective first.
+    """Derive suggestions for improving a model from its evaluation, largest estimated gain first.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def advise(
         If ``features`` does not match the test images.
     """
     features = checked_features(features, applied.outcomes)
-    case = Case(applied, summary, per_label, per_image, training, features, *access, split, curve)
+    case = Case(applied, summary, per_label, per_image, training, features, *access, split)
     mistakes = find_mistakes(case)
     candidates = [
         *truth_advice(case, mistakes),
@@ -256,7 +256,6 @@ def advise(
         *threshold_advice(case),
         *appearance_advice(case),
         *rare_advice(case),
-        *training_advice(case),
         *interval_advice(case),
         *confidence_advice(case),
     ]

@@ -21,7 +21,6 @@ KINDS: dict[str, str] = {
     "box_size": "Missed box size",
     "never_found": "Never found",
     "several_appearances": "Varying appearance",
-    "undertrained": "Train longer",
     "rare": "Few images",
     "over_confident": "Overconfident",
     "few_test_images": "Too few test images",
@@ -47,7 +46,8 @@ class AdviceItem:
     call : str
         Code that applies the suggestion or lists the images, empty if there is none. It runs in an empty notebook.
     weight : float
-        Estimated maximum gain in mean F1. Suggestions about the reliability of the metrics have a small weight.
+        Estimated gain in mean F1 if all these mistakes were corrected. Suggestions about the reliability of the metrics
+        have a small weight.
 
     Examples
     --------

@@ -49,8 +49,6 @@ class Case:
         Expressions that evaluate to the project and the model, empty outside a project.
     split : str
         Split of the project that has the test images, empty if they are not in the project.
-    curve : sequence of pairs of float
-        Seconds and metric on held-out images after each epoch of the training run, empty if unknown.
     """
 
     applied: Thresholded
@@ -62,7 +60,6 @@ class Case:
     project: str = ""
     model: str = ""
     split: str = ""
-    curve: Sequence[tuple[float, float]] = ()
 
     @property
     def outcomes(self) -> Outcomes:
@@ -265,8 +262,8 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         ]
         start = f"In the ground truth of the test images, {' and '.join(parts)}"
     text = (
-        f"{start}: the model disagrees at a confidence where it is usually right. "
-        "Check these first, because wrong labels in the test set make every metric wrong."
+        f"{start}: the model disagrees at a confidence where it is usually right. Check these first, to see whether "
+        "the label or the model is wrong, because wrong labels in the test set make every metric wrong."
     )
     right, wrong = case.each(suspects["predicted"]), case.each(suspects.loc[replaced, "truth"])
     labels = tuple(label for label in case.labels if label in {*suspects["predicted"], *suspects["truth"].dropna()})
@@ -318,16 +315,24 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         if len(images) < ALONE_TIMES or len(images) < ALONE_SHARE * targets:
             continue
         where = f"{len(images):,} of {case.things(targets)}"
-        seen = int((images["confidence"] > 0).sum())
         text = (
             f"{f'{where} of {label} are' if case.is_drawn else f'{label} is'} missed"
             f"{'' if case.is_drawn else f' in {where}'}, with no other prediction instead. Add training images that "
-            f"look like these. {'A lower threshold finds some of them' if seen else 'No threshold finds them'}"
-            f"{', but adds false positives' if seen else ''}."
+            f"look like these. {_at_lower_threshold(case, position, images['confidence'])}"
         )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", kind="stable", ignore_index=True)
         yield AdviceItem("missed", text, (label,), images, case.look(images), case.gain(tp=by, fn=-by))
+
+
+def _at_lower_threshold(case: Case, position: int, confidence: pd.Series) -> str:
+    """Say whether a lower threshold finds any of the missed images or boxes, and what it costs."""
+    if not (confidence > 0).any():
+        return "No threshold finds them."
+    hits, accepted = case.outcomes.steps(position).reached(np.asarray(confidence.max()))
+    more = int(accepted - hits) - int(case.counts[1][position])
+    cost = f", but adds at least {more:,} false positive{'' if more == 1 else 's'}" if more > 0 else ""
+    return f"A lower threshold finds some of them{cost}."
 
 
 def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -599,9 +604,9 @@ MISPLACED_IOU = 0.2
 #: boxes in both groups, so that the difference is not due to chance.
 SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
 _IN_WORDS = {
-    "small": ("under 32 × 32 pixels", "take photos from closer up or cut large ones into tiles"),
-    "medium": ("32 × 32 to 96 × 96 pixels", "add photos from other distances"),
-    "large": ("96 × 96 pixels or more", "add photos from close up"),
+    "small": ("under 32 × 32 pixels", "add images with more of them"),
+    "medium": ("32 × 32 to 96 × 96 pixels", "add images with more of them"),
+    "large": ("96 × 96 pixels or more", "add images with more of them"),
 }
 
 
@@ -843,32 +848,6 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
         images = _images_with(case, (label,))
         weight = (GOOD_F1 - float(f1[position])) / 2 / int(tested.sum())  # half of the missing F1
         yield AdviceItem("rare", text, (label,), images, case.add(label, images), weight)
-
-
-#: Minimum number of epochs, and minimum rise of the metric from the third quarter of them to the last.
-LEAST_EPOCHS, STILL_RISING = 8, 0.02
-#: Suggested budget, as a multiple of the time that training took.
-LONGER = 3
-
-
-def training_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest a longer training run if the metric on held-out images was still rising when training ended."""
-    if len(case.curve) < LEAST_EPOCHS or not case.project:
-        return
-    seconds, quarter = case.curve[-1][0], len(case.curve) // 4
-    values = np.array([value for _, value in case.curve])
-    before, last = float(values[-2 * quarter : -quarter].mean()), float(values[-quarter:].mean())
-    if last - before < STILL_RISING:
-        return
-    text = (
-        f"The curves still rise: in the last quarter of the {len(values):,} epochs, the metric on held-out images rose "
-        f"from {before:.2f} to {last:.2f}. Train longer, for example {LONGER} times as long."
-    )
-    budget = f"{int(np.ceil(LONGER * seconds / 60))}min"
-    none = pd.DataFrame({"image": []}, dtype="str")
-    yield AdviceItem(
-        "undertrained", text, (), none, case.code(f'{case.project}.train(budget="{budget}")'), last - before
-    )
 
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:

@@ -90,7 +90,7 @@ export class ResultsScreen {
     this.name = element("strong", { class: "project" });
     this.count = element("span");
     this.figures = element("span", { class: "figures" });
-    this.adviceButton = button("Advice…", "Suggestions that would improve the model most", () =>
+    this.adviceButton = button("Advice…", "Suggestions for improving the model", () =>
       this.actions.showAdvice(this.advice),
     );
     this.compareButton = button("Compare…", "Compare with another version", () =>
