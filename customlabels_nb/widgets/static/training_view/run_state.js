@@ -1,8 +1,14 @@
-// @ts-nocheck
 // State of a run in the page. An update has all short fields, and only the new points and messages.
+
+/** @typedef {{ name: string, done: number, total: number | null, unit: string }} Phase */
+/**
+ * @typedef {{ title: string, status: string, words: string, seconds: number,
+ *   left: number | null, phase: Phase | null, over: object[] }} ShortFields
+ */
 
 export class RunState {
   constructor() {
+    /** @type {ShortFields} */
     this.short = {
       title: "",
       status: "running",
@@ -18,7 +24,13 @@ export class RunState {
     this.samples = null;
   }
 
-  // Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
+  /**
+   * Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
+   *
+   * @param {ShortFields & { figures: object[], messages?: object,
+   *   samples?: { pictures: object[] } }} update
+   * @param {DataView[]} buffers
+   */
   take({ figures, messages, samples, ...short }, buffers = []) {
     this.short = short;
     let isWhole = true;
