@@ -17,6 +17,7 @@ const HALF_DRAWN = "Close the polygon (Enter) or discard it (Esc) first.";
 export class Turning extends Workspace {
   /** @type {number} */ going; // counts requests for an image
 
+  // Subclasses apply the project's state.
   takeInfo(_info) {}
 
   /** @param {{ place?: number, split?: string, query?: object, near?: string[] }} change */

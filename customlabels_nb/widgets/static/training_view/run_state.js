@@ -1,9 +1,8 @@
 // State of a run in the page. An update has all short fields, and only the new points and messages.
 
-/** @typedef {{ name: string, done: number, total: number | null, unit: string }} Phase */
 /**
- * @typedef {{ title: string, status: string, words: string, seconds: number,
- *   left: number | null, phase: Phase | null, over: object[] }} ShortFields
+ * @typedef {{ title: string, status: string, words: string, seconds: number, left: number | null,
+ *   phase: { unit: string, done: number, total: number | null } | null, over: object[] }} ShortFields
  */
 
 export class RunState {
@@ -24,13 +23,8 @@ export class RunState {
     this.samples = null;
   }
 
-  /**
-   * Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
-   *
-   * @param {ShortFields & { figures: object[], messages?: object,
-   *   samples?: { pictures: object[] } }} update
-   * @param {DataView[]} buffers
-   */
+  // Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
+  /** @param {ShortFields & { figures: object[], messages?: object, samples?: { pictures: object[] } }} update */
   take({ figures, messages, samples, ...short }, buffers = []) {
     this.short = short;
     let isWhole = true;
