@@ -374,7 +374,7 @@ test("the color of mistakes is far from each label color", () => {
   for (const red of ["#e5252a", "#ff0000", "#c8553d"])
     assert.ok(colorDistance(mistakeColor([red]), red) >= 0.24, red);
   const palette = readFileSync(
-    new URL("../../customlabels_nb/core/tables.py", import.meta.url),
+    new URL("../../customlabels_nb/core/colors.py", import.meta.url),
     "utf8",
   )
     .match(/PALETTE = \(([^)]*)\)/)[1]

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Annotator widget: draw boxes and polygons on one large image, entirely in the page. The kernel (annotator.py) only
 // saves.
 
@@ -20,6 +19,8 @@ import {
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
 class Annotator extends Turning {
+  /** @type {Saving | undefined} */ saving;
+
   constructor(model, el) {
     super();
     this.model = model;

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Dashboard widget: labelling progress as charts and numbers. The kernel pushes new totals after each action. Each bar
 // opens a gallery below with exactly the images that it counts.
 
@@ -29,6 +28,7 @@ class DashboardScreen extends FollowingScreen {
     this.figures = null;
     this.jobs = null;
     this.formats = [];
+    this.drawnStates = []; // of the charts
     const open = (split, link, words) => this.open(split, link, words);
     this.charts = [
       new ProgressChart(this.tooltip, open),
@@ -208,8 +208,8 @@ class DashboardScreen extends FollowingScreen {
         ? [figures.labels, figures.work, figures.annotators, figures.unit]
         : figures.statuses;
       const state = JSON.stringify([index === 1 ? figures.labels : needed, index ? half : width]);
-      if (chart.state === state) return;
-      chart.state = state;
+      if (this.drawnStates[index] === state) return;
+      this.drawnStates[index] = state;
       chart.draw(figures, index ? half : width);
     });
     if (figures.complete) this.training.draw(figures);

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
 import { ELSEWHERE } from "./shared/chips.js";
@@ -159,9 +158,9 @@ export class Gallery extends PicturePages {
       end: ({ clientX, clientY }) => {
         leave();
         this._selected();
-        this.preview.rememberUse(
-          this.root.getRootNode().elementFromPoint(clientX, clientY)?.closest(".tile"),
-        ); // the pointer rests where the drag ended
+        const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
+        // the pointer rests where the drag ended
+        this.preview.rememberUse(root.elementFromPoint(clientX, clientY)?.closest(".tile"));
       },
     });
     this.body.addEventListener("scroll", () => {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Review of a labelling job: decide the images on which people disagree. The kernel side is in job_review.py.
 
 import { element, hint, setText } from "./shared/dom.js";
@@ -181,8 +180,11 @@ class JobReview extends ReviewPages {
   }
 
   _showSingleImage(tile) {
-    if (this.shown !== this.row?.name)
-      Object.assign(this, { shown: this.row?.name, looked: null, difference: null });
+    if (this.shown !== this.row?.name) {
+      this.shown = this.row?.name;
+      this.looked = null;
+      this.difference = null;
+    }
     this._showImage();
     if (tile)
       this.grid.scrollLeft = tile.node.offsetLeft - this.grid.offsetLeft - tile.node.offsetWidth;

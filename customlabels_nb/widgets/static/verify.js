@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Verify widget: judge predictions as right or wrong, or correct them. The kernel side is in verify.py.
 
 import { element, hint, keepKeys, setText, show } from "./shared/dom.js";

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // State machine of pointer gestures on the shapes of an image, without DOM. Points and `tolerance` are in image pixels.
 // A gesture without effect leaves no trace.
 
@@ -39,12 +38,32 @@ const HINT_NO_REST = "Nothing would be left of the polygon. Press Delete to dele
 const HINT_ONE_RING =
   "Select a corner of the part or hole to delete. The last part is deleted with the shape.";
 
+/**
+ * @import { Point, Shape } from "../shared/geometry.js"
+ * @import { Hit } from "./hits.js"
+ */
+/**
+ * @typedef {{ kind: string, hit?: Hit | null, index: number | null, start: Point, tolerance: number,
+ *   shape?: Shape | null, outlines?: boolean, removes?: boolean, added?: boolean, moved?: boolean }} Gesture
+ */
+/**
+ * What a Drawing asks and tells its screen.
+ *
+ * @typedef {object} Callbacks
+ * @property {() => string | null} label label of new shapes
+ * @property {(shape: Shape) => boolean} [usable] whether a shape may be changed
+ * @property {() => boolean} [mayDraw] whether new shapes are allowed
+ * @property {(text: string) => void} [hint] shows a message
+ * @property {(label: string) => void} [drawn] called before a shape is added
+ * @property {() => void} [nameless] called when a shape waits for its label
+ * @property {(point: Point, tolerance: number) => boolean} [missed] called on a click outside all shapes; returns true
+ *   if the click selects something else
+ * @property {(prompt: { box?: Shape, point?: Point, inside?: boolean }) => void} [outlined] asks for an outline
+ * @property {() => boolean} [isOutlined] whether further clicks correct the outline
+ */
+
 export class Drawing {
-  // `label()` returns the label of new shapes, `usable(shape)` whether a shape may be changed, and `mayDraw()` whether
-  // new shapes are allowed. `hint(text)` shows a message, `drawn(label)` is called before a shape is added,
-  // `nameless()` when a shape waits for its label, and `missed(point, tolerance)` on a click outside all shapes. It
-  // returns true if the click selects something else. `outlined({ box } or { point, inside })` asks for an outline, and
-  // `isOutlined()` returns true if further clicks correct it.
+  /** @param {Callbacks} callbacks */
   constructor({
     label,
     usable = () => true,
@@ -67,6 +86,7 @@ export class Drawing {
     this.isOutlined = isOutlined;
     this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
     this.imageShapes = null;
+    /** @type {Gesture | null} */
     this.gesture = null;
     this.corners = null; // corners of the unfinished polygon
     this.cursor = null; // position of its next corner
@@ -254,6 +274,10 @@ export class Drawing {
     return true;
   }
 
+  /**
+   * @param {Gesture} gesture
+   * @param {Point} point
+   */
   _click({ kind, start, hit, tolerance, outlines, removes }, point) {
     const { imageShapes } = this;
     if (this.tool === "outline" && (outlines || !hit)) {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Hit testing. Points and tolerance are in image pixels.
 
 import {
@@ -11,9 +10,18 @@ import {
   outline,
 } from "../shared/geometry.js";
 
-// Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
-// then interiors, smallest first. Returns { index, part: "handle" | "corner" | "edge" | "inside", handle?, corner?,
-// edge? } or null.
+/** @import { Point, Shape } from "../shared/geometry.js" */
+/** @typedef {{ index: number, part: string, handle?: string, corner?: number, edge?: number }} Hit */
+
+/**
+ * Find the shape at a point. Priority: handles and corners of the selected shape, then its edges, then edges of others,
+ * then interiors, smallest first. The `part` is "handle", "corner", "edge" or "inside".
+ *
+ * @param {Point} point
+ * @param {Shape[]} shapes
+ * @param {{ tolerance: number, selected?: number, usable?: (shape: Shape, index: number) => boolean }} options
+ * @returns {Hit | null}
+ */
 export function hitTest(point, shapes, { selected = null, tolerance, usable = () => true }) {
   const shape = shapes[selected];
   const isUsable = shape && usable(shape, selected);

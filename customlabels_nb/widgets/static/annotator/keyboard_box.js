@@ -1,11 +1,15 @@
-// @ts-nocheck
 // Draw a box with the keyboard: arrows move the first corner, Enter, arrows move the opposite corner, Enter.
 
 import { boxFromCorners, clipPoint } from "../shared/geometry.js";
 
 const LEAST_LENGTH = 10;
 
+/** @import { Point } from "../shared/geometry.js" */
+
 export class KeyboardBox {
+  /** @type {[Point, Point] | null} */
+  corners = null;
+
   constructor() {
     this.cancel();
   }
@@ -24,11 +28,11 @@ export class KeyboardBox {
   // Keep the first corner away from the far edges, so that the box is visible.
   /** @param {number[]} point */
   _place([x, y]) {
-    const first = [x, y].map((value, axis) => {
+    const [left, top] = [x, y].map((value, axis) => {
       const room = axis ? this.size.height : this.size.width;
       return Math.max(0, Math.min(value, room - Math.min(this.length, room)));
     });
-    this.corners = [first, clipPoint([first[0] + this.length, first[1] + this.length], this.size)];
+    this.corners = [[left, top], clipPoint([left + this.length, top + this.length], this.size)];
   }
 
   move(dx, dy) {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
 import { inkOn } from "../shared/colors.js";
@@ -50,7 +49,7 @@ export class Painter {
       });
     if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
     if (scene.prompts) this._prompts(scene.prompts, scene.camera);
-    if (scene.guides) this._guides(scene.guides, scene);
+    if (scene.guides) this._guides(scene.guides);
   }
 
   _clear(pen) {
@@ -100,7 +99,7 @@ export class Painter {
     pen,
     scene,
     shape,
-    { strong = false, dashed = false, drawn = false, lit = false, number },
+    { strong = false, dashed = false, drawn = false, lit = false, number = undefined },
   ) {
     if (scene.isHidden(shape) && !strong && !lit) return;
     const color = scene.colorOf(shape.label);

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Cut a ring out of a polygon, add one to it, and simplify polygons. Pure functions of polygons as in geometry.js.
 
 import {
@@ -10,6 +9,9 @@ import {
   ringArea,
   ringsOf,
 } from "../shared/geometry.js";
+
+/** @import { Point } from "../shared/geometry.js" */
+/** @typedef {[Point, Point]} Edge */
 
 // Choices of how far a simplified outline may be from the full one, in pixels.
 export const TOLERANCES = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32];
@@ -55,15 +57,23 @@ function combined(polygon, drawn, { outside }) {
   return polygon;
 }
 
+/** @returns {Point} */
 const middle = ([ax, ay], [bx, by]) => [(ax + bx) / 2, (ay + by) / 2];
 
+/** @returns {Edge[]} */
 function edgesOf(rings) {
   return rings.flatMap((ring) =>
     ring.map((point, index) => [point, ring[(index + 1) % ring.length]]),
   );
 }
 
-// Split edges where they cross others. Both sides compute a crossing from the same numbers, so that both have the same.
+/**
+ * Split edges where they cross others. Both sides compute a crossing from the same numbers, so that both have the same.
+ *
+ * @param {Edge[]} edges
+ * @param {Edge[]} others
+ * @returns {Edge[]}
+ */
 function split(edges, others) {
   const ordered = others.map(inDirection);
   return edges.flatMap((edge) => {
@@ -71,6 +81,7 @@ function split(edges, others) {
     const corners = inDirection(edge);
     const [[left], [right]] = corners;
     const [top, bottom] = [Math.min(start[1], end[1]), Math.max(start[1], end[1])];
+    /** @type {[number, Point][]} */
     const places = [];
     for (const other of ordered) {
       const [[x, y], [farX, farY]] = other;
@@ -83,14 +94,16 @@ function split(edges, others) {
     const points = [start, ...places.sort(([a], [b]) => a - b).map(([, point]) => point), end];
     return points
       .slice(1)
-      .map((point, index) => [points[index], point])
+      .map((point, index) => /** @type {Edge} */ ([points[index], point]))
       .filter(([a, b]) => inOrder(a, b));
   });
 }
 
 const inOrder = (a, b) => a[0] - b[0] || a[1] - b[1];
+/** @returns {Edge} */
 const inDirection = ([a, b]) => (inOrder(a, b) < 0 ? [a, b] : [b, a]);
 
+/** @returns {Point | null} */
 function crossing([a, b], [c, d]) {
   const [abx, aby, cdx, cdy] = [b[0] - a[0], b[1] - a[1], d[0] - c[0], d[1] - c[1]];
   const slope = abx * cdy - aby * cdx;

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
 import { dataUri, show } from "../shared/dom.js";
@@ -16,7 +15,12 @@ export const PICTURE_PATIENCE = 60_000;
 const HALF_DRAWN = "Close the polygon (Enter) or discard it (Esc) first.";
 
 export class Turning extends Workspace {
-  // Subclasses have request, store, listing, info and takeInfo(info).
+  /** @type {number} */ going; // counts requests for an image
+
+  // Subclasses apply the project's state.
+  takeInfo(_info) {}
+
+  /** @param {{ place?: number, split?: string, query?: object, near?: string[] }} change */
   async show({ place = 0, ...change }) {
     const wanted = {
       split: this.info.split,

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
 import {
@@ -36,9 +35,40 @@ const RAIL = 46;
 const SIDES = { left: 190, right: 200 };
 const number = (value) => value.toLocaleString("en");
 
+/**
+ * @import { Changes } from "./changes.js"
+ * @import { Commands } from "./commands.js"
+ * @import { ImageShapes } from "./shapes.js"
+ * @import { AnnotationStore } from "./store.js"
+ * @import { Listing } from "../shared/listing.js"
+ * @import { makeRequester } from "../shared/requests.js"
+ * @typedef {{ lock?: (keys: string[]) => Promise<void>, unlock?: () => void }} Keyboard
+ */
+
+// Subclasses create the fields declared here, and implement the methods after them.
 export class Workspace {
-  // Subclasses have changes, commands, store, listing, imageShapes, info, place, turn(by), go(place), done(),
-  // changed(), detail(region, pixels), request(kind, content) and saveInstructions(text).
+  /** @type {ReturnType<typeof makeRequester>} */ request;
+  /** @type {Listing} */ listing;
+  /** @type {AnnotationStore} */ store;
+  /** @type {Changes} */ changes;
+  /** @type {Commands} */ commands;
+  /** @type {ImageShapes | null} */ imageShapes;
+  /** @type {string | null} */ label;
+  /** @type {Set<string>} */ hidden;
+  /** @type {Set<string>} */ locked;
+  /** @type {number} */ place;
+  /** @type {boolean} */ finished;
+  /** @type {boolean} */ closed;
+  info;
+
+  turn(_by) {}
+  go(_place) {}
+  done() {}
+  changed() {}
+  detail(_region, _pixels) {}
+  saveInstructions(_text) {}
+  _follow(_options) {}
+
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
     this.root = keepKeys(
@@ -505,8 +535,9 @@ export class Workspace {
     const on = document.fullscreenElement === this.root;
     this.fullScreen.setAttribute("aria-pressed", String(on));
     this.fullScreen.title = on ? "Leave full screen (Shift F)" : "Full screen (Shift F)";
-    if (on) navigator.keyboard?.lock?.(["Escape"]).catch(() => {});
-    else navigator.keyboard?.unlock?.();
+    const { keyboard } = /** @type {Navigator & { keyboard?: Keyboard }} */ (navigator);
+    if (on) keyboard?.lock?.(["Escape"]).catch(() => {});
+    else keyboard?.unlock?.();
     this.root.focus({ preventScroll: true });
   }
 

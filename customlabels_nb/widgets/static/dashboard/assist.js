@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Card of model-assisted labelling: switch, next training, predictions that can be trusted, queues, advice. Its nodes
 // stay, and all states have the same height, so that nothing moves while somebody labels.
 
@@ -197,7 +196,7 @@ export class AssistCard {
   }
 
   async _do(what, settings = {}) {
-    const focused = document.activeElement;
+    const focused = /** @type {HTMLButtonElement} */ (document.activeElement);
     const isFocused = [this.switch, this.start, this.train].includes(focused);
     try {
       await this.on.ask("assist", { do: what, ...settings });

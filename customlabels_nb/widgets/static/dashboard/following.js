@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Base of the dashboards: a screen of numbers that follows changes, and opens images in a widget below.
 
 import { Tooltip } from "../shared/charts.js";
@@ -10,8 +9,6 @@ import { counted } from "./text.js";
 
 const FOLLOW_EACH = 2_000;
 
-// A subclass has build(), which returns the nodes above the foot, greeting() and known() (content of "hello" and
-// "follow"), take(news), draw() and, while numbers are missing, `reading`.
 export class FollowingScreen {
   constructor(model, el, { kind, title, hints }) {
     this.model = model;
@@ -57,6 +54,24 @@ export class FollowingScreen {
     this.resizing = new ResizeObserver(() => this.draw());
     this.resizing.observe(this.root);
     this._hello();
+  }
+
+  // Subclasses replace these methods: build() returns the nodes above the foot, greeting() and known() the content of
+  // "hello" and "follow", and `reading` what to say while numbers are missing.
+  build() {
+    return [];
+  }
+
+  greeting() {
+    return {};
+  }
+
+  known() {}
+  take(_news) {}
+  draw() {}
+
+  get reading() {
+    return "";
   }
 
   get followEach() {

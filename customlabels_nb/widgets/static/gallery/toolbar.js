@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
@@ -27,6 +26,7 @@ const COMPACT = 820; // pixels from which all filters are in the row
 
 const NO_MODEL = "There are no predictions for these images yet";
 
+/** @returns {[HTMLElement, HTMLSelectElement]} */
 function menu(caption, name, onChange) {
   const select = element("select", {
     on: { change: onChange },
@@ -41,6 +41,13 @@ function option(value, text, { disabled = false, selected = false, title = undef
 }
 
 export class Toolbar {
+  /** @type {HTMLSelectElement} */ shown;
+  /** @type {HTMLSelectElement} */ whose;
+  /** @type {HTMLSelectElement} */ sort;
+  showMenu; // with their captions
+  whoseMenu;
+  sortMenu;
+
   // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
   // zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {

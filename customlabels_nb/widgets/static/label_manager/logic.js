@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
 // [{ label, color }, …] in order.
 
@@ -82,6 +81,8 @@ export function someOf(names, most) {
     : shown;
 }
 
+/** @typedef {[name: string, argument?: number]} Command */
+/** @type {Map<string, Command>} */
 const COMMANDS = new Map([
   ["ArrowUp", ["move", -1]],
   ["ArrowDown", ["move", 1]],
@@ -97,12 +98,17 @@ const COMMANDS = new Map([
   ["+", ["add"]],
 ]);
 
-// Map a key on the list to [command, argument], or null. Only moves repeat while their key is held.
+/**
+ * Map a key on the list to a command. Only moves repeat while their key is held.
+ *
+ * @returns {Command | null}
+ */
 export function labelCommand(event) {
   const command = labelCommandOfPress(event);
   return event.repeat && command && !["move", "shift"].includes(command[0]) ? ["held"] : command;
 }
 
+/** @returns {Command | null} */
 function labelCommandOfPress(event) {
   const { key, altKey, shiftKey } = event;
   if (event.isComposing) return null;

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Label manager pane: a list with a field to add labels and a filter. Used in its own widget and in the panels of
 // gallery and annotator. The kernel side is in label_manager.py.
 
@@ -7,6 +6,7 @@ import { Notices } from "../shared/notices.js";
 import { KernelGone } from "../shared/requests.js";
 import { askColor, askImport, askMerge, askRemove, askReview } from "./forms.js";
 import { LabelList } from "./list.js";
+/** @import { Command } from "./logic.js" */
 import { after, changed, counted, labelCommand, quoted, stepBefore, withText } from "./logic.js";
 import { Question } from "./question.js";
 
@@ -31,9 +31,9 @@ const STATE_WORDS = {
 };
 
 export class LabelPane {
-  // `on` may have changed(), focus(label).
   constructor({ request, on = {} }) {
     this.request = request;
+    /** @type {{ changed?: () => void, focus?: (label: string) => void }} */
     this.on = on;
     this.labels = [];
     this.uses = new Map(); // label → [images in train, in test, annotations]
@@ -333,6 +333,7 @@ export class LabelPane {
     this._do(command);
   }
 
+  /** @param {Command} command */
   _do([name, by]) {
     const { shown, place, at } = this.list;
     const edits = {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Layout of the quick test and its painting after changes.
 
 import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
@@ -43,10 +42,31 @@ export class TryingScreen {
     this.doing = ""; // current operation of the model
     this.lens = new Lens();
     this.live = null; // predictions for the camera frame: { answer, width, height }
+    this.isAdding = false; // a photo is being added to the dataset
+    this.savedState = null; // its kind and text
     this._build(el);
     this.resizing = new ResizeObserver(() => this._fold());
     this.resizing.observe(this.root);
   }
+
+  // What the subclass does: with photos, the model, the shown predictions, the dataset and the camera.
+  _files(_files) {}
+  _url(_url) {}
+  _incoming(_files, _url) {}
+  _paste(_event) {}
+  _show(_number) {}
+  _choose(_name) {}
+  _power() {}
+  _setThreshold(_value) {}
+  _toggle(_index) {}
+  _decide(_choice) {}
+  _ownLabel(_label) {}
+  _add(_split) {}
+  _undo() {}
+  _film() {}
+  _shoot() {}
+  _stopFilming() {}
+  _key(_event) {}
 
   _build(el) {
     this.root = keepKeys(

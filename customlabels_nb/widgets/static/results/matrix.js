@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Confusion matrix. Each cell opens its images: buttons for few labels, an image with a list of the most frequent
 // confusions for many.
 
@@ -317,6 +316,7 @@ export class MatrixView {
     if (this.theme.join() !== before.join()) this._paint();
   }
 
+  /** @returns {[number, ...string[]]} */
   _themeNow() {
     const style = getComputedStyle(this.node);
     return [

@@ -1,10 +1,11 @@
-// @ts-nocheck
 // Results screen as a standalone file: all data is in the page.
 
 import { ResultsScreen } from "./screen.js";
 
 function fromBase64(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  /** @type {typeof Uint8Array & { fromBase64?: (text: string) => Uint8Array }} */
+  const decoder = Uint8Array;
+  if (decoder.fromBase64) return decoder.fromBase64(text);
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
@@ -34,4 +35,6 @@ function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
 }
 
 const content = JSON.parse(document.getElementById("content").textContent);
-window.results = new ResultsScreen(fileSource(content), document.getElementById("screen"));
+Object.assign(window, {
+  results: new ResultsScreen(fileSource(content), document.getElementById("screen")),
+});

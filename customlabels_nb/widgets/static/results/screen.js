@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Results screen. Metrics are computed here at every slider move. A source provides images and applies changes: the
 // kernel in a notebook, and only images in a standalone file.
 
@@ -474,7 +473,8 @@ export class ResultsScreen {
     const key = `${position.iou_threshold} ${index}`;
     if (this.curveKey !== key || this.curveEngine !== engine) {
       this.curve = engine.curve(position.iou_threshold, index);
-      [this.curveKey, this.curveEngine] = [key, engine];
+      this.curveKey = key;
+      this.curveEngine = engine;
     }
     const now =
       index === null

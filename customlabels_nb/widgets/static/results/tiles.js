@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Tile of one test image: its thumbnail with boxes, ground truth and predictions.
 
 import { element, setText, show } from "../shared/dom.js";
@@ -66,12 +65,15 @@ export class ResultTile {
     const shown = items.filter(({ result }) => result !== "tn");
     const key = shown.map((item) => `${item.label} ${item.result} ${item.confidence}`).join();
     if (name !== this.name || key !== this.key || labels !== this.labels) {
-      [this.name, this.key, this.labels] = [name, key, labels];
+      this.name = name;
+      this.key = key;
+      this.labels = labels;
       this._caption(shown, labels, isDetection, name);
       this.shapes = null;
     }
     if (picture?.uri !== this.uri || picture?.failure !== this.failure) {
-      [this.uri, this.failure] = [picture?.uri, picture?.failure];
+      this.uri = picture?.uri;
+      this.failure = picture?.failure;
       if (this.uri) this.picture.src = this.uri;
       else this.picture.removeAttribute("src");
       show(this.picture, Boolean(this.uri));
@@ -82,7 +84,8 @@ export class ResultTile {
       this.overlay?.remove();
       this.overlay = overlayOf(shapesOfItems(shown, labels), picture.size);
       this.frame.append(this.overlay);
-      [this.shapes, this.shapesOf] = [true, image];
+      this.shapes = true;
+      this.shapesOf = image;
     } else if (!isDetection || !picture?.size) {
       this.overlay?.remove();
       this.overlay = null;

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Pages of the review: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ELSEWHERE } from "../shared/chips.js";
@@ -26,6 +25,13 @@ const EVERYTHING_LEFT = {
   images: false,
   queue: null,
 };
+
+/** @import { PageTile } from "../shared/page_view.js" */
+/**
+ * @typedef {{ node: HTMLElement, update: Function, begin: Function, fit: Function }} PageLabelBar
+ * @typedef {{ node: HTMLElement, update: Function, showSelection: Function,
+ *   showImage?: Function }} PageToolbar
+ */
 
 // Subclasses may replace makeToolbar(on), makeLabelBar(on), makeFooter(on), `keys`, and what PicturePages leaves to
 // them.
@@ -103,10 +109,12 @@ export class ReviewPages extends PicturePages {
 
   greeted() {}
 
+  /** @returns {PageToolbar} */
   makeToolbar(on) {
     return new ReviewToolbar(on);
   }
 
+  /** @returns {PageLabelBar} */
   makeLabelBar(on) {
     return new ReviewBar(on);
   }
@@ -115,6 +123,7 @@ export class ReviewPages extends PicturePages {
     return new ReviewFooter(on);
   }
 
+  /** @returns {PageTile} */
   makeTile(id) {
     return new ReviewTile({ id, onAccept: (row) => this._acceptPredictions([row]) });
   }

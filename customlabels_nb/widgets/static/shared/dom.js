@@ -1,4 +1,3 @@
-// @ts-nocheck
 // DOM helpers without HTML strings: text from data is always inserted as text.
 
 // Create an element. Properties: `class`, `text`, `data` (object), `style` (object), `on` (event → listener) and
@@ -60,6 +59,7 @@ export function setValue(field, value) {
 
 // Convert bytes to a data URI, which paints faster than a blob URL.
 export function dataUri(bytes, mime = "image/jpeg") {
+  /** @type {Uint8Array & { toBase64?: () => string }} */
   const view =
     bytes instanceof DataView
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

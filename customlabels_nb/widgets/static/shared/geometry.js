@@ -6,6 +6,7 @@
 /** @typedef {[number, number]} Point */
 /** @typedef {Point[] | Point[][]} Polygon */
 /** @typedef {{ width: number, height: number }} Size */
+/** @typedef {Box & { label?: string, polygon?: Polygon | null }} Shape */
 
 export const SMALLEST = 2; // minimum side in pixels, to ignore accidental clicks
 
@@ -104,7 +105,6 @@ export function shiftWithin(box, dx, dy, size) {
   ];
 }
 
-// A shape has label, left, top, width, height and polygon (null for a box).
 export function moved(shape, dx, dy, size) {
   const [x, y] = shiftWithin(shape, dx, dy, size);
   const polygon = shape.polygon && mapCorners(shape.polygon, ([px, py]) => [px + x, py + y]);
@@ -118,6 +118,7 @@ export function withPolygon(shape, unclipped, size) {
 
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 
+/** @returns {Point} */
 export function handlePoint({ left, top, width, height }, handle) {
   const x = handle.includes("w") ? left : handle.includes("e") ? left + width : left + width / 2;
   const y = handle.includes("n") ? top : handle.includes("s") ? top + height : top + height / 2;

@@ -5,7 +5,13 @@
 
 const HELD = { do: "held" }; // nothing is done, here and by the browser
 
-// Return a table. Commands that are named in `repeating` run again while their key is held.
+/** @typedef {{ help: string[][], presses: Record<string, object>, repeating: string[] }} KeyTable */
+
+/**
+ * Return a table. Commands that are named in `repeating` run again while their key is held.
+ *
+ * @returns {KeyTable}
+ */
 export function keyTable(entries, { repeating = [] } = {}) {
   const shown = entries.filter(({ keys }) => keys);
   return {

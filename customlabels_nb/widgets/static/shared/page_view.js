@@ -1,4 +1,3 @@
-// @ts-nocheck
 // View of a page of images: filtering, polling for changes, and painting.
 
 import { element } from "./dom.js";
@@ -22,8 +21,25 @@ const orderWords = ([done, total]) =>
   `${total.toLocaleString("en")} images processed. The order is updated when all are ` +
   "done and no image is selected. New images come last.";
 
-// Base class of PicturePages, with the read-only part.
+/**
+ * @import { Notices } from "./notices.js"
+ * @import { Panel } from "./panel.js"
+ * @import { Preview } from "./preview.js"
+ */
+/** @typedef {{ node: HTMLElement, show: Function, hide: Function, mark: Function }} PageTile */
+
+// Base class of PicturePages, with the read-only part. _build(el) of a widget creates the fields declared here.
 export class PageView {
+  /** @type {HTMLElement} */ root;
+  /** @type {HTMLElement} */ grid;
+  /** @type {HTMLElement} */ empty;
+  /** @type {PageTile[]} */ tiles;
+  /** @type {Notices} */ notices;
+  /** @type {Panel} */ panel;
+  /** @type {Preview} */ preview;
+  /** @type {Editing | undefined} */ editing;
+  footer; // a Footer, or a subclass
+
   constructor(model, el) {
     this.model = model;
     this.request = makeRequester(model);
@@ -51,6 +67,27 @@ export class PageView {
     this._hello();
   }
 
+  // What PicturePages and the widgets replace.
+  _build(_el) {}
+  greeted() {}
+  showToolbars() {}
+  _explainEmptiness() {}
+  _showSingleImage(_tile = undefined) {}
+  _togglePreview(_position) {}
+  _selectNames(_names) {}
+  _click(_event) {}
+  _key(_event) {}
+
+  /** @returns {PageTile} */
+  makeTile(_id) {
+    return null;
+  }
+
+  /** @returns {number | null} */
+  _placeOf(_event) {
+    return null;
+  }
+
   _listen() {
     this.root.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("click", (event) => this._click(event));
@@ -58,7 +95,7 @@ export class PageView {
     this.grid.addEventListener("pointerover", (event) => {
       const row = this.listing.rowAt(this._placeOf(event));
       if (row && event.pointerType === "mouse" && !this.single)
-        this.preview.rest(row, event.target.closest(".tile"));
+        this.preview.rest(row, /** @type {Element} */ (event.target).closest(".tile"));
     });
     this.grid.addEventListener("pointerout", () => this.preview.leave());
     this.resizing = new ResizeObserver(() => this._layout());

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Base of the widgets that select and edit images in pages. The page never waits for the kernel: an edit is shown
 // immediately, and as "saved" once the kernel has confirmed it.
 
@@ -8,10 +7,19 @@ import { neighbour } from "./pages.js";
 import { openKeys } from "./panels.js";
 import { edited } from "./rows.js";
 
+/** @import { KeyTable } from "./keymap.js" */
+
 // Widgets extend this class. _build(el) creates root, grid, tiles, empty, notices, footer and preview, and shows them
 // in `el`. Subclasses have a table of `keys`, and implement greeted(), makeTile(id), showToolbars(), showCounts(),
 // _explainEmptiness() and, if `single`, _showSingleImage().
 export class PicturePages extends PageView {
+  /** @type {KeyTable} */ keys;
+
+  // True on a page whose images a click takes out or puts back.
+  get clustered() {
+    return false;
+  }
+
   // -- edits of the shown rows ------------------------------------------------------------------------
   // Return the row after the edit, or the same object if nothing changes.
   foresee(row, edit) {

@@ -1,4 +1,3 @@
-// @ts-nocheck
 // Base of the screens whose edits go through a queue: connection and save state.
 
 import { queueFor } from "./edits.js";
@@ -16,7 +15,6 @@ export function showSavedState(node, state, waiting) {
   setText(node, SAVED_WORDS[state](waiting));
 }
 
-// Subclasses implement _send(edit) → Promise of the response, and _onQueueEvent(event) of the queue.
 export class Sending {
   // `screen` has info, notices and showState(state, waiting). `what` names its edits (singular and plural).
   constructor({ request, screen, key, id, what = ["edit", "edits"] }) {
@@ -35,6 +33,12 @@ export class Sending {
       );
     this.updateState();
   }
+
+  /** Send an edit and return the response. Subclasses implement this and the next method. */
+  async _send(_edit) {}
+
+  /** Handle an event of the queue. */
+  _onQueueEvent(_event) {}
 
   close() {
     this.stopListening();

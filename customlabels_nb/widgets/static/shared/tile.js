@@ -12,7 +12,7 @@ const STATUS_WORDS = {
 };
 
 export class Tile {
-  constructor({ id, onAccept }) {
+  constructor({ id, onAccept = undefined }) {
     this.onAccept = onAccept;
     this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
     this.excuse = element("span", { class: "excuse", hidden: true });

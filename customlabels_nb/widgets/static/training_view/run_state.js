@@ -1,8 +1,13 @@
-// @ts-nocheck
 // State of a run in the page. An update has all short fields, and only the new points and messages.
+
+/**
+ * @typedef {{ title: string, status: string, words: string, seconds: number, left: number | null,
+ *   phase: { unit: string, done: number, total: number | null } | null, over: object[] }} ShortFields
+ */
 
 export class RunState {
   constructor() {
+    /** @type {ShortFields} */
     this.short = {
       title: "",
       status: "running",
@@ -19,6 +24,7 @@ export class RunState {
   }
 
   // Apply an update. Returns false if an earlier update is missing and the complete state must be requested.
+  /** @param {ShortFields & { figures: object[], messages?: object, samples?: { pictures: object[] } }} update */
   take({ figures, messages, samples, ...short }, buffers = []) {
     this.short = short;
     let isWhole = true;
