@@ -498,17 +498,14 @@ class Assist:
                 f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
                 f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
             )
+        elif unlabelled == 0:
+            pass
         elif last["needed"] and unlabelled is not None and last["needed"] > unlabelled:
             sentences.append(
                 f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."
             )
-        elif last["needed"]:
-            more = counted(last["needed"], "more label")
-            sentences.append(f"{more} in the queue 'assist' until predictions can be trusted at {target}.")
         else:
-            sentences.append(
-                f"The model errs too often to be trusted at {target}, however many check images there are."
-            )
+            sentences.append(_evidence_text(last, target))
         return [*sentences, last["advice"]["text"]] if last["advice"] and unlabelled != 0 else sentences
 
     def summary(self) -> dict[str, Any]:
@@ -533,6 +530,7 @@ class Assist:
             "elsewhere": self._runner.is_elsewhere, "running": running, "next": remaining, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
             "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
+            "evidence": last.get("evidence"), "note": last.get("note", ""),
             **self._count(),
         }  # fmt: skip
 
@@ -652,6 +650,17 @@ class Assist:
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason
                 self._run(Events())
         self._seen = last
+
+
+def _evidence_text(run: dict[str, Any], target: str) -> str:
+    """Say what predictions lack to be trusted: check images, or right predictions on them."""
+    items, right, wanted = (run["evidence"][name] for name in ("items", "right", "wanted"))
+    if items < wanted:
+        text = f"{items:,} of at least {counted(wanted, 'check image')} are labelled that a guarantee of {target} needs"
+    else:
+        text = f"Of {counted(items, 'check image')}, predictions are right on {right:,}, too few for {target}"
+    more = run["needed"]
+    return f"{text}: about {counted(more, 'more label')} in the queue 'assist'." if more else f"{text}."
 
 
 def _watch(reference: weakref.ref[Assist], wake: threading.Event) -> None:

@@ -180,6 +180,12 @@ def labels_needed(
     return round(first / FIRST_SHARE + (more - first) / LATER_SHARE)
 
 
+def count_evidence(right: ArrayLike, copies: ArrayLike) -> tuple[int, int]:
+    """Count the check items (n,) without near-duplicates, and those of them that are right."""
+    first = np.unique(np.asarray(copies), return_index=True)[1]
+    return len(first), int(np.asarray(right, dtype=np.bool_)[first].sum())
+
+
 def _surest_first(confidence: ArrayLike, right: ArrayLike, copies: ArrayLike | None) -> tuple[FloatArray, BoolArray]:
     """Sort items by descending confidence, with the first item of each group of near-duplicates only."""
     sure, ok = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.bool_)

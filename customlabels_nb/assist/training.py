@@ -20,6 +20,8 @@ from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import (
     Guarantee,
     check_boxes,
+    count_evidence,
+    fewest_items,
     find_guarantee,
     guarantee_labels,
     labels_needed,
@@ -457,7 +459,10 @@ def _promise(
         needed = labels_needed(sure, right, target, copies=copies)
         if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless
             needed = max(1, needed - round(checked / FIRST_SHARE))
-    return {"promise": promise, "needed": needed, "missing": sorted(missing, key=lambda pair: pair[1])}
+    items, hits = (checked, None) if checks.empty else count_evidence(right, copies)
+    evidence = {"items": items, "right": hits, "wanted": fewest_items(target)}
+    missing.sort(key=lambda pair: pair[1])
+    return {"promise": promise, "needed": needed, "missing": missing, "evidence": evidence}
 
 
 def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:

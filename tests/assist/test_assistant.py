@@ -163,6 +163,8 @@ def test_prelabels_appear_from_59_check_images_on(project: Project) -> None:
     run = train(project)
     assert run["steps"][2] == {**run["steps"][2], "phase": "validation", "count": 58, "unit": "check images"}
     assert (run["promise"], run["needed"]) == (None, 2)
+    assert run["evidence"] == {"items": 58, "right": 58, "wanted": 59}
+    assert tells(project.assist.advice[0], 58, 59, "check images", "2 more labels")
     assert project.assist.queue["label"].isna().all()
     assert project.assist.auto_label(progress=False).frame.empty
     label(project, order[58:59])

@@ -24,6 +24,7 @@ const state = (more = {}) => ({
   steps: [],
   promise: null,
   needed: 41,
+  evidence: { items: 80, right: 70, wanted: 59 },
   ...more,
 });
 
@@ -120,21 +121,41 @@ test("a promise has its evidence, and without one it says what is missing", () =
     ["≥ 95 %", "97 %", "of 184 check images [94, 99]"],
   );
   assert.equal(promiseParts(state({ promise: { ...promise, right: 183 } })).measured, "> 99 %"); // not 100 %
-  const none = promiseParts(state());
-  assert.deepEqual(
-    [none.large, none.after, none.of],
-    ["41", "more labels", "in the queue assist until predictions can be trusted at 95 %"],
-  );
-  assert.equal(promiseParts(state({ needed: 1 })).after, "more label");
-  const few = promiseParts(state({ left: 40 }));
-  assert.deepEqual(
-    [few.large, few.faint, few.of],
-    ["not yet", "too few images left to promise 95 %", "about 41 more labels would be needed"],
-  );
-  assert.equal(promiseParts(state({ left: 41 })).large, "41");
-  assert.equal(promiseParts(state({ left: null })).large, "41"); // not counted yet
-  assert.match(promiseParts(state({ needed: null })).faint, /too many errors to promise 95 %/);
+  assert.equal(promiseParts(state({ promise, left: 0 })).large, "≥ 95 %");
   assert.deepEqual([0.9, 0.95, 0.995, 1].map(percentText), ["90 %", "95 %", "99.5 %", "100 %"]);
+});
+
+test("each state without a promise says what is missing", () => {
+  const ended = "2026-11-22T12:00:00Z";
+  const words = (more) => {
+    const { large, after, faint, measured, of } = promiseParts(
+      state({ ended, left: 500, ...more }),
+    );
+    return [large, after, faint, measured, of].filter(Boolean).join(" | ");
+  };
+  const few = { items: 17, right: 16, wanted: 59 };
+  const said = {
+    "not yet | measured by the first training": { ended: null, evidence: null, needed: null },
+    "0 of 59 | check images | are the least to promise 95 % | about 118 more labels in the queue assist":
+      { evidence: { items: 0, right: null, wanted: 59 }, needed: 118 },
+    "17 of 59 | check images | are the least to promise 95 % | about 84 more labels in the queue assist":
+      { evidence: few, needed: 84 },
+    "17 of 59 | check images | are the least to promise 95 % | 16 predicted right so far": {
+      evidence: few,
+      needed: null,
+    },
+    "not yet | too many errors to promise 95 % | 88 % | of 80 check images predicted right; about 41 more labels in the queue assist":
+      {},
+    "not yet | too many errors to promise 95 % | 88 % | of 80 check images predicted right": {
+      needed: null,
+    },
+    "not yet | too few images left to promise 95 % | about 41 more labels would be needed": {
+      left: 40,
+    },
+    "none left | no image is left to predict": { left: 0 },
+  };
+  for (const [text, more] of Object.entries(said)) assert.equal(words(more), text);
+  assert.match(words({ left: null }), /^not yet \| too many errors/); // not counted yet
 });
 
 test("the axis has the target in its middle, or starts below a wide interval", () => {
@@ -166,7 +187,10 @@ test("advice is a sentence with figures, or that there is none yet", () => {
   assert.equal(adviceParts({ ...advice, minutes: null }).after, ".");
   assert.equal(adviceParts({ ...advice, minutes: 0.2 }).after, "; about 1 minute at your pace.");
   assert.equal(adviceParts({ ...advice, gain: null }).before, "plain");
-  assert.match(adviceParts(null).before, /follows/);
+  const ended = "2026-11-22T12:00:00Z";
+  assert.equal(adviceParts(null).before, "Advice follows the first training.");
+  assert.match(adviceParts(null, { ended }).before, /more labelled check images/);
+  assert.equal(adviceParts(null, { ended, note: "Nothing yet." }).before, "Nothing yet.");
 });
 
 test("times and bars", () => {

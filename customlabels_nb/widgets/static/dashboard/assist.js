@@ -513,18 +513,17 @@ export class AssistCard {
   }
 
   // The last line has the advice or, more important, why there is no training.
-  _drawAdvice({ advice: latest, left, error, elsewhere, running }) {
-    const advice =
-      left !== 0 || !latest ? latest : { text: "All training images are labelled or skipped." };
+  _drawAdvice({ advice: latest, left, error, elsewhere, running, ended, note }) {
+    const advice = left !== 0 ? latest : { text: "All training images are labelled or skipped." };
     const trouble =
       error ||
       (elsewhere && !running
         ? "Another kernel trains this project. Its results are shown here as soon as they are ready."
         : "");
-    const known = JSON.stringify([advice, trouble, this.labels]);
+    const known = JSON.stringify([advice, trouble, ended, note, this.labels]);
     if (known === this.said) return;
     this.said = known;
-    const { before, gain, interval, label, after } = adviceParts(advice);
+    const { before, gain, interval, label, after } = adviceParts(advice, { ended, note });
     this.advice.classList.toggle("error", Boolean(error));
     const colors = this.labels.map(([item, color]) => ({ label: item, color }));
     const parts =

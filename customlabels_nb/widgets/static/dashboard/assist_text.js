@@ -86,7 +86,7 @@ export function stepRows({ running, steps }) {
 }
 
 // Describe what is promised, or what is missing until something can be.
-export function promiseParts({ promise, needed, target, left }) {
+export function promiseParts({ promise, needed, evidence, target, left, ended }) {
   if (promise) {
     const { right, shown, low, high } = promise;
     const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
@@ -98,29 +98,31 @@ export function promiseParts({ promise, needed, target, left }) {
       of: `of ${counted(shown, "check image")} ${interval}`,
     };
   }
-  const until = `in the queue assist until predictions can be trusted at ${percentText(target)}`;
-  if (needed === null || needed === undefined)
-    return {
-      large: "not yet",
-      after: "",
-      faint: `too many errors to promise ${percentText(target)}`,
-      measured: "",
-      of: "nothing is shown before a promise can be kept",
-    };
+  const none = { large: "not yet", after: "", faint: "", measured: "", of: "" };
+  if (!ended || !evidence) return { ...none, of: "measured by the first training" };
+  if (left === 0) return { ...none, large: "none left", of: "no image is left to predict" };
+  const aim = percentText(target);
   if (needed > (left ?? Infinity))
     return {
-      large: "not yet",
-      after: "",
-      faint: `too few images left to promise ${percentText(target)}`,
-      measured: "",
+      ...none,
+      faint: `too few images left to promise ${aim}`,
       of: `about ${counted(needed, "more label")} would be needed`,
     };
+  const more = needed ? `about ${counted(needed, "more label")} in the queue assist` : "";
+  const { items, right, wanted } = evidence;
+  if (items < wanted)
+    return {
+      ...none,
+      large: `${numeral(items)} of ${numeral(wanted)}`,
+      after: "check images",
+      faint: `are the least to promise ${aim}`,
+      of: more || `${numeral(right ?? 0)} predicted right so far`,
+    };
   return {
-    large: numeral(needed),
-    after: `more ${needed === 1 ? "label" : "labels"}`,
-    faint: "",
-    measured: "",
-    of: until,
+    ...none,
+    faint: `too many errors to promise ${aim}`,
+    measured: shareText(right, items),
+    of: `of ${counted(items, "check image")} predicted right${more && `; ${more}`}`,
   };
 }
 
@@ -131,9 +133,11 @@ export function axisStart(target, low = target) {
 }
 
 // Return the label that the advice is about, with the words around it.
-export function adviceParts(advice) {
-  if (!advice)
-    return { before: "Advice follows with the first trainings.", label: null, after: "" };
+export function adviceParts(advice, { ended = null, note = "" } = {}) {
+  const missing = ended
+    ? note || "A forecast needs more labelled check images."
+    : "Advice follows the first training.";
+  if (!advice) return { before: missing, label: null, after: "" };
   const { more, gain, low, high, label, minutes, text } = advice;
   if (!Number.isFinite(gain)) return { before: text ?? "", label: null, after: "" };
   const pace = minutes ? `; about ${counted(Math.round(minutes) || 1, "minute")} at your pace` : "";
