@@ -175,8 +175,10 @@ class Assist:
     def _settings(self) -> dict[str, Any]:
         return _DEFAULTS | (self._store.setting(_SETTINGS) or {})
 
-    def start(self, *, target: float = 0.95, budget: str | float = "2min", test: bool = False) -> None:
+    def start(self, *, target: float = 0.95, budget: str | float = "2min", test: bool = False) -> AssistStatus:
         """Train in the background from now on, in this kernel or in one that is training already.
+
+        Return the status, which says what happens now.
 
         Parameters
         ----------
@@ -191,6 +193,7 @@ class Assist:
         Examples
         --------
         >>> project.assist.start(target=0.95, budget="5min")  # doctest: +SKIP
+        running: featurization. The queues of project.label() appear as soon as it has ended.
         >>> project.label("train")  # doctest: +SKIP
         """
         from customlabels_nb.assist.guarantee import fewest_items  # scipy takes half a second to import
@@ -201,6 +204,11 @@ class Assist:
         self._change("start assist", on=True, target=float(target), budget=budget, test=bool(test))
         self._checks()
         self._watch()
+        status = self.status
+        if self.results is not None:
+            return status
+        text = f"{status.text} The queues of project.label() appear when the first training has ended."
+        return replace(status, text=text)
 
     def stop(self, *, wait: bool = True) -> None:
         """Stop training in the background. The results of earlier trainings are kept.
@@ -516,23 +524,34 @@ class Assist:
         >>> project.assist.summary()["queues"]
         {'manual': 0, 'clustered': 0, 'prelabelled': 0, 'suspect': 0}
         """
-        chosen, record, last, latest = self._settings, self._runner.record, self._latest("done") or {}, self._latest()
-        event = self._progress
-        progress = [event.phase, event.done, event.total] if event else (record.progress if record else None)
-        running = None
-        if record is not None and record.state == "running":
-            phase, done, total = progress or [_PHASES[0], 0, None]
-            running = {"phase": phase, "done": done, "total": total, "stopping": record.stop}
+        chosen, last, latest = self._settings, self._latest("done") or {}, self._latest()
         remaining, every, new = self._left()
         return {
             **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._error,
-            "elsewhere": self._runner.is_elsewhere, "running": running, "next": remaining, "every": every, "new": new,
+            "elsewhere": self._runner.is_elsewhere, "running": self.running,
+            "next": remaining, "every": every, "new": new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
             "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
             "evidence": last.get("evidence"), "note": last.get("note", ""),
             **self._count(),
         }  # fmt: skip
+
+    @property
+    def running(self) -> dict[str, Any] | None:
+        """Progress of the running training in any kernel: phase, done, total and stopping. None if there is none."""
+        record, event = self._runner.record, self._progress
+        if record is None or record.state != "running":
+            return None
+        progress = [event.phase, event.done, event.total] if event else record.progress
+        phase, done, total = progress or [_PHASES[0], 0, None]
+        return {"phase": phase, "done": done, "total": total, "stopping": record.stop}
+
+    @property
+    def guarantee(self) -> dict[str, Any]:
+        """Guarantee of the latest training: run, target, promise (None without one), and the evidence for it."""
+        last = self._latest("done") or {}
+        return {name: last.get(name) for name in ("run", "target", "promise", "evidence")}
 
     def _count(self) -> dict[str, Any]:
         """Count the images of the queues and those left, and the prelabels that people accepted and corrected."""
@@ -656,11 +675,11 @@ def _evidence_text(run: dict[str, Any], target: str) -> str:
     """Say what predictions lack to be trusted: check images, or right predictions on them."""
     items, right, wanted = (run["evidence"][name] for name in ("items", "right", "wanted"))
     if items < wanted:
-        text = f"{items:,} of at least {counted(wanted, 'check image')} are labelled that a guarantee of {target} needs"
+        text = f"{items:,} of at least {counted(wanted, 'check image')} are labelled."
     else:
-        text = f"Of {counted(items, 'check image')}, predictions are right on {right:,}, too few for {target}"
-    more = run["needed"]
-    return f"{text}: about {counted(more, 'more label')} in the queue 'assist'." if more else f"{text}."
+        text = f"The model predicts {right:,} of {counted(items, 'check image')} right, which is too few for {target}."
+    more = f"about {counted(run['needed'], 'more label')} in the queue 'assist'" if run["needed"] else "fewer errors"
+    return f"{text} To be trusted at {target}, predictions need {more}."
 
 
 def _watch(reference: weakref.ref[Assist], wake: threading.Event) -> None:

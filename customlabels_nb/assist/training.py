@@ -444,7 +444,9 @@ def _promise(
     """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
     kept = {guarantee.labels: guarantee for guarantee in thresholds if guarantee.shown}.values()
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
-    missing, promise, needed = [], None, None
+    missing: list[list[Any]] = []
+    promise: dict[str, Any] | None = None
+    needed: int | None = None
     for position, name in enumerate(names):
         of_label = checks["label"].to_numpy() == position
         if not thresholds[position].shown and of_label.any():
@@ -459,8 +461,8 @@ def _promise(
         needed = labels_needed(sure, right, target, copies=copies)
         if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless
             needed = max(1, needed - round(checked / FIRST_SHARE))
-    items, hits = (checked, None) if checks.empty else count_evidence(right, copies)
-    evidence = {"items": items, "right": hits, "wanted": fewest_items(target)}
+    items, correct = (checked, None) if checks.empty else count_evidence(right, copies)
+    evidence = {"items": items, "right": correct, "wanted": fewest_items(target)}
     missing.sort(key=lambda pair: pair[1])
     return {"promise": promise, "needed": needed, "missing": missing, "evidence": evidence}
 

@@ -27,6 +27,10 @@ class Suspect(NamedTuple):
     drawn: bool
 
 
+#: Check images that follow a cluster page, as a share of the labels that it got.
+CHECK_SHARE = 0.25
+
+
 class Queues:
     """Latest results of assist for one session, and what was put aside in it.
 
@@ -46,17 +50,20 @@ class Queues:
     checks : frozenset of str
         The next check images, which are labelled without predictions.
     cluster : dict or None
-        Shown cluster page: ``number``, ``of`` and ``alike``.
+        Shown cluster page: ``number``, ``of`` and ``alike``, or only ``check`` if it has check images.
     """
 
     def __init__(self, assist: Any = None) -> None:
         self.assist = assist
         self.results: AssistResults | None = None
         self.version = 0
+        self._guarantee: dict[str, Any] = {}
         self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
         self.suspects: dict[str, list[Suspect]] = {}
         self.checks: frozenset[str] = frozenset()
         self.cluster: dict[str, Any] | None = None
+        self._page: list[str] = []
+        self._due = 0.0  # check images to show after the labels that cluster pages got
         self._taken_out: set[str] = set()
         self._passed: Counter[str] = Counter()
 
@@ -74,6 +81,13 @@ class Queues:
             given, suggested = (None if pd.isna(label) else label for label in (row.given, row.suggested))
             self.suspects.setdefault(row.image, []).append(Suspect(row.kind, given, suggested, not pd.isna(row.left)))
         return True
+
+    @property
+    def guarantee(self) -> dict[str, Any]:
+        """Guarantee of the run that the results are from, as in :attr:`.Assist.guarantee`."""
+        if self.results is not None and self._guarantee.get("run") != self.results.run:
+            self._guarantee = self.assist.guarantee
+        return self._guarantee
 
     def helps(self, split: str) -> bool:
         """Return True if prelabels are shown for images of this dataset."""
@@ -111,11 +125,21 @@ class Queues:
         return [name for name in names if name in offered] if queue == "prelabelled" else names
 
     def cluster_page(self, waiting: Collection[str], most: int, near: str | None) -> list[str]:
-        """Return the images of the next cluster page, or of the page with the image ``near``, at ``most`` so many."""
-        self.cluster = None
+        """Return the images of the next cluster page, or of the page with the image ``near``, at ``most`` so many.
+
+        Labels given to clusters are no evidence for a guarantee. Each page is therefore followed by a page of check
+        images, :data:`CHECK_SHARE` of the labels that it got.
+        """
+        self._settle_page(waiting)
         if self.results is None:
             return []
         pages = self.results.cluster_pages(waiting, self._taken_out)
+        checks = [name for name in self.results.check_images if name in waiting]
+        count = 1 if near in checks else 0 if near is not None else int(self._due)
+        if count and checks:
+            self.cluster = {"check": True}
+            self._page = sorted(checks, key=lambda name: name != near)[: min(count, most)]
+            return self._page
         if pages.empty:
             return []
         passed = pages["image"].map(lambda name: self._passed[name]).groupby(pages["page"]).transform("min")
@@ -127,7 +151,16 @@ class Queues:
             "of": int(pages["page"].max()) + 1,
             "alike": float(page["alike"].iloc[0]),
         }
-        return page["image"].head(most).tolist()
+        self._page = page["image"].head(most).tolist()
+        return self._page
+
+    def _settle_page(self, waiting: Collection[str]) -> None:
+        """Count what was labelled on the page that is left."""
+        if self.cluster is not None:
+            check = "check" in self.cluster
+            done = len(self._page) if check else sum(name not in waiting for name in self._page)
+            self._due = max(0.0, self._due + (-done if check else CHECK_SHARE * done))
+        self.cluster, self._page = None, []
 
     def put_aside(self, taken_out: Iterable[str], passed: Iterable[str]) -> None:
         """Let images come back alone (``taken_out``), and others with their page after all pages (``passed``)."""

@@ -205,10 +205,10 @@ class LabellingSession(ProjectScreen):
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
-        """Return a value that changes whenever the labels, the task or the instructions change."""
-        record = self._store.project()
-        labels = self._store.labels()
-        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["color"]), self.queues.version
+        """Return a value that changes whenever the labels, the task, the instructions or the state of assist change."""
+        record, labels, assist = self._store.project(), self._store.labels(), dict(self.assist_state() or {})
+        assist.pop("cluster", None)  # it changes with the page
+        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["color"]), str(assist)
 
     def check_known(self, label: str) -> None:
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
@@ -285,7 +285,8 @@ class LabellingSession(ProjectScreen):
         if assist is None or not (assist.on or queues.results is not None):
             return None
         facts = {"on": assist.on, "trained": queues.results is not None, "version": queues.version, "test": assist.test}
-        return {**facts, "cluster": queues.cluster}
+        running = assist.running if queues.results is None else None
+        return {**facts, "cluster": queues.cluster, "guarantee": queues.guarantee, "running": running}
 
     def check_queue(self, query: Query, split: str) -> None:
         """Raise NotAllowedError if the query has a queue and the dataset must be labelled without help."""

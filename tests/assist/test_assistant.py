@@ -35,6 +35,7 @@ from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
 from customlabels_nb.workers import helper_process
 from customlabels_nb.workers.background import RunnerRecord, change_record
+from tests.facts import tells
 from tests.waiting import is_gone, is_soon
 
 LABELS = ["lemon", "lime", "01"]
@@ -164,7 +165,7 @@ def test_prelabels_appear_from_59_check_images_on(project: Project) -> None:
     assert run["steps"][2] == {**run["steps"][2], "phase": "validation", "count": 58, "unit": "check images"}
     assert (run["promise"], run["needed"]) == (None, 2)
     assert run["evidence"] == {"items": 58, "right": 58, "wanted": 59}
-    assert tells(project.assist.advice[0], 58, 59, "check images", "2 more labels")
+    assert tells(project.assist.advice[0], 58, 59, "check images", "95%", "2 more labels")
     assert project.assist.queue["label"].isna().all()
     assert project.assist.auto_label(progress=False).frame.empty
     label(project, order[58:59])

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import {
   after,
   changed,
-  counted,
   dropPlace,
   labelCommand,
   quoted,
@@ -14,6 +13,7 @@ import {
   usesText,
   withText,
 } from "../../customlabels_nb/widgets/static/label_manager/logic.js";
+import { counted } from "../../customlabels_nb/widgets/static/shared/numbers.js";
 import { LabelPane } from "../../customlabels_nb/widgets/static/label_manager/pane.js";
 import { openPage } from "./fake_dom.js";
 

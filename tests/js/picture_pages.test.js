@@ -229,6 +229,25 @@ test("another list is requested after the undo and the keys before it", async ()
   assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
 });
 
+test("suspects of a new training are offered, and an empty queue shows them at once", async () => {
+  const { page, asked, said } = opened();
+  const news = (version) => ({ info: { assist: { version }, query: page.info.query }, rows: [] });
+  const { request } = page;
+  let version = 2;
+  page.request = (kind, content) =>
+    kind === "follow" ? Promise.resolve([news(version)]) : request(kind, content);
+  page.info.query = { show: "left", ...NONE, queue: "suspect" };
+  globalThis.document = { hidden: false };
+  await page._follow();
+  assert.match(said.at(-1), /found new suspects/);
+  page.listing.total = 0;
+  version = 3;
+  await page._follow();
+  await settled();
+  assert.equal(asked.filter(([kind]) => kind === "show").length, 1);
+  delete globalThis.document;
+});
+
 test("keys are dropped if the list fails to load", async () => {
   const { page, held, of, said } = opened({ holds: ["show"] });
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });

@@ -112,8 +112,21 @@ test("an empty queue says why", () => {
   assert.match(emptyQueueText("assist", null), /not trained yet\. project\.assist\.start\(\)/);
   assert.match(
     emptyQueueText("assist", { on: true, trained: false }),
-    /appears here as soon as it is ready/,
+    /appears here after the first training\.$/,
   );
-  assert.match(emptyQueueText("prelabelled", { trained: true }), /can be trusted/);
+  const running = { phase: "featurization", done: 120, total: 3000 };
+  assert.match(
+    emptyQueueText("clustered", { on: true, trained: false, running }),
+    /first training \(featurization, 120 of 3,000\)\.$/,
+  );
+  const evidence = { items: 17, right: 16, wanted: 59 };
+  const of = (more) =>
+    emptyQueueText("prelabelled", {
+      trained: true,
+      guarantee: { target: 0.95, promise: null, evidence, ...more },
+    });
+  assert.match(of({}), /trusted at 95 % yet: 17 of at least 59 check images are labelled/);
+  assert.match(of({ evidence: { ...evidence, items: 80 } }), /yet: 16 of 80 check images/);
+  assert.match(of({ promise: { shown: 59 } }), /^All predictions that can be trusted are answered/);
   assert.match(emptyQueueText("manual", { trained: true }), /All images of this queue/);
 });

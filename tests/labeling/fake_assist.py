@@ -21,6 +21,15 @@ class FakeAssist:
     results: AssistResults | None = None
     on: bool = True
     test: bool = False
+    running: dict[str, Any] | None = None
+    promise: dict[str, Any] | None = None
+
+    @property
+    def guarantee(self) -> dict[str, Any]:
+        """Guarantee of a run with 60 check images."""
+        evidence = {"items": 60, "right": 60, "wanted": 59}
+        run = self.results and self.results.run
+        return {"run": run, "target": 0.95, "promise": self.promise, "evidence": evidence}
 
 
 def results(

@@ -65,7 +65,12 @@ def test_queue_is_empty_until_results_exist(project: Project, images: list[str])
     session = opened(project, assist)
     assert shown(session, "clustered") == shown(session, "assist") == []
     before = session.label_state()
-    assert session.assist_state() == {"on": True, "trained": False, "version": 0, "test": False, "cluster": None}
+    assert session.assist_state() == {
+        "on": True, "trained": False, "version": 0, "test": False, "cluster": None, "guarantee": {}, "running": None,
+    }  # fmt: skip
+    assist.running = {"phase": "featurization", "done": 1, "total": 30, "stopping": False}
+    assert session.label_state() != before  # the page shows the progress
+    before = session.label_state()
     assist.results = results(images, pages=[[4, 5]])
     assert session.follow() == set()
     assert session.label_state() != before
@@ -129,6 +134,31 @@ def test_cluster_pages_come_one_after_the_other(project: Project, images: list[s
     session.undo()
     assert shown(session, "clustered", like=images[4]) == [3, 4]
     assert (project.train_set.images["status"] == "skipped").sum() == 0
+
+
+def test_each_cluster_page_is_followed_by_its_share_of_check_images(project: Project, images: list[str]) -> None:
+    assist = FakeAssist(results(images, pages=[[*range(9)], [*range(9, 18)]], checks=[20, 21, 22, 23]))
+    session = opened(project, assist)
+    session.cluster_size = 9
+    assert shown(session, "clustered") == [*range(9)]
+    session.assign(images[:8], "apple")
+    session.leave_cluster(images[8:9], [])
+    assert shown(session, "clustered") == [23, 22]  # a quarter of 8 labels
+    assert session.queues.cluster == {"check": True}
+    assert session.row(images[23])["prelabels"] == []
+    session.assign(images[23:24], "pear")
+    session.leave_cluster([], [])
+    assert shown(session, "clustered") == [*range(9, 18)]  # they are not asked again at once
+    session.undo()
+    assert shown(session, "clustered", like=images[23]) == [23]
+    session.assign(images[23:24], "pear")
+    session.leave_cluster([], [])
+    assert shown(session, "clustered") == [*range(9, 18)]
+    session.assign(images[9:18], "pear")
+    session.leave_cluster([], [])
+    assert shown(session, "clustered") == [22, 21]
+    session.leave_cluster([], [])
+    assert shown(session, "clustered") == [8]  # what was taken out
 
 
 def test_a_page_is_one_action_and_one_undo(project: Project, images: list[str]) -> None:

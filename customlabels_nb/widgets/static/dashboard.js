@@ -1,6 +1,7 @@
 // Dashboard widget: labelling progress as charts and numbers. The kernel pushes new totals after each action. Each bar
 // opens a gallery below with exactly the images that it counts.
 
+import { counted, numeral } from "./shared/numbers.js";
 import { element, setText, show } from "./shared/dom.js";
 import { AssistCard } from "./dashboard/assist.js";
 import { Export } from "./dashboard/export.js";
@@ -8,7 +9,7 @@ import { FollowingScreen } from "./dashboard/following.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
 import { Training } from "./dashboard/training.js";
-import { SIDES, counted, numeral, shareText } from "./dashboard/text.js";
+import { SIDES, shareText } from "./dashboard/text.js";
 import { WorkChart } from "./dashboard/work_chart.js";
 import { HistoryList } from "./history/list.js";
 

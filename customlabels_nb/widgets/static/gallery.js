@@ -195,9 +195,14 @@ export class Gallery extends PicturePages {
     if (areNewInstructions(this.info)) this._instructions();
   }
 
+  // True on pages of one cluster each, and on the pages of check images between them.
+  get inClusters() {
+    return !this.single && this.info?.query.queue === "clustered";
+  }
+
   // True on a page of one cluster, which opens with all images selected.
   get clustered() {
-    return !this.single && this.info?.query.queue === "clustered";
+    return this.inClusters && !this.info.assist?.cluster?.check;
   }
 
   _take(answer, buffers, wanted, keep = null) {
@@ -342,6 +347,7 @@ export class Gallery extends PicturePages {
     const queue = info?.query.queue;
     if (clustered || (queue === "prelabelled" && !selection.size && !this.single))
       this.footer.showKeys(queue, info.labels.length);
+    if (this.inClusters && !clustered) this.toolbar.showCheckPage();
     if (!clustered) return;
     const { count, start } = listing;
     for (let index = 0; index < count; index += 1) {
@@ -472,7 +478,7 @@ export class Gallery extends PicturePages {
     if (!query.queue || this.listing.names.includes(name)) super.bring(name);
     else
       this.show({
-        query: { ...query, like: this.clustered ? name : null },
+        query: { ...query, like: this.inClusters ? name : null },
         place: 0,
         near: [name],
       });
@@ -515,10 +521,11 @@ export class Gallery extends PicturePages {
       );
       if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...target, rows: offered } });
     }
+    const removes = labelOp(target.rows ?? [], label, { alone }) === "unlabel";
     const edited = this._edit({ op: "toggle", label }, { at: target });
-    if (alone) this._advanceFrom(target);
+    if (alone && (this.single || !removes)) this._advanceFrom(target);
     if (
-      this.clustered &&
+      this.inClusters &&
       alone &&
       !this.turned &&
       !asideOf(this.listing.rowsOnPage(), () => true)[1].length
@@ -579,9 +586,10 @@ export class Gallery extends PicturePages {
     this._advanceFrom(target);
   }
 
-  // Show the next image, unless another one is shown already.
-  _advanceFrom(index) {
-    if (this.single && this._isStillTarget(index)) this._advance();
+  // Go to the next image, unless another one is in focus already or several are selected.
+  _advanceFrom(target) {
+    const isOne = this.single || (!this.selection.size && !this.clustered);
+    if (isOne && this._isStillTarget(target)) this._advance();
   }
 
   // The labeler of a job says why.
@@ -599,7 +607,7 @@ export class Gallery extends PicturePages {
     if (this.info.job)
       return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
-    if (this.clustered) return this._leaveCluster();
+    if (this.inClusters) return this._leaveCluster();
     if (this.info.query.queue === "prelabelled") {
       const offered = rows.filter((row) => row.prelabels.length && row.status === "unlabelled");
       if (offered.length) this._edit({ op: "accept" }, { rows: offered });
@@ -641,9 +649,8 @@ export class Gallery extends PicturePages {
 
   // Go to the next cluster. Images that were taken out come back alone, the others without a label after all pages.
   _leaveCluster() {
-    const left = asideOf(this.listing.rowsOnPage(), (index) =>
-      this.selection.has(this.listing.start + index),
-    );
+    const rows = this.clustered ? this.listing.rowsOnPage() : [];
+    const left = asideOf(rows, (index) => this.selection.has(this.listing.start + index));
     if (left[1].length)
       this.notices.say(
         "later",

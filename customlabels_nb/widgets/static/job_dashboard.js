@@ -1,6 +1,7 @@
 // Dashboard of a labelling job: states of the images, rate, people and agreement, for its managers. The kernel side
 // is in job_dashboard.py.
 
+import { counted, numeral } from "./shared/numbers.js";
 import { chip, colorOf } from "./shared/chips.js";
 import {
   NO_FULL_SCREEN,
@@ -22,7 +23,7 @@ import {
   settingsText,
   track,
 } from "./dashboard/job_parts.js";
-import { counted, isolated, numeral, shareText } from "./dashboard/text.js";
+import { isolated, shareText } from "./dashboard/text.js";
 
 const LARGE_FROM = 800;
 const WIDE_FROM = 1040;

@@ -1,6 +1,7 @@
 // Card of model-assisted labelling: switch, next training, predictions that can be trusted, queues, advice. Its nodes
 // stay, and all states have the same height, so that nothing moves while somebody labels.
 
+import { counted, numeral, percentText } from "../shared/numbers.js";
 import { svgElement, svgText } from "../shared/charts.js";
 import { chip, colorOf } from "../shared/chips.js";
 import { element, setText, show } from "../shared/dom.js";
@@ -10,13 +11,12 @@ import {
   agoText,
   axisStart,
   nextParts,
-  percentText,
   promiseParts,
   purposeText,
   queueShares,
   stepRows,
 } from "./assist_text.js";
-import { counted, isolated, numeral } from "./text.js";
+import { isolated } from "./text.js";
 
 const ASSIST_QUEUES = {
   manual: ["manual", "the model is unsure"],

@@ -1,6 +1,7 @@
 // Words and figures of the assist card.
 
-import { counted, numeral, shareText } from "./text.js";
+import { counted, numeral, percentText } from "../shared/numbers.js";
+import { shareText } from "./text.js";
 
 export const STEPS = ["featurization", "training", "validation", "inference"];
 
@@ -12,11 +13,6 @@ export function purposeText({ on, read_only: readOnly, running, test }) {
   if (on) return test ? ON_TEST : WHAT_IT_DOES;
   if (readOnly) return `Off, and this project is read-only. Assist ${WHAT_IT_DOES}.`;
   return running?.stopping ? "Off, and its last training is stopping…" : WHAT_IT_DOES;
-}
-
-// Format a share such as the target of the promise, with one decimal at most.
-export function percentText(share) {
-  return `${Number((100 * share).toFixed(1))} %`;
 }
 
 export function agoText(iso, now = Date.now()) {

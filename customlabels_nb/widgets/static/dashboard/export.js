@@ -1,7 +1,8 @@
 // Export dialog: choose images, format and folder, and show the result.
 
+import { counted, numeral } from "../shared/numbers.js";
 import { element, setText, show } from "../shared/dom.js";
-import { SIDES, counted, numeral } from "./text.js";
+import { SIDES } from "./text.js";
 
 const FORMAT_NAMES = {
   ground_truth: "Ground Truth manifests",

@@ -5,7 +5,7 @@ import { element, keepKeys, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { greet, KernelGone, makeRequester } from "../shared/requests.js";
-import { counted } from "./text.js";
+import { counted } from "../shared/numbers.js";
 
 const FOLLOW_EACH = 2_000;
 

@@ -1,10 +1,11 @@
 // Parts of a labelling job's dashboard: the bar of states, the chart of agreement over time, and intervals.
 
+import { numeral } from "../shared/numbers.js";
 import { Marks, bar, stackedSpans, svgElement, svgText } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
 import { curvePath, niceRange } from "../training_view/curves.js";
 import { agoText } from "./assist_text.js";
-import { numeral, shareText, slotCaption } from "./text.js";
+import { shareText, slotCaption } from "./text.js";
 
 export const STATE_NAMES = {
   done: "done",

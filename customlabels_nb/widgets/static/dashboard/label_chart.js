@@ -1,8 +1,9 @@
 // Chart of images by label: train and test side by side with separate scales, labels in order.
 
+import { counted, numeral } from "../shared/numbers.js";
 import { Marks, bar, barLength, niceTicks, svgElement, svgText } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, isolated, numeral } from "./text.js";
+import { SIDES, isolated } from "./text.js";
 
 const ROW = 22;
 const THICK = 12;

@@ -1,8 +1,9 @@
 // Labelling progress: one stacked bar per dataset, with clickable numbers.
 
+import { numeral } from "../shared/numbers.js";
 import { Marks, bar, stackedSpans, svgElement } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
-import { SIDES, STATUS_NAMES, numeral, shareText } from "./text.js";
+import { SIDES, STATUS_NAMES, shareText } from "./text.js";
 
 const BAR_HEIGHT = 16;
 

@@ -1,5 +1,7 @@
 // Format numbers and times of the dashboard. Times are in microseconds since 1970.
 
+import { numeral } from "../shared/numbers.js";
+
 export const SIDES = ["train", "test"];
 export const STATUS_NAMES = {
   labelled: "labelled",
@@ -8,17 +10,9 @@ export const STATUS_NAMES = {
   unlabelled: "unlabelled",
 };
 
-export function numeral(value) {
-  return value.toLocaleString("en");
-}
-
 // Isolate a name from the text direction of its surroundings.
 export function isolated(name) {
   return `\u2068${name}\u2069`;
-}
-
-export function counted(number, singular, many = `${singular}s`) {
-  return `${numeral(number)} ${number === 1 ? singular : many}`;
 }
 
 // Format a share, without rounding to 0 % or 100 % unless it is exact.

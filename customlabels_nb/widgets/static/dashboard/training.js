@@ -1,7 +1,8 @@
 // Open work, summary of the training data, and results of the check.
 
+import { counted, numeral } from "../shared/numbers.js";
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, momentText, numeral } from "./text.js";
+import { SIDES, momentText } from "./text.js";
 
 const QUEUE_NAMES = {
   unlabelled: "to label",

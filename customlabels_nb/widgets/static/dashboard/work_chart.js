@@ -1,5 +1,6 @@
 // Labelling activity: images by hour or day, and by person.
 
+import { counted, numeral } from "../shared/numbers.js";
 import {
   Marks,
   bar,
@@ -11,7 +12,7 @@ import {
   svgText,
 } from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
-import { SIDES, counted, isolated, numeral, paceText, slotCaption, slotText } from "./text.js";
+import { SIDES, isolated, paceText, slotCaption, slotText } from "./text.js";
 
 const HEIGHT = 130;
 const LEFT = 38;

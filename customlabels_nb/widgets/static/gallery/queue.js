@@ -1,5 +1,6 @@
 // Queues of assist in the gallery: their menu, and the page of one cluster.
 
+import { counted, percentText } from "../shared/numbers.js";
 import { element, hint, setText, show } from "../shared/dom.js";
 
 const QUEUES = [
@@ -89,9 +90,22 @@ export class QueueMenu {
       this.queue = query.queue;
     }
     const cluster = clustered ? assist?.cluster : null;
-    show(this.head, Boolean(cluster));
+    const promised = query.queue === "prelabelled" && assist?.guarantee?.promise;
+    show(this.head, Boolean(cluster || promised));
     show(this.later, Boolean(cluster) && !readOnly);
+    show(this.bar, Boolean(cluster) && !cluster.check);
+    if (promised) {
+      const { target, promise } = assist.guarantee;
+      setText(this.place, `≥ ${percentText(target)} right`);
+      const right = `${promise.right} of ${counted(promise.shown, "check image")}`;
+      setText(this.alike, ` · ${right} predicted right`);
+    }
     if (!cluster) return;
+    if (cluster.check) {
+      setText(this.place, "check images");
+      setText(this.alike, " · label them one by one: they measure the predictions");
+      return;
+    }
     const alike = Math.floor(100 * cluster.alike);
     setText(
       this.place,

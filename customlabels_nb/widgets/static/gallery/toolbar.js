@@ -266,6 +266,10 @@ export class Toolbar {
     setText(this.submit.firstChild, `Submit ${count} `);
   }
 
+  showCheckPage() {
+    setText(this.submit.firstChild, "Go on ");
+  }
+
   _fillTabs(splits, split) {
     this.tabs.replaceChildren(
       ...Object.entries(splits).map(([name, count]) =>

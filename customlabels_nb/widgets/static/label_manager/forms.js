@@ -1,7 +1,8 @@
 // Questions of the label manager: merge target, removal, color, and import of labels.
 
+import { counted } from "../shared/numbers.js";
 import { element, setText } from "../shared/dom.js";
-import { counted, quoted, someOf, usesText } from "./logic.js";
+import { quoted, someOf, usesText } from "./logic.js";
 
 const FINDING_TAKES = 600_000; // milliseconds; a large dataset is read completely to find its labels
 const NAMES_SHOWN = 12;

@@ -1,6 +1,7 @@
 // Apply edits to the list of labels before the kernel has responded, and compute positions. Pure functions. A list is
 // [{ label, color }, …] in order.
 
+import { counted } from "../shared/numbers.js";
 import { letterOf } from "../shared/keymap.js";
 
 // Return labels whose name contains the text, in order.
@@ -47,10 +48,6 @@ export function dropPlace(middles, y) {
   let position = 0;
   while (position < middles.length && middles[position] < y) position += 1;
   return position;
-}
-
-export function counted(number, thing) {
-  return `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 }
 
 // Describe the use of a label, [images in train, images in test, annotations].

@@ -1,7 +1,8 @@
 // Label manager in the panel of a labelling screen, and the notice about finished images when a label is added.
 // `screen` has panel, notices, info and request(kind, content). labelPane is stored on it.
 
-import { counted, quoted } from "./logic.js";
+import { counted } from "../shared/numbers.js";
+import { quoted } from "./logic.js";
 import { LabelPane } from "./pane.js";
 
 const MANY_DONE = 20; // below, no notice is shown

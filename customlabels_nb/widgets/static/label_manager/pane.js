@@ -1,13 +1,14 @@
 // Label manager pane: a list with a field to add labels and a filter. Used in its own widget and in the panels of
 // gallery and annotator. The kernel side is in label_manager.py.
 
+import { counted } from "../shared/numbers.js";
 import { element, keyHint, setText, show } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { KernelGone } from "../shared/requests.js";
 import { askColor, askImport, askMerge, askRemove, askReview } from "./forms.js";
 import { LabelList } from "./list.js";
 /** @import { Command } from "./logic.js" */
-import { after, changed, counted, labelCommand, quoted, stepBefore, withText } from "./logic.js";
+import { after, changed, labelCommand, quoted, stepBefore, withText } from "./logic.js";
 import { Question } from "./question.js";
 
 const EDIT_TAKES = 120_000; // milliseconds; a merge may change millions of annotations

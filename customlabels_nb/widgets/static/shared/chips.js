@@ -8,11 +8,12 @@ export function colorOf(label, labels) {
   return labels.find((item) => item.label === label)?.color ?? "#6b7280";
 }
 
-// A predicted shape (`drawn`) is shown but cannot be accepted here.
+// A predicted shape (`drawn`) is shown but cannot be accepted here. All `trusted` predictions have one guarantee, so
+// their confidence is only in the tooltip.
 export function chip(
   label,
   color,
-  { confidence = null, count = 1, onAccept = null, drawn = false } = {},
+  { confidence = null, count = 1, onAccept = null, drawn = false, trusted = false } = {},
 ) {
   const predicted = confidence !== null;
   const accepts = predicted && !drawn;
@@ -31,7 +32,8 @@ export function chip(
     element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
     element("bdi", { text: label }),
   );
-  if (predicted) node.append(element("span", { class: "number", text: confidence.toFixed(2) }));
+  if (predicted && !trusted)
+    node.append(element("span", { class: "number", text: confidence.toFixed(2) }));
   if (count > 1) node.append(element("span", { class: "number", text: `×${count}` }));
   return node;
 }
@@ -43,10 +45,16 @@ export function chipsOf(row, labels, onAccept = null) {
   for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
   for (const [label, count] of boxes) chips.push(chip(label, colorOf(label, labels), { count }));
   if (row.labels.length || (row.predicted_drawn && row.boxes.length)) return chips;
-  const offered = row.prelabels?.length ? row.prelabels : row.predicted ? [row.predicted] : [];
+  const trusted = Boolean(row.prelabels?.length);
+  const offered = trusted ? row.prelabels : row.predicted ? [row.predicted] : [];
   for (const [label, confidence] of offered)
     chips.push(
-      chip(label, colorOf(label, labels), { confidence, onAccept, drawn: row.predicted_drawn }),
+      chip(label, colorOf(label, labels), {
+        confidence,
+        onAccept,
+        drawn: row.predicted_drawn,
+        trusted,
+      }),
     );
   return chips;
 }

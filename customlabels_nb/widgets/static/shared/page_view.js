@@ -203,6 +203,7 @@ export class PageView {
   _take(answer, buffers, { size, near }, keep = null) {
     const { listing } = this;
     const focused = listing.names[this.focus];
+    this.notices.drop("suspects");
     Object.assign(this.info, answer.info);
     listing.begin(answer.info.view, answer.page, buffers, size, answer.info.assist?.version);
     this.selection.clear();
@@ -322,6 +323,10 @@ export class PageView {
       // otherwise the response to the edit has it
       if (!this.editing.pending.length) Object.assign(this.info, news.info);
       if (this.info.query.queue && !this.listing.total && isNew) this.show({ place: 0 });
+      else if (this.info.query.queue === "suspect" && isNew)
+        this.notices.say("suspects", "A training has ended and found new suspects.", {
+          step: { label: "Show", run: () => this.show({ place: 0 }) },
+        });
       this.showToolbars();
       this._paint();
       if (news.more)

@@ -1,15 +1,36 @@
 // Why a queue of assist is empty.
 
+import { counted, percentText } from "./numbers.js";
+
 const ANSWERED = {
-  prelabelled: "There are no predictions to accept: none can be trusted yet, or all are answered.",
   clustered: "All clustered images are labelled or skipped.",
   suspect: "No labels are suspected to be wrong, or all suspects are reviewed.",
 };
 
+// `guarantee` has target, promise (null without one) and evidence: items, right and wanted.
 export function emptyQueueText(queue, assist) {
-  if (assist?.trained)
+  if (assist?.trained) {
+    if (queue === "prelabelled") return noPredictionsText(assist.guarantee);
     return ANSWERED[queue] ?? "All images of this queue are labelled or skipped.";
-  return assist?.on
-    ? "Assist looks at all images first. This queue appears here as soon as it is ready."
-    : "Assist has not trained yet. project.assist.start() turns it on.";
+  }
+  if (!assist?.on) return "Assist has not trained yet. project.assist.start() turns it on.";
+  return `This queue appears here after the first training${progressText(assist.running)}.`;
+}
+
+function progressText(running) {
+  if (!running) return "";
+  const { phase, done, total } = running;
+  if (!total) return ` (${phase})`;
+  return ` (${phase}, ${done.toLocaleString("en")} of ${total.toLocaleString("en")})`;
+}
+
+function noPredictionsText(guarantee) {
+  if (!guarantee?.evidence || guarantee.promise)
+    return "All predictions that can be trusted are answered.";
+  const { items, right, wanted } = guarantee.evidence;
+  const none = `No prediction can be trusted at ${percentText(guarantee.target)} yet`;
+  return items < wanted
+    ? `${none}: ${items} of at least ${counted(wanted, "check image")} are labelled. ` +
+        "The queue “assist” has more of them."
+    : `${none}: ${right} of ${counted(items, "check image")} are predicted right.`;
 }
