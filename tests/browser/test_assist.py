@@ -67,7 +67,7 @@ def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–4 of 6")
     assert gallery.labelled() == {"001": "plum"}
     gallery.press("Enter", "Enter")
-    expect(root.locator(".empty p")).to_contain_text("No prediction can be trusted at 95 % yet")
+    expect(root.locator(".empty p")).to_contain_text("All predictions that can be trusted are answered")
     # what was rejected is asked again
     gallery.choose("queue", "manual")
     expect(root.locator(".position")).to_have_text("1–4 of 7")
