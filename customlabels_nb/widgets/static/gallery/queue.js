@@ -98,12 +98,12 @@ export class QueueMenu {
       const { target, promise } = assist.guarantee;
       setText(this.place, `≥ ${percentText(target)} right`);
       const right = `${promise.right} of ${counted(promise.shown, "check image")}`;
-      setText(this.alike, ` · ${right} predicted right`);
+      setText(this.alike, ` · ${right}`);
     }
     if (!cluster) return;
     if (cluster.check) {
       setText(this.place, "check images");
-      setText(this.alike, " · label them one by one: they measure the predictions");
+      setText(this.alike, " · label them one by one");
       return;
     }
     const alike = Math.floor(100 * cluster.alike);
