@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--project", default=".", metavar="DIR", help="folder of the project (default: this folder)")
     label.add_argument("--host", help="address to listen on (default: only this computer, or as JupyterHub asks)")
     label.add_argument("--port", type=int, help="port to listen on (default: 8866 or a free one near it)")
+    label.add_argument(
+        "--only-personal-links", action="store_true", help="admit only people with a link from job.invite(…)"
+    )
     label.set_defaults(run=_label)
     doctor = commands.add_parser(
         "doctor",
@@ -197,7 +200,8 @@ def _handout(options: argparse.Namespace) -> int:
 def _label(options: argparse.Namespace) -> int:
     from customlabels_nb.project.job_page import serve_job
 
-    serve_job(options.project, options.job, host=options.host, port=options.port, announce=partial(print, flush=True))
+    only_personal, announce = options.only_personal_links, partial(print, flush=True)
+    serve_job(options.project, options.job, options.host, options.port, only_personal=only_personal, announce=announce)
     return 0
 
 

@@ -26,6 +26,7 @@ from customlabels_nb.jobs.identity import ROLES, check_person, current_person, f
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
 from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, name_key, read_job, run
+from customlabels_nb.jobs.personal_links import create_link, find_person, refuse_linked_name, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
@@ -595,8 +596,12 @@ class LabellingJob:
         return write_job_output(output, Path(folder))
 
     # -- people -------------------------------------------------------------------------------------
-    def invite(self, people: str | Iterable[str], *, role: str = "labeler") -> None:
+    def invite(self, people: str | Iterable[str], *, role: str = "labeler") -> pd.DataFrame:
         """Let people take part, or give members another role. Removed and stopped people may label again.
+
+        Each person gets a link to the page that ``customlabels-nb label`` serves. Whoever opens it labels with that
+        name, and nobody can enter the name on the page any more. The link is shown only now. Another invitation
+        replaces it, and :meth:`revoke_links` or :meth:`remove` make it invalid.
 
         Parameters
         ----------
@@ -605,9 +610,15 @@ class LabellingJob:
         role : {"labeler", "reviewer", "manager"}
             Role of these people. Any other raises an InputError.
 
+        Returns
+        -------
+        DataFrame
+            Columns ``person`` and ``link``.
+
         Examples
         --------
-        >>> job.invite(["ben"], role="reviewer")
+        >>> job.invite(["ben"], role="reviewer")["person"].tolist()
+        ['ben']
         >>> job.members["person"].tolist()[1:]
         ['anna', 'ben']
         """
@@ -616,8 +627,48 @@ class LabellingJob:
         names = [check_person(name) for name in ([people] if isinstance(people, str) else people)]
         with self._acting("manager", "invite people to") as (connection, person):
             names = self._add_people(connection, names, role)
+            links = [create_link(self._store, connection, self._id, name) for name in names]
             self._check_managers(connection)
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
+        return pd.DataFrame({"person": names, "link": links}, dtype="str")
+
+    def trust(self, person: str) -> None:
+        """Let a stopped person label again. Their link stays valid.
+
+        Raises
+        ------
+        InputError
+            If the person is not a member.
+
+        Examples
+        --------
+        >>> job.trust("anna")
+        """
+        with self._acting("manager", f"trust {person!r} in") as (connection, me):
+            name = name_in(connection, self._id, check_person(person))
+            role = find_role(connection, self._id, name)
+            if role is None:
+                raise InputError(f"person={person!r} is not a member of the job.")
+            self._add_people(connection, [name], role)
+            self._note(connection, "invite to labelling job", me, {"people": [name], "role": role})
+
+    def revoke_links(self, people: str | Iterable[str] | None = None) -> list[str]:
+        """Make the links of people invalid, by default of all members, and return who had one.
+
+        Pages that are open keep working until they are closed or loaded again.
+
+        Examples
+        --------
+        >>> links = job.invite(["anna", "ben"])
+        >>> job.revoke_links("ben")
+        ['ben']
+        """
+        with self._acting("manager", "revoke links of") as (connection, me):
+            names = self.members["person"] if people is None else [people] if isinstance(people, str) else people
+            spelled = [name_in(connection, self._id, name) for name in names]
+            revoked = [name for name in spelled if revoke_link(connection, self._id, name)]
+            self._note(connection, "revoke links of labelling job", me, {"people": revoked})
+        return revoked
 
     def remove(self, person: str) -> None:
         """Remove a person from the job, and release the tasks they hold. Their answers stay.
@@ -629,7 +680,7 @@ class LabellingJob:
 
         Examples
         --------
-        >>> job.invite("ben")
+        >>> link = job.invite("ben")
         >>> job.remove("ben")
         """
         with self._acting("manager", f"remove {person!r} from") as (connection, me):
@@ -637,6 +688,7 @@ class LabellingJob:
             if not leases.stop(connection, self._id, person, "removed"):
                 known = self.members.query("state != 'removed'")["person"].tolist()
                 raise InputError(f"person={person!r} is not a member of the job. Members: {known[:20]!r}.")
+            revoke_link(connection, self._id, person)
             self._check_managers(connection)
             self._note(connection, "remove from labelling job", me, {"person": person})
 
@@ -658,7 +710,7 @@ class LabellingJob:
 
         Examples
         --------
-        >>> job.invite("ben")
+        >>> link = job.invite("ben")
         >>> job.merge_people("ben", into="anna")
         >>> job.members["person"].tolist()[1:]
         ['anna']
@@ -876,6 +928,12 @@ class LabellingJob:
         for name in names:
             run(connection, change, job=self._id, who=name, role=role)
         return names
+
+    def _person_of_link(self, hashed: str) -> str | None:
+        return find_person(self._store, self._id, hashed)
+
+    def _refuse_linked_name(self, name: str) -> None:
+        refuse_linked_name(self._store, self._id, name)
 
     def _check_managers(self, connection: Connection) -> None:
         sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"

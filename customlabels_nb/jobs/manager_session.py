@@ -273,7 +273,7 @@ class ManagerSession:
         """
         actions: dict[str, Callable[[], object]] = {
             "pause": self.job.pause, "resume": self.job.resume, "close": self.job.close,
-            "trust": lambda: self.job.invite(person), "accept": self.job.accept_skipped,
+            "trust": lambda: self.job.trust(person), "accept": self.job.accept_skipped,
             "return": self.job.return_skipped, "merge": lambda: self._merge(person),
         }  # fmt: skip
         if action not in actions:

@@ -11,17 +11,23 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from customlabels_nb._utils.installing import extra_command, install_command
 from customlabels_nb._utils.rendering import TEMPLATES
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
+from customlabels_nb.jobs.personal_links import ADDRESS, hash_secret
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.settings import settings
 
+if TYPE_CHECKING:
+    from customlabels_nb.jobs.job import LabellingJob
+    from customlabels_nb.project.project import Project
+
 HUB_VARIABLE = "JUPYTERHUB_SERVICE_URL"
 _PORT, _OTHER_PORTS = 8866, 50
+_PERSONAL = "link "  # how the identities of visitors with a personal link begin
 _GONE_SECONDS = 900  # a computer may sleep so long before the kernel of its page is stopped
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 _WRITTEN_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
@@ -42,15 +48,17 @@ _CELL = "from customlabels_nb.project.job_page import show_job\nshow_job({folder
 def serve_job(
     folder: str | os.PathLike[str],
     job: str,
-    *,
     host: str | None = None,
     port: int | None = None,
+    *,
+    only_personal: bool = False,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve the labelling screen of a job until the process is interrupted, and announce its link in one line.
 
     Every page that is opened has a kernel of its own, which ends when the page is closed. Nothing is written outside of
-    the project, except for a temporary folder. Visitors need the token in the link, and are asked for their names.
+    the project, except for a temporary folder. Visitors need the token in the link, and are asked for their names. With
+    a link from ``job.invite``, they label with the name that it was made for. ``only_personal`` serves only these.
     Without ``host`` and ``port``, JupyterHub chooses the address of its services and users' servers, and its users
     label with their names there. Elsewhere the page is on port 8866, or a free one near it, for this computer.
 
@@ -66,27 +74,46 @@ def serve_job(
         needed = f"The page of a labelling job needs the package voila. Install it: {extra_command('voila')}"
         raise MissingDependencyError(needed) from error
     with closing(load_project(folder)) as project:
-        name, root = project.jobs[job].name, str(project.root)
+        _serve(project, project.jobs[job], Voila, Config(), host, port, only_personal, announce)
+
+
+def _serve(
+    project: Project,
+    job: LabellingJob,
+    voila: Any,
+    config: Any,
+    host: str | None,
+    port: int | None,
+    only_personal: bool,
+    announce: Callable[[str], None],
+) -> None:
+    name, root = job.name, str(project.root)
     behind_hub = bool(os.environ.get(HUB_VARIABLE)) and host is None and port is None
 
-    class JobServer(Voila):
+    class JobServer(voila):
         def launch_browser(self) -> None:
             """Announce the page, now that the port is known."""
-            link = f"{_origin(self.ip, self.port)}/?token={self.token} labels {name!r}. Stop with Ctrl+C."
-            announce(f"JupyterHub shows {name!r} at {self.base_url}" if behind_hub else link)
+            origin = _origin(self.ip, self.port)
+            if behind_hub:
+                announce(f"JupyterHub shows {name!r} at {self.base_url}")
+                return
+            if not project._store.read_only:
+                project._store.change_setting(ADDRESS, lambda _: origin)
+            link = f"Personal links to {origin} label" if only_personal else f"{origin}/?token={self.token} labels"
+            announce(f"{link} {name!r}. Stop with Ctrl+C.")
 
         def exit(self, exit_status: int = 0) -> None:
             raise InputError(f"Port {self.port} of {self.ip!r} cannot be used. Choose another one with --port.")
 
     def prepare(request: Any, notebook: Any, cwd: str) -> None:
-        person = request.current_user.username if behind_hub else ""
+        person = request.current_user.username if behind_hub else _person_of_link(request.current_user)
         notebook.cells[0].source = _CELL.format(folder=root, job=name, person=person)
         request.xsrf_token  # noqa: B018 - sets the cookie with which a closed page stops its kernel
 
-    config = Config()
     config.Voila.update(
         config_file_paths=[], log_level="ERROR", ip=host or "127.0.0.1", port=port or _PORT,
         port_retries=0 if port else _OTHER_PORTS, token=secrets.token_urlsafe(16),
+        identity_provider_class=_link_holders(job),
     )  # fmt: skip
     config.VoilaConfiguration.update(
         prelaunch_hook=prepare, kernel_spec_manager_class=_own_python(), allow_template_override="NO",
@@ -112,6 +139,37 @@ def serve_job(
                 raise
             shown = f"The page cannot be served at {server.ip!r}: {error.strerror}."
             raise InputError(f"{shown} Choose an address of this computer with --host.") from error
+
+
+def _link_holders(job: LabellingJob) -> type:
+    """Return an identity provider for visitors with a personal link or the token of the server.
+
+    A cookie keeps the hash of the link, which is looked up in each request, so that a link can be revoked.
+    """
+    from jupyter_server.auth.identity import PasswordIdentityProvider, User
+
+    class LinkHolders(PasswordIdentityProvider):
+        async def get_user_token(self, handler: Any) -> User | None:
+            secret = self.get_token(handler)
+            hashed = hash_secret(secret) if secret else ""
+            person = job._person_of_link(hashed) if hashed else None
+            if person is not None:
+                return User(_PERSONAL + hashed, person, person)
+            return await super().get_user_token(handler)
+
+        def user_from_cookie(self, cookie_value: str) -> User | None:
+            user = super().user_from_cookie(cookie_value)
+            if user is None or not user.username.startswith(_PERSONAL):
+                return user
+            person = job._person_of_link(user.username.removeprefix(_PERSONAL))
+            return None if person is None else User(user.username, person, person)
+
+    return LinkHolders
+
+
+def _person_of_link(user: Any) -> str:
+    """Return the name of a visitor with a personal link, or an empty string."""
+    return str(user.name) if user.username.startswith(_PERSONAL) else ""
 
 
 def _own_python() -> type:

@@ -107,9 +107,14 @@ def open_job(
     build = partial(_open_job, location, job, mode=mode, page_size=page_size)
     if ask is None:
         ask = mode != "dashboard" and can_show_widgets() and is_nobody(settings.user)
-    if ask and location.store.own_role() is None:
-        return NameQuestion(build, job=job.name)
-    return build()
+    if not ask or location.store.own_role() is not None:
+        return build()
+
+    def open_for_entered_name() -> Any:
+        job._refuse_linked_name(settings.user)
+        return build()
+
+    return NameQuestion(open_for_entered_name, job=job.name)
 
 
 def _open_job(

@@ -262,6 +262,7 @@ def _job_tables() -> list[Table]:
             Column("role", Text, nullable=False),
             Column("state", Text, nullable=False),
             Column("reason", Text, nullable=False),
+            Column("link", Text, unique=True),
             Column("cursor", BigInteger, nullable=False),
             Column("joined", BigInteger, nullable=False),
             Column("seen", BigInteger),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 
+import customlabels_nb as cl
+from customlabels_nb.settings import settings
 from tests.browser.job_pages import COMMAND, HELD, JobPage, JobProject, environment
 from tests.browser.jupyter import free_port, stop
 
@@ -34,6 +37,42 @@ def server(project: JobProject, tmp_path: Path) -> Iterator[psutil.Popen]:
         process = psutil.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
     yield process
     stop(process)
+
+
+def test_a_personal_link_is_for_one_person_until_it_is_revoked(
+    project: JobProject, server: psutil.Popen, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.stdout is not None
+    common = server.stdout.readline().split()[0]
+    monkeypatch.setattr(settings, "user", "teacher")
+    with closing(cl.load_project(project.root)) as opened:
+        job = opened.jobs["leaves-1"]
+        link = job.invite("ben")["link"][0]
+        assert link.partition("?")[0] == common.partition("?")[0]
+        context = browser.new_context()
+        page = JobPage(context.new_page())
+        page.page.goto(link)
+        page.gallery.locator(".panel .closer").click(timeout=60_000)
+        page.ready().press("1")
+        page.expect_saved()
+        expect(page.question).to_have_count(0)
+        assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["ben"]
+        page.page.close(run_before_unload=True)
+        # nobody else can label with the name
+        other = JobPage(browser.new_context().new_page())
+        other.page.goto(common)
+        other.field.fill("Ben")
+        other.press("Enter")
+        expect(other.question.get_by_role("alert")).to_contain_text("'Ben' has a personal link", timeout=60_000)
+        other.page.close(run_before_unload=True)
+        # neither the link nor its cookie works after it was revoked
+        assert job.revoke_links() == ["ben"]
+        for address in (link, link.partition("?")[0]):
+            again = context.new_page()
+            again.goto(address)
+            expect(again.get_by_label("Password or token:")).to_be_visible()
+    assert page.errors == other.errors == []
+    context.close()
 
 
 def kernels(server: psutil.Popen) -> int:

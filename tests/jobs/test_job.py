@@ -17,6 +17,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, No
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
+from customlabels_nb.jobs.personal_links import hash_secret
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -392,6 +393,38 @@ def test_leaving_member_releases_their_tasks(place: Place, create: Create) -> No
     with pytest.raises(NotAllowedError, match="needs a manager"):
         job.invite("meg", role="labeler")
     check(place, 1)
+
+
+def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> None:
+    job = create(members=["ann", "ben"])
+
+    def owner(link: str) -> str | None:
+        return job._person_of_link(hash_secret(link.rpartition("token=")[2]))
+
+    links = job.invite(["ann", "BEN", "cem"]).set_index("person")["link"]
+    assert links.index.tolist() == ["ann", "ben", "cem"]
+    assert [owner(link) for link in links] == ["ann", "ben", "cem"]
+    secrets = [link.rpartition("token=")[2] for link in links]
+    stored = f"{place.sql('SELECT * FROM job_members')} {place.store.history().to_dict()}"
+    assert not any(secret in stored for secret in secrets)
+    for name in ("ann", " Ann", "ANN"):
+        with pytest.raises(NotAllowedError, match="has a personal link"):
+            job._refuse_linked_name(name)
+    job._refuse_linked_name("meg")
+    (again,) = job.invite("ann")["link"]  # replaces the first one
+    assert (owner(links["ann"]), owner(again)) == (None, "ann")
+    job.remove("ben")
+    job.update(members=["ann", "ben", "cem"])  # does not bring the link back
+    assert owner(links["ben"]) is None
+    job.trust("cem")
+    assert owner(links["cem"]) == "cem"
+    assert job.revoke_links("Cem") == ["cem"]
+    assert job.revoke_links() == ["ann"]
+    job._refuse_linked_name("ann")
+    settings.user = "ann"
+    for refused in (job.revoke_links, lambda: job.trust("cem"), lambda: job.invite("ann")):
+        with pytest.raises(NotAllowedError, match="only a manager"):
+            refused()
 
 
 def test_members_who_are_named_again_keep_their_roles(place: Place, create: Create) -> None:

@@ -1,0 +1,61 @@
+"""Links with which one person opens the page of a job: each has a secret, of which only the hash is stored.
+
+Whoever has a link labels with that name and no other. Where a person has a link, nobody can enter their name on a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+
+from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.jobs.leases import fetch_one, name_in, run
+from customlabels_nb.store import SqlStore
+
+#: Setting of a project with the address at which its jobs were served last.
+ADDRESS = "address of job pages"
+_DEFAULT_ADDRESS = "http://127.0.0.1:8866"
+_OF_PERSON = "SELECT link FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
+
+
+def create_link(store: SqlStore, connection: Connection, job: int, person: str) -> str:
+    """Create the link of a member, in place of an earlier one, and return it."""
+    secret = secrets.token_urlsafe(24)
+    _store_hash(connection, job, person, hash_secret(secret))
+    return f"{store.setting(ADDRESS) or _DEFAULT_ADDRESS}/?{urlencode({'token': secret})}"
+
+
+def revoke_link(connection: Connection, job: int, person: str) -> bool:
+    """Make the link of a member invalid, and return whether there was one."""
+    row = fetch_one(connection, _OF_PERSON, job=job, who=person)
+    _store_hash(connection, job, person, None)
+    return row is not None and row.link is not None
+
+
+def find_person(store: SqlStore, job: int, hashed: str) -> str | None:
+    """Return the member whose link has this hash, or None."""
+    sql = "SELECT who FROM job_members WHERE job = :job AND link = :link AND state <> 'removed'"
+    with store.reading() as connection:
+        row = fetch_one(connection, sql, job=job, link=hashed)
+    return None if row is None else str(row.who)
+
+
+def refuse_linked_name(store: SqlStore, job: int, name: str) -> None:
+    """Raise NotAllowedError if the person with this name has a link, so that nobody else can use the name."""
+    with store.reading() as connection:
+        row = fetch_one(connection, _OF_PERSON, job=job, who=name_in(connection, job, name))
+    if row is not None and row.link is not None:
+        raise NotAllowedError(f"{name!r} has a personal link. If this is your name, open that link to label.")
+
+
+def hash_secret(secret: str) -> str:
+    """Return the hash that is stored of a secret. It is random and long, so it needs no salt."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _store_hash(connection: Connection, job: int, person: str, hashed: str | None) -> None:
+    sql = "UPDATE job_members SET link = :link WHERE job = :job AND who = :who"
+    run(connection, sql, job=job, who=person, link=hashed)
