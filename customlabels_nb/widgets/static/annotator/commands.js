@@ -172,7 +172,7 @@ export class Commands {
       if (box && drawing.keep(box)) this.screen.changed();
     } else if (drawing.corners) {
       if (drawing.closePolygon()) this.screen.changed();
-    } else if (drawing.tool === "outline" && outlining.end()) this.screen.shown();
+    } else if (drawing.tool === "outline" && outlining.keep()) this.screen.shown();
     else if (drawing.gesture) return;
     else if (changes.prediction !== null) changes.accept([changes.prediction]);
     else {
