@@ -363,6 +363,10 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
         page.page.wait_for_timeout(400)
         middle = in_row.evaluate_all(f"nodes => ({places})(nodes).map(b => b.top + b.height / 2)")
         assert max(middle) - min(middle) < 3
+        captions = root.locator(".toolbar .menu:not([hidden], .more-menu *) span")
+        assert "show" in captions.all_inner_texts()
+        assert all(captions.evaluate_all("nodes => nodes.map(node => node.scrollWidth === node.offsetWidth)"))
+        assert root.locator(".toolbar").evaluate("node => node.scrollWidth <= node.clientWidth")
         bottom = root.locator(".labels").evaluate("node => node.getBoundingClientRect().bottom")
         bottoms = labels.evaluate_all(f"nodes => ({places})(nodes).map(b => b.bottom)")
         assert max(bottoms[:9]) <= bottom
