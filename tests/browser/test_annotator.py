@@ -376,6 +376,12 @@ def test_touch_and_pen_draw_and_zoom(lab: Lab) -> None:
     touch((200, 200), (300, 280))
     end("touchCancel")
     assert annotator.stored() == [("apple", 90, 40, 100, 100)]
+    # a button in place of a key
+    delete = annotator.root.get_by_role("button", name="Delete", exact=True)
+    assert delete.bounding_box()["height"] >= 40
+    delete.tap()
+    annotator.expect_shapes(0)
+    annotator.press("Control+z")
     # a pen
     annotator.press("Escape", "2")
     pen = {"button": "left", "pointerType": "pen", "force": 0.5, "clickCount": 1}

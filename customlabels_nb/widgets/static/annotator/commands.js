@@ -164,7 +164,9 @@ export class Commands {
     else if (dx) this.screen.turn(Math.sign(dx));
   }
 
-  _enter() {
+  // Accept the box of the keyboard, the polygon or outline being drawn, or the selected prediction. Returns false if
+  // there is none.
+  accept() {
     const { drawing, changes, outlining } = this.screen;
     if (this.keyboardBox.isOn) {
       const box = this.keyboardBox.enter();
@@ -173,13 +175,17 @@ export class Commands {
     } else if (drawing.corners) {
       if (drawing.closePolygon()) this.screen.changed();
     } else if (drawing.tool === "outline" && outlining.keep()) this.screen.shown();
-    else if (drawing.gesture) return;
-    else if (changes.prediction !== null) changes.accept([changes.prediction]);
-    else {
-      const { imageShapes, info } = this.screen;
-      if (info.query.queue === "prelabelled" && imageShapes?.wasOpen) changes.acceptAll();
-      this.screen.turn(1);
-    }
+    else if (changes.prediction !== null && !drawing.gesture) changes.accept([changes.prediction]);
+    else return false;
+    this.screen.canvas.paintSoon();
+    return true;
+  }
+
+  _enter() {
+    if (this.accept() || this.screen.drawing.gesture) return;
+    const { imageShapes, info, changes } = this.screen;
+    if (info.query.queue === "prelabelled" && imageShapes?.wasOpen) changes.acceptAll();
+    this.screen.turn(1);
   }
 
   _escape() {

@@ -59,6 +59,7 @@ export class Workspace {
   /** @type {number} */ place;
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
+  /** @type {boolean} */ isTurning;
   info;
 
   turn(_by) {}
@@ -82,10 +83,14 @@ export class Workspace {
             if (event.key === " ") this.commands.holdSpace(false);
           },
           blur: () => this.commands.holdSpace(false),
+          pointerup: ({ pointerType }) => {
+            if (pointerType === "touch") this.root.classList.add("touch");
+          },
           fullscreenchange: () => this._fullScreenChanged(),
         },
       }),
     );
+    this.root.classList.toggle("touch", matchMedia("(pointer: coarse)").matches);
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.outlining = new Outlining(this);
@@ -98,6 +103,14 @@ export class Workspace {
       tool: (tool) => {
         leave();
         this.useTool(tool);
+      },
+      remove: () => {
+        leave();
+        this.commands.run({ do: "remove" });
+      },
+      accept: () => {
+        leave();
+        if (!this.isTurning) this.commands.accept();
       },
     });
     this._buildDrawing();
@@ -407,8 +420,12 @@ export class Workspace {
       readOnly: info.read_only,
       tolerance: changes.tolerance,
     });
+    const { corners, tool, keyed } = this.drawing;
+    const isOpen = Boolean(imageShapes && (corners || changes.prediction !== null));
     this.tools.update({
-      tool: this.drawing.tool,
+      tool,
+      canRemove: isOpen || Boolean(imageShapes?.shape),
+      canAccept: isOpen || Boolean(keyed || this.outlining.current),
       readOnly: info.read_only,
       hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon),
     });
