@@ -17,7 +17,7 @@ import {
   growListing,
   JobBar,
 } from "./shared/job_bar.js";
-import { GALLERY_KEYS } from "./shared/keymap.js";
+import { GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
@@ -437,6 +437,8 @@ export class Gallery extends PicturePages {
         if (entry) this._label(entry.label);
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total)
           this.labelbar.begin("", firstLabelText(this.selection.size));
+        else if (!this.info.read_only)
+          this.toast.say(noLabelText(command.number), { canUndo: false });
       },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin(command.text);

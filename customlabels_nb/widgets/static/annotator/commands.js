@@ -1,6 +1,6 @@
 // Keyboard commands of the annotator and their actions.
 
-import { commandFor } from "../shared/keymap.js";
+import { commandFor, noLabelText } from "../shared/keymap.js";
 import { ANNOTATOR_KEYS } from "./keys.js";
 import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
@@ -79,6 +79,7 @@ export class Commands {
       label: () => {
         const entry = screen.info.labels[command.number - 1];
         if (entry) changes.chooseLabel(entry.label);
+        else changes.hint(noLabelText(command.number));
       },
       tool: () => screen.useTool(command.tool),
       combine: () =>
