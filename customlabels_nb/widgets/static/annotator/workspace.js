@@ -366,7 +366,7 @@ export class Workspace {
       ["⌫", "delete"],
       ["Ctrl Z", "undo"],
       ["Space", "pan"],
-      ["?", "all shortcuts"],
+      ["?", "all keys"],
     ];
     this.hints = element(
       "span",
@@ -382,6 +382,14 @@ export class Workspace {
     this.hints.prepend(this.acceptHint);
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
+    const help = element("button", {
+      type: "button",
+      class: "turn",
+      text: "?",
+      title: "Keyboard shortcuts (?)",
+      attributes: { "aria-label": "Keyboard shortcuts" },
+      on: { click: () => this.help() },
+    });
     return element(
       "div",
       { class: "band foot" },
@@ -390,6 +398,7 @@ export class Workspace {
       this.hints,
       this.toolHints,
       this.state,
+      help,
     );
   }
 
