@@ -140,7 +140,7 @@ export class Gallery extends PicturePages {
       leave();
       this._do({ do: "undo" });
     });
-    this.footer.hints.before(this.toast.node); // over the hints, not over the names of the last images
+    this.footer.hints.after(this.toast.node); // beside the hints, not over the names of the last images
     this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
