@@ -434,6 +434,9 @@ def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: La
     expect(gallery.chips(0)).to_have_text("apple")
     for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
         expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
+    hints, toast = (root.locator(part).bounding_box() for part in (".hints", ".toast"))
+    assert hints["x"] + hints["width"] <= toast["x"]
+    assert hints["width"] > 400  # pixels, for the keys of labels, selection and submitting
     gallery.act("Leave full screen")
     expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.expect_saved()
