@@ -110,7 +110,7 @@ export class Painter {
     for (const tag of tags) this._tag(pen, tag);
   }
 
-  // Paint a shape, and return its tag: { texts, points, color }, or null if it has none. The second text is the short one.
+  // Paint a shape, and return its tag: { texts, points, color }, or null if it has none. The second text is short.
   _shape(
     pen,
     scene,
@@ -222,12 +222,13 @@ export class Painter {
     if (!tag) return;
     const { texts, points, color } = tag;
     pen.font = FONT;
-    const places = texts.map((text) => {
+    const place = (text) => {
       if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
       const width = this.widths.get(text) + 10;
       return { text, width, ...tagSpot(points, width, this.size, this.small) };
-    });
-    const { text, width, spot } = places[places[0].isFree ? 0 : 1];
+    };
+    let { text, width, spot, isFree } = place(texts[0]);
+    if (!isFree) ({ text, width, spot } = place(texts[1]));
     const [x, y] = spot;
     pen.fillStyle = color;
     pen.fillRect(x, y, width, TAG_HEIGHT - 1);

@@ -3,7 +3,7 @@
 import { TAG_HEIGHT } from "../shared/tags.js";
 
 const SMALL = 40; // a tag would hide much of a box with a shorter side than this
-const MOST = 500; // small boxes that are left free: more are too dense, and would take too long
+const MOST = 300; // small boxes that are left free: more are too dense, and would take too long
 
 function boundsOfPoints(points) {
   const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));

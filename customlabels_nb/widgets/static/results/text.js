@@ -21,9 +21,11 @@ export function intervalText([low, high] = [null, null]) {
 // (the rule of three). The note is empty if that is less than 1%.
 export function certaintyText([low], count) {
   if (low !== 1 || count > 300) return "";
+  const images = imagesText(count).replace("image", "test image");
+  const most = Math.min(99, Math.round(300 / count));
   return (
-    `No mistakes that change this metric in ${imagesText(count).replace("image", "test image")}. With so few, up to ` +
-    `about ${Math.min(99, Math.round(300 / count))}% of new images could still have such mistakes.`
+    `No mistakes that change this metric in ${images}. With so few, up to about ${most}% of new ` +
+    "images could still have such mistakes."
   );
 }
 
