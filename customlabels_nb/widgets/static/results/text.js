@@ -17,8 +17,8 @@ export function intervalText([low, high] = [null, null]) {
     : `[${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
-// Explain an interval from 1 to 1. Without mistakes on n images, up to 3 / n of new ones may have some at 95% confidence
-// (the rule of three). The note is empty if that is less than 1%.
+// Explain an interval from 1 to 1. Without mistakes on n images, up to 3 / n of new ones may have some (95% confidence,
+// the rule of three). The note is empty if that is less than 1%.
 export function certaintyText([low], count) {
   if (low !== 1 || count > 300) return "";
   const images = imagesText(count).replace("image", "test image");
