@@ -30,6 +30,8 @@ from customlabels_nb.evaluation.thresholds import precision_recall, threshold_cu
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
 
+#: With more test images and no mistakes, fewer than 1% of new images may be wrong (the rule of three).
+MANY_IMAGES = 300
 _LISTED = 8
 
 
@@ -453,13 +455,18 @@ def evaluation_notes(
     notes += _about_images(outcomes)
     tested = outcomes.in_test_set
     mistakes = per_label["fp"].to_numpy()[tested].any() or per_label["fn"].any()
-    if len(outcomes.images) <= 300 and tested.any() and not mistakes:
-        most = min(99, round(300 / len(outcomes.images)))  # the rule of three
-        notes.append(
-            "The model made no mistakes, so the confidence intervals have zero width. With so few test images, "
-            f"however, it could still be wrong on up to about {most}% of new images."
-        )
+    if len(outcomes.images) <= MANY_IMAGES and tested.any() and not mistakes:
+        notes.append(flawless_note(len(outcomes.images)))
     return notes
+
+
+def flawless_note(images: int, who: str = "The model") -> str:
+    """Explain the confidence intervals of a model that made no mistakes on this number of test images."""
+    most = min(99, round(300 / images))
+    return (
+        f"{who} made no mistakes, so the confidence intervals have zero width. With so few test images, "
+        f"however, it could still be wrong on up to about {most}% of new images."
+    )
 
 
 def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str | None) -> Iterator[str]:

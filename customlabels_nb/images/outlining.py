@@ -95,6 +95,8 @@ def find_outline(
             rough, view_crop = mask, crop
             crop = _Crop(image, _around(inner), clicks, _FOUND)
             mask = crop.segment(cv2, crop.from_mask(cv2, rough, view_crop), _FEWEST)
+        if mask.all() or not (mask > crop.inside).any():  # everything, or only the clicked dots: there was no edge
+            return None, 1 / crop.scale
     return crop.traced(cv2, mask), 1 / crop.scale
 
 

@@ -14,6 +14,16 @@ from tests.facts import facts
 
 pytestmark = pytest.mark.browser
 
+#: Give a node a long text, and return if its last letter is inside the parent.
+SHOWS_END = """node => {
+    node.textContent = "a".repeat(200) + ".png";
+    const range = document.createRange();
+    range.setStart(node.firstChild, 203);
+    range.setEnd(node.firstChild, 204);
+    const [letter, room] = [range, node.parentElement].map((item) => item.getBoundingClientRect());
+    return letter.width > 0 && letter.left >= room.left - 1 && letter.right <= room.right + 1;
+}"""
+
 
 def opened(lab: Lab, *more: str, count: int = 4, project: str = PROJECT, show: str = SHOW, **context: object):
     """Open an annotator of ``count`` images in cell 1 of a new notebook, wide enough for both side panels."""
@@ -107,6 +117,13 @@ def test_photo_has_most_of_the_area_and_panels_fold(lab: Lab) -> None:
     annotator.press("Delete")
     expect(rows).to_have_count(1)
     expect(rows.nth(0)).to_be_focused()
+    # a narrow page shows the end of a long name, and keys
+    page.set_viewport_size({"width": round(560 + rest), "height": 900})
+    expect(root).to_have_class(re.compile("narrow"))
+    assert root.locator(".toolbar strong bdi").evaluate(SHOWS_END)
+    expect(root.locator(".foot .hint", has_text="next shape")).to_be_in_viewport(ratio=0.99)
+    root.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(root.locator(".keys")).to_be_visible()
 
 
 def test_the_wheel_zooms_to_the_pointer_space_pans_and_tab_leaves(lab: Lab) -> None:
@@ -376,6 +393,12 @@ def test_touch_and_pen_draw_and_zoom(lab: Lab) -> None:
     touch((200, 200), (300, 280))
     end("touchCancel")
     assert annotator.stored() == [("apple", 90, 40, 100, 100)]
+    # a button in place of a key
+    delete = annotator.root.get_by_role("button", name="Delete", exact=True)
+    assert delete.bounding_box()["height"] >= 40
+    delete.tap()
+    annotator.expect_shapes(0)
+    annotator.press("Control+z")
     # a pen
     annotator.press("Escape", "2")
     pen = {"button": "left", "pointerType": "pen", "force": 0.5, "clickCount": 1}

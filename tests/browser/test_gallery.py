@@ -363,6 +363,10 @@ def test_the_toolbar_is_one_row_and_the_keys_stay_visible(lab: Lab) -> None:
         page.page.wait_for_timeout(400)
         middle = in_row.evaluate_all(f"nodes => ({places})(nodes).map(b => b.top + b.height / 2)")
         assert max(middle) - min(middle) < 3
+        captions = root.locator(".toolbar .menu:not([hidden], .more-menu *) span")
+        assert "show" in captions.all_inner_texts()
+        assert all(captions.evaluate_all("nodes => nodes.map(node => node.scrollWidth === node.offsetWidth)"))
+        assert root.locator(".toolbar").evaluate("node => node.scrollWidth <= node.clientWidth")
         bottom = root.locator(".labels").evaluate("node => node.getBoundingClientRect().bottom")
         bottoms = labels.evaluate_all(f"nodes => ({places})(nodes).map(b => b.bottom)")
         assert max(bottoms[:9]) <= bottom
@@ -430,6 +434,9 @@ def test_a_slider_filters_by_confidence_and_the_gallery_fills_the_screen(lab: La
     expect(gallery.chips(0)).to_have_text("apple")
     for part in (".toolbar", ".labelbar .label >> nth=2", ".tile >> nth=0", ".toast", ".foot"):
         expect(root.locator(part)).to_be_in_viewport(ratio=0.99)
+    hints, toast = (root.locator(part).bounding_box() for part in (".hints", ".toast"))
+    assert hints["x"] + hints["width"] <= toast["x"]
+    assert hints["width"] > 400  # pixels, for the keys of labels, selection and submitting
     gallery.act("Leave full screen")
     expect(root).not_to_have_css("width", f"{page.page.evaluate('screen.width')}px")
     gallery.expect_saved()

@@ -45,6 +45,15 @@ def test_each_version_is_compared_with_the_first() -> None:
     assert "<img" not in html
 
 
+def test_intervals_of_versions_without_mistakes_are_explained() -> None:
+    truth, _ = random_tables(40, LABELS, random_state=1)
+    found = compare_versions([evaluate(truth, truth.assign(confidence=1.0)), version(1)], "ab", common=True)
+    assert found.summary["f1_low"].tolist()[0] == 1
+    for text in (repr(found), found._repr_html_()):
+        assert "could still be wrong on up to about 8% of new images" in text
+    assert "made no mistakes" not in repr(compare_versions([version(1), version(2)], "ab"))
+
+
 def test_the_intervals_are_those_of_the_reports() -> None:
     versions = [version(seed, random_state=7) for seed in (1, 2, 3)]
     found = compare_versions(versions, "abc")

@@ -77,6 +77,13 @@ def test_tiny_images_have_an_outline_or_none() -> None:
         assert all((ring >= 0).all() and (ring <= size).all() for ring in rings_of(found))
 
 
+@pytest.mark.parametrize("noise", [0, 4])
+def test_a_click_where_nothing_has_an_edge_has_no_outline(noise: float) -> None:
+    pixels = 140 + np.random.default_rng(0).normal(0, noise, (300, 400, 3))
+    outline, _ = find_outline(Image.fromarray(pixels.astype(np.uint8)), clicks=[Click(330, 80, True)])
+    assert outline is None
+
+
 def test_without_opencv_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(

@@ -200,3 +200,14 @@ test("Enter accepts what is dashed in an open image of the queue of predictions,
   }
   assert.deepEqual([screen.done, screen.place], [[["accepted", 0]], 4]);
 });
+
+test("a digit without a label says so, and Accept never goes to the next image", () => {
+  const { screen, commands } = slowScreen();
+  screen.changes.hint = (text) => screen.done.push(text);
+  screen.changes.accept = ([index]) => screen.done.push(index);
+  commands.run({ do: "label", number: 2 });
+  assert.equal(commands.accept(), false);
+  screen.changes.prediction = 3;
+  assert.equal(commands.accept(), true);
+  assert.deepEqual([screen.done, screen.isTurning], [["There is no label 2.", 3], false]);
+});

@@ -126,39 +126,70 @@ test("with the outline tool a drag is a box, a click a point, and the corners of
     { point: [10, 10], inside: true },
   ]);
   assert.equal(drag(drawing, [10, 10], [15, 15]), true);
+  outlining.isOn = false;
+  drag(drawing, [120, 30], [121.7, 30]); // too short for a box, so it is a click
+  assert.deepEqual(outlining.asked.at(-1), { point: [121.7, 30], inside: true });
+});
+
+// Outlining, with the requests that wait for an answer, and what the user reads.
+function beginOutlining() {
+  const { drawing, imageShapes } = begun({ tool: "outline" });
+  const answers = [];
+  const said = [];
+  const screen = {
+    imageShapes,
+    drawing,
+    tolerance: 1.5,
+    canvas: { visible: { left: 0, top: 0, ...SIZE }, paintSoon: () => {} },
+    toast: { say: (text) => said.push(text) },
+    notices: { say: (key, text) => said.push(text) },
+    changes: { whole: new WeakMap(), hint: (text) => said.push(text) },
+    changed: () => {},
+    shown: () => {},
+    request: (kind, content) =>
+      new Promise((resolve, reject) => {
+        answers.push({
+          content,
+          found: (rings) => resolve([{ polygon: rings, pixel: 1 }]),
+          reject,
+        });
+      }),
+  };
+  return { imageShapes, answers, said, outlining: new Outlining(screen) };
+}
+
+const settled = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve);
+  });
+
+test("an outline that is not found, or is too small for a shape, is explained", async () => {
+  const { imageShapes, answers, said, outlining } = beginOutlining();
+  outlining.add({ point: [20, 20] });
+  answers[0].found(square(10, 10, 1));
+  await settled();
+  assert.match(said.at(-1), /^No object edge .* this point\. Drag a box/);
+  outlining.add({ box: { left: 0, top: 0, width: 9, height: 9 } });
+  answers[1].found(null);
+  await settled();
+  assert.match(said.at(-1), /^No object edge .* this box\. /);
+  assert.deepEqual(imageShapes.shapes, []);
+});
+
+test("an outline that is kept before it is found is one shape, and ends", async () => {
+  const { imageShapes, answers, outlining } = beginOutlining();
+  outlining.add({ point: [20, 20] });
+  assert.deepEqual([outlining.keep(), outlining.keep()], [true, true]); // Enter does not go on yet
+  answers[0].found(square(10, 10, 30));
+  await settled();
+  assert.deepEqual([imageShapes.shapes.length, outlining.keep()], [1, false]);
 });
 
 test(
   "an outline becomes a shape, clicks correct it, and late answers do not overwrite " +
     "what was done meanwhile",
   async () => {
-    const { drawing, imageShapes } = begun({ tool: "outline" });
-    const answers = [];
-    const said = [];
-    const screen = {
-      imageShapes,
-      drawing,
-      tolerance: 1.5,
-      canvas: { visible: { left: 0, top: 0, ...SIZE }, paintSoon: () => {} },
-      toast: { say: (text) => said.push(text) },
-      notices: { say: (key, text) => said.push(text) },
-      changes: { whole: new WeakMap(), hint: (text) => said.push(text) },
-      changed: () => {},
-      shown: () => {},
-      request: (kind, content) =>
-        new Promise((resolve, reject) => {
-          answers.push({
-            content,
-            found: (rings) => resolve([{ polygon: rings, pixel: 1 }]),
-            reject,
-          });
-        }),
-    };
-    const outlining = new Outlining(screen);
-    const settled = () =>
-      new Promise((resolve) => {
-        setTimeout(resolve);
-      });
+    const { imageShapes, answers, said, outlining } = beginOutlining();
     outlining.add({ point: [20, 20], inside: false });
     assert.deepEqual([answers.length, said.length], [0, 1]); // nothing to take away from
     outlining.add({ point: [20, 20], inside: true });

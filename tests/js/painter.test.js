@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { Camera } from "../../customlabels_nb/widgets/static/annotator/camera.js";
 import { Painter } from "../../customlabels_nb/widgets/static/annotator/painter.js";
+import { smallBoxes, tagSpot } from "../../customlabels_nb/widgets/static/annotator/tag_spots.js";
 
 const COLORS = { apple: "#d6336c", pear: "#2f9e44" };
 const box = (label, left) => ({ label, left, top: 10, width: 20, height: 30, polygon: null });
@@ -167,4 +168,28 @@ test("a line has a halo that contrasts with its color, also between the dashes o
     ["#000", "", true, 0.6],
     ["#ffe066", "", false, 1],
   ]);
+});
+
+test("name tags leave small boxes free", () => {
+  const size = { width: 400, height: 300 };
+  const corners = (left, top, width, height) => [
+    [left, top],
+    [left + width, top],
+    [left + width, top + height],
+    [left, top + height],
+  ];
+  const [large, above] = [corners(100, 100, 200, 150), corners(110, 80, 20, 18)];
+  const [first, second] = [corners(10, 0, 30, 25), corners(15, 27, 60, 20)]; // at the edge, and close below
+  const shapes = [large, above, first, second];
+  const small = smallBoxes(shapes, size);
+  assert.equal(small.length, 3);
+  const spots = shapes.map((points) => tagSpot(points, 60, size, small).spot);
+  assert.deepEqual(spots, [
+    [99, 100], // inside the large one, because a small one is above it
+    [109, 62],
+    [42, 0], // on the right
+    [14, 48], // below
+  ]);
+  // if no place is free, it is above the shape
+  assert.deepEqual(tagSpot(second, 450, size, small), { isFree: false, spot: [14, 9] });
 });

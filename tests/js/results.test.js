@@ -47,6 +47,7 @@ import {
   certainSign,
   deltaText,
   imagesText,
+  certaintyText,
   intervalText,
   itemText,
   metricText,
@@ -346,6 +347,8 @@ test("numbers are said as people read them", () => {
   assert.deepEqual([0.0804, -0.25, 0, null].map(deltaText), ["+0.080", "−0.250", "±0.000", ""]);
   assert.equal(intervalText([0.821, 1]), "[0.82, 1.00]");
   assert.equal(intervalText([null, null]), "");
+  assert.match(certaintyText([1, 1], 30), /^No mistakes .* 30 test images\. .* about 10% of new/);
+  assert.deepEqual([certaintyText([0.9, 1], 30), certaintyText([1, 1], 301)], ["", ""]);
   assert.equal(metricText(NaN), "–");
   assert.equal(imagesText(1), "1 image");
   assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");

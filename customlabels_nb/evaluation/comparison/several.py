@@ -15,7 +15,7 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.comparison.comparing import certain, compare, same_images, signed
-from customlabels_nb.evaluation.result import Evaluation, evaluation_of
+from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, evaluation_of, flawless_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,9 +100,16 @@ class VersionsComparison:
         table = self.per_label if by == "label" else self.by(by, bins=bins).rename(columns={"slice": by})
         return plot_versions(table, ax, by=by, theme=theme)
 
+    @property
+    def _notes(self) -> list[str]:
+        if self.test_images > MANY_IMAGES or not (self.summary["f1_low"] == 1).any():
+            return []
+        return [flawless_note(self.test_images, "At least one version")]
+
     def __repr__(self) -> str:
         table = self.summary.to_string(index=False, na_rep="", max_colwidth=40, float_format="{:.3f}".format)
-        return printable(f"{len(self.names)} versions, {counted(self.test_images, 'test image')}\n\n{table}")
+        head = f"{len(self.names)} versions, {counted(self.test_images, 'test image')}"
+        return printable("\n\n".join([head, table, *self._notes]))
 
     def _repr_html_(self) -> str:
         labels = self.per_label.groupby("label", sort=False)
@@ -114,6 +121,7 @@ class VersionsComparison:
             per_label=[(label, rows.to_dict("records")) for label, rows in labels],
             signed=signed,
             certain=certain,
+            sentences=self._notes,
         )
 
 

@@ -17,7 +17,7 @@ import {
   growListing,
   JobBar,
 } from "./shared/job_bar.js";
-import { GALLERY_KEYS } from "./shared/keymap.js";
+import { GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
 import { columnsFor, pageStart } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
@@ -140,7 +140,7 @@ export class Gallery extends PicturePages {
       leave();
       this._do({ do: "undo" });
     });
-    this.footer.hints.before(this.toast.node); // over the hints, not over the names of the last images
+    this.footer.hints.after(this.toast.node); // beside the hints, not over the names of the last images
     this.toolbar.showPreview(this.preview.onHover);
     this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
@@ -443,6 +443,8 @@ export class Gallery extends PicturePages {
         if (entry) this._label(entry.label);
         else if (!this.info.labels.length && !this.info.read_only && this.listing.total)
           this.labelbar.begin("", firstLabelText(this.selection.size));
+        else if (!this.info.read_only)
+          this.toast.say(noLabelText(command.number), { canUndo: false });
       },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin(command.text);

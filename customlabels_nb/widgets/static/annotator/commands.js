@@ -1,6 +1,6 @@
 // Keyboard commands of the annotator and their actions.
 
-import { commandFor } from "../shared/keymap.js";
+import { commandFor, noLabelText } from "../shared/keymap.js";
 import { ANNOTATOR_KEYS } from "./keys.js";
 import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
@@ -79,6 +79,7 @@ export class Commands {
       label: () => {
         const entry = screen.info.labels[command.number - 1];
         if (entry) changes.chooseLabel(entry.label);
+        else changes.hint(noLabelText(command.number));
       },
       tool: () => screen.useTool(command.tool),
       combine: () =>
@@ -164,7 +165,9 @@ export class Commands {
     else if (dx) this.screen.turn(Math.sign(dx));
   }
 
-  _enter() {
+  // Accept the box of the keyboard, the polygon or outline being drawn, or the selected prediction. Returns false if
+  // there is none.
+  accept() {
     const { drawing, changes, outlining } = this.screen;
     if (this.keyboardBox.isOn) {
       const box = this.keyboardBox.enter();
@@ -172,14 +175,18 @@ export class Commands {
       if (box && drawing.keep(box)) this.screen.changed();
     } else if (drawing.corners) {
       if (drawing.closePolygon()) this.screen.changed();
-    } else if (drawing.tool === "outline" && outlining.end()) this.screen.shown();
-    else if (drawing.gesture) return;
-    else if (changes.prediction !== null) changes.accept([changes.prediction]);
-    else {
-      const { imageShapes, info } = this.screen;
-      if (info.query.queue === "prelabelled" && imageShapes?.wasOpen) changes.acceptAll();
-      this.screen.turn(1);
-    }
+    } else if (drawing.tool === "outline" && outlining.keep()) this.screen.shown();
+    else if (changes.prediction !== null && !drawing.gesture) changes.accept([changes.prediction]);
+    else return false;
+    this.screen.canvas.paintSoon();
+    return true;
+  }
+
+  _enter() {
+    if (this.accept() || this.screen.drawing.gesture) return;
+    const { imageShapes, info, changes } = this.screen;
+    if (info.query.queue === "prelabelled" && imageShapes?.wasOpen) changes.acceptAll();
+    this.screen.turn(1);
   }
 
   _escape() {

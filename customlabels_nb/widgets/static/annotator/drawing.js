@@ -259,7 +259,8 @@ export class Drawing {
     const { gesture, imageShapes } = this;
     this.gesture = null;
     if (!gesture || gesture.kind === "point") return false;
-    if (!gesture.moved) return this._click(gesture, point);
+    const isClick = gesture.kind === "outline" && gesture.moved && isTooSmall(gesture.shape);
+    if (!gesture.moved || isClick) return this._click(gesture, point);
     if (gesture.kind === "box") return this._keep(gesture.shape);
     if (isTooSmall(gesture.shape)) {
       this.hint(HINT_SMALL);
@@ -432,7 +433,7 @@ export class Drawing {
   keepOutline(polygon, before) {
     const { imageShapes } = this;
     const shape = withPolygon(before ?? {}, polygon, imageShapes.image);
-    if (!before || isTooSmall(shape)) return this._keep(shape);
+    if (!before) return this._keep(shape);
     imageShapes.replace(imageShapes.shapes.indexOf(before), shape);
     return true;
   }

@@ -96,7 +96,7 @@ export const ANNOTATOR_KEYS = keyTable(
     },
     {
       keys: "Enter",
-      help: "accept the selected prediction, or go to the next image",
+      help: "accept the selected prediction, keep the outline, or go to the next image",
       run: { Enter: { do: "enter" } },
     },
     {

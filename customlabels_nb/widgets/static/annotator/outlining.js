@@ -1,10 +1,14 @@
 // Assisted outlines: a box or clicks become a polygon, which is a shape like a drawn one. Further clicks correct it.
 
 import { KernelGone } from "../shared/requests.js";
+import { isTooSmall, withPolygon } from "../shared/geometry.js";
 import { nextTolerance, simplified } from "./rings.js";
 
 const HINT_INSIDE = "Click the object first, or drag a box around it. Alt click then takes away.";
-const HINT_NOTHING = "No outline was found. Drag a box around the object, or click more of it.";
+const HINT_NOTHING =
+  "No object edge was found at this point. Drag a box around the object, or click nearer its middle.";
+const HINT_NOTHING_IN_BOX =
+  "No object edge was found in this box. Drag a box that touches the object on all sides, or click its middle.";
 const PATIENCE = 60_000; // milliseconds; the first one may wait for a large image
 
 export class Outlining {
@@ -13,7 +17,8 @@ export class Outlining {
   constructor(screen) {
     this.screen = screen;
     this.prompts = new WeakMap(); // shape → what it was found from: { box, points, view }
-    this.asked = null; // request without an answer: { imageShapes, shape, prompts }, `shape` is the one to correct
+    // request without an answer: { imageShapes, shape, prompts, isLast }, `shape` is the one to correct
+    this.asked = null;
   }
 
   // Box and clicks of the outline that is being made, or null.
@@ -79,23 +84,24 @@ export class Outlining {
     this.screen.notices.say("outline", text, { kind: "error" });
   }
 
-  _show({ polygon, pixel }, { imageShapes, shape, prompts }) {
+  _show({ polygon, pixel }, { imageShapes, shape, prompts, isLast }) {
     const { screen } = this;
     if (imageShapes !== screen.imageShapes || (shape && !imageShapes.shapes.includes(shape)))
       return;
-    if (!polygon) {
-      screen.changes.hint(HINT_NOTHING);
-      if (shape) this.prompts.set(shape, prompts);
+    const tolerance = nextTolerance(Math.max(screen.tolerance, pixel / 2));
+    const rings = polygon && simplified(polygon, tolerance);
+    if (!rings || isTooSmall(withPolygon({}, rings, imageShapes.image))) {
+      screen.changes.hint(prompts.box ? HINT_NOTHING_IN_BOX : HINT_NOTHING);
+      if (shape && !isLast) this.prompts.set(shape, prompts);
       return;
     }
     const index = imageShapes.shapes.indexOf(shape);
-    const tolerance = nextTolerance(Math.max(screen.tolerance, pixel / 2));
-    if (!screen.drawing.keepOutline(simplified(polygon, tolerance), shape)) {
+    if (!screen.drawing.keepOutline(rings, shape)) {
       screen.shown();
       return;
     }
     const kept = imageShapes.shapes[index < 0 ? imageShapes.shapes.length - 1 : index];
-    this.prompts.set(kept, prompts);
+    if (!isLast) this.prompts.set(kept, prompts);
     screen.changes.whole.set(kept, { polygon, tolerance });
     screen.toast.say(`Outline → \u2068${kept.label}\u2069`);
     screen.changed();
@@ -106,7 +112,16 @@ export class Outlining {
     if (this.prompts.has(before)) this.prompts.set(shape, this.prompts.get(before));
   }
 
-  // Keep the outline as it is: the next click begins another one. Returns false if there is none.
+  // Keep the outline, also one that is still being found: the next click begins another one. Returns false if there is
+  // none.
+  keep() {
+    const { asked } = this;
+    const was = this.end();
+    if (asked) this.asked = Object.assign(asked, { isLast: true });
+    return was;
+  }
+
+  // Like keep(), but without the one that is still being found.
   end() {
     const was = Boolean(this.current);
     this.asked = null;

@@ -1,8 +1,9 @@
 // Paint shapes on a separate canvas above the image: 500 boxes within one frame. Read-only.
 
 import { inkOn } from "../shared/colors.js";
-import { HANDLES, handlePoint, outline, ringsOf } from "../shared/geometry.js";
-import { shortLabel } from "../shared/tags.js";
+import { HANDLES, handlePoint, outline, pointsOf, ringsOf } from "../shared/geometry.js";
+import { shortLabel, TAG_HEIGHT } from "../shared/tags.js";
+import { smallBoxes, tagSpot } from "./tag_spots.js";
 
 const HANDLE = 8;
 const FONT = "600 12px system-ui, sans-serif";
@@ -14,10 +15,12 @@ export class Painter {
     this.pen = canvas.getContext("2d");
     this.widths = new Map();
     this.stillOf = [];
+    this.small = []; // boxes that no tag should cover
   }
 
   resize({ width, height }, ratio) {
     this.ratio = ratio;
+    this.size = { width, height };
     this.canvas.width = this.still.width = Math.round(width * ratio);
     this.canvas.height = this.still.height = Math.round(height * ratio);
     this.stillOf = [];
@@ -40,7 +43,10 @@ export class Painter {
     );
     const { shapes, selected, draft } = scene;
     if (selected !== null && shapes[selected] && draft?.index !== selected)
-      this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 });
+      this._tag(
+        this.pen,
+        this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 }),
+      );
     if (scene.hovered && !draft)
       this._shape(this.pen, scene, scene.hovered, {
         lit: true,
@@ -82,7 +88,7 @@ export class Painter {
     this.stillOf = now;
     const pen = this.still.getContext("2d");
     this._clear(pen);
-    predictions.forEach((shape, index) =>
+    const tags = predictions.map((shape, index) =>
       this._shape(pen, scene, shape, {
         dashed: true,
         strong: prediction === index,
@@ -91,17 +97,27 @@ export class Painter {
     );
     shapes.forEach((shape, index) => {
       if (index !== draft?.index && index !== selected)
-        this._shape(pen, scene, shape, { number: index + 1 });
+        tags.push(this._shape(pen, scene, shape, { number: index + 1 }));
     });
+    const chosen = shapes[selected] ? [pointsOf(outline(shapes[selected]))] : [];
+    this.small = smallBoxes(
+      [
+        ...tags.flatMap((tag) => (tag ? [tag.points] : [])),
+        ...chosen.map((points) => points.map((point) => camera.toScreen(point))),
+      ],
+      this.size,
+    );
+    for (const tag of tags) this._tag(pen, tag);
   }
 
+  // Paint a shape, and return its tag: { texts, points, color }, or null if it has none. The second text is short.
   _shape(
     pen,
     scene,
     shape,
     { strong = false, dashed = false, drawn = false, lit = false, number = undefined },
   ) {
-    if (scene.isHidden(shape) && !strong && !lit) return;
+    if (scene.isHidden(shape) && !strong && !lit) return null;
     const color = scene.colorOf(shape.label);
     const rings = ringsOf(outline(shape)).map((ring) =>
       ring.map((point) => scene.camera.toScreen(point)),
@@ -129,15 +145,11 @@ export class Painter {
     pen.stroke();
     pen.setLineDash([]);
     if (strong && !dashed) this._handles(pen, shape, points, color, scene);
-    if (!shape.open && !drawn)
-      this._tag(
-        pen,
-        dashed
-          ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}`
-          : `${number} ${shortLabel(shape.label)}`,
-        points,
-        color,
-      );
+    if (shape.open || drawn) return null;
+    const text = dashed
+      ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}`
+      : `${number} ${shortLabel(shape.label)}`;
+    return { texts: [text, String(number)], points, color };
   }
 
   _handles(pen, shape, points, color, { camera, corner }) {
@@ -206,19 +218,23 @@ export class Painter {
     }
   }
 
-  _tag(pen, text, points, color) {
-    const [left, top] = points.reduce((best, point) =>
-      point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]) ? point : best,
-    );
+  _tag(pen, tag) {
+    if (!tag) return;
+    const { texts, points, color } = tag;
     pen.font = FONT;
-    if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
-    const width = this.widths.get(text) + 10;
-    const y = top >= 18 ? top - 18 : top;
+    const place = (text) => {
+      if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
+      const width = this.widths.get(text) + 10;
+      return { text, width, ...tagSpot(points, width, this.size, this.small) };
+    };
+    let { text, width, spot, isFree } = place(texts[0]);
+    if (!isFree) ({ text, width, spot } = place(texts[1]));
+    const [x, y] = spot;
     pen.fillStyle = color;
-    pen.fillRect(left - 1, y, width, 17);
+    pen.fillRect(x, y, width, TAG_HEIGHT - 1);
     pen.fillStyle = inkOn(color);
     pen.textBaseline = "middle";
-    pen.fillText(text, left + 4, y + 9);
+    pen.fillText(text, x + 5, y + 9);
   }
 
   _guides([x, y]) {

@@ -46,7 +46,7 @@ const TOOL_HINTS = {
 };
 
 export class Tools {
-  // `on.tool(name)` chooses a tool.
+  // `on.tool(name)` chooses a tool. `on.accept()` and `on.remove()` replace keys on touch screens.
   constructor(on) {
     this.buttons = Object.fromEntries(
       Object.entries(TOOLS).map(([name, [text, key, title, path]]) => [
@@ -71,6 +71,11 @@ export class Tools {
         ),
       ]),
     );
+    const touchButton = (text, title, action) =>
+      element("button", { type: "button", text, title, on: { click: action } });
+    this.remove = touchButton("Delete", "Delete the selected shape or prediction", on.remove);
+    this.accept = touchButton("Accept", "Accept the prediction, polygon or outline", on.accept);
+    this.touch = element("span", { class: "touch-buttons" }, this.remove, this.accept);
     const { part, hole, ...others } = this.buttons;
     this.combining = element("span", { class: "combining" }, part, hole);
     this.node = element(
@@ -78,10 +83,14 @@ export class Tools {
       { class: "band toolbar tools", attributes: { role: "toolbar", "aria-label": "Tools" } },
       ...Object.values(others),
       this.combining,
+      this.touch,
     );
   }
 
-  update({ tool, readOnly, hasPolygon }) {
+  update({ tool, readOnly, hasPolygon, canRemove, canAccept }) {
+    this.remove.disabled = !canRemove;
+    this.accept.disabled = !canAccept;
+    show(this.touch, !readOnly);
     for (const [name, node] of Object.entries(this.buttons)) {
       node.classList.toggle("current", name === tool);
       node.setAttribute("aria-pressed", String(name === tool));

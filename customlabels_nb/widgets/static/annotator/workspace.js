@@ -59,6 +59,7 @@ export class Workspace {
   /** @type {number} */ place;
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
+  /** @type {boolean} */ isTurning;
   info;
 
   turn(_by) {}
@@ -82,10 +83,14 @@ export class Workspace {
             if (event.key === " ") this.commands.holdSpace(false);
           },
           blur: () => this.commands.holdSpace(false),
+          pointerup: ({ pointerType }) => {
+            if (pointerType === "touch") this.root.classList.add("touch");
+          },
           fullscreenchange: () => this._fullScreenChanged(),
         },
       }),
     );
+    this.root.classList.toggle("touch", matchMedia("(pointer: coarse)").matches);
     this.panel = new Panel({ onClose: leave });
     this.notices = new Notices();
     this.outlining = new Outlining(this);
@@ -98,6 +103,14 @@ export class Workspace {
       tool: (tool) => {
         leave();
         this.useTool(tool);
+      },
+      remove: () => {
+        leave();
+        this.commands.run({ do: "remove" });
+      },
+      accept: () => {
+        leave();
+        if (!this.isTurning) this.commands.accept();
       },
     });
     this._buildDrawing();
@@ -353,7 +366,7 @@ export class Workspace {
       ["⌫", "delete"],
       ["Ctrl Z", "undo"],
       ["Space", "pan"],
-      ["?", "all shortcuts"],
+      ["?", "all keys"],
     ];
     this.hints = element(
       "span",
@@ -369,6 +382,14 @@ export class Workspace {
     this.hints.prepend(this.acceptHint);
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
+    const help = element("button", {
+      type: "button",
+      class: "turn",
+      text: "?",
+      title: "Keyboard shortcuts (?)",
+      attributes: { "aria-label": "Keyboard shortcuts" },
+      on: { click: () => this.help() },
+    });
     return element(
       "div",
       { class: "band foot" },
@@ -377,6 +398,7 @@ export class Workspace {
       this.hints,
       this.toolHints,
       this.state,
+      help,
     );
   }
 
@@ -407,8 +429,12 @@ export class Workspace {
       readOnly: info.read_only,
       tolerance: changes.tolerance,
     });
+    const { corners, tool, keyed } = this.drawing;
+    const isOpen = Boolean(imageShapes && (corners || changes.prediction !== null));
     this.tools.update({
-      tool: this.drawing.tool,
+      tool,
+      canRemove: isOpen || Boolean(imageShapes?.shape),
+      canAccept: isOpen || Boolean(keyed || this.outlining.current),
       readOnly: info.read_only,
       hasPolygon: info.task === "polygons" || Boolean(imageShapes?.shape?.polygon),
     });

@@ -25,7 +25,14 @@ import { ImageGallery } from "./gallery.js";
 import { MatrixView } from "./matrix.js";
 import { LabelTable } from "./table.js";
 import { Viewer } from "./viewer.js";
-import { imagesText, intervalText, metricText, numberText, RESULT_WORDS } from "./text.js";
+import {
+  certaintyText,
+  imagesText,
+  intervalText,
+  metricText,
+  numberText,
+  RESULT_WORDS,
+} from "./text.js";
 
 const IMAGES_WAIT = 100; // milliseconds without images while a slider moves in each frame
 const REST = 250; // milliseconds without a move until the position is sent to the kernel
@@ -234,7 +241,8 @@ export class ResultsScreen {
         this.means[name].interval,
       ),
     ]);
-    this.figures.replaceChildren(this.count, ...description);
+    this.certainty = element("span", { class: "certainty", hidden: true });
+    this.figures.replaceChildren(this.count, ...description, this.certainty);
   }
 
   async _open() {
@@ -460,11 +468,19 @@ export class ResultsScreen {
     };
     const intervals =
       this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
+    const notes = [];
     setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
     for (const [name, { value, interval }] of Object.entries(this.means)) {
       setText(value, metricText(values[name]));
-      setText(interval, intervals[name] ? ` ${intervalText(intervals[name])}` : "");
+      const note = intervals[name] ? certaintyText(intervals[name], this.engine.n) : "";
+      const text = intervals[name] ? ` ${intervalText(intervals[name])}` : "";
+      setText(interval, note ? `${text}*` : text);
+      interval.title = `95% confidence interval. ${note}`.trim();
+      notes.push(note);
     }
+    const [note] = notes.filter(Boolean);
+    setText(this.certainty, note ? `* ${note}` : "");
+    show(this.certainty, Boolean(note));
   }
 
   _showCurves(label) {

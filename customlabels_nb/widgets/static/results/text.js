@@ -17,6 +17,18 @@ export function intervalText([low, high] = [null, null]) {
     : `[${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
+// Explain an interval from 1 to 1. Without mistakes on n images, up to 3 / n of new ones may have some (95% confidence,
+// the rule of three). The note is empty if that is less than 1%.
+export function certaintyText([low], count) {
+  if (low !== 1 || count > 300) return "";
+  const images = imagesText(count).replace("image", "test image");
+  const most = Math.min(99, Math.round(300 / count));
+  return (
+    `No mistakes that change this metric in ${images}. With so few, up to about ${most}% of new ` +
+    "images could still have such mistakes."
+  );
+}
+
 export function deltaText(value) {
   if (value === null || value === undefined) return "";
   return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(3)}`;
