@@ -52,7 +52,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         context = browser.new_context()
         page = JobPage(context.new_page())
         page.page.goto(link)
-        page.gallery.locator(".panel .closer").click(timeout=60_000)
+        page.gallery.locator(".panel .closer").click(timeout=120_000)
         page.ready().press("1")
         page.expect_saved()
         expect(page.question).to_have_count(0)
@@ -61,6 +61,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         # nobody else can label with the name
         other = JobPage(browser.new_context().new_page())
         other.page.goto(common)
+        expect(other.field).to_be_visible(timeout=120_000)
         other.field.fill("Ben")
         other.press("Enter")
         expect(other.question.get_by_role("alert")).to_contain_text("'Ben' has a personal link", timeout=60_000)
