@@ -47,4 +47,4 @@ def test_screens_answer_while_the_cell_that_shows_or_changes_them_runs(lab: Lab)
     expect(page.cell(2)).to_contain_text("[*]")
     expect(out.locator(".clnb .notice:visible")).to_have_count(0)
     page.let_go()
-    assert page.value("labelled()") == {"000": "pear"}
+    assert page.value("labelled()") == {"000": "apple", "001": "pear"}
