@@ -72,6 +72,11 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     one.press("Enter")
     one.gallery.locator(".panel .closer").click(timeout=60_000)
     one.ready().press("1", "2", "-")
+    whole, image = one.gallery.bounding_box(), one.gallery.locator(".stage .frame").bounding_box()
+    assert whole is not None
+    assert image is not None
+    assert (whole["y"], whole["height"]) == (8, 884)  # of the window's 900
+    assert image["height"] > 550
     one.expect_saved()
     assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["anna"] * 3
     assert project.rows("SELECT DISTINCT holder FROM job_slots WHERE state = 'held'") == ["anna"]
