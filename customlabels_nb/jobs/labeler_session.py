@@ -460,4 +460,4 @@ class JobFiles(SessionFiles):
 
 
 def _refuse(*_: Any) -> Any:
-    raise NotAllowedError("The images of a labelling job are chosen by its manager, with job.add_images(…).")
+    raise NotAllowedError("The manager of a labelling job chooses its images. Ask them to add images.")

@@ -19,6 +19,7 @@ from customlabels_nb._utils.rendering import TEMPLATES
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.settings import settings
+from customlabels_nb.store.network_disks import refuse_network_disk
 
 HUB_VARIABLE = "JUPYTERHUB_SERVICE_URL"
 _PORT, _OTHER_PORTS = 8866, 50
@@ -66,6 +67,7 @@ def serve_job(
         needed = f"The page of a labelling job needs the package voila. Install it: {extra_command('voila')}"
         raise MissingDependencyError(needed) from error
     with closing(load_project(folder)) as project:
+        refuse_network_disk(project._store)  # whoever serves the page can change that, not who labels
         name, root = project.jobs[job].name, str(project.root)
     behind_hub = bool(os.environ.get(HUB_VARIABLE)) and host is None and port is None
 

@@ -26,7 +26,9 @@ _OF_MANAGERS = ("add label", "task", "instructions")
 
 
 def _refuse() -> Any:
-    raise NotAllowedError("The manager of a labelling job chooses its labels, task and instructions: job.update(…).")
+    raise NotAllowedError(
+        "The manager of a labelling job chooses its labels, task and instructions. Ask them to change these."
+    )
 
 
 class JobReview(Review):

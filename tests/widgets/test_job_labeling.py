@@ -218,7 +218,9 @@ def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -
     settings.user = "dora"
     screen = job.label()
     assert isinstance(screen, JobGallery)
-    assert "'dora' is not a labeler of the job 'closed-1'. The manager 'anna' can add them" in screen.session.end
+    assert (
+        "'dora' is not a labeler of the job 'closed-1'. Ask the manager 'anna' to invite 'dora'." in screen.session.end
+    )
     screen.close()
 
 
@@ -255,7 +257,7 @@ def test_shared_login_prompts_for_a_name_once(job: LabellingJob, monkeypatch: py
 def test_a_question_remains_until_the_person_may_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     job = project.jobs.create("closed-1", images=project.train_set, members=["ben"])
     page = JobPage(job.label(ask=True), monkeypatch)
-    with pytest.raises(RuntimeError, match=r"'<b>' is not a labeler of the job 'closed-1'. The manager 'anna' can add"):
+    with pytest.raises(RuntimeError, match=r"'<b>' is not a labeler of the job 'closed-1'. Ask the manager 'anna' to"):
         page.ask("name", name="<b>")
     assert (settings.user, page.widget.screen) == ("anna", None)
     assert page.ask("name", name="BEN\u200b") == {}
