@@ -3,7 +3,7 @@
 
 import { dataUri } from "./shared/dom.js";
 import { areNewInstructions, giveBackAtEnd, growListing } from "./shared/job_bar.js";
-import { greet, KernelGone, makeRequester } from "./shared/requests.js";
+import { greet, KernelGone, makeRequester, wayBack } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
@@ -89,12 +89,11 @@ class Annotator extends Turning {
       await this.show({ place: info.place });
     } catch (error) {
       if (this.closed) return;
-      const gone = error instanceof KernelGone;
+      if (!(error instanceof KernelGone)) return this.say(error.message);
+      const { words, step } = wayBack();
       this.say(
-        gone
-          ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost."
-          : error.message,
-        ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []),
+        `${error.message} ${words} to continue. Saved labels are not lost.`,
+        step ?? { label: "Try again", run: () => this._hello() },
       );
     } finally {
       this.root.classList.remove("loading");

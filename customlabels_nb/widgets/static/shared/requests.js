@@ -3,8 +3,22 @@
 
 export class KernelGone extends Error {
   constructor() {
-    super("The kernel does not respond.");
+    super(isJobPage() ? "The connection was lost." : "The kernel does not respond.");
   }
+}
+
+// Return true on the page of `customlabels-nb label`. It has no cells, and its readers do not know what a kernel is.
+export function isJobPage() {
+  return Boolean(globalThis.document?.body?.classList?.contains("clnb-page"));
+}
+
+// Return what to do if the kernel does not come back, and a button for it where that is possible.
+export function wayBack() {
+  if (!isJobPage()) return { words: "Run the cell again", step: null };
+  return {
+    words: "Reload the page",
+    step: { label: "Reload", run: () => globalThis.location.reload() },
+  };
 }
 
 // Return a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model. A request without

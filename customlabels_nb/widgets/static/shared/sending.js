@@ -2,11 +2,12 @@
 
 import { queueFor } from "./edits.js";
 import { setText } from "./dom.js";
+import { isJobPage, wayBack } from "./requests.js";
 
 const SAVED_WORDS = {
   saved: () => "saved",
   saving: () => "saving…",
-  gone: () => "saved – run the cell to continue",
+  gone: () => `saved – ${isJobPage() ? "reload the page" : "run the cell"} to continue`,
   lost: (count) => `not saved (${count}) – kept in this page`,
 };
 
@@ -80,8 +81,8 @@ export class Sending {
       : "Everything is saved.";
     this.screen.notices.say(
       "gone",
-      `${reason.message} ${words} If the kernel was restarted, run the cell again.`,
-      { kind: length ? "error" : "info" },
+      `${reason.message} ${words} ${isJobPage() ? "If this does not change, reload the page" : "If the kernel was restarted, run the cell again"}.`,
+      { kind: length ? "error" : "info", step: wayBack().step },
     );
   }
 
