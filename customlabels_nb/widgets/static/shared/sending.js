@@ -62,6 +62,7 @@ export class Sending {
   updateState() {
     const { state, own, screen } = this;
     if (!own.failure && state !== "lost") screen.notices.drop("gone");
+    if (state === "saved") screen.notices.drop("again");
     screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
   }
 
