@@ -8,6 +8,7 @@ import {
   endText,
   giveBackAtEnd,
   growListing,
+  takeFocus,
 } from "../../customlabels_nb/widgets/static/shared/job_bar.js";
 
 const row = (name) => ({ name, status: "unlabelled" });
@@ -108,4 +109,18 @@ test("the end has a sentence, and minus says that there is nothing", () => {
   assert.equal(endText({ end: "The job is paused." }), "The job is paused.");
   assert.match(endText({ end: "" }), /Waiting/);
   assert.deepEqual(commandFor(GALLERY_KEYS, { key: "-" }), { do: "nothing" });
+});
+
+test("the screen of a job takes the focus that the question for a name had, and no other", () => {
+  const body = {};
+  const root = { focus: () => (document.activeElement = root) };
+  const focused = (info, activeElement) => {
+    globalThis.document = { body, activeElement };
+    takeFocus({ info, root });
+    return document.activeElement;
+  };
+  const field = {};
+  assert.equal(focused({ job: {} }, body), root);
+  assert.equal(focused({ job: {} }, field), field);
+  assert.equal(focused({}, body), body);
 });

@@ -2,7 +2,7 @@
 // saves.
 
 import { dataUri } from "./shared/dom.js";
-import { areNewInstructions, giveBackAtEnd, growListing } from "./shared/job_bar.js";
+import { areNewInstructions, giveBackAtEnd, growListing, takeFocus } from "./shared/job_bar.js";
 import { greet, KernelGone, makeRequester, wayBack } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
@@ -80,6 +80,7 @@ class Annotator extends Turning {
       if (this.closed) return;
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
+      takeFocus(this);
       if (areNewInstructions(info)) this._instructions();
       this.saving ??= new Saving({
         request: this.request,

@@ -16,6 +16,7 @@ import {
   giveBackAtEnd,
   growListing,
   JobBar,
+  takeFocus,
 } from "./shared/job_bar.js";
 import { GALLERY_KEYS } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
@@ -192,6 +193,7 @@ export class Gallery extends PicturePages {
     this.single = this.info.mode === "single";
     this.root.classList.toggle("single", this.single);
     this.root.classList.toggle("job", Boolean(this.info.job));
+    takeFocus(this);
     if (areNewInstructions(this.info)) this._instructions();
   }
 

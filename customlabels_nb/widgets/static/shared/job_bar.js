@@ -64,6 +64,11 @@ export class JobBar {
   }
 }
 
+// Let keys reach the screen of a job that has taken the place of the question for a name.
+export function takeFocus({ info, root }) {
+  if (info.job && document.activeElement === document.body) root.focus({ preventScroll: true });
+}
+
 // Return true if this browser has not shown these instructions of a job yet.
 export function areNewInstructions({ job, key, instructions }) {
   if (!job || !instructions.trim() || recall(`instructions ${key}`) === instructions) return false;
