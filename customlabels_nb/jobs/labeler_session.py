@@ -99,14 +99,15 @@ class LabelerSession(DrawingSession):
     # -- state --------------------------------------------------------------------------------------
     @property
     def progress(self) -> dict[str, Any]:
-        """Return what a page shows of the job: name, text, end, and ``total``, the number of images in the view."""
+        """Return what a page shows: the job's name, person, text, end, and ``total``, the number of images it shows."""
         text = f"{self._done:,} done, about {self._left:,} left for all"
         if self._elsewhere:
             text += f" · you had answered {self._elsewhere} in another window, and your last answer counts"
         if self._late:
             verb = "are" if len(self._late) > 1 else "is"
             text += f" · {len(self._late):,} of yours came after the others and {verb} kept in reserve"
-        return {"name": self._job_name, "text": text, "end": self.end, "total": len(self.view)}
+        total = len(self.view)
+        return {"name": self._job_name, "person": self.user, "text": text, "end": self.end, "total": total}
 
     @property
     def waiting(self) -> list[str]:

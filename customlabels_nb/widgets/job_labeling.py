@@ -34,7 +34,7 @@ class _JobPages(ImagePages):
         self.handlers |= {"leave": self._leave, "here": self._here, **dict.fromkeys(_OF_MANAGERS, _refuse)}
 
     def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "job": self.session.progress}
+        return {**super()._info(), "job": {**self.session.progress, "asked": "other person" in self.handlers}}
 
     def _hello(self) -> Any:
         """Start with the first image without an answer."""

@@ -90,6 +90,15 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     other.page.goto(link.partition("?")[0])  # the cookie replaces the token
     expect(other.field).to_have_value("anna", timeout=60_000)
     assert other.page.locator("body").get_attribute("data-jp-theme-light") == "false"
+    other.press("Enter")
+    expect(other.gallery).to_be_focused(timeout=60_000)
+    expect(other.gallery.locator(".person")).to_have_text("anna")
+    other.gallery.get_by_role("button", name="Not you?").click()
+    expect(other.field).to_be_focused()
+    other.page.keyboard.type("ben")  # instead of the selected "anna"
+    other.press("Enter")
+    expect(other.gallery.locator(".person")).to_have_text("ben", timeout=60_000)
+    expect(other.gallery.locator(".panel")).to_contain_text("Look twice.")  # ben has not read it
     other.page.close(run_before_unload=True)
     assert (one.errors, other.errors, asked) == ([], [], {urlsplit(link).netloc, None})
     context.close()

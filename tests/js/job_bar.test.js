@@ -5,6 +5,7 @@ import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js"
 import { commandFor, GALLERY_KEYS } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   areNewInstructions,
+  askWhoElse,
   endText,
   giveBackAtEnd,
   growListing,
@@ -123,4 +124,16 @@ test("the screen of a job takes the focus that the question for a name had, and 
   assert.equal(focused({ job: {} }, body), root);
   assert.equal(focused({ job: {} }, field), field);
   assert.equal(focused({}, body), body);
+});
+
+test("somebody else may enter their name once the answers of this person are saved", async () => {
+  const calls = [];
+  const request = async (kind) => calls.push(kind);
+  const screen = { request, notices: { say: (_, text) => calls.push(text) } };
+  const sending = { pending: [{}], settled: async () => calls.push("settled") };
+  await askWhoElse(screen, sending);
+  sending.pending = [];
+  await askWhoElse(screen, sending);
+  const refused = "Your last answers are not saved yet. Try again later.";
+  assert.deepEqual(calls, ["settled", refused, "settled", "other person"]);
 });

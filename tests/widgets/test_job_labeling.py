@@ -47,7 +47,8 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
         "Look twice.",
         False,
     )
-    assert hello["job"] == {"name": "leaves-1", "text": "0 done, about 60 left for all", "end": "", "total": 10}
+    about = {"name": "leaves-1", "person": "anna", "text": "0 done, about 60 left for all", "end": "", "total": 10}
+    assert hello["job"] == {**about, "asked": False}
     rows = page.rows()
     for row in rows[:7]:
         answer = page.edit_row("label", row, label="apple")
@@ -252,6 +253,22 @@ def test_shared_login_prompts_for_a_name_once(job: LabellingJob, monkeypatch: py
     asked = job.label(ask=True)
     assert isinstance(asked, NameQuestion)
     asked.close()
+
+
+def test_somebody_else_may_enter_their_name_on_the_screen(job: LabellingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="Unknown request"):
+        JobPage(job.label(), monkeypatch).ask("other person")  # the login says who it is
+    page = JobPage(job.label(ask=True), monkeypatch)
+    page.ask("name", name="dora")
+    screen = JobPage(page.widget.screen, monkeypatch)
+    assert [screen.ask("hello")["job"][key] for key in ("person", "asked")] == ["dora", True]
+    held = job.progress.held
+    assert screen.ask("other person") == {}
+    assert (page.widget.screen, page.widget._box.children) == (None, (page.widget,))
+    assert job.progress.held == held - 10
+    page.ask("name", name="emil")
+    assert page.widget.screen.session.user == "emil"
+    page.widget.close()
 
 
 def test_a_question_remains_until_the_person_may_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import {
 import {
   areNewInstructions,
   askReason,
+  askWhoElse,
   endText,
   giveBackAtEnd,
   growListing,
@@ -91,6 +92,7 @@ export class Gallery extends PicturePages {
     this.jobBar = new JobBar(
       {
         leave,
+        other: () => askWhoElse(this, this.editing),
         back: () =>
           this.single
             ? this.focus && this._focusOn(this.focus - 1)

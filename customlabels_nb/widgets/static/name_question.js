@@ -44,7 +44,11 @@ class NameQuestion {
       ),
     );
     el.append(this.root);
-    if (document.activeElement === document.body) setTimeout(() => this.field.focus());
+    if (document.activeElement === document.body)
+      setTimeout(() => {
+        this.field.focus();
+        this.field.select(); // another name replaces the one that was used last
+      });
   }
 
   async _start() {

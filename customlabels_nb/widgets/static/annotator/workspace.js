@@ -12,7 +12,7 @@ import {
 import { colorOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
-import { JobBar } from "../shared/job_bar.js";
+import { askWhoElse, JobBar } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
@@ -59,6 +59,7 @@ export class Workspace {
   /** @type {number} */ place;
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
+  saving; // a Saving, once there is a project
   info;
 
   turn(_by) {}
@@ -108,6 +109,7 @@ export class Workspace {
     this.jobBar = new JobBar(
       {
         leave,
+        other: () => askWhoElse(this, this.saving),
         back: () => this.turn(-1),
         instructions: () => this._instructions(),
         nothing: () => this.commands.run({ do: "status", status: "labelled" }),
