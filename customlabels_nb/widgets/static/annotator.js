@@ -19,8 +19,6 @@ import {
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
 class Annotator extends Turning {
-  /** @type {Saving | undefined} */ saving;
-
   constructor(model, el) {
     super();
     this.model = model;

@@ -38,6 +38,7 @@ const number = (value) => value.toLocaleString("en");
 /**
  * @import { Changes } from "./changes.js"
  * @import { Commands } from "./commands.js"
+ * @import { Saving } from "./saving.js"
  * @import { ImageShapes } from "./shapes.js"
  * @import { AnnotationStore } from "./store.js"
  * @import { Listing } from "../shared/listing.js"
@@ -59,7 +60,7 @@ export class Workspace {
   /** @type {number} */ place;
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
-  saving; // a Saving, once there is a project
+  /** @type {Saving | undefined} */ saving;
   info;
 
   turn(_by) {}
