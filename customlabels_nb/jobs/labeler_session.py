@@ -65,6 +65,7 @@ class LabelerSession(DrawingSession):
         self._worker = job.worker()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         self._tasks: dict[str, LeasedTask] = {}
+        self._lost: list[int] = []  # which are leased first, because the person has seen them
         self._acknowledged: dict[str, tuple[str, str]] = {}
         self._unsent: set[str] = set()
         self._late: set[str] = set()
@@ -210,6 +211,7 @@ class LabelerSession(DrawingSession):
                 if self.end in ("", DONE):
                     self.end = "" if self.waiting else DONE
                 if now >= self._counted + _COUNT_SECONDS:
+                    self._share()
                     self._done, self._left, self._counted = self._worker.done, self._worker.left, now
             except (NotAllowedError, LabelError) as error:
                 self.end = str(error)
@@ -219,18 +221,28 @@ class LabelerSession(DrawingSession):
             return lost
 
     def _lease(self) -> None:
-        count = max(1, self._batch - len(self.waiting))
-        tasks = self._worker.lease(count)
-        if len(tasks) < count:  # nothing else is left, and another kernel may have been killed
-            tasks += self._worker.resume()
+        if self._is_running:  # otherwise leasing says why there are no tasks
+            self._share()
+        count = self._batch - len(self.waiting)
+        tasks = self._worker.lease(max(1, count), first=self._lost) if count > 0 or not self._is_running else []
+        self._lost = []
         self._renewed, self._counted = self.clock(), 0.0
+        self._show(tasks)
+        if len(tasks) >= count:
+            self._lease_after = 0.0
+        self.end = ""
+
+    def _share(self) -> None:
+        """Show also the tasks that this person holds in other windows, or held in one whose kernel was killed."""
+        if tasks := self._worker.resume():
+            self._worker.renew()  # a window that is closed does not give them back then
+            self._show(tasks)
+
+    def _show(self, tasks: Sequence[LeasedTask]) -> None:
         again = [name for name in map(_name_of, tasks) if name in self._tasks]  # the answers do not count any more
         self._drop(again)
         self._has_left |= bool(again)
         self._add(tasks)
-        if len(tasks) >= count:
-            self._lease_after = 0.0
-        self.end = ""
 
     def _renew(self) -> bool:
         now = self.clock()
@@ -241,6 +253,7 @@ class LabelerSession(DrawingSession):
         self._renewed = now
         gone = held - {task.id for task in self._worker.held}
         names = [name for name in self.waiting if self._tasks[name].id in gone]
+        self._lost = [self._tasks[name].number for name in names]
         self._drop(names)
         self._show_all()
         return bool(names)
@@ -254,6 +267,7 @@ class LabelerSession(DrawingSession):
                 self._send(())
             with suppress(StoreError):  # otherwise they expire
                 self._worker.release()
+            self._lost = [self._tasks[name].number for name in self.waiting]
             self._drop(self.waiting)
             self._show_all()
             self._lease_after, self._has_left = 0.0, True

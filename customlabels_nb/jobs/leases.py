@@ -191,21 +191,26 @@ def _transact_as(
 
 
 # -- leasing ----------------------------------------------------------------------------------------
-def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
+def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[int] = ()) -> list[Lease]:
     """Lease up to ``count`` tasks that a person has not held, answered or skipped, for ``count`` times the job's lease.
 
-    Images with known answers are mixed in. The list is shorter, or empty, if no more tasks need an answer of theirs.
-    NotAllowedError is raised if the job does not run, or the person may not label.
+    ``first`` are tasks to lease before others. Images with known answers are mixed in. The list is shorter, or empty,
+    if no more tasks need an answer of theirs. NotAllowedError is raised if the job does not run, or the person may not
+    label.
     """
 
     def work(connection: Connection, who: str) -> list[Lease]:
         job_row, member, cursor = check_in(connection, job, who)
         values: dict[str, Any] = {"job": job, "who": who, "time": job_row.lease * count}
         gold = _lease_gold(connection, count, slot=-member, **values) if job_row.gold else ()
-        rows = _lease_from(connection, cursor, _END, count - len(gold), **values)
+        again: list[Row[Any]] = []
+        for task in first:
+            again += _lease_from(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
+        rows = _lease_from(connection, cursor, _END, count - len(gold) - len(again), **values)
         if rows:
             move = "UPDATE job_members SET cursor = :task WHERE id = :id"
             run(connection, move, task=max(row.task for row in rows), id=member)
+        rows = again + rows
         rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)

@@ -51,9 +51,12 @@ class _JobPages(ImagePages):
 
     def _follow(self, images: Near = ()) -> Any:
         if self.session.refresh():
-            self._go_to_first()
-            self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
+            self._show_first()
         return super()._follow(images)
+
+    def _show_first(self) -> None:
+        self._go_to_first()
+        self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
 
     def _after(self, answer: Any) -> Any:
         """Let the page ask for more tasks at once if few are left."""
@@ -97,7 +100,10 @@ class JobGallery(_JobPages, Gallery):
 
     def _edit(self, content: EditRequest) -> Any:
         with self.session.skipping(content.get("reason")):
-            return self._after(super()._edit(content))
+            answer = self._after(super()._edit(content))
+        if content.get("guest"):  # an earlier page had kept it, and this one may show the image as the first
+            self._show_first()
+        return answer
 
     def _return_to_place(self) -> None:
         """Start with the first image without an answer instead."""

@@ -74,7 +74,7 @@ class Annotator extends Turning {
   // -- current view -------------------------------------------------------------------------------------
   async _hello() {
     try {
-      const [info] = await greet(this.request);
+      let [info] = await greet(this.request);
       if (this.closed) return;
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
@@ -85,6 +85,11 @@ class Annotator extends Turning {
         screen: this,
         key: `${info.key} ${info.split}`,
       });
+      if (info.job && this.saving.pending.length) {
+        await this.saving.settled(); // edits of an earlier page may answer the first images
+        [info] = await this.request("hello", {});
+        this.takeInfo(info);
+      }
       await this.show({ place: info.place });
     } catch (error) {
       if (this.closed) return;
