@@ -49,10 +49,10 @@ class _JobPages(ImagePages):
         self._focus = max(0, position or 0)
         self._place = self._focus // self._size * self._size
 
-    def _follow(self, images: Near = ()) -> Any:
+    def _follow(self, images: Near = (), whole: bool = False) -> Any:
         if self.session.refresh():
             self._show_first()
-        return super()._follow(images)
+        return super()._follow(images, whole)
 
     def _show_first(self) -> None:
         self._go_to_first()

@@ -200,3 +200,21 @@ test("a dead kernel is called a lost connection where people know no kernels, wi
   );
   Object.assign(globalThis, { document: undefined, location });
 });
+
+test("a view hears that another view of its widget got news, but not that it has asked for all", async () => {
+  const comm = fakeComm();
+  const heard = [];
+  const view = (name) => makeRequester(comm, { onNews: () => heard.push(name) });
+  const [one, other] = [view("one"), view("other")];
+  const info = {};
+  const answers = [{}, { info, rows: [] }, { info, page: {} }, { info, rows: [], whole: true }];
+  for (const content of answers) {
+    const asked = one("follow", {});
+    comm.answerTo(comm.sent.length, { content });
+    await asked;
+  }
+  assert.deepEqual(heard, ["other"]);
+  other("edit", {});
+  comm.answerTo(5, { content: { info } });
+  assert.deepEqual(heard, ["other", "one"]);
+});

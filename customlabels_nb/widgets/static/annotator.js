@@ -22,7 +22,13 @@ class Annotator extends Turning {
   constructor(model, el) {
     super();
     this.model = model;
-    this.request = makeRequester(model);
+    this.missed = false; // another view of this widget has the latest news
+    this.request = makeRequester(model, {
+      onNews: () => {
+        this.missed = true;
+        this._follow({ again: true });
+      },
+    });
     this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
     this.listing.size = FILMSTRIP_SIZE;
     this.store = new AnnotationStore({
@@ -261,8 +267,10 @@ class Annotator extends Turning {
     }
     this.following = true;
     this.labelPane?.follow().catch(() => {});
+    const whole = this.missed;
+    this.missed = false;
     try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
+      const [news] = await this.request("follow", { images: this.listing.namesOnPage(), whole });
       if (this.closed) return;
       this.saving.responded();
       if (news.info) {
@@ -285,6 +293,7 @@ class Annotator extends Turning {
       }
       this._renewStale();
     } catch (error) {
+      this.missed ||= whole;
       if (!this.closed && error instanceof KernelGone) this.saving.lost(error);
     } finally {
       this.following = false;

@@ -42,7 +42,13 @@ export class PageView {
 
   constructor(model, el) {
     this.model = model;
-    this.request = makeRequester(model);
+    this.missed = false; // another view of this widget has the latest news
+    this.request = makeRequester(model, {
+      onNews: () => {
+        this.missed = true;
+        this._follow({ again: true });
+      },
+    });
     this.listing = new Listing(this.request, () => this._pixels());
     this.selection = new Selection();
     this.focus = 0;
@@ -308,8 +314,10 @@ export class PageView {
     }
     this.following = true;
     this.labelPane?.follow().catch(() => {});
+    const whole = this.missed;
+    this.missed = false;
     try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
+      const [news] = await this.request("follow", { images: this.listing.namesOnPage(), whole });
       if (this.closed) return;
       this.editing.responded();
       if (!news.info) return;
@@ -330,6 +338,7 @@ export class PageView {
           { step: { label: "Show", run: () => this.show({}) } },
         );
     } catch (error) {
+      this.missed ||= whole;
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {
       this.following = false;
