@@ -112,3 +112,30 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     stop(server)
     assert (tmp_path / "server.log").read_text("utf-8") == ""
     assert [path for name in ("home", "tmp") for path in (tmp_path / name).rglob("*")] == []
+
+
+def test_a_page_whose_kernel_has_died_is_reloaded_without_losing_answers(
+    project: JobProject, server: psutil.Popen, browser: Browser
+) -> None:
+    assert server.stdout is not None
+    page = JobPage(browser.new_page())
+    page.page.goto(server.stdout.readline().split()[0])
+    page.field.fill("anna", timeout=60_000)
+    page.press("Enter")
+    page.gallery.locator(".panel .closer").click(timeout=60_000)
+    page.ready().press("1")
+    page.expect_saved()
+    for child in server.children(recursive=True):
+        child.kill()
+    page.press("2", "3")
+    notice = page.gallery.locator(".notice")
+    expect(notice).to_contain_text("The connection was lost. 2 edits are not saved yet", timeout=30_000)
+    notice.get_by_role("button", name="Reload").click()
+    expect(page.field).to_have_value("anna", timeout=60_000)
+    page.press("Enter")
+    page.ready().expect_saved()
+    expect(notice).to_have_count(0)
+    page.press("1")
+    page.expect_saved()
+    assert project.rows("SELECT count(*) FROM job_answers WHERE counted = 1") == [4]
+    page.page.close(run_before_unload=True)
