@@ -80,11 +80,13 @@ export class Sending {
     const words = length
       ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.`
       : "Everything is saved.";
-    this.screen.notices.say(
-      "gone",
-      `${reason.message} ${words} ${isJobPage() ? "If this does not change, reload the page" : "If the kernel was restarted, run the cell again"}.`,
-      { kind: length ? "error" : "info", step: wayBack().step },
-    );
+    const then = isJobPage()
+      ? "If this does not change, reload the page."
+      : "If the kernel was restarted, run the cell again.";
+    this.screen.notices.say("gone", `${reason.message} ${words} ${then}`, {
+      kind: length ? "error" : "info",
+      step: wayBack().step,
+    });
   }
 
   _count(count, singular, many) {
