@@ -67,10 +67,10 @@ class JobProgress:
 
     def __repr__(self) -> str:
         alone = f", nobody left to ask about {counted(self.alone, 'image')} (see job.skipped)" if self.alone else ""
-        review = f" ({self.review:,} wait{'s' * (self.review == 1)} for job.review())" if self.review else ""
+        review = f", {self.review:,} wait{'s' * (self.review == 1)} for job.review()" if self.review else ""
         return (
-            f"{self.done:,} of {counted(self.images, 'image')} done{review}, {self.skipped:,} skipped, "
-            f"{counted(self.left, 'answer')} left, {self.held:,} of them being given{alone}"
+            f"{self.done - self.review:,} of {counted(self.images, 'image')} decided{review}, "
+            f"{self.skipped:,} skipped, {counted(self.left, 'answer')} left, {self.held:,} of them being given{alone}"
         )
 
 
@@ -87,7 +87,7 @@ class LabellingJob:
     >>> for task in anna.lease(12):
     ...     receipt = anna.submit(task, "garden")
     >>> job.progress
-    0 of 12 images done, 0 skipped, 12 answers left, 0 of them being given
+    0 of 12 images decided, 0 skipped, 12 answers left, 0 of them being given
     """
 
     def __init__(

@@ -65,6 +65,7 @@ class LabelerSession(DrawingSession):
         self._worker = job.worker()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         self._tasks: dict[str, LeasedTask] = {}
+        self._lost: list[int] = []  # which are leased first, because the person has seen them
         self._acknowledged: dict[str, tuple[str, str]] = {}
         self._unsent: set[str] = set()
         self._late: set[str] = set()
@@ -99,14 +100,15 @@ class LabelerSession(DrawingSession):
     # -- state --------------------------------------------------------------------------------------
     @property
     def progress(self) -> dict[str, Any]:
-        """Return what a page shows of the job: name, text, end, and ``total``, the number of images in the view."""
+        """Return what a page shows: the job's name, person, text, end, and ``total``, the number of images it shows."""
         text = f"{self._done:,} done, about {self._left:,} left for all"
         if self._elsewhere:
             text += f" · you had answered {self._elsewhere} in another window, and your last answer counts"
         if self._late:
             verb = "are" if len(self._late) > 1 else "is"
             text += f" · {len(self._late):,} of yours came after the others and {verb} kept in reserve"
-        return {"name": self._job_name, "text": text, "end": self.end, "total": len(self.view)}
+        total = len(self.view)
+        return {"name": self._job_name, "person": self.user, "text": text, "end": self.end, "total": total}
 
     @property
     def waiting(self) -> list[str]:
@@ -209,6 +211,7 @@ class LabelerSession(DrawingSession):
                 if self.end in ("", DONE):
                     self.end = "" if self.waiting else DONE
                 if now >= self._counted + _COUNT_SECONDS:
+                    self._share()
                     self._done, self._left, self._counted = self._worker.done, self._worker.left, now
             except (NotAllowedError, LabelError) as error:
                 self.end = str(error)
@@ -218,18 +221,28 @@ class LabelerSession(DrawingSession):
             return lost
 
     def _lease(self) -> None:
-        count = max(1, self._batch - len(self.waiting))
-        tasks = self._worker.lease(count)
-        if len(tasks) < count:  # nothing else is left, and another kernel may have been killed
-            tasks += self._worker.resume()
+        if self._is_running:  # otherwise leasing says why there are no tasks
+            self._share()
+        count = self._batch - len(self.waiting)
+        tasks = self._worker.lease(max(1, count), first=self._lost) if count > 0 or not self._is_running else []
+        self._lost = []
         self._renewed, self._counted = self.clock(), 0.0
+        self._show(tasks)
+        if len(tasks) >= count:
+            self._lease_after = 0.0
+        self.end = ""
+
+    def _share(self) -> None:
+        """Show also the tasks that this person holds in other windows, or held in one whose kernel was killed."""
+        if tasks := self._worker.resume():
+            self._worker.renew()  # a window that is closed does not give them back then
+            self._show(tasks)
+
+    def _show(self, tasks: Sequence[LeasedTask]) -> None:
         again = [name for name in map(_name_of, tasks) if name in self._tasks]  # the answers do not count any more
         self._drop(again)
         self._has_left |= bool(again)
         self._add(tasks)
-        if len(tasks) >= count:
-            self._lease_after = 0.0
-        self.end = ""
 
     def _renew(self) -> bool:
         now = self.clock()
@@ -240,6 +253,7 @@ class LabelerSession(DrawingSession):
         self._renewed = now
         gone = held - {task.id for task in self._worker.held}
         names = [name for name in self.waiting if self._tasks[name].id in gone]
+        self._lost = [self._tasks[name].number for name in names]
         self._drop(names)
         self._show_all()
         return bool(names)
@@ -253,6 +267,7 @@ class LabelerSession(DrawingSession):
                 self._send(())
             with suppress(StoreError):  # otherwise they expire
                 self._worker.release()
+            self._lost = [self._tasks[name].number for name in self.waiting]
             self._drop(self.waiting)
             self._show_all()
             self._lease_after, self._has_left = 0.0, True
@@ -460,4 +475,4 @@ class JobFiles(SessionFiles):
 
 
 def _refuse(*_: Any) -> Any:
-    raise NotAllowedError("The images of a labelling job are chosen by its manager, with job.add_images(…).")
+    raise NotAllowedError("The manager of a labelling job chooses its images. Ask them to add images.")

@@ -191,21 +191,26 @@ def _transact_as(
 
 
 # -- leasing ----------------------------------------------------------------------------------------
-def lease(store: SqlStore, job: int, who: str, count: int) -> list[Lease]:
+def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[int] = ()) -> list[Lease]:
     """Lease up to ``count`` tasks that a person has not held, answered or skipped, for ``count`` times the job's lease.
 
-    Images with known answers are mixed in. The list is shorter, or empty, if no more tasks need an answer of theirs.
-    NotAllowedError is raised if the job does not run, or the person may not label.
+    ``first`` are tasks to lease before others. Images with known answers are mixed in. The list is shorter, or empty,
+    if no more tasks need an answer of theirs. NotAllowedError is raised if the job does not run, or the person may not
+    label.
     """
 
     def work(connection: Connection, who: str) -> list[Lease]:
         job_row, member, cursor = check_in(connection, job, who)
         values: dict[str, Any] = {"job": job, "who": who, "time": job_row.lease * count}
         gold = _lease_gold(connection, count, slot=-member, **values) if job_row.gold else ()
-        rows = _lease_from(connection, cursor, _END, count - len(gold), **values)
+        again: list[Row[Any]] = []
+        for task in first:
+            again += _lease_from(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
+        rows = _lease_from(connection, cursor, _END, count - len(gold) - len(again), **values)
         if rows:
             move = "UPDATE job_members SET cursor = :task WHERE id = :id"
             run(connection, move, task=max(row.task for row in rows), id=member)
+        rows = again + rows
         rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
@@ -228,15 +233,14 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     name, why = job_row.name, None
     if job_row.state != "running":
         verb = "resume" if job_row.state == "paused" else "reopen"
-        why = f"The job {name!r} is {job_row.state}, so {who!r} gets no tasks", f"{verb} it with job.resume()"
+        why = f"The job {name!r} is {job_row.state}, so {who!r} gets no tasks", f"{verb} it"
     elif member is None or member.state == "removed":
         was = "is not" if member is None else "is no longer"
-        why = f"{who!r} {was} a labeler of the job {name!r}", f"add them with job.invite([{who!r}])"
+        why = f"{who!r} {was} a labeler of the job {name!r}", f"invite {who!r}"
     elif member.state == "stopped":
-        reason = f"{who!r} gets no more tasks of the job {name!r}: {member.reason}"
-        why = reason, f"change this with job.invite([{who!r}])"
+        why = f"{who!r} gets no more tasks of the job {name!r}: {member.reason}", f"let {who!r} label again"
     if why is not None:
-        raise NotAllowedError(f"{why[0]}. {_managers(connection, job)} can {why[1]}.")
+        raise NotAllowedError(f"{why[0]}. Ask {_managers(connection, job)} to {why[1]}.")
     assert member is not None
     return job_row, member.id, member.cursor
 
@@ -282,10 +286,10 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
 
 
 def _managers(connection: Connection, job: int) -> str:
-    """Return the names of the job's managers as the start of a sentence."""
+    """Return the names of the job's managers as a part of a sentence."""
     of_job = "SELECT who FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' ORDER BY id"
     names = [repr(row.who) for row in run(connection, of_job, job=job)]
-    return f"The manager {names[0]}" if len(names) == 1 else f"One of the managers {', '.join(names)}"
+    return f"the manager {names[0]}" if len(names) == 1 else f"one of the managers {', '.join(names)}"
 
 
 def _lease_from(connection: Connection, after: int, stop: int, count: int, **values: Any) -> list[Row[Any]]:

@@ -134,10 +134,11 @@ class Worker:
         with self._store.reading() as connection:
             return int(run(connection, counts, job=self._job)[0].number)
 
-    def lease(self, count: int = 10) -> list[LeasedTask]:
+    def lease(self, count: int = 10, *, first: Sequence[int] = ()) -> list[LeasedTask]:
         """Lease up to ``count`` tasks. An empty list means that no more tasks need an answer of this person.
 
         They are held for ``count`` times the job's lease. If they are not answered by then, others may be asked.
+        ``first`` are numbers of tasks to lease before others, if they are free.
 
         Raises
         ------
@@ -155,7 +156,7 @@ class Worker:
             raise InputError(f"count={count!r} must be an integer from 1 to {_MOST_LEASED}.")
         with self._turn:
             self._check_disk()
-            leased = leases.lease(self._store, self._job, self.name, count)
+            leased = leases.lease(self._store, self._job, self.name, count, first=first)
             if not leased:  # people may disagree on a task of somebody whose computer crashed
                 self._settle()
                 leased = leases.lease(self._store, self._job, self.name, count)
@@ -275,7 +276,9 @@ class Worker:
             task.answer, task._edit = None, 0
 
     def release(self, tasks: Sequence[LeasedTask] | None = None) -> int:
-        """Give back leased tasks, by default all of this worker, so that others are asked, and return their number.
+        """Give back leased tasks, so that others are asked, and return their number.
+
+        By default these are all of this worker, except for those that another worker of this person has renewed since.
 
         Examples
         --------
@@ -284,7 +287,10 @@ class Worker:
         (1, 3)
         """
         with self._turn:
-            tokens = [task.id for task in tasks] if tasks is not None else list(self._held)
+            if tasks is None:
+                until = {task.id: task.until for task in self.find([task.number for task in self.held])}
+                tasks, self._held = [task for task in self.held if until.get(task.id) == task.until], {}
+            tokens = [task.id for task in tasks]
             number = leases.release(self._store, self._job, self.name, tokens)
             for token in tokens:
                 self._held.pop(token, None)
@@ -323,7 +329,8 @@ class Worker:
         3
         """
         with self._turn:
-            tasks = self._own_tasks("s.state = 'held' ORDER BY t.id")
+            held = "SELECT task FROM job_slots WHERE job = :job AND holder = :who AND state = 'held'"
+            tasks = self._own_tasks(f"t.id IN ({held}) ORDER BY t.id")
             new = [task for task in tasks if task.id not in self._held]
             self._held |= {task.id: task for task in new}
             return new

@@ -308,7 +308,7 @@ class ReviewSession(LabellingSession):
         if mixed:
             raise InputError(
                 f"{len(mixed)} of these images have shapes with several labels, for example {mixed[0]!r}. "
-                "Specify the wrong label with instead_of=…, or show only that label, to correct only its shapes."
+                "Show only the wrong label first, so that only its shapes are corrected."
             )
 
     def _known(self, images: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, MissingDepende
 from customlabels_nb.jobs.personal_links import ADDRESS, hash_secret
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.settings import settings
+from customlabels_nb.store.network_disks import refuse_network_disk
 
 if TYPE_CHECKING:
     from customlabels_nb.jobs.job import LabellingJob
@@ -74,6 +75,7 @@ def serve_job(
         needed = f"The page of a labelling job needs the package voila. Install it: {extra_command('voila')}"
         raise MissingDependencyError(needed) from error
     with closing(load_project(folder)) as project:
+        refuse_network_disk(project._store)  # whoever serves the page can change that, not who labels
         _serve(project, project.jobs[job], Voila, Config(), host, port, only_personal, announce)
 
 

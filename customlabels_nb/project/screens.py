@@ -98,7 +98,8 @@ def open_job(
     """Open a screen of a labelling job: "review", "dashboard", or the view of the current person for other modes.
 
     It asks for the person's name first if ``ask`` is true, by default in notebooks of logins that many people share.
-    The dashboard does not ask, because ``job.dashboard()`` has checked that the current name is a manager's.
+    The dashboard does not ask, because ``job.dashboard()`` has checked that the current name is a manager's. Neither
+    does the review if the current name may review.
     """
     from customlabels_nb.widgets._pages import check_page_size
     from customlabels_nb.widgets.name_question import NameQuestion
@@ -107,6 +108,8 @@ def open_job(
     build = partial(_open_job, location, job, mode=mode, page_size=page_size)
     if ask is None:
         ask = mode != "dashboard" and can_show_widgets() and is_nobody(settings.user)
+        if ask and mode == "review":
+            ask = settings.user not in set(job.members.query("role != 'labeler' and state != 'removed'")["person"])
     if not ask or location.store.own_role() is not None:
         return build()
 

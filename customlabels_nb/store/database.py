@@ -229,7 +229,7 @@ class Database:
         self._file = self._file or now
         if self._file != now:
             text = f"The project's database {self.shown} was moved, replaced or deleted. Nothing was written."
-            raise StoreError(f"{text} Open the project from its current folder with load_project.")
+            raise StoreError(f"{text} Open the project again, from its current folder.")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -275,7 +275,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         """Translate driver errors to StoreError, and errors caused by damaged rows to DamagedError."""
         if not self._finalizer.alive:
-            raise StoreError(f"The project's database {self.shown} was closed. Open the project with load_project.")
+            raise StoreError(f"The project's database {self.shown} was closed. Open the project again.")
         self._check_file()
         damage = _BY_DAMAGED_ROWS if self.is_sqlite else _BY_DAMAGED_VALUES  # a server enforces column types
         try:

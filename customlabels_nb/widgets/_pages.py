@@ -324,16 +324,18 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
                         row["size"] = round(view.width / view.scale), round(view.height / view.scale)
         return rows
 
-    def _follow(self, images: Near = ()) -> Any:
+    def _follow(self, images: Near = (), whole: bool = False) -> Any:
+        """Return what has changed since any page of this widget has asked, or with ``whole`` the state."""
         before = len(self.session.table)
         changed = self.session.follow()
-        if changed is not None and not changed and self._labels_seen == self.session.label_state():
+        is_same = changed is not None and not changed and self._labels_seen == self.session.label_state()
+        if is_same and not whole:
             return {}
         self._labels_seen = self.session.label_state()
         rows = self._drawn(self.session.rows(name for name in images if name is not None))
         if self._shown_fallback is not None and self._fallback_text() != self._fallback_says:
             self._shown_fallback.draw(self._fallback)
-        return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before)}
+        return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before), "whole": whole}
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
         order = self.session.view_numbered(view)

@@ -34,7 +34,7 @@ class _JobPages(ImagePages):
         self.handlers |= {"leave": self._leave, "here": self._here, **dict.fromkeys(_OF_MANAGERS, _refuse)}
 
     def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "job": self.session.progress}
+        return {**super()._info(), "job": {**self.session.progress, "asked": "other person" in self.handlers}}
 
     def _hello(self) -> Any:
         """Start with the first image without an answer."""
@@ -49,11 +49,14 @@ class _JobPages(ImagePages):
         self._focus = max(0, position or 0)
         self._place = self._focus // self._size * self._size
 
-    def _follow(self, images: Near = ()) -> Any:
+    def _follow(self, images: Near = (), whole: bool = False) -> Any:
         if self.session.refresh():
-            self._go_to_first()
-            self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
-        return super()._follow(images)
+            self._show_first()
+        return super()._follow(images, whole)
+
+    def _show_first(self) -> None:
+        self._go_to_first()
+        self.send({"push": "show", "change": {"place": self._focus, "keep": self._focus}})
 
     def _after(self, answer: Any) -> Any:
         """Let the page ask for more tasks at once if few are left."""
@@ -97,7 +100,10 @@ class JobGallery(_JobPages, Gallery):
 
     def _edit(self, content: EditRequest) -> Any:
         with self.session.skipping(content.get("reason")):
-            return self._after(super()._edit(content))
+            answer = self._after(super()._edit(content))
+        if content.get("guest"):  # an earlier page had kept it, and this one may show the image as the first
+            self._show_first()
+        return answer
 
     def _return_to_place(self) -> None:
         """Start with the first image without an answer instead."""

@@ -26,7 +26,9 @@ _OF_MANAGERS = ("add label", "task", "instructions")
 
 
 def _refuse() -> Any:
-    raise NotAllowedError("The manager of a labelling job chooses its labels, task and instructions: job.update(…).")
+    raise NotAllowedError(
+        "The manager of a labelling job chooses its labels, task and instructions. Ask them to change these."
+    )
 
 
 class JobReview(Review):
@@ -121,10 +123,10 @@ class JobReview(Review):
         unseen = {conflict.image for conflict in outcome.conflicts} - {row["name"] for row in answer["rows"]}
         return {**answer, "reload": answer["reload"] or bool(unseen)}
 
-    def _follow(self, images: Near = ()) -> Any:
+    def _follow(self, images: Near = (), whole: bool = False) -> Any:
         before = len(self.session.table)
         self.session.refresh()
-        answer = super()._follow(images)
+        answer = super()._follow(images, whole)
         return {**answer, "more": abs(len(self.session.table) - before)} if answer else answer
 
     def _fix(self, image: str) -> Any:

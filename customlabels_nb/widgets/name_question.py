@@ -57,7 +57,15 @@ class NameQuestion(MessageHandler, anywidget.AnyWidget):
             except BaseException:
                 settings.user = before
                 raise
+            screen.handlers["other person"] = self._ask_again
             self.screen, self._box.children = screen, (screen._outermost(),)
+        return {}
+
+    def _ask_again(self) -> Any:
+        """Close the screen, because somebody else labels now."""
+        screen, self.screen, self._box.children = self.screen, None, (self,)
+        if screen is not None:
+            screen.close()
         return {}
 
     def _ipython_display_(self) -> None:

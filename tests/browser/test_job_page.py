@@ -112,6 +112,11 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     one.press("Enter")
     one.gallery.locator(".panel .closer").click(timeout=60_000)
     one.ready().press("1", "2", "-")
+    whole, image = one.gallery.bounding_box(), one.gallery.locator(".stage .frame").bounding_box()
+    assert whole is not None
+    assert image is not None
+    assert (whole["y"], whole["height"]) == (8, 884)  # of the window's 900
+    assert image["height"] > 550
     one.expect_saved()
     assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["anna"] * 3
     assert project.rows("SELECT DISTINCT holder FROM job_slots WHERE state = 'held'") == ["anna"]
@@ -125,6 +130,15 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     other.page.goto(link.partition("?")[0])  # the cookie replaces the token
     expect(other.field).to_have_value("anna", timeout=60_000)
     assert other.page.locator("body").get_attribute("data-jp-theme-light") == "false"
+    other.press("Enter")
+    expect(other.gallery).to_be_focused(timeout=60_000)
+    expect(other.gallery.locator(".person")).to_have_text("anna")
+    other.gallery.get_by_role("button", name="Not you?").click()
+    expect(other.field).to_be_focused()
+    other.page.keyboard.type("ben")  # instead of the selected "anna"
+    other.press("Enter")
+    expect(other.gallery.locator(".person")).to_have_text("ben", timeout=60_000)
+    expect(other.gallery.locator(".panel")).to_contain_text("Look twice.")  # ben has not read it
     other.page.close(run_before_unload=True)
     assert (one.errors, other.errors, asked) == ([], [], {urlsplit(link).netloc, None})
     context.close()
@@ -138,3 +152,30 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     stop(server)
     assert (tmp_path / "server.log").read_text("utf-8") == ""
     assert [path for name in ("home", "tmp") for path in (tmp_path / name).rglob("*")] == []
+
+
+def test_a_page_whose_kernel_has_died_is_reloaded_without_losing_answers(
+    project: JobProject, server: psutil.Popen, browser: Browser
+) -> None:
+    assert server.stdout is not None
+    page = JobPage(browser.new_page())
+    page.page.goto(server.stdout.readline().split()[0])
+    page.field.fill("anna", timeout=60_000)
+    page.press("Enter")
+    page.gallery.locator(".panel .closer").click(timeout=60_000)
+    page.ready().press("1")
+    page.expect_saved()
+    for child in server.children(recursive=True):
+        child.kill()
+    page.press("2", "3")
+    notice = page.gallery.locator(".notice")
+    expect(notice).to_contain_text("The connection was lost. 2 edits are not saved yet", timeout=30_000)
+    notice.get_by_role("button", name="Reload").click()
+    expect(page.field).to_have_value("anna", timeout=60_000)
+    page.press("Enter")
+    page.ready().expect_saved()
+    expect(notice).to_have_count(0)
+    page.press("1")
+    page.expect_saved()
+    assert project.rows("SELECT count(*) FROM job_answers WHERE counted = 1") == [4]
+    page.page.close(run_before_unload=True)

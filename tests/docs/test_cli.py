@@ -166,7 +166,7 @@ def test_label_names_the_command_that_installs_voila(
 
 
 def test_label_refuses_jobs_and_ports_that_cannot_be_used(
-    labelling: cl.Project, capsys: pytest.CaptureFixture[str]
+    labelling: cl.Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*arguments: str, job: str = "leaves-1") -> str:
         assert main(["label", job, "--project", str(labelling.root), *arguments]) == 2
@@ -184,3 +184,6 @@ def test_label_refuses_jobs_and_ports_that_cannot_be_used(
     assert "The page cannot be served at 'no.such.host.invalid'" in refused("--host", "no.such.host.invalid")
     for wrong in ("0", "65536"):
         assert f"port={wrong} must be from 1 to 65535" in refused("--port", wrong)
+    monkeypatch.setattr("customlabels_nb.store.network_disks.network_file_system", lambda *_: "nfs4")
+    with pytest.warns(UserWarning, match="network disk"):
+        assert "Labelling jobs cannot run here" in refused()  # not only on the page of a labeler

@@ -127,7 +127,7 @@ def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: 
     assert (states_of(place), job.progress.left, job.state) == ({"00.jpg": "open"}, 1, "running")
     number = answer(job.worker("carl"), "00.jpg", None)
     assert (states_of(place), job.state) == ({"00.jpg": "needs_review"}, "completed")
-    assert repr(job.progress).startswith("1 of 1 image done (1 waits for job.review()), 0 skipped, 0 answers left")
+    assert repr(job.progress).startswith("0 of 1 image decided, 1 waits for job.review(), 0 skipped, 0 answers left")
     assert labels_of(place) == {}
     assert sorted(job.results["label"]) == ["lemon", "lime"]
     assert job.results["state"].tolist() == ["needs_review"] * 2

@@ -189,6 +189,7 @@ def test_answers_of_a_page_whose_kernel_was_killed_are_stored_by_the_next_one(
     killed = open_as(job, batch=5)
     names = killed.waiting
     killed.assign(names[:1], "lemon")
+    job.release("anna")
     session = open_as(job, batch=5)  # the same person after a restart
     assert not set(session.waiting) & set(names)
     assert session.rows(names[:1])[0]["labels"] == ["lemon"]
@@ -204,22 +205,33 @@ def test_answers_of_a_page_whose_kernel_was_killed_are_stored_by_the_next_one(
     check(place, 1)
 
 
-def test_the_tasks_of_a_killed_kernel_come_last(place: Place, create: Create, open_as: Any) -> None:
-    job = create()
-    killed = open_as(job, batch=8).waiting
-    session = open_as(job, batch=8)
-    assert (len(session.waiting), session.waiting[4:]) == (12, killed)
-    session.assign(session.waiting, "lime")
-    assert (given(job), job.progress.held) == (["lime"] * 12, 0)
-    check(place, 1)
-
-
-def test_two_kernels_of_one_person_share_the_work_and_the_last_answer_wins(
+def test_a_second_window_shows_the_tasks_of_the_first_one_and_follows_it(
     place: Place, create: Create, open_as: Any
 ) -> None:
     job = create(annotators=2)
+    one, other = open_as(job, batch=6), open_as(job, batch=6)
+    assert (one.waiting, job.progress.held) == (other.waiting, 6)
+    name, *rest = one.waiting
+    one.assign([name], "lemon")
+    later(other)
+    assert other.waiting == rest
+    one.undo()
+    later(other)
+    assert set(other.waiting) == {name, *rest}
+    other.assign([name], "lime")
+    other.close()  # the last one that has renewed the tasks gives them back
+    assert job.progress.held == 0
+    later(one)
+    assert (set(one.waiting) >= set(rest), job.progress.held, given(job)) == (True, len(one.waiting), ["lime"])
+    third = open_as(job, batch=6)
+    one.close()
+    assert (set(third.waiting) >= set(rest), job.progress.held) == (True, len(third.waiting))
+    check(place, 2)
+
+
+def test_the_last_answer_of_two_kernels_wins(place: Place, create: Create, open_as: Any) -> None:
+    job = create(annotators=2)
     one, other = open_as(job, batch=4), open_as(job, batch=4)
-    assert not set(one.waiting) & set(other.waiting)
     (name, *_) = one.waiting
     one.assign([name], "lemon")
     other.assign([name], "lime")

@@ -210,3 +210,30 @@ test("an edit whose image is not shown any more cannot be kept", async () => {
   await editing.queue.whenSettled("a");
   assert.deepEqual(steps, [null, "shown"]);
 });
+
+test("edits of an earlier page are announced until they are saved", async () => {
+  const before = opened(async () => {
+    throw new KernelGone();
+  });
+  await before.editing.edit({ op: "label", label: "apple" }, one);
+  await turn();
+  before.editing.close();
+  const notices = new Map();
+  const { screen } = before.editing;
+  Object.assign(screen, { info: { screen: "b", split: "train" } });
+  screen.notices = {
+    say: (key, text) => notices.set(key, text),
+    drop: (key) => notices.delete(key),
+  };
+  const { listing } = before.editing;
+  const again = new Editing({
+    request: async () => [answer],
+    listing,
+    screen,
+    key: `editing ${project}`,
+  });
+  assert.match(notices.get("again"), /1 edit was not saved before/);
+  await again.settled();
+  await turn();
+  assert.deepEqual([again.state, [...notices.keys()]], ["saved", []]);
+});

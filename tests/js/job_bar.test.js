@@ -5,9 +5,11 @@ import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js"
 import { commandFor, GALLERY_KEYS } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   areNewInstructions,
+  askWhoElse,
   endText,
   giveBackAtEnd,
   growListing,
+  takeFocus,
 } from "../../customlabels_nb/widgets/static/shared/job_bar.js";
 
 const row = (name) => ({ name, status: "unlabelled" });
@@ -108,4 +110,30 @@ test("the end has a sentence, and minus says that there is nothing", () => {
   assert.equal(endText({ end: "The job is paused." }), "The job is paused.");
   assert.match(endText({ end: "" }), /Waiting/);
   assert.deepEqual(commandFor(GALLERY_KEYS, { key: "-" }), { do: "nothing" });
+});
+
+test("the screen of a job takes the focus that the question for a name had, and no other", () => {
+  const body = {};
+  const root = { focus: () => (document.activeElement = root) };
+  const focused = (info, activeElement) => {
+    globalThis.document = { body, activeElement };
+    takeFocus({ info, root });
+    return document.activeElement;
+  };
+  const field = {};
+  assert.equal(focused({ job: {} }, body), root);
+  assert.equal(focused({ job: {} }, field), field);
+  assert.equal(focused({}, body), body);
+});
+
+test("somebody else may enter their name once the answers of this person are saved", async () => {
+  const calls = [];
+  const request = async (kind) => calls.push(kind);
+  const screen = { request, notices: { say: (_, text) => calls.push(text) } };
+  const sending = { pending: [{}], settled: async () => calls.push("settled") };
+  await askWhoElse(screen, sending);
+  sending.pending = [];
+  await askWhoElse(screen, sending);
+  const refused = "Your last answers are not saved yet. Try again later.";
+  assert.deepEqual(calls, ["settled", refused, "settled", "other person"]);
 });

@@ -5,6 +5,7 @@ import {
   greet,
   KernelGone,
   makeRequester,
+  wayBack,
 } from "../../customlabels_nb/widgets/static/shared/requests.js";
 
 function fakeComm() {
@@ -181,3 +182,39 @@ test(
     assert.equal(comm.sent.length, 6);
   },
 );
+
+test("a dead kernel is called a lost connection where people know no kernels, with a button", () => {
+  assert.deepEqual(
+    [new KernelGone().message, wayBack()],
+    ["The kernel does not respond.", { words: "Run the cell again", step: null }],
+  );
+  const { location } = globalThis;
+  let reloads = 0;
+  globalThis.document = { body: { classList: { contains: (name) => name === "clnb-page" } } };
+  globalThis.location = { reload: () => (reloads += 1) };
+  const { words, step } = wayBack();
+  step.run();
+  assert.deepEqual(
+    [new KernelGone().message, words, step.label, reloads],
+    ["The connection was lost.", "Reload the page", "Reload", 1],
+  );
+  Object.assign(globalThis, { document: undefined, location });
+});
+
+test("a view hears that another view of its widget got news, but not that it has asked for all", async () => {
+  const comm = fakeComm();
+  const heard = [];
+  const view = (name) => makeRequester(comm, { onNews: () => heard.push(name) });
+  const [one, other] = [view("one"), view("other")];
+  const info = {};
+  const answers = [{}, { info, rows: [] }, { info, page: {} }, { info, rows: [], whole: true }];
+  for (const content of answers) {
+    const asked = one("follow", {});
+    comm.answerTo(comm.sent.length, { content });
+    await asked;
+  }
+  assert.deepEqual(heard, ["other"]);
+  other("edit", {});
+  comm.answerTo(5, { content: { info } });
+  assert.deepEqual(heard, ["other", "one"]);
+});

@@ -196,6 +196,9 @@ def test_follow_reports_only_changes(page: GalleryPage, project: Project) -> Non
     project.update("train", project.train_set.relabel("plum", lambda images: images["image"] == names[3]))
     news = page.ask("follow", images=names)
     assert news["rows"][3]["labels"] == ["plum"]
+    assert page.ask("follow", images=names) == {}
+    again = page.ask("follow", images=names, whole=True)  # of another view of the widget, which has missed the news
+    assert (again["rows"], again["whole"]) == (news["rows"], True)
 
 
 def test_gallery_is_controlled_from_python(page: GalleryPage, project: Project) -> None:  # noqa: F811

@@ -115,6 +115,9 @@ def test_a_manager_with_a_shared_login_is_not_asked_for_a_name(
     assert JobPage(screen, monkeypatch).ask("open", link={"review": True}) == {"total": 1}
     screen.close()
     screen.session.measuring.wait()
+    review = job.review()
+    assert isinstance(review, JobReview)
+    review.close()
 
 
 def test_only_managers_open_it(job: LabellingJob) -> None:

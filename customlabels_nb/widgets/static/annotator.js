@@ -2,8 +2,8 @@
 // saves.
 
 import { dataUri } from "./shared/dom.js";
-import { areNewInstructions, giveBackAtEnd, growListing } from "./shared/job_bar.js";
-import { greet, KernelGone, makeRequester } from "./shared/requests.js";
+import { areNewInstructions, giveBackAtEnd, growListing, takeFocus } from "./shared/job_bar.js";
+import { greet, KernelGone, makeRequester, wayBack } from "./shared/requests.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
@@ -19,12 +19,16 @@ import {
 const ANNOTATOR_FOLLOWS_EVERY = 2_000;
 
 class Annotator extends Turning {
-  /** @type {Saving | undefined} */ saving;
-
   constructor(model, el) {
     super();
     this.model = model;
-    this.request = makeRequester(model);
+    this.missed = false; // another view of this widget has the latest news
+    this.request = makeRequester(model, {
+      onNews: () => {
+        this.missed = true;
+        this._follow({ again: true });
+      },
+    });
     this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
     this.listing.size = FILMSTRIP_SIZE;
     this.store = new AnnotationStore({
@@ -76,25 +80,30 @@ class Annotator extends Turning {
   // -- current view -------------------------------------------------------------------------------------
   async _hello() {
     try {
-      const [info] = await greet(this.request);
+      let [info] = await greet(this.request);
       if (this.closed) return;
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
+      takeFocus(this);
       if (areNewInstructions(info)) this._instructions();
       this.saving ??= new Saving({
         request: this.request,
         screen: this,
         key: `${info.key} ${info.split}`,
       });
+      if (info.job && this.saving.pending.length) {
+        await this.saving.settled(); // edits of an earlier page may answer the first images
+        [info] = await this.request("hello", {});
+        this.takeInfo(info);
+      }
       await this.show({ place: info.place });
     } catch (error) {
       if (this.closed) return;
-      const gone = error instanceof KernelGone;
+      if (!(error instanceof KernelGone)) return this.say(error.message);
+      const { words, step } = wayBack();
       this.say(
-        gone
-          ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost."
-          : error.message,
-        ...(gone ? [{ label: "Try again", run: () => this._hello() }] : []),
+        `${error.message} ${words} to continue. Saved labels are not lost.`,
+        step ?? { label: "Try again", run: () => this._hello() },
       );
     } finally {
       this.root.classList.remove("loading");
@@ -258,8 +267,10 @@ class Annotator extends Turning {
     }
     this.following = true;
     this.labelPane?.follow().catch(() => {});
+    const whole = this.missed;
+    this.missed = false;
     try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
+      const [news] = await this.request("follow", { images: this.listing.namesOnPage(), whole });
       if (this.closed) return;
       this.saving.responded();
       if (news.info) {
@@ -282,6 +293,7 @@ class Annotator extends Turning {
       }
       this._renewStale();
     } catch (error) {
+      this.missed ||= whole;
       if (!this.closed && error instanceof KernelGone) this.saving.lost(error);
     } finally {
       this.following = false;

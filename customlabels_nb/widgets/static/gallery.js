@@ -12,10 +12,12 @@ import {
 import {
   areNewInstructions,
   askReason,
+  askWhoElse,
   endText,
   giveBackAtEnd,
   growListing,
   JobBar,
+  takeFocus,
 } from "./shared/job_bar.js";
 import { GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
@@ -90,6 +92,7 @@ export class Gallery extends PicturePages {
     this.jobBar = new JobBar(
       {
         leave,
+        other: () => askWhoElse(this, this.editing),
         back: () =>
           this.single
             ? this.focus && this._focusOn(this.focus - 1)
@@ -192,6 +195,7 @@ export class Gallery extends PicturePages {
     this.single = this.info.mode === "single";
     this.root.classList.toggle("single", this.single);
     this.root.classList.toggle("job", Boolean(this.info.job));
+    takeFocus(this);
     if (areNewInstructions(this.info)) this._instructions();
   }
 

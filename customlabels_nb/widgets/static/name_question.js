@@ -2,7 +2,7 @@
 
 import { element, setText, show } from "./shared/dom.js";
 import { recall, remember } from "./shared/remembered.js";
-import { KernelGone, makeRequester } from "./shared/requests.js";
+import { KernelGone, makeRequester, wayBack } from "./shared/requests.js";
 
 const LONGEST_NAME = 100;
 const PATIENCE = 60_000; // opening a screen may take a while where many people start at once
@@ -44,7 +44,11 @@ class NameQuestion {
       ),
     );
     el.append(this.root);
-    if (document.activeElement === document.body) setTimeout(() => this.field.focus());
+    if (document.activeElement === document.body)
+      setTimeout(() => {
+        this.field.focus();
+        this.field.select(); // another name replaces the one that was used last
+      });
   }
 
   async _start() {
@@ -56,13 +60,15 @@ class NameQuestion {
       await this.request("name", { name });
     } catch (error) {
       if (this.request.closed) return;
-      setText(
-        this.problem,
-        error instanceof KernelGone
-          ? "The kernel does not respond. Open the page or run the cell again."
-          : error.message,
-      );
+      const gone = error instanceof KernelGone;
+      const { words, step } = wayBack();
+      setText(this.problem, gone ? `${error.message} ${words}.` : error.message);
       show(this.problem, true);
+      if (gone && step)
+        this.problem.append(
+          " ",
+          element("button", { type: "button", text: step.label, on: { click: step.run } }),
+        );
       this.button.disabled = false;
       this.field.focus();
     }

@@ -79,7 +79,7 @@ export class Outlining {
   _failed(error) {
     const text =
       error instanceof KernelGone
-        ? "The kernel does not respond. Draw the outline as a polygon (P) meanwhile."
+        ? `${error.message} Draw the outline as a polygon (P) meanwhile.`
         : error.message;
     this.screen.notices.say("outline", text, { kind: "error" });
   }

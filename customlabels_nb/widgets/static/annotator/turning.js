@@ -57,9 +57,7 @@ export class Turning extends Workspace {
       if (!this.closed)
         this.notices.say(
           "show",
-          error instanceof KernelGone
-            ? "The kernel does not respond. The view is unchanged."
-            : error.message,
+          error instanceof KernelGone ? `${error.message} The view is unchanged.` : error.message,
           { kind: "error" },
         );
     });
@@ -133,7 +131,7 @@ export class Turning extends Workspace {
     const gone = error instanceof KernelGone;
     const again = { label: "Try again", run: () => this.go(this.place) };
     this.say(
-      gone ? "The kernel does not respond, and this image is not loaded yet." : error.message,
+      gone ? `${error.message} This image is not loaded yet.` : error.message,
       ...(gone ? [again] : [{ label: "Next image", run: () => this.turn(1) }]),
     );
     this.shown();

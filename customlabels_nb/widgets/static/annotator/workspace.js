@@ -12,7 +12,7 @@ import {
 import { colorOf } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
-import { JobBar } from "../shared/job_bar.js";
+import { askWhoElse, JobBar } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
@@ -38,6 +38,7 @@ const number = (value) => value.toLocaleString("en");
 /**
  * @import { Changes } from "./changes.js"
  * @import { Commands } from "./commands.js"
+ * @import { Saving } from "./saving.js"
  * @import { ImageShapes } from "./shapes.js"
  * @import { AnnotationStore } from "./store.js"
  * @import { Listing } from "../shared/listing.js"
@@ -60,6 +61,7 @@ export class Workspace {
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
   /** @type {boolean} */ isTurning;
+  /** @type {Saving | undefined} */ saving;
   info;
 
   turn(_by) {}
@@ -121,6 +123,7 @@ export class Workspace {
     this.jobBar = new JobBar(
       {
         leave,
+        other: () => askWhoElse(this, this.saving),
         back: () => this.turn(-1),
         instructions: () => this._instructions(),
         nothing: () => this.commands.run({ do: "status", status: "labelled" }),

@@ -14,8 +14,8 @@ const HEARD_EVERY = 20_000; // ms, while the page is hidden and does not poll
 const WAITING = "Waiting for more tasks…";
 
 export class JobBar {
-  // `on` has leave(), back(), instructions(), nothing() and skip(). The keys of the last two differ between the
-  // screens.
+  // `on` has leave(), other(), back(), instructions(), nothing() and skip(). The keys of the last two differ between
+  // the screens.
   constructor(on, { nothingKey }) {
     const button = (text, key, title, action) =>
       element(
@@ -36,6 +36,9 @@ export class JobBar {
     this.name = element("strong");
     this.text = element("span", { class: "job-progress", attributes: { role: "status" } });
     this.end = element("span", { class: "end", hidden: true, attributes: { role: "status" } });
+    this.person = element("bdi", { class: "person" });
+    this.other = button("Not you?", null, "Let somebody else enter their name", on.other);
+    this.other.className = "plain";
     this.node = element(
       "div",
       { class: "band job-bar", hidden: true },
@@ -43,6 +46,8 @@ export class JobBar {
       this.text,
       this.end,
       element("span", { class: "spring" }),
+      this.person,
+      this.other,
       element(
         "span",
         { class: "actions" },
@@ -58,10 +63,29 @@ export class JobBar {
     show(this.node, Boolean(job));
     if (!job) return;
     setText(this.name, job.name);
+    setText(this.person, job.person);
+    show(this.other, job.asked);
     setText(this.text, job.text);
     setText(this.end, job.end);
     show(this.end, Boolean(job.end));
   }
+}
+
+// Let somebody else enter their name, once the answers of this person are saved. `sending` is the queue of `screen`.
+export async function askWhoElse({ request, notices }, sending) {
+  await sending.settled();
+  try {
+    if (sending.pending.length)
+      throw new Error("Your last answers are not saved yet. Try again later.");
+    await request("other person", {});
+  } catch (error) {
+    if (!request.closed) notices.say("who", error.message, { kind: "error" });
+  }
+}
+
+// Let keys reach the screen of a job that has taken the place of the question for a name.
+export function takeFocus({ info, root }) {
+  if (info.job && document.activeElement === document.body) root.focus({ preventScroll: true });
 }
 
 // Return true if this browser has not shown these instructions of a job yet.

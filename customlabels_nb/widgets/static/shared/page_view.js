@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { columnsFor, thumbnailSize } from "./pages.js";
 import { recall, remember } from "./remembered.js";
-import { greet, KernelGone, makeRequester } from "./requests.js";
+import { greet, KernelGone, makeRequester, wayBack } from "./requests.js";
 import { Selection } from "./selection.js";
 import { Editing } from "./editing.js";
 import { Listing } from "./listing.js";
@@ -42,7 +42,13 @@ export class PageView {
 
   constructor(model, el) {
     this.model = model;
-    this.request = makeRequester(model);
+    this.missed = false; // another view of this widget has the latest news
+    this.request = makeRequester(model, {
+      onNews: () => {
+        this.missed = true;
+        this._follow({ again: true });
+      },
+    });
     this.listing = new Listing(this.request, () => this._pixels());
     this.selection = new Selection();
     this.focus = 0;
@@ -133,11 +139,12 @@ export class PageView {
       await this.show({ place: this.info.place, keep: this.info.focus });
     } catch (error) {
       if (this.closed) return;
-      const gone = error instanceof KernelGone;
-      const text = gone
-        ? "The kernel does not respond. Run the cell again to continue. Saved labels are not lost."
-        : error.message;
-      this._say(text, gone ? { label: "Try again", run: () => this._hello() } : null);
+      if (!(error instanceof KernelGone)) return this._say(error.message);
+      const { words, step } = wayBack();
+      this._say(
+        `${error.message} ${words} to continue. Saved labels are not lost.`,
+        step ?? { label: "Try again", run: () => this._hello() },
+      );
     } finally {
       this.root.classList.remove("loading");
     }
@@ -284,9 +291,7 @@ export class PageView {
       await work(() => turn === this.turning && !this.closed);
     } catch (error) {
       const text =
-        error instanceof KernelGone
-          ? "The kernel does not respond. The page is unchanged."
-          : error.message;
+        error instanceof KernelGone ? `${error.message} The page is unchanged.` : error.message;
       if (!this.closed) this.notices.say("show", text, { kind: "error" });
     } finally {
       clearTimeout(waiting);
@@ -310,8 +315,10 @@ export class PageView {
     }
     this.following = true;
     this.labelPane?.follow().catch(() => {});
+    const whole = this.missed;
+    this.missed = false;
     try {
-      const [news] = await this.request("follow", { images: this.listing.namesOnPage() });
+      const [news] = await this.request("follow", { images: this.listing.namesOnPage(), whole });
       if (this.closed) return;
       this.editing.responded();
       if (!news.info) return;
@@ -336,6 +343,7 @@ export class PageView {
           { step: { label: "Show", run: () => this.show({}) } },
         );
     } catch (error) {
+      this.missed ||= whole;
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);
     } finally {
       this.following = false;

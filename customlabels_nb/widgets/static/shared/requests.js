@@ -3,13 +3,28 @@
 
 export class KernelGone extends Error {
   constructor() {
-    super("The kernel does not respond.");
+    super(isJobPage() ? "The connection was lost." : "The kernel does not respond.");
   }
 }
 
+// Return true on the page of `customlabels-nb label`. It has no cells, and its readers do not know what a kernel is.
+export function isJobPage() {
+  return Boolean(globalThis.document?.body?.classList?.contains("clnb-page"));
+}
+
+// Return what to do if the kernel does not come back, and a button for it where that is possible.
+export function wayBack() {
+  if (!isJobPage()) return { words: "Run the cell again", step: null };
+  return {
+    words: "Reload the page",
+    step: { label: "Reload", run: () => globalThis.location.reload() },
+  };
+}
+
 // Return a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model. A request without
-// a response within `patience` milliseconds is rejected with KernelGone.
-export function makeRequester(model, { patience = 10_000 } = {}) {
+// a response within `patience` milliseconds is rejected with KernelGone. `onNews` runs when the kernel has sent news to
+// another view of the widget.
+export function makeRequester(model, { patience = 10_000, onNews = () => {} } = {}) {
   const open = new Map();
   const page = Math.random().toString(36).slice(2); // every view of a widget receives all responses
   let last = 0;
@@ -23,6 +38,7 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
 
   const onMessage = (message, buffers) => {
     const request = settle(message?.answer);
+    if (!request && isNews(message) && !message.answer.startsWith(`${page} `)) onNews();
     if (!request) return;
     if (message.error)
       request.reject(Object.assign(new Error(message.error), { refused: !message.again }));
@@ -54,6 +70,12 @@ export function makeRequester(model, { patience = 10_000 } = {}) {
     for (const id of [...open.keys()]) settle(id).reject(new KernelGone());
   };
   return request;
+}
+
+// Return true for an answer with another state of the project, unless a view has asked for all of it or for a page.
+function isNews(message) {
+  const { info, page, whole } = message?.content ?? {};
+  return Boolean(message?.answer && info && !page && !whole);
 }
 
 // Receive messages however long the page took to load the module: after 2 s, anywidget shows the widget nevertheless,

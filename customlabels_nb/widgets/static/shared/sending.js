@@ -2,11 +2,12 @@
 
 import { queueFor } from "./edits.js";
 import { setText } from "./dom.js";
+import { isJobPage, wayBack } from "./requests.js";
 
 const SAVED_WORDS = {
   saved: () => "saved",
   saving: () => "saving…",
-  gone: () => "saved – run the cell to continue",
+  gone: () => `saved – ${isJobPage() ? "reload the page" : "run the cell"} to continue`,
   lost: (count) => `not saved (${count}) – kept in this page`,
 };
 
@@ -61,6 +62,7 @@ export class Sending {
   updateState() {
     const { state, own, screen } = this;
     if (!own.failure && state !== "lost") screen.notices.drop("gone");
+    if (state === "saved") screen.notices.drop("again");
     screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
   }
 
@@ -78,11 +80,13 @@ export class Sending {
     const words = length
       ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.`
       : "Everything is saved.";
-    this.screen.notices.say(
-      "gone",
-      `${reason.message} ${words} If the kernel was restarted, run the cell again.`,
-      { kind: length ? "error" : "info" },
-    );
+    const then = isJobPage()
+      ? "If this does not change, reload the page."
+      : "If the kernel was restarted, run the cell again.";
+    this.screen.notices.say("gone", `${reason.message} ${words} ${then}`, {
+      kind: length ? "error" : "info",
+      step: wayBack().step,
+    });
   }
 
   _count(count, singular, many) {
