@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -411,14 +413,19 @@ def _changed(
 
 
 def _copied_name(image: str, sha256: str) -> str:
-    """Return the path of an image's copy in the project, named by content and origin so that nothing is overwritten."""
+    """Return the path of an image's copy in the project: its file name, with its content and origin.
+
+    The hashes of both make it unique, so that nothing is overwritten.
+    """
     if not is_remote(image) and not to_path(image).is_absolute():
         return image  # already in the project
-    suffix = os.path.splitext(image)[1].lower()
+    plain = unquote(image.partition("?")[0]) if is_remote(image) else os.fspath(to_path(image))
+    stem, suffix = os.path.splitext(os.path.basename(plain))
     if not (suffix.isascii() and suffix[1:].isalnum() and len(suffix) <= 6):
         suffix = ""
+    safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "image"
     origin = hashlib.sha256(image.encode()).hexdigest()
-    return os.path.join("images", f"{sha256[:16]}-{origin[:8]}{suffix}")
+    return os.path.join("images", f"{safe}-{sha256[:8]}{origin[:8]}{suffix.lower()}")
 
 
 def _copy(image: str, sha256: str, root: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -257,6 +258,21 @@ def test_copies_of_equal_files_get_different_names(project: cl.Project, add: Add
     report = add([tmp_path / "a.jpg", tmp_path / "b.JPEG", tmp_path / "c"], copy=True, duplicates="keep")
     assert report.added == len(set(project.train_set.images["image"])) == 3
     assert add([tmp_path / "a.jpg", tmp_path / "b.JPEG"], copy=True, duplicates="keep").added == 0
+
+
+@pytest.mark.parametrize(("name", "copied"), [
+    ("Rose 12.JPG", "Rose_12-HASH.jpg"), ("..a b?.png", "a_b-HASH.png"), ("фото.jpeg", "фото-HASH.jpeg"),
+    ("<b>&.jpg", "b-HASH.jpg"), ("x" * 200 + ".jpg", "x" * 40 + "-HASH.jpg"), ("   .jpg", "image-HASH.jpg"),
+])  # fmt: skip
+def test_copies_keep_the_names_of_their_files(
+    project: cl.Project, add: Add, tmp_path: Path, name: str, copied: str
+) -> None:
+    (tmp_path / name).write_bytes(jpeg(1))
+    add([tmp_path / name], copy=True)
+    image = Path(project.train_set.images["image"][0])
+    assert re.sub("-[0-9a-f]{16}", "-HASH", image.name) == copied
+    assert image.parent == Path("images")
+    assert (project.root / image).read_bytes() == jpeg(1)
 
 
 def test_remote_images_can_be_copied(project: cl.Project, add: Add) -> None:
