@@ -1,6 +1,6 @@
-"""Links with which one person opens the page of a job: each has a secret, of which only the hash is stored.
+"""Create, look up and revoke personal links to the page of a job. Only hashes of their secrets are stored.
 
-Whoever has a link labels with that name and no other. Where a person has a link, nobody can enter their name on a page.
+Whoever opens a personal link labels under that person's name. Nobody can enter the name of a person who has a link.
 """
 
 from __future__ import annotations

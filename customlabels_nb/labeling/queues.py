@@ -84,10 +84,11 @@ class Queues:
 
     @property
     def guarantee(self) -> dict[str, Any]:
-        """Guarantee of the run that the results are from, as in :attr:`.Assist.guarantee`."""
-        if self.results is not None and self._guarantee.get("run") != self.results.run:
+        """Guarantee of the run that the results are from, as in :attr:`.Assist.guarantee`, empty if it is unknown."""
+        run = None if self.results is None else self.results.run
+        if run is not None and self._guarantee.get("run") != run:
             self._guarantee = self.assist.guarantee
-        return self._guarantee
+        return self._guarantee if run is not None and self._guarantee.get("run") == run else {}
 
     def helps(self, split: str) -> bool:
         """Return True if prelabels are shown for images of this dataset."""

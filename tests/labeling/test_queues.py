@@ -78,6 +78,18 @@ def test_queue_is_empty_until_results_exist(project: Project, images: list[str])
     assert opened(project, FakeAssist(on=False)).assist_state() is None
 
 
+def test_a_guarantee_is_shown_only_with_the_results_of_its_run(
+    project: Project, images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(project, FakeAssist(results(images, run=2)))
+    shown(session, "prelabelled")
+    recorded = {"run": 1, "target": 0.95, "promise": {"shown": 60, "right": 60}, "evidence": None}
+    monkeypatch.setattr(FakeAssist, "guarantee", property(lambda _: dict(recorded)))
+    assert session.assist_state()["guarantee"] == {}  # the results of run 2 are stored before it is recorded
+    recorded["run"] = 2
+    assert session.assist_state()["guarantee"] == recorded
+
+
 def test_the_test_set_is_labelled_without_help(project: Project, images: list[str]) -> None:
     assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9), (2, "apple", 0.9)]))
     session = opened(project, assist)

@@ -47,7 +47,7 @@ const HINT_ONE_RING =
  *   shape?: Shape | null, outlines?: boolean, removes?: boolean, added?: boolean, moved?: boolean }} Gesture
  */
 /**
- * What a Drawing asks and tells its screen.
+ * Interface that a Drawing needs from its screen.
  *
  * @typedef {object} Callbacks
  * @property {() => string | null} label label of new shapes
