@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from customlabels_nb.images.image_grid import ContactSheet
     from customlabels_nb.inference.detection import Detection
     from customlabels_nb.jobs.job_list import LabellingJobs
+    from customlabels_nb.labeling.box_outlines import BoxOutlines
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
@@ -828,6 +829,45 @@ class Project:
         """
         query = Query(sort=sort, random_state=random_state, queue=queue)
         return screens.open_annotator(self._location, t.check_split(split), query, assist=self.assist)
+
+    def boxes_to_polygons(
+        self, split: str = t.TRAIN, *, progress: bool = True, events: Events | None = None
+    ) -> BoxOutlines:
+        """Turn the boxes of a dataset into polygons with SAM 2, as one action that can be undone.
+
+        The model is that of ``settings.outline_engine``, or SAM 2 if that is "auto", which is downloaded if it is not
+        on this machine. The polygons have ``annotator`` "model:<name>". Training leaves them out unless
+        ``machine_labels=True``, and ``project.verify()`` shows them for approval. If interrupted, the next call
+        continues where this one stopped.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset whose boxes are turned.
+
+        Returns
+        -------
+        BoxOutlines
+            ``.failed`` lists the boxes that are still boxes, with the reason.
+
+        Raises
+        ------
+        MissingDependencyError
+            If transformers is not installed.
+        WeightsUnavailableError
+            If the model is neither on this machine nor can be downloaded.
+
+        Examples
+        --------
+        >>> boxes.boxes_to_polygons()  # doctest: +SKIP
+        212 boxes in 80 images became polygons. Train with project.train(task="polygons", machine_labels=True).
+        """
+        from customlabels_nb.labeling.box_outlines import outline_boxes
+        from customlabels_nb.labeling.outliner import get_segmenter
+
+        t.check_split(split)
+        with progress_bars(events or Events(), show=progress) as stream:
+            return outline_boxes(self._store, self.root, split, get_segmenter(stream.message), stream)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -80,8 +81,9 @@ class MessageHandler:
 
     It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
     ``__init__`` and passes :meth:`answer` to ``on_msg``. The parameters of a handler are the fields of the content, see
-    :func:`~customlabels_nb.widgets._requests.call`. It returns content, or content and buffers. The content is JSON.
-    Handlers may run in any thread, also while a cell runs. Put this class before the widget's base class.
+    :func:`~customlabels_nb.widgets._requests.call`. It returns content, or content and buffers, or a Future of them if
+    it takes long. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class before
+    the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -93,22 +95,32 @@ class MessageHandler:
         if not isinstance(message, dict) or "id" not in message:
             return
         kind = str(message.get("kind"))
-        handler = self.handlers.get(kind)
-        try:
-            if handler is None:
+
+        def handle() -> Any:
+            if (handler := self.handlers.get(kind)) is None:
                 raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
             content = message.get("content")
-            response = call(handler, {} if content is None else content, buffers or [])
+            return call(handler, {} if content is None else content, buffers or [])
+
+        self._respond(message["id"], kind, handle)
+
+    def _respond(self, answer: Any, kind: str, handle: Callable[[], Any]) -> None:
+        """Send what ``handle()`` returns or raises, once it is known if that is a Future."""
+        try:
+            response = handle()
+            if isinstance(response, Future):
+                response.add_done_callback(lambda done: self._respond(answer, kind, done.result))
+                return
             content, sent = response if isinstance(response, tuple) else (response, [])
-            self.send({"answer": message["id"], "content": content}, list(sent))
+            self.send({"answer": answer, "content": content}, list(sent))
         except MalformedError as error:
-            self.send({"answer": message["id"], "error": f"Malformed request {kind!r}: {error}. Reload the page."})
+            self.send({"answer": answer, "error": f"Malformed request {kind!r}: {error}. Reload the page."})
         except CustomLabelsError as error:
             again = isinstance(error, StoreError) and not isinstance(error, OutdatedError | DamagedError)
-            self.send({"answer": message["id"], "error": str(error), "again": again})
+            self.send({"answer": answer, "error": str(error), "again": again})
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A widget failed to handle %r.", kind)
-            self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
+            self.send({"answer": answer, "error": f"{type(error).__name__}: {error}"})
 
     def open(self) -> None:
         """Open the connection to the page."""
