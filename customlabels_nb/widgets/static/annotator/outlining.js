@@ -136,16 +136,21 @@ export class Outlining {
   // none.
   keep() {
     const { asked } = this;
-    const was = this.end();
+    const was = this._forget();
     if (asked) this.asked = Object.assign(asked, { isLast: true });
     return was;
   }
 
   // Like keep(), but without the one that is still being found.
   end() {
+    const was = this._forget();
+    this.showWork();
+    return was;
+  }
+
+  _forget() {
     const was = Boolean(this.current);
     this.asked = null;
-    this.showWork();
     if (was) this.prompts.delete(this.screen.imageShapes.shape);
     return was;
   }
