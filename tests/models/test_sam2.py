@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from customlabels_nb.images.outlining import Click
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter, load_sam2
 from customlabels_nb.models.pretrained.weights import fetch_weights, find_weights, get_weights
 from customlabels_nb.settings import settings
+from tests.models.fake_hub import COMMIT, FakeHub, serve_hub
 from tests.models.tiny_sam2 import SIDE, tiny_config, write_tiny_sam2
 
 SIZE = (160, 90)
@@ -187,3 +191,36 @@ def test_unsuitable_folders_are_refused(tmp_path: Path, tiny: tuple[Path, Any], 
     folder = damaged(tmp_path / "model", tiny[0], kind)
     with pytest.raises((InputError, ModelError), match=words):
         load_sam2(str(folder), device="cpu")
+
+
+def fetch(hub_url: str, home: Path, name: str = "sam2", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``customlabels-nb fetch`` with a Hub at this address."""
+    environment = {**os.environ, "HF_ENDPOINT": hub_url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **more}
+    command = [sys.executable, "-m", "customlabels_nb.cli", "fetch", name]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_model_is_downloaded_without_its_code_and_an_interrupted_download_is_repeated(
+    tmp_path: Path, tiny: tuple[Path, Any]
+) -> None:
+    files = {path.name: path.read_bytes() for path in tiny[0].iterdir()}
+    hub = FakeHub("facebook/sam2.1-hiera-tiny", {**files, "model.py": b"code", "sam2.pt": b"pickle"})
+    with serve_hub(hub):
+        hub.breaks_after = 400_000
+        failed = fetch(hub.url, tmp_path)
+        assert failed.returncode == 2
+        assert "Downloading facebook/sam2.1-hiera-tiny, 156 MB, Apache-2.0" in failed.stdout
+        assert "cannot be downloaded" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        hub.breaks_after = None
+        hub.downloaded.clear()
+        done = fetch(hub.url, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert COMMIT in done.stdout
+        offline = fetch(hub.url, tmp_path, CUSTOMLABELS_NB_OFFLINE="1")
+        assert done.stdout.endswith(offline.stdout)
+        unknown = fetch(hub.url, tmp_path, "hf://nobody/nothing")
+        assert "there is no such repository or revision" in unknown.stderr
+    assert hub.downloaded == ["model.safetensors"]
+    folder = next((tmp_path / "hub").glob("*/snapshots/*"))
+    assert {path.name for path in folder.iterdir()} == set(files)

@@ -135,7 +135,6 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
     if found is not None:
         return found
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     repository, revision = _parse(name, revision)
     if not settings.network or not download:
@@ -144,9 +143,9 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
         )
     try:
         snapshot_download(str(repository), revision=revision, allow_patterns=_PATTERNS)
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = first_line(error).rstrip(".") or type(error).__name__
-        raise _unavailable(name, f"{repository} cannot be downloaded from the Hugging Face Hub: {reason}") from error
+    except Exception as error:  # also those of the HTTP library, which differs by version
+        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {_why(error)}"
+        raise _unavailable(name, reason) from error
     found = find_weights(name, revision)
     if found is None:
         raise _unavailable(name, f"{repository} has no {' and '.join(_FILES)}")
@@ -222,8 +221,18 @@ def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
     )
 
 
+def _why(error: BaseException) -> str:
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
+        return "there is no such repository or revision, or it is not public"
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
+
+
 def _unavailable(name: str, reason: str) -> WeightsUnavailableError:
     return WeightsUnavailableError(
         f"The weights of {name!r} are not available: {reason}. With a network, run: customlabels-nb fetch {name}. "
-        "Without, copy the folder of the model to this computer and pass its path instead."
+        "Without one, copy the folder of the model to this computer and pass its path."
     )
