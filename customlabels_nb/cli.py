@@ -111,7 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Download pretrained models to the cache of the Hugging Face Hub, and list them.",
         epilog="example: customlabels-nb fetch sam2",
     )
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="sam2, or hf://user/name@revision (default: all)")
+    fetch.add_argument(
+        "names", nargs="*", metavar="NAME", help="sam2, siglip2, or hf://user/name@revision (default: all)"
+    )
     fetch.set_defaults(run=_fetch)
     doctor = commands.add_parser(
         "doctor",

@@ -25,6 +25,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.models.backbone import FEATURES, PACKAGED
 from customlabels_nb.project.auto_refresh import refresh_if_due
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
 
 def open_session(location: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
     """Create a labelling session for a dataset of the project, without a widget."""
-    return LabellingSession(location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist)
+    return LabellingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
+
+
+def _similarity(location: ProjectLocation) -> SimilarityOrder:
+    return SimilarityOrder(location.root, lambda: location.store.setting(FEATURES) or PACKAGED)
 
 
 def open_gallery(
@@ -77,9 +82,7 @@ def open_annotator(location: ProjectLocation, split: str, query: Query, *, assis
     from customlabels_nb.widgets.annotator import Annotator
 
     refresh_if_due(location)
-    session = DrawingSession(
-        location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist
-    )
+    session = DrawingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
     return Annotator(session, query=query, **_shared(location), **_label_handlers(location))
 
 

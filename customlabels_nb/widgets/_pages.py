@@ -254,6 +254,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "annotators": session.annotators(),
             "has_predictions": bool(session.predictions),
             "similarity": session.can_sort_by_similarity,
+            "without_vectors": session.without_vectors,
             "instructions": record.instructions,
             "read_only": session.read_only,
             "manages_labels": self._manages_labels,

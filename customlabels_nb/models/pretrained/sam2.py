@@ -6,8 +6,7 @@ An image is encoded once, which takes seconds on a CPU. Each click then takes a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import MissingDependencyError, ModelError
 from customlabels_nb.images.outlining import Box, Click, Encoded
+from customlabels_nb.models.pretrained.loading import load_part, quiet
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 _TYPES = ("sam2", "sam2_video")  # published checkpoints also have the layers for videos
@@ -50,7 +50,6 @@ class Sam2Segmenter:
         weights.config(*_TYPES)
         try:
             import torch
-            from safetensors import SafetensorError
             from transformers import Sam2ImageProcessor, Sam2Model
         except ImportError as error:
             raise MissingDependencyError(
@@ -58,19 +57,12 @@ class Sam2Segmenter:
             ) from error
         self.name, self.version, self.licence = weights.name, weights.revision, weights.licence
         self._torch, self._device = torch, choose_device(device)
-        files: dict[str, Any] = {"pretrained_model_name_or_path": weights.folder, "local_files_only": True}
         try:
-            with _quiet():
-                self._processor = Sam2ImageProcessor.from_pretrained(**files)
-                model, loading = Sam2Model.from_pretrained(
-                    **files, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-                )
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise ModelError(f"The weights in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
-        if loading["missing_keys"]:
-            missing = ", ".join(sorted(loading["missing_keys"])[:3])
-            raise ModelError(f"The weights in {str(weights.folder)!r} lack {missing}.")
-        self._model = model.to(self._device).eval()
+            with quiet():
+                self._processor = Sam2ImageProcessor.from_pretrained(weights.folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"The files in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
+        self._model = load_part(Sam2Model, weights).to(self._device)
 
     def encode(self, image: Image.Image) -> Encoded:
         """Compute the features of an RGB image, which all its outlines need."""
@@ -119,22 +111,6 @@ class Sam2Segmenter:
 
     def _tensor(self, values: npt.NDArray[Any]) -> Any:
         return self._torch.as_tensor(values, dtype=self._torch.float32, device=self._device)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the progress bar of transformers, and its warning that the layers for videos are left out."""
-    from transformers.utils import logging
-
-    level, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if had_bar:
-            logging.enable_progress_bar()
 
 
 def load_sam2(

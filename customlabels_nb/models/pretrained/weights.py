@@ -39,6 +39,7 @@ class KnownModel:
 
 KNOWN_MODELS = {
     "sam2": KnownModel("facebook/sam2.1-hiera-tiny", 156, "Apache-2.0", "outlines from clicks and boxes"),
+    "siglip2": KnownModel("google/siglip2-base-patch32-256", 1510, "Apache-2.0", "search by a description"),
 }
 
 
@@ -164,7 +165,7 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     *names : str
-        "sam2" or ``"hf://user/name@revision"``. By default all that have a short name.
+        "sam2", "siglip2" or ``"hf://user/name@revision"``. By default all that have a short name.
     revision : str, optional
         Branch, tag or commit to use instead of the newest.
 
