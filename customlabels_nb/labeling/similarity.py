@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["NotReadyError", "SimilarityOrder"]
 
 
+_SOON = 1.0  # seconds in which most searches end, except the first one
+
+
 class SimilarityOrder:
     """Callable that orders images so that similar ones are neighbours.
 
@@ -42,7 +45,7 @@ class SimilarityOrder:
     def __init__(self, root: Path, model: Callable[[], str] = lambda: PACKAGED) -> None:
         self.missing = 0
         self._root, self._model = root, model
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
         self._search: tuple[str, ImageSearch] | None = None
         self._work: _Work | None = None
@@ -65,7 +68,7 @@ class SimilarityOrder:
         model = self._model()
         wanted = (model, text, to, *(key or name for name, key in zip(images, keys, strict=True)))
         with self._lock:
-            if self._order is not None and self._order[0] == wanted:
+            if self._order is not None and self._order[0] == wanted and text is None:  # features may have been added
                 return self._order[1]
             if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
                 work, self._work = self._work, None
@@ -79,6 +82,10 @@ class SimilarityOrder:
                     compute = partial(self._by_text, list(keys), model, text)
                 self._work = _Work(wanted, len(images), compute)
                 self._work.start()
+                if text is not None:
+                    self._work.join(_SOON)
+                    if not self._work.is_alive():
+                        return self(images, keys, to=to, text=text)
             raise NotReadyError(*self._work.progress)
 
     def _by_similarity(

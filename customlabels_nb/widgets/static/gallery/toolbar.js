@@ -48,7 +48,7 @@ export class Toolbar {
   whoseMenu;
   sortMenu;
 
-  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
+  // `on` has leave(), split(name), query(change), describe(text) (null to go back), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
   // zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
     this.title = element("strong", { class: "project" });
@@ -76,6 +76,14 @@ export class Toolbar {
       placeholder: "⌕ file name…",
       attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
+    });
+    this.described = element("input", {
+      type: "search",
+      class: "search described",
+      placeholder: "⌕ what they show…",
+      title: "Sort by a description, such as “a red screw” (Enter). Esc goes back",
+      attributes: { "aria-label": "Search by what images show" },
+      on: { keydown: (event) => this._describedKey(event) },
     });
     const button = (text, action, title) =>
       element("button", { type: "button", text, title, on: { click: action } });
@@ -199,6 +207,7 @@ export class Toolbar {
       this.shuffle,
       this.zoomMenu,
     );
+    (level > 0 ? this.search : this.more.menu.firstChild).before(this.described);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -221,6 +230,8 @@ export class Toolbar {
     setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    if (this.described !== this.described.ownerDocument.activeElement)
+      this.described.value = query.sort === "text" ? query.text : "";
     this.queue.update(facts);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([
@@ -246,6 +257,7 @@ export class Toolbar {
     for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
+    show(this.described, similarity && !clustered);
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing])
       show(button, !readOnly);
     show(this.labels, facts.managesLabels);
@@ -292,15 +304,17 @@ export class Toolbar {
 
   _fillSorts(query, hasPredictions, similarity) {
     this.sort.replaceChildren(
-      ...SORTS.map(([value, text]) => {
-        const disabled =
-          (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
-        return option(value, text, {
-          selected: value === query.sort,
-          disabled,
-          title: disabled ? NO_MODEL : undefined,
-        });
-      }),
+      ...(query.sort === "text" ? [...SORTS, ["text", "description"]] : SORTS).map(
+        ([value, text]) => {
+          const disabled =
+            (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
+          return option(value, text, {
+            selected: value === query.sort,
+            disabled,
+            title: disabled ? NO_MODEL : undefined,
+          });
+        },
+      ),
     );
   }
 
@@ -337,6 +351,19 @@ export class Toolbar {
   _searchSoon(on) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => on.query({ search: this.search.value }), 250);
+  }
+
+  _describedKey(event) {
+    event.stopPropagation();
+    const text = this.described.value.trim();
+    if (event.key === "Enter") {
+      this.on.leave();
+      this.on.describe(text || null);
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // the field is emptied by the answer
+      this.on.leave();
+      this.on.describe(null);
+    }
   }
 
   _searchKey(event, on) {
