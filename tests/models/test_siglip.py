@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_images_are_found_by_a_text_and_by_an_image(project: Project, tiny: tupl
     assert (alike["image"].iat[0], alike["score"].iat[0]) == (names[3], pytest.approx(1, abs=1e-3))
     copy = shutil.copy(names[3], tmp_path / "elsewhere.png")
     assert project.search(image=copy)["image"].iat[0] == names[3]
+
+
+def test_screens_open_in_the_order_of_a_description(project: Project, tiny: tuple[Path, Any]) -> None:
+    project.features = str(tiny[0])
+    project.embed(progress=False)
+    best = project.search("a red screw")["image"].tolist()
+    for screen in (project.label(search="a red screw"), project.annotate(search="a red screw")):
+        session = screen.session
+        while session.arrange().waiting is not None:
+            time.sleep(0.05)
+        assert session.page(0, 24)[1] == best
+        assert session.without_vectors == 0
+        screen.close()
+    with pytest.raises(InputError, match="text=' ' must describe"):
+        project.label(search=" ")
 
 
 def test_images_without_vectors_are_left_out_and_counted(

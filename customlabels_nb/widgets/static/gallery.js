@@ -1,5 +1,6 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
+import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
 import {
   element,
@@ -524,7 +525,7 @@ export class Gallery extends PicturePages {
     if (query.sort !== "text" || this.notices.open.has("order")) this.notices.drop("text");
     else {
       const last = missing
-        ? ` ${missing.toLocaleString("en")} images come last, because they have no vectors yet.`
+        ? ` ${counted(missing, "image comes", "images come")} last without vectors.`
         : "";
       this.notices.say("text", `Sorted by: \u2068${query.text}\u2069.${last}`, {
         step: { label: "Back", run: () => this._describe(null) },

@@ -79,7 +79,7 @@ export class Toolbar {
     });
     this.described = element("input", {
       type: "search",
-      class: "search described",
+      class: "described",
       placeholder: "⌕ what they show…",
       title: "Sort by a description, such as “a red screw” (Enter). Esc goes back",
       attributes: { "aria-label": "Search by what images show" },
@@ -202,11 +202,9 @@ export class Toolbar {
     if (level === this.level) return;
     this.level = level;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(
-      this.whoseMenu,
-      this.shuffle,
-      this.zoomMenu,
-    );
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
+    if (level > 1) this.filters.append(this.zoomMenu);
+    else this.more.menu.prepend(this.zoomMenu);
     (level > 0 ? this.search : this.more.menu.firstChild).before(this.described);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
