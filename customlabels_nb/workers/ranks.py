@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
@@ -566,6 +567,5 @@ def _work(task: RankTask, device: int) -> RankWork:
         raise HelperError(f"Rank 0 named {task.function!r}, but only {list(FUNCTIONS)} can run. Install one version.")
     if torch.cuda.is_available():
         torch.cuda.set_device(device)
-    module, _, name = FUNCTIONS[task.function].partition(":")
-    work: RankWork = getattr(importlib.import_module(module), name)(task)
+    work: RankWork = resolve_name(FUNCTIONS[task.function])(task)
     return work
