@@ -111,32 +111,37 @@ def detect_many(
     issues: list[Issue] = []
     images = expand_sources(sources, root=root, issues=issues)
     listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
-    if is_spread:
-        return _detect_with_workers(
-            postprocessor,
-            images,
-            listing,
-            workers=workers,
-            backend=backend,
-            shared_filesystem=shared_filesystem,
-            to=to,
-            resume=resume,
-            root=root,
-            batch_size=batch_size,
-            events=events,
-        )
-    if to is None:
+    if to is None and not is_spread:
         kept = _Kept(postprocessor)
         complete = predict_all(batches, images, root, kept.take, events)
         return kept.table(listing, None if complete else images[kept.images :])
-    writing, complete = open_writing(to, postprocessor, root=root, resume=resume), False
-    try:
-        remaining = writing.begin(images)
-        before = len(images) - len(remaining)
-        complete = predict_all(batches, remaining, root, writing.take, events, before=before)
-    finally:
+    with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
+        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=is_spread)
+        try:
+            remaining = writing.begin(images)
+            if is_spread:
+                assert isinstance(writing, FolderWriting)
+                complete = _use_workers(
+                    writing, len(images), workers, backend, shared_filesystem, root, batch_size, events
+                )
+            else:
+                before = len(images) - len(remaining)
+                complete = predict_all(batches, remaining, root, writing.take, events, before=before)
+        except BaseException:
+            writing.close(complete=False)
+            if is_spread and isinstance(writing, FolderWriting):
+                writing.discard_if_unused()
+            raise
         writing.close(complete=complete)
-    return writing.result(listing)
+        result = writing.result(listing)
+        if to is not None:
+            return result
+        assert isinstance(writing, FolderWriting)
+        table = result.table()
+        if not complete:
+            table.attrs |= {"interrupted": True}
+            table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
+        return table
 
 
 def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
@@ -200,43 +205,7 @@ class _Kept:
 
 
 # -- with workers -----------------------------------------------------------------------------------
-def _detect_with_workers(
-    postprocessor: Postprocessor,
-    images: Sequence[str],
-    listing: Sequence[Failure],
-    *,
-    workers: int | None,
-    backend: str | None,
-    shared_filesystem: bool,
-    to: str | os.PathLike[str] | None,
-    resume: bool,
-    root: Path | None,
-    batch_size: int | None,
-    events: Events | None,
-) -> pd.DataFrame | WrittenDetections:
-    """Let several workers write to a folder, a temporary one if ``to`` is None, and return the result."""
-    with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
-        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=True)
-        assert isinstance(writing, FolderWriting)
-        try:
-            writing.begin(images)
-            complete = _process(writing, len(images), workers, backend, shared_filesystem, root, batch_size, events)
-        except BaseException:
-            writing.close(complete=False)
-            writing.discard_if_unused()
-            raise
-        writing.close(complete=complete)
-        result = writing.result(listing)
-        if to is not None:
-            return result
-        table = result.table()
-        if not complete:
-            table.attrs |= {"interrupted": True}
-            table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
-        return table
-
-
-def _process(
+def _use_workers(
     writing: FolderWriting,
     total: int,
     workers: int | None,
@@ -246,7 +215,7 @@ def _process(
     batch_size: int | None,
     events: Events | None,
 ) -> bool:
-    """Process the remaining images and record each finished chunk. Return False if the run was interrupted.
+    """Let workers process the remaining images, and record each chunk. Return False if the run was interrupted.
 
     ``total`` is the number of images with those that an earlier run processed, which count towards the progress.
     """
