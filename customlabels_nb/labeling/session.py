@@ -718,8 +718,7 @@ class LabellingSession(ProjectScreen):
                 after = tag_answers(after, after_marks, marks, prelabels)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
-                    action = self._action(what)
-                    labels = {*self._given, *marks["label"]}
+                    action, labels = self._action(what), {*self._given, *marks["label"]}
                     written = self._store.update_images(
                         self.split, given, after_marks, action, (rows, marks), labels=labels
                     )

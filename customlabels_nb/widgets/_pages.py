@@ -261,13 +261,9 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _figures(self) -> dict[str, Any]:
         """Return the part of :meth:`_info` that edits change."""
-        table = self.session.table
-        return {
-            "alone": self.session.assigns_one,
-            "counts": dict(table.by_label),
-            "statuses": dict(table.by_status),
-            "annotators": self.session.annotators(),
-        }
+        session = self.session
+        counts = {"counts": dict(session.table.by_label), "statuses": dict(session.table.by_status)}
+        return {"alone": session.assigns_one, "annotators": session.annotators(), **counts}
 
     def _show(self, split: str, query: dict[str, Any], size: int, place: int, pixels: int, near: Near = ()) -> Any:
         """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
@@ -408,13 +404,13 @@ class EditedPages(ImagePages):
         undoable, forget = not content.get("guest"), content.get("forget", False)
         given = [content["label"]] if op in self.giving else []
         with session.visiting(content["split"], undoable=undoable, forget=forget), session.giving(*given):
-            images, named = content.get("images"), True
-            if images is None:
-                images, named = session.images_at(content["ranges"], session.view_numbered(content["view"])), False
+            names = images = content.get("images")
+            if names is None:
+                names = session.images_at(content["ranges"], session.view_numbered(content["view"]))
             apply = self.operations[op](session, content)
-            self._about_to(op, images)
-            outcome = apply(images, revisions=content.get("revisions")) if images else EditResult()
-            return self._outcome(outcome, images if named else None, content)
+            self._about_to(op, names)
+            outcome = apply(names, revisions=content.get("revisions")) if names else EditResult()
+            return self._outcome(outcome, images, content)
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         conflicts = [
