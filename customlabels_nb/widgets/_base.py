@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
 from customlabels_nb.labeling import change_signal
-from customlabels_nb.widgets._requests import MalformedError, call
+from customlabels_nb.widgets._requests import MalformedError, arguments_of
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -80,8 +80,8 @@ class MessageHandler:
 
     It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
     ``__init__`` and passes :meth:`answer` to ``on_msg``. The parameters of a handler are the fields of the content, see
-    :func:`~customlabels_nb.widgets._requests.call`. It returns content, or content and buffers. The content is JSON.
-    Handlers may run in any thread, also while a cell runs. Put this class before the widget's base class.
+    :func:`~customlabels_nb.widgets._requests.arguments_of`. It returns content, or content and buffers. The content is
+    JSON. Handlers may run in any thread, also while a cell runs. Put this class before the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -98,7 +98,7 @@ class MessageHandler:
             if handler is None:
                 raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
             content = message.get("content")
-            response = call(handler, {} if content is None else content, buffers or [])
+            response = handler(**arguments_of(handler, {} if content is None else content, buffers or []))
             content, sent = response if isinstance(response, tuple) else (response, [])
             self.send({"answer": message["id"], "content": content}, list(sent))
         except MalformedError as error:
