@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from customlabels_nb.images.reading import open_image, read_bytes
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor

@@ -98,7 +98,7 @@ def _compare(
 
 def _compare_speed(trained: Any, photos: list[str], labels: list[str]) -> None:
     """Compare ``detect_many`` of a model with masks and of the same model without its mask head, in turn."""
-    from customlabels_nb.inference.batch import detect_many
+    from customlabels_nb.inference.detect_many import detect_many
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.models.artifact import ModelConfig, save_artifact
     from customlabels_nb.models.backbone import PACKAGED

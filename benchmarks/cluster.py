@@ -33,7 +33,7 @@ import json, resource, sys, tempfile
 from pathlib import Path
 import psutil
 import customlabels_nb as cl
-from customlabels_nb.inference import distributed
+from customlabels_nb.inference import detect_many
 from customlabels_nb.workers.protocol import TaskOutcome
 
 class Instant:
@@ -47,7 +47,7 @@ class Instant:
         return [TaskOutcome(number, "done", {"mark": None, "found": 0, "errors": []}) for number in tasks]
     def close(self): pass
 
-distributed.open_workers = lambda *arguments, **options: Instant()
+detect_many.open_workers = lambda *arguments, **options: Instant()
 model = cl.load_model(sys.argv[1]).start("cpu", engine="torch")
 with tempfile.TemporaryDirectory() as folder:
     model.detect_many(["0.jpg"], to=Path(folder, "first"), workers=2, progress=False)

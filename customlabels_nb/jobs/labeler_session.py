@@ -348,6 +348,8 @@ class LabelerSession(DrawingSession):
             return after, after_marks
 
         with self._lock:
+            for label in self._given:
+                self.check_known(label)
             self.touch()
             self._elsewhere = ""
             if self._reason is not None:

@@ -454,7 +454,8 @@ class BoxSession(DrawingSession):
             rows, marks = change(rows, marks)
             return _decided(rows), marks
 
-        outcome = self._reviewer._edit(images, decided, what, revisions, looked_through=True)
+        with self._reviewer.giving(*self._given):
+            outcome = self._reviewer._edit(images, decided, what, revisions, looked_through=True)
         self.follow()
         return outcome
 

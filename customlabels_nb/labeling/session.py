@@ -127,6 +127,7 @@ class LabellingSession(ProjectScreen):
         self._undo: list[_Step] = []
         self._redo: list[_Step] = []
         self._given: tuple[str, ...] = ()
+        self._record: ProjectRecord | None = None
         self.open(split)
 
     # -- project -----------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class LabellingSession(ProjectScreen):
     @property
     def task(self) -> str | None:
         """Task of the project, or None if it is not set."""
-        return self._store.project().task
+        return self.record().task
 
     @property
     def assigns_one(self) -> bool:
@@ -163,7 +164,7 @@ class LabellingSession(ProjectScreen):
 
     def record(self) -> ProjectRecord:
         """Return the project's task, instructions and other properties in one query."""
-        return self._store.project()
+        return self._record or self._store.project()
 
     def set_task(self, task: str) -> None:
         """Set the task of the project. See :data:`customlabels_nb.core.tables.TASKS`."""
@@ -219,8 +220,6 @@ class LabellingSession(ProjectScreen):
     def giving(self, *labels: str) -> Iterator[None]:
         """Refuse edits with LabelError if a label does not exist: an outdated page must not restore a renamed one."""
         with self._lock:
-            for label in labels:
-                self.check_known(label)
             self._given = labels
             try:
                 yield
@@ -726,8 +725,7 @@ class LabellingSession(ProjectScreen):
                 after = tag_answers(after, after_marks, marks, prelabels)
                 given = after.assign(revision=[based_on[name] for name in wanted])
                 try:
-                    action = self._action(what)
-                    labels = {*self._given, *marks["label"]}
+                    action, labels = self._action(what), {*self._given, *marks["label"]}
                     written = self._store.update_images(
                         self.split, given, after_marks, action, (rows, marks), labels=labels
                     )
@@ -757,7 +755,7 @@ class LabellingSession(ProjectScreen):
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
     def visiting(self, split: str, *, undoable: bool, forget: bool = False) -> Iterator[None]:
-        """Edit a dataset that is not necessarily shown, and restrict undo.
+        """Edit a dataset that is not necessarily shown, and restrict undo. :meth:`record` is read only once.
 
         Unless ``undoable``, the edits are not added to the undo history. With ``forget``, the undo history is cleared
         first.
@@ -769,8 +767,10 @@ class LabellingSession(ProjectScreen):
             if split != self.split:
                 self.open(split)
             try:
+                self._record = self._store.project()
                 yield
             finally:
+                self._record = None
                 self.split, self._view = shown
                 if not undoable:
                     self._undo, self._redo = steps

@@ -293,7 +293,7 @@ class Runnable(ABC):
         >>> model.detect_many("s3://b/photos/", to="s3://b/found/", workers=4)  # doctest: +SKIP
         >>> model.detect_many("s3://b/photos/", to="s3://b/found/", backend="ray", resume=True)  # doctest: +SKIP
         """
-        from customlabels_nb.inference.batch import describe_unfinished, detect_many
+        from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         arguments = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}

@@ -6,6 +6,7 @@ import base64
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import pandas as pd
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
+from customlabels_nb.workers.protocol import WorkerJob
 from customlabels_nb.workers.shared_files import readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, process_tasks, worker_options
 
@@ -100,17 +101,12 @@ def run_trials(
     results: dict[int, dict[str, Any]] = {}
     failed: dict[int, dict[str, Any]] = {}
 
-    def finish(number: int, result: dict[str, Any]) -> None:
-        (failed if "message" in result else results)[number] = {**trials[number], **result}
-        events.progress("trials", len(results) + len(failed), len(trials), "models")
-
-    def split(number: int, outcome: TaskOutcome) -> list[int]:
-        finish(number, {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"})
-        return []
-
-    opened = open_workers(job, workers, backend, gpus=int((options.device or "").startswith("cuda")))
-    encode = trials.__getitem__
-    process_tasks(opened, range(len(trials)), encode=encode, finish=finish, split=split, events=events)
+    numbers, encode = range(len(trials)), trials.__getitem__
+    with closing(open_workers(job, workers, backend, gpus=int((options.device or "").startswith("cuda")))) as opened:
+        for number, outcome in process_tasks(opened, numbers, encode=encode, split=lambda number: [], events=events):
+            result = outcome.result or {"kind": outcome.kind, "message": f"{outcome.error} (on {outcome.worker})"}
+            (failed if "message" in result else results)[number] = {**trials[number], **result}
+            events.progress("trials", len(results) + len(failed), len(trials), "models")
     errors = [failed[number] for number in sorted(failed)]
     if not results:
         raise HelperError(

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
 from customlabels_nb.labeling import change_signal
-from customlabels_nb.widgets._requests import MalformedError, call
+from customlabels_nb.widgets._requests import MalformedError, arguments_of
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -81,9 +82,9 @@ class MessageHandler:
 
     It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
     ``__init__`` and passes :meth:`answer` to ``on_msg``. The parameters of a handler are the fields of the content, see
-    :func:`~customlabels_nb.widgets._requests.call`. It returns content, or content and buffers, or a Future of them if
-    it takes long. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class before
-    the widget's base class.
+    :func:`~customlabels_nb.widgets._requests.arguments_of`. It returns content, or content and buffers, or a Future of
+    them if it takes long. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class
+    before the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -94,25 +95,31 @@ class MessageHandler:
         """Handle one message of the page and send the response, or the message of the error."""
         if not isinstance(message, dict) or "id" not in message:
             return
-        kind = str(message.get("kind"))
-
-        def handle() -> Any:
-            if (handler := self.handlers.get(kind)) is None:
+        answer, kind = message["id"], str(message.get("kind"))
+        with self._sending_errors(answer, kind):
+            handler = self.handlers.get(kind)
+            if handler is None:
                 raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
             content = message.get("content")
-            return call(handler, {} if content is None else content, buffers or [])
-
-        self._respond(message["id"], kind, handle)
-
-    def _respond(self, answer: Any, kind: str, handle: Callable[[], Any]) -> None:
-        """Send what ``handle()`` returns or raises, once it is known if that is a Future."""
-        try:
-            response = handle()
+            response = handler(**arguments_of(handler, {} if content is None else content, buffers or []))
             if isinstance(response, Future):
-                response.add_done_callback(lambda done: self._respond(answer, kind, done.result))
-                return
-            content, sent = response if isinstance(response, tuple) else (response, [])
-            self.send({"answer": answer, "content": content}, list(sent))
+                response.add_done_callback(lambda done: self._send_late(answer, kind, done))
+            else:
+                self._send_response(answer, response)
+
+    def _send_late(self, answer: Any, kind: str, done: Future[Any]) -> None:
+        with self._sending_errors(answer, kind):
+            self._send_response(answer, done.result())
+
+    def _send_response(self, answer: Any, response: Any) -> None:
+        content, sent = response if isinstance(response, tuple) else (response, [])
+        self.send({"answer": answer, "content": content}, list(sent))
+
+    @contextmanager
+    def _sending_errors(self, answer: Any, kind: str) -> Iterator[None]:
+        """Send the message of an error in the block as the answer."""
+        try:
+            yield
         except MalformedError as error:
             self.send({"answer": answer, "error": f"Malformed request {kind!r}: {error}. Reload the page."})
         except CustomLabelsError as error:

@@ -18,15 +18,15 @@ from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
-from customlabels_nb.widgets._requests import call
+from customlabels_nb.widgets._requests import arguments_of
 from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
 
 #: First and last positions in a view.
 Ranges: TypeAlias = Sequence[tuple[int, int]]
 #: Names of images on a page, None for positions whose names the page does not know.
 Near: TypeAlias = Sequence[str | None]
-#: Applies an edit. Takes the session, image names, the request of the page and the revisions that it is based on.
-Operation: TypeAlias = Callable[[Any, Sequence[str], Any, Any], EditResult]
+#: Returns the method of the session, with its arguments from the request, that takes the images and their revisions.
+Operation: TypeAlias = Callable[[Any, Any], Callable[..., EditResult]]
 
 _MOST_ROWS = 2_000
 _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
@@ -247,11 +247,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "split": session.split,
             "splits": session.totals(),
             "task": record.task,
-            "alone": session.assigns_one,
             "labels": [{"label": n, "color": c} for n, c in zip(labels["label"], labels["color"], strict=True)],
-            "counts": dict(session.table.by_label),
-            "statuses": dict(session.table.by_status),
-            "annotators": session.annotators(),
             "has_predictions": bool(session.predictions),
             "similarity": session.can_sort_by_similarity,
             "without_vectors": session.without_vectors,
@@ -261,14 +257,21 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "assist": session.assist_state(),
             "query": shown(session.view.query),
             "view": session.view.number,
+            **self._figures(),
         }
+
+    def _figures(self) -> dict[str, Any]:
+        """Return the part of :meth:`_info` that edits change."""
+        session = self.session
+        counts = {"counts": dict(session.table.by_label), "statuses": dict(session.table.by_status)}
+        return {"alone": session.assigns_one, "annotators": session.annotators(), **counts}
 
     def _show(self, split: str, query: dict[str, Any], size: int, place: int, pixels: int, near: Near = ()) -> Any:
         """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
         session = self.session
         fields = {name: query[name] for name in query if name != "images"}
         images = session.view.query.images if query.get("images") else None
-        wanted = replace(call(session.query_type, fields), images=images)
+        wanted = session.query_type(**arguments_of(session.query_type, fields) | {"images": images})
         session.check_queue(wanted, split)
         self._size = check_page_size("size", size)
         if split != session.split:
@@ -396,22 +399,19 @@ class EditedPages(ImagePages):
         """Run when the page has undone an edit."""
 
     def _edit(self, content: EditRequest) -> Any:
+        session, op = self.session, content["op"]
+        if op not in self.operations:
+            raise InputError(f"op={op!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
         undoable, forget = not content.get("guest"), content.get("forget", False)
-        with self.session.visiting(content["split"], undoable=undoable, forget=forget):
-            return self._edit_here(content)
-
-    def _edit_here(self, content: EditRequest) -> Any:
-        session = self.session
-        images, named = content.get("images"), True
-        if images is None:
-            images, named = session.images_at(content["ranges"], session.view_numbered(content["view"])), False
-        operation = self.operations.get(content["op"])
-        if operation is None:
-            raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
-        with session.giving(*[content["label"]] if content["op"] in self.giving else []):
-            self._about_to(content["op"], images)
-            outcome = operation(session, images, content, content.get("revisions")) if images else EditResult()
-        return self._outcome(outcome, images if named else None, content)
+        given = [content["label"]] if op in self.giving else []
+        with session.visiting(content["split"], undoable=undoable, forget=forget), session.giving(*given):
+            names = images = content.get("images")
+            if names is None:
+                names = session.images_at(content["ranges"], session.view_numbered(content["view"]))
+            apply = self.operations[op](session, content)
+            self._about_to(op, names)
+            outcome = apply(names, revisions=content.get("revisions")) if names else EditResult()
+            return self._outcome(outcome, images, content)
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         conflicts = [
@@ -420,7 +420,7 @@ class EditedPages(ImagePages):
         ]
         retry = {name: edit[name] for name in _SAID_AGAIN if name in edit} if edit else None
         return {
-            "info": self._info(),
+            "info": self._figures(),
             "split": self.session.split,
             "rows": self._drawn(self.session.rows(outcome.images[:_MOST_ROWS] if images is None else images)),
             "images": outcome.images[:1],

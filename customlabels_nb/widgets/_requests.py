@@ -19,8 +19,10 @@ class MalformedError(InputError):
     """A request lacks a field, or a field has a value of another type."""
 
 
-def call(function: Callable[..., Any], content: Any, buffers: Sequence[Any] = ()) -> Any:
-    """Call a function or class with the fields of a request, after checking them.
+def arguments_of(
+    function: Callable[..., Any], content: Any, buffers: Sequence[Any] = (), where: str = "content"
+) -> dict[str, Any]:
+    """Check the fields of a request, and return them as the arguments of a function or class.
 
     Each parameter is a field of the content. Its annotation is the type of the value, and a parameter without a default
     is required. The parameter ``content`` takes all fields, described by a TypedDict, and ``buffer`` the only buffer of
@@ -31,15 +33,11 @@ def call(function: Callable[..., Any], content: Any, buffers: Sequence[Any] = ()
     Raises
     ------
     MalformedError
-        If a field is missing or has another type. The function is not called.
+        If a field is missing or has another type.
     """
-    return _call(function, content, "content", buffers)
-
-
-def _call(function: Callable[..., Any], content: Any, where: str, buffers: Sequence[Any] = ()) -> Any:
     if not isinstance(content, dict):
         raise _wrong(where, content, "a dictionary")
-    types, arguments = get_type_hints(function), {}
+    types, arguments = get_type_hints(function), dict[str, Any]()
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "buffer":
             if len(buffers) != 1:
@@ -51,7 +49,7 @@ def _call(function: Callable[..., Any], content: Any, where: str, buffers: Seque
             arguments[name] = _read(content[name], types.get(name, Any), _inside(where, name))
         elif parameter.default is parameter.empty:
             raise MalformedError(f"{_inside(where, name)} is missing")
-    return function(**arguments)
+    return arguments
 
 
 def _inside(where: str, name: str) -> str:
@@ -89,7 +87,7 @@ def _read(value: Any, expected: Any, where: str) -> Any:
     if origin is not None:
         return {_plain(key, str, where): _read(item, parts[1], f"{where}[…]") for key, item in value.items()}
     if not is_typeddict(expected):
-        return _call(expected, value, where)
+        return expected(**arguments_of(expected, value, where=where))
     fields = get_type_hints(expected)
     if missing := expected.__required_keys__ - value.keys():
         raise MalformedError(f"{_inside(where, min(missing))} is missing")

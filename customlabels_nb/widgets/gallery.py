@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from customlabels_nb.errors import InputError
@@ -19,19 +20,15 @@ MODES = ("grid", "single")
 _LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}
 
 _OPERATIONS: dict[str, Operation] = {
-    "label": lambda session, images, edit, revisions: session.assign(images, edit["label"], revisions=revisions),
-    "unlabel": lambda session, images, edit, revisions: session.assign(
-        images, edit["label"], on=False, revisions=revisions
+    "label": lambda session, edit: partial(session.assign, label=edit["label"]),
+    "unlabel": lambda session, edit: partial(session.assign, label=edit["label"], on=False),
+    "toggle": lambda session, edit: partial(session.toggle, label=edit["label"]),
+    "clear": lambda session, edit: session.clear,
+    "status": lambda session, edit: partial(
+        session.set_status, status=edit["status"], remove_labels=edit.get("remove_labels", False)
     ),
-    "toggle": lambda session, images, edit, revisions: session.toggle(images, edit["label"], revisions=revisions),
-    "clear": lambda session, images, edit, revisions: session.clear(images, revisions=revisions),
-    "status": lambda session, images, edit, revisions: session.set_status(
-        images, edit["status"], remove_labels=edit.get("remove_labels", False), revisions=revisions
-    ),
-    "submit": lambda session, images, edit, revisions: session.submit(images, revisions=revisions),
-    "accept": lambda session, images, edit, revisions: session.accept_predictions(
-        images, seen=edit.get("labels"), revisions=revisions
-    ),
+    "submit": lambda session, edit: session.submit,
+    "accept": lambda session, edit: partial(session.accept_predictions, seen=edit.get("labels")),
 }
 
 

@@ -33,8 +33,8 @@ class _JobPages(ImagePages):
         )
         self.handlers |= {"leave": self._leave, "here": self._here, **dict.fromkeys(_OF_MANAGERS, _refuse)}
 
-    def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "job": {**self.session.progress, "asked": "other person" in self.handlers}}
+    def _figures(self) -> dict[str, Any]:
+        return {**super()._figures(), "job": {**self.session.progress, "asked": "other person" in self.handlers}}
 
     def _hello(self) -> Any:
         """Start with the first image without an answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -19,8 +20,8 @@ from customlabels_nb.widgets.review import Review
 
 _JOB_OPERATIONS: dict[str, Operation] = {
     **{name: Review.operations[name] for name in ("approve", "label", "unlabel", "toggle", "reject")},
-    "take": lambda session, images, edit, revisions: session.take(images, edit["number"], revisions=revisions),
-    "ask": lambda session, images, edit, revisions: session.ask_one_more(images, revisions=revisions),
+    "take": lambda session, edit: partial(session.take, number=edit["number"]),
+    "ask": lambda session, edit: session.ask_one_more,
 }
 _OF_MANAGERS = ("add label", "task", "instructions")
 
@@ -113,10 +114,10 @@ class JobReview(Review):
     def _outermost(self) -> Any:
         return self._box
 
-    def _info(self) -> dict[str, Any]:
+    def _figures(self) -> dict[str, Any]:
         session = self.session
         more = {"draws": session.draws, "reasons": session.reasons(), "agreement": session.threshold}
-        return {**super()._info(), **more}
+        return {**super()._figures(), **more}
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         answer = super()._outcome(outcome, images, edit)

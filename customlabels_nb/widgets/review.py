@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from customlabels_nb.errors import InputError
@@ -14,18 +15,12 @@ from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Operation
 
 _OPERATIONS: dict[str, Operation] = {
-    "approve": lambda session, images, edit, revisions: session.approve(images, revisions=revisions),
-    "label": lambda session, images, edit, revisions: session.correct(
-        images, edit["label"], instead_of=edit.get("instead_of"), revisions=revisions
-    ),
-    "unlabel": lambda session, images, edit, revisions: session.correct(
-        images, edit["label"], on=False, revisions=revisions
-    ),
-    "toggle": lambda session, images, edit, revisions: session.correct_toggling(
-        images, edit["label"], revisions=revisions
-    ),
-    "suggest": lambda session, images, edit, revisions: session.take_suggestions(images, revisions=revisions),
-    "reject": lambda session, images, edit, revisions: session.reject(images, revisions=revisions),
+    "approve": lambda session, edit: session.approve,
+    "label": lambda session, edit: partial(session.correct, label=edit["label"], instead_of=edit.get("instead_of")),
+    "unlabel": lambda session, edit: partial(session.correct, label=edit["label"], on=False),
+    "toggle": lambda session, edit: partial(session.correct_toggling, label=edit["label"]),
+    "suggest": lambda session, edit: session.take_suggestions,
+    "reject": lambda session, edit: session.reject,
 }
 
 
@@ -139,8 +134,8 @@ class Review(EditedPages):
         change_signal.notify(self.session.root)
         return outcome
 
-    def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "review": self.session.progress()}
+    def _figures(self) -> dict[str, Any]:
+        return {**super()._figures(), "review": self.session.progress()}
 
     def _fallback_text(self) -> str:
         progress = self.session.progress()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -18,12 +19,10 @@ from customlabels_nb.widgets._pages import EditedPages, Operation
 from customlabels_nb.widgets.annotator import Annotator
 
 _OPERATIONS: dict[str, Operation] = {
-    "right": lambda session, images, edit, revisions: session.confirm(images, revisions=revisions),
-    "wrong": lambda session, images, edit, revisions: session.reject(images, revisions=revisions),
-    "label": lambda session, images, edit, revisions: session.correct(images, edit["label"], revisions=revisions),
-    "unlabel": lambda session, images, edit, revisions: session.correct(
-        images, edit["label"], on=False, revisions=revisions
-    ),
+    "right": lambda session, edit: session.confirm,
+    "wrong": lambda session, edit: session.reject,
+    "label": lambda session, edit: partial(session.correct, label=edit["label"]),
+    "unlabel": lambda session, edit: partial(session.correct, label=edit["label"], on=False),
 }
 
 
@@ -156,9 +155,9 @@ class Verify(EditedPages):
     def _outermost(self) -> Any:
         return self._box
 
-    def _info(self) -> dict[str, Any]:
+    def _figures(self) -> dict[str, Any]:
         session = self.session
-        return {**super()._info(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
+        return {**super()._figures(), "draws": session.draws, "model": session.model, "sentence": session.sentence}
 
     def _submit(self) -> Any:
         done = self.submit()

@@ -8,7 +8,6 @@ helper process ends as well, or has been silent for :data:`SILENT_SECONDS`.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import socket
 import threading
@@ -16,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pkgutil import resolve_name
 from typing import Any
 from uuid import uuid4
 
@@ -277,9 +277,8 @@ class TaskHeartbeat:
 def run_task(task: dict[str, Any], events: Events) -> Any:
     """Run a task with a store of the project, in the helper process."""
     location, schema = task["store"]
-    module, _, name = task["entry"].partition(":")
     store = open_store(location, schema=schema)
     try:
-        return getattr(importlib.import_module(module), name)(store, task["arguments"], events)
+        return resolve_name(task["entry"])(store, task["arguments"], events)
     finally:
         store.close()

@@ -12,10 +12,7 @@ from typing import Any
 
 import psutil
 
-_PROGRAM = (
-    "import json, sys; from importlib import import_module; module, _, name = sys.argv[1].partition(':'); "
-    "getattr(import_module(module), name)(json.loads(sys.argv[2]))"
-)
+_PROGRAM = "import json, sys; from pkgutil import resolve_name; resolve_name(sys.argv[1])(json.loads(sys.argv[2]))"
 
 
 def run_detached(entry: str, arguments: Mapping[str, Any], environment: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import FeatureCache, feature_key, project_features
-from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
+from customlabels_nb.workers.protocol import WorkerJob
 from customlabels_nb.workers.shared_files import readable_everywhere
 from customlabels_nb.workers.spreading import FAILED, open_workers, process_tasks, worker_options
 
@@ -60,7 +61,7 @@ def embed_with(
     model : str
         See :func:`customlabels_nb.models.embeddings.describe_features`.
     workers, backend, shared_filesystem
-        As for :func:`customlabels_nb.inference.distributed.detect_with_workers`. Without workers, this process does
+        As for :func:`customlabels_nb.inference.detect_many.detect_many`. Without workers, this process does
         the work.
     events : Events
         Receives the progress, and can cancel the work. Features of finished chunks are kept.
@@ -82,28 +83,22 @@ def embed_with(
         probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
-    opened = open_workers(job, workers, backend)
-    size = min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * opened.count)))
-
-    def finish(chunk: list[str], result: dict[str, Any]) -> None:
-        nonlocal done
-        if result["keys"]:
-            rows = np.frombuffer(base64.b64decode(result["rows"]), dtype=_ROW).reshape(-1, facts.features)
-            cache.of(facts).add([bytes.fromhex(key) for key in result["keys"]], rows)
-        issues.extend(Issue(code, message, where) for code, message, where in result["issues"])
-        done += len(chunk)
-        events.progress("features", done, len(images))
-
-    def split(chunk: list[str], outcome: TaskOutcome) -> list[list[str]]:
-        if len(chunk) > 1:
-            half = len(chunk) // 2
-            return [chunk[:half], chunk[half:]]
-        finish(chunk, {"keys": [], "issues": [(FAILED, outcome.error, chunk[0])]})
-        return []
-
-    chunks = (names[start : start + size] for start in range(0, len(names), size))
-    process_tasks(opened, chunks, encode=list, finish=finish, split=split, events=events)
+    with closing(open_workers(job, workers, backend)) as opened:
+        chunks = _chunks(names, min(_CHUNK, math.ceil(len(names) / (_CHUNKS_A_WORKER * opened.count))))
+        split = lambda chunk: _chunks(chunk, math.ceil(len(chunk) / 2))  # noqa: E731
+        for chunk, outcome in process_tasks(opened, chunks, encode=list, split=split, events=events):
+            result = outcome.result or {"keys": [], "issues": [(FAILED, outcome.error, chunk[0])]}
+            if result["keys"]:
+                rows = np.frombuffer(base64.b64decode(result["rows"]), dtype=_ROW).reshape(-1, facts.features)
+                cache.of(facts).add([bytes.fromhex(key) for key in result["keys"]], rows)
+            issues.extend(Issue(code, message, where) for code, message, where in result["issues"])
+            done += len(chunk)
+            events.progress("features", done, len(images))
     return issues
+
+
+def _chunks(names: list[str], size: int) -> list[list[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def start_embedding(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:

@@ -8,7 +8,6 @@ function, as in "package.module:function", which is called with the arguments (a
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import queue
@@ -21,6 +20,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import IO, Any
 
 import psutil
@@ -167,7 +167,7 @@ class _Running:
             if "stopped" in message:
                 raise Cancelled(message["stopped"])
             if "failed" in message:
-                raise HelperError(message["failed"], message["error"])
+                raise HelperError(message["failed"], message["kind"])
             if message.get("event") in _EVENTS:
                 with contextlib.suppress(Cancelled):  # the next step asks the helper to stop
                     events.emit(_EVENTS[message["event"]](**message["fields"]))
@@ -259,18 +259,22 @@ def _outcome(task: dict[str, Any], events: Events, channel: _Channel) -> dict[st
     """Run a task and return its result, or the reason for its failure."""
     events.subscribe(channel.relay)
     try:
-        module, _, name = task["entry"].partition(":")
-        result = getattr(importlib.import_module(module), name)(task["arguments"], events)
+        result = resolve_name(task["entry"])(task["arguments"], events)
         json.dumps(result)
     except Cancelled as error:
         return {"stopped": str(error)}
     except MemoryError:
-        return {"failed": "There is not enough memory. Close other programs, or use fewer images.", "error": "memory"}
-    except (CustomLabelsError, OSError) as error:
-        return {"failed": str(error), "error": type(error).__name__}
+        return {"failed": "There is not enough memory. Close other programs, or use fewer images.", "kind": "memory"}
     except Exception as error:
-        return {"failed": f"{type(error).__name__}: {error}", "error": type(error).__name__}
+        return failure(error)
     return {"result": result}
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the answer of a task that raised an error."""
+    kind = type(error).__name__
+    is_plain = isinstance(error, CustomLabelsError | OSError)
+    return {"failed": str(error) if is_plain else f"{kind}: {error}", "kind": kind}
 
 
 class _Channel:

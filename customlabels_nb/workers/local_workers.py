@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal
 
 from customlabels_nb.errors import HelperError
+from customlabels_nb.events import Events
 from customlabels_nb.workers.helper_process import HelperProcess
 from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob
 
-_PREPARE, _RUN = (f"customlabels_nb.workers.task_runner:{name}" for name in ("prepare", "run"))
+_PREPARE, _RUN = (f"{__name__}:{name}" for name in ("prepare", "run"))
 _MOST_STARTS = 3  # without a task that ends
 _ENDED = ("killed", "ended")
 _CLOSE_SECONDS = 0.1
 _IDLE_SECONDS = 7 * 24 * 3600.0  # an idle process would lose what it was prepared for
+_work: list[Callable[..., Any]] = []  # of the job that this process is prepared for, if it is a worker
 
 
 class LocalWorkers:
@@ -119,3 +122,14 @@ def _outcome(helper: HelperProcess, number: int, task: Any) -> TaskOutcome:
     except HelperError as error:
         state: Literal["failed", "lost"] = "lost" if error.kind in _ENDED else "failed"
         return TaskOutcome(number, state, error=str(error), kind=error.kind, worker=worker)
+
+
+# -- worker -----------------------------------------------------------------------------------------
+def prepare(arguments: dict[str, Any], events: Events) -> None:
+    """Prepare this process for a job, given as the fields of :class:`WorkerJob`."""
+    _work[:] = [WorkerJob(**arguments).prepare()]
+
+
+def run(task: Any, events: Events) -> Any:
+    """Run a task of the job that this process is prepared for."""
+    return _work[0](task, events)

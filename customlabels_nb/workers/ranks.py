@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
@@ -173,9 +174,8 @@ class WorkerRanks:
         self._backend, self._shared_filesystem, self._gpus = backend, shared_filesystem, 0
         self._probes: list[list[str]] = []
         self._workers: Workers | None = None
-        self._running: set[int] = set()
-        self._stopped: set[int] = set()  # running tasks of former runs, which may fail
-        self._tasks = 0
+        self._running: set[int] = set()  # ranks whose tasks have not ended
+        self._is_stopped = False  # True if these tasks are of a former run, and may fail
 
     def check(self, device: str, images: Iterable[str], root: Path) -> None:
         import torch
@@ -223,10 +223,10 @@ class WorkerRanks:
         port = listener.getsockname()[1]
         store = TCPStore(host, port, size, True, _TIMEOUT, wait_for_workers=False, master_listen_fd=listener.detach())
         common = {"size": size, "host": host, "port": port, "key": secrets.token_hex()}
+        self._is_stopped = False
         for rank in range(1, size):
-            self._tasks += 1
-            self._running.add(self._tasks)
-            self._workers.submit(self._tasks, {"rank": rank, "device": 0 if self._backend else rank, **common})
+            self._running.add(rank)
+            self._workers.submit(rank, {"rank": rank, "device": 0 if self._backend else rank, **common})
         self._wait(store, "here", size, ready)
         _connect(store, 0, size, host, common["key"])
         _send(task)
@@ -243,7 +243,7 @@ class WorkerRanks:
 
     def stop(self) -> None:
         disconnect()
-        self._stopped = set(self._running)
+        self._is_stopped = True
 
     def close(self) -> None:
         """End the other processes."""
@@ -264,11 +264,12 @@ class WorkerRanks:
         assert self._workers is not None
         outcomes = self._workers.wait(_LOOK_SECONDS)
         self._running -= {outcome.number for outcome in outcomes}
-        ended = [outcome for outcome in outcomes if outcome.number not in self._stopped]
-        for outcome in ended:
+        if self._is_stopped:
+            return
+        for outcome in outcomes:
             if outcome.state == "failed":
                 raise HelperError(f"Training failed in {outcome.worker}: {outcome.error}", outcome.kind)
-        for outcome in ended:
+        for outcome in outcomes:
             if outcome.state != "done":
                 raise LostRankError(outcome.error)
 
@@ -566,6 +567,5 @@ def _work(task: RankTask, device: int) -> RankWork:
         raise HelperError(f"Rank 0 named {task.function!r}, but only {list(FUNCTIONS)} can run. Install one version.")
     if torch.cuda.is_available():
         torch.cuda.set_device(device)
-    module, _, name = FUNCTIONS[task.function].partition(":")
-    work: RankWork = getattr(importlib.import_module(module), name)(task)
+    work: RankWork = resolve_name(FUNCTIONS[task.function])(task)
     return work

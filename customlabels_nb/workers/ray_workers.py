@@ -11,9 +11,10 @@ import importlib
 import ipaddress
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +22,12 @@ from urllib.parse import urlsplit
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
-from customlabels_nb.errors import CustomLabelsError, HelperError, InputError, MissingDependencyError
+from customlabels_nb.errors import HelperError, InputError, MissingDependencyError
+from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from customlabels_nb.settings import settings
-from customlabels_nb.workers.protocol import START_SECONDS, TaskOutcome, WorkerJob
-from customlabels_nb.workers.task_runner import TaskRunner, own_name
+from customlabels_nb.workers.helper_process import failure
+from customlabels_nb.workers.protocol import START_SECONDS, TaskOutcome, WorkerJob, own_name
 
 _TASKS_A_WORKER = 2
 _MOST_STARTS = 3  # without being ready
@@ -185,31 +187,28 @@ class _Worker:
     """Actor. Its answers are those of a helper process: a result, or the reason why there is none."""
 
     def __init__(self) -> None:
-        self._runner: TaskRunner | None = None
+        self._work: Callable[..., Any] | None = None
 
     def prepare(self, job: dict[str, Any], files: Mapping[str, bytes] | None) -> dict[str, Any]:
         def work() -> str:
-            worker_job = WorkerJob(**job)
-            self._runner = TaskRunner(worker_job if files is None else replace(worker_job, model=str(_written(files))))
+            copied = {} if files is None else {"model": str(_written(files))}
+            self._work = WorkerJob(**job | copied).prepare()
             return own_name()
 
         return _answer(work)
 
     def run(self, task: Any) -> dict[str, Any]:
-        assert self._runner is not None
-        runner = self._runner
-        return _answer(lambda: runner.run(task))
+        assert self._work is not None
+        return _answer(partial(self._work, task, Events()))
 
 
-def _answer(work: Any) -> dict[str, Any]:
+def _answer(work: Callable[[], Any]) -> dict[str, Any]:
     try:
         return {"result": work()}
     except MemoryError:
         return {"failed": f"There is not enough memory on {own_name()}.", "kind": "memory"}
-    except (CustomLabelsError, OSError) as error:
-        return {"failed": str(error), "kind": type(error).__name__}
     except Exception as error:
-        return {"failed": f"{type(error).__name__}: {error}", "kind": type(error).__name__}
+        return failure(error)
 
 
 def _files(folder: Path) -> dict[str, bytes]:

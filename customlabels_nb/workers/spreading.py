@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -77,11 +76,10 @@ def process_tasks(
     tasks: Iterable[Task],
     *,
     encode: Callable[[Task], Any],
-    finish: Callable[[Task, Any], None],
-    split: Callable[[Task, TaskOutcome], list[Task]],
+    split: Callable[[Task], list[Task]],
     events: Events | None = None,
-) -> None:
-    """Let workers process all tasks, and end the workers, also after an error or an interrupt.
+) -> Iterator[tuple[Task, TaskOutcome]]:
+    """Let workers process all tasks, and yield each that is done, or that no worker could process, with its outcome.
 
     A task that fails, or whose worker ends, is given to a worker again. After three failures, or five workers, it is
     split. Tasks that a worker had not begun go to the others.
@@ -92,11 +90,8 @@ def process_tasks(
         Tasks in the order in which they are submitted.
     encode : callable
         Function that returns the JSON value that is submitted for a task.
-    finish : callable
-        Function that is called with each task that is done and its result.
     split : callable
-        Function that is called with a task that no worker could process, and with its last outcome. It returns smaller
-        tasks, or none if it has recorded the failure.
+        Function that returns the parts of a task, at most one if it cannot be split.
     events : Events, optional
         Events that can cancel the work.
 
@@ -111,38 +106,40 @@ def process_tasks(
     again: deque[Attempt[Task]] = deque()
     submitted: dict[int, Attempt[Task]] = {}
     numbers, failures = itertools.count(), 0
-    with closing(workers):
-        while True:
-            for attempt in _fitting(workers, again, waiting):
-                number = next(numbers)
-                submitted[number] = attempt
-                workers.submit(number, encode(attempt.task))
-            if not submitted and not again:  # done, or no worker is ready
-                if (following := next(waiting, None)) is None:
-                    return
-                again.append(following)
-            for outcome in workers.wait(_WAIT_SECONDS):
-                attempt = submitted.pop(outcome.number)
-                if outcome.state == "done":
-                    failures = 0
-                    finish(attempt.task, outcome.result)
-                    continue
-                if outcome.state == "returned":
-                    again.append(attempt)
-                    continue
-                attempt.ends[outcome.state] += 1
-                failures += 1
-                if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
-                    raise HelperError(
-                        f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
-                    )
-                if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
-                    again.append(attempt)
-                    continue
-                _raise_unless_splitting_helps(outcome)
-                again.extendleft(map(Attempt, reversed(split(attempt.task, outcome))))
-            if events is not None and events.is_cancelled:
-                raise Cancelled("Stopped on request.")
+    while True:
+        for attempt in _fitting(workers, again, waiting):
+            number = next(numbers)
+            submitted[number] = attempt
+            workers.submit(number, encode(attempt.task))
+        if not submitted and not again:  # done, or no worker is ready
+            if (following := next(waiting, None)) is None:
+                return
+            again.append(following)
+        for outcome in workers.wait(_WAIT_SECONDS):
+            attempt = submitted.pop(outcome.number)
+            if outcome.state == "done":
+                failures = 0
+                yield attempt.task, outcome
+                continue
+            if outcome.state == "returned":
+                again.append(attempt)
+                continue
+            attempt.ends[outcome.state] += 1
+            failures += 1
+            if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
+                raise HelperError(
+                    f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
+                )
+            if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
+                again.append(attempt)
+                continue
+            _raise_unless_splitting_helps(outcome)
+            if len(parts := split(attempt.task)) > 1:
+                again.extendleft(map(Attempt, reversed(parts)))
+            else:
+                yield attempt.task, outcome
+        if events is not None and events.is_cancelled:
+            raise Cancelled("Stopped on request.")
 
 
 def _fitting(

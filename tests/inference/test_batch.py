@@ -10,7 +10,7 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError, ModelError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch
-from customlabels_nb.inference.batch import describe_unfinished, detect_many
+from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 from customlabels_nb.inference.predictor import Predictor
 from tests.facts import tells
 

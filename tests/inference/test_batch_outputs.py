@@ -13,7 +13,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, MissingDependencyError
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections

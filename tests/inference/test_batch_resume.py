@@ -19,7 +19,7 @@ import torch
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.inference import batch
-from customlabels_nb.inference.batch import describe_unfinished, detect_many
+from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice

@@ -10,7 +10,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.project.runnable import load_model
 from customlabels_nb.settings import settings

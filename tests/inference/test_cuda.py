@@ -12,7 +12,7 @@ from PIL import Image
 
 from customlabels_nb.evaluation.boxes import make_boxes
 from customlabels_nb.events import Events, Message
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.engines.selection import BOX_TOLERANCES, TOLERANCES
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.half_precision import has_bfloat16

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import InputError, ModelError, NotAnImageError
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import Detection, detect
 from customlabels_nb.inference.postprocess import DETECTION_COLUMNS
 from customlabels_nb.inference.predictor import Predictor

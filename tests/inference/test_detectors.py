@@ -14,7 +14,7 @@ from PIL import Image
 
 from customlabels_nb.errors import LabelError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import Detection, detect
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import load_artifact

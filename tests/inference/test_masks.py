@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.exporting.detect import outlines, polygon_of, simplified
 from customlabels_nb.inference.exporting.export import export

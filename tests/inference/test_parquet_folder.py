@@ -11,7 +11,7 @@ import pytest
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ParquetParts
 from customlabels_nb.inference.predictor import Predictor

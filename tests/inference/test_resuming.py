@@ -20,10 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from PIL import Image
 
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.inference import distributed
-from customlabels_nb.inference import predictor as predictors
-from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.detection_worker import start_detecting
+from customlabels_nb.inference import detect_many as module
+from customlabels_nb.inference.detect_many import detect_many, start_detecting
 from customlabels_nb.inference.image_numbers import _stored, listings
 from customlabels_nb.inference.journal import JOURNAL, Journal, _parsed, read_journal
 from customlabels_nb.inference.output_folder import OutputFolder
@@ -147,8 +145,8 @@ class Resuming(RuleBasedStateMachine):
             *self.disk.patches(),
             mock.patch.object(ParquetParts, "images_a_step", 3),
             mock.patch.object(LineOutput, "images_a_step", 3),
-            mock.patch.object(distributed, "_CHUNK", 2),
-            mock.patch.object(predictors, "Predictor", Quick),
+            mock.patch.object(module, "_CHUNK", 2),
+            mock.patch.object(module, "Predictor", Quick),
         ]
         for patch in self.patches:
             patch.start()
@@ -208,7 +206,7 @@ class Resuming(RuleBasedStateMachine):
         self.has_lost_tasks = False  # of which one may have written a missing file again
         self.disk.left = chance.randrange(1, 4 + len(self.images)) if end == "killed" else None
         found = None
-        with suppress(Killed), mock.patch.object(distributed, "open_workers", open_workers):
+        with suppress(Killed), mock.patch.object(module, "open_workers", open_workers):
             found = detect_many(
                 Quick(self.model), self.images, root=self.place, threshold=0.5, to=self.to, resume=True, batch_size=2,
                 events=events,

@@ -410,6 +410,8 @@ def test_boxes_are_taken_and_edited(place: Place, create: Create, open_review: O
     assert session.row("05.jpg")["boxes"] == ["lemon"]
     session.undo()
     assert sorted(job.results.query("state == 'resolved'")["left"]) == [1.0, 60.0]
+    with pytest.raises(LabelError, match="'fig' no longer exists"), boxes.giving("fig"):
+        boxes.set_shapes("05.jpg", [Shape("fig", 3, 4, 20, 20)])
     boxes.set_shapes("05.jpg", [])
     found = job.results.query("state == 'resolved'")
     assert found["label"].isna().tolist() == [True]  # nothing here

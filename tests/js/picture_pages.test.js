@@ -4,8 +4,10 @@ import { test } from "node:test";
 import { Gallery } from "../../customlabels_nb/widgets/static/gallery.js";
 import { ReviewPages } from "../../customlabels_nb/widgets/static/review/review_pages.js";
 import { Editing } from "../../customlabels_nb/widgets/static/shared/editing.js";
+import { GALLERY_KEYS } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js";
 import { PicturePages } from "../../customlabels_nb/widgets/static/shared/picture_pages.js";
+import { makeRequester } from "../../customlabels_nb/widgets/static/shared/requests.js";
 import { Selection } from "../../customlabels_nb/widgets/static/shared/selection.js";
 import { Verify } from "../../customlabels_nb/widgets/static/verify.js";
 
@@ -361,6 +363,35 @@ test("the reason of a skipped task belongs to the task that it was asked for", a
     ),
     [["list 1 0"]],
   );
+});
+
+test("a number key reaches the kernel through nine functions", () => {
+  const { page } = opened({ Kind: Gallery });
+  delete page.actions;
+  Object.assign(page, { keys: GALLERY_KEYS, request: null });
+  page.info.labels = [{ label: "fig" }];
+  let stack = "";
+  page.editing.request = makeRequester({
+    on: () => {},
+    off: () => {},
+    set: () => {},
+    send: () => {
+      stack = new Error().stack;
+    },
+  });
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 50;
+  page._key({
+    key: "1",
+    target: { closest: () => null },
+    preventDefault: () => {},
+    stopPropagation: () => {},
+  });
+  Error.stackTraceLimit = stackTraceLimit;
+  page.editing.close();
+  page.editing.queue.drop(page.editing.pending);
+  page.editing.request.close();
+  assert.equal(stack.match(/\/widgets\/static\//g).length, 9, stack);
 });
 
 test("a new label is given to the image that was shown when it was typed", async () => {

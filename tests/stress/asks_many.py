@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,6 +16,7 @@ from customlabels_nb.errors import DamagedError, InputError, NotReadyError, Outd
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import SqlStore, writing
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.widgets.asking import Page
 
@@ -91,7 +94,7 @@ def test_without_a_task_a_label_replaces_the_other_unless_an_image_has_several(
     for label in ("apple", "pear"):
         page.ask("add label", label=label)
         answer = page.ask("edit", op="toggle", label=label, split="train", images=names[:1])
-    assert (answer["info"]["task"], answer["info"]["alone"], answer["rows"][0]["labels"]) == (None, True, ["pear"])
+    assert (answer["info"]["alone"], answer["rows"][0]["labels"]) == (True, ["pear"])
     both = pd.DataFrame({"image": [names[2]] * 2, "label": ["apple", "pear"]})
     bare.update("train", both)
     assert page.ask("follow", images=names)["info"]["alone"] is False
@@ -157,7 +160,7 @@ def test_kernel_resolves_positions_that_were_not_shown(page: GalleryPage) -> Non
     [
         ("nonsense", {}, "Unknown request 'nonsense'"),
         ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
-        ("edit", {"op": "label", "label": "", "split": "train", "images": []}, "Label '' no longer exists"),
+        ("edit", {"op": "label", "split": "train", "images": []}, "label is missing"),
         ("full", {"image": "/etc/passwd"}, "not in the train set"),
         ("picture", {"instructions": "", "line": 0}, "has no picture"),
         ("page", {"view": 999, "place": 0, "pixels": 160}, "outdated"),
@@ -170,6 +173,31 @@ def test_kernel_resolves_positions_that_were_not_shown(page: GalleryPage) -> Non
 def test_invalid_requests_return_an_error_message(page: GalleryPage, kind: str, content: dict, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         page.ask(kind, **content)
+
+
+def test_an_edit_passes_six_functions_and_reads_the_project_and_its_images_once(
+    page: GalleryPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row, *_) = page.show()["page"]["rows"]
+    package = str(Path(writing.__file__).parents[1])
+    reads: list[str] = []
+    stops: list[str] = []
+    tables: list[pd.DataFrame] = []
+
+    def spy(owner: Any, name: str, note: Callable[[], object]) -> None:
+        function = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *given, **options: (note(), function(*given, **options))[1])
+
+    for name in ("project", "labels", "tables", "predictions", "setting"):
+        spy(SqlStore, name, lambda name=name: reads.append(name))
+    spy(writing, "read_named", lambda: reads.append("tables again"))
+    spy(writing.Trace, "keep_known", lambda: stops.extend(frame.name for frame in traceback.extract_stack()
+                                                          if frame.filename.startswith(package)))  # fmt: skip
+    spy(pd.DataFrame, "__init__", lambda: tables.append(pd.DataFrame))
+    page.edit("label", [row["name"]], label="apple", revisions={row["name"]: row["revision"]})
+    assert reads == ["project", "tables"]
+    assert stops[:6] == ["answer", "_edit", "assign", "_edit", "update_images", "change_images"]
+    assert len(tables) == 3  # images and annotations that were read, annotations that are written
 
 
 def test_unknown_messages_are_ignored(page: GalleryPage) -> None:

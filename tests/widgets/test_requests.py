@@ -21,7 +21,7 @@ from customlabels_nb import widgets
 from customlabels_nb.settings import settings
 from customlabels_nb.widgets import label_manager
 from customlabels_nb.widgets._base import MessageHandler
-from customlabels_nb.widgets._requests import MalformedError, call
+from customlabels_nb.widgets._requests import MalformedError, arguments_of
 from tests.widgets.screens import LABELERS, OPEN, Screen, replaced, spots, texts
 
 WORDS = "a word of a fixed list"
@@ -353,9 +353,10 @@ def handle(view: int, ranges: Sequence[tuple[int, int]] = (), edit: Edit | None 
 
 
 def test_a_handler_gets_its_fields_as_values_of_their_types() -> None:
-    assert call(handle, {"view": 3, "another": "field"}) == (3, (), None)
-    found = call(handle, {"view": 3, "ranges": [[0, 1]], "edit": {"names": ["a", None], "corners": [{"x": 1}], "z": 1}})
-    assert found == (3, [(0, 1)], {"names": ["a", None], "corners": [Corner(1)], "z": 1})
+    assert arguments_of(handle, {"view": 3, "another": "field"}) == {"view": 3}
+    edit = {"names": ["a", None], "corners": [{"x": 1}], "z": 1}
+    found = arguments_of(handle, {"view": 3, "ranges": [[0, 1]], "edit": edit})
+    assert found == {"view": 3, "ranges": [(0, 1)], "edit": {**edit, "corners": [Corner(1)]}}
 
 
 @pytest.mark.parametrize(
@@ -377,4 +378,4 @@ def test_a_handler_gets_its_fields_as_values_of_their_types() -> None:
 )
 def test_a_malformed_request_names_the_field_and_its_value(content: Any, words: str) -> None:
     with pytest.raises(MalformedError, match=f"^{words}$"):
-        call(handle, content)
+        arguments_of(handle, content)

@@ -178,7 +178,7 @@ def test_the_page_foresees_what_the_kernel_makes_of_a_decision(labelled: Project
         )
         edit = {"op": op, "label": label, "instead_of": pick.choice([None, "apple", "plum"]) if op == "label" else None}
         try:
-            _OPERATIONS[op](session, image, edit, None)
+            _OPERATIONS[op](session, edit)(image)
         except InputError:  # shapes of several labels: the page shows the refusal and reads the row again
             continue
         cases.append({"row": before, "edit": edit, "alone": task == "single-label"})

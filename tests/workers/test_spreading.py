@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from customlabels_nb.errors import Cancelled, HelperError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.workers.local_workers import LocalWorkers
-from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob, own_versions
+from customlabels_nb.workers.protocol import WorkerJob, own_versions
 from customlabels_nb.workers.spreading import check_workers, process_tasks
 
 ENTRY = "tests.workers.worker_entries:add_up"
@@ -26,17 +26,19 @@ class Run:
         numbers = list(range(count))
         self.workers = LocalWorkers(job, workers)
         tasks = [numbers[start : start + 8] for start in range(0, count, 8)]
-        process_tasks(
-            self.workers, tasks, encode=lambda task: task, finish=lambda *one: self.done.append(one), split=self.split,
-            events=events,
-        )  # fmt: skip
+        with closing(self.workers):
+            for task, outcome in process_tasks(
+                self.workers, tasks, encode=lambda task: task, split=halves, events=events
+            ):
+                if outcome.state == "done":
+                    self.done.append((task, outcome.result))
+                else:
+                    self.failures.append((task[0], outcome.error))
 
-    def split(self, task: Sequence[int], outcome: TaskOutcome) -> list[list[int]]:
-        if len(task) > 1:
-            half = len(task) // 2
-            return [list(task[:half]), list(task[half:])]
-        self.failures.append((task[0], outcome.error))
-        return []
+
+def halves(task: list[int]) -> list[list[int]]:
+    half = len(task) // 2
+    return [task[:half], task[half:]] if half else []
 
 
 def test_failing_tasks_are_halved_until_the_cause_is_alone(tmp_path: Path) -> None:

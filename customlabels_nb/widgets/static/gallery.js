@@ -108,7 +108,7 @@ export class Gallery extends PicturePages {
     this.giveBack = giveBackAtEnd(this);
     this.labelbar = new LabelBar({
       leave,
-      choose: (label) => this._label(label),
+      choose: (label) => this._label({ label }),
       add: (label) => this._addLabel(label),
       task: (task) => this._chooseTask(task),
     });
@@ -379,9 +379,9 @@ export class Gallery extends PicturePages {
     if (this.clustered) this._mark();
   }
 
-  // Apply an edit and say what it did, with a button to undo it.
-  async _edit(edit, options) {
-    const made = await this.editing.edit(edit, options);
+  // Say what an edit did, with a button to undo it.
+  async _report(edit) {
+    const made = await edit;
     const text = made?.[1] && editText(...made, { isJob: Boolean(this.info.job) });
     if (text && !this.closed) this.toast.say(text);
   }
@@ -445,18 +445,11 @@ export class Gallery extends PicturePages {
         this.toast.close();
         inherited.undo();
       },
-      label: () => {
-        const entry = this.info.labels[command.number - 1];
-        if (entry) this._label(entry.label);
-        else if (!this.info.labels.length && !this.info.read_only && this.listing.total)
-          this.labelbar.begin("", firstLabelText(this.selection.size));
-        else if (!this.info.read_only)
-          this.toast.say(noLabelText(command.number), { canUndo: false });
-      },
+      label: this._label,
       find: () => {
         if (!this.info.read_only) this.labelbar.begin(command.text);
       },
-      clear: () => this._edit({ op: "clear" }),
+      clear: () => this._report(this.editing.edit({ op: "clear" })),
       accept: () => this._acceptAll(),
       skip: () => (this.info.job ? this._skipTask() : this._skip()),
       nothing: () => {
@@ -537,8 +530,14 @@ export class Gallery extends PicturePages {
 
   // With several labels, a key changes the predicted ones, which are accepted first. A cluster page whose images all
   // have their one label is left without a further key. In a labelling job, no key of a label withdraws an answer.
-  _label(label, target = this.editing.aim()) {
-    const { alone, job, query } = this.info;
+  _label({ number = 0, label = this.info.labels[number - 1]?.label }, target = this.editing.aim()) {
+    const { alone, job, labels, query, read_only: readOnly } = this.info;
+    if (label === undefined) {
+      if (readOnly) return undefined;
+      return labels.length || !this.listing.total
+        ? this.toast.say(noLabelText(number), { canUndo: false })
+        : this.labelbar.begin("", firstLabelText(this.selection.size));
+    }
     if (
       job &&
       labelOp(target.rows ?? [], label, { alone }) === "unlabel" &&
@@ -557,7 +556,7 @@ export class Gallery extends PicturePages {
       if (offered.length) this.editing.edit({ op: "accept" }, { at: { ...target, rows: offered } });
     }
     const removes = labelOp(target.rows ?? [], label, { alone }) === "unlabel";
-    const edited = this._edit({ op: "toggle", label }, { at: target });
+    const reported = this._report(this.editing.edit({ op: "toggle", label }, { at: target }));
     if (alone && (this.single || !removes)) this._advanceFrom(target);
     if (
       this.inClusters &&
@@ -566,7 +565,7 @@ export class Gallery extends PicturePages {
       !asideOf(this.listing.rowsOnPage(), () => true)[1].length
     )
       this._leaveCluster();
-    return edited;
+    return reported;
   }
 
   // The first label is also assigned to the image in focus.
@@ -575,7 +574,7 @@ export class Gallery extends PicturePages {
     const target = this.editing.aim();
     const answer = await this._ask("add label", "label", { label: name });
     if (!answer) return;
-    if (applies) await this._label(answer.label, target);
+    if (applies) await this._label(answer, target);
     offerReview(this, answer.label).catch(() => {}); // it was added in any case
   }
 
@@ -587,7 +586,7 @@ export class Gallery extends PicturePages {
       this.notices.say("accept", "There are no predictions to accept here.");
     else {
       this.notices.drop("accept");
-      this._edit({ op: "accept" });
+      this._report(this.editing.edit({ op: "accept" }));
     }
   }
 
@@ -603,7 +602,8 @@ export class Gallery extends PicturePages {
       const bare = this.editing.aim(
         this.listing.rowsOnPage().filter((row) => row.status === "unlabelled"),
       );
-      if (await askToSkipPage(this.panel, bare.rows.length)) this._edit(edit, { at: bare });
+      if (await askToSkipPage(this.panel, bare.rows.length))
+        this._report(this.editing.edit(edit, { at: bare }));
       return;
     }
     const target = this.editing.aim();
@@ -617,7 +617,7 @@ export class Gallery extends PicturePages {
   }
 
   _answer(edit, target = this.editing.aim()) {
-    this._edit(edit, { at: target });
+    this._report(this.editing.edit(edit, { at: target }));
     this._advanceFrom(target);
   }
 
@@ -645,7 +645,7 @@ export class Gallery extends PicturePages {
     if (this.inClusters) return this._leaveCluster();
     if (this.info.query.queue === "prelabelled") {
       const offered = rows.filter((row) => row.prelabels.length && row.status === "unlabelled");
-      if (offered.length) this._edit({ op: "accept" }, { rows: offered });
+      if (offered.length) this._report(this.editing.edit({ op: "accept" }, { rows: offered }));
       return this._goOn();
     }
     const answer = asked || this.sureOfSkipping ? "submit" : await this._askToSkip(rows);

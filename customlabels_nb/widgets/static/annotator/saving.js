@@ -20,7 +20,7 @@ export class Saving extends Sending {
     return !this.pending.length;
   }
 
-  async _send(edit) {
+  async send(edit) {
     edit.sent = true;
     const [answer] = await this.request("save", edit);
     return answer;
@@ -37,7 +37,7 @@ export class Saving extends Sending {
       labels: [...imageShapes.labels],
       status: imageShapes.status,
       revision: imageShapes.revision,
-      by: this.own.id,
+      by: this.id,
       reason: imageShapes.reason,
     };
     const last = this._waits(edit.image).at(-1);
@@ -49,22 +49,22 @@ export class Saving extends Sending {
     return this._waits(name).length > 0;
   }
 
-  _waits(name, by = this.own.id) {
+  _waits(name, by = this.id) {
     return this.queue.waiting.filter((edit) => edit.image === name && edit.by === by);
   }
 
   _onQueueEvent(event) {
     const { edit, answer } = event;
     if (event.type === "state") {
-      if (this.state === "lost" && this.own.failure) this.lost(this.own.failure);
-    } else if (this.queue.concerns(event, this.own)) {
+      if (this.state === "lost" && this.failure) this.lost(this.failure);
+    } else if (this.queue.concerns(event, this)) {
       if (event.type === "refused") {
         this._later(edit);
         this.screen.refused(edit, event.error);
       } else if (answer.conflict) this.screen.conflict(answer, this._later(edit));
       else {
         for (const next of this._waits(edit.image, edit.by)) next.revision = answer.revision;
-        this.screen.stored(answer, edit.by === this.own.id);
+        this.screen.stored(answer, edit.by === this.id);
       }
     }
     this.updateState();

@@ -16,8 +16,8 @@ export class Editing extends Sending {
   }
 
   // An edit of another screen is sent as a guest: undo in this kernel must not affect it.
-  async _send(edit) {
-    const guest = edit.by !== this.own.id;
+  async send(edit) {
+    const guest = edit.by !== this.id;
     const [answer] = await this.request("edit", {
       ...edit,
       guest,
@@ -76,7 +76,7 @@ export class Editing extends Sending {
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = {
       ...edit,
-      by: this.own.id,
+      by: this.id,
       op,
       split,
       images: known.map((row) => row.name),
@@ -113,15 +113,14 @@ export class Editing extends Sending {
 
   _onQueueEvent(event) {
     const { edit, screen } = event;
-    const { id } = this.own;
-    const isMine = edit && this.queue.concerns(event, this.own);
+    const isMine = edit && this.queue.concerns(event, this);
     if (event.type === "answer") {
-      if (edit.by === id && screen.id !== id) this._noteElsewhere();
-      this.answered(event.answer, { isMine, isHere: screen.id === id });
+      if (edit.by === this.id && screen.id !== this.id) this._noteElsewhere();
+      this.answered(event.answer, { isMine, isHere: screen.id === this.id });
     } else if (isMine) {
       this.screen.notices.say("edit", `Not saved: ${event.error.message}`, { kind: "error" });
       this.screen.show({});
-    } else if (this.state === "lost" && this.own.failure) this.lost(this.own.failure);
+    } else if (this.state === "lost" && this.failure) this.lost(this.failure);
     this.updateState();
   }
 
@@ -151,7 +150,7 @@ export class Editing extends Sending {
     this.listing.renew(fresh);
     this.screen.repaint(new Set(fresh.map((row) => row.name)));
     if (!this.pending.length) {
-      const { counts, statuses, review } = answer.info; // filter and permissions belong to each screen
+      const { counts, statuses, review } = answer.info; // a job's state belongs to each screen
       Object.assign(info, isHere ? answer.info : { counts, statuses, review });
       this.screen.showToolbars();
     }

@@ -97,7 +97,7 @@ export class PageView {
   }
 
   _listen() {
-    this.root.addEventListener("keydown", (event) => this._key(event));
+    this.root.addEventListener("keydown", this._key.bind(this));
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("dblclick", (event) => this._togglePreview(this._placeOf(event)));
     this.grid.addEventListener("pointerover", (event) => {

@@ -88,10 +88,10 @@ export class PicturePages extends PageView {
       this.turned.then((arrived) => {
         if (arrived && !this.closed) this._do(command);
       });
-    else this.actions(command)[command.do]?.();
+    else this.actions(command)[command.do]?.call(this, command);
   }
 
-  // Run a command. Widgets add their own.
+  // Return the functions that run commands. Widgets add their own.
   actions(command) {
     const { listing } = this;
     return {

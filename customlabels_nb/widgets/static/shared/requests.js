@@ -48,19 +48,19 @@ export function makeRequester(model, { patience = 10_000, onNews = () => {} } = 
   model.on("msg:custom", onMessage);
 
   // Slow requests may pass a longer timeout.
-  const request = (kind, content, buffers = [], { patience: item = patience } = {}) =>
-    new Promise((resolve, reject) => {
-      const id = `${page} ${++last}`;
-      const giveUp = () => settle(id)?.reject(new KernelGone());
+  const request = (kind, content, buffers = [], { patience: item = patience } = {}) => {
+    const id = `${page} ${++last}`;
+    const giveUp = () => settle(id)?.reject(new KernelGone());
+    const answer = new Promise((resolve, reject) => {
       open.set(id, { resolve, reject, timer: setTimeout(giveUp, item) });
-      try {
-        model.send({ id, kind, content }, undefined, buffers);
-      } catch {
-        // the comm was closed: the kernel was restarted or shut down
-        settle(id);
-        reject(new KernelGone());
-      }
     });
+    try {
+      model.send({ id, kind, content }, undefined, buffers);
+    } catch {
+      giveUp(); // the comm was closed: the kernel was restarted or shut down
+    }
+    return answer;
+  };
 
   request.closed = false;
   // Stop listening and reject pending requests.

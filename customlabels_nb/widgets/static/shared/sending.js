@@ -23,10 +23,11 @@ export class Sending {
     this.screen = screen;
     this.what = what;
     this.queue = queueFor(key);
-    this.own = { id, send: (edit) => this._send(edit), mayHelp: () => !screen.info.read_only };
+    this.id = id;
+    this.failure = null;
     const again = this.pending.length;
     this.stopListening = this.queue.listen((event) => this._onQueueEvent(event));
-    this.disconnect = this.queue.connect(this.own);
+    this.disconnect = this.queue.connect(this);
     if (again)
       screen.notices.say(
         "again",
@@ -36,10 +37,14 @@ export class Sending {
   }
 
   /** Send an edit and return the response. Subclasses implement this and the next method. */
-  async _send(_edit) {}
+  async send(_edit) {}
 
   /** Handle an event of the queue. */
   _onQueueEvent(_event) {}
+
+  mayHelp() {
+    return !this.screen.info.read_only;
+  }
 
   close() {
     this.stopListening();
@@ -47,34 +52,34 @@ export class Sending {
   }
 
   get pending() {
-    return this.queue.pending(this.own.id);
+    return this.queue.pending(this.id);
   }
 
   get state() {
-    return this.queue.state(this.own.id);
+    return this.queue.state(this.id);
   }
 
   // Return a Promise that resolves when all edits are saved, or cannot be saved now.
   settled() {
-    return this.queue.whenSettled(this.own.id);
+    return this.queue.whenSettled(this.id);
   }
 
   updateState() {
-    const { state, own, screen } = this;
-    if (!own.failure && state !== "lost") screen.notices.drop("gone");
+    const { state, failure, screen } = this;
+    if (!failure && state !== "lost") screen.notices.drop("gone");
     if (state === "saved") screen.notices.drop("again");
-    screen.showState(own.failure && state === "saved" ? "gone" : state, this.pending.length);
+    screen.showState(failure && state === "saved" ? "gone" : state, this.pending.length);
   }
 
   // The kernel responds.
   responded() {
-    this.queue.responded(this.own);
+    this.queue.responded(this);
     this.updateState();
   }
 
   // The kernel does not respond, or cannot save now.
   lost(reason) {
-    this.own.failure = reason;
+    this.failure = reason;
     this.updateState();
     const { length } = this.pending;
     const words = length

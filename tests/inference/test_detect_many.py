@@ -18,9 +18,8 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Event, Events, Progress
-from customlabels_nb.inference import distributed
-from customlabels_nb.inference.batch import detect_many
-from customlabels_nb.inference.detection_worker import start_detecting
+from customlabels_nb.inference import detect_many as module
+from customlabels_nb.inference.detect_many import detect_many, start_detecting
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
 from customlabels_nb.workers.protocol import WorkerJob
@@ -30,11 +29,11 @@ from tests.s3_server import Bucket
 DRIVER = """
 import sys
 from pathlib import Path
-from customlabels_nb.inference import distributed
-from customlabels_nb.inference.batch import detect_many
+from customlabels_nb.inference import detect_many as module
+from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.predictor import Predictor
 if __name__ == "__main__":
-    distributed._CHUNK = 2
+    module._CHUNK = 2
     predictor = Predictor(Path(sys.argv[1]))
     predictor.start("cpu", engine="torch")
     to = sys.argv[2]
@@ -60,7 +59,7 @@ def predictor(model_folder: Path) -> Predictor:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "_CHUNK", 2)
+    monkeypatch.setattr(module, "_CHUNK", 2)
 
 
 def run(

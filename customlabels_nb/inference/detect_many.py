@@ -1,0 +1,313 @@
+"""Detect in many images, in this process or with several workers, and return or write the predictions.
+
+Each worker writes the predictions for its chunks of images into the folder of the run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import write_errors
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError
+from customlabels_nb.events import Events
+from customlabels_nb.images.locations import is_remote
+from customlabels_nb.inference.batch import PredictionBatches, predict_all
+from customlabels_nb.inference.image_numbers import listings
+from customlabels_nb.inference.inputs import expand_sources
+from customlabels_nb.inference.journal import Failure
+from customlabels_nb.inference.output_folder import OutputFolder
+from customlabels_nb.inference.outputs import ImageResult, ParquetParts
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, joined
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetections, open_writing
+from customlabels_nb.inference.thresholds import Threshold
+from customlabels_nb.models.artifact import model_identity
+from customlabels_nb.remote.remote_files import NOT_THERE
+from customlabels_nb.settings import settings
+from customlabels_nb.workers.protocol import WorkerJob
+from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
+
+_CHUNK, _CHUNKS_A_WORKER = 500, 4
+
+
+def detect_many(
+    predictor: Predictor,
+    sources: str | os.PathLike[str] | pd.DataFrame | Iterable[str | os.PathLike[str]],
+    *,
+    root: Path | None = None,
+    threshold: Threshold = None,
+    max_results: int | None = None,
+    to: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    backend: str | None = None,
+    shared_filesystem: bool = False,
+    events: Events | None = None,
+) -> pd.DataFrame | WrittenDetections:
+    """Run a started model on many images, in this process or with workers.
+
+    Parameters
+    ----------
+    sources, root
+        See :func:`customlabels_nb.inference.inputs.expand_sources`.
+    threshold, max_results
+        Applied to each image. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
+    to, resume
+        File or folder to write the predictions to, and whether to continue an earlier run that wrote to it. See
+        :class:`customlabels_nb.inference.result_writing.Writing`.
+    batch_size : int, optional
+        Number of images in one forward pass. By default it depends on the device and its free memory. If memory runs
+        out, the batch size is reduced.
+    workers, backend
+        Number of workers, and where they run. See :func:`customlabels_nb.workers.spreading.open_workers`.
+    shared_filesystem : bool
+        Whether the machines of a cluster see the same local files. Each worker then compares one with the driver's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``image``, ``label``, ``confidence`` (between 0 and 1) and, for a detector, ``left``, ``top``,
+        ``width``, ``height`` (in pixels), and ``polygon`` for a model with masks. Images keep their order, and the
+        predictions for each image are sorted by decreasing confidence. ``.attrs["errors"]`` holds a dict with
+        ``image``, ``code`` and ``message`` for each image or folder that cannot be read. After an interrupt or a
+        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
+        processed. Pass that list as ``sources`` to continue.
+    WrittenDetections
+        Returned instead of the table if ``to`` is given.
+
+    Raises
+    ------
+    InputError
+        If an argument is invalid, ``sources`` does not exist, or ``to`` cannot be written.
+    ModelError
+        If the model is not running, or there is not enough memory for one image. Predictions written before the error
+        are preserved, and ``resume=True`` continues after them.
+    """
+    is_spread = workers is not None or backend is not None
+    if is_spread:
+        check_workers(workers, backend)
+        if backend is not None and to is None:
+            raise InputError(
+                f"backend={backend!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'."
+            )
+    postprocessor = Postprocessor(predictor, threshold, max_results)
+    batches = PredictionBatches(postprocessor, batch_size, events)
+    if to is None and resume:
+        raise InputError("resume=True requires `to`, the file or folder with the results of the earlier run.")
+    issues: list[Issue] = []
+    images = expand_sources(sources, root=root, issues=issues)
+    listing = [{"image": issue.where, "code": issue.code, "message": issue.message} for issue in issues]
+    if to is None and not is_spread:
+        kept = _Kept(postprocessor)
+        complete = predict_all(batches, images, root, kept.take, events)
+        return kept.table(listing, None if complete else images[kept.images :])
+    with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
+        writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=is_spread)
+        try:
+            remaining = writing.begin(images)
+            if is_spread:
+                assert isinstance(writing, FolderWriting)
+                complete = _use_workers(
+                    writing, len(images), workers, backend, shared_filesystem, root, batch_size, events
+                )
+            else:
+                before = len(images) - len(remaining)
+                complete = predict_all(batches, remaining, root, writing.take, events, before=before)
+        except BaseException:
+            writing.close(complete=False)
+            if is_spread and isinstance(writing, FolderWriting):
+                writing.discard_if_unused()
+            raise
+        writing.close(complete=complete)
+        result = writing.result(listing)
+        if to is not None:
+            return result
+        assert isinstance(writing, FolderWriting)
+        table = result.table()
+        if not complete:
+            table.attrs |= {"interrupted": True}
+            table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
+        return table
+
+
+def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
+    """Describe how many images could not be read and how many were not processed, in one sentence each."""
+    if isinstance(result, WrittenDetections):  # its repr already reports the read errors
+        errors, remaining, go_on = 0, result.left, ". Use resume=True to continue."
+    else:
+        errors, remaining = len(result.attrs["errors"]), len(result.attrs.get("remaining", ()))
+        go_on = ". They are listed in .attrs['remaining']."
+    words = []
+    if errors:
+        unread = counted(errors, "image or folder", "images or folders")
+        words.append(f"{unread} could not be read. See .attrs['errors'].")
+    return [*words, f"Stopped: {counted(remaining, 'image is', 'images are')} left{go_on}"] if remaining else words
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Image names, result counts and concatenated predictions of one batch.
+
+    Concatenated arrays take a fraction of the memory of one array per image.
+    """
+
+    images: list[str]
+    counts: list[int]
+    answer: ImagePrediction
+    failures: list[Failure]
+
+
+class _Kept:
+    """Collector of predictions in memory."""
+
+    def __init__(self, postprocessor: Postprocessor) -> None:
+        self._postprocessor = postprocessor
+        self._batches: list[_Batch] = []
+
+    @property
+    def images(self) -> int:
+        """Number of processed images."""
+        return sum(len(batch.images) for batch in self._batches)
+
+    def take(self, results: Sequence[ImageResult]) -> None:
+        answers = [result.answer for result in results if result.answer is not None]
+        counts = [0 if result.answer is None else len(result.answer.labels) for result in results]
+        failures = [result.failure for result in results if result.failure is not None]
+        # append in one step, so that an interrupt leaves either the complete batch or nothing
+        self._batches.append(_Batch([result.image for result in results], counts, joined(answers), failures))
+
+    def table(self, listing: Sequence[Failure], remaining: list[str] | None) -> pd.DataFrame:
+        """Return the table that :func:`detect_many` returns."""
+        table = self._postprocessor.table([batch.answer for batch in self._batches])
+        names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
+        counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
+        table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype="str"))
+        table = table[self._postprocessor.columns]  # without the empty boxes of a classifier
+        table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
+        if remaining is not None:
+            table.attrs["interrupted"] = True
+            table.attrs["remaining"] = remaining
+        return table
+
+
+# -- with workers -----------------------------------------------------------------------------------
+def _use_workers(
+    writing: FolderWriting,
+    total: int,
+    workers: int | None,
+    backend: str | None,
+    shared_filesystem: bool,
+    root: Path | None,
+    batch_size: int | None,
+    events: Events | None,
+) -> bool:
+    """Let workers process the remaining images, and record each chunk. Return False if the run was interrupted.
+
+    ``total`` is the number of images with those that an earlier run processed, which count towards the progress.
+    """
+    runs = writing.runs
+    if not runs:
+        return True
+    postprocessor, predictor = writing.postprocessor, writing.postprocessor.predictor
+    folder, names = writing.output.folder, [name for run in runs for name in run.images]
+    output = None if folder.local is None else folder.local / listings(folder)[0][2]
+    job = WorkerJob(
+        entry=f"{__name__}:start_detecting",
+        arguments={
+            "to": str(folder),
+            "thresholds": dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True)),
+            "max_results": postprocessor.max_results,
+            "root": None if root is None else str(root.absolute()),
+            "current": os.getcwd(),
+            "batch_size": batch_size,
+            "device": predictor.device,
+            "engine": predictor.engine_name,
+            "views": predictor.views,
+        },
+        model=str(predictor.folder.absolute()),
+        identity=model_identity(predictor.folder, postprocessor.config),
+        probes=[]
+        if backend is None
+        else readable_everywhere(names, root, shared_filesystem=shared_filesystem, output=output),
+        options=worker_options(workers),
+    )
+    try:
+        with closing(open_workers(job, workers, backend, gpus=int(str(predictor.device).startswith("cuda")))) as opened:
+            size = min(_CHUNK, math.ceil(writing.left / (_CHUNKS_A_WORKER * opened.count)))
+            for chunk, outcome in process_tasks(
+                opened,
+                (chunk for run in runs for chunk in run.chunks(size)),
+                encode=lambda chunk: {"first": chunk.first, "images": list(chunk.images)},
+                split=lambda chunk: list(chunk.chunks(math.ceil(len(chunk.images) / 2))),
+                events=events,
+            ):
+                result = outcome.result
+                if result is None:
+                    reason = f"no worker could process it. The last attempt, on {outcome.worker}: {outcome.error}"
+                    failure = {"image": chunk.images[0], "code": FAILED, "message": reason}
+                    result = {"errors": [failure], "found": 0, "mark": None}
+                writing.record(chunk, result["errors"], result["found"], result["mark"])
+                if events is not None:
+                    events.progress("detect", total - writing.left, total)
+    except (KeyboardInterrupt, Cancelled):
+        return False
+    return True
+
+
+# -- worker -----------------------------------------------------------------------------------------
+def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
+    """Start the job's model in a worker, and return the function that processes a chunk."""
+    import torch
+
+    arguments = job.arguments
+    if os.path.isdir(arguments["current"]):
+        os.chdir(arguments["current"])  # relative paths of images refer to it
+    torch.set_num_threads(settings.threads)
+    assert job.model is not None
+    predictor = Predictor(Path(job.model))
+    predictor.start(arguments["device"], engine=arguments["engine"], views=arguments["views"])
+    postprocessor = Postprocessor(predictor, arguments["thresholds"], arguments["max_results"])
+    output = ParquetParts(OutputFolder(arguments["to"]), predictor.config.labels)
+    root = None if arguments["root"] is None else Path(arguments["root"])
+
+    def detect(task: Any, events: Events) -> dict[str, Any]:
+        results: list[ImageResult] = []
+        batches = PredictionBatches(postprocessor, arguments["batch_size"])
+        if not predict_all(batches, task["images"], root, results.extend, None):
+            raise Cancelled("Stopped on request.")
+        if len(results) > 1 and all(map(_is_cut_off, results)):
+            assert results[0].failure is not None
+            raise OSError(f"{results[0].image!r}: {results[0].failure['message']}")  # another worker may have access
+        with write_errors(f"to={str(output.path)!r}"):
+            mark = output.write(results, task["first"])
+        return {
+            "mark": mark,
+            "found": sum(len(result.answer.labels) for result in results if result.answer is not None),
+            "errors": [result.failure for result in results if result.failure is not None],
+        }
+
+    return detect
+
+
+def _is_cut_off(result: ImageResult) -> bool:
+    """Check whether a remote image failed as all do in a worker that has lost its credentials or its network."""
+    return (
+        is_remote(result.image)
+        and result.failure is not None
+        and result.failure["code"] == ImageNotFoundError.code
+        and not result.failure["message"].endswith(NOT_THERE)
+    )
