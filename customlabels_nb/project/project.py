@@ -849,7 +849,7 @@ class Project:
 
         The model is that of ``settings.outline_engine``, or SAM 2 if that is "auto", which is downloaded if it is not
         on this machine. The polygons have ``annotator`` "model:<name>". Training leaves them out unless
-        ``machine_labels=True``, and ``project.verify()`` shows them for approval. If interrupted, the next call
+        ``machine_labels=True``, or a person approves them in ``project.review()``. If interrupted, the next call
         continues where this one stopped.
 
         Parameters

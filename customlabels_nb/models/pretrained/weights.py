@@ -159,6 +159,11 @@ def describe_download(name: str) -> str:
     return f"{known.repository}, {known.megabytes} MB, {known.licence}" if known else name
 
 
+def licence_of(name: str) -> str:
+    """Return the licence of the weights with this :attr:`Weights.name`, or an empty string if it is unknown."""
+    return next((known.licence for known in KNOWN_MODELS.values() if known.repository.endswith(f"/{name}")), "")
+
+
 def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     """Download pretrained models, for use without a network later. Those that are on this machine are only listed.
 
