@@ -38,6 +38,7 @@ _SAMPLES = 24  # colors that are compared before the first round
 _SMALL_PART, _SMALL_HOLE = 0.1, 0.03  # of the largest part: smaller ones are noise, except where the user clicked
 _FINE = 4  # the outline is traced on a grid this much finer
 _MOST_CLICKS = 100
+_MOST_PARTS = 200  # of a mask; noise may have thousands
 _EXACT = 0.3  # tolerance of the traced outline in pixels of the crop
 
 
@@ -114,6 +115,7 @@ def find_mask_outline(
     parts = [
         [points[start:end] - 0.5 for start, end in pairwise(offsets)] for points, offsets in zip(*contours, strict=True)
     ]  # rings end with their first point
+    parts = sorted(parts, key=lambda part: -ring_area(part[0]))[:_MOST_PARTS]
     largest = max((ring_area(outer) for outer, *_ in parts), default=0.0)
 
     def is_kept(ring: FloatArray, share: float, *, inside: bool) -> bool:

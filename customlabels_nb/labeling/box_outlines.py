@@ -94,7 +94,7 @@ def _outlines_in(
     if key is not None and (data := cache.get(key)) is not None:
         return [(polygon, score, reason) for polygon, score, reason in json.loads(data)]
     try:
-        encoded, size = encode_cached(segmenter, known, lambda: open_image(image, root=root), cache)
+        encoded, size = encode_cached(segmenter, known, lambda: open_image(image, root=root), cache, keep=False)
     except ImageError as error:
         return [(None, 0.0, str(error))] * len(boxes)
     results = []

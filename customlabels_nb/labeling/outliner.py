@@ -240,9 +240,17 @@ class Outliner:
 
 
 def encode_cached(
-    segmenter: Segmenter, content: str | None, decode: Callable[[], Image.Image], cache: ContentCache
+    segmenter: Segmenter,
+    content: str | None,
+    decode: Callable[[], Image.Image],
+    cache: ContentCache,
+    *,
+    keep: bool = True,
 ) -> EncodedImage:
-    """Return the features of an image, from the cache if its ``content`` hash is known and they are there."""
+    """Return the features of an image, from the cache if its ``content`` hash is known and they are there.
+
+    With ``keep``, new ones are added to the cache.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
@@ -254,6 +262,6 @@ def encode_cached(
             return features, (width, height)
     picture = decode()
     features = segmenter.encode(picture)
-    if key is not None:
+    if keep and key is not None:
         cache.put(key, save({**features, _SIZE: np.array(picture.size)}))
     return features, picture.size

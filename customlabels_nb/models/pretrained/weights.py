@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,9 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
         missing = [file for file in _FILES if not (folder / file).is_file()]
         if missing:
             raise InputError(f"The folder {name!r} lacks {' and '.join(missing)}.")
-        with (folder / _FILES[1]).open("rb") as file:
-            return Weights(folder.resolve().name, folder, hashlib.file_digest(file, "sha256").hexdigest())
+        status = (folder / _FILES[1]).stat()
+        revision = _digest(folder / _FILES[1], status.st_mtime_ns, status.st_size)
+        return Weights(folder.resolve().name, folder, revision)
     try:
         folder = Path(snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=_PATTERNS))
     except (OSError, ValueError):  # also an incomplete download
@@ -120,6 +122,12 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
         return None
     known = KNOWN_MODELS.get(name)
     return Weights(repository.rpartition("/")[2], folder, folder.name, known.licence if known else "")
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def get_weights(name: str, revision: str | None = None, *, download: bool = True) -> Weights:
