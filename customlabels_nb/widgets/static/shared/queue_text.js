@@ -19,7 +19,8 @@ export function emptyQueueText(queue, assist) {
 
 function progressText(running) {
   if (!running) return "";
-  const { phase, done, total } = running;
+  const { done, total } = running;
+  const phase = running.phase === "featurization" ? "reading the images" : running.phase;
   if (!total) return ` (${phase})`;
   return ` (${phase}, ${done.toLocaleString("en")} of ${total.toLocaleString("en")})`;
 }
