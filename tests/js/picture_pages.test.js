@@ -419,3 +419,23 @@ test("a second view of a widget says that images were added, too", async () => {
   assert.equal(said.length, 2);
   delete globalThis.document;
 });
+
+test("an empty queue of predictions leads to the check images that are missing", () => {
+  const { page, of } = opened({ Kind: Gallery });
+  const steps = [];
+  Object.assign(page, { empty: {}, grid: {}, _say: (text, step) => steps.push(step) });
+  page.listing.begin(1, { place: 0, total: 0, rows: [], thumbs: [] }, [], 2);
+  const evidence = { items: 17, right: 17, wanted: 59 };
+  const guarantee = { target: 0.95, promise: null, evidence };
+  Object.assign(page.info, { statuses: { unlabelled: 9 }, assist: { trained: true, guarantee } });
+  page.info.query.queue = "prelabelled";
+  page._explainEmptiness();
+  evidence.items = 59;
+  page._explainEmptiness();
+  assert.deepEqual(
+    steps.map(({ label }) => label),
+    ["Label check images", "Show all images"],
+  );
+  steps[0].run();
+  assert.equal(of("show").at(-1).query.queue, "assist");
+});
