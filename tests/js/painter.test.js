@@ -194,14 +194,14 @@ test("name tags leave small boxes free", () => {
   assert.deepEqual(tagSpot(second, 450, size, small), { isFree: false, spot: [14, 9] });
 });
 
-test("a tag that would cover another one is left out until its shape is hovered or selected", () => {
+test("a tag without a free place is left out until its shape is hovered or selected", () => {
   const { paper, painter, scene } = setUp();
-  painter.resize({ width: 60, height: 20 }, 1); // room for one tag
+  painter.resize({ width: 60, height: 45 }, 1); // room for one tag
   const shapes = ["apple", "pear"].map((label) => ({
     ...box(label, 0),
     top: 0,
     width: 60,
-    height: 20,
+    height: 45,
   }));
   painter.paint({ ...scene, shapes });
   assert.deepEqual(paper.painted, ["1"]);
@@ -209,6 +209,9 @@ test("a tag that would cover another one is left out until its shape is hovered 
   assert.deepEqual(paper.painted, ["1", "2"]);
   painter.paint({ ...scene, shapes, hovered: shapes[0] });
   assert.deepEqual(paper.painted, ["1"]);
+  const small = shapes.map((shape) => ({ ...shape, height: 30 }));
+  painter.paint({ ...scene, shapes: small });
+  assert.deepEqual(paper.painted, []); // would cover the small ones
   painter.paint({ ...scene, shapes, selected: 1 });
   assert.deepEqual(paper.painted, ["1", "2"]);
 });

@@ -111,14 +111,12 @@ export class Painter {
       ],
       this.size,
     );
-    const others = [];
     this.untagged.clear();
     for (const tag of tags) {
-      const bounds = this._tag(pen, tag, others);
-      if (bounds) others.push(bounds);
+      const bounds = this._tag(pen, tag, { isAlways: false });
+      if (bounds) this.taken.push(bounds);
       else if (tag) this.untagged.add(tag.shape);
     }
-    this.taken.push(...others);
   }
 
   // Paint a shape, and return its tag: { texts, points, color, shape }, or null if it has none. The second text is short.
@@ -229,20 +227,20 @@ export class Painter {
     }
   }
 
-  // Paint a tag, and return its bounds. Return null without painting it if it would cover one of the `others`.
-  _tag(pen, tag, others = []) {
+  // Paint a tag, and return its bounds, or null if it would cover a small box or another tag, unless `isAlways`.
+  _tag(pen, tag, { isAlways = true } = {}) {
     if (!tag) return null;
     const { texts, points, color } = tag;
     pen.font = FONT;
     const place = (text) => {
       if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
       const width = this.widths.get(text) + 10;
-      return { text, width, ...tagSpot(points, width, this.size, [...this.taken, ...others]) };
+      return { text, width, ...tagSpot(points, width, this.size, this.taken) };
     };
     let { text, width, spot, isFree } = place(texts[0]);
     if (!isFree) ({ text, width, spot } = place(texts[1]));
     const [x, y] = spot;
-    if (others.some((bounds) => covers(x, y, width, bounds))) return null;
+    if (!isAlways && this.taken.some((bounds) => covers(x, y, width, bounds))) return null;
     pen.fillStyle = color;
     pen.fillRect(x, y, width, TAG_HEIGHT - 1);
     pen.fillStyle = inkOn(color);
