@@ -119,7 +119,8 @@ export class Painter {
     }
   }
 
-  // Paint a shape, and return its tag: { texts, points, color, shape }, or null if it has none. The second text is short.
+  // Paint a shape, and return its tag, or null if it has none: { texts, points, color, shape }. Its second text is
+  // short.
   _shape(
     pen,
     scene,

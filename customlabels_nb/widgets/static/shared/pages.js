@@ -32,8 +32,8 @@ export function positionText(start, size, total) {
   return `${number(start + 1)}–${number(pageEnd(start, size, total))} of ${number(total)}`;
 }
 
-// Return how many images were added or removed since a view with this `info` has asked, as text, or null. Another view of
-// its widget may have got the number. A labelling job shows its new tasks at once.
+// Return how many images were added or removed since a view with the info `before` has asked, as text, or null. Another
+// view of its widget may have got the number. A labelling job shows its new tasks at once.
 export function countChangeText({ more, whole, info }, before) {
   const count = ({ statuses }) => Object.values(statuses).reduce((sum, value) => sum + value, 0);
   const isMissed = whole && !info.job && info.split === before.split;
