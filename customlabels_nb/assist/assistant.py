@@ -280,14 +280,14 @@ class Assist:
         """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
         summary = self.summary()
         units = ("more box", "more boxes") if (self._latest() or {}).get("task") == "boxes" else ("more label",)
-        running, remaining = summary["running"], counted(summary["next"], *units)
+        running, after = summary["running"], f"after {counted(summary['next'], *units)}" if summary["next"] else "soon"
         if running is not None:
             phase, done, total = running["phase"], running["done"], running["total"]
             stage = phase if total is None else f"{phase}, {done:,} of {total:,}"
             if running["stopping"]:
                 return AssistStatus("stopping", phase, done, total, f"The training ({stage}) was asked to stop.")
             return AssistStatus("running", phase, done, total, f"{stage}.")
-        state, text = "waiting", f"Trains after {remaining}."
+        state, text = "waiting", f"Trains {after}."
         if summary["read_only"]:
             state, text = "read-only", "The project is read-only, so nothing can be trained or stored."
         elif not summary["on"]:
@@ -295,7 +295,7 @@ class Assist:
         elif summary["error"]:
             state, text = "failed", summary["error"]
         elif summary["elsewhere"]:
-            state, text = "elsewhere", f"Another kernel trains after {remaining}."
+            state, text = "elsewhere", f"Another kernel trains {after}."
         last = self._latest("done")
         note = f" {last['note']}" if last and last["note"] and state in ("waiting", "elsewhere") else ""
         return AssistStatus(state, None, None, None, text + note)

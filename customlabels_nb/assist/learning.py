@@ -124,7 +124,7 @@ def describe_forecast(forecast: Forecast | None, labels: Sequence[str], seconds_
         return f"Label at least {FEWEST_CHECKED} check images to see how much more labels would improve the model."
     interval = f"{forecast.gain:.2f} ({forecast.low:.2f}–{forecast.high:.2f})"
     if forecast.high < WORTH:
-        return f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}. You can stop here."
+        return f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}. The model hardly needs them."
     mostly = "" if forecast.label is None else f", mostly for {one_line(labels[forecast.label])}"
     text = f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}{mostly}."
     if seconds_per_label is None:

@@ -128,6 +128,7 @@ class _Steps:
         self.events.progress(name, 0, count, unit)
         started = time.perf_counter()
         yield
+        self.events.progress(name, count, count, unit)
         self.done.append({"phase": name, "count": count, "unit": unit, "seconds": time.perf_counter() - started})
 
 

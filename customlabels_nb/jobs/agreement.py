@@ -64,6 +64,10 @@ class Agreement:
     pairs: pd.DataFrame
     confusions: pd.DataFrame
 
+    def __repr__(self) -> str:
+        interval = f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})"
+        return "\n".join([f"{self.metric}: {'too few answers' if np.isnan(self.value) else interval}", *self.sentences])
+
     @property
     def frequent(self) -> pd.DataFrame:
         """Rows of ``confusions`` that occur often."""

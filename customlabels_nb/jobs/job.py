@@ -26,7 +26,7 @@ from customlabels_nb.jobs.identity import ROLES, check_person, current_person, f
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
 from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, name_key, read_job, run
-from customlabels_nb.jobs.personal_links import create_link, find_person, refuse_linked_name, revoke_link
+from customlabels_nb.jobs.personal_links import LinkTable, create_link, find_person, refuse_linked_name, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
@@ -630,7 +630,7 @@ class LabellingJob:
             links = [create_link(self._store, connection, self._id, name) for name in names]
             self._check_managers(connection)
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
-        return pd.DataFrame({"person": names, "link": links}, dtype="str")
+        return LinkTable({"person": names, "link": links}, dtype="str")
 
     def trust(self, person: str) -> None:
         """Let a stopped person label again. Their link stays valid.

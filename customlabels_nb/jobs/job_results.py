@@ -85,6 +85,8 @@ class JobConsolidation:
 
     def __repr__(self) -> str:
         more = f", {len(self.left_out):,} left out (labelled meanwhile, or label removed)" if self.left_out else ""
+        if not self.changed and not self.left_out:
+            more = ": the datasets have all results already"
         return f"{counted(self.changed, 'image')} changed{more}"
 
 

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from urllib.parse import urlencode
 
+import pandas as pd
 from sqlalchemy import Connection
 
 from customlabels_nb.errors import NotAllowedError
@@ -19,6 +20,17 @@ from customlabels_nb.store import SqlStore
 ADDRESS = "address of job pages"
 _DEFAULT_ADDRESS = "http://127.0.0.1:8866"
 _OF_PERSON = "SELECT link FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
+
+
+class LinkTable(pd.DataFrame):
+    """Table of people and their links. It is shown in full, because the links are shown only once."""
+
+    def __repr__(self) -> str:
+        return str(self.to_string())
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            return str(self.to_html())
 
 
 def create_link(store: SqlStore, connection: Connection, job: int, person: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from customlabels_nb._utils.installing import extra_command, install_command
-from customlabels_nb._utils.rendering import TEMPLATES
+from customlabels_nb._utils.rendering import TEMPLATES, render
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
 from customlabels_nb.jobs.personal_links import ADDRESS, hash_secret
 from customlabels_nb.project.projects import load_project
@@ -149,8 +149,17 @@ def _link_holders(job: LabellingJob) -> type:
     A cookie keeps the hash of the link, which is looked up in each request, so that a link can be revoked.
     """
     from jupyter_server.auth.identity import PasswordIdentityProvider, User
+    from tornado.web import RequestHandler
+
+    class Refused(RequestHandler):
+        def get(self) -> None:
+            """Tell visitors without a valid link whom to ask, instead of asking them for a password."""
+            self.finish(render("refused.html"))
 
     class LinkHolders(PasswordIdentityProvider):
+        def get_handlers(self) -> list[Any]:
+            return [(r"/login", Refused)]
+
         async def get_user_token(self, handler: Any) -> User | None:
             secret = self.get_token(handler)
             hashed = hash_secret(secret) if secret else ""

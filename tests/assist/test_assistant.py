@@ -345,7 +345,10 @@ def test_the_next_training_counts_labels_of_people(project: Project) -> None:
     order, assist = names_in_order(project), project.assist
     assert assist.next_training == 0
     assert assist.summary()["needed"] is None
-    run = train(project)
+    events, seen = Events(), []
+    events.subscribe(lambda event: seen.append((event.phase, event.done == event.total)))
+    run = assist.train(progress=False, events=events)
+    assert [phase for phase, ended in dict(seen).items() if ended] == [step["phase"] for step in run["steps"]]
     assert "typical" in run["note"]
     assert run["needed"] == 118
     assert assist.next_training == 10
@@ -354,6 +357,8 @@ def test_the_next_training_counts_labels_of_people(project: Project) -> None:
     assert repr(assist.status).startswith("off: ")
     label(project, order[4:16])
     assert assist.next_training == 0
+    assist._change("start assist", on=True)  # without a thread that trains
+    assert assist.status.text.startswith("Trains soon.")
 
 
 def test_background_training_starts_after_enough_labels(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -74,3 +75,25 @@ def test_a_page_of_predictions_is_accepted_with_enter(lab: Lab) -> None:
     # the test set is labelled without help
     root.locator("[data-split='test']").click()
     expect(root.locator(".menu.queue")).to_be_hidden()
+
+
+def test_the_bars_fit_a_narrow_page_with_large_numbers(lab: Lab) -> None:
+    gallery = opened(lab, "pages=[[0, 1, 2]]", "g = project.label()\ng")
+    root, page = gallery.root, gallery.page.page
+    page.set_viewport_size({"width": 1280 - round(root.bounding_box()["width"]) + 870, "height": 900})
+    expect(root.locator(".more-menu")).to_contain_text("with")
+    root.evaluate("""root => {
+        root.querySelectorAll(".tab").forEach((tab) => { tab.textContent += "00,000"; });
+        root.querySelector(".done").textContent = "123,456 of 250,000 labelled · 6,544 skipped";
+    }""")
+    parts = root.locator(".toolbar > :not([hidden]), .foot .done, .foot .state")
+    row = [
+        box for box in parts.evaluate_all("nodes => nodes.map(n => n.getBoundingClientRect().toJSON())") if box["width"]
+    ]
+    assert all(left["right"] <= right["left"] + 1 for left, right in itertools.pairwise(row[:-2]))
+    fits = "node => node.scrollWidth <= node.clientWidth"
+    assert root.locator(".foot .state").evaluate(fits)
+    gallery.choose("queue", "clustered")
+    expect(root.locator(".cluster strong")).to_be_visible()
+    assert root.locator(".menu.queue").evaluate(fits)
+    assert root.locator(".toolbar").evaluate(fits)

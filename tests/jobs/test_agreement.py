@@ -139,6 +139,8 @@ def test_confusions_are_described_in_a_sentence() -> None:
     rows += [(60, "ben", "apple"), (60, "carl", None)]
     found = measure_agreement(make_answers(rows), "single-label")
     assert found.sentences == ["ben and carl mix up lemon and lime (17 of 40)"]
+    assert repr(found).startswith(f"alpha: {found.value:.2f} ({found.low:.2f}–")
+    assert repr(found).endswith("\nben and carl mix up lemon and lime (17 of 40)")
     last = found.confusions.iloc[1]
     assert (last["other_label"], last["times"], last["of"]) == ("apple", 1, 21)
     assert pd.isna(last["label"])
@@ -171,6 +173,7 @@ def test_no_answers_have_no_agreement(kind: str) -> None:
     found = measure_agreement(make_answers([]), kind)
     assert math.isnan(found.value)
     assert found.sentences == []
+    assert repr(found).endswith(": too few answers")
     assert len(describe_people(make_answers([]), kind)) == 0
 
 

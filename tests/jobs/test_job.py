@@ -399,7 +399,9 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     def owner(link: str) -> str | None:
         return job._person_of_link(hash_secret(link.rpartition("token=")[2]))
 
-    links = job.invite(["ann", "BEN", "cem"]).set_index("person")["link"]
+    table = job.invite(["ann", "BEN", "cem"])
+    links = table.set_index("person")["link"]
+    assert all(link in shown for link in links for shown in (repr(table), table._repr_html_()))
     assert links.index.tolist() == ["ann", "ben", "cem"]
     assert [owner(link) for link in links] == ["ann", "ben", "cem"]
     secrets = [link.rpartition("token=")[2] for link in links]

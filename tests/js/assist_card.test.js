@@ -11,6 +11,7 @@ import {
   purposeText,
   queueShares,
   stepRows,
+  sureText,
   tookText,
 } from "../../customlabels_nb/widgets/static/dashboard/assist_text.js";
 
@@ -123,6 +124,7 @@ test("a promise has its evidence, and without one it says what is missing", () =
   assert.equal(promiseParts(state({ promise: { ...promise, right: 183 } })).measured, "> 99 %"); // not 100 %
   assert.equal(promiseParts(state({ promise, left: 0 })).large, "≥ 95 %");
   assert.deepEqual([0.9, 0.95, 0.995, 1].map(percentText), ["90 %", "95 %", "99.5 %", "100 %"]);
+  assert.deepEqual([0.926, 0.9961, 0.9999].map(sureText), ["0.93", "0.996", "0.999"]);
 });
 
 test("each state without a promise says what is missing", () => {

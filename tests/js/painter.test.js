@@ -38,7 +38,7 @@ function setUp() {
   const hidden = new Set();
   const scene = {
     camera: new Camera(),
-    shapes: [box("apple", 0), box("pear", 50), box("apple", 90)],
+    shapes: [box("apple", 0), box("pear", 120), box("apple", 240)],
     predictions: [],
     selected: null,
     prediction: null,
@@ -88,7 +88,7 @@ test("other shapes, predictions, labels hidden or recolored, and another size ar
   painter.paint(scene);
   painter.paint({ ...scene, shapes: [box("pear", 3)] });
   assert.deepEqual(paper.painted, ["1 pear"]);
-  painter.paint({ ...scene, predictions: [{ ...box("pear", 3), confidence: 0.5 }] });
+  painter.paint({ ...scene, predictions: [{ ...box("pear", 3), top: 150, confidence: 0.5 }] });
   assert.deepEqual(paper.painted, ["4 pear 0.50", "1 apple", "2 pear", "3 apple"]);
   hidden.add("apple");
   painter.paint(scene);
@@ -192,4 +192,26 @@ test("name tags leave small boxes free", () => {
   ]);
   // if no place is free, it is above the shape
   assert.deepEqual(tagSpot(second, 450, size, small), { isFree: false, spot: [14, 9] });
+});
+
+test("a tag without a free place is left out until its shape is hovered or selected", () => {
+  const { paper, painter, scene } = setUp();
+  painter.resize({ width: 60, height: 45 }, 1); // room for one tag
+  const shapes = ["apple", "pear"].map((label) => ({
+    ...box(label, 0),
+    top: 0,
+    width: 60,
+    height: 45,
+  }));
+  painter.paint({ ...scene, shapes });
+  assert.deepEqual(paper.painted, ["1"]);
+  painter.paint({ ...scene, shapes, hovered: shapes[1] });
+  assert.deepEqual(paper.painted, ["1", "2"]);
+  painter.paint({ ...scene, shapes, hovered: shapes[0] });
+  assert.deepEqual(paper.painted, ["1"]);
+  const small = shapes.map((shape) => ({ ...shape, height: 30 }));
+  painter.paint({ ...scene, shapes: small });
+  assert.deepEqual(paper.painted, []); // would cover the small ones
+  painter.paint({ ...scene, shapes, selected: 1 });
+  assert.deepEqual(paper.painted, ["1", "2"]);
 });

@@ -412,3 +412,61 @@ test("a new label is given to the image that was shown when it was typed", async
     assert.equal(page.focus, 1);
   }
 });
+
+test("a key without a label is explained", () => {
+  for (const Kind of [Verify, ReviewPages]) {
+    const { page, said, of } = opened({ Kind });
+    Object.assign(page.info, { labels: [{ label: "fig" }], review: { left: 0, done: 0 } });
+    Kind.prototype.actions.call(page, { do: "label", number: 9 }).label();
+    assert.deepEqual([said, of("edit")], [["There is no label 9."], []], Kind.name);
+    page.info.read_only = true;
+    Kind.prototype.actions.call(page, { do: "label", number: 9 }).label();
+    assert.equal(said.length, 1);
+  }
+});
+
+test("a second view of a widget says that images were added, too", async () => {
+  const { page, said } = opened();
+  const { request } = page;
+  const info = (unlabelled) => ({
+    statuses: { unlabelled },
+    split: "train",
+    query: page.info.query,
+  });
+  let news;
+  page.request = (kind, content) =>
+    kind === "follow" ? Promise.resolve([news]) : request(kind, content);
+  page.info.statuses = { unlabelled: 4, labelled: 2 };
+  globalThis.document = { hidden: false };
+  news = { info: info(9), rows: [], more: 0, whole: true }; // the first view has got the number
+  await page._follow();
+  await page._follow();
+  assert.deepEqual(said, ["3 images were added or removed."]);
+  news = { info: info(10), rows: [], more: 1, whole: false };
+  await page._follow();
+  assert.equal(said.at(-1), "1 image was added or removed.");
+  news = { info: { ...info(20), job: {} }, rows: [], more: 0, whole: true };
+  await page._follow();
+  assert.equal(said.length, 2);
+  delete globalThis.document;
+});
+
+test("an empty queue of predictions leads to the check images that are missing", () => {
+  const { page, of } = opened({ Kind: Gallery });
+  const steps = [];
+  Object.assign(page, { empty: {}, grid: {}, _say: (text, step) => steps.push(step) });
+  page.listing.begin(1, { place: 0, total: 0, rows: [], thumbs: [] }, [], 2);
+  const evidence = { items: 17, right: 17, wanted: 59 };
+  const guarantee = { target: 0.95, promise: null, evidence };
+  Object.assign(page.info, { statuses: { unlabelled: 9 }, assist: { trained: true, guarantee } });
+  page.info.query.queue = "prelabelled";
+  page._explainEmptiness();
+  evidence.items = 59;
+  page._explainEmptiness();
+  assert.deepEqual(
+    steps.map(({ label }) => label),
+    ["Label check images", "Show all images"],
+  );
+  steps[0].run();
+  assert.equal(of("show").at(-1).query.queue, "assist");
+});

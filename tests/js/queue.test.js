@@ -117,7 +117,7 @@ test("an empty queue says why", () => {
   const running = { phase: "featurization", done: 120, total: 3000 };
   assert.match(
     emptyQueueText("clustered", { on: true, trained: false, running }),
-    /first training \(featurization, 120 of 3,000\)\.$/,
+    /first training \(reading the images, 120 of 3,000\)\.$/,
   );
   const evidence = { items: 17, right: 16, wanted: 59 };
   const of = (more) =>

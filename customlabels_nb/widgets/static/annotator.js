@@ -4,6 +4,7 @@
 import { dataUri } from "./shared/dom.js";
 import { areNewInstructions, giveBackAtEnd, growListing, takeFocus } from "./shared/job_bar.js";
 import { greet, KernelGone, makeRequester, wayBack } from "./shared/requests.js";
+import { countChangeText } from "./shared/pages.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
@@ -275,19 +276,16 @@ class Annotator extends Turning {
       this.saving.responded();
       if (news.info) {
         this._takeRows(news.rows);
+        const text = countChangeText(news, this.info);
         if (this.saving.isDone) this.takeInfo(news.info);
-        if (news.more)
-          this.notices.say(
-            "more",
-            `${news.more.toLocaleString("en")} images were added or removed.`,
-            {
-              step: {
-                label: "Show",
-                run: () =>
-                  this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }),
-              },
+        if (text)
+          this.notices.say("more", text, {
+            step: {
+              label: "Show",
+              run: () =>
+                this._showAgain({ place: this.place, near: [this.listing.names[this.place]] }),
             },
-          );
+          });
         this.showFilmstrip();
         this.shown();
       }

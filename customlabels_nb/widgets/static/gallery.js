@@ -31,7 +31,7 @@ import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
-import { emptyQueueText } from "./shared/queue_text.js";
+import { emptyQueueText, lacksChecks } from "./shared/queue_text.js";
 import { RubberBand } from "./shared/rubber_band.js";
 import { asideOf, clusterColumns, ClusterHints } from "./gallery/queue.js";
 import { SingleImage } from "./gallery/single_image.js";
@@ -423,10 +423,15 @@ export class Gallery extends PicturePages {
     };
     if (this.info.job) this._say(endText(this.info.job));
     else if (all && query.queue)
-      this._say(emptyQueueText(query.queue, this.info.assist), {
-        ...showAll,
-        label: "Show all images",
-      });
+      this._say(
+        emptyQueueText(query.queue, this.info.assist),
+        query.queue === "prelabelled" && lacksChecks(this.info.assist)
+          ? {
+              label: "Label check images",
+              run: () => this.show({ query: { ...query, queue: "assist", like: null }, place: 0 }),
+            }
+          : { ...showAll, label: "Show all images" },
+      );
     else if (!all)
       this._say(
         "There are no images yet.",

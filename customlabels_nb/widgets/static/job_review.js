@@ -253,7 +253,7 @@ class JobReview extends ReviewPages {
       this._say("No images match the filter.", showing("Show all to decide", "to_review"));
     else if (done)
       this._say("All disputed images are decided.", showing("Show decided images", "reviewed"));
-    else this._say("There is nothing to decide: people agree so far.");
+    else this._say("There is nothing to decide now: people agree, or most of them do.");
   }
 
   _sayEnd() {

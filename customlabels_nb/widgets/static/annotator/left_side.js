@@ -6,6 +6,7 @@ import { inkOn } from "../shared/colors.js";
 
 const SHOWN_LABELS = 60;
 const ADDED = -1; // index of the typed text, which becomes a new label
+const FIND_OR_ADD = "Find or add a label";
 const NORMAL = 100; // per cent, for brightness and contrast
 
 export function section(title, ...children) {
@@ -35,13 +36,13 @@ export class LeftSide {
       class: "finder",
       maxLength: 256,
       placeholder: "Find or add…",
-      attributes: { "aria-label": "Find or add a label" },
+      attributes: { "aria-label": FIND_OR_ADD },
       on: { input: () => this._searched(), keydown: (event) => this._key(event) },
     });
     this.opener = element(
       "div",
       { class: "rail-only" },
-      rowButton("Find or add a label", "/", { onClick: () => this.find() }),
+      rowButton(FIND_OR_ADD, "/", { onClick: () => this.find() }),
     );
     this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
     this.sliders = Object.fromEntries(
@@ -116,8 +117,15 @@ export class LeftSide {
     this._filter();
   }
 
-  update({ labels, current, counts, hidden, locked, guides, instructions, readOnly }) {
+  update({ labels, current, counts, hidden, locked, guides, instructions, readOnly, isFixed }) {
     this.labels = labels;
+    this.isFixed = isFixed; // no labels can be added
+    this.field.placeholder = isFixed ? "Find a label…" : "Find or add…";
+    const name = isFixed ? "Find a label" : FIND_OR_ADD;
+    this.field.setAttribute("aria-label", name);
+    const opener = /** @type {HTMLElement} */ (this.opener.firstChild);
+    opener.title = name;
+    setText(opener.firstChild, name);
     this.current = current;
     this.counts = counts;
     this.hidden = hidden;
@@ -146,7 +154,8 @@ export class LeftSide {
   _fill() {
     const text = this.field.value.trim();
     const matches = text ? findLabels(this.labels, text) : this.labels;
-    const isNew = Boolean(text) && !this.labels.some(({ label }) => label === text);
+    const isNew =
+      Boolean(text) && !this.isFixed && !this.labels.some(({ label }) => label === text);
     this.choices = [...(isNew ? [ADDED] : []), ...matches.slice(0, SHOWN_LABELS).keys()];
     const shown = matches.slice(0, SHOWN_LABELS).map(({ label, color }, index) => ({
       label,

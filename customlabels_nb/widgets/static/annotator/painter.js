@@ -3,7 +3,7 @@
 import { inkOn } from "../shared/colors.js";
 import { HANDLES, handlePoint, outline, pointsOf, ringsOf } from "../shared/geometry.js";
 import { shortLabel, TAG_HEIGHT } from "../shared/tags.js";
-import { smallBoxes, tagSpot } from "./tag_spots.js";
+import { covers, smallBoxes, tagSpot } from "./tag_spots.js";
 
 const HANDLE = 8;
 const FONT = "600 12px system-ui, sans-serif";
@@ -15,7 +15,8 @@ export class Painter {
     this.pen = canvas.getContext("2d");
     this.widths = new Map();
     this.stillOf = [];
-    this.small = []; // boxes that no tag should cover
+    this.taken = []; // small boxes and tags, which no other tag should cover
+    this.untagged = new Set(); // shapes without a free place for their tag
   }
 
   resize({ width, height }, ratio) {
@@ -47,12 +48,15 @@ export class Painter {
         this.pen,
         this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 }),
       );
-    if (scene.hovered && !draft)
-      this._shape(this.pen, scene, scene.hovered, {
+    if (scene.hovered && !draft) {
+      const index = [...shapes, ...scene.predictions].indexOf(scene.hovered);
+      const tag = this._shape(this.pen, scene, scene.hovered, {
         lit: true,
-        drawn: true,
-        dashed: scene.predictions.includes(scene.hovered),
+        dashed: index >= shapes.length,
+        number: index + 1,
       });
+      if (this.untagged.has(scene.hovered)) this._tag(this.pen, tag);
+    }
     if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
     if (scene.prompts) this._prompts(scene.prompts, scene.camera);
     if (scene.guides) this._guides(scene.guides);
@@ -100,17 +104,23 @@ export class Painter {
         tags.push(this._shape(pen, scene, shape, { number: index + 1 }));
     });
     const chosen = shapes[selected] ? [pointsOf(outline(shapes[selected]))] : [];
-    this.small = smallBoxes(
+    this.taken = smallBoxes(
       [
         ...tags.flatMap((tag) => (tag ? [tag.points] : [])),
         ...chosen.map((points) => points.map((point) => camera.toScreen(point))),
       ],
       this.size,
     );
-    for (const tag of tags) this._tag(pen, tag);
+    this.untagged.clear();
+    for (const tag of tags) {
+      const bounds = this._tag(pen, tag, { isAlways: false });
+      if (bounds) this.taken.push(bounds);
+      else if (tag) this.untagged.add(tag.shape);
+    }
   }
 
-  // Paint a shape, and return its tag: { texts, points, color }, or null if it has none. The second text is short.
+  // Paint a shape, and return its tag, or null if it has none: { texts, points, color, shape }. Its second text is
+  // short.
   _shape(
     pen,
     scene,
@@ -149,7 +159,7 @@ export class Painter {
     const text = dashed
       ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}`
       : `${number} ${shortLabel(shape.label)}`;
-    return { texts: [text, String(number)], points, color };
+    return { texts: [text, String(number)], points, color, shape };
   }
 
   _handles(pen, shape, points, color, { camera, corner }) {
@@ -218,23 +228,26 @@ export class Painter {
     }
   }
 
-  _tag(pen, tag) {
-    if (!tag) return;
+  // Paint a tag, and return its bounds, or null if it would cover a small box or another tag, unless `isAlways`.
+  _tag(pen, tag, { isAlways = true } = {}) {
+    if (!tag) return null;
     const { texts, points, color } = tag;
     pen.font = FONT;
     const place = (text) => {
       if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width);
       const width = this.widths.get(text) + 10;
-      return { text, width, ...tagSpot(points, width, this.size, this.small) };
+      return { text, width, ...tagSpot(points, width, this.size, this.taken) };
     };
     let { text, width, spot, isFree } = place(texts[0]);
     if (!isFree) ({ text, width, spot } = place(texts[1]));
     const [x, y] = spot;
+    if (!isAlways && this.taken.some((bounds) => covers(x, y, width, bounds))) return null;
     pen.fillStyle = color;
     pen.fillRect(x, y, width, TAG_HEIGHT - 1);
     pen.fillStyle = inkOn(color);
     pen.textBaseline = "middle";
     pen.fillText(text, x + 5, y + 9);
+    return { left: x, top: y, right: x + width, bottom: y + TAG_HEIGHT };
   }
 
   _guides([x, y]) {

@@ -1,4 +1,4 @@
-// Where the name tags of shapes go, so that small shapes stay visible. All sizes are in screen pixels.
+// Where the name tags of shapes go, so that small shapes and other tags stay visible. All sizes are in screen pixels.
 
 import { TAG_HEIGHT } from "../shared/tags.js";
 
@@ -15,7 +15,7 @@ function boundsOfPoints(points) {
   };
 }
 
-const covers = (x, y, width, box) =>
+export const covers = (x, y, width, box) =>
   x < box.right && x + width > box.left && y < box.bottom && y + TAG_HEIGHT > box.top;
 
 // Return the bounds of the small shapes that are in view. Each shape is a list of points.
@@ -33,9 +33,9 @@ export function smallBoxes(shapes, { width, height }) {
   return small.length > MOST ? [] : small;
 }
 
-// Return the left upper corner of the tag of a shape: the first one in view that covers no small box, the shape itself
-// included. If there is none, it is above the shape and `isFree` is false.
-export function tagSpot(points, width, size, small) {
+// Return the left upper corner of the tag of a shape: the first one in view that covers none of `taken`, which has
+// small boxes, the shape itself included, and tags. If there is none, it is above the shape and `isFree` is false.
+export function tagSpot(points, width, size, taken) {
   const { left, top, right, bottom } = boundsOfPoints(points);
   const start = Math.min(...points.filter(([, y]) => y === top).map(([x]) => x)) - 1;
   const [above, below, end] = [top - TAG_HEIGHT, bottom + 1, right + 1 - width];
@@ -53,7 +53,7 @@ export function tagSpot(points, width, size, small) {
     y >= 0 &&
     x + width <= size.width &&
     y + TAG_HEIGHT <= size.height &&
-    !small.some((box) => covers(x, y, width, box));
+    !taken.some((box) => covers(x, y, width, box));
   const spot = spots.find(isFree);
   return { isFree: Boolean(spot), spot: spot ?? [start, above >= 0 ? above : top] };
 }

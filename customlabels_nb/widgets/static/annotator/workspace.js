@@ -469,6 +469,7 @@ export class Workspace {
       guides: this.canvas.guides,
       instructions: this.info.instructions,
       readOnly: this.info.read_only,
+      isFixed: Boolean(this.info.job),
     });
   }
 

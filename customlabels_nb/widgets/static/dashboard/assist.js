@@ -15,6 +15,7 @@ import {
   purposeText,
   queueShares,
   stepRows,
+  sureText,
 } from "./assist_text.js";
 import { isolated } from "./text.js";
 
@@ -454,7 +455,7 @@ export class AssistCard {
         ? `${numeral(accepted)} accepted as shown, ${numeral(corrected)} corrected.`
         : "Nothing accepted or corrected yet.";
     const shown = promise
-      ? ` Surer than ${promise.threshold.toFixed(2)} is shown${missing.length ? ";" : "."}`
+      ? ` Surer than ${sureText(promise.threshold)} is shown${missing.length ? ";" : "."}`
       : "";
     this.answers.replaceChildren(
       answered,

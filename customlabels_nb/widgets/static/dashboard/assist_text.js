@@ -122,6 +122,10 @@ export function promiseParts({ promise, needed, evidence, target, left, ended })
   };
 }
 
+// Return a confidence as text. None is rounded to 1.
+export const sureText = (confidence) =>
+  Math.min(confidence, 0.999).toFixed(confidence < 0.99 ? 2 : 3);
+
 // Return the first value of the axis on which a precision and its target are drawn. It ends at 1.
 export function axisStart(target, low = target) {
   const start = Math.min(2 * target - 1, Math.floor(low * 20 + 1e-9) / 20);

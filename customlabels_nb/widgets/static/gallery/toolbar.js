@@ -22,7 +22,8 @@ const SORTS = [
 ];
 
 const WIDE = 1600; // pixels from which all actions are in the row
-const COMPACT = 820; // pixels from which all filters are in the row
+const COMPACT = 920; // pixels from which all filters are in the row, where there is no queue
+const QUEUE = 280; // pixels that the menu of queues takes, with large numbers of images beside it
 
 const NO_MODEL = "There are no predictions for these images yet";
 
@@ -198,7 +199,9 @@ export class Toolbar {
 
   // Fit one row: rare actions, then rare filters, move into the menu.
   arrange(width) {
-    const level = width >= WIDE ? 2 : width >= COMPACT ? 1 : 0;
+    this.width = width;
+    const compact = COMPACT + (this.queue.menu.hidden ? 0 : QUEUE);
+    const level = width >= WIDE ? 2 : width >= compact ? 1 : 0;
     if (level === this.level) return;
     this.level = level;
     this.more.close();
@@ -231,6 +234,7 @@ export class Toolbar {
     if (this.described !== this.described.ownerDocument.activeElement)
       this.described.value = query.sort === "text" ? query.text : "";
     this.queue.update(facts);
+    this.arrange(this.width);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([
       splits,

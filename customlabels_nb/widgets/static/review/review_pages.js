@@ -217,8 +217,8 @@ export class ReviewPages extends PicturePages {
     return {
       ...super.actions(command),
       label: () => {
-        const entry = this.info.labels[command.number - 1];
-        if (entry) this._correct(entry.label);
+        const label = this.labelNumbered(command.number);
+        if (label !== undefined) this._correct(label);
       },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin("");

@@ -1,7 +1,7 @@
 // View of a page of images: filtering, polling for changes, and painting.
 
 import { element } from "./dom.js";
-import { columnsFor, thumbnailSize } from "./pages.js";
+import { columnsFor, countChangeText, thumbnailSize } from "./pages.js";
 import { recall, remember } from "./remembered.js";
 import { greet, KernelGone, makeRequester, wayBack } from "./requests.js";
 import { Selection } from "./selection.js";
@@ -331,6 +331,7 @@ export class PageView {
         news.rows.filter((row) => !pending.has(row.name)),
         news.info.assist?.version,
       );
+      const text = countChangeText(news, this.info);
       // otherwise the response to the edit has it
       if (!this.editing.pending.length) Object.assign(this.info, news.info);
       if (this.info.query.queue && !this.listing.total && isNew) this.show({ place: 0 });
@@ -340,12 +341,8 @@ export class PageView {
         });
       this.showToolbars();
       this._paint();
-      if (news.more)
-        this.notices.say(
-          "more",
-          `${news.more === 1 ? "1 image was" : `${news.more.toLocaleString("en")} images were`} added or removed.`,
-          { step: { label: "Show", run: () => this.show({}) } },
-        );
+      if (text)
+        this.notices.say("more", text, { step: { label: "Show", run: () => this.show({}) } });
     } catch (error) {
       this.missed ||= whole;
       if (!this.closed && error instanceof KernelGone) this.editing.lost(error);

@@ -32,6 +32,16 @@ export function positionText(start, size, total) {
   return `${number(start + 1)}–${number(pageEnd(start, size, total))} of ${number(total)}`;
 }
 
+// Return how many images were added or removed since a view with the info `before` has asked, as text, or null. Another
+// view of its widget may have got the number. A labelling job shows its new tasks at once.
+export function countChangeText({ more, whole, info }, before) {
+  const count = ({ statuses }) => Object.values(statuses).reduce((sum, value) => sum + value, 0);
+  const isMissed = whole && !info.job && info.split === before.split;
+  const change = isMissed ? Math.abs(count(info) - count(before)) : more;
+  if (!change) return null;
+  return `${change === 1 ? "1 image was" : `${change.toLocaleString("en")} images were`} added or removed.`;
+}
+
 // Return the number of columns for `size` tiles in `width` pixels. Fewer tiles per page are larger. `tile` is a chosen
 // tile width.
 export function columnsFor(size, width, tile = null) {

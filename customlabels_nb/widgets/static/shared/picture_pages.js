@@ -1,7 +1,7 @@
 // Base of the widgets that select and edit images in pages. The page never waits for the kernel: an edit is shown
 // immediately, and as "saved" once the kernel has confirmed it.
 
-import { commandFor } from "./keymap.js";
+import { commandFor, noLabelText } from "./keymap.js";
 import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
 import { openKeys } from "./panels.js";
@@ -32,6 +32,14 @@ export class PicturePages extends PageView {
     for (const label of new Set([...row.labels, ...row.boxes]))
       counts[label] = (Object.hasOwn(counts, label) ? counts[label] : 0) + by;
     statuses[row.status] = (statuses[row.status] ?? 0) + by;
+  }
+
+  // Return the label of a number key, or say that there is none.
+  labelNumbered(number) {
+    const entry = this.info.labels[number - 1];
+    if (entry) this.notices.drop("number");
+    else if (!this.info.read_only) this.notices.say("number", noLabelText(number));
+    return entry?.label;
   }
 
   conflictWords({ theirs, yours }, edit) {
