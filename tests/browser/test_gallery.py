@@ -563,7 +563,7 @@ project.add_images("photos/new.png", progress=False)
 
 
 def test_images_are_sorted_by_a_description(lab: Lab) -> None:
-    page = lab.open(notebook(SETUP + PROJECT.format(count=30) + MODEL, SHOW.format(size=9)))
+    page = lab.open(notebook(SETUP + PROJECT.format(count=30) + MODEL, SHOW.format(size=9)), width=1400)
     page.run_cell(0)
     page.run_cell(1)
     gallery = GalleryPage(page, 1).ready()
