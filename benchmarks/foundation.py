@@ -1,10 +1,11 @@
-"""SAM 2.1 (hiera tiny) in this package beside the bare model of transformers, with the real shape and random weights.
+"""SAM 2.1 and SigLIP 2 in this package beside the bare models of transformers, with the real shapes and random weights.
 
 Random weights compute as fast as trained ones, so nothing is downloaded, and no outline means anything. Encoding and
 decoding take turns with the bare model, with the same threads. A click is measured from the request of the screen to
-the polygon, on an encoded image. Memory and the first use are measured in new processes.
+the polygon, on an encoded image. Memory and the first use are measured in new processes. A search is compared with the
+product of a float32 matrix and the vector.
 
-    python benchmarks/foundation.py [--threads 2] [--rounds 5] [--clicks 40]
+    python benchmarks/foundation.py [--only sam2|siglip2] [--threads 2] [--rounds 5] [--clicks 40]
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from _foundation_search import measure_images, measure_search, measure_texts, write_siglip
 from _measure import bound, cores, figure, heading, in_fresh_process, ratio, spread
 from PIL import Image
 from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
@@ -189,6 +191,7 @@ def clicks_to_polygons(segmenter: Sam2Segmenter, folder: Path, clicks: int, pict
 def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("sam2", "siglip2"))
     parser.add_argument("--threads", type=int, default=cores(), help="threads of torch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clicks", type=int, default=40)
@@ -197,6 +200,18 @@ def main() -> None:
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     transformers.logging.disable_progress_bar()
     print(f"{options.threads} threads, {cores()} cores{load}")
+    if options.only != "siglip2":
+        measure_outlines(options)
+    if options.only != "sam2":
+        with tempfile.TemporaryDirectory(prefix="siglip2-") as name:
+            write_siglip(Path(name))
+            measure_texts(Path(name))
+            measure_images(Path(name), options.rounds)
+            measure_search(Path(name), options.rounds)
+
+
+def measure_outlines(options: argparse.Namespace) -> None:
+    """Measure SAM 2.1."""
     picture = Image.effect_noise(SIZE, 60).convert("RGB")
     with tempfile.TemporaryDirectory(prefix="sam2-") as name:
         folder = Path(name)
