@@ -25,8 +25,8 @@ from transformers import (
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import feature_key, project_features
 from customlabels_nb.models.image_search import ImageSearch
-from customlabels_nb.models.pretrained.loading import quiet
 from customlabels_nb.models.pretrained.siglip import embed_text
+from customlabels_nb.models.pretrained.transformers_models import quiet
 from customlabels_nb.models.transforms import to_batch, to_pixels
 
 VECTORS, CHUNK = 250_000, 25_000

@@ -18,7 +18,7 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import MissingDependencyError, ModelError
 from customlabels_nb.images.outlining import Box, Click, Encoded
-from customlabels_nb.models.pretrained.loading import load_part, quiet
+from customlabels_nb.models.pretrained.transformers_models import load_part, quiet
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 _TYPES = ("sam2", "sam2_video")  # published checkpoints also have the layers for videos

@@ -13,7 +13,7 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.pretrained.loading import load_part
+from customlabels_nb.models.pretrained.transformers_models import load_part
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 if TYPE_CHECKING:

@@ -49,8 +49,8 @@ export class Toolbar {
   whoseMenu;
   sortMenu;
 
-  // `on` has leave(), split(name), query(change), describe(text) (null to go back), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
-  // zoom(pixels), preview(), like(), whole(), later().
+  // `on` has leave(), split(name), query(change), describe(text) (null to go back), upload(), labels(), instructions(),
+  // takeBack(kind), skip(), submit(), zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", {
