@@ -28,6 +28,7 @@ __all__ = [
     "errors",
     "evaluate",
     "examples",
+    "fetch_weights",
     "from_huggingface",
     "from_ipyannotations",
     "from_supervision",
@@ -56,6 +57,7 @@ _HOMES = {
     "create_project": "project.projects",
     "doctor": "diagnostics",
     "evaluate": "project.report",
+    "fetch_weights": "models.pretrained.weights",
     "from_huggingface": "datasets.loading",
     "from_ipyannotations": "datasets.loading",
     "from_supervision": "datasets.loading",
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.result_writing import open_results
     from customlabels_nb.jobs.identity import whoami
     from customlabels_nb.models.backbones import backbones
+    from customlabels_nb.models.pretrained.weights import fetch_weights
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project
     from customlabels_nb.project.projects import create_project, list_projects, load_project, unpack_project

@@ -1,4 +1,4 @@
-"""Command line interface ``customlabels-nb``: quickstart, lab, handout, label, doctor, serve."""
+"""Command line interface ``customlabels-nb``: quickstart, lab, handout, label, fetch, doctor, serve."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _EXAMPLES = """examples:
   customlabels-nb lab                            open JupyterLab with the notebooks
   customlabels-nb handout course                 write the labs for students, and their solutions for you
   customlabels-nb label leaves-1 --project fruit serve the labelling screen of a job as a web page
+  customlabels-nb fetch sam2                     download a pretrained model, for use without a network
   customlabels-nb doctor                         check the installation and whether widgets will render
   customlabels-nb serve --root projects          answer programs written for Amazon Rekognition Custom Labels
 """
@@ -104,6 +105,16 @@ def _parser() -> argparse.ArgumentParser:
         "--only-personal-links", action="store_true", help="admit only people with a link from job.invite(…)"
     )
     label.set_defaults(run=_label)
+    fetch = commands.add_parser(
+        "fetch",
+        help="download pretrained models, for use without a network later",
+        description="Download pretrained models to the cache of the Hugging Face Hub, and list them.",
+        epilog="example: customlabels-nb fetch sam2",
+    )
+    fetch.add_argument(
+        "names", nargs="*", metavar="NAME", help="sam2, siglip2, or hf://user/name@revision (default: all)"
+    )
+    fetch.set_defaults(run=_fetch)
     doctor = commands.add_parser(
         "doctor",
         help="check the installation, the device, and whether widgets will render",
@@ -202,6 +213,13 @@ def _label(options: argparse.Namespace) -> int:
 
     only_personal, announce = options.only_personal_links, partial(print, flush=True)
     serve_job(options.project, options.job, options.host, options.port, only_personal=only_personal, announce=announce)
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from customlabels_nb.models.pretrained.weights import fetch_weights
+
+    print(fetch_weights(*options.names).to_string(index=False))
     return 0
 
 

@@ -2,9 +2,9 @@
 
 ``settings`` is the only instance. Its fields can be changed at any time. Environment variables set the initial values:
 ``CUSTOMLABELS_NB_USER``, ``CUSTOMLABELS_NB_CACHE``, ``CUSTOMLABELS_NB_THREADS``, ``CUSTOMLABELS_NB_CACHE_GB``,
-``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``, ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``, and
-``CUSTOMLABELS_NB_BUCKETS`` (``name=folder``, separated like ``PATH``). Without ``CUSTOMLABELS_NB_USER``, the user is
-``JUPYTERHUB_USER`` or the login name.
+``CUSTOMLABELS_NB_OFFLINE``, ``CUSTOMLABELS_NB_TIMEOUT``, ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS``,
+``CUSTOMLABELS_NB_OUTLINE_ENGINE``, and ``CUSTOMLABELS_NB_BUCKETS`` (``name=folder``, separated like ``PATH``). Without
+``CUSTOMLABELS_NB_USER``, the user is ``JUPYTERHUB_USER`` or the login name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from customlabels_nb.errors import InputError
 
@@ -114,6 +115,10 @@ class Settings:
     ``private_redirects`` allows web servers to redirect to private addresses
     (:mod:`customlabels_nb.remote.remote_files`).
 
+    ``outline_engine`` finds outlines in the annotator: "grabcut", "sam2", the folder of a SAM 2 model,
+    ``"hf://user/name"``, or an object of your own (:class:`~customlabels_nb.images.outlining.Segmenter`). "auto" is
+    SAM 2 if transformers and its weights are on this machine, and GrabCut otherwise.
+
     ``buckets`` maps names of S3 buckets to local folders, from which ``s3://name/…`` is read instead.
     """
 
@@ -126,6 +131,7 @@ class Settings:
     private_redirects: bool = field(
         default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_PRIVATE_REDIRECTS", "") not in ("", "0")
     )
+    outline_engine: Any = field(default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_OUTLINE_ENGINE", "auto"))
     buckets: dict[str, Path] = field(default_factory=_buckets)
 
 

@@ -33,6 +33,7 @@ def test_exported_names_are_pinned() -> None:
         "errors",
         "evaluate",
         "examples",
+        "fetch_weights",
         "from_huggingface",
         "from_ipyannotations",
         "from_supervision",

@@ -64,6 +64,7 @@ from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.errors import NotEnoughDataError, StoreError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.models.backbone import FEATURES, PACKAGED
 from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.store import SqlStore
@@ -220,7 +221,7 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     waiting = np.array(table["status"] == "unlabelled", dtype=np.bool_)
     by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
     positions = position_of[part.images["image"]].to_numpy(dtype=np.int64)
-    features = PackedFeatures(project_features(root))
+    features = PackedFeatures(project_features(root), store.setting(FEATURES) or PACKAGED)
     return _Images(
         table, task, labels["label"].tolist(), human, part, positions, by_machine, waiting, len(images), features
     )

@@ -5,7 +5,7 @@ Each check yields lines of the report (:class:`~customlabels_nb.diagnostics.chec
 
 from __future__ import annotations
 
-from customlabels_nb.diagnostics.checkup import Checkup, device, extras, machine, packages
+from customlabels_nb.diagnostics.checkup import Checkup, device, extras, machine, packages, pretrained
 
 __all__ = ["Checkup", "doctor"]
 
@@ -36,4 +36,4 @@ def doctor() -> Checkup:
     lines = list(packages())
     if not any(line.state == "problem" and line.name == "torch" for line in lines):
         lines += device()
-    return Checkup([*lines, *machine(), *widgets(), *extras()])
+    return Checkup([*lines, *machine(), *widgets(), *extras(), *pretrained()])

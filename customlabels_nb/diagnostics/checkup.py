@@ -24,6 +24,7 @@ from customlabels_nb._utils.installing import OURS, extra_command, installed_ver
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.models.pretrained.weights import known_weights
 from customlabels_nb.settings import settings
 from customlabels_nb.store.network_disks import warning_for
 
@@ -44,6 +45,7 @@ EXTRAS = {
     "s3": (("s3fs",), "images in S3 buckets"),
     "video": (("av",), "model.detect_video"),
     "onnx": (("onnx", "onnxruntime", "onnxscript"), "the fastest engine on a CPU, and model.export('onnx')"),
+    "foundation": (("transformers",), "pretrained models that help to label, such as SAM 2"),
     "outline": (("opencv-python-headless",), "outlines from a box or clicks in project.annotate()"),
     "parquet": (("pyarrow",), "detect_many(to='….parquet')"),
     "exchange": (("datasets", "supervision"), "datasets to and from Hugging Face's datasets and supervision"),
@@ -217,6 +219,18 @@ def database(folder: Path | None = None, mounts: str | None = None) -> Diagnosti
         advice = "Labelling jobs of several people need a local disk of one server, or PostgreSQL."
         return DiagnosticLine("machine", "database", WARNING, warning, advice)
     return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} works in {folder}")
+
+
+def pretrained() -> Iterator[DiagnosticLine]:
+    """Yield a line for each pretrained model that helps to label: where it is, or how to download it."""
+    for name, known, found in known_weights():
+        facts = f"{known.purpose}, {known.licence}"
+        if found is None:
+            advice = f"To download {known.megabytes} MB: customlabels-nb fetch {name}"
+            yield DiagnosticLine("pretrained models", name, NOTE, f"not downloaded ({facts})", advice)
+        else:
+            text = f"revision {found.revision[:12]} in {found.folder} ({facts})"
+            yield DiagnosticLine("pretrained models", name, GOOD, text)
 
 
 def machine() -> Iterator[DiagnosticLine]:

@@ -1,26 +1,31 @@
-"""Outlines of objects found from a box or from clicks, with GrabCut (Rother et al., 2004) on a small crop of the image.
+"""Outlines of objects found from a box or from clicks, with GrabCut or a pretrained model.
 
-It needs the extra ``outline`` (OpenCV), and neither a network nor a model.
+GrabCut (Rother et al., 2004) works on a small crop of the image. It needs the extra ``outline`` (OpenCV), and neither
+a network nor a model. A pretrained model is a :class:`Segmenter`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb._utils.installing import extra_command
-from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of, simplified
-from customlabels_nb.errors import MissingDependencyError
+from customlabels_nb.core.polygons import FloatArray, Polygon, contains, polygon_of, ring_area, rings_of, simplified
+from customlabels_nb.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Box = tuple[float, float, float, float]
 Mask = npt.NDArray[Any]  # bool, 0 and 1, or the states of GrabCut
+Logits: TypeAlias = npt.NDArray[np.float32]
+#: Features of an image, which are computed once, by name.
+Encoded: TypeAlias = dict[str, npt.NDArray[np.float16]]
 
 _SIDE = 200  # pixels of the longer side of the crop around a box
 _COARSE, _FOUND = 128, 160  # the same for a view that is searched from clicks, and for the crop around what is found
@@ -32,6 +37,8 @@ _ALIKE = 10  # difference of colors up to which pixels around an outer click are
 _SAMPLES = 24  # colors that are compared before the first round
 _SMALL_PART, _SMALL_HOLE = 0.1, 0.03  # of the largest part: smaller ones are noise, except where the user clicked
 _FINE = 4  # the outline is traced on a grid this much finer
+_MOST_CLICKS = 100
+_MOST_PARTS = 200  # of a mask; noise may have thousands
 _EXACT = 0.3  # tolerance of the traced outline in pixels of the crop
 
 
@@ -42,6 +49,109 @@ class Click:
     x: float
     y: float
     inside: bool
+
+
+class Segmenter(Protocol):
+    """Model that outlines objects. It encodes an image once, so that each click is fast.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model, which becomes the annotator of the polygons that :meth:`.Project.boxes_to_polygons` makes.
+    version : str
+        Revision of its weights. Features of another version are not used.
+    """
+
+    name: str
+    version: str
+
+    def encode(self, image: Image.Image) -> Encoded:
+        """Compute the features of an RGB image."""
+
+    def mask(
+        self,
+        encoded: Encoded,
+        size: tuple[int, int],
+        *,
+        box: Box | None = None,
+        clicks: Sequence[Click] = (),
+        previous: Logits | None = None,
+    ) -> tuple[Logits, float]:
+        """Predict the mask of the object in a box or at clicks.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Width and height of the image. Boxes and clicks are in its pixels.
+        previous : array, optional
+            The result for the same prompts without the last click, which is refined.
+
+        Returns
+        -------
+        (array, float)
+            Logits on a grid of any size over the image, positive inside the object, and the predicted IoU.
+        """
+
+
+def find_mask_outline(
+    logits: Logits, size: tuple[int, int], clicks: Sequence[Click] = ()
+) -> tuple[Polygon | None, float]:
+    """Trace a mask that a :class:`Segmenter` predicted.
+
+    Small parts and holes are left out, except where the user clicked.
+
+    Returns
+    -------
+    (polygon, float)
+        Polygon in pixels of the image, or None if the mask is empty, and the size of a cell of the grid.
+    """
+    from contourpy import FillType, contour_generator
+
+    scale = np.array([size[0] / logits.shape[1], size[1] / logits.shape[0]])
+    grid = np.pad(logits.astype(np.float64), 1, mode="edge")
+    for edge in (grid[0], grid[-1], grid[:, 0], grid[:, -1]):
+        edge[:] = -np.abs(edge)  # parts end at the edges of the image
+    contours: Any = contour_generator(z=grid, fill_type=FillType.OuterOffset).filled(0, np.inf)
+    parts = [
+        [points[start:end] - 0.5 for start, end in pairwise(offsets)] for points, offsets in zip(*contours, strict=True)
+    ]  # rings end with their first point
+    parts = sorted(parts, key=lambda part: -ring_area(part[0]))[:_MOST_PARTS]
+    largest = max((ring_area(outer) for outer, *_ in parts), default=0.0)
+
+    def is_kept(ring: FloatArray, share: float, *, inside: bool) -> bool:
+        clicked = (click for click in clicks if click.inside == inside)
+        return ring_area(ring) >= share * largest or any(contains(ring, (c.x, c.y) / scale) for c in clicked)
+
+    rings = []
+    for outer, *holes in parts:
+        if is_kept(outer, _SMALL_PART, inside=True):
+            rings += [outer, *(hole for hole in holes if is_kept(hole, _SMALL_HOLE, inside=False))]
+    rings = [ring[:-1] for ring in rings if len(ring) > 3 and ring_area(ring) > 0]
+    polygon = simplified(polygon_of(rings), _EXACT)
+    pixel = float(scale.max())
+    return polygon_of((ring * scale).clip(0, size) for ring in rings_of(polygon)), pixel
+
+
+def check_prompts(size: tuple[int, int], box: Box | None, clicks: Sequence[Click]) -> None:
+    """Check that clicks and a box are inside an image of this size, and not too many.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    width, height = size
+    if len(clicks) > _MOST_CLICKS:
+        raise InputError(
+            f"An outline can have at most {_MOST_CLICKS} clicks. Keep this one (Enter) and correct its corners."
+        )
+    for click in clicks:
+        if not (0 <= click.x <= width and 0 <= click.y <= height):
+            raise InputError(f"The click ({click.x:g}, {click.y:g}) is outside the {width} × {height} pixel image.")
+    if box is not None:
+        left, top, across, down = box
+        if across <= 0 or down <= 0 or left >= width or top >= height or left + across <= 0 or top + down <= 0:
+            raise InputError(f"The box {box!r} is empty or outside the {width} × {height} pixel image.")
 
 
 def import_opencv() -> Any:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, LabelError, NotAllowedError, StoreError
 from customlabels_nb.images.thumbnails import BrowserImage
 from customlabels_nb.jobs.job import LabellingJob
@@ -426,6 +426,7 @@ class JobFiles(SessionFiles):
     def __init__(self, session: LabelerSession) -> None:
         super().__init__(session.root, dataset=_refuse, add_images=_refuse)
         self.session = session
+        self.outliner.for_labelers = True
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
         """Return a thumbnail or an error for each image. See :meth:`.SessionFiles.thumbnails`."""
@@ -446,15 +447,9 @@ class JobFiles(SessionFiles):
         with self._without_folders(image) as source:
             return super().drawing_view(source, content, pixels)
 
-    def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
-        """Crop a region."""
+    def _open(self, image: str) -> Image.Image:
         with self._without_folders(image) as source:
-            return super().region(source, box, pixels)
-
-    def outline(self, image: str, **prompts: Any) -> tuple[Polygon | None, float]:
-        """Find the outline of an object."""
-        with self._without_folders(image) as source:
-            return super().outline(source, **prompts)
+            return super()._open(source)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions. Errors do not tell which files exist."""

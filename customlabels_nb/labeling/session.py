@@ -362,13 +362,20 @@ class LabellingSession(ProjectScreen):
     def _by_similarity(self, query: Query, positions: Sequence[int]) -> Sequence[int]:
         if self._similar is None:
             raise NotAllowedError("Images cannot be sorted by similarity here, because features are not available.")
-        like = None if query.like is None else self.table.position.get(query.like)
+        like = None if query.like is None or query.sort == "text" else self.table.position.get(query.like)
         places = (
             list(positions) if like is None or like in positions else [*positions, like]
         )  # the filter may exclude it
         names, hashes = [self.table.names[i] for i in places], [self.table.hashes[i] for i in places]
-        to = {} if like is None else {"to": places.index(like)}
-        return [places[i] for i in self._similar(names, hashes, **to) if i < len(positions)]
+        how: dict[str, Any] = {} if like is None else {"to": places.index(like)}
+        if query.sort == "text":
+            how = {"text": query.text}
+        return [places[i] for i in self._similar(names, hashes, **how) if i < len(positions)]
+
+    @property
+    def without_vectors(self) -> int:
+        """Number of images that the shown search by a text could not find, because they have no vectors."""
+        return getattr(self._similar, "missing", 0) if self.view.query.sort == "text" else 0
 
     @property
     def can_sort_by_similarity(self) -> bool:

@@ -17,10 +17,8 @@ from PIL import Image
 
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path
-from customlabels_nb.images.outlining import Box, Click, find_outline, import_opencv
 from customlabels_nb.images.reading import open_image, thumbnail
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
@@ -31,6 +29,7 @@ from customlabels_nb.images.thumbnails import (
     thumbnail_of,
 )
 from customlabels_nb.labeling.image_table import short_name
+from customlabels_nb.labeling.outliner import Outliner
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -82,6 +81,7 @@ class SessionFiles:
         self._thumbnails = project_cache(root, "thumbnails")
         self._batches: dict[str, _Batch] = {}
         self._large: tuple[str, Image.Image] | None = None
+        self.outliner = Outliner(self._open, self._decoded, self._thumbnails)
         self._lock = threading.Lock()
 
     def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
@@ -138,23 +138,15 @@ class SessionFiles:
         part = whole.crop((left, top, right, bottom))
         return thumbnail(part, max(1, min(pixels, _WIDEST_REGION)))
 
-    def outline(
-        self, image: str, *, box: Box | None, clicks: Sequence[Click], view: Box | None
-    ) -> tuple[Polygon | None, float]:
-        """Find the outline of an object, see :func:`~customlabels_nb.images.outlining.find_outline`.
-
-        Without a box and clicks, only prepare for this: import OpenCV and decode the image.
-        """
-        import_opencv()
-        whole = self._decoded(image)
-        return find_outline(whole, box=box, clicks=clicks, view=view) if box or clicks else (None, 1.0)
-
     def _decoded(self, image: str) -> Image.Image:
         with self._lock:
             if self._large is None or self._large[0] != image:
                 self._large = None
-                self._large = (image, open_image(image, root=self.root))
+                self._large = (image, self._open(image))
             return self._large[1]
+
+    def _open(self, image: str) -> Image.Image:
+        return open_image(image, root=self.root)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions as a JPEG of at most 800 pixels per side.

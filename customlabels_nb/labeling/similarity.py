@@ -1,15 +1,26 @@
-"""Sort images by similarity, with features computed in the background."""
+"""Sort images by similarity or by a text, in the background."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from customlabels_nb.errors import NotReadyError
+import numpy as np
+
+from customlabels_nb.errors import NotAllowedError, NotReadyError
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.models.backbone import PACKAGED
+
+if TYPE_CHECKING:
+    from customlabels_nb.models.image_search import ImageSearch
 
 __all__ = ["NotReadyError", "SimilarityOrder"]
+
+
+_SOON = 1.0  # seconds in which most searches end, except the first one
 
 
 class SimilarityOrder:
@@ -22,29 +33,42 @@ class SimilarityOrder:
     ----------
     root : Path
         Project folder. Features are stored in its cache.
+    model : callable
+        ``model()`` returns the name of the project's features. For texts, it is SigLIP 2 unless it can read texts.
+
+    Attributes
+    ----------
+    missing : int
+        Number of images without vectors in the latest order by a text. They come last.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._lock = threading.Lock()
+    def __init__(self, root: Path, model: Callable[[], str] = lambda: PACKAGED) -> None:
+        self.missing = 0
+        self._root, self._model = root, model
+        self._lock = threading.RLock()
         self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
+        self._search: tuple[str, ImageSearch] | None = None
         self._work: _Work | None = None
 
-    def __call__(self, images: Sequence[str], keys: Sequence[str | None], *, to: int | None = None) -> list[int]:
+    def __call__(
+        self, images: Sequence[str], keys: Sequence[str | None], *, to: int | None = None, text: str | None = None
+    ) -> list[int]:
         """Return the order as positions in ``images``, with unreadable images last.
 
-        With ``to``, the images are sorted by decreasing similarity to the image at this position.
+        With ``to``, the images are sorted by decreasing similarity to the image at this position. With ``text``, they
+        are sorted by how well the text describes them, and only features that are stored are used.
 
         Raises
         ------
         NotReadyError
             While features are being computed.
         """
-        if len(images) < 3:
+        if len(images) < 3 and text is None:
             return sorted(range(len(images)), key=lambda at: at != to)  # all are neighbours in any order
-        wanted = (to, *(key or name for name, key in zip(images, keys, strict=True)))
+        model = self._model()
+        wanted = (model, text, to, *(key or name for name, key in zip(images, keys, strict=True)))
         with self._lock:
-            if self._order is not None and self._order[0] == wanted:
+            if self._order is not None and self._order[0] == wanted and text is None:  # features may have been added
                 return self._order[1]
             if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
                 work, self._work = self._work, None
@@ -53,44 +77,64 @@ class SimilarityOrder:
             if self._work is None or self._work.wanted != wanted:
                 if self._work is not None:
                     self._work.events.cancel()
-                self._work = _Work(wanted, list(images), list(keys), self._root, to)
+                compute = partial(self._by_similarity, list(images), list(keys), model, to)
+                if text is not None:
+                    compute = partial(self._by_text, list(keys), model, text)
+                self._work = _Work(wanted, len(images), compute)
                 self._work.start()
+                if text is not None:
+                    self._work.join(_SOON)
+                    if not self._work.is_alive():
+                        return self(images, keys, to=to, text=text)
             raise NotReadyError(*self._work.progress)
+
+    def _by_similarity(
+        self, images: list[str], keys: list[str | None], model: str, to: int | None, events: Events
+    ) -> list[int]:
+        from customlabels_nb.models.embeddings import embed, similar_order
+        from customlabels_nb.models.feature_file import project_features
+
+        cache = project_features(self._root)
+        embeddings = embed(images, root=self._root, keys=keys, backbone=model, cache=cache, events=events)
+        return [int(position) for position in similar_order(embeddings.features, to=to)]
+
+    def _by_text(self, keys: list[str | None], model: str, text: str, _events: Events) -> list[int]:
+        from customlabels_nb.models.image_search import ImageSearch, no_vectors, text_model
+        from customlabels_nb.models.pretrained.siglip import embed_text
+
+        model = text_model(model)
+        if self._search is None or self._search[0] != model:
+            self._search = model, ImageSearch(self._root, model)
+        scores = self._search[1].scores(keys, embed_text(model, text))
+        self.missing = int(np.isnan(scores).sum())
+        if self.missing == len(scores) > 0:
+            raise NotAllowedError(no_vectors(model))
+        return [int(position) for position in np.argsort(-scores, kind="stable")]
 
 
 class _Work(threading.Thread):
     """Background thread that computes the order of some images."""
 
     def __init__(
-        self,
-        wanted: tuple[str | int | None, ...],
-        images: list[str],
-        keys: list[str | None],
-        root: Path,
-        to: int | None,
+        self, wanted: tuple[str | int | None, ...], count: int, compute: Callable[[Events], list[int]]
     ) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
         self.wanted = wanted
-        self.progress = (0, len(images))
+        self.progress = (0, count)
         self.events = Events()
         self.events.subscribe(self._watch)
-        self._images, self._keys, self._root, self._to = images, keys, root, to
+        self._compute = compute
         self._order: list[int] = []
         self._error: Exception | None = None
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self.progress = (event.done, event.total or len(self._images))
+            self.progress = (event.done, event.total or self.progress[1])
 
     def run(self) -> None:
         """Compute features, then the order."""
-        from customlabels_nb.models.embeddings import embed, similar_order
-        from customlabels_nb.models.feature_file import project_features
-
         try:
-            cache = project_features(self._root)
-            embeddings = embed(self._images, root=self._root, keys=self._keys, cache=cache, events=self.events)
-            self._order = [int(position) for position in similar_order(embeddings.features, to=self._to)]
+            self._order = self._compute(self.events)
         except Exception as error:  # raised again by result()
             self._error = error
 

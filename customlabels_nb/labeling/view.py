@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Values of ``Query.show``: "all", "errors" and the statuses of images.
 SHOWN = ("all", "unlabelled", "labelled", "skipped", "needs_review", "errors")
-SORTS = ("random", "name", "added", "uncertainty", "similarity")
+SORTS = ("random", "name", "added", "uncertainty", "similarity", "text")
 #: Values of ``Query.queue``, beside None. "suspect" is one of reviews.
 QUEUES = ("assist", "manual", "clustered", "prelabelled")
 PAGE_SIZES = (4, 6, 9, 24, 48, 100)
@@ -41,12 +41,15 @@ class Query:
     images : frozenset of str, optional
         Only these images.
     sort : str
-        One of :data:`SORTS`. "uncertainty" starts with the least confident prediction.
+        One of :data:`SORTS`. "uncertainty" starts with the least confident prediction, "text" with the images that the
+        text describes best.
     random_state : int
         Seed of the random order. An image's rank depends on the seed and on its content, or on its name if the content
         is unknown.
     like : str, optional
         With the sort order "similarity": the image that comes first, followed by the images most similar to it.
+    text : str
+        With the sort order "text": what the images show.
     confidence : float
         Only images whose prediction has at least this confidence. With 0, also images without a prediction.
     queue : str, optional
@@ -63,6 +66,7 @@ class Query:
     sort: str = "random"
     random_state: int = 0
     like: str | None = None
+    text: str = ""
     confidence: float = 0.0
     queue: str | None = None
 
@@ -88,8 +92,11 @@ class Query:
         for field in ("label", "predicted", "annotator", "like"):
             if not isinstance(getattr(self, field), str | None):
                 raise InputError(f"{field}={getattr(self, field)!r} must be a string or None.")
-        if not isinstance(self.search, str):
-            raise InputError(f"search={self.search!r} must be a string.")
+        for field in ("search", "text"):
+            if not isinstance(getattr(self, field), str):
+                raise InputError(f"{field}={getattr(self, field)!r} must be a string.")
+        if self.sort == "text" and not self.text.strip():
+            raise InputError(f"text={self.text!r} must describe what the images show, like 'a red screw'.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,8 @@ def order_of(
     Parameters
     ----------
     by_similarity : callable, optional
-        Function that orders positions so that similar images are neighbours. Only needed to sort by similarity.
+        Function that orders positions so that similar images are neighbours, or by a text. Only needed for these two
+        orders.
     """
     positions = list(table.here())
     if query.images is not None:
@@ -176,7 +184,7 @@ def _sorted(
     if query.sort == "uncertainty":
         unknown = Prediction("", 2.0)
         return sorted(positions, key=lambda i: predictions.get(table.names[i], unknown).confidence)
-    if query.sort == "similarity" and by_similarity is not None:
+    if query.sort in ("similarity", "text") and by_similarity is not None:
         return by_similarity(positions)
     return positions
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PACKAGED = "efficientnet_lite0"
 TIMM, TORCHVISION = "timm", "torchvision"
+#: Setting of a project: name of the features that clusters and similarity use.
+FEATURES = "features"
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,16 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.models.backbone import PACKAGED, Backbone
-from customlabels_nb.models.backbones import backbone_named, decode_threads, forward_batch, load_backbone
+from customlabels_nb.models.backbones import (
+    backbone_named,
+    decode_threads,
+    forward_batch,
+    is_backbone_name,
+    load_backbone,
+)
 from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
+from customlabels_nb.models.pretrained.siglip import describe_image_tower, load_image_tower
+from customlabels_nb.models.pretrained.weights import get_weights
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
@@ -77,7 +85,7 @@ def embed(
         SHA-256 hash of each image, or the identity of a remote image, or None if no key is known to be up to date. If
         the cache contains features for an image's key, the image is not read.
     backbone, device : str, optional
-        See :mod:`customlabels_nb.models.backbones` and :func:`customlabels_nb._utils.device.choose_device`.
+        See :func:`describe_features` and :func:`customlabels_nb._utils.device.choose_device`.
     cache : FeatureCache, optional
         Cache for the features. They are rounded to float16, its precision, so that new and cached features are the
         same. The accuracy of classifiers does not change measurably.
@@ -93,7 +101,7 @@ def embed(
     Cancelled
         If ``events`` received a request to stop.
     """
-    facts = backbone_named(backbone)
+    facts = describe_features(backbone)
     if keys is not None and len(keys) != len(images):
         raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Pass one per image, or keys=None.")
     if batch_size is not None and batch_size < 1:
@@ -111,7 +119,7 @@ def embed(
     issues: list[Issue] = []
     if missing:
         chosen = choose_device(device)
-        network = load_backbone(backbone).to(chosen)
+        network = (load_backbone if is_backbone_name(backbone) else load_image_tower)(backbone).to(chosen)
         batches = BatchSize(batch_size or forward_batch(chosen), chosen, events)
 
         def forward(pixels: Sequence[Pixels]) -> Features:
@@ -142,6 +150,33 @@ def embed(
     return Embeddings(features, issues)
 
 
+def describe_features(name: str) -> Backbone:
+    """Describe the network that computes features: a backbone, "siglip2", or another SigLIP model.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    WeightsUnavailableError
+        If the weights of a SigLIP model are not on this machine.
+    """
+    return backbone_named(name) if is_backbone_name(name) else describe_image_tower(name)
+
+
+def get_features(name: str) -> str:
+    """Return the name of features after checking it. A SigLIP model is downloaded if it is not on this machine.
+
+    Raises
+    ------
+    InputError, WeightsUnavailableError
+        As in :func:`describe_features`.
+    """
+    if not is_backbone_name(name):
+        get_weights(name)
+    describe_features(name)
+    return name
+
+
 class PackedFeatures:
     """Features of many images, read from the cache's file when rows are indexed, so that they need little memory.
 
@@ -149,7 +184,7 @@ class PackedFeatures:
     """
 
     def __init__(self, cache: FeatureCache, backbone: str = PACKAGED) -> None:
-        facts = backbone_named(backbone)
+        facts = describe_features(backbone)
         self._cache, self._backbone, self._file, self._width = cache, backbone, cache.of(facts), facts.features
         self._ends = [0]
         self._parts: list[tuple[Positions, Rows]] = []

@@ -127,7 +127,6 @@ def weights_file(facts: Backbone) -> Path:
         If the file cannot be downloaded.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     here = cached_file(facts.name)
     if here is not None:
@@ -139,7 +138,7 @@ def weights_file(facts: Backbone) -> Path:
         raise unavailable(facts.name, "they are not cached, and settings.network is False")
     try:
         return Path(hf_hub_download(hub_id, _FILE))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except Exception as error:  # also those of the HTTP library, which differs by version
         reason = first_line(error).rstrip(".") or type(error).__name__
         raise unavailable(facts.name, f"{hub_id} cannot be downloaded from the Hugging Face Hub: {reason}") from error
 

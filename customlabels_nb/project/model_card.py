@@ -25,7 +25,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
-from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MACHINE, MULTI_LABEL, POLYGONS, SINGLE_LABEL, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation import Evaluation
@@ -33,6 +33,7 @@ from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
+from customlabels_nb.models.pretrained.weights import licence_of
 from customlabels_nb.store import VersionRecord
 from customlabels_nb.training.kept_files import read_snapshot
 from customlabels_nb.training.stored import stored_evaluation
@@ -463,6 +464,7 @@ def _data(facts: CardFacts) -> Iterator[Block]:
         in_all = f"{len(dataset):,}"
         rows.append((name, _count(used), in_all, ", ".join(places(dataset)) or "none", between))
     yield Table(("set", "images used", "total", "location", "labelled"), tuple(rows), frozenset((1, 2)))
+    yield from _labels_by_models(facts)
     lines = []
     left_out = facts.training.get("left_out")
     if isinstance(left_out, int) and left_out:
@@ -471,6 +473,19 @@ def _data(facts: CardFacts) -> Iterator[Block]:
     if lines:
         yield Text("Findings of the dataset checks on both sets:")
         yield Items(tuple(lines))
+
+
+def _labels_by_models(facts: CardFacts) -> Iterator[Block]:
+    """Name the models that assigned training labels, with their licences if known."""
+    if facts.train is None:
+        return
+    marks = facts.train.annotations
+    counts = marks.loc[by_machine(marks), "annotator"].str.removeprefix(MACHINE).value_counts().sort_index()
+    if len(counts):
+        models = [
+            f"{name} ({', '.join(filter(None, (licence_of(name), f'{count:,}')))})" for name, count in counts.items()
+        ]
+        yield Text(f"Of {len(marks):,} training labels, {counts.sum():,} were assigned by models: {_listed(models)}.")
 
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:

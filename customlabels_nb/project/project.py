@@ -40,6 +40,7 @@ from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, upda
 from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.models.backbone import FEATURES, PACKAGED
 from customlabels_nb.project import screens
 from customlabels_nb.project.archive import PackReport, pack
 from customlabels_nb.project.auto_refresh import interval, refresh_sources, set_interval
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from customlabels_nb.images.image_grid import ContactSheet
     from customlabels_nb.inference.detection import Detection
     from customlabels_nb.jobs.job_list import LabellingJobs
+    from customlabels_nb.labeling.box_outlines import BoxOutlines
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
@@ -755,6 +757,7 @@ class Project:
         sort: str = "random",
         random_state: int = 0,
         queue: str | None = None,
+        search: str | None = None,
         widget: Any = None,
     ) -> Any:
         """Open the gallery to label pages of thumbnails, by mouse or with keys 1–9. Each label is stored immediately.
@@ -777,6 +780,8 @@ class Project:
             Only unlabelled training images, in an order of :attr:`assist`. "clustered" shows similar images together
             and selected, so that one key labels the page. "prelabelled" has those whose predictions can be trusted:
             Enter accepts the page, a number corrects, Delete rejects.
+        search : str, optional
+            Description of images, such as "a red screw", which come first. See :meth:`search`.
         widget : class or widget, optional
             ipyannotations labeller to use instead of the gallery, such as ``ipyannotations.images.ClassLabeller``.
 
@@ -792,7 +797,7 @@ class Project:
         >>> len(gallery.selected)
         0
         """
-        query, location = Query(sort=sort, random_state=random_state, queue=queue), self._location
+        query, location = _query(sort, random_state, queue, search), self._location
         if widget is not None:
             return screens.plug_in(location, t.check_split(split), query, widget, assist=self.assist)
         return screens.open_gallery(
@@ -800,7 +805,13 @@ class Project:
         )
 
     def annotate(
-        self, split: str = t.TRAIN, *, sort: str = "added", random_state: int = 0, queue: str | None = None
+        self,
+        split: str = t.TRAIN,
+        *,
+        sort: str = "added",
+        random_state: int = 0,
+        queue: str | None = None,
+        search: str | None = None,
     ) -> Any:
         """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
@@ -814,6 +825,8 @@ class Project:
             Seed of the random order.
         queue : {"assist", "manual", "clustered", "prelabelled"}, optional
             As in :meth:`label`. In "prelabelled", Enter accepts the dashed boxes and goes on.
+        search : str, optional
+            As in :meth:`label`.
 
         Returns
         -------
@@ -826,8 +839,47 @@ class Project:
         >>> annotator = boxes.annotate("train", sort="name")
         >>> annotator.display(boxes.train_set.images["image"].iloc[2])
         """
-        query = Query(sort=sort, random_state=random_state, queue=queue)
+        query = _query(sort, random_state, queue, search)
         return screens.open_annotator(self._location, t.check_split(split), query, assist=self.assist)
+
+    def boxes_to_polygons(
+        self, split: str = t.TRAIN, *, progress: bool = True, events: Events | None = None
+    ) -> BoxOutlines:
+        """Turn the boxes of a dataset into polygons with SAM 2, as one action that can be undone.
+
+        The model is that of ``settings.outline_engine``, or SAM 2 if that is "auto", which is downloaded if it is not
+        on this machine. The polygons have ``annotator`` "model:<name>". Training leaves them out unless
+        ``machine_labels=True``, or a person approves them in ``project.review()``. If interrupted, the next call
+        continues where this one stopped.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset whose boxes are turned.
+
+        Returns
+        -------
+        BoxOutlines
+            ``.failed`` lists the boxes that are still boxes, with the reason.
+
+        Raises
+        ------
+        MissingDependencyError
+            If transformers is not installed.
+        WeightsUnavailableError
+            If the model is neither on this machine nor can be downloaded.
+
+        Examples
+        --------
+        >>> boxes.boxes_to_polygons()  # doctest: +SKIP
+        212 boxes in 80 images became polygons. Train with project.train(task="polygons", machine_labels=True).
+        """
+        from customlabels_nb.labeling.box_outlines import outline_boxes
+        from customlabels_nb.labeling.outliner import get_segmenter
+
+        t.check_split(split)
+        with progress_bars(events or Events(), show=progress) as stream:
+            return outline_boxes(self._store, self.root, split, get_segmenter(stream.message), stream)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
@@ -1198,6 +1250,7 @@ class Project:
         self,
         split: str | None = None,
         *,
+        model: str | None = None,
         workers: int | None = None,
         backend: str | None = None,
         shared_filesystem: bool = False,
@@ -1213,6 +1266,9 @@ class Project:
         ----------
         split : {"train", "test"}, optional
             Dataset. By default both.
+        model : str, optional
+            Network that computes them. By default that of :attr:`features`. "siglip2" makes the images searchable, see
+            :meth:`search`. It is downloaded if it is not on this machine.
         workers : int, optional
             Number of processes that share the work. By default this process does it.
         backend : {"ray"}, optional
@@ -1226,15 +1282,81 @@ class Project:
         >>> len(unread)
         0
         """
+        from customlabels_nb.models.embeddings import get_features
         from customlabels_nb.workers.embedding import embed_with
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
         images = self._store.images(split)
         keys = [content if isinstance(content, str) else None for content in images["sha256"]]
+        name = self.features if model is None else get_features(model)
         shares: dict[str, Any] = {"workers": workers, "backend": backend, "shared_filesystem": shared_filesystem}
         with progress_bars(events or Events(), show=progress) as stream:
-            return issues_to_frame(embed_with(images["image"].tolist(), keys, self.root, **shares, events=stream))
+            return issues_to_frame(
+                embed_with(images["image"].tolist(), keys, self.root, model=name, **shares, events=stream)
+            )
+
+    @property
+    def features(self) -> str:
+        """Features that assist and similarity use: "efficientnet_lite0", "siglip2" or a model's folder. Can be set."""
+        return str(self._store.setting(FEATURES) or PACKAGED)
+
+    @features.setter
+    def features(self, name: str) -> None:
+        from customlabels_nb.models.embeddings import get_features
+
+        chosen = get_features(name)
+        self._store.change_setting(FEATURES, lambda _old: chosen, self._action("set features"))
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: str | os.PathLike[str] | None = None,
+        split: str | None = None,
+        limit: int | None = 100,
+    ) -> pd.DataFrame:
+        """Find the images that a text describes, or that are similar to an image.
+
+        ``project.embed(model="siglip2")`` makes images searchable. If :attr:`features` is a model that reads texts, its
+        features are searched instead.
+
+        Parameters
+        ----------
+        text : str, optional
+            What the images show, such as "a red screw".
+        image : path, optional
+            Image of the project, or any other image.
+        split : {"train", "test"}, optional
+            Dataset. By default both.
+        limit : int, optional
+            Maximum number of images. None for all of them.
+
+        Returns
+        -------
+        DataFrame
+            Columns image and score (cosine similarity), the best first. Images without vectors are left out.
+
+        Raises
+        ------
+        InputError
+            If there is not either a text or an image, or the text is empty or too long.
+        NotAllowedError
+            If no image has vectors yet.
+        WeightsUnavailableError
+            If the model is not on this machine.
+
+        Examples
+        --------
+        >>> project.search("a bed with a red blanket", limit=10)  # doctest: +SKIP
+        """
+        from customlabels_nb.models.image_search import search_images
+
+        if (text is None) == (image is None):
+            raise InputError("Pass either a text, like project.search('a red screw'), or image='photo.jpg'.")
+        images = self._store.images(None if split is None else t.check_split(split))
+        found = search_images(self.root, self.features, images, text=text, image=None if image is None else str(image))
+        return found.head(limit) if limit is not None else found
 
     def model(self, name: str = "latest") -> Model:
         """Return the model version with this name or alias (see ``Model.publish``), or the latest completed version.
@@ -1425,6 +1547,12 @@ class Project:
         from customlabels_nb.training.batch_view import show_batch
 
         return show_batch(dataset, self.test_set, project_task=self.task, **options)
+
+
+def _query(sort: str, random_state: int, queue: str | None, search: str | None) -> Query:
+    if search is None:
+        return Query(sort=sort, random_state=random_state, queue=queue)
+    return Query(sort="text", text=search, random_state=random_state, queue=queue)
 
 
 def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
+from customlabels_nb.events import Events
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
@@ -25,6 +28,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.models.backbone import FEATURES, PACKAGED
 from customlabels_nb.project.auto_refresh import refresh_if_due
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
@@ -35,7 +39,6 @@ from customlabels_nb.training.plan import describe_plan
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
-    from customlabels_nb.events import Events
     from customlabels_nb.jobs.job import LabellingJob
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
@@ -52,7 +55,14 @@ if TYPE_CHECKING:
 
 def open_session(location: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
     """Create a labelling session for a dataset of the project, without a widget."""
-    return LabellingSession(location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist)
+    return LabellingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
+
+
+_PAUSE = 0.1  # seconds
+
+
+def _similarity(location: ProjectLocation) -> SimilarityOrder:
+    return SimilarityOrder(location.root, lambda: location.store.setting(FEATURES) or PACKAGED)
 
 
 def open_gallery(
@@ -77,9 +87,11 @@ def open_annotator(location: ProjectLocation, split: str, query: Query, *, assis
     from customlabels_nb.widgets.annotator import Annotator
 
     refresh_if_due(location)
-    session = DrawingSession(
-        location.store, location.root, split, similar=SimilarityOrder(location.root), assist=assist
-    )
+    session = DrawingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
+    with progress_bars(Events()) as events:
+        while (progress := session.show(query).waiting) is not None:
+            events.progress("sorting", *progress)
+            time.sleep(_PAUSE)
     return Annotator(session, query=query, **_shared(location), **_label_handlers(location))
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -80,8 +82,9 @@ class MessageHandler:
 
     It responds to messages of ``{id, kind, content}`` with the same id. A subclass fills ``handlers`` in its
     ``__init__`` and passes :meth:`answer` to ``on_msg``. The parameters of a handler are the fields of the content, see
-    :func:`~customlabels_nb.widgets._requests.arguments_of`. It returns content, or content and buffers. The content is
-    JSON. Handlers may run in any thread, also while a cell runs. Put this class before the widget's base class.
+    :func:`~customlabels_nb.widgets._requests.arguments_of`. It returns content, or content and buffers, or a Future of
+    them if it takes long. The content is JSON. Handlers may run in any thread, also while a cell runs. Put this class
+    before the widget's base class.
     """
 
     handlers: dict[str, Handler]
@@ -92,23 +95,39 @@ class MessageHandler:
         """Handle one message of the page and send the response, or the message of the error."""
         if not isinstance(message, dict) or "id" not in message:
             return
-        kind = str(message.get("kind"))
-        handler = self.handlers.get(kind)
-        try:
+        answer, kind = message["id"], str(message.get("kind"))
+        with self._sending_errors(answer, kind):
+            handler = self.handlers.get(kind)
             if handler is None:
                 raise InputError(f"Unknown request {kind!r}. The page was loaded by another release: reload it.")
             content = message.get("content")
             response = handler(**arguments_of(handler, {} if content is None else content, buffers or []))
-            content, sent = response if isinstance(response, tuple) else (response, [])
-            self.send({"answer": message["id"], "content": content}, list(sent))
+            if isinstance(response, Future):
+                response.add_done_callback(lambda done: self._send_late(answer, kind, done))
+            else:
+                self._send_response(answer, response)
+
+    def _send_late(self, answer: Any, kind: str, done: Future[Any]) -> None:
+        with self._sending_errors(answer, kind):
+            self._send_response(answer, done.result())
+
+    def _send_response(self, answer: Any, response: Any) -> None:
+        content, sent = response if isinstance(response, tuple) else (response, [])
+        self.send({"answer": answer, "content": content}, list(sent))
+
+    @contextmanager
+    def _sending_errors(self, answer: Any, kind: str) -> Iterator[None]:
+        """Send the message of an error in the block as the answer."""
+        try:
+            yield
         except MalformedError as error:
-            self.send({"answer": message["id"], "error": f"Malformed request {kind!r}: {error}. Reload the page."})
+            self.send({"answer": answer, "error": f"Malformed request {kind!r}: {error}. Reload the page."})
         except CustomLabelsError as error:
             again = isinstance(error, StoreError) and not isinstance(error, OutdatedError | DamagedError)
-            self.send({"answer": message["id"], "error": str(error), "again": again})
+            self.send({"answer": answer, "error": str(error), "again": again})
         except Exception as error:
             logging.getLogger("customlabels_nb").exception("A widget failed to handle %r.", kind)
-            self.send({"answer": message["id"], "error": f"{type(error).__name__}: {error}"})
+            self.send({"answer": answer, "error": f"{type(error).__name__}: {error}"})
 
     def open(self) -> None:
         """Open the connection to the page."""

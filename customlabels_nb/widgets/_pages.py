@@ -250,6 +250,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "labels": [{"label": n, "color": c} for n, c in zip(labels["label"], labels["color"], strict=True)],
             "has_predictions": bool(session.predictions),
             "similarity": session.can_sort_by_similarity,
+            "without_vectors": session.without_vectors,
             "instructions": record.instructions,
             "read_only": session.read_only,
             "manages_labels": self._manages_labels,

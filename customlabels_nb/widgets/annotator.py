@@ -69,7 +69,14 @@ class Annotator(ImagePages):
         label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         super().__init__(session, files, project=project, key=key, query=query, label_handlers=label_handlers)
-        self.handlers |= {"image": self._image, "save": self._save, "region": self._region, "outline": self._outline}
+        self.handlers |= {
+            "image": self._image,
+            "save": self._save,
+            "region": self._region,
+            "outline": self._outline,
+            "prepare outlines": self._prepare_outlines,
+        }
+        files.outliner.report = lambda text: self.send({"push": "outlines", "text": text})
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -141,8 +148,15 @@ class Annotator(ImagePages):
 
     def _outline(self, image: str, points: list[Click], box: _Area | None = None, view: _Area | None = None) -> Any:
         """Find the outline of an object from a box or clicks."""
-        polygon, pixel = self._files.outline(self._known(image), box=box, clicks=points, view=view)
-        return {"polygon": polygon, "pixel": pixel}
+        return self._files.outliner.find(self._image_key(image), box=box, clicks=points, view=view)
+
+    def _prepare_outlines(self, image: str, following: str | None = None) -> Any:
+        """Load the engine for outlines and encode the image in view and the following one."""
+        after = self._image_key(following) if following in self.session.table.position else None
+        return self._files.outliner.prepare(self._image_key(image), after)
+
+    def _image_key(self, image: str) -> tuple[str, str | None]:
+        return self._known(image), self.session.content_of(image)
 
 
 def _to_ipyannotations(shape: dict[str, Any]) -> dict[str, Any]:

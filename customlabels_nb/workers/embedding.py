@@ -15,8 +15,7 @@ import numpy.typing as npt
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import PACKAGED, Backbone
-from customlabels_nb.models.backbones import backbone_named
-from customlabels_nb.models.embeddings import embed
+from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import FeatureCache, feature_key, project_features
 from customlabels_nb.workers.protocol import WorkerJob
 from customlabels_nb.workers.shared_files import readable_everywhere
@@ -49,6 +48,7 @@ def embed_with(
     keys: Sequence[str | None],
     root: Path,
     *,
+    model: str = PACKAGED,
     workers: int | None,
     backend: str | None,
     shared_filesystem: bool,
@@ -58,6 +58,8 @@ def embed_with(
 
     Parameters
     ----------
+    model : str
+        See :func:`customlabels_nb.models.embeddings.describe_features`.
     workers, backend, shared_filesystem
         As for :func:`customlabels_nb.inference.detect_many.detect_many`. Without workers, this process does
         the work.
@@ -66,8 +68,8 @@ def embed_with(
     """
     cache = project_features(root)
     if workers is None and backend is None:
-        return embed(images, root=root, keys=keys, cache=cache, events=events).issues
-    facts = backbone_named(PACKAGED)
+        return embed(images, root=root, keys=keys, backbone=model, cache=cache, events=events).issues
+    facts = describe_features(model)
     positions, _ = cache.of(facts).lookup([None if key is None else feature_key(key) for key in keys])
     missing, issues = np.flatnonzero(positions < 0).tolist(), list[Issue]()
     names: list[str] = [images[index] for index in missing]
@@ -77,7 +79,7 @@ def embed_with(
         return []
     job = WorkerJob(
         f"{__name__}:start_embedding",
-        {"root": str(root.absolute())},
+        {"root": str(root.absolute()), "model": model},
         probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
@@ -101,11 +103,11 @@ def _chunks(names: list[str], size: int) -> list[list[str]]:
 
 def start_embedding(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     """Return the function that computes the features of a chunk in a worker."""
-    root = Path(job.arguments["root"])
+    root, model = Path(job.arguments["root"]), job.arguments["model"]
 
     def compute(task: list[str], events: Events) -> dict[str, Any]:
         collected = _CollectedFeatures()
-        issues = embed(task, root=root, cache=cast(FeatureCache, collected)).issues
+        issues = embed(task, root=root, backbone=model, cache=cast(FeatureCache, collected)).issues
         with np.errstate(over="ignore"):
             rows = b"".join(rows.astype(_ROW).tobytes() for rows in collected.rows)
         return {

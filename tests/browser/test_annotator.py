@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.annotator import PROJECT, SETUP, SHOW, AnnotatorPage
 from tests.browser.jupyter import BUSY, FLAVOURS, Lab, notebook
 from tests.facts import facts
+from tests.labeling import color_segmenter
 
 pytestmark = pytest.mark.browser
 
@@ -262,6 +264,44 @@ def test_holes_parts_and_assisted_outlines(lab: Lab) -> None:
     root.get_by_label("Fewer points").fill("8")
     expect(points).not_to_have_text(before)
     assert len(annotator.stored(1)[0][5]) < len(outline)
+
+
+MODEL = f"""{inspect.getsource(color_segmenter).partition("annotations")[2]}
+import threading
+go = threading.Event()
+
+class Slow(ColorSegmenter):
+    def encode(self, image):
+        go.wait(120)
+        return super().encode(image)
+
+cl.settings.settings.outline_engine = Slow()
+"""
+
+
+@pytest.mark.storing
+def test_a_click_waits_for_the_model_and_becomes_a_polygon(lab: Lab) -> None:
+    project = PROJECT.replace("boxes", "polygons").replace("draw({count})", DISC) + MODEL
+    annotator = opened(lab, "go.set()", project=project, count=2)
+    root = annotator.root
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.press("o")
+    expect(root.locator(".work")).to_have_text("Preparing the image …")
+    annotator.click(200, 150)
+    expect(root.locator(".work progress")).to_be_visible()
+    annotator.page.run_cell(2)
+    annotator.expect_shapes(1)
+    expect(root.locator(".work")).to_be_hidden()
+    expect(root.locator(".tool-hints strong")).to_have_text("Outline (by-color)")
+    ((label, *box, polygon),) = annotator.stored(1)
+    assert (label, box) == ("apple", pytest.approx([100, 50, 200, 200], abs=2))
+    annotator.click(20, 20)  # adds the background
+    expect(annotator.rows().locator(".count")).to_have_text("4 points")
+    annotator.press("Control+z")
+    assert annotator.stored(1) == [(label, *box, polygon)]
+    annotator.press("Enter", "Control+z")
+    assert annotator.stored(1) == []
 
 
 PRECISE = """

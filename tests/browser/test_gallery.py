@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -12,6 +14,7 @@ from playwright.sync_api import expect
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
 from tests.browser.jupyter import FLAVOURS, Lab, notebook
 from tests.facts import facts
+from tests.models import tiny_siglip
 
 pytestmark = pytest.mark.browser
 
@@ -549,3 +552,35 @@ def test_projects_without_labels_and_finished_ones_show_the_next_step(lab: Lab) 
     expect(twenty.root.locator(".notice")).to_contain_text("20 images were finished without it.")
     twenty.root.locator(".notice button", has_text="Send them to review").click()
     expect(twenty.tile(0).locator(".status")).to_have_text("needs review")
+
+
+MODEL = f"""{inspect.getsource(tiny_siglip).partition("annotations")[2]}
+project.features = str(Path("tiny").absolute()) if write_tiny_siglip(Path("tiny")) else ""
+project.embed(progress=False)
+Image.new("RGB", (120, 90), "red").save("photos/new.png")
+project.add_images("photos/new.png", progress=False)
+"""
+
+
+def test_images_are_sorted_by_a_description(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=30) + MODEL, SHOW.format(size=9)), width=1400)
+    page.run_cell(0)
+    page.run_cell(1)
+    gallery = GalleryPage(page, 1).ready()
+    gallery.press("PageDown")
+    expect(gallery.tile(0)).to_have_attribute("title", re.compile("009[.]png$"))
+    field = gallery.root.get_by_label("Search by what images show")
+    field.fill("A red screw")
+    field.press("Enter")
+    notice = gallery.root.locator(".notice", has_text="Sorted by")
+    expect(notice).to_contain_text("Sorted by: \u2068A red screw\u2069. 1 image comes last")
+    best = [Path(name).stem for name in page.value("project.search('a red screw')['image'].tolist()")]
+    assert gallery.names() == best[:9]
+    gallery.press("End", "ArrowRight")  # the page keeps its keys
+    field.fill("a blue nut")
+    field.press("Enter")
+    expect(notice).to_contain_text("a blue nut")
+    field.press("Escape")
+    expect(notice).to_have_count(0)
+    expect(gallery.tile(0)).to_have_attribute("title", re.compile("009[.]png$"))
+    expect(field).to_have_value("")

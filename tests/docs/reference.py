@@ -32,6 +32,7 @@ CLASSES = {
         "datasets.import_reports.RefreshReport",
         "ingest.manifest_updates.EntriesReport",
         "project.project.Distribution",
+        "labeling.box_outlines.BoxOutlines",
         "datasets.formats.ExportReport",
         "project.archive.PackReport",
         "examples.ExamplePhotos",

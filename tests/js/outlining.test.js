@@ -136,8 +136,13 @@ function beginOutlining() {
   const { drawing, imageShapes } = begun({ tool: "outline" });
   const answers = [];
   const said = [];
+  const work = [];
   const screen = {
     imageShapes,
+    listing: { rowAt: (position) => ({ name: `image ${position}` }) },
+    place: 4,
+    showWork: (text) => text !== work.at(-1) && work.push(text),
+    showEngine: ({ engine }) => said.push(engine),
     drawing,
     tolerance: 1.5,
     canvas: { visible: { left: 0, top: 0, ...SIZE }, paintSoon: () => {} },
@@ -149,13 +154,15 @@ function beginOutlining() {
     request: (kind, content) =>
       new Promise((resolve, reject) => {
         answers.push({
+          kind,
           content,
+          resolve,
           found: (rings) => resolve([{ polygon: rings, pixel: 1 }]),
           reject,
         });
       }),
   };
-  return { imageShapes, answers, said, outlining: new Outlining(screen) };
+  return { drawing, imageShapes, answers, said, work, outlining: new Outlining(screen) };
 }
 
 const settled = () =>
@@ -174,6 +181,27 @@ test("an outline that is not found, or is too small for a shape, is explained", 
   await settled();
   assert.match(said.at(-1), /^No object edge .* this box\. /);
   assert.deepEqual(imageShapes.shapes, []);
+});
+
+test("the next image is prepared, too, and the page shows what a click waits for", async () => {
+  const { drawing, answers, said, work, outlining } = beginOutlining();
+  outlining.prepare();
+  assert.deepEqual(
+    [answers[0].kind, answers[0].content],
+    ["prepare outlines", { image: "a", following: "image 5" }],
+  );
+  outlining.report("Loading the model …");
+  outlining.add({ point: [20, 20] });
+  outlining.report("");
+  outlining.keep();
+  answers[0].resolve([{ engine: "sam", advice: "" }]);
+  answers[1].found(square(10, 10, 30));
+  await settled();
+  assert.deepEqual(work, ["Loading the model …", "Finding the outline …", ""]);
+  assert.equal(said[0], "sam");
+  drawing.tool = "box";
+  outlining.report("Loading the model …"); // for another view of the widget
+  assert.equal(work.at(-1), "");
 });
 
 test("an outline that is kept before it is found is one shape, and ends", async () => {

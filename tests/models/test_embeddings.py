@@ -186,7 +186,7 @@ def test_invalid_arguments_and_no_images(blots: list[str]) -> None:
         embed(blots, keys=["a"])
     with pytest.raises(InputError, match="batch_size=0"):
         embed(blots, batch_size=0)
-    with pytest.raises(InputError, match="backbone 'none'"):
+    with pytest.raises(InputError, match="'none' is neither a folder"):
         embed(blots, backbone="none")
 
 

@@ -305,6 +305,17 @@ def test_detector_card_lists_sizes_and_misses() -> None:
     assert "COCO mAP" in text
 
 
+def test_card_names_models_that_assigned_training_labels() -> None:
+    train = boxes([(f"{i}.png", "ab"[i % 2], 30.0) for i in range(8)], "train")
+    test = boxes([(f"t{i}.png", "ab"[i % 2], 30.0) for i in range(8)], "test")
+    people = to_markdown(sections(facts_of("boxes", train, test, test.annotations)))
+    marks = train.annotations.assign(annotator=["ann"] * 3 + ["model:sam2.1-hiera-tiny"] * 4 + ["model:v1"])
+    train = Dataset(train.images, marks, name="train")
+    card = to_markdown(sections(facts_of("boxes", train, test, test.annotations)))
+    assert "sam2" not in people
+    assert any(tells(line, 8, 5, "sam2.1-hiera-tiny (Apache-2.0, 4)", "v1 (1)") for line in card.splitlines())
+
+
 def test_boxes_that_will_be_missed_and_equal_pictures_are_warned_of() -> None:
     train = boxes([(f"{i}.png", "a", 2.0 if i < 3 else 40.0) for i in range(12)], "train")
     test = boxes([(f"t{i}.png", "a", 40.0) for i in range(3)], "test")

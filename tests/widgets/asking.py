@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -19,15 +20,18 @@ class Page:
         self.sent: list[dict[str, Any]] = []
         self.pushed: list[dict[str, Any]] = []
         self._buffers: list[bytes] = []
+        self._news = threading.Condition()
         monkeypatch.setattr(widget, "send", self._take)
 
     def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         content = json.loads(json.dumps(content, allow_nan=False))  # like the comm
-        self.sent.append(content)
-        if "push" in content:
-            self.pushed.append(content)
-        else:
-            self._buffers = buffers or []
+        with self._news:
+            self.sent.append(content)
+            if "push" in content:
+                self.pushed.append(content)
+            else:
+                self._buffers = buffers or []
+            self._news.notify_all()
 
     def ask(self, kind: str, *buffers: bytes, **content: Any) -> Any:
         """Return the content of the answer, or raise RuntimeError with its message if it is an error."""
@@ -37,6 +41,8 @@ class Page:
         """Return content and buffers of the answer."""
         before = len(self.sent)
         self.widget.answer(self.widget, {"id": 7, "kind": kind, "content": content}, list(buffers))
+        with self._news:  # another thread may answer
+            assert self._news.wait_for(lambda: any("answer" in sent for sent in self.sent[before:]), 60)
         (answer,) = [sent for sent in self.sent[before:] if "answer" in sent]
         assert answer["answer"] == 7
         if "error" in answer:

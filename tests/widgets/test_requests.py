@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple, TypedDict
 
 import pytest
@@ -40,7 +41,8 @@ REACH: dict[str, dict[str, str]] = {
     KNOWN: {
         "show": "near left query query.label query.like query.predicted query.annotator", "arrange": "near",
         "follow": "images", "full": "image", "picture": "instructions", "image": "image", "region": "image",
-        "outline": "image", "fix": "image", "edit": "images label labels instead_of revisions",
+        "outline": "image", "prepare outlines": "image following", "fix": "image",
+        "edit": "images label labels instead_of revisions",
         "save": "image labels shapes", "labels uses": "label", "labels change": "label before into",
         "upload part": "batch", "upload end": "batch label", "history": "who", "act": "about",
         "open": "link.label link.annotator link.person link.skipped_by link.skips link.image link.mixed",
@@ -49,7 +51,7 @@ REACH: dict[str, dict[str, str]] = {
         "filter": "filter.label filter.pair filter.slice filter.images",
     },
     TEXT: {
-        "show": "query.search", "edit": "reason", "save": "reason", "add label": "label",
+        "show": "query.search query.text", "edit": "reason", "save": "reason", "add label": "label",
         "labels change": "name labels color", "name": "name", "label": "label", "ask": "name", "follow": "assist",
         "assist": "budget", "filter": "filter.search",
     },
@@ -80,10 +82,11 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 def ask(screen: Screen, kind: str, content: Any, buffers: Sequence[bytes] = ()) -> dict[str, Any]:
     """Send a request, and return the answer."""
-    sent: list[Any] = []
-    screen.widget.send = lambda message, buffers=None: sent.append(message)
+    answers: SimpleQueue[Any] = SimpleQueue()  # other threads may answer
+    screen.widget.send = lambda message, buffers=None: answers.put(message) if "answer" in message else None
     screen.widget.answer(screen.widget, {"id": 1, "kind": kind, "content": content}, list(buffers))
-    [answer] = [message for message in sent if "answer" in message]
+    answer = answers.get(timeout=60)
+    assert answers.empty()
     return dict(json.loads(json.dumps(answer)))
 
 

@@ -323,6 +323,7 @@ class Annotator extends Turning {
     if (!this.info) return; // the response to "hello" contains the changes
     if (message.push === "show") this._showAgain(message.change);
     else if (message.push === "go") this.go(message.place);
+    else if (message.push === "outlines") this.outlining.report(message.text);
     else if (message.push === "follow") this._follow({ again: true });
   }
 

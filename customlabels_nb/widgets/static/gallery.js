@@ -1,5 +1,6 @@
 // Gallery widget: a page of images with their labels, and keyboard labelling. The kernel side is in gallery.py.
 
+import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
 import {
   element,
@@ -72,6 +73,7 @@ export class Gallery extends PicturePages {
         this.notices.drop("like");
         this.show({ query: { ...this.query, ...change }, place: 0 });
       },
+      describe: (text) => this._describe(text),
       upload: () => this.upload.choose(),
       labels: () => openLabelManager(this, () => this._follow()),
       instructions: () => this._instructions(),
@@ -217,6 +219,7 @@ export class Gallery extends PicturePages {
     this.notices.drop("withdrawn");
     super._take(answer, buffers, wanted, keep);
     this.version = this.info.assist?.version;
+    this._sayDescribed();
     if (!this.clustered) return;
     const isSame = before && !wanted.left && names === listing.namesOnPage().join("\n");
     selection.addRange(listing.start, listing.count);
@@ -500,6 +503,32 @@ export class Gallery extends PicturePages {
     const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
     this.show({ query: { ...query, queue: null, sort: "similarity", like: row.name }, place: 0 });
     this.notices.say("like", `Sorted by similarity to \u2068${row.short}\u2069.`, { step: back });
+  }
+
+  // Sort by a description, or go back to the order and place before it.
+  _describe(text) {
+    const { query, focus, listing } = this;
+    this.notices.drop("like");
+    if (text) {
+      if (query.sort !== "text") this.before = { query, place: listing.start, keep: focus };
+      this.show({ query: { ...query, queue: null, sort: "text", text, like: null }, place: 0 });
+    } else if (query.sort === "text") {
+      this.show(this.before ?? { query: { ...query, sort: "random" }, place: 0 });
+      this.before = null;
+    }
+  }
+
+  _sayDescribed() {
+    const { query, without_vectors: missing } = this.info;
+    if (query.sort !== "text" || this.notices.open.has("order")) this.notices.drop("text");
+    else {
+      const last = missing
+        ? ` ${counted(missing, "image comes", "images come")} last without vectors.`
+        : "";
+      this.notices.say("text", `Sorted by: \u2068${query.text}\u2069.${last}`, {
+        step: { label: "Back", run: () => this._describe(null) },
+      });
+    }
   }
 
   // -- actions on images ------------------------------------------------------------------------------

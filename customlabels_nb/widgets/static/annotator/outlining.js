@@ -5,20 +5,24 @@ import { isTooSmall, withPolygon } from "../shared/geometry.js";
 import { nextTolerance, simplified } from "./rings.js";
 
 const HINT_INSIDE = "Click the object first, or drag a box around it. Alt click then takes away.";
+const FINDING = "Finding the outline …";
 const HINT_NOTHING =
   "No object edge was found at this point. Drag a box around the object, or click nearer its middle.";
 const HINT_NOTHING_IN_BOX =
   "No object edge was found in this box. Drag a box that touches the object on all sides, or click its middle.";
-const PATIENCE = 60_000; // milliseconds; the first one may wait for a large image
+// milliseconds; the first one may wait for a large image, or for a model that is loaded or downloaded
+const PATIENCE = 60_000;
+const MODEL_PATIENCE = 600_000;
 
 export class Outlining {
-  // `screen` has imageShapes, drawing, canvas, changes, notices, toast, tolerance, request(kind, content), changed()
-  // and shown().
+  // `screen` has imageShapes, drawing, canvas, changes, notices, toast, tolerance, listing, place, request(kind,
+  // content), changed(), shown(), showWork(text) and showEngine({ engine, advice }).
   constructor(screen) {
     this.screen = screen;
     this.prompts = new WeakMap(); // shape → what it was found from: { box, points, view }
     // request without an answer: { imageShapes, shape, prompts, isLast }, `shape` is the one to correct
     this.asked = null;
+    this.work = ""; // what the kernel is doing before it can answer
   }
 
   // Box and clicks of the outline that is being made, or null.
@@ -28,9 +32,25 @@ export class Outlining {
     return this.asked ? this.asked.prompts : (this.prompts.get(imageShapes.shape) ?? null);
   }
 
-  // Import what is needed and decode the image, so that the first outline is fast.
+  // Load the engine and encode the image and the next one, so that the first outline is fast.
   prepare() {
-    this._request({ points: [] }).catch((error) => this._failed(error));
+    const { screen } = this;
+    const following = screen.listing.rowAt(screen.place + 1)?.name ?? null;
+    this._request("prepare outlines", { following }, MODEL_PATIENCE)
+      .then(([answer]) => screen.showEngine(answer))
+      .catch((error) => this._failed(error));
+  }
+
+  // Take what the kernel is doing, an empty text when it is done.
+  report(text) {
+    this.work = text;
+    this.showWork();
+  }
+
+  showWork() {
+    const { screen } = this;
+    const isOn = screen.drawing.tool === "outline";
+    screen.showWork(isOn ? this.work || (this.asked ? FINDING : "") : "");
   }
 
   add({ box = null, point = null, inside = true }) {
@@ -54,26 +74,26 @@ export class Outlining {
   async _ask(request) {
     const { screen } = this;
     this.asked = request;
+    this.showWork();
     screen.canvas.paintSoon();
     let outline = null;
     try {
-      [outline] = await this._request(request.prompts);
+      const { box, points, view } = request.prompts;
+      const patience = this.work ? MODEL_PATIENCE : PATIENCE;
+      [outline] = await this._request("outline", { box, points, view }, patience);
     } catch (error) {
       if (request === this.asked) this._failed(error);
     }
     if (request !== this.asked) return; // another click or image followed
     this.asked = null;
+    this.showWork();
     if (outline && !screen.closed) this._show(outline, request);
     screen.canvas.paintSoon();
   }
 
-  _request({ box = null, points, view = null }) {
-    return this.screen.request(
-      "outline",
-      { image: this.screen.imageShapes.image.name, box, points, view },
-      [],
-      { patience: PATIENCE },
-    );
+  _request(kind, content, patience) {
+    const image = this.screen.imageShapes.image.name;
+    return this.screen.request(kind, { image, ...content }, [], { patience });
   }
 
   _failed(error) {
@@ -116,13 +136,19 @@ export class Outlining {
   // none.
   keep() {
     const { asked } = this;
-    const was = this.end();
+    const was = this._forget();
     if (asked) this.asked = Object.assign(asked, { isLast: true });
     return was;
   }
 
   // Like keep(), but without the one that is still being found.
   end() {
+    const was = this._forget();
+    this.showWork();
+    return was;
+  }
+
+  _forget() {
     const was = Boolean(this.current);
     this.asked = null;
     if (was) this.prompts.delete(this.screen.imageShapes.shape);

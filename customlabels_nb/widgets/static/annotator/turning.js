@@ -218,6 +218,7 @@ export class Turning extends Workspace {
     this.canvas.node.hidden = false;
     if (another) this.canvas.measure();
     this.canvas.show(imageShapes.image, view, { keepCamera: !another });
+    if (another && this.drawing.tool === "outline") this.outlining.prepare();
     this.shown();
   }
 

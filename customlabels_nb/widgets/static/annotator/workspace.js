@@ -132,6 +132,12 @@ export class Workspace {
       { nothingKey: "N" },
     );
     this.empty = element("div", { class: "empty", hidden: true });
+    this.work = element(
+      "div",
+      { class: "work", hidden: true, attributes: { role: "status" } },
+      element("progress"),
+      element("span"),
+    );
     this.filmstrip = new Filmstrip((position) => {
       leave();
       this.go(position);
@@ -150,6 +156,7 @@ export class Workspace {
           { class: "middle" },
           this.canvas.node,
           this.empty,
+          this.work,
           this.notices.node,
           this.toast.node,
         ),
@@ -543,12 +550,26 @@ export class Workspace {
     this.drawing.cancel();
     this.outlining.end();
     this.drawing.tool = tool;
-    if (tool === "outline" && this.imageShapes) this.outlining.prepare();
+    this.outlining.showWork();
     const hints = toolHints(tool);
     if (hints) this.toolHints.replaceChildren(...hints);
     show(this.toolHints, Boolean(hints));
     show(this.hints, !hints);
+    if (tool === "outline" && this.imageShapes) this.outlining.prepare();
     this.shown();
+  }
+
+  showWork(text) {
+    setText(this.work.lastChild, text);
+    show(this.work, Boolean(text));
+  }
+
+  // Name the engine of outlines beside what clicks mean, and how to get a better one.
+  showEngine({ engine, advice }) {
+    if (this.drawing.tool !== "outline") return;
+    const name = /** @type {HTMLElement} */ (this.toolHints.firstChild);
+    setText(name, `Outline (${engine})`);
+    name.title = advice;
   }
 
   toggleGuides() {

@@ -22,7 +22,7 @@ const SORTS = [
 ];
 
 const WIDE = 1600; // pixels from which all actions are in the row
-const COMPACT = 820; // pixels from which all filters are in the row, where there is no queue
+const COMPACT = 920; // pixels from which all filters are in the row, where there is no queue
 const QUEUE = 280; // pixels that the menu of queues takes, with large numbers of images beside it
 
 const NO_MODEL = "There are no predictions for these images yet";
@@ -49,8 +49,8 @@ export class Toolbar {
   whoseMenu;
   sortMenu;
 
-  // `on` has leave(), split(name), query(change), upload(), labels(), instructions(), takeBack(kind), skip(), submit(),
-  // zoom(pixels), preview(), like(), whole(), later().
+  // `on` has leave(), split(name), query(change), describe(text) (null to go back), upload(), labels(), instructions(),
+  // takeBack(kind), skip(), submit(), zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
     this.title = element("strong", { class: "project" });
     this.tabs = element("div", {
@@ -77,6 +77,14 @@ export class Toolbar {
       placeholder: "⌕ file name…",
       attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
+    });
+    this.described = element("input", {
+      type: "search",
+      class: "described",
+      placeholder: "⌕ what they show…",
+      title: "Sort by a description, such as “a red screw” (Enter). Esc goes back",
+      attributes: { "aria-label": "Search by what images show" },
+      on: { keydown: (event) => this._describedKey(event) },
     });
     const button = (text, action, title) =>
       element("button", { type: "button", text, title, on: { click: action } });
@@ -197,11 +205,10 @@ export class Toolbar {
     if (level === this.level) return;
     this.level = level;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(
-      this.whoseMenu,
-      this.shuffle,
-      this.zoomMenu,
-    );
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
+    if (level > 1) this.filters.append(this.zoomMenu);
+    else this.more.menu.prepend(this.zoomMenu);
+    (level > 0 ? this.search : this.more.menu.firstChild).before(this.described);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -224,6 +231,8 @@ export class Toolbar {
     setText(this.title, facts.project);
     this.submit.disabled = this.skip.disabled = isEmpty;
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
+    if (this.described !== this.described.ownerDocument.activeElement)
+      this.described.value = query.sort === "text" ? query.text : "";
     this.queue.update(facts);
     this.arrange(this.width);
     // rebuild menus only if they changed: one of them may be open or focused
@@ -250,6 +259,7 @@ export class Toolbar {
     for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
+    show(this.described, similarity && !clustered);
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing])
       show(button, !readOnly);
     show(this.labels, facts.managesLabels);
@@ -296,15 +306,17 @@ export class Toolbar {
 
   _fillSorts(query, hasPredictions, similarity) {
     this.sort.replaceChildren(
-      ...SORTS.map(([value, text]) => {
-        const disabled =
-          (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
-        return option(value, text, {
-          selected: value === query.sort,
-          disabled,
-          title: disabled ? NO_MODEL : undefined,
-        });
-      }),
+      ...(query.sort === "text" ? [...SORTS, ["text", "description"]] : SORTS).map(
+        ([value, text]) => {
+          const disabled =
+            (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);
+          return option(value, text, {
+            selected: value === query.sort,
+            disabled,
+            title: disabled ? NO_MODEL : undefined,
+          });
+        },
+      ),
     );
   }
 
@@ -341,6 +353,19 @@ export class Toolbar {
   _searchSoon(on) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => on.query({ search: this.search.value }), 250);
+  }
+
+  _describedKey(event) {
+    event.stopPropagation();
+    const text = this.described.value.trim();
+    if (event.key === "Enter") {
+      this.on.leave();
+      this.on.describe(text || null);
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // the field is emptied by the answer
+      this.on.leave();
+      this.on.describe(null);
+    }
   }
 
   _searchKey(event, on) {

@@ -16,10 +16,12 @@ const FILMSTRIP = 320; // also shown large until the full image is loaded
 const SHAPES = "boxes and polygons";
 const PADDING = 24; // pixels left and right of the tiles
 
-const orderWords = ([done, total]) =>
-  `Sorting by similarity: ${done.toLocaleString("en")} of ` +
-  `${total.toLocaleString("en")} images processed. The order is updated when all are ` +
-  "done and no image is selected. New images come last.";
+const orderWords = ([done, total], { sort }) =>
+  sort === "text"
+    ? "Searching. The order is updated when no image is selected."
+    : `Sorting by similarity: ${done.toLocaleString("en")} of ` +
+      `${total.toLocaleString("en")} images processed. The order is updated when all are ` +
+      "done and no image is selected. New images come last.";
 
 /**
  * @import { Notices } from "./notices.js"
@@ -221,7 +223,7 @@ export class PageView {
     this._arrived();
     if (!answer.wait) this.notices.drop("order");
     else {
-      this.notices.say("order", orderWords(answer.wait));
+      this.notices.say("order", orderWords(answer.wait, this.info.query));
       this._arrange(listing.view);
     }
   }
@@ -241,7 +243,9 @@ export class PageView {
       const [answer, buffers] = isBusy ? [{}] : await this.request("arrange", wanted);
       if (isOver()) return;
       if (answer.wait)
-        this.notices.open.get("order")?.firstChild.replaceChildren(orderWords(answer.wait));
+        this.notices.open
+          .get("order")
+          ?.firstChild.replaceChildren(orderWords(answer.wait, this.info.query));
       if (answer.page) this._take(answer, buffers, wanted);
       else this._arrange(view);
     } catch (error) {

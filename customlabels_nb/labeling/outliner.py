@@ -1,0 +1,267 @@
+"""Find outlines for a labelling screen in threads: choose the engine, encode images ahead of the clicks, and cache."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from customlabels_nb.core.polygons import Polygon
+from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
+from customlabels_nb.images.outlining import (
+    Box,
+    Click,
+    Encoded,
+    Logits,
+    Segmenter,
+    check_prompts,
+    find_mask_outline,
+    find_outline,
+    import_opencv,
+)
+from customlabels_nb.models.pretrained.weights import describe_download, find_weights
+from customlabels_nb.remote.content_cache import ContentCache, content_key
+from customlabels_nb.settings import settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_AUTO, _GRABCUT, _SAM2 = "auto", "grabcut", "sam2"
+_IMAGES = 4  # whose features stay in memory, 8 MB each with SAM 2
+_SIZE = "image_size"  # in the cache
+_MASKS = 8  # results that a further click may refine
+_UNAVAILABLE = "Outlines are not available here. Draw a polygon instead (P), or tell the manager of the job."
+_ADVICE = "SAM 2 finds better outlines. Install customlabels-nb[foundation], then run: customlabels-nb fetch sam2"
+
+#: Name and content hash of an image.
+ImageKey: TypeAlias = tuple[str, str | None]
+#: Features of an image, and its width and height.
+EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
+
+
+def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bool = True) -> Segmenter | None:
+    """Return the model that a value of ``settings.outline_engine`` names, or None for GrabCut.
+
+    Parameters
+    ----------
+    report : callable
+        Receives what is being done if it takes long.
+    download : bool
+        Download the weights if they are not on this machine.
+
+    Raises
+    ------
+    InputError
+        If the setting is invalid.
+    WeightsUnavailableError
+        If the weights are neither on this machine nor can be downloaded.
+    """
+    if not isinstance(engine, str):
+        if not (callable(getattr(engine, "encode", None)) and callable(getattr(engine, "mask", None))):
+            raise InputError(
+                f"settings.outline_engine={engine!r} must be 'auto', 'grabcut', 'sam2', a folder, 'hf://user/name', or "
+                "an object with the methods encode and mask."
+            )
+        return engine
+    if engine == _GRABCUT:
+        return None
+    if engine == _AUTO:
+        if find_spec("transformers") is None or find_weights(_SAM2) is None:
+            return None
+        engine = _SAM2
+    is_here = find_weights(engine) is not None
+    report("Loading the model …" if is_here or not download else f"Downloading {describe_download(engine)} …")
+    from customlabels_nb.models.pretrained.sam2 import load_sam2
+
+    return load_sam2(engine, download=download)
+
+
+def get_segmenter(report: Callable[[str], None]) -> Segmenter:
+    """Return the model that ``settings.outline_engine`` names, or SAM 2, which may be downloaded, if that is "auto".
+
+    Raises
+    ------
+    InputError
+        If the setting names no model.
+    """
+    segmenter = choose_segmenter(_SAM2 if settings.outline_engine == _AUTO else settings.outline_engine, report=report)
+    if segmenter is None:
+        raise InputError(f"settings.outline_engine={_GRABCUT!r} must be 'auto' or a model to turn boxes into polygons.")
+    return segmenter
+
+
+class Outliner:
+    """Outlines of objects in the images of a screen.
+
+    Images are encoded in one thread, and prompts are answered in another one, so that neither delays other requests.
+
+    Parameters
+    ----------
+    decode, decode_shown : callable
+        ``decode(image)`` opens the image with this name. The second one keeps it for the next call.
+    cache : ContentCache
+        Cache for the features of images.
+
+    Attributes
+    ----------
+    for_labelers : bool
+        The screen belongs to a labelling job: nothing is downloaded, and messages contain no commands.
+    report : callable
+        Receives what is being done, or an empty string when it is done.
+    """
+
+    def __init__(
+        self, decode: Callable[[str], Image.Image], decode_shown: Callable[[str], Image.Image], cache: ContentCache
+    ) -> None:
+        self.for_labelers = False
+        self.report: Callable[[str], None] = lambda _text: None
+        self._decode, self._decode_shown, self._cache = decode, decode_shown, cache
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="customlabels_nb-encode")
+        self._finder = ThreadPoolExecutor(1, thread_name_prefix="customlabels_nb-outline")
+        self._chosen: tuple[Any, Segmenter | None] | None = None
+        self._features: OrderedDict[tuple[Any, ...], Future[EncodedImage]] = OrderedDict()
+        self._masks: OrderedDict[tuple[Any, ...], Logits] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prepare(self, image: ImageKey, following: ImageKey | None = None) -> Future[dict[str, str]]:
+        """Load the engine and encode an image, and the ``following`` one afterwards.
+
+        Images that were to be encoded before and are still waiting are dropped.
+
+        Returns
+        -------
+        Future of dict
+            ``engine``, the name of the engine, and ``advice`` about a better one, or an empty string.
+        """
+        with self._lock:
+            for key, future in self._features.items():
+                if key[-1] not in (image, following):
+                    future.cancel()
+        return self._finder.submit(self._prepare, image, following)
+
+    def _prepare(self, image: ImageKey, following: ImageKey | None) -> dict[str, str]:
+        segmenter = self._engine(again=True)
+        if segmenter is None:
+            self._decode_shown(image[0])
+            lacking = not self.for_labelers and settings.outline_engine == _AUTO
+            return {"engine": "GrabCut", "advice": _ADVICE if lacking else ""}
+        self._encoded(segmenter, image)
+        if following is not None:
+            self._submit(segmenter, following)
+        return {"engine": segmenter.name, "advice": ""}
+
+    def find(
+        self, image: ImageKey, *, box: Box | None, clicks: Sequence[Click], view: Box | None
+    ) -> Future[dict[str, Any]]:
+        """Find the outline of the object in a box or at clicks.
+
+        Returns
+        -------
+        Future of dict
+            ``polygon`` and ``pixel``. They and the arguments are those of
+            :func:`~customlabels_nb.images.outlining.find_outline`.
+        """
+        return self._finder.submit(self._find, image, box, tuple(clicks), view)
+
+    def _find(self, image: ImageKey, box: Box | None, clicks: tuple[Click, ...], view: Box | None) -> dict[str, Any]:
+        segmenter = self._engine()
+        if segmenter is None:
+            picture = self._decode_shown(image[0])
+            check_prompts(picture.size, box, clicks)
+            polygon, pixel = find_outline(picture, box=box, clicks=clicks, view=view)
+        else:
+            polygon, pixel = self._find_with(segmenter, image, box, clicks)
+        return {"polygon": polygon, "pixel": pixel}
+
+    def _find_with(
+        self, segmenter: Segmenter, image: ImageKey, box: Box | None, clicks: tuple[Click, ...]
+    ) -> tuple[Polygon | None, float]:
+        encoded, size = self._encoded(segmenter, image)
+        check_prompts(size, box, clicks)
+        prompts = (segmenter.name, segmenter.version, image, box)
+        previous = self._masks.get((*prompts, clicks[:-1])) if clicks else None
+        logits, _ = segmenter.mask(encoded, size, box=box, clicks=clicks, previous=previous)
+        self._masks[*prompts, clicks] = logits
+        while len(self._masks) > _MASKS:
+            self._masks.popitem(last=False)
+        return find_mask_outline(logits, size, clicks)
+
+    def _engine(self, *, again: bool = False) -> Segmenter | None:
+        """Return the chosen engine. GrabCut is chosen ``again``, because weights may have been downloaded meanwhile."""
+        chosen = self._chosen
+        if chosen is None or chosen[0] != settings.outline_engine or (again and chosen[1] is None):
+            try:
+                segmenter = choose_segmenter(
+                    settings.outline_engine, report=self.report, download=not self.for_labelers
+                )
+                if segmenter is None:
+                    import_opencv()
+            except (MissingDependencyError, ModelError) as error:
+                if self.for_labelers:
+                    raise ModelError(_UNAVAILABLE) from error
+                raise
+            finally:
+                self.report("")
+            chosen = self._chosen = (settings.outline_engine, segmenter)
+        return chosen[1]
+
+    def _encoded(self, segmenter: Segmenter, image: ImageKey) -> EncodedImage:
+        """Return the features of an image, and wait for them if necessary."""
+        while True:
+            future = self._submit(segmenter, image)
+            try:
+                if not future.done():
+                    self.report("Preparing the image …")
+                return future.result()
+            except CancelledError:  # another view of the widget shows another image
+                continue
+            finally:
+                self.report("")
+
+    def _submit(self, segmenter: Segmenter, image: ImageKey) -> Future[EncodedImage]:
+        key = (segmenter.name, segmenter.version, image)
+        with self._lock:
+            future = self._features.get(key)
+            if future is None or future.cancelled() or (future.done() and future.exception() is not None):
+                future = self._features[key] = self._encoder.submit(self._encode, segmenter, image)
+            self._features.move_to_end(key)
+            while len(self._features) > _IMAGES:
+                self._features.popitem(last=False)[1].cancel()
+        return future
+
+    def _encode(self, segmenter: Segmenter, image: ImageKey) -> EncodedImage:
+        return encode_cached(segmenter, image[1], lambda: self._decode(image[0]), self._cache)
+
+
+def encode_cached(
+    segmenter: Segmenter,
+    content: str | None,
+    decode: Callable[[], Image.Image],
+    cache: ContentCache,
+    *,
+    keep: bool = True,
+) -> EncodedImage:
+    """Return the features of an image, from the cache if its ``content`` hash is known and they are there.
+
+    With ``keep``, new ones are added to the cache.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load, save
+
+    key = f"{content_key(content, segmenter.name, segmenter.version)}-outline.safetensors" if content else None
+    if key is not None and (data := cache.get(key)) is not None:
+        with suppress(SafetensorError, KeyError):  # damaged: encode again
+            features = load(data)
+            width, height = features.pop(_SIZE).tolist()
+            return features, (width, height)
+    picture = decode()
+    features = segmenter.encode(picture)
+    if keep and key is not None:
+        cache.put(key, save({**features, _SIZE: np.array(picture.size)}))
+    return features, picture.size

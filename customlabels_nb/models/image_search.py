@@ -1,0 +1,161 @@
+"""Search images by the vector of a text or of another image, among the features that are stored."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb._utils.progress_bars import say
+from customlabels_nb._utils.text import counted
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.models.backbones import is_backbone_name
+from customlabels_nb.models.embeddings import describe_features, embed
+from customlabels_nb.models.feature_file import Rows, feature_key, project_features
+from customlabels_nb.models.pretrained.siglip import SIGLIP2, embed_text
+
+Scores = npt.NDArray[np.float32]
+
+_BLOCK = 8192
+_EXACT = 4096  # results whose order is exact
+
+
+def text_model(features: str) -> str:
+    """Return the model that reads texts for a project with these features: their own, or SigLIP 2."""
+    return SIGLIP2 if is_backbone_name(features) else features
+
+
+def no_vectors(model: str) -> str:
+    """Say that no image can be found yet, and what to do."""
+    return f"No image has vectors of {model!r} yet. Compute them with project.embed(model={model!r})."
+
+
+class ImageSearch:
+    """Cosine similarities of a project's images to vectors of the same model.
+
+    Between two searches, only the lengths of the vectors and the positions of the latest images are kept in memory.
+
+    Parameters
+    ----------
+    root : Path
+        Project folder, whose cache has the features.
+    model : str
+        See :func:`~customlabels_nb.models.embeddings.describe_features`.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights of the model are not on this machine.
+    """
+
+    def __init__(self, root: Path, model: str) -> None:
+        self._file = project_features(root).of(describe_features(model))
+        self._keys: tuple[str | None, ...] = ()
+        self._hashed: list[bytes | None] = []
+        self._rows: Rows | None = None
+        self._positions = np.empty(0, dtype=np.int64)
+        self._lengths = np.empty(0, dtype=np.float32)
+
+    def scores(self, keys: Sequence[str | None], vector: npt.NDArray[np.float32]) -> Scores:
+        """Return the cosine similarity of the ``vector`` to each image, NaN for an image without features.
+
+        Parameters
+        ----------
+        keys : sequence of (str or None)
+            Content hash or identity of each image.
+        """
+        self._look_up(tuple(keys))
+        rows = self._rows
+        assert rows is not None
+        unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+        products = _products(rows, unit) / np.maximum(self._lengths, np.float32(1e-12))
+        found = np.full(len(keys), np.nan, dtype=np.float32)
+        known = self._positions >= 0
+        found[known] = products[self._positions[known]]
+        return found
+
+    def vector_of(self, key: str | None) -> npt.NDArray[np.float32] | None:
+        """Return the stored features of one image, or None if there are none."""
+        (position,), rows = self._file.lookup([None if key is None else feature_key(key)])
+        return None if position < 0 else rows[position].astype(np.float32)
+
+    def _look_up(self, keys: tuple[str | None, ...]) -> None:
+        if keys != self._keys:
+            self._keys, self._hashed = keys, [None if key is None else feature_key(key) for key in keys]
+            self._rows = None
+        _, rows = self._file.lookup([])
+        if self._rows is not None and self._rows.base is rows.base and len(self._rows) == len(rows):
+            return
+        self._positions, self._rows = self._file.lookup(self._hashed)
+        self._lengths = np.concatenate(
+            [
+                np.empty(0, dtype=np.float32),
+                *(
+                    np.linalg.norm(self._rows[start : start + _BLOCK].astype(np.float32), axis=1)
+                    for start in range(0, len(self._rows), _BLOCK)
+                ),
+            ]
+        )
+
+
+def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
+    """Multiply float16 rows by a vector, in float16 to 1e-3 of the result, which needs no copy of all rows in float32.
+
+    The largest products are computed again in float32, so that the best results are in the right order.
+    """
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the mapped file cannot be written, and is not
+        products = torch.mv(torch.from_numpy(rows), torch.from_numpy(vector).half()).float().numpy()
+    best = np.argpartition(-products, _EXACT)[:_EXACT] if len(products) > _EXACT else np.arange(len(products))
+    products[best] = rows[best].astype(np.float32) @ vector
+    return np.asarray(products)
+
+
+def search_images(
+    root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None
+) -> pd.DataFrame:
+    """Return the images (image, sha256) with their score, the best first. Images without vectors are left out.
+
+    Parameters
+    ----------
+    features : str
+        Features of the project.
+    text, image : str, optional
+        One of both.
+
+    Raises
+    ------
+    NotAllowedError
+        If no image has vectors.
+    ImageError
+        If the image to compare with cannot be read.
+    """
+    model = text_model(features) if text is not None else features
+    search = ImageSearch(root, model)
+    keys = [key if isinstance(key, str) else None for key in images["sha256"]]
+    vector = embed_text(model, text) if text is not None else _vector_of(search, root, model, images, str(image))
+    scores = search.scores(keys, vector)
+    missing = int(np.isnan(scores).sum())
+    if missing == len(scores):
+        raise NotAllowedError(no_vectors(model))
+    if missing:
+        say(f"{counted(missing, 'image')} without vectors left out. project.embed(model={model!r}) computes them.")
+    found = pd.DataFrame({"image": images["image"], "score": scores}).dropna()
+    return found.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _vector_of(search: ImageSearch, root: Path, model: str, images: pd.DataFrame, image: str) -> Scores:
+    """Return the features of an image, which are stored if it is one of ``images``."""
+    content = images.loc[images["image"] == image, "sha256"]
+    if len(content) and isinstance(content.iat[0], str) and (stored := search.vector_of(content.iat[0])) is not None:
+        return stored
+    computed = embed([image], root=root, backbone=model)
+    for issue in computed.issues:
+        raise InputError(f"image={image!r} cannot be used: {issue.message}")
+    return np.asarray(computed.features[0])

@@ -1,0 +1,145 @@
+"""SigLIP 2 (Tschannen et al., 2025): vectors of images and of texts that are close if the text describes the image."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.text import first_line
+from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
+from customlabels_nb.models.backbone import Backbone
+from customlabels_nb.models.pretrained.transformers_models import load_part
+from customlabels_nb.models.pretrained.weights import Weights, get_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SIGLIP2 = "siglip2"
+_LONGEST_TEXT = 1000  # characters; the model reads 64 tokens
+_TOKENS = 64
+
+
+def describe_image_tower(name: str) -> Backbone:
+    """Describe the image tower of a model. Its name contains the revision, so that vectors are not mixed.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights are not on this machine.
+    ModelError
+        If it is no SigLIP model.
+    """
+    return _describe(get_weights(name, download=False))
+
+
+@lru_cache(maxsize=8)
+def _describe(weights: Weights) -> Backbone:
+    weights.config("siglip")
+    try:
+        from transformers import SiglipConfig
+    except ImportError as error:
+        raise _missing() from error
+    path = weights.folder / "preprocessor_config.json"
+    try:
+        vision = SiglipConfig.from_pretrained(weights.folder, local_files_only=True).vision_config
+        facts = json.loads(path.read_bytes())
+        mean, std = (tuple(float(value) for value in facts[key]) for key in ("image_mean", "image_std"))
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"image_mean={mean!r}, image_std={std!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{str(path)!r} or config.json beside it cannot be used: {first_line(error)}.") from error
+    return Backbone(
+        name=f"{weights.name}@{weights.revision}",
+        architecture="siglip",
+        licence=weights.licence or "unknown",
+        megabytes=round((weights.folder / "model.safetensors").stat().st_size / 10**6, 1),
+        mean=mean,
+        std=std,
+        input_size=vision.image_size,
+        features=vision.hidden_size,
+        source="pretrained",
+        parameters=0,
+        weights=weights.revision,
+    )
+
+
+def load_image_tower(name: str) -> nn.Module:
+    """Load the network that maps normalised images (n, 3, side, side) to vectors (n, features).
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights are not on this machine.
+    ModelError
+        If they are damaged.
+    """
+    from torch import nn
+
+    try:
+        from transformers import SiglipVisionModel
+    except ImportError as error:
+        raise _missing() from error
+
+    class ImageTower(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, images: Any) -> Any:
+            return self.model(pixel_values=images).pooler_output
+
+    return ImageTower(load_part(SiglipVisionModel, get_weights(name, download=False))).eval()
+
+
+def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
+    """Compute the unit vector of a text, which is close to the vectors of images that it describes.
+
+    The network that reads texts stays in memory, and so do the latest vectors.
+
+    Raises
+    ------
+    InputError
+        If the text is empty or longer than 1,000 characters.
+    WeightsUnavailableError
+        If the weights are not on this machine.
+    """
+    plain = " ".join(text.split()).lower() if isinstance(text, str) else ""
+    if not plain:
+        raise InputError(f"The text {text!r} to search for is empty. Describe the images, like 'a red screw'.")
+    if len(plain) > _LONGEST_TEXT:
+        raise InputError(f"The text to search for has {len(plain):,} characters. The maximum is {_LONGEST_TEXT:,}.")
+    return _embed_text(get_weights(name, download=False), plain)
+
+
+@lru_cache(maxsize=256)
+def _embed_text(weights: Weights, text: str) -> npt.NDArray[np.float32]:
+    import torch
+
+    tokenizer, tower = _text_tower(weights)
+    tokens = tokenizer([text], padding="max_length", max_length=_TOKENS, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        vector = tower(input_ids=tokens["input_ids"]).pooler_output[0].float().numpy()
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _text_tower(weights: Weights) -> tuple[Any, Any]:
+    weights.config("siglip")
+    try:
+        from transformers import AutoTokenizer, SiglipTextModel
+    except ImportError as error:
+        raise _missing() from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The tokenizer in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
+    return tokenizer, load_part(SiglipTextModel, weights)
+
+
+def _missing() -> MissingDependencyError:
+    return MissingDependencyError(f"SigLIP needs transformers. Install it with: {extra_command('foundation')}")

@@ -1,0 +1,55 @@
+"""Load networks of transformers from folders, with strict checks and without output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from customlabels_nb._utils.text import first_line
+from customlabels_nb.errors import ModelError
+from customlabels_nb.models.pretrained.weights import Weights
+
+
+def load_part(kind: Any, weights: Weights) -> Any:
+    """Load a model class of transformers in float32 and eval mode. Layers that the class lacks are left out.
+
+    Raises
+    ------
+    ModelError
+        If the weights are damaged or lack layers.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        with quiet():
+            model, loading = kind.from_pretrained(
+                weights.folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"The weights in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
+    if loading["missing_keys"]:
+        missing = ", ".join(sorted(loading["missing_keys"])[:3])
+        raise ModelError(f"The weights in {str(weights.folder)!r} lack {missing}.")
+    return model.eval()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the progress bar of transformers, and its warnings about layers that are left out."""
+    from transformers.utils import logging
+
+    level, had_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if had_bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,252 @@
+"""Weights of pretrained models: in the Hugging Face Hub's cache or a local folder, and their download.
+
+Only safetensors and JSON files are downloaded and read, and code in a repository is never run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb._utils.progress_bars import say
+from customlabels_nb._utils.text import first_line
+from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HUB = "hf://"
+_FILES = ("config.json", "model.safetensors")
+_PATTERNS = ["*.json", "*.txt", "*.safetensors"]  # configuration, vocabulary, weights
+_MEGA = 10**6
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """Model that has a short name here: its repository, the size of its weights in MB, licence and purpose."""
+
+    repository: str
+    megabytes: int
+    licence: str
+    purpose: str
+
+
+KNOWN_MODELS = {
+    "sam2": KnownModel("facebook/sam2.1-hiera-tiny", 156, "Apache-2.0", "outlines from clicks and boxes"),
+    "siglip2": KnownModel("google/siglip2-base-patch32-256", 1510, "Apache-2.0", "search by a description"),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on this machine.
+
+    Attributes
+    ----------
+    name : str
+        Name of the repository without its owner, or of the folder.
+    folder : Path
+        Folder with ``config.json`` and ``model.safetensors``.
+    revision : str
+        Commit of the repository, or the SHA-256 of the weights of a local folder.
+    licence : str
+        Licence, or an empty string if it is unknown.
+    """
+
+    name: str
+    folder: Path
+    revision: str
+    licence: str = ""
+
+    def config(self, *types: str) -> dict[str, Any]:
+        """Read the configuration.
+
+        Raises
+        ------
+        ModelError
+            If it is not that of a model of one of these ``types``.
+        """
+        path = self.folder / "config.json"
+        try:
+            config = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{str(path)!r} cannot be read: {first_line(error)}.") from error
+        found = config.get("model_type") if isinstance(config, dict) else None
+        if found not in types:
+            code = " and code, which is never run" if isinstance(config, dict) and "auto_map" in config else ""
+            raise ModelError(
+                f"{str(self.folder)!r} contains a model of the type {found!r}{code}. "
+                f"The type must be {' or '.join(map(repr, types))}."
+            )
+        return dict(config)
+
+
+def find_weights(name: str, revision: str | None = None) -> Weights | None:
+    """Find weights on this machine without using the network, or return None.
+
+    Parameters
+    ----------
+    name : str
+        Name in :data:`KNOWN_MODELS`, ``"hf://user/name@revision"``, or a folder.
+    revision : str, optional
+        Branch, tag or commit of the repository.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the folder lacks files.
+    """
+    from huggingface_hub import snapshot_download
+
+    repository, revision = _parse(name, revision)
+    if repository is None:
+        folder = Path(name).expanduser()
+        missing = [file for file in _FILES if not (folder / file).is_file()]
+        if missing:
+            raise InputError(f"The folder {name!r} lacks {' and '.join(missing)}.")
+        status = (folder / _FILES[1]).stat()
+        revision = _digest(folder / _FILES[1], status.st_mtime_ns, status.st_size)
+        return Weights(folder.resolve().name, folder, revision)
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=_PATTERNS))
+    except (OSError, ValueError):  # also an incomplete download
+        return None
+    if not all((folder / file).is_file() for file in _FILES):
+        return None
+    known = KNOWN_MODELS.get(name)
+    return Weights(repository.rpartition("/")[2], folder, folder.name, known.licence if known else "")
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def get_weights(name: str, revision: str | None = None, *, download: bool = True) -> Weights:
+    """Find weights on this machine, or download them.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    WeightsUnavailableError
+        If they are not on this machine and cannot be downloaded, or ``download`` is False.
+    """
+    found = find_weights(name, revision)
+    if found is not None:
+        return found
+    from huggingface_hub import snapshot_download
+
+    repository, revision = _parse(name, revision)
+    if not settings.network or not download:
+        raise _unavailable(
+            name, f"they are not on this machine{'' if settings.network else ', and settings.network is False'}"
+        )
+    try:
+        snapshot_download(str(repository), revision=revision, allow_patterns=_PATTERNS)
+    except Exception as error:  # also those of the HTTP library, which differs by version
+        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {_why(error)}"
+        raise _unavailable(name, reason) from error
+    found = find_weights(name, revision)
+    if found is None:
+        raise _unavailable(name, f"{repository} has no {' and '.join(_FILES)}")
+    return found
+
+
+def describe_download(name: str) -> str:
+    """Return the repository, size and licence of a model, for people who wait for its download."""
+    known = KNOWN_MODELS.get(name)
+    return f"{known.repository}, {known.megabytes} MB, {known.licence}" if known else name
+
+
+def licence_of(name: str) -> str:
+    """Return the licence of the weights with this :attr:`Weights.name`, or an empty string if it is unknown."""
+    return next((known.licence for known in KNOWN_MODELS.values() if known.repository.endswith(f"/{name}")), "")
+
+
+def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
+    """Download pretrained models, for use without a network later. Those that are on this machine are only listed.
+
+    Parameters
+    ----------
+    *names : str
+        "sam2", "siglip2" or ``"hf://user/name@revision"``. By default all that have a short name.
+    revision : str, optional
+        Branch, tag or commit to use instead of the newest.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, repository, revision, megabytes, licence and folder.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If a model cannot be downloaded.
+
+    Examples
+    --------
+    >>> cl.fetch_weights("sam2")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    rows = []
+    for name in names or KNOWN_MODELS:
+        if find_weights(name, revision) is None and settings.network:
+            say(f"Downloading {describe_download(name)} …")
+        found = get_weights(name, revision)
+        size = sum(path.stat().st_size for path in found.folder.iterdir() if path.is_file())
+        repository = _parse(name, None)[0] or ""
+        rows.append([name, repository, found.revision, round(size / _MEGA, 1), found.licence, str(found.folder)])
+    return pd.DataFrame(rows, columns=["model", "repository", "revision", "megabytes", "licence", "folder"])
+
+
+def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
+    """Yield the name and description of each known model, and its weights if they are on this machine."""
+    for name, known in KNOWN_MODELS.items():
+        yield name, known, find_weights(name)
+
+
+def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
+    """Return the repository and the revision, or (None, None) for a folder."""
+    if name in KNOWN_MODELS:
+        return KNOWN_MODELS[name].repository, revision
+    if name.startswith(_HUB):
+        repository, _, given = name.removeprefix(_HUB).partition("@")
+        owner, slash, rest = repository.partition("/")
+        if not (owner and slash and rest) or "/" in rest:
+            raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
+        return repository, given or revision
+    if Path(name).expanduser().is_dir():
+        return None, None
+    near = difflib.get_close_matches(name, KNOWN_MODELS, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise InputError(
+        f"The model {name!r} is neither a folder nor one of {', '.join(map(repr, KNOWN_MODELS))}.{hint} "
+        "Other repositories are named 'hf://user/name'."
+    )
+
+
+def _why(error: BaseException) -> str:
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
+        return "there is no such repository or revision, or it is not public"
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
+
+
+def _unavailable(name: str, reason: str) -> WeightsUnavailableError:
+    return WeightsUnavailableError(
+        f"The weights of {name!r} are not available: {reason}. With a network, run: customlabels-nb fetch {name}. "
+        "Without one, copy the folder of the model to this computer and pass its path."
+    )
