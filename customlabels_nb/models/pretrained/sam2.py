@@ -57,6 +57,7 @@ class Sam2Segmenter:
             ) from error
         self.name, self.version, self.licence = weights.name, weights.revision, weights.licence
         self._torch, self._device = torch, choose_device(device)
+        self._latest: tuple[Encoded, list[Any]] | None = None
         try:
             with quiet():
                 self._processor = Sam2ImageProcessor.from_pretrained(weights.folder, local_files_only=True)
@@ -101,13 +102,19 @@ class Sam2Segmenter:
             prompts["input_masks"] = self._tensor(previous[None, None])
         with torch.inference_mode():
             found = self._model(
-                image_embeddings=[self._tensor(encoded[name]) for name in _PARTS],
+                image_embeddings=self._features(encoded),
                 multimask_output=box is None and len(clicks) == 1,
                 **prompts,
             )
         scores = found.iou_scores[0, 0].cpu()
         best = int(scores.argmax())
         return found.pred_masks[0, 0, best].cpu().numpy(), float(scores[best])
+
+    def _features(self, encoded: Encoded) -> list[Any]:
+        """Return the features of an image in float32. Those of the latest image are kept for further clicks."""
+        if self._latest is None or self._latest[0] is not encoded:
+            self._latest = encoded, [self._tensor(encoded[name]) for name in _PARTS]
+        return self._latest[1]
 
     def _tensor(self, values: npt.NDArray[Any]) -> Any:
         return self._torch.as_tensor(values, dtype=self._torch.float32, device=self._device)
