@@ -109,6 +109,12 @@ def read_content(uri: str, root: Path | None = None, *, known: str | None = None
     return data, content_hash(data)
 
 
+def open_hashed(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[Image.Image, str]:
+    """Open an image file and return it with its content hash or identity. See :func:`read_content`."""
+    data, content = read_content(uri, root, known=known)
+    return open_image(data, name=uri), content
+
+
 def _read_file(path: str, uri: str, max_bytes: int | None) -> bytes:
     # opening a pipe blocks until it has a writer, and reading a device may never end
     status = os.stat(path)

@@ -447,9 +447,9 @@ class JobFiles(SessionFiles):
         with self._without_folders(image) as source:
             return super().drawing_view(source, content, pixels)
 
-    def _open(self, image: str) -> Image.Image:
+    def _open(self, image: str, known: str | None) -> tuple[Image.Image, str]:
         with self._without_folders(image) as source:
-            return super()._open(source)
+            return super()._open(source, known)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions. Errors do not tell which files exist."""

@@ -6,6 +6,7 @@ The polygons of each image are cached as soon as they are found, so that an inte
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from customlabels_nb.core.polygons import emptiness, simplified
 from customlabels_nb.errors import ImageError, StaleEditError, TableError
 from customlabels_nb.events import Events
 from customlabels_nb.images.outlining import Box, Segmenter, find_mask_outline
-from customlabels_nb.images.reading import open_image
+from customlabels_nb.images.reading import open_hashed
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.outliner import encode_cached
 from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
@@ -30,6 +31,7 @@ from customlabels_nb.store import Action, SqlStore
 _LEAST_IOU = 0.5  # of the box around an outline with the box that it was found in
 _SURE = 0.999  # of labels by models: people are certain
 _ATTEMPTS = 20
+_RULES = 1  # version of what makes an outline valid, for cached polygons
 _FAILED = ["image", "label", *t.BOX_COLUMNS, "reason"]
 
 
@@ -59,13 +61,18 @@ class BoxOutlines:
         return f"{done}{still if len(self.failed) else ''}.{next_step}"
 
 
-def outline_boxes(store: SqlStore, root: Path, split: str, segmenter: Segmenter, events: Events) -> BoxOutlines:
+def outline_boxes(
+    store: SqlStore, root: Path, split: str, get_segmenter: Callable[[], Segmenter], events: Events
+) -> BoxOutlines:
     """Replace the boxes of a dataset by the polygons that the segmenter finds in them, as one action.
 
     Boxes around a crowd and shapes that already are polygons stay as they are.
     """
     images, annotations, _ = store.tables(split)
     boxes = annotations[annotations["left"].notna() & annotations["polygon"].isna() & ~annotations["crowd"]]
+    if boxes.empty:
+        return BoxOutlines(0, 0, boxes.assign(reason="")[_FAILED], "")
+    segmenter = get_segmenter()
     cache = project_cache(root, "thumbnails")
     found: list[tuple[Any, float, str]] = []
     order: list[Any] = []
@@ -90,11 +97,18 @@ def _outlines_in(
 ) -> list[tuple[Any, float, str]]:
     """Return a polygon or None, its score and the reason why there is none for each box in an image."""
     known = content if isinstance(content, str) else None
-    key = f"{content_key(known, segmenter.name, segmenter.version, boxes)}-polygons.json" if known else None
+    key = f"{content_key(known, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if known else None
     if key is not None and (data := cache.get(key)) is not None:
         return [(polygon, score, reason) for polygon, score, reason in json.loads(data)]
+    opened: list[str] = []
+
+    def decode() -> tuple[Any, str]:
+        picture, content = open_hashed(image, root, known=known)
+        opened.append(content)
+        return picture, content
+
     try:
-        encoded, size = encode_cached(segmenter, known, lambda: open_image(image, root=root), cache, keep=False)
+        encoded, size = encode_cached(segmenter, known, decode, cache, keep=False)
     except ImageError as error:
         return [(None, 0.0, str(error))] * len(boxes)
     results = []
@@ -105,8 +119,8 @@ def _outlines_in(
         reason = "The model found no object in the box." if polygon is None or emptiness(polygon) else ""
         if not reason and iou_of_pairs([polygon_to_ltwh(polygon)], [box])[0] < _LEAST_IOU:
             reason = "The outline does not fit the box."
-        results.append((None if reason else polygon, score, reason))
-    if key is not None:
+        results.append((None if reason else polygon, float(np.nan_to_num(score)), reason))
+    if key is not None and opened in ([], [known]):  # the file may have changed since it was hashed
         cache.put(key, json.dumps(results).encode())
     return results
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -41,6 +41,8 @@ _ADVICE = "SAM 2 finds better outlines. Install customlabels-nb[foundation], the
 
 #: Name and content hash of an image.
 ImageKey: TypeAlias = tuple[str, str | None]
+#: Opens an image, whose hash may be known, and returns it with the hash of its content.
+Decode: TypeAlias = "Callable[[str, str | None], tuple[Image.Image, str]]"
 #: Features of an image, and its width and height.
 EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 
@@ -63,12 +65,12 @@ def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bo
         If the weights are neither on this machine nor can be downloaded.
     """
     if not isinstance(engine, str):
-        if not (callable(getattr(engine, "encode", None)) and callable(getattr(engine, "mask", None))):
+        if any(not hasattr(engine, name) for name in ("name", "version", "encode", "mask")):
             raise InputError(
                 f"settings.outline_engine={engine!r} must be 'auto', 'grabcut', 'sam2', a folder, 'hf://user/name', or "
-                "an object with the methods encode and mask."
+                "an object with name, version, encode(…) and mask(…)."
             )
-        return engine
+        return cast(Segmenter, engine)
     if engine == _GRABCUT:
         return None
     if engine == _AUTO:
@@ -103,8 +105,10 @@ class Outliner:
 
     Parameters
     ----------
-    decode, decode_shown : callable
-        ``decode(image)`` opens the image with this name. The second one keeps it for the next call.
+    decode : callable
+        ``decode(image, known)`` opens the image with this name, and returns it with the hash of its content.
+    decode_shown : callable
+        ``decode_shown(image)`` opens an image and keeps it for the next call.
     cache : ContentCache
         Cache for the features of images.
 
@@ -116,9 +120,7 @@ class Outliner:
         Receives what is being done, or an empty string when it is done.
     """
 
-    def __init__(
-        self, decode: Callable[[str], Image.Image], decode_shown: Callable[[str], Image.Image], cache: ContentCache
-    ) -> None:
+    def __init__(self, decode: Decode, decode_shown: Callable[[str], Image.Image], cache: ContentCache) -> None:
         self.for_labelers = False
         self.report: Callable[[str], None] = lambda _text: None
         self._decode, self._decode_shown, self._cache = decode, decode_shown, cache
@@ -127,6 +129,7 @@ class Outliner:
         self._chosen: tuple[Any, Segmenter | None] | None = None
         self._features: OrderedDict[tuple[Any, ...], Future[EncodedImage]] = OrderedDict()
         self._masks: OrderedDict[tuple[Any, ...], Logits] = OrderedDict()
+        self._wanted: ImageKey | None = None
         self._lock = threading.Lock()
 
     def prepare(self, image: ImageKey, following: ImageKey | None = None) -> Future[dict[str, str]]:
@@ -140,6 +143,7 @@ class Outliner:
             ``engine``, the name of the engine, and ``advice`` about a better one, or an empty string.
         """
         with self._lock:
+            self._wanted = image
             for key, future in self._features.items():
                 if key[-1] not in (image, following):
                     future.cancel()
@@ -151,6 +155,8 @@ class Outliner:
             self._decode_shown(image[0])
             lacking = not self.for_labelers and settings.outline_engine == _AUTO
             return {"engine": "GrabCut", "advice": _ADVICE if lacking else ""}
+        if image != self._wanted:  # another image came into view meanwhile
+            return {"engine": segmenter.name, "advice": ""}
         self._encoded(segmenter, image)
         if following is not None:
             self._submit(segmenter, following)
@@ -202,7 +208,7 @@ class Outliner:
                 )
                 if segmenter is None:
                     import_opencv()
-            except (MissingDependencyError, ModelError) as error:
+            except (InputError, MissingDependencyError, ModelError) as error:
                 if self.for_labelers:
                     raise ModelError(_UNAVAILABLE) from error
                 raise
@@ -215,9 +221,10 @@ class Outliner:
         """Return the features of an image, and wait for them if necessary."""
         while True:
             future = self._submit(segmenter, image)
+            if future.done():
+                return future.result()
+            self.report("Preparing the image …")
             try:
-                if not future.done():
-                    self.report("Preparing the image …")
                 return future.result()
             except CancelledError:  # another view of the widget shows another image
                 continue
@@ -236,20 +243,20 @@ class Outliner:
         return future
 
     def _encode(self, segmenter: Segmenter, image: ImageKey) -> EncodedImage:
-        return encode_cached(segmenter, image[1], lambda: self._decode(image[0]), self._cache)
+        return encode_cached(segmenter, image[1], lambda: self._decode(*image), self._cache)
 
 
 def encode_cached(
     segmenter: Segmenter,
     content: str | None,
-    decode: Callable[[], Image.Image],
+    decode: Callable[[], tuple[Image.Image, str]],
     cache: ContentCache,
     *,
     keep: bool = True,
 ) -> EncodedImage:
     """Return the features of an image, from the cache if its ``content`` hash is known and they are there.
 
-    With ``keep``, new ones are added to the cache.
+    With ``keep``, new ones are added to the cache, unless the file has changed since it was hashed.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
@@ -260,8 +267,8 @@ def encode_cached(
             features = load(data)
             width, height = features.pop(_SIZE).tolist()
             return features, (width, height)
-    picture = decode()
+    picture, found = decode()
     features = segmenter.encode(picture)
-    if keep and key is not None:
+    if keep and key is not None and found == content:
         cache.put(key, save({**features, _SIZE: np.array(picture.size)}))
     return features, picture.size

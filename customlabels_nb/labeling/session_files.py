@@ -19,7 +19,7 @@ from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path
-from customlabels_nb.images.reading import open_image, thumbnail
+from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
     BrowserImage,
@@ -142,11 +142,12 @@ class SessionFiles:
         with self._lock:
             if self._large is None or self._large[0] != image:
                 self._large = None
-                self._large = (image, self._open(image))
+                self._large = (image, self._open(image, None)[0])
             return self._large[1]
 
-    def _open(self, image: str) -> Image.Image:
-        return open_image(image, root=self.root)
+    def _open(self, image: str, known: str | None) -> tuple[Image.Image, str]:
+        """Open an image, whose content hash may be known, and return it with the hash of its content."""
+        return open_hashed(image, self.root, known=known)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions as a JPEG of at most 800 pixels per side.

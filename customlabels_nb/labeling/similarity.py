@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from customlabels_nb.errors import NotAllowedError, NotReadyError
+from customlabels_nb.errors import NotReadyError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.backbone import PACKAGED
 
@@ -34,7 +34,7 @@ class SimilarityOrder:
     root : Path
         Project folder. Features are stored in its cache.
     model : callable
-        ``model()`` returns the name of the project's features. For texts, it is SigLIP 2 unless it can read texts.
+        ``model()`` returns the name of the project's features. If they are those of a backbone, SigLIP 2 reads texts.
 
     Attributes
     ----------
@@ -46,6 +46,7 @@ class SimilarityOrder:
         self.missing = 0
         self._root, self._model = root, model
         self._lock = threading.RLock()
+        self._searching = threading.Lock()
         self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
         self._search: tuple[str, ImageSearch] | None = None
         self._work: _Work | None = None
@@ -72,8 +73,9 @@ class SimilarityOrder:
                 return self._order[1]
             if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
                 work, self._work = self._work, None
-                self._order = (wanted, work.result())
-                return self._order[1]
+                order, self.missing = work.result()
+                self._order = (wanted, order)
+                return order
             if self._work is None or self._work.wanted != wanted:
                 if self._work is not None:
                     self._work.events.cancel()
@@ -90,33 +92,34 @@ class SimilarityOrder:
 
     def _by_similarity(
         self, images: list[str], keys: list[str | None], model: str, to: int | None, events: Events
-    ) -> list[int]:
+    ) -> tuple[list[int], int]:
         from customlabels_nb.models.embeddings import embed, similar_order
         from customlabels_nb.models.feature_file import project_features
 
         cache = project_features(self._root)
         embeddings = embed(images, root=self._root, keys=keys, backbone=model, cache=cache, events=events)
-        return [int(position) for position in similar_order(embeddings.features, to=to)]
+        return [int(position) for position in similar_order(embeddings.features, to=to)], 0
 
-    def _by_text(self, keys: list[str | None], model: str, text: str, _events: Events) -> list[int]:
-        from customlabels_nb.models.image_search import ImageSearch, no_vectors, text_model
+    def _by_text(self, keys: list[str | None], model: str, text: str, _events: Events) -> tuple[list[int], int]:
+        from customlabels_nb.models.embeddings import describe_features
+        from customlabels_nb.models.image_search import ImageSearch, text_model
         from customlabels_nb.models.pretrained.siglip import embed_text
 
         model = text_model(model)
-        if self._search is None or self._search[0] != model:
-            self._search = model, ImageSearch(self._root, model)
-        scores = self._search[1].scores(keys, embed_text(model, text))
-        self.missing = int(np.isnan(scores).sum())
-        if self.missing == len(scores) > 0:
-            raise NotAllowedError(no_vectors(model))
-        return [int(position) for position in np.argsort(-scores, kind="stable")]
+        with self._searching:
+            name = describe_features(model).name  # with its revision
+            if self._search is None or self._search[0] != name:
+                self._search = name, ImageSearch(self._root, model)
+            scores = self._search[1].scores(keys, lambda: embed_text(model, text))
+        order = [int(position) for position in np.argsort(-scores, kind="stable")]
+        return order, int(np.isnan(scores).sum())
 
 
 class _Work(threading.Thread):
     """Background thread that computes the order of some images."""
 
     def __init__(
-        self, wanted: tuple[str | int | None, ...], count: int, compute: Callable[[Events], list[int]]
+        self, wanted: tuple[str | int | None, ...], count: int, compute: Callable[[Events], tuple[list[int], int]]
     ) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
         self.wanted = wanted
@@ -124,7 +127,7 @@ class _Work(threading.Thread):
         self.events = Events()
         self.events.subscribe(self._watch)
         self._compute = compute
-        self._order: list[int] = []
+        self._result: tuple[list[int], int] = ([], 0)
         self._error: Exception | None = None
 
     def _watch(self, event: Event) -> None:
@@ -134,12 +137,12 @@ class _Work(threading.Thread):
     def run(self) -> None:
         """Compute features, then the order."""
         try:
-            self._order = self._compute(self.events)
+            self._result = self._compute(self.events)
         except Exception as error:  # raised again by result()
             self._error = error
 
-    def result(self) -> list[int]:
-        """Return the order once the thread has ended, or raise its error."""
+    def result(self) -> tuple[list[int], int]:
+        """Return the order and the number of images without vectors, or raise the error of the ended thread."""
         if self._error is not None:
             raise self._error
-        return self._order
+        return self._result

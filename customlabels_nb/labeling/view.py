@@ -96,7 +96,7 @@ class Query:
             if not isinstance(getattr(self, field), str):
                 raise InputError(f"{field}={getattr(self, field)!r} must be a string.")
         if self.sort == "text" and not self.text.strip():
-            raise InputError(f"text={self.text!r} must describe what the images show, like 'a red screw'.")
+            raise InputError(f"sort='text' needs a description of what the images show, but text={self.text!r}.")
 
 
 @dataclass(frozen=True)

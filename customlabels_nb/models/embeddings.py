@@ -19,13 +19,14 @@ from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import (
     backbone_named,
     decode_threads,
+    fetch_backbone,
     forward_batch,
     is_backbone_name,
     load_backbone,
 )
 from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
-from customlabels_nb.models.pretrained.siglip import describe_image_tower, load_image_tower
-from customlabels_nb.models.pretrained.weights import get_weights
+from customlabels_nb.models.pretrained.siglip import SIGLIP2, describe_image_tower, load_image_tower
+from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, get_weights
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
@@ -164,17 +165,25 @@ def describe_features(name: str) -> Backbone:
 
 
 def get_features(name: str) -> str:
-    """Return the name of features after checking it. A SigLIP model is downloaded if it is not on this machine.
+    """Return the name of features after checking it, a folder as an absolute path. Missing weights are downloaded.
 
     Raises
     ------
-    InputError, WeightsUnavailableError
+    InputError, WeightsUnavailableError, ModelError
         As in :func:`describe_features`.
     """
-    if not is_backbone_name(name):
-        get_weights(name)
+    if not isinstance(name, str) or (name in KNOWN_MODELS and name != SIGLIP2):
+        raise InputError(
+            f"The features {name!r} must be {PACKAGED!r}, {SIGLIP2!r}, the folder of a SigLIP model, "
+            "'hf://user/name', or a backbone such as 'timm/resnet18.a1_in1k'."
+        )
+    if is_backbone_name(name):
+        fetch_backbone(name)
+        return name
+    get_weights(name)
     describe_features(name)
-    return name
+    folder = Path(name).expanduser()
+    return str(folder.absolute()) if folder.is_dir() and name not in KNOWN_MODELS else name
 
 
 class PackedFeatures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.models.backbones import is_backbone_name
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import Rows, feature_key, project_features
@@ -27,11 +28,6 @@ _EXACT = 4096  # results whose order is exact
 def text_model(features: str) -> str:
     """Return the model that reads texts for a project with these features: their own, or SigLIP 2."""
     return SIGLIP2 if is_backbone_name(features) else features
-
-
-def no_vectors(model: str) -> str:
-    """Say that no image can be found yet, and what to do."""
-    return f"No image has vectors of {model!r} yet. Compute them with project.embed(model={model!r})."
 
 
 class ImageSearch:
@@ -53,6 +49,7 @@ class ImageSearch:
     """
 
     def __init__(self, root: Path, model: str) -> None:
+        self._model = model
         self._file = project_features(root).of(describe_features(model))
         self._keys: tuple[str | None, ...] = ()
         self._hashed: list[bytes | None] = []
@@ -60,17 +57,29 @@ class ImageSearch:
         self._positions = np.empty(0, dtype=np.int64)
         self._lengths = np.empty(0, dtype=np.float32)
 
-    def scores(self, keys: Sequence[str | None], vector: npt.NDArray[np.float32]) -> Scores:
-        """Return the cosine similarity of the ``vector`` to each image, NaN for an image without features.
+    def scores(self, keys: Sequence[str | None], compute_vector: Callable[[], npt.NDArray[np.float32]]) -> Scores:
+        """Return the cosine similarity of a vector to each image, NaN for an image without features.
 
         Parameters
         ----------
         keys : sequence of (str or None)
             Content hash or identity of each image.
+        compute_vector : callable
+            Returns the vector.
+
+        Raises
+        ------
+        NotAllowedError
+            If there are images, but none has features.
         """
         self._look_up(tuple(keys))
         rows = self._rows
         assert rows is not None
+        if len(keys) and not (self._positions >= 0).any():
+            raise NotAllowedError(
+                f"No image has vectors of {self._model!r} yet. Compute them with project.embed(model={self._model!r})."
+            )
+        vector = compute_vector()
         unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
         products = _products(rows, unit) / np.maximum(self._lengths, np.float32(1e-12))
         found = np.full(len(keys), np.nan, dtype=np.float32)
@@ -139,13 +148,14 @@ def search_images(
     model = text_model(features) if text is not None else features
     search = ImageSearch(root, model)
     keys = [key if isinstance(key, str) else None for key in images["sha256"]]
-    vector = embed_text(model, text) if text is not None else _vector_of(search, root, model, images, str(image))
+
+    def vector() -> Scores:
+        return embed_text(model, text) if text is not None else _vector_of(search, root, model, images, str(image))
+
     scores = search.scores(keys, vector)
-    missing = int(np.isnan(scores).sum())
-    if missing == len(scores):
-        raise NotAllowedError(no_vectors(model))
-    if missing:
-        say(f"{counted(missing, 'image')} without vectors left out. project.embed(model={model!r}) computes them.")
+    if missing := int(np.isnan(scores).sum()):
+        are = "was" if missing == 1 else "were"
+        say(f"{counted(missing, 'image')} without vectors {are} left out. project.embed(model={model!r}) adds them.")
     found = pd.DataFrame({"image": images["image"], "score": scores}).dropna()
     return found.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
@@ -155,7 +165,8 @@ def _vector_of(search: ImageSearch, root: Path, model: str, images: pd.DataFrame
     content = images.loc[images["image"] == image, "sha256"]
     if len(content) and isinstance(content.iat[0], str) and (stored := search.vector_of(content.iat[0])) is not None:
         return stored
-    computed = embed([image], root=root, backbone=model)
+    path = image if is_remote(image) or len(content) else str(Path(image).expanduser().absolute())
+    computed = embed([path], root=root, backbone=model)
     for issue in computed.issues:
         raise InputError(f"image={image!r} cannot be used: {issue.message}")
     return np.asarray(computed.features[0])

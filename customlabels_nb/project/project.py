@@ -879,7 +879,7 @@ class Project:
 
         t.check_split(split)
         with progress_bars(events or Events(), show=progress) as stream:
-            return outline_boxes(self._store, self.root, split, get_segmenter(stream.message), stream)
+            return outline_boxes(self._store, self.root, split, partial(get_segmenter, stream.message), stream)
 
     def dashboard(self) -> Any:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
@@ -1298,7 +1298,11 @@ class Project:
 
     @property
     def features(self) -> str:
-        """Features that assist and similarity use: "efficientnet_lite0", "siglip2" or a model's folder. Can be set."""
+        """Features that assist and similarity use, "efficientnet_lite0" by default. Can be set.
+
+        It may be "siglip2", the folder of a SigLIP model, ``"hf://user/name"``, or a backbone such as
+        "timm/resnet18.a1_in1k". Missing weights are downloaded.
+        """
         return str(self._store.setting(FEATURES) or PACKAGED)
 
     @features.setter
@@ -1355,6 +1359,8 @@ class Project:
         if (text is None) == (image is None):
             raise InputError("Pass either a text, like project.search('a red screw'), or image='photo.jpg'.")
         images = self._store.images(None if split is None else t.check_split(split))
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise InputError(f"limit={limit!r} must be a positive integer or None.")
         found = search_images(self.root, self.features, images, text=text, image=None if image is None else str(image))
         return found.head(limit) if limit is not None else found
 
@@ -1552,6 +1558,10 @@ class Project:
 def _query(sort: str, random_state: int, queue: str | None, search: str | None) -> Query:
     if search is None:
         return Query(sort=sort, random_state=random_state, queue=queue)
+    if not isinstance(search, str) or not search.strip():
+        raise InputError(f"search={search!r} must describe what the images show, like 'a red screw'.")
+    if queue is not None:
+        raise InputError(f"search={search!r} cannot be combined with queue={queue!r}, which has an order of its own.")
     return Query(sort="text", text=search, random_state=random_state, queue=queue)
 
 

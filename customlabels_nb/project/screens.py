@@ -58,6 +58,13 @@ def open_session(location: ProjectLocation, split: str, assist: Assist | None = 
     return LabellingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
 
 
+def _wait_for_order(session: LabellingSession, query: Query) -> None:
+    with progress_bars(Events()) as events:
+        while (progress := session.show(query).waiting) is not None:
+            events.progress("sorting", *progress)
+            time.sleep(_PAUSE)
+
+
 _PAUSE = 0.1  # seconds
 
 
@@ -88,10 +95,7 @@ def open_annotator(location: ProjectLocation, split: str, query: Query, *, assis
 
     refresh_if_due(location)
     session = DrawingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
-    with progress_bars(Events()) as events:
-        while (progress := session.show(query).waiting) is not None:
-            events.progress("sorting", *progress)
-            time.sleep(_PAUSE)
+    _wait_for_order(session, query)
     return Annotator(session, query=query, **_shared(location), **_label_handlers(location))
 
 
@@ -288,7 +292,9 @@ def plug_in(location: ProjectLocation, split: str, query: Query, labeller: Any, 
     """Connect an ipyannotations labeller (or one with the same interface) to the images of a dataset."""
     from customlabels_nb.labeling.ipyannotations_adapter import plug_into
 
-    return plug_into(open_session(location, split, assist), labeller, query)
+    session = open_session(location, split, assist)
+    _wait_for_order(session, query)
+    return plug_into(session, labeller, query)
 
 
 def session_files(location: ProjectLocation) -> SessionFiles:

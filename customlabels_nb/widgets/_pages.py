@@ -150,8 +150,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             ``"label == 'apple' and width > 100"``.
         **change
             Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``random_state``,
-            ``like``, ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument, shows all
-            images.
+            ``like``, ``text``, ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument,
+            shows all images.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         )
         base = self.session.view.query
         if where is None and not change:
-            base = self.session.query_type(sort=base.sort)
+            base = self.session.query_type(sort=base.sort, text=base.text)
         try:
             query = replace(base, **change) if where is None else replace(base, **change, images=images)
         except TypeError as error:

@@ -100,7 +100,11 @@ class Gallery(EditedPages):
         shown = self.session.images_at([(position, position)])
         if self.session.split == self._call[1] and shown:
             query = replace(
-                self._call[2], sort=view.query.sort, random_state=view.query.random_state, like=view.query.like
+                self._call[2],
+                sort=view.query.sort,
+                random_state=view.query.random_state,
+                like=view.query.like,
+                text=view.query.text,
             )
             _LAST_PLACES[self._call] = (query, self._size, shown[0])
 

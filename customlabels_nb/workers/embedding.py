@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.embeddings import describe_features, embed
@@ -79,7 +80,7 @@ def embed_with(
         return []
     job = WorkerJob(
         f"{__name__}:start_embedding",
-        {"root": str(root.absolute()), "model": model},
+        {"root": str(root.absolute()), "model": model, "features": facts.name},
         probes=[] if backend is None else readable_everywhere(names, root, shared_filesystem=shared_filesystem),
         options=worker_options(workers),
     )
@@ -104,6 +105,8 @@ def _chunks(names: list[str], size: int) -> list[list[str]]:
 def start_embedding(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     """Return the function that computes the features of a chunk in a worker."""
     root, model = Path(job.arguments["root"]), job.arguments["model"]
+    if (found := describe_features(model).name) != job.arguments["features"]:
+        raise ModelError(f"A worker has the weights {found!r} instead of {job.arguments['features']!r} for {model!r}.")
 
     def compute(task: list[str], events: Events) -> dict[str, Any]:
         collected = _CollectedFeatures()

@@ -5,6 +5,7 @@ import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.j
 import { Drawing } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
 import { ANNOTATOR_KEYS } from "../../customlabels_nb/widgets/static/annotator/keys.js";
 import { Outlining } from "../../customlabels_nb/widgets/static/annotator/outlining.js";
+import { KernelGone } from "../../customlabels_nb/widgets/static/shared/requests.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import {
   areaOf,
@@ -199,6 +200,11 @@ test("the next image is prepared, too, and the page shows what a click waits for
   await settled();
   assert.deepEqual(work, ["Loading the model …", "Finding the outline …", ""]);
   assert.equal(said[0], "sam");
+  outlining.report("Preparing the image …");
+  outlining.add({ point: [80, 80] });
+  answers[2].reject(new KernelGone());
+  await settled();
+  assert.equal(work.at(-1), "");
   drawing.tool = "box";
   outlining.report("Loading the model …"); // for another view of the widget
   assert.equal(work.at(-1), "");

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import area
@@ -113,6 +114,22 @@ def test_images_that_people_change_meanwhile_keep_their_boxes(
     assert result.polygons == 0
     assert result.failed["reason"].tolist().count("The image was changed meanwhile.") == 3
     assert "block" in project.train_set.annotations["label"].tolist()
+
+
+def test_polygons_of_a_changed_file_are_not_cached(project: Project, engine: ColorSegmenter, tmp_path: Path) -> None:
+    first = tmp_path / "0.png"
+    original = first.read_bytes()
+    shapes_picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(first)
+    project.boxes_to_polygons(progress=False)
+    project.undo()
+    first.write_bytes(original)
+    project.boxes_to_polygons(progress=False)
+    assert [row[3] for row in shapes(project)[:2]] == [pytest.approx(1256, rel=0.06), pytest.approx(1200, rel=0.04)]
+
+
+def test_no_model_is_loaded_without_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "outline_engine", "sam3")
+    assert create_project("empty", tmp_path).boxes_to_polygons(progress=False).polygons == 0
 
 
 def test_grabcut_is_refused(project: Project, monkeypatch: Any) -> None:

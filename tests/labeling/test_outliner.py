@@ -28,8 +28,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> ColorSegmenter:
     return engine
 
 
-def outliner(folder: Path, decode: Any = lambda _name: shapes_picture()) -> Outliner:
-    return Outliner(decode, decode, ContentCache(folder / "cache", 10**9))
+def outliner(folder: Path, decode: Any = lambda _name: shapes_picture(), content: str = "c0ffee") -> Outliner:
+    """Return an outliner of images that all have this content hash."""
+    return Outliner(lambda name, _known: (decode(name), content), decode, ContentCache(folder / "cache", 10**9))
 
 
 def find(outlines: Outliner, *clicks: Click, image: str = "a", content: str | None = None) -> Any:
@@ -61,6 +62,9 @@ def test_features_are_cached_on_disk_by_content(tmp_path: Path, engine: ColorSeg
         path.write_bytes(b"damaged")
     find(outliner(tmp_path), RED, content="c0ffee")
     assert len(engine.encoded) == 3
+    for _ in range(2):  # a file that has changed since it was hashed is not cached
+        find(outliner(tmp_path), RED, content="decade")
+    assert len(engine.encoded) == 5
 
 
 def test_the_least_used_features_leave_memory_first(tmp_path: Path, engine: ColorSegmenter) -> None:
@@ -83,11 +87,12 @@ def test_images_that_are_no_longer_in_view_are_not_encoded(tmp_path: Path, engin
     outlines = outliner(tmp_path, decode)
     first = outlines.prepare(("a", None), ("b", None))
     assert started.wait(60)
+    turns = [outlines.prepare((name, None), (f"{name}+", None)) for name in "xyz"]
     second = outlines.prepare(("c", None), ("d", None))
     clicked = outlines.find(("c", None), box=None, clicks=[RED], view=None)
     assert not clicked.done()
     go.set()
-    assert first.result(60) == second.result(60)
+    assert first.result(60) == second.result(60) == turns[0].result(60)
     assert clicked.result(60)["polygon"]
     outlines.find(("d", None), box=None, clicks=[RED], view=None).result(60)
     assert [name for name in opened if name != "b"] == ["a", "c", "d"]
@@ -150,5 +155,9 @@ def _refuse_network(download: Any) -> Any:
 @pytest.mark.parametrize("setting", ["sam3", 7, None])
 def test_an_invalid_engine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: Any) -> None:
     monkeypatch.setattr(settings, "outline_engine", setting)
+    outlines = outliner(tmp_path)
     with pytest.raises(InputError, match=repr(setting)):
-        find(outliner(tmp_path), RED)
+        find(outlines, RED)
+    outlines.for_labelers = True
+    with pytest.raises(ModelError, match=r"^Outlines are not available here\."):
+        find(outlines, RED)

@@ -111,7 +111,7 @@ def test_a_checkpoint_with_the_layers_for_videos_is_loaded(tmp_path: Path, tiny:
     config = tiny_config(Sam2VideoConfig, memory_attention_rope_feat_sizes=[8, 8], **memory)
     Sam2VideoModel(config).save_pretrained(tmp_path / "video")
     shutil.copy(tiny[0] / "preprocessor_config.json", tmp_path / "video")
-    assert load_sam2(str(tmp_path / "video"), device="cpu").name == "video"
+    assert load_sam2(str(tmp_path / "video")).name == "video"
 
 
 def test_an_image_of_one_pixel_has_a_mask(tiny: tuple[Path, Any]) -> None:
@@ -190,7 +190,7 @@ def damaged(folder: Path, tiny: Path, kind: str) -> Path:
 def test_unsuitable_folders_are_refused(tmp_path: Path, tiny: tuple[Path, Any], kind: str, words: str) -> None:
     folder = damaged(tmp_path / "model", tiny[0], kind)
     with pytest.raises((InputError, ModelError), match=words):
-        load_sam2(str(folder), device="cpu")
+        load_sam2(str(folder))
 
 
 def fetch(hub_url: str, home: Path, name: str = "sam2", **more: str) -> subprocess.CompletedProcess[str]:

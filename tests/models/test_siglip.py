@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.errors import CustomLabelsError, InputError, ModelError, NotAllowedError
+from customlabels_nb.errors import CustomLabelsError, InputError, ModelError, NotAllowedError, NotReadyError
+from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.image_search import ImageSearch
 from customlabels_nb.models.pretrained.siglip import embed_text
@@ -78,7 +80,9 @@ def test_incomplete_folders_are_refused(tmp_path: Path, tiny: tuple[Path, Any], 
         describe_features(str(folder)) if lacking.startswith("pre") else embed_text(str(folder), "a cat")
 
 
-def test_images_are_found_by_a_text_and_by_an_image(project: Project, tiny: tuple[Path, Any], tmp_path: Path) -> None:
+def test_images_are_found_by_a_text_and_by_an_image(
+    project: Project, tiny: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = str(tiny[0])
     project.features = model
     with pytest.raises(NotAllowedError, match=r"No image has vectors .* project\.embed\(model="):
@@ -94,8 +98,9 @@ def test_images_are_found_by_a_text_and_by_an_image(project: Project, tiny: tupl
     assert len(project.search("a red screw", limit=2)) == 2
     alike = project.search(image=names[3])
     assert (alike["image"].iat[0], alike["score"].iat[0]) == (names[3], pytest.approx(1, abs=1e-3))
-    copy = shutil.copy(names[3], tmp_path / "elsewhere.png")
-    assert project.search(image=copy)["image"].iat[0] == names[3]
+    shutil.copy(names[3], tmp_path / "elsewhere.png")
+    monkeypatch.chdir(tmp_path)
+    assert project.search(image="elsewhere.png")["image"].iat[0] == names[3]
 
 
 def test_screens_open_in_the_order_of_a_description(project: Project, tiny: tuple[Path, Any]) -> None:
@@ -109,8 +114,15 @@ def test_screens_open_in_the_order_of_a_description(project: Project, tiny: tupl
         assert session.page(0, 24)[1] == best
         assert session.without_vectors == 0
         screen.close()
-    with pytest.raises(InputError, match="text=' ' must describe"):
-        project.label(search=" ")
+    gallery = project.label(search="a red screw")
+    gallery.set_filter()  # keeps the order
+    assert gallery.session.view.query.text == "a red screw"
+    gallery.session.show(replace(gallery.session.view.query, text="a blue nut"))
+    gallery.handlers["select"](gallery.session.view.number, 0, 0, [])
+    gallery.close()
+    again = project.label(search="a red screw")
+    assert again.session.view.query.text == "a blue nut"  # where it was left
+    again.close()
 
 
 def test_images_without_vectors_are_left_out_and_counted(
@@ -121,16 +133,61 @@ def test_images_without_vectors_are_left_out_and_counted(
     Image.new("RGB", (20, 20), "red").save(tmp_path / "new.png")
     project.add_images(tmp_path / "new.png", progress=False)
     assert len(project.search("a red screw")) == 6
-    assert "1 image without vectors left out. project.embed(model=" in capsys.readouterr().out
+    assert "1 image without vectors was left out. project.embed(model=" in capsys.readouterr().out
 
 
 def test_vectors_of_another_revision_are_not_used(project: Project, tiny: tuple[Path, Any], tmp_path: Path) -> None:
     project.features = str(tiny[0])
     project.embed(progress=False)
-    write_tiny_siglip(tmp_path / "other", random_state=1)
+    order = SimilarityOrder(project.root, lambda: str(tmp_path / "other"))
+    images = project.train_set.images
+    given = images["image"].tolist(), images["sha256"].tolist()
+    shutil.copytree(tiny[0], tmp_path / "other")
     project.features = str(tmp_path / "other")
+    project.embed(progress=False)
+    assert len(sorted_by(order, *given)) == 6
+    write_tiny_siglip(tmp_path / "other", random_state=1)
     with pytest.raises(NotAllowedError, match="No image has vectors"):
         project.search("a red screw")
+    with pytest.raises(NotAllowedError, match="No image has vectors"):
+        sorted_by(order, *given)
+
+
+def sorted_by(order: SimilarityOrder, *images: list[str]) -> list[int]:
+    """Wait for the order by a text."""
+    while True:
+        try:
+            return order(*images, text="a red screw")
+        except NotReadyError:
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", [None, 7, "sam2", "resnet"])
+def test_unknown_features_are_refused(project: Project, name: Any) -> None:
+    with pytest.raises(InputError, match=repr(name)):
+        project.features = name
+
+
+def test_a_folder_of_features_is_stored_as_an_absolute_path(
+    project: Project, tiny: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny[0].parent)
+    project.features = tiny[0].name
+    assert project.features == str(tiny[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"search": " "}, "search=' ' must describe"),
+        ({"search": 7}, "search=7 must describe"),
+        ({"search": "a", "queue": "manual"}, "cannot be combined with queue='manual'"),
+        ({"sort": "text"}, "sort='text' needs a description"),
+    ],
+)
+def test_screens_refuse_searches_without_meaning(project: Project, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        project.label(**arguments)
 
 
 def test_several_processes_compute_the_same_vectors(project: Project, tiny: tuple[Path, Any]) -> None:
@@ -150,12 +207,14 @@ def test_several_processes_compute_the_same_vectors(project: Project, tiny: tupl
         ({"text": "a", "image": "b.png"}, "Pass either a text"),
         ({"image": "no.txt"}, r"image='.*no.txt' cannot be used"),
         ({"text": "a", "split": "validation"}, "split='validation'"),
+        ({"text": "a", "limit": 0}, "limit=0 must be"),
     ],
 )
 def test_impossible_searches_are_refused(
     project: Project, tiny: tuple[Path, Any], tmp_path: Path, arguments: dict[str, Any], words: str
 ) -> None:
     project.features = str(tiny[0])
+    project.embed(progress=False)
     (tmp_path / "no.txt").write_text("no image")
     if "image" in arguments and "text" not in arguments:
         arguments = {"image": tmp_path / "no.txt"}
@@ -169,8 +228,9 @@ def test_scores_follow_the_file_of_features(project: Project, tiny: tuple[Path, 
     images = project.train_set.images
     keys = images["sha256"].tolist()
     vector = embed_text(model, "a cat")
-    assert np.isnan(search.scores(keys, vector)).all()
+    with pytest.raises(NotAllowedError, match="No image has vectors"):
+        search.scores(keys, lambda: pytest.fail("the text was read in vain"))
     project.embed(model=model, progress=False)
-    scores = search.scores(keys, vector)
+    scores = search.scores(keys, lambda: vector)
     assert np.isfinite(scores).all()
-    assert search.scores([None, *keys[::-1]], vector)[1:] == pytest.approx(scores[::-1])
+    assert search.scores([None, *keys[::-1]], lambda: vector)[1:] == pytest.approx(scores[::-1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from customlabels_nb.models.pretrained.weights import Weights, get_weights
 _TYPES = ("sam2", "sam2_video")  # published checkpoints also have the layers for videos
 _PARTS = ("fine", "middle", "coarse")
 
-_loaded: dict[tuple[str, str, str], Sam2Segmenter] = {}
 _lock = threading.Lock()
 
 
@@ -55,7 +55,7 @@ class Sam2Segmenter:
             raise MissingDependencyError(
                 f"SAM 2 needs transformers. Install it with: {extra_command('foundation')}"
             ) from error
-        self.name, self.version, self.licence = weights.name, weights.revision, weights.licence
+        self.name, self.version = weights.name, weights.revision
         self._torch, self._device = torch, choose_device(device)
         self._latest: tuple[Encoded, list[Any]] | None = None
         try:
@@ -120,9 +120,7 @@ class Sam2Segmenter:
         return self._torch.as_tensor(values, dtype=self._torch.float32, device=self._device)
 
 
-def load_sam2(
-    name: str, *, revision: str | None = None, device: str | None = None, download: bool = True
-) -> Sam2Segmenter:
+def load_sam2(name: str, *, download: bool = True) -> Sam2Segmenter:
     """Load a model once per process, and download it if it is not on this machine and ``download`` is True.
 
     Raises
@@ -130,10 +128,11 @@ def load_sam2(
     WeightsUnavailableError
         If it is not on this machine and cannot be downloaded.
     """
-    weights = get_weights(name, revision, download=download)
-    key = str(weights.folder), weights.revision, choose_device(device)
+    weights = get_weights(name, download=download)
     with _lock:
-        if key not in _loaded:
-            _loaded.clear()  # one at a time: a model takes 160 MB or more
-            _loaded[key] = Sam2Segmenter(weights, device)
-        return _loaded[key]
+        return _load(weights)
+
+
+@lru_cache(maxsize=1)
+def _load(weights: Weights) -> Sam2Segmenter:
+    return Sam2Segmenter(weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SIGLIP2 = "siglip2"
 _LONGEST_TEXT = 1000  # characters; the model reads 64 tokens
 _TOKENS = 64
+_lock = threading.Lock()
 
 
 def describe_image_tower(name: str) -> Backbone:
@@ -113,7 +115,9 @@ def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
         raise InputError(f"The text {text!r} to search for is empty. Describe the images, like 'a red screw'.")
     if len(plain) > _LONGEST_TEXT:
         raise InputError(f"The text to search for has {len(plain):,} characters. The maximum is {_LONGEST_TEXT:,}.")
-    return _embed_text(get_weights(name, download=False), plain)
+    weights = get_weights(name, download=False)
+    with _lock:  # the network is loaded once
+        return _embed_text(weights, plain)
 
 
 @lru_cache(maxsize=256)

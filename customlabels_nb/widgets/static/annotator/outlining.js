@@ -22,6 +22,7 @@ export class Outlining {
     this.prompts = new WeakMap(); // shape → what it was found from: { box, points, view }
     // request without an answer: { imageShapes, shape, prompts, isLast }, `shape` is the one to correct
     this.asked = null;
+    this.preparing = 0; // requests that wait for the engine
     this.work = ""; // what the kernel is doing before it can answer
   }
 
@@ -36,9 +37,13 @@ export class Outlining {
   prepare() {
     const { screen } = this;
     const following = screen.listing.rowAt(screen.place + 1)?.name ?? null;
+    this.preparing += 1;
     this._request("prepare outlines", { following }, MODEL_PATIENCE)
       .then(([answer]) => screen.showEngine(answer))
-      .catch((error) => this._failed(error));
+      .catch((error) => this._failed(error))
+      .finally(() => {
+        this.preparing -= 1;
+      });
   }
 
   // Take what the kernel is doing, an empty text when it is done.
@@ -79,7 +84,7 @@ export class Outlining {
     let outline = null;
     try {
       const { box, points, view } = request.prompts;
-      const patience = this.work ? MODEL_PATIENCE : PATIENCE;
+      const patience = this.work || this.preparing ? MODEL_PATIENCE : PATIENCE;
       [outline] = await this._request("outline", { box, points, view }, patience);
     } catch (error) {
       if (request === this.asked) this._failed(error);
@@ -97,6 +102,7 @@ export class Outlining {
   }
 
   _failed(error) {
+    if (error instanceof KernelGone) this.report("");
     const text =
       error instanceof KernelGone
         ? `${error.message} Draw the outline as a polygon (P) meanwhile.`
