@@ -69,7 +69,7 @@ class InProcess:
         task = {"entry": f"{__name__}:task", "arguments": arguments}
         said = helper_process._outcome(task, events, SimpleNamespace(relay=lambda event: None))  # type: ignore[arg-type]
         if "failed" in said:
-            raise HelperError(said["failed"], said["error"])
+            raise HelperError(said["failed"], said["kind"])
         return said["result"]
 
     def stop(self) -> None:
