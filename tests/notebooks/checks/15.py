@@ -6,8 +6,8 @@ from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh
 
 
 def after_doctor(ns):
-    assert ns["found"]["name"].tolist() == ["sam2"]
-    assert "customlabels-nb fetch sam2" in ns["found"]["advice"].item()
+    assert ns["found"]["name"].tolist() == ["sam2", "siglip2"]
+    assert "customlabels-nb fetch sam2" in ns["found"]["advice"].iloc[0]
 
 
 def after_click(ns):
