@@ -804,6 +804,33 @@ class Project:
             location, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
+    def map(self, split: str = t.TRAIN, *, random_state: int = 0) -> Any:
+        """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
+
+        The images need features, see :meth:`embed`. Until the layout has been computed, the map shows the first two
+        principal components. See :meth:`map_layout`.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset to show first. Test images are never colored by predictions.
+        random_state : int
+            Seed of the layout.
+
+        Returns
+        -------
+        ProjectMap
+            Widget whose selection other cells can read and control with ``selected``, ``select`` and ``set_filter``.
+
+        Examples
+        --------
+        >>> unread = project.embed("train", progress=False)
+        >>> image_map = project.map("train")
+        >>> len(image_map.selected)
+        0
+        """
+        return screens.open_map(self._location, t.check_split(split), random_state=random_state, assist=self.assist)
+
     def annotate(
         self,
         split: str = t.TRAIN,

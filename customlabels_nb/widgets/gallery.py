@@ -18,7 +18,8 @@ MODES = ("grid", "single")
 #: Query, page size and first image shown by the last gallery of each call in this process.
 _LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}
 
-_OPERATIONS: dict[str, Operation] = {
+#: Edits of the page, by the name of the operation.
+OPERATIONS: dict[str, Operation] = {
     "label": lambda session, images, edit, revisions: session.assign(images, edit["label"], revisions=revisions),
     "unlabel": lambda session, images, edit, revisions: session.assign(
         images, edit["label"], on=False, revisions=revisions
@@ -57,7 +58,7 @@ class Gallery(EditedPages):
 
     _esm = join_modules(STATIC / "gallery.js")
     _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager.css")
-    operations = _OPERATIONS
+    operations = OPERATIONS
     giving = ("label", "toggle")
 
     def __init__(
