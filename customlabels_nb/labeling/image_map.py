@@ -208,6 +208,13 @@ class ImageMap:
             self._columns[split] = [str(name) for name in extra if name not in found]
         return [*found, *self._columns[split]]
 
+    def suspects(self) -> set[str]:
+        """Return the training images with probably wrong labels."""
+        queues = self.session.queues
+        if self.session.split != t.TRAIN or queues.results is None:
+            return set()
+        return set(queues.assist.suspects()["image"])
+
     def values(self, by: str) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
         """Return the legend of a coloring, and the value of each image, NaN without one.
 
@@ -221,7 +228,7 @@ class ImageMap:
             codes = self.label_codes().astype(np.float32)
             return {"groups": []}, np.where(codes < 0, np.float32(np.nan), codes)
         if by == "suspect":
-            suspected = set(session.queues.assist.suspects()["image"])
+            suspected = self.suspects()
             column = pd.Series(["suspect" if name in suspected else None for name in names], dtype=object)
         elif by == "prediction":
             predicted = (session.shown_prediction(name) for name in names)

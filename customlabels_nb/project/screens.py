@@ -96,7 +96,7 @@ def open_map(location: ProjectLocation, split: str, *, random_state: int, assist
         similar=_similarity(location),
         random_state=random_state,
     )
-    return ProjectMap(image_map, gallery=partial(_open_counted, location, assist), **_shared(location))
+    return ProjectMap(image_map, screen=partial(_open_counted, location, assist), **_shared(location))
 
 
 def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:

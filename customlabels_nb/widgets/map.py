@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.errors import ImageError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query, View
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
@@ -33,8 +34,8 @@ class ProjectMap(EditedPages):
     ----------
     selection : tuple of str
         The selected images. ``observe(handler, "selection")`` calls ``handler`` when it changes.
-    gallery : Gallery or None
-        Gallery that is open below.
+    below : Gallery, Review or None
+        Screen that is open below.
 
     Examples
     --------
@@ -57,10 +58,10 @@ class ProjectMap(EditedPages):
         *,
         project: str,
         key: str,
-        gallery: Callable[[str, Query], Any],
+        screen: Callable[[str, Query], Any],
     ) -> None:
         nothing = Query(images=frozenset(), sort="added")
-        self._map, self._new_gallery, self.gallery = image_map, gallery, None
+        self._map, self._new_screen, self.below = image_map, screen, None
         self._box: ipywidgets.VBox | None = None
         self._map_seen = image_map.state()
         super().__init__(image_map.session, files, project=project, key=key, query=nothing, page_size=9)
@@ -72,7 +73,7 @@ class ProjectMap(EditedPages):
             "point": self._point,
             "ring": self._ring,
             "again": self._again,
-            "open gallery": self._open_gallery,
+            "open": self._open,
         }
 
     def select(self, images: Sequence[str]) -> None:
@@ -94,7 +95,7 @@ class ProjectMap(EditedPages):
         self.send({"push": "pick", "points": [self.session.table.position[name] for name in images]})
 
     def close(self) -> None:
-        """Close the map, the computation of its layout, and the gallery that it opened.
+        """Close the map, the computation of its layout, and the screen that it opened.
 
         Examples
         --------
@@ -102,8 +103,8 @@ class ProjectMap(EditedPages):
         >>> image_map.close()
         """
         self._map.close()
-        if self.gallery is not None:
-            self.gallery.close()
+        if self.below is not None:
+            self.below.close()
         super().close()
 
     def _filtered(self) -> Query:
@@ -145,7 +146,9 @@ class ProjectMap(EditedPages):
 
     def _shown(self, view: View, place: int, pixels: int, near: Near) -> Any:
         answer, sent = super()._shown(view, place, pixels, near)
-        return answer, [*sent, view.order.astype("<i4").tobytes()]
+        suspects = self._map.suspects()
+        names = set(self.session.images_at([(0, len(view))], view)) if suspects else set()
+        return {**answer, "suspects": len(names & suspects)}, [*sent, view.order.astype("<i4").tobytes()]
 
     def _drawn(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in super()._drawn(rows):
@@ -195,12 +198,15 @@ class ProjectMap(EditedPages):
         self._map.lay_out_again()
         return {"map": self._map.state()}
 
-    def _open_gallery(self) -> Any:
-        """Open the selected images in a gallery below."""
-        before, query = self.gallery, Query(images=frozenset(self.selection), sort="added")
-        self.gallery = self._new_gallery(self.session.split, query)
+    def _open(self, screen: str) -> Any:
+        """Open the selected images in a gallery below, or the suspects among them in a review."""
+        names = frozenset(self.selection)
+        query = Query(images=names, sort="added")
+        if screen == "review":
+            query = ReviewQuery(images=names & self._map.suspects(), queue="suspect")
+        before, self.below = self.below, self._new_screen(self.session.split, query)
         if self._box is not None:
-            self._box.children = (self, self.gallery)
+            self._box.children = (self, self.below)
         if before is not None:
             before.close()
         return {}

@@ -14,7 +14,8 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import feature_key, project_features
 from customlabels_nb.project.project import Project
-from tests.labeling.conftest import named, photos, project, session  # noqa: F401
+from tests.labeling.conftest import photos, project, session  # noqa: F401
+from tests.labeling.fake_assist import FakeAssist, results
 from tests.waiting import wait_until
 
 
@@ -116,3 +117,17 @@ def test_predictions_color_only_training_images(project: Project, session: Label
     assert opened.predictions
     with pytest.raises(InputError):
         image_map.values("prediction")
+
+
+def test_suspects_color_only_training_images(project: Project) -> None:  # noqa: F811
+    names = project.train_set.images["image"].tolist()
+    assist = FakeAssist(results(names, suspects=[{"image": 4, "kind": "label", "given": "apple", "suggested": "pear"}]))
+    assist.suspects = lambda: assist.results.suspects  # type: ignore[attr-defined, union-attr]
+    opened = LabellingSession(project._store, project.root, assist=assist)
+    image_map = map_of(opened, project)
+    legend, values = image_map.values("suspect")
+    assert legend["groups"] == [["suspect", 1]]
+    assert np.flatnonzero(~np.isnan(values)).tolist() == [4]
+    opened.open("test")
+    assert "suspect" not in image_map.colorings()
+    assert image_map.suspects() == set()

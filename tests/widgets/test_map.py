@@ -76,13 +76,26 @@ def test_other_cells_select_and_see_the_gallery(page: MapPage) -> None:
     page.widget.select(names[4:6])
     assert page.pushed == [{"push": "pick", "points": [4, 5]}]
     assert page.widget.selected["image"].tolist() == names[4:6]
-    page.ask("open gallery")
-    assert page.widget.gallery.session.images_at([(0, 9)]) == names[4:6]
+    page.ask("open", screen="gallery")
+    assert page.widget.below.session.images_at([(0, 9)]) == names[4:6]
     page.widget.set_filter(show="unlabelled")
     assert len(page.widget.session.view) == 30
     row = page.ask("point", split="train", point=4, pixels=160)["row"]
     assert row["name"] == names[4]
     page.widget.close()
+
+
+def test_suspects_of_the_selection_open_in_a_review(page: MapPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = page.widget.session.table.names
+    page.ask("hello")
+    assert page.pick(1, 2)[0]["suspects"] == 0
+    monkeypatch.setattr(page.widget._map, "suspects", lambda: {names[2], names[9]})
+    answer, _ = page.pick(1, 2)
+    assert answer["suspects"] == 1
+    page.ask("select", view=answer["info"]["view"], ranges=[[0, 1]], focus=0, place=0)
+    page.ask("open", screen="review")
+    query = page.widget.below.session.view.query
+    assert (query.images, query.queue) == ({names[2]}, "suspect")
 
 
 def test_a_search_without_vectors_is_refused_with_what_to_do(page: MapPage) -> None:

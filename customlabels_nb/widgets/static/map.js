@@ -154,10 +154,14 @@ export class ImageMap extends PicturePages {
       type: "button",
       class: "primary",
       text: "Open in the gallery",
-      on: { click: () => this._open() },
+      on: { click: () => this._open("gallery") },
     });
     this.body = element("div", { class: "body" }, this.grid, this.empty);
-    this.actionBar = element("div", { class: "band" }, this.opener);
+    this.reviewer = element("button", {
+      type: "button",
+      on: { click: () => this._open("review") },
+    });
+    this.actionBar = element("div", { class: "band" }, this.opener, this.reviewer);
     this.side = element(
       "div",
       { class: "side" },
@@ -405,6 +409,8 @@ export class ImageMap extends PicturePages {
   // -- selection --------------------------------------------------------------------------------------
   _take(answer, buffers, wanted, keep = null) {
     this.picked = arrayOf(Int32Array, buffers.at(-1));
+    show(this.reviewer, answer.suspects > 0);
+    setText(this.reviewer, `Review ${counted(answer.suspects, "suspect")}`);
     super._take(answer, buffers, wanted, keep);
     this.selection.addRange(0, this.listing.total);
     this._selected();
@@ -426,18 +432,25 @@ export class ImageMap extends PicturePages {
     return this._pick([...chosen]);
   }
 
+  // Keys pressed meanwhile apply to the new selection, and to none if it does not arrive.
   _pick(points) {
-    const { split } = this.info;
     this.plane.setPicked(points); // the page follows
-    return this._hold(
-      this._whileTurning(async (isLatest) => {
-        await this.editing.settled();
-        const wanted = { split, pixels: this._pixels() };
-        const sorted = Int32Array.from(points).sort();
-        const [answer, buffers] = await this.request("pick", wanted, [sorted.buffer]);
-        if (isLatest()) this._take(answer, buffers, { size: this.listing.size, near: undefined });
-      }).then(() => true),
-    );
+    return this._hold(this._loadPicked(Int32Array.from(points).sort()));
+  }
+
+  async _loadPicked(points) {
+    let arrived = false;
+    await this._whileTurning(async (isLatest) => {
+      await this.editing.settled();
+      if (!isLatest()) return;
+      const wanted = { split: this.info.split, pixels: this._pixels() };
+      const [answer, buffers] = await this.request("pick", wanted, [points.buffer]);
+      if (!isLatest()) return;
+      this._take(answer, buffers, { size: this.listing.size, near: undefined });
+      arrived = true;
+    });
+    if (!arrived && !this.closed) this.plane.setPicked(this._chosen());
+    return arrived;
   }
 
   _choose({ near = 0, hits = false, ...query }) {
@@ -498,6 +511,11 @@ export class ImageMap extends PicturePages {
     );
   }
 
+  async _follow(options) {
+    await super._follow(options);
+    this.notices.drop("more"); // the points show it
+  }
+
   // -- edits ------------------------------------------------------------------------------------------
   async _edit(edit, options = {}) {
     const at = options.at ?? this.editing.aim(options.rows);
@@ -553,10 +571,10 @@ export class ImageMap extends PicturePages {
     this.toolbar.showTool(name);
   }
 
-  async _open() {
+  async _open(screen) {
     try {
       this._sendSelection({ after: 0 });
-      await this.request("open gallery", {});
+      await this.request("open", { screen });
     } catch (error) {
       this.notices.say("open", error.message, { kind: "error" });
     }
