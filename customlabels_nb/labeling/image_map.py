@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,12 @@ from customlabels_nb.workers.helper_process import HelperProcess
 if TYPE_CHECKING:
     from customlabels_nb.labeling.similarity import SimilarityOrder
 
+_Key: TypeAlias = tuple[MapLayouts, Any]
+
 _ENTRY = "customlabels_nb.models.map_layout:lay_out_sample"
 _GROUPS = 12  # values of a column with a color of their own
 _HITS = 20
-_NO_COLUMN = ("image", "sha256", "tags", "revision", "source", "split")
+_COLUMNS = ("status", "width", "height")
 
 
 def lay_out(layouts: MapLayouts, contents: Sequence[str | None], events: Events) -> None:
@@ -51,6 +53,8 @@ class ImageMap:
         ``model()`` returns the name of the project's features.
     images : callable
         ``images(split)`` returns the images table.
+    columns : callable
+        ``columns()`` returns the names of the columns that were added to it.
     similar : SimilarityOrder
         Order by a text.
     random_state : int
@@ -70,21 +74,21 @@ class ImageMap:
         *,
         model: Callable[[], str],
         images: Callable[[str], pd.DataFrame],
+        columns: Callable[[], Sequence[str]],
         similar: SimilarityOrder,
         random_state: int = 0,
     ) -> None:
         self.session, self.random_state = session, random_state
         self.error = ""
         self.progress: tuple[int, int] | None = None
-        self._model, self._images, self._similar = model, images, similar
+        self._model, self._images, self._columns, self._similar = model, images, columns, similar
         self._lock = threading.RLock()
         self._number = 0  # of the shown layout
         self._failure = ""
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
-        self._shown: tuple[Any, list[str | None], MapLayout] | None = None
-        self._columns: dict[str, list[str]] = {}
+        self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
 
     # -- places -------------------------------------------------------------------------------------
     def layout(self) -> MapLayout:
@@ -93,23 +97,29 @@ class ImageMap:
         If there is no stored layout, it is computed in the background.
         """
         with self._lock:
-            contents, layouts = self._contents(), self._open_layouts()
-            key = (layouts, layouts.stamp())
-            if self._shown is not None and self._shown[:2] == (key, contents):
-                return self._shown[2]
-            self.error = self._failure
+            contents, key = self._contents(), None
+            found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
             try:
-                found = layouts.read(contents)
-                if found is None:
-                    found = layouts.plane(contents)
-                    if layouts not in self._tried:
-                        self._start(layouts, contents)
+                layouts = self._open_layouts()
+                key = layouts, layouts.stamp()
+                if self._shown is not None and self._shown[1] == contents and self._is_current(key):
+                    return self._shown[2]
+                self.error = self._failure
+                stored = layouts.read(contents)
+                found = stored or layouts.plane(contents)
+                if stored is None and layouts not in self._tried:
+                    self._start(layouts, contents)
+                key = layouts, layouts.stamp()
             except CustomLabelsError as error:
                 self.error = str(error)
-                found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
-            self._shown = (layouts, layouts.stamp()), contents, found
+            self._shown = key, contents, found
             self._number += 1
             return found
+
+    def _is_current(self, key: _Key) -> bool:
+        """Return True if the shown places have not changed, or are being laid out in the background."""
+        shown = None if self._shown is None else self._shown[0]
+        return shown == key or (self.progress is not None and shown is not None and shown[0] is key[0])
 
     def lay_out_again(self) -> None:
         """Compute the layout again in the background, with all images. Until then, the old one stays."""
@@ -203,10 +213,7 @@ class ImageMap:
             found.append("suspect")
         if split == t.TRAIN and session.predictions:
             found.append("prediction")
-        if split not in self._columns:
-            extra = [name for name in self._images(split).columns if name not in _NO_COLUMN]
-            self._columns[split] = [str(name) for name in extra if name not in found]
-        return [*found, *self._columns[split]]
+        return [*found, *(name for name in (*_COLUMNS, *self._columns()) if name not in found)]
 
     def suspects(self) -> set[str]:
         """Return the training images with probably wrong labels."""
@@ -235,7 +242,7 @@ class ImageMap:
             column = pd.Series([None if each is None else each.label for each in predicted], dtype=object)
         else:
             images = self._images(session.split)
-            column = images.set_index("image")[by].reindex(names).reset_index(drop=True)
+            column = images.set_index("image").reindex(index=names, columns=[by])[by].reset_index(drop=True)
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             numbers = column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)

@@ -86,13 +86,19 @@ def open_gallery(
 def open_map(location: ProjectLocation, split: str, *, random_state: int, assist: Assist) -> ProjectMap:
     """Open the map of a dataset of the project."""
     from customlabels_nb.labeling.image_map import ImageMap
+    from customlabels_nb.store.extra_columns import dtypes
     from customlabels_nb.widgets.map import ProjectMap
+
+    def columns() -> list[str]:
+        with location.store.reading() as connection:
+            return list(dtypes(connection))
 
     refresh_if_due(location)
     image_map = ImageMap(
         open_session(location, split, assist),
         model=lambda: location.store.setting(FEATURES) or PACKAGED,
         images=location.store.images,
+        columns=columns,
         similar=_similarity(location),
         random_state=random_state,
     )

@@ -21,7 +21,7 @@ from customlabels_nb.widgets._pages import EditedPages, Near, Ranges
 from customlabels_nb.widgets.gallery import OPERATIONS
 from customlabels_nb.widgets.static_fallback import StillPicture, still_html
 
-_STILL = (640, 420)
+_STILL, _DRAWN = (640, 420), 10_000  # pixels of the static image, and most of its points
 
 
 class ProjectMap(EditedPages):
@@ -124,8 +124,9 @@ class ProjectMap(EditedPages):
         colors = self.session.labels()["color"].tolist()
         picture = Image.new("RGBA", (2 * _STILL[0], 2 * _STILL[1]))
         pen, radius = ImageDraw.Draw(picture), 5 if len(xy) < 5_000 else 3
-        places = (xy * (min(_STILL) - 2 * radius) + np.array(_STILL)).tolist()
-        for (x, y), code in zip(places, codes.tolist(), strict=True):
+        places = xy * (min(_STILL) - 2 * radius) + np.array(_STILL)
+        some = slice(None, None, max(1, len(xy) // _DRAWN))
+        for (x, y), code in zip(places[some].tolist(), codes[some].tolist(), strict=True):
             if x == x:
                 color = colors[code] if code >= 0 else "#808080"
                 box = (x - radius, y - radius, x + radius, y + radius)

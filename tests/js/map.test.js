@@ -15,6 +15,7 @@ import {
   pointsInside,
   withNeighbours,
 } from "../../customlabels_nb/widgets/static/map/geometry.js";
+import { putStamp, stampOf } from "../../customlabels_nb/widgets/static/map/stamps.js";
 
 const grid = Float32Array.from([0, 0, 10, 0, 0, 10, 10, 10, NaN, NaN, 5, 5]);
 
@@ -89,4 +90,17 @@ test("groups have colors of their own, and those of labels of the same name", ()
   assert.equal(palette[0], "#123456");
   assert.equal(new Set(palette).size, 3);
   assert.deepEqual([...colorCodes(legend, [1, NaN])], [1, -1]);
+});
+
+test("stamps cover what is below them by their opacity, and end at the edge", () => {
+  const stamp = stampOf({ width: 2, height: 1, data: [200, 0, 0, 255, 0, 0, 0, 0] });
+  const pale = stampOf({ width: 1, height: 1, data: [0, 100, 0, 51] });
+  assert.equal(stamp.length, 6);
+  const picture = { width: 2, height: 2, data: new Uint8ClampedArray(16) };
+  putStamp(picture, stamp, 1, 0);
+  putStamp(picture, pale, 1, 0);
+  putStamp(picture, pale, 0, 1);
+  putStamp(picture, stamp, 2, 0);
+  putStamp(picture, stamp, 0, -1);
+  assert.deepEqual([...picture.data], [0, 0, 0, 0, 160, 20, 0, 255, 0, 100, 0, 51, 0, 0, 0, 0]);
 });

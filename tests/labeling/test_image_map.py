@@ -33,6 +33,7 @@ def map_of(session: LabellingSession, project: Project) -> ImageMap:  # noqa: F8
         session,
         model=lambda: PACKAGED,
         images=lambda split: project._store.images(split).assign(camera=lambda rows: rows.index % 14),
+        columns=lambda: ["camera", "price"],
         similar=SimilarityOrder(project.root),
     )
 
@@ -95,8 +96,9 @@ def test_colors_by_label_and_column(project: Project, session: LabellingSession)
     assert legend["groups"][0] == ["<b>0", 3]
     assert legend["groups"][12] == ["2 others", 4]
     assert values.max() == 12
-    with pytest.raises(InputError, match="by='price'"):
-        image_map.values("price")
+    assert np.isnan(image_map.values("price")[1]).all()  # a column of the other dataset
+    with pytest.raises(InputError, match="by='sha256'"):
+        image_map.values("sha256")
 
 
 def test_predictions_color_only_training_images(project: Project, session: LabellingSession) -> None:  # noqa: F811

@@ -434,7 +434,8 @@ export class ImageMap extends PicturePages {
 
   // Keys pressed meanwhile apply to the new selection, and to none if it does not arrive.
   _pick(points) {
-    this.plane.setPicked(points); // the page follows
+    this.plane.setPicked(points);
+    this._countSelection(points); // the page follows
     return this._hold(this._loadPicked(Int32Array.from(points).sort()));
   }
 
@@ -449,7 +450,7 @@ export class ImageMap extends PicturePages {
       this._take(answer, buffers, { size: this.listing.size, near: undefined });
       arrived = true;
     });
-    if (!arrived && !this.closed) this.plane.setPicked(this._chosen());
+    if (!arrived && !this.closed) this._mark();
     return arrived;
   }
 
@@ -490,9 +491,8 @@ export class ImageMap extends PicturePages {
     this._countSelection();
   }
 
-  _countSelection() {
+  _countSelection(chosen = this._chosen()) {
     const { labels } = this.info;
-    const chosen = this._chosen();
     const groups = countGroups(chosen, this.labelCodes);
     const bare = (groups.get(-1) ?? 0) + (groups.get(-2) ?? 0);
     const some = [...groups].filter(([code]) => labels[code]).sort((a, b) => b[1] - a[1]);

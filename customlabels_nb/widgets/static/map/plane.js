@@ -3,14 +3,16 @@
 import { Camera } from "../annotator/camera.js";
 import { shortLabel } from "../shared/tags.js";
 import { nearestPoint, pointsInside } from "./geometry.js";
+import { putStamp, stampOf } from "./stamps.js";
 
 const WORLD = { width: 1000, height: 1000 };
 const MARGIN = 26;
 const CLICK = 4; // pixels that a click may move
 const REACH = 9; // pixels around a point
 const QUICK = 12; // ms to paint all points, from which gestures move the last picture
-const SHARP_AFTER = 110;
+const SHARP_AFTER = 60;
 const CARD_AFTER = 60; // ms of the pointer before the image under it is shown
+const MANY = 5_000; // points, from which they are put at whole pixels
 const NAME_FONT = "600 12px system-ui, sans-serif";
 const NAME_LINE = 15;
 
@@ -192,6 +194,9 @@ export class Plane {
     const { world, camera, codes, hollow, picked, size, radius } = this;
     const style = getComputedStyle(this.node);
     const reach = radius + 2;
+    const ratio = globalThis.devicePixelRatio || 1;
+    const picture =
+      world.length > 2 * MANY ? pen.createImageData(this.shot.width, this.shot.height) : null;
     const stamps = new Map();
     for (const chosen of this.pickedCount ? [0, 1] : [0])
       for (let index = 0; 2 * index < world.length; index += 1) {
@@ -202,18 +207,25 @@ export class Plane {
         if (!(x > -reach && y > -reach && x < size.width + reach && y < size.height + reach))
           continue;
         const key = (codes[index] + 2) * 4 + hollow[index] * 2 + chosen;
-        let stamp = stamps.get(key);
-        if (!stamp) {
-          stamp = this._stamp(codes[index], hollow[index], chosen, radius, style);
-          stamps.set(key, stamp);
+        if (!stamps.has(key)) {
+          const made = this._stamp(codes[index], hollow[index], chosen, radius, style);
+          const { canvas } = made;
+          stamps.set(
+            key,
+            picture ? stampOf(made.getImageData(0, 0, canvas.width, canvas.height)) : canvas,
+          );
         }
-        pen.drawImage(stamp, x - reach, y - reach, 2 * reach, 2 * reach);
+        const stamp = stamps.get(key);
+        const [left, top] = [x - reach, y - reach];
+        if (picture) putStamp(picture, stamp, Math.round(left * ratio), Math.round(top * ratio));
+        else pen.drawImage(stamp, left, top, 2 * reach, 2 * reach);
       }
+    if (picture) pen.putImageData(picture, 0, 0);
     this.shotAt = camera;
     this.cost = performance.now() - began;
   }
 
-  // Return a picture of a point. Those that are not selected are paler.
+  // Return a pen with the picture of a point. Those that are not selected are paler.
   _stamp(code, isHollow, chosen, radius, style) {
     const ratio = globalThis.devicePixelRatio || 1;
     const stamp = document.createElement("canvas");
@@ -233,7 +245,7 @@ export class Plane {
       pen.strokeStyle = chosen ? text : color;
       pen.stroke();
     }
-    return stamp;
+    return pen;
   }
 
   _paintRings(pen, style) {
