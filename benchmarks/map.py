@@ -25,20 +25,20 @@ from tests.browser.jupyter import BROWSER_FLAGS, Lab, notebook, serve
 POINTS, QUICK_POINTS, LAID_OUT, QUICK_LAID_OUT = 100_000, 10_000, 5_000, 1_000
 OPENED, FRAME, SHARP, COUNTED, LAYOUT = 2_000, 33, 150, 100, 60
 SETUP = "import sys, time\nsys.path.insert(0, {benchmarks!r})\nimport _map_kernel as bench"
-#: Counts stamped points, to see when all points were painted again.
+#: Notes the frames, and when all points were painted again.
 WATCH = """() => {
-    const draw = CanvasRenderingContext2D.prototype.drawImage;
-    globalThis.watch = { stamps: 0, frames: [], last: 0, painted: 0 };
-    CanvasRenderingContext2D.prototype.drawImage = function (...given) {
-        globalThis.watch.stamps += 1;
-        return draw.apply(this, given);
+    const put = CanvasRenderingContext2D.prototype.putImageData;
+    globalThis.watch = { frames: [], last: 0, painted: 0, puts: 0 };
+    CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+        globalThis.watch.puts += 1;
+        return put.apply(this, given);
     };
     const tick = (now) => {
         const { watch } = globalThis;
         if (watch.last) watch.frames.push(now - watch.last);
         watch.last = now;
-        if (watch.stamps > 1000) watch.painted = performance.now();
-        watch.stamps = 0;
+        if (watch.puts) watch.painted = performance.now();
+        watch.puts = 0;
         requestAnimationFrame(tick);
     };
     requestAnimationFrame(tick);
