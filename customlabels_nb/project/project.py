@@ -1426,7 +1426,7 @@ class Project:
         >>> unread = project.embed("train", progress=False)
         >>> layout = project.map_layout("train", progress=False)
         >>> layout.columns.tolist(), layout.attrs["laid_out"]
-        (['image', 'x', 'y'], 18)
+        (['image', 'x', 'y'], 12)
         """
         from customlabels_nb.labeling.image_map import lay_out
         from customlabels_nb.models.map_layout import MapLayouts
