@@ -414,7 +414,7 @@ class LabellingSession(ProjectScreen):
         polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
         """
         index = self.table.position[image]
-        predicted = None if self._is_blind(image) else self.predictions.get(image)
+        predicted = self.shown_prediction(image)
         return {
             "name": image,
             "short": short_name(image),
@@ -427,6 +427,10 @@ class LabellingSession(ProjectScreen):
             "status": self.table.statuses[index],
             "revision": self.table.revisions[index],
         }
+
+    def shown_prediction(self, image: str) -> Prediction | None:
+        """Return the most confident prediction for an image, or None if it is to be labelled without one."""
+        return None if self._is_blind(image) else self.predictions.get(image)
 
     def prelabels(self, image: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
         """Return the prelabels to show for an image: labels of the image, or of boxes."""

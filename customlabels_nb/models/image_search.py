@@ -30,6 +30,11 @@ def text_model(features: str) -> str:
     return SIGLIP2 if is_backbone_name(features) else features
 
 
+def no_vectors(model: str) -> str:
+    """Say that no image has features of a model yet, and what to do."""
+    return f"No image has vectors of {model!r} yet. Compute them with project.embed(model={model!r})."
+
+
 class ImageSearch:
     """Cosine similarities of a project's images to vectors of the same model.
 
@@ -76,9 +81,7 @@ class ImageSearch:
         rows = self._rows
         assert rows is not None
         if len(keys) and not (self._positions >= 0).any():
-            raise NotAllowedError(
-                f"No image has vectors of {self._model!r} yet. Compute them with project.embed(model={self._model!r})."
-            )
+            raise NotAllowedError(no_vectors(self._model))
         vector = compute_vector()
         unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
         products = _products(rows, unit) / np.maximum(self._lengths, np.float32(1e-12))

@@ -804,6 +804,33 @@ class Project:
             location, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
+    def map(self, split: str = t.TRAIN, *, random_state: int = 0) -> Any:
+        """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
+
+        The images need features, see :meth:`embed`. Until the layout has been computed, the map shows the first two
+        principal components. See :meth:`map_layout`.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset to show first. Test images are never colored by predictions.
+        random_state : int
+            Seed of the layout.
+
+        Returns
+        -------
+        ProjectMap
+            Widget whose selection other cells can read and control with ``selected``, ``select`` and ``set_filter``.
+
+        Examples
+        --------
+        >>> unread = project.embed("train", progress=False)
+        >>> image_map = project.map("train")
+        >>> len(image_map.selected)
+        0
+        """
+        return screens.open_map(self._location, t.check_split(split), random_state=random_state, assist=self.assist)
+
     def annotate(
         self,
         split: str = t.TRAIN,
@@ -1363,6 +1390,69 @@ class Project:
             raise InputError(f"limit={limit!r} must be a positive integer or None.")
         found = search_images(self.root, self.features, images, text=text, image=None if image is None else str(image))
         return found.head(limit) if limit is not None else found
+
+    def map_layout(
+        self,
+        split: str = t.TRAIN,
+        *,
+        random_state: int = 0,
+        again: bool = False,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> pd.DataFrame:
+        """Return the places of images on a plane, on which similar images are close.
+
+        At most 5,000 images are laid out together, by UMAP if it is installed and otherwise by t-SNE. The others are
+        placed by their neighbours, and so are images that are added later: no image moves until ``again=True``.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset. Its images need features, see :meth:`embed`.
+        random_state : int
+            Seed of the choice of images, and of UMAP. Each seed has a stored layout of its own.
+        again : bool
+            Lay out the images again, if there is a stored layout.
+
+        Returns
+        -------
+        DataFrame
+            Columns image, x and y, without the images that have no features. Its ``attrs`` have the number of images
+            that were ``laid_out``, ``placed`` by neighbours, and are ``without_features``.
+
+        Raises
+        ------
+        NotAllowedError
+            If no image has features.
+        NotEnoughDataError
+            If fewer than 5 different images have features, or all of them are alike.
+
+        Examples
+        --------
+        >>> unread = project.embed("train", progress=False)
+        >>> layout = project.map_layout("train", progress=False)
+        >>> layout.columns.tolist(), layout.attrs["laid_out"]
+        (['image', 'x', 'y'], 12)
+        """
+        from customlabels_nb.labeling.image_map import lay_out
+        from customlabels_nb.models.map_layout import MapLayouts
+
+        images = self._store.images(t.check_split(split))
+        contents = [content if isinstance(content, str) else None for content in images["sha256"]]
+        layouts = MapLayouts(self.root, self.features, split, random_state)
+        found = None if again else layouts.read(contents)
+        if found is None:
+            with progress_bars(events or Events(), show=progress) as stream:
+                lay_out(layouts, contents, stream)
+            found = layouts.read(contents)
+        if found is None:
+            raise StoreError(
+                f"The layout cannot be stored in {str(self.root)!r}. Check the free space and permissions."
+            )
+        table = pd.DataFrame({"image": images["image"], "x": found.xy[:, 0], "y": found.xy[:, 1]})
+        table = table.dropna().reset_index(drop=True)
+        table.attrs = {"laid_out": found.laid_out, "placed": found.placed, "without_features": found.without}
+        return table
 
     def model(self, name: str = "latest") -> Model:
         """Return the model version with this name or alias (see ``Model.publish``), or the latest completed version.

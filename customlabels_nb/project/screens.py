@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
     from customlabels_nb.widgets.job_review import JobReview
     from customlabels_nb.widgets.label_manager import LabelManager
+    from customlabels_nb.widgets.map import ProjectMap
     from customlabels_nb.widgets.name_question import NameQuestion
     from customlabels_nb.widgets.review import Review
     from customlabels_nb.widgets.verify import Verify
@@ -87,6 +88,28 @@ def open_gallery(
     refresh_if_due(location)
     session, shared = open_session(location, split, assist), {**_shared(location), **_label_handlers(location)}
     return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
+
+
+def open_map(location: ProjectLocation, split: str, *, random_state: int, assist: Assist) -> ProjectMap:
+    """Open the map of a dataset of the project."""
+    from customlabels_nb.labeling.image_map import ImageMap
+    from customlabels_nb.store.extra_columns import dtypes
+    from customlabels_nb.widgets.map import ProjectMap
+
+    def columns() -> list[str]:
+        with location.store.reading() as connection:
+            return list(dtypes(connection))
+
+    refresh_if_due(location)
+    image_map = ImageMap(
+        open_session(location, split, assist),
+        model=lambda: location.store.setting(FEATURES) or PACKAGED,
+        images=location.store.images,
+        columns=columns,
+        similar=_similarity(location),
+        random_state=random_state,
+    )
+    return ProjectMap(image_map, screen=partial(_open_counted, location, assist), **_shared(location))
 
 
 def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:

@@ -168,7 +168,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
         )
-        base = self.session.view.query
+        base = self._filtered()
         if where is None and not change:
             base = self.session.query_type(sort=base.sort, text=base.text)
         try:
@@ -178,6 +178,10 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self._place = 0
         self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
+
+    def _filtered(self) -> Query:
+        """Return the query that a filter changes."""
+        return self.session.view.query
 
     @property
     def options(self) -> list[str]:

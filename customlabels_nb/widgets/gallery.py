@@ -19,7 +19,8 @@ MODES = ("grid", "single")
 #: Query, page size and first image shown by the last gallery of each call in this process.
 _LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}
 
-_OPERATIONS: dict[str, Operation] = {
+#: Edits of the page, by the name of the operation.
+OPERATIONS: dict[str, Operation] = {
     "label": lambda session, edit: partial(session.assign, label=edit["label"]),
     "unlabel": lambda session, edit: partial(session.assign, label=edit["label"], on=False),
     "toggle": lambda session, edit: partial(session.toggle, label=edit["label"]),
@@ -54,7 +55,7 @@ class Gallery(EditedPages):
 
     _esm = join_modules(STATIC / "gallery.js")
     _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager.css")
-    operations = _OPERATIONS
+    operations = OPERATIONS
     giving = ("label", "toggle")
 
     def __init__(

@@ -95,6 +95,12 @@ SCREENS = {
         ".source .time, .status.reviewed, .status.needs_review, .agreement, .disagreement, .chip.predicted .number, "
         ".excuse, .finding, .hints, .done, .state, button.primary, button.reject, .menu select",
     ),
+    "map": Screen(
+        "project.map()",
+        ".clnb-map",
+        ".project, .label bdi, .label .count, .message, .unlabelled, .counts strong, .empty p, .hints, .done, .state, "
+        ".tab:not(.current), .tab.current, .menu select",
+    ),
     "dashboard": Screen(
         "project.dashboard()",
         ".clnb-dashboard",
@@ -152,6 +158,8 @@ EMPTY = {
     "empty.review()": "There are no images yet.",
     "bare.review()": "There are no labelled images to review yet",
     "empty.annotate()": "There are no images yet",
+    "empty.map()": "There are no images yet.",
+    "bare.map()": "Compute them with project.embed",
     "empty.dashboard()": "There are no images yet.",
     "empty.labels.edit()": "No labels yet",
     "bare.jobs.create('unopened').dashboard()": "Nobody has opened the job yet.",

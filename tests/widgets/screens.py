@@ -147,6 +147,7 @@ OPEN: dict[str, Callable[[Project], Any]] = {
     "annotator": lambda project: project.annotate("train"),
     "review": lambda project: project.review("train"),
     "verify": _verify,
+    "map": lambda project: project.map("train"),
     "job gallery": lambda project: job_of(project, instructions=INSTRUCTIONS).label(),
     "job annotator": lambda project: job_of(project, instructions=INSTRUCTIONS).label(),
     "job review": lambda project: job_of(project).review(),

@@ -1,0 +1,279 @@
+"""Map of the images of a labelling session: places, colors, and images that a text describes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core import tables as t
+from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.labeling import change_signal
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.models.map_layout import LAID_OUT, MapLayout, MapLayouts
+from customlabels_nb.workers.helper_process import HelperProcess
+
+if TYPE_CHECKING:
+    from customlabels_nb.labeling.similarity import SimilarityOrder
+
+_Key: TypeAlias = tuple[MapLayouts, Any]
+
+_ENTRY = "customlabels_nb.models.map_layout:lay_out_sample"
+_GROUPS = 12  # values of a column with a color of their own
+_HITS = 20
+_COLUMNS = ("status", "width", "height")
+
+
+def lay_out(layouts: MapLayouts, contents: Sequence[str | None], events: Events) -> None:
+    """Lay out images in a helper process, and store the result."""
+    helper = HelperProcess()
+    try:
+        helper.run(_ENTRY, {**layouts.arguments, "contents": layouts.sample(contents)}, events)
+    finally:
+        helper.close()
+
+
+class ImageMap:
+    """Places and colors of the images of a session's open dataset, by their positions in its table.
+
+    Without a stored layout, it shows the plane of the principal components until the layout is computed in a helper
+    process. Thread-safe.
+
+    Parameters
+    ----------
+    session : LabellingSession
+    model : callable
+        ``model()`` returns the name of the project's features.
+    images : callable
+        ``images(split)`` returns the images table.
+    columns : callable
+        ``columns()`` returns the names of the columns that were added to it.
+    similar : SimilarityOrder
+        Order by a text.
+    random_state : int
+        Seed of the layout.
+
+    Attributes
+    ----------
+    error : str
+        Why there is no map, or why it could not be laid out.
+    progress : tuple of int or None
+        Steps of the running layout, done and total.
+    """
+
+    def __init__(
+        self,
+        session: LabellingSession,
+        *,
+        model: Callable[[], str],
+        images: Callable[[str], pd.DataFrame],
+        columns: Callable[[], Sequence[str]],
+        similar: SimilarityOrder,
+        random_state: int = 0,
+    ) -> None:
+        self.session, self.random_state = session, random_state
+        self.error = ""
+        self.progress: tuple[int, int] | None = None
+        self._model, self._images, self._columns, self._similar = model, images, columns, similar
+        self._lock = threading.RLock()
+        self._number = 0  # of the shown layout
+        self._failure = ""
+        self._tried: set[MapLayouts] = set()
+        self._layouts: dict[tuple[str, str], MapLayouts] = {}
+        self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
+        self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
+
+    # -- places -------------------------------------------------------------------------------------
+    def layout(self) -> MapLayout:
+        """Return the places of all positions of the table, NaN for removed images and those without features.
+
+        If there is no stored layout, it is computed in the background.
+        """
+        with self._lock:
+            contents, key = self._contents(), None
+            found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
+            try:
+                layouts = self._open_layouts()
+                key = layouts, layouts.stamp()
+                if self._shown is not None and self._shown[1] == contents and self._is_current(key):
+                    return self._shown[2]
+                self.error = self._failure
+                stored = layouts.read(contents)
+                found = stored or layouts.plane(contents)
+                if stored is None and layouts not in self._tried:
+                    self._start(layouts, contents)
+                key = layouts, layouts.stamp()
+            except CustomLabelsError as error:
+                self.error = str(error)
+            self._shown = key, contents, found
+            self._number += 1
+            return found
+
+    def _is_current(self, key: _Key) -> bool:
+        """Return True if the shown places have not changed, or are being laid out in the background."""
+        shown = None if self._shown is None else self._shown[0]
+        return shown == key or (self.progress is not None and shown is not None and shown[0] is key[0])
+
+    def lay_out_again(self) -> None:
+        """Compute the layout again in the background, with all images. Until then, the old one stays."""
+        with self._lock:
+            self._start(self._open_layouts(), self._contents())
+
+    def close(self) -> None:
+        """Stop the computation of a layout."""
+        if self._work is not None:
+            self._work[1].cancel()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a page shows beside the places: a stamp that changes with them, and a sentence."""
+        session, layout = self.session, self.layout()
+        gone = len(session.table.gone)
+        without, total = layout.without - gone, len(session.table)
+        words = f"layout of {counted(layout.laid_out, 'image')}"
+        if layout.placed:
+            words += f", {layout.placed:,} placed by neighbours"
+        return {
+            "stamp": f"{session.split} {self._number} {session.last_action()}",
+            "words": words if layout.is_final else "principal components",
+            "is_final": layout.is_final,
+            "progress": self.progress,
+            "error": self.error,
+            "without": without,
+            "total": total,
+            "could_grow": layout.placed > 0 and layout.laid_out < LAID_OUT,
+            "colorings": self.colorings(),
+        }
+
+    def _contents(self) -> list[str | None]:
+        table = self.session.table
+        return [None if index in table.gone else content for index, content in enumerate(table.hashes)]
+
+    def _open_layouts(self) -> MapLayouts:
+        key = (self.session.split, self._model())
+        if key not in self._layouts:
+            self._layouts[key] = MapLayouts(self.session.root, key[1], key[0], self.random_state)
+        return self._layouts[key]
+
+    def _start(self, layouts: MapLayouts, contents: Sequence[str | None]) -> None:
+        if self._work is not None and self._work[2].is_alive():
+            if self._work[0] is layouts:
+                return
+            self._work[1].cancel()
+        events = Events()
+        run = partial(self._run, layouts, contents, events)
+        thread = threading.Thread(target=run, name="customlabels_nb map", daemon=True)
+        self._tried.add(layouts)
+        self._failure, self.progress = "", (0, 1)
+        self._work = layouts, events, thread
+        thread.start()
+
+    def _run(self, layouts: MapLayouts, contents: Sequence[str | None], events: Events) -> None:
+        def watch(event: Event) -> None:
+            if isinstance(event, Progress):
+                self.progress = event.done, event.total or 1
+
+        events.subscribe(watch)
+        failure = ""
+        try:
+            lay_out(layouts, contents, events)
+            if layouts.read(contents) is None:
+                failure = "The layout cannot be stored. Check the free space and permissions of the project's folder."
+        except Cancelled:
+            pass
+        except CustomLabelsError as error:
+            failure = f"The map could not be laid out: {error}"
+        with self._lock:
+            if self._work is not None and self._work[1] is events:
+                self._failure, self.progress, self._shown = failure, None, None
+        change_signal.notify(self.session.root)
+
+    # -- colors -------------------------------------------------------------------------------------
+    def label_codes(self) -> npt.NDArray[np.int16]:
+        """Return the number of each image's first label, -1 for an unlabelled image, and -2 for one without a label."""
+        table = self.session.table
+        numbers = {label: number for number, label in enumerate(self.session.labels()["label"])}
+        codes = (
+            numbers.get((labels or shapes or ("",))[0], -1 if status == "unlabelled" else -2)
+            for labels, shapes, status in zip(table.labels, table.box_labels, table.statuses, strict=True)
+        )
+        return np.fromiter(codes, dtype=np.int16, count=len(table.names))
+
+    def colorings(self) -> list[str]:
+        """Return what the images can be colored by. Test images are labelled without predictions."""
+        session, split = self.session, self.session.split
+        found = ["label"]
+        if split == t.TRAIN and session.queues.results is not None:
+            found.append("suspect")
+        if split == t.TRAIN and session.predictions:
+            found.append("prediction")
+        return [*found, *(name for name in (*_COLUMNS, *self._columns()) if name not in found)]
+
+    def suspects(self) -> set[str]:
+        """Return the training images with probably wrong labels."""
+        queues = self.session.queues
+        if self.session.split != t.TRAIN or queues.results is None:
+            return set()
+        return set(queues.assist.suspects()["image"])
+
+    def values(self, by: str) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
+        """Return the legend of a coloring, and the value of each image, NaN without one.
+
+        The legend is a scale with ``low`` and ``high``, or has ``groups`` (name, number of images, and the color of a
+        label), whose numbers are the values.
+        """
+        if by not in self.colorings():
+            raise InputError(f"by={by!r} is not one of {self.colorings()!r}.")
+        session, names = self.session, self.session.table.names
+        if by == "label":
+            codes = self.label_codes().astype(np.float32)
+            return {"groups": []}, np.where(codes < 0, np.float32(np.nan), codes)
+        if by == "suspect":
+            suspected = self.suspects()
+            column = pd.Series(["suspect" if name in suspected else None for name in names], dtype=object)
+        elif by == "prediction":
+            predicted = (session.shown_prediction(name) for name in names)
+            column = pd.Series([None if each is None else each.label for each in predicted], dtype=object)
+        else:
+            images = self._images(session.split)
+            column = images.set_index("image").reindex(index=names, columns=[by])[by].reset_index(drop=True)
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            numbers = column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers = np.where(np.isfinite(numbers), numbers, np.nan)
+            some = numbers[~np.isnan(numbers)]
+            low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 0.0)
+            span = (numbers - low) / (high - low) if high > low else numbers - low
+            return {"low": low, "high": high}, span.astype(np.float32)
+        texts = column.map(lambda value: None if _is_missing(value) else str(value))
+        counts = texts.value_counts()
+        numbers_of = {name: min(number, _GROUPS) for number, name in enumerate(counts.index)}
+        groups = [[name, int(count)] for name, count in counts.iloc[:_GROUPS].items()]
+        if len(counts) > _GROUPS:
+            groups.append([f"{len(counts) - _GROUPS:,} others", int(counts.iloc[_GROUPS:].sum())])
+        return {"groups": groups}, texts.map(numbers_of).to_numpy(dtype=np.float32, na_value=np.nan)
+
+    # -- search -------------------------------------------------------------------------------------
+    def hits(self, text: str) -> list[int]:
+        """Return the positions of the images that a text describes best.
+
+        Raises
+        ------
+        NotReadyError
+            While the text is being read.
+        NotAllowedError
+            If no image has vectors.
+        """
+        table = self.session.table
+        here = list(table.here())
+        order = self._similar([table.names[i] for i in here], [table.hashes[i] for i in here], text=text)
+        return [here[position] for position in order[: max(0, min(_HITS, len(here) - self._similar.missing))]]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))

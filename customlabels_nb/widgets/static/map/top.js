@@ -1,0 +1,143 @@
+// Toolbar of the map: dataset, search, colors, what to select, and the tool.
+
+import { element, setText, show } from "../shared/dom.js";
+import { undoButtons } from "../shared/undo_buttons.js";
+
+const TOOLS = [
+  ["lasso", "Draw around points to select them (L). Space and drag moves the map"],
+  ["move", "Drag to move the map (M)"],
+];
+
+export class MapToolbar {
+  // `on` has leave(), split(name), search(text), color(by), choose(what), tool(name), takeBack(kind) and whole().
+  constructor(on) {
+    this.on = on;
+    this.title = element("strong", { class: "project" });
+    this.words = element("span", { class: "faint words" });
+    this.splits = element("span", {
+      class: "tabs",
+      attributes: { role: "tablist", "aria-label": "Dataset" },
+    });
+    this.search = element("input", {
+      type: "search",
+      class: "described",
+      placeholder: "⌕ what they show…",
+      title: "Ring the images that a description fits best, such as “a red screw” (Enter)",
+      attributes: { "aria-label": "Search by what images show" },
+      on: { keydown: (event) => this._key(event) },
+    });
+    this.found = element("span", { class: "faint", attributes: { role: "status" } });
+    this.color = this._menu("color", (value) => on.color(value));
+    this.choice = this._menu("select", (value) => {
+      this.choice.value = "";
+      if (value) on.choose(JSON.parse(value));
+    });
+    this.tools = TOOLS.map(([name, title]) =>
+      element("button", {
+        type: "button",
+        text: name,
+        title,
+        data: { tool: name },
+        on: { click: () => this._left(() => on.tool(name)) },
+      }),
+    );
+    this.whole = element("button", {
+      type: "button",
+      text: "Full screen",
+      on: { click: () => this._left(() => on.whole()) },
+    });
+    this.undoing = undoButtons(on);
+    this.node = element(
+      "div",
+      { class: "band toolbar" },
+      this.title,
+      this.words,
+      this.splits,
+      this.search,
+      this.found,
+      element(
+        "span",
+        { class: "actions" },
+        element("label", { class: "menu" }, element("span", { text: "color" }), this.color),
+        element("label", { class: "menu" }, this.choice),
+        element(
+          "span",
+          { class: "tabs", attributes: { role: "group", "aria-label": "Tool" } },
+          ...this.tools,
+        ),
+        ...this.undoing,
+        this.whole,
+      ),
+    );
+  }
+
+  _left(run) {
+    this.on.leave();
+    run();
+  }
+
+  /** @returns {HTMLSelectElement} */
+  _menu(name, run) {
+    const menu = element("select", {
+      attributes: { "aria-label": name },
+      data: { menu: name },
+      on: {
+        change: () => {
+          const { value } = menu;
+          this._left(() => run(value));
+        },
+      },
+    });
+    return menu;
+  }
+
+  _key(event) {
+    event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    if (event.key === "Escape") this.search.value = "";
+    this._left(() => this.on.search(this.search.value.trim()));
+  }
+
+  update({ project, split, splits, labels, read_only: readOnly, map }, coloring, hits) {
+    setText(this.title, project);
+    setText(this.words, `map of ${(map.total - map.without).toLocaleString("en")} images`);
+    const state = JSON.stringify([split, splits, labels, map.colorings, hits > 0]);
+    for (const button of this.undoing) show(button, !readOnly);
+    if (state === this.state) return;
+    this.state = state;
+    show(this.splits, splits.test > 0 && splits.train > 0);
+    this.splits.replaceChildren(
+      ...Object.keys(splits).map((name) =>
+        element("button", {
+          type: "button",
+          class: name === split ? "tab current" : "tab",
+          text: name,
+          attributes: { role: "tab", "aria-selected": String(name === split) },
+          data: { split: name },
+          on: { click: () => this._left(() => this.on.split(name)) },
+        }),
+      ),
+    );
+    this.color.replaceChildren(
+      ...map.colorings.map((by) => element("option", { value: by, text: by })),
+    );
+    this.color.value = coloring;
+    const option = (text, what) => element("option", { text, value: JSON.stringify(what) });
+    this.choice.replaceChildren(
+      element("option", { text: "select…", value: "" }),
+      option("no label", { show: "unlabelled" }),
+      ...labels.map(({ label }) => option(label, { label })),
+      option("with the 24 nearest (N)", { near: 24 }),
+      ...(hits ? [option(`${hits} ringed`, { hits: true })] : []),
+    );
+  }
+
+  showTool(name) {
+    for (const button of this.tools) {
+      const isCurrent = button.dataset.tool === name;
+      button.className = isCurrent ? "tab current" : "tab";
+      button.setAttribute("aria-pressed", String(isCurrent));
+    }
+  }
+}

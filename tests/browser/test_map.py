@@ -1,0 +1,148 @@
+"""Tests of the map in JupyterLab: the lasso, keys, other tabs, and what it shows."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.gallery import SETUP
+from tests.browser.jupyter import Lab, LabPage, notebook
+
+pytestmark = pytest.mark.browser
+
+#: Two groups of images that are far apart. Every third image has a label.
+PROJECT = """
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.embeddings import describe_features
+from customlabels_nb.models.feature_file import feature_key, project_features
+
+draw(40)
+project = cl.create_project("things", task="single-label")
+project.add_images("photos", progress=False)
+for label in ("apple", "<b>pear"):
+    project.labels.add(label)
+images = project.train_set.images
+file = project_features(project.root).of(describe_features(PACKAGED))
+rows = np.random.default_rng(0).normal(size=(40, file.width)) * 0.5
+rows[20:] += 3 * np.random.default_rng(1).normal(size=file.width)
+file.add([feature_key(content) for content in images["sha256"]], rows)
+project.update("train", images[["image"]].iloc[::3].assign(label="apple"))
+layout = project.map_layout(progress=False)
+"""
+SHOW = "m = project.map()\nm"
+
+
+class MapPage:
+    """Map shown by a cell of a page."""
+
+    def __init__(self, page: LabPage, cell: int) -> None:
+        self.page = page
+        self.root = page.output(cell).locator(".clnb-map")
+
+    def ready(self, count: int = 40) -> MapPage:
+        expect(self.root).to_have_attribute("data-points", str(count), timeout=60_000)
+        self.root.focus()
+        return self
+
+    def place(self, image: int) -> tuple[float, float]:
+        """Return the place of a point on the screen."""
+        x, y = self.page.value(f"layout[['x', 'y']].iloc[{image}].tolist()")
+        box = self.root.locator(".plane").bounding_box()
+        assert box
+        side = min(box["width"], box["height"]) / 2 - 26
+        return box["x"] + box["width"] / 2 + x * side, box["y"] + box["height"] / 2 + y * side
+
+    def lasso(self, images: range) -> None:
+        """Draw a circle around these points."""
+        places = [self.place(image) for image in images]
+        x, y = (sum(side) / len(places) for side in zip(*places, strict=True))
+        radius = max(math.hypot(px - x, py - y) for px, py in places) + 8
+        mouse = self.page.page.mouse
+        mouse.move(x + radius, y)
+        mouse.down()
+        for step in range(1, 24):
+            mouse.move(x + radius * math.cos(step / 4), y + radius * math.sin(step / 4))
+        mouse.up()
+
+    @property
+    def counts(self) -> Locator:
+        return self.root.locator(".counts")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.page.keyboard.press(key)
+
+
+def opened(lab: Lab) -> MapPage:
+    page = lab.open(notebook(SETUP + PROJECT, SHOW))
+    page.run_cell(0)
+    page.run_cell(1)
+    return MapPage(page, 1).ready()
+
+
+@pytest.mark.journey
+@pytest.mark.storing
+def test_the_lasso_selects_and_a_key_labels(lab: Lab) -> None:
+    shown = opened(lab)
+    labelled = "sorted(int(name) for name, label in labelled().items() if label == '<b>pear')"
+    shown.lasso(range(20, 40))
+    expect(shown.counts).to_contain_text("20 selected")
+    expect(shown.counts).to_contain_text("7 apple")
+    expect(shown.counts).to_contain_text("13 without a label")
+    expect(shown.root.locator(".tile.selected:visible")).to_have_count(9)
+    shown.page.expect_value("len(m.selected)", 20)
+    shown.press("2")
+    expect(shown.counts).to_contain_text("20 <b>pear")
+    expect(shown.root.locator(".state")).to_have_text("saved")
+    assert shown.page.value(labelled) == list(range(20, 40))
+    shown.root.locator(".tile").first.click()  # out of the selection
+    expect(shown.counts).to_contain_text("19 selected")
+    shown.press("1")
+    expect(shown.root.locator(".state")).to_have_text("saved")
+    shown.page.expect_value(labelled, [20])
+    shown.press("Control+z", "Control+z")
+    expect(shown.counts).to_contain_text("7 apple")
+    shown.page.expect_value(labelled, [])
+    shown.press("Escape")
+    expect(shown.counts).to_contain_text("0 selected")
+    shown.page.expect_value("len(m.selected)", 0)
+
+
+def test_the_keyboard_alone_selects_by_label_and_by_neighbours(lab: Lab) -> None:
+    shown = opened(lab)
+    choice = shown.root.locator("select[data-menu='select']")
+    choice.focus()
+    choice.select_option(label="apple")
+    expect(shown.counts).to_have_text("14 selected 14 apple")
+    shown.press("Escape")
+    expect(shown.counts).to_have_text("0 selected")
+    shown.page.value("m.select(project.train_set.images['image'].tolist()[:1])")
+    expect(shown.counts).to_contain_text("1 selected")
+    shown.press("n")
+    expect(shown.counts).to_contain_text("25 selected")
+    shown.press("Control+a", "1")
+    expect(shown.counts).to_have_text("40 selected 40 apple")
+    expect(shown.root.locator(".state")).to_have_text("saved")
+    assert shown.page.value("len(labelled())") == 40
+
+
+def test_points_follow_other_cells_and_the_pointer_shows_an_image(lab: Lab) -> None:
+    shown = opened(lab)
+    shown.page.page.mouse.move(*shown.place(25))
+    card = shown.root.locator(".card")
+    expect(card).to_contain_text("025.png")
+    expect(card.locator("img")).to_have_attribute("src", re.compile("^data:"))
+    shown.root.locator("select[data-menu='color']").select_option("status")
+    expect(shown.root.locator(".legend")).to_contain_text("labelled14")
+    shown.page.value("project.update('train', project.train_set.images[['image']].head(2).assign(label='apple'))")
+    expect(shown.root.locator(".legend")).to_contain_text("labelled15")
+    expect(shown.root.locator(".unlabelled")).to_contain_text("25")
+    shown.page.value("project.remove('train', project.train_set.images['image'].tolist()[20:21])")
+    expect(shown.root.locator(".toolbar .words")).to_contain_text("39", use_inner_text=False)
+    shown.lasso(range(20, 40))
+    expect(shown.counts).to_contain_text("19 selected")
+    shown.root.get_by_role("button", name="Open in the gallery").click()
+    expect(shown.page.output(1).locator(".clnb-gallery .position")).to_contain_text("of 19")

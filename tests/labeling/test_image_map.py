@@ -1,0 +1,135 @@
+"""Tests of the map of images: places, colors and hits of a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.labeling.similarity import SimilarityOrder
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.embeddings import describe_features
+from customlabels_nb.models.feature_file import feature_key, project_features
+from customlabels_nb.project.project import Project
+from tests.labeling.conftest import photos, project, session  # noqa: F401
+from tests.labeling.fake_assist import FakeAssist, results
+from tests.waiting import wait_until
+
+
+def add_features(project: Project, names: list[str] | None = None) -> None:  # noqa: F811
+    """Store random features of images, by default of all."""
+    images = project._store.images()
+    chosen = images if names is None else images[images["image"].isin(names)]
+    file = project_features(project.root).of(describe_features(PACKAGED))
+    rows = np.random.default_rng(0).normal(size=(len(chosen), file.width))
+    file.add([feature_key(content) for content in chosen["sha256"]], rows)
+
+
+def map_of(session: LabellingSession, project: Project) -> ImageMap:  # noqa: F811
+    return ImageMap(
+        session,
+        model=lambda: PACKAGED,
+        images=lambda split: project._store.images(split).assign(camera=lambda rows: rows.index % 14),
+        columns=lambda: ["camera", "price"],
+        similar=SimilarityOrder(project.root),
+    )
+
+
+def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session: LabellingSession) -> None:  # noqa: F811
+    add_features(project, session.table.names[:20])
+    image_map = map_of(session, project)
+    state = image_map.state()
+    assert not state["is_final"]
+    assert (state["without"], state["total"]) == (10, 30)
+    wait_until(lambda: image_map.state()["progress"] is None, 60)
+    done = image_map.state()
+    assert (done["words"], done["progress"], done["error"]) == ("layout of 20 images", None, "")
+    assert done["stamp"] != state["stamp"]
+    before = image_map.layout().xy
+    add_features(project)
+    assert image_map.state()["words"] == "layout of 20 images, 10 placed by neighbours"
+    assert np.array_equal(image_map.layout().xy[:20], before[:20])
+    project.remove("train", session.table.names[:1])
+    session.follow()
+    assert np.isnan(image_map.layout().xy[0]).all()
+    assert image_map.state()["without"] == 0
+    image_map.lay_out_again()
+    wait_until(lambda: image_map.progress is None, 60)
+    assert image_map.state()["words"] == "layout of 29 images"
+    table = project.map_layout(progress=False)
+    assert np.allclose(table[["x", "y"]], image_map.layout().xy[1:])
+    assert table["image"].tolist() == session.table.names[1:]
+    assert table.attrs == {"laid_out": 29, "placed": 0, "without_features": 0}
+
+
+def test_without_features_there_is_a_sentence(project: Project, session: LabellingSession) -> None:  # noqa: F811
+    state = map_of(session, project).state()
+    assert "project.embed(" in state["error"]
+    assert state["without"] == 30
+    with pytest.raises(NotAllowedError, match="Compute them with"):
+        project.map_layout(progress=False)
+
+
+def test_colors_by_label_and_column(project: Project, session: LabellingSession) -> None:  # noqa: F811
+    names = session.table.names
+    session.assign(names[:2], "pear")
+    session.set_status(names[2:3], "skipped")
+    image_map = map_of(session, project)
+    assert image_map.label_codes()[:4].tolist() == [1, 1, -2, -1]
+    assert np.isnan(image_map.values("label")[1][2:]).all()
+    legend, values = image_map.values("status")
+    assert legend["groups"] == [["unlabelled", 27], ["labelled", 2], ["skipped", 1]]
+    assert values[:4].tolist() == [1, 1, 2, 0]
+    legend, values = image_map.values("width")
+    assert legend == {"low": 48.0, "high": 48.0}
+    assert values.tolist() == [0.0] * 30
+    legend, values = image_map.values("camera")
+    assert legend == {"low": 0.0, "high": 13.0}
+    assert values[[0, 13]].tolist() == [0, 1]
+    image_map._images = lambda split: project._store.images(split).assign(
+        camera=lambda rows: [f"<b>{number % 14}" for number in rows.index]
+    )
+    legend, values = image_map.values("camera")
+    assert legend["groups"][0] == ["<b>0", 3]
+    assert legend["groups"][12] == ["2 others", 4]
+    assert values.max() == 12
+    assert np.isnan(image_map.values("price")[1]).all()  # a column of the other dataset
+    with pytest.raises(InputError, match="by='sha256'"):
+        image_map.values("sha256")
+
+
+def test_predictions_color_only_training_images(project: Project, session: LabellingSession) -> None:  # noqa: F811
+    project.update("train", project.train_set.images[["image"]].assign(label="apple"))
+    project.distribute(0.5)
+    opened = LabellingSession(project._store, project.root)
+    test_images = project.test_set.images["image"].tolist()
+    names = [*opened.table.names[:3], *test_images]
+    frame = pd.DataFrame({"image": names, "label": "pear", "confidence": 0.9})
+    project.add_predictions(frame.assign(label=["apple", *["pear"] * (len(names) - 1)]), model="m")
+    opened = LabellingSession(project._store, project.root)
+    image_map = map_of(opened, project)
+    legend, values = image_map.values("prediction")
+    assert legend["groups"] == [["pear", 2], ["apple", 1]]
+    assert values[:3].tolist() == [1, 0, 0]
+    assert np.isnan(values[3:]).all()
+    opened.open("test")
+    assert opened.predictions
+    with pytest.raises(InputError):
+        image_map.values("prediction")
+
+
+def test_suspects_color_only_training_images(project: Project) -> None:  # noqa: F811
+    names = project.train_set.images["image"].tolist()
+    assist = FakeAssist(results(names, suspects=[{"image": 4, "kind": "label", "given": "apple", "suggested": "pear"}]))
+    assist.suspects = lambda: assist.results.suspects  # type: ignore[attr-defined, union-attr]
+    opened = LabellingSession(project._store, project.root, assist=assist)
+    image_map = map_of(opened, project)
+    legend, values = image_map.values("suspect")
+    assert legend["groups"] == [["suspect", 1]]
+    assert np.flatnonzero(~np.isnan(values)).tolist() == [4]
+    opened.open("test")
+    assert "suspect" not in image_map.colorings()
+    assert image_map.suspects() == set()
