@@ -47,24 +47,31 @@ class MapPage:
         self.root.focus()
         return self
 
-    def place(self, image: int) -> tuple[float, float]:
-        """Return the place of a point on the screen."""
-        x, y = self.page.value(f"layout[['x', 'y']].iloc[{image}].tolist()")
-        box = self.root.locator(".plane").bounding_box()
+    def places(self, images: list[int]) -> list[tuple[float, float]]:
+        """Return the places of points on the screen, once the map is at rest there."""
+        found = self.page.value(f"layout[['x', 'y']].iloc[{images}].to_numpy().tolist()")
+        plane = self.root.locator(".plane")
+        plane.hover(position={"x": 4, "y": 4})
+        box = plane.bounding_box()
         assert box
         side = min(box["width"], box["height"]) / 2 - 26
-        return box["x"] + box["width"] / 2 + x * side, box["y"] + box["height"] / 2 + y * side
+        return [(box["x"] + box["width"] / 2 + x * side, box["y"] + box["height"] / 2 + y * side) for x, y in found]
 
     def lasso(self, images: range) -> None:
-        """Draw a circle around these points."""
-        places = [self.place(image) for image in images]
+        """Draw a circle around these points, beginning on the side of the middle, which is always on the map."""
+        places = self.places(list(images))
         x, y = (sum(side) / len(places) for side in zip(*places, strict=True))
         radius = max(math.hypot(px - x, py - y) for px, py in places) + 8
+        box = self.root.locator(".plane").bounding_box()
+        assert box
+        start = math.atan2(box["y"] + box["height"] / 2 - y, box["x"] + box["width"] / 2 - x)
+        circle = [start + step / 4 for step in range(25)]
+        corners = [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in circle]
         mouse = self.page.page.mouse
-        mouse.move(x + radius, y)
+        mouse.move(*corners[0])
         mouse.down()
-        for step in range(1, 24):
-            mouse.move(x + radius * math.cos(step / 4), y + radius * math.sin(step / 4))
+        for corner in corners[1:]:
+            mouse.move(*corner)
         mouse.up()
 
     @property
@@ -131,7 +138,7 @@ def test_the_keyboard_alone_selects_by_label_and_by_neighbours(lab: Lab) -> None
 
 def test_points_follow_other_cells_and_the_pointer_shows_an_image(lab: Lab) -> None:
     shown = opened(lab)
-    shown.page.page.mouse.move(*shown.place(25))
+    shown.page.page.mouse.move(*shown.places([25])[0])
     card = shown.root.locator(".card")
     expect(card).to_contain_text("025.png")
     expect(card.locator("img")).to_have_attribute("src", re.compile("^data:"))
