@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url
-from customlabels_nb.errors import ImageError, NotReadyError, OutdatedError
+from customlabels_nb.errors import ImageError, InputError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.session_files import SessionFiles
@@ -185,7 +185,10 @@ class ProjectMap(EditedPages):
     def _point(self, split: str, point: int, pixels: int) -> Any:
         """Return the row and the thumbnail of one image."""
         self._check_split(split)
-        name = self.session.table.names[point]
+        names = self.session.table.names
+        if not 0 <= point < len(names):
+            raise InputError(f"point={point} must be from 0 to {len(names) - 1}.")
+        name = names[point]
         (picture,) = self._files.thumbnails([(name, self.session.content_of(name))], pixels)
         return {"row": self.session.row(name)}, [] if isinstance(picture, ImageError) else [picture]
 

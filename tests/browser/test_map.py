@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
+from scipy.spatial import ConvexHull
 
 from tests.browser.gallery import SETUP
 from tests.browser.jupyter import Lab, LabPage, notebook
@@ -58,20 +59,16 @@ class MapPage:
         return [(box["x"] + box["width"] / 2 + x * side, box["y"] + box["height"] / 2 + y * side) for x, y in found]
 
     def lasso(self, images: range) -> None:
-        """Draw a circle around these points, beginning on the side of the middle, which is always on the map."""
-        places = self.places(list(images))
-        x, y = (sum(side) / len(places) for side in zip(*places, strict=True))
-        radius = max(math.hypot(px - x, py - y) for px, py in places) + 8
-        box = self.root.locator(".plane").bounding_box()
-        assert box
-        start = math.atan2(box["y"] + box["height"] / 2 - y, box["x"] + box["width"] / 2 - x)
-        circle = [start + step / 4 for step in range(25)]
-        corners = [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in circle]
+        """Draw around these points, 10 pixels beyond their hull, which is less than the edge of the map."""
+        places = np.array(self.places(list(images)))
+        middle = places.mean(axis=0)
+        arms = places[ConvexHull(places).vertices] - middle
+        corners = middle + arms * (1 + 10 / np.linalg.norm(arms, axis=1, keepdims=True))
         mouse = self.page.page.mouse
-        mouse.move(*corners[0])
+        mouse.move(*corners[0].tolist())
         mouse.down()
-        for corner in corners[1:]:
-            mouse.move(*corner)
+        for x, y in [*corners[1:].tolist(), corners[0].tolist()]:
+            mouse.move(x, y, steps=4)
         mouse.up()
 
     @property

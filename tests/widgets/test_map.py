@@ -82,6 +82,9 @@ def test_other_cells_select_and_see_the_gallery(page: MapPage) -> None:
     assert len(page.widget.session.view) == 30
     row = page.ask("point", split="train", point=4, pixels=160)["row"]
     assert row["name"] == names[4]
+    for point in (-1, len(names)):
+        with pytest.raises(RuntimeError, match=f"point={point} must be from 0"):
+            page.ask("point", split="train", point=point, pixels=160)
     page.widget.close()
 
 
