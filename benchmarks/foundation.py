@@ -81,7 +81,8 @@ made = []
 folder, threads, images = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(threads)
 picture = Image.effect_noise((1600, 1200), 60).convert("RGB")
-outliner = Outliner(lambda name: picture, lambda name: picture, ContentCache(Path(folder, "memory"), 10**9))
+cache = ContentCache(Path(folder, "memory"), 10**9)
+outliner = Outliner(lambda name, known: (picture, known), lambda name: picture, cache)
 caches = grow(StandIn(), images)
 kept = sum(features().nbytes for features in made if features() is not None)
 model = grow(folder, 3)
@@ -167,7 +168,7 @@ def clicks_to_polygons(segmenter: Sam2Segmenter, folder: Path, clicks: int, pict
     """Measure clicks on an encoded image until their polygons are there, and what its features take."""
     heading(f"{clicks} clicks on an encoded image, from the call of the screen to the polygon:")
     settings.outline_engine = segmenter
-    outliner = Outliner(lambda _: picture, lambda _: picture, ContentCache(folder / "cache", 10**9))
+    outliner = Outliner(lambda *_: (picture, "content"), lambda _: picture, ContentCache(folder / "cache", 10**9))
     image = ("photo.jpg", "content")
     outliner.prepare(image).result()
     places = iter(np.random.default_rng(0).random((clicks + 1, 2)) * SIZE)
