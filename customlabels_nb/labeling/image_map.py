@@ -63,7 +63,7 @@ class ImageMap:
     Attributes
     ----------
     error : str
-        Why there is no map, or why it could not be laid out.
+        Reason why the map is missing or could not be laid out, or an empty string.
     progress : tuple of int or None
         Steps of the running layout, done and total.
     """
@@ -94,7 +94,7 @@ class ImageMap:
     def layout(self) -> MapLayout:
         """Return the places of all positions of the table, NaN for removed images and those without features.
 
-        If there is no stored layout, it is computed in the background.
+        A layout that is not stored is computed in the background.
         """
         with self._lock:
             contents, key = self._contents(), None

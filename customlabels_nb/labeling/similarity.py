@@ -6,16 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from customlabels_nb.errors import NotReadyError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.backbone import PACKAGED
-
-if TYPE_CHECKING:
-    from customlabels_nb.models.image_search import ImageSearch
 
 __all__ = ["NotReadyError", "SimilarityOrder"]
 
@@ -46,9 +42,7 @@ class SimilarityOrder:
         self.missing = 0
         self._root, self._model = root, model
         self._lock = threading.RLock()
-        self._searching = threading.Lock()
         self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
-        self._search: tuple[str, ImageSearch] | None = None
         self._work: _Work | None = None
 
     def __call__(
@@ -69,12 +63,13 @@ class SimilarityOrder:
         model = self._model()
         wanted = (model, text, to, *(key or name for name, key in zip(images, keys, strict=True)))
         with self._lock:
-            if self._order is not None and self._order[0] == wanted and text is None:  # features may have been added
+            if self._order is not None and self._order[0] == wanted:
                 return self._order[1]
             if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
                 work, self._work = self._work, None
                 order, self.missing = work.result()
-                self._order = (wanted, order)
+                if text is None:  # the order by a text changes with the features that are stored
+                    self._order = (wanted, order)
                 return order
             if self._work is None or self._work.wanted != wanted:
                 if self._work is not None:
@@ -101,16 +96,11 @@ class SimilarityOrder:
         return [int(position) for position in similar_order(embeddings.features, to=to)], 0
 
     def _by_text(self, keys: list[str | None], model: str, text: str, _events: Events) -> tuple[list[int], int]:
-        from customlabels_nb.models.embeddings import describe_features
-        from customlabels_nb.models.image_search import ImageSearch, text_model
+        from customlabels_nb.models.image_search import open_search, text_model
         from customlabels_nb.models.pretrained.siglip import embed_text
 
         model = text_model(model)
-        with self._searching:
-            name = describe_features(model).name  # with its revision
-            if self._search is None or self._search[0] != name:
-                self._search = name, ImageSearch(self._root, model)
-            scores = self._search[1].scores(keys, lambda: embed_text(model, text))
+        scores = open_search(self._root, model).scores(keys, lambda: embed_text(model, text))
         order = [int(position) for position in np.argsort(-scores, kind="stable")]
         return order, int(np.isnan(scores).sum())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,22 @@ def no_vectors(model: str) -> str:
     return f"No image has vectors of {model!r} yet. Compute them with project.embed(model={model!r})."
 
 
+def open_search(root: Path, model: str) -> ImageSearch:
+    """Return the search of a project with the revision of a model that is on this machine, once per process.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights of the model are not on this machine.
+    """
+    return _open(root, model, describe_features(model).name)
+
+
+@lru_cache(maxsize=4)
+def _open(root: Path, model: str, _revision: str) -> ImageSearch:
+    return ImageSearch(root, model)
+
+
 class ImageSearch:
     """Cosine similarities of a project's images to vectors of the same model.
 
@@ -59,7 +77,8 @@ class ImageSearch:
         self._keys: tuple[str | None, ...] = ()
         self._hashed: list[bytes | None] = []
         self._rows: Rows | None = None
-        self._positions = np.empty(0, dtype=np.int64)
+        self._positions: npt.NDArray[np.int64] | None = None
+        self._lock = threading.Lock()
         self._lengths = np.empty(0, dtype=np.float32)
 
     def scores(self, keys: Sequence[str | None], compute_vector: Callable[[], npt.NDArray[np.float32]]) -> Scores:
@@ -77,17 +96,18 @@ class ImageSearch:
         NotAllowedError
             If there are images, but none has features.
         """
-        self._look_up(tuple(keys))
-        rows = self._rows
-        assert rows is not None
-        if len(keys) and not (self._positions >= 0).any():
+        with self._lock:
+            rows = self._look_up(tuple(keys))
+            positions, lengths = self._positions, self._lengths
+        assert positions is not None
+        if len(keys) and not (positions >= 0).any():
             raise NotAllowedError(no_vectors(self._model))
         vector = compute_vector()
         unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-        products = _products(rows, unit) / np.maximum(self._lengths, np.float32(1e-12))
+        products = _products(rows, unit) / np.maximum(lengths, np.float32(1e-12))
         found = np.full(len(keys), np.nan, dtype=np.float32)
-        known = self._positions >= 0
-        found[known] = products[self._positions[known]]
+        known = positions >= 0
+        found[known] = products[positions[known]]
         return found
 
     def vector_of(self, key: str | None) -> npt.NDArray[np.float32] | None:
@@ -95,23 +115,22 @@ class ImageSearch:
         (position,), rows = self._file.lookup([None if key is None else feature_key(key)])
         return None if position < 0 else rows[position].astype(np.float32)
 
-    def _look_up(self, keys: tuple[str | None, ...]) -> None:
+    def _look_up(self, keys: tuple[str | None, ...]) -> Rows:
+        """Find the images in the file, and measure the vectors that were added since the last search."""
         if keys != self._keys:
             self._keys, self._hashed = keys, [None if key is None else feature_key(key) for key in keys]
-            self._rows = None
+            self._positions = None
         _, rows = self._file.lookup([])
-        if self._rows is not None and self._rows.base is rows.base and len(self._rows) == len(rows):
-            return
-        self._positions, self._rows = self._file.lookup(self._hashed)
-        self._lengths = np.concatenate(
-            [
-                np.empty(0, dtype=np.float32),
-                *(
-                    np.linalg.norm(self._rows[start : start + _BLOCK].astype(np.float32), axis=1)
-                    for start in range(0, len(self._rows), _BLOCK)
-                ),
-            ]
-        )
+        if self._positions is None or not self._is_known(rows):
+            self._positions, rows = self._file.lookup(self._hashed)
+        if not self._is_known(rows):
+            starts = range(0, len(rows), _BLOCK)
+            parts = [np.linalg.norm(rows[at : at + _BLOCK].astype(np.float32), axis=1) for at in starts]
+            self._rows, self._lengths = rows, np.concatenate([np.empty(0, dtype=np.float32), *parts])
+        return rows
+
+    def _is_known(self, rows: Rows) -> bool:
+        return self._rows is not None and self._rows.base is rows.base and len(self._rows) == len(rows)
 
 
 def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
@@ -149,7 +168,7 @@ def search_images(
         If the image to compare with cannot be read.
     """
     model = text_model(features) if text is not None else features
-    search = ImageSearch(root, model)
+    search = open_search(root, model)
     keys = [key if isinstance(key, str) else None for key in images["sha256"]]
 
     def vector() -> Scores:

@@ -60,6 +60,9 @@ def open_session(location: ProjectLocation, split: str, assist: Assist | None = 
 
 
 def _wait_for_order(session: LabellingSession, query: Query) -> None:
+    """Wait for an order that is computed in the background, for screens that cannot change theirs later."""
+    if query.sort not in ("similarity", "text"):
+        return
     with progress_bars(Events()) as events:
         while (progress := session.show(query).waiting) is not None:
             events.progress("sorting", *progress)

@@ -177,6 +177,8 @@ class ProjectMap(EditedPages):
     def _pick(self, split: str, pixels: int, buffer: memoryview) -> Any:
         """Select the images at these positions of the table."""
         self._check_split(split)
+        if len(buffer) % 4:
+            raise InputError(f"The selection has {len(buffer)} bytes, which are not positions of 4 bytes each.")
         table = self.session.table
         points = [at for at in np.frombuffer(buffer, "<i4").tolist() if 0 <= at < len(table.names)]
         names = frozenset(table.names[at] for at in points if at not in table.gone)

@@ -74,7 +74,7 @@ def test_the_least_used_features_leave_memory_first(tmp_path: Path, engine: Colo
     assert len(engine.encoded) == 6  # "b" left when "e" came, "a" was used again
 
 
-def test_images_that_are_no_longer_in_view_are_not_encoded(tmp_path: Path, engine: ColorSegmenter) -> None:
+def test_turning_pages_encodes_only_the_image_in_view(tmp_path: Path, engine: ColorSegmenter) -> None:
     started, go = threading.Event(), threading.Event()
     opened = []
 

@@ -16,7 +16,7 @@ from PIL import Image
 from customlabels_nb.errors import CustomLabelsError, InputError, ModelError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
-from customlabels_nb.models.image_search import ImageSearch
+from customlabels_nb.models.image_search import ImageSearch, open_search
 from customlabels_nb.models.pretrained.siglip import embed_text
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
@@ -234,3 +234,4 @@ def test_scores_follow_the_file_of_features(project: Project, tiny: tuple[Path, 
     scores = search.scores(keys, lambda: vector)
     assert np.isfinite(scores).all()
     assert search.scores([None, *keys[::-1]], lambda: vector)[1:] == pytest.approx(scores[::-1])
+    assert open_search(project.root, model) is open_search(project.root, model)  # vectors are measured once

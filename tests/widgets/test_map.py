@@ -82,6 +82,8 @@ def test_other_cells_select_and_see_the_gallery(page: MapPage) -> None:
     assert len(page.widget.session.view) == 30
     row = page.ask("point", split="train", point=4, pixels=160)["row"]
     assert row["name"] == names[4]
+    with pytest.raises(RuntimeError, match="The selection has 5 bytes"):
+        page.ask("pick", b"12345", split="train", pixels=160)
     for point in (-1, len(names)):
         with pytest.raises(RuntimeError, match=f"point={point} must be from 0"):
             page.ask("point", split="train", point=point, pixels=160)
@@ -101,7 +103,7 @@ def test_suspects_of_the_selection_open_in_a_review(page: MapPage, monkeypatch: 
     assert (query.images, query.queue) == ({names[2]}, "suspect")
 
 
-def test_a_search_without_vectors_is_refused_with_what_to_do(page: MapPage) -> None:
+def test_search_without_vectors_names_the_call_that_computes_them(page: MapPage) -> None:
     def refusal() -> str:
         try:
             page.ask("ring", text="a red screw")

@@ -34,7 +34,7 @@ def describe_image_tower(name: str) -> Backbone:
     WeightsUnavailableError
         If the weights are not on this machine.
     ModelError
-        If it is no SigLIP model.
+        If it is another type of model.
     """
     return _describe(get_weights(name, download=False))
 

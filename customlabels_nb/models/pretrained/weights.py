@@ -239,7 +239,7 @@ def _why(error: BaseException) -> str:
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
-        return "there is no such repository or revision, or it is not public"
+        return "the repository or revision does not exist or is not public"
     while error.__cause__ is not None:
         error = error.__cause__
     return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__

@@ -22,7 +22,7 @@ const SORTS = [
 ];
 
 const WIDE = 1600; // pixels from which all actions are in the row
-const COMPACT = 920; // pixels from which all filters are in the row, where there is no queue
+const COMPACT = 920; // pixels from which all filters are in the row, without the menu of queues
 const QUEUE = 280; // pixels that the menu of queues takes, with large numbers of images beside it
 
 const NO_MODEL = "There are no predictions for these images yet";
