@@ -112,7 +112,7 @@ class Postprocessor:
     def __init__(self, predictor: Predictor, threshold: Threshold = None, max_results: int | None = None) -> None:
         self.predictor = predictor
         self.config = predictor.config
-        self.thresholds = resolve_thresholds(self.config, threshold)
+        self.thresholds = resolve_thresholds(self.config, threshold, predictor.views)
         check_max_results(max_results)
         self.max_results = max_results
         self.is_detector = self.config.is_detector
@@ -128,13 +128,15 @@ class Postprocessor:
         """
         size = self.config.input_size
         if self.is_detector:
-            return open_canvas(data, name, size, self.config.fill)
+            return open_canvas(data, name, size, self.config.fill, larger=self.predictor.larger_size)
         return to_pixels(open_image(data, name=name, at_least=size), size)
 
     def prepare_picture(self, image: Image.Image) -> Prepared:
         """Preprocess an upright image."""
         size = self.config.input_size
-        return to_canvas(image, size, self.config.fill) if self.is_detector else to_pixels(image, size)
+        if self.is_detector:
+            return to_canvas(image, size, self.config.fill, larger=self.predictor.larger_size)
+        return to_pixels(image, size)
 
     def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
         """Return the predictions for each image, computed in batches of ``at_once`` or the device's default size.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,9 @@ from PIL import Image
 from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
-from customlabels_nb.inference.box_fusion import fuse_boxes
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
 from customlabels_nb.inference.idle import DEFAULT_SECONDS, IdleWatch, idle_seconds
-from customlabels_nb.inference.views import check_views, mirror_boxes, mirror_canvas, views_of
+from customlabels_nb.inference.views import LARGER, check_views, find_in_views, views_of
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, load_config
 from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas, to_canvas
@@ -98,6 +98,11 @@ class Predictor:
         return self._views
 
     @property
+    def larger_size(self) -> int | None:
+        """Longer side, in pixels, of the larger views of a detector. None if it has none."""
+        return round(LARGER * self.config.input_size) if self.config.is_detector and self._views == 4 else None
+
+    @property
     def at_once(self) -> int:
         """Default batch size for the device and the engine."""
         running = self._running
@@ -158,15 +163,14 @@ class Predictor:
         ArtifactError
             If the model's files are damaged.
         InputError
-            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1 or 2, or 4 for
-            a classifier.
+            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1, 2 or 4.
         ModelError, MissingDependencyError
             If the engine cannot run the model.
         """
         if engine is not None:
             check_engine(engine)
         if views is not None:
-            check_views(views, detector=self.config.is_detector)
+            check_views(views)
         seconds = None if idle_stop is None else idle_seconds(idle_stop)
         with self._lock:
             another = engine not in (None, self._engine)
@@ -262,7 +266,8 @@ class Predictor:
         ----------
         images : sequence of PIL images or Canvas
             Upright images. Boxes are in pixels of the image. For a :class:`customlabels_nb.models.canvas.Canvas`, boxes
-            are in pixels of the original image, whose size the canvas stores.
+            are in pixels of the original image, whose size the canvas stores. With four views, a canvas needs a larger
+            one of :attr:`larger_size`, else the result is that of two views.
         at_once : int, optional
             Batch size. Defaults to :attr:`at_once`.
         thresholds : ndarray of float64, shape (k,), optional
@@ -285,16 +290,12 @@ class Predictor:
             config, step, views = running.config, at_once or running.at_once, self._views
             for start in range(0, len(images), step):
                 canvases = [
-                    image if isinstance(image, Canvas) else to_canvas(image, config.input_size, config.fill)
+                    image
+                    if isinstance(image, Canvas)
+                    else to_canvas(image, config.input_size, config.fill, larger=self.larger_size)
                     for image in images[start : start + step]
                 ]
-                first = running.find(canvases, thresholds)
-                if views == 1:
-                    detected += first
-                    continue
-                second = running.find([mirror_canvas(canvas) for canvas in canvases], thresholds)
-                for canvas, plain, mirrored in zip(canvases, first, second, strict=True):
-                    detected.append(fuse_boxes(plain, mirror_boxes(mirrored, canvas.size[0])))
+                detected += find_in_views(partial(running.find, thresholds=thresholds), canvases, views)
         return detected
 
     @contextmanager

@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 Threshold = float | Mapping[str, float] | None
 
 
-def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
+def resolve_thresholds(config: ModelConfig, threshold: Threshold, views: int = 1) -> FloatArray:
     """Return the threshold of each label, shape (k,), in the order of ``config.labels``.
 
     Parameters
@@ -24,6 +24,8 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
     threshold : float or mapping, optional
         By default, each label's assumed threshold. A number between 0 and 1 applies to all labels. A mapping sets the
         threshold of each label that it contains. The other labels keep their assumed threshold.
+    views : int
+        Number of views that the predictions are averaged over, on which assumed thresholds depend.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold) -> FloatArray:
     InputError
         If a threshold is not between 0 and 1.
     """
-    thresholds = {label: config.threshold_of(label) for label in config.labels}
+    thresholds = {label: config.threshold_of(label, views) for label in config.labels}
     if isinstance(threshold, Mapping):
         unknown = [label for label in threshold if label not in thresholds]
         if unknown:

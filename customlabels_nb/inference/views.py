@@ -1,11 +1,12 @@
 """Make several views of an image, over which a model's predictions are averaged.
 
-A view is the image or, for a classifier, its centre, mirrored or not. Each view takes as long as the image itself.
+A view is the image, mirrored or not. With four views, a classifier also sees the centre of the image, and a detector
+the image at :data:`LARGER` times its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,21 +14,42 @@ import numpy as np
 from PIL import Image
 
 from customlabels_nb.errors import InputError
+from customlabels_nb.inference.box_fusion import fuse_boxes
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.transforms import Pixels
 
 if TYPE_CHECKING:
     from customlabels_nb.models.detector import DetectedBoxes
 
+#: Scale of the third and fourth view of a detector.
+LARGER = 1.25
 _CENTRE = 0.8  # share of each side
 
 
-def check_views(views: object, *, detector: bool) -> None:
-    """Raise InputError unless ``views`` is 1 or 2, or 4 for a classifier."""
+def check_views(views: object) -> None:
+    """Raise InputError unless ``views`` is 1, 2 or 4."""
     if isinstance(views, bool) or views not in (1, 2, 4):
-        raise InputError(f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also of its centre).")
-    if detector and views == 4:
-        raise InputError("views=4 must be 1 or 2 for a detector. Only classifiers also use the centre of an image.")
+        raise InputError(
+            f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."
+        )
+
+
+def find_in_views(
+    find: Callable[[list[Canvas]], list[DetectedBoxes]], canvases: list[Canvas], views: int
+) -> list[DetectedBoxes]:
+    """Detect objects with ``find`` in each view of all images, and fuse the detections in each image."""
+    plain = find(canvases)
+    if views == 1:
+        return plain
+    mirrored = find([mirror_canvas(canvas) for canvas in canvases])
+    found = [
+        fuse_boxes(boxes, mirror_boxes(others, canvas.size[0]))
+        for canvas, boxes, others in zip(canvases, plain, mirrored, strict=True)
+    ]
+    if views == 2:
+        return found
+    larger = find_in_views(find, [canvas.larger or canvas for canvas in canvases], 2)
+    return [fuse_boxes(boxes, others) for boxes, others in zip(found, larger, strict=True)]
 
 
 def views_of(pixels: Sequence[Pixels], views: int) -> Iterator[list[Pixels]]:

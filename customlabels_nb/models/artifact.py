@@ -72,6 +72,8 @@ class ModelConfig:
         Mean and standard deviation of each channel, for pixels scaled to 0 to 1.
     thresholds : dict of str to float
         Assumed threshold of each label, between 0 and 1. Other labels have :data:`DEFAULT_THRESHOLD`.
+    view_thresholds : dict of str to dict
+        The same for predictions that are averaged over several views, by their number.
     training : dict
         Facts about the training run, as JSON values.
     detector : DetectorShape or None
@@ -95,6 +97,7 @@ class ModelConfig:
     thresholds: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     detector: DetectorShape | None = None
+    view_thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     format: str = FORMAT
 
     def __post_init__(self) -> None:
@@ -121,11 +124,15 @@ class ModelConfig:
             value = getattr(self, name)
             _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
         _require(min(self.std) > 0, "std", self.std, "must be positive")
-        for name in ("thresholds", "training"):
+        for name in ("thresholds", "view_thresholds", "training"):
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
-        for label, value in self.thresholds.items():
-            _require(label in self.labels, "thresholds key", label, f"must be one of the labels {list(self.labels)}")
-            _require(_is_number(value) and 0 <= value <= 1, f"thresholds[{label!r}]", value, "must be between 0 and 1")
+        for thresholds in (self.thresholds, *self.view_thresholds.values()):
+            _require(isinstance(thresholds, dict), "thresholds", thresholds, "must be a dict")
+            for label, value in thresholds.items():
+                words = f"must be one of the labels {list(self.labels)}"
+                _require(label in self.labels, "thresholds key", label, words)
+                valid = _is_number(value) and 0 <= value <= 1
+                _require(valid, f"thresholds[{label!r}]", value, "must be between 0 and 1")
 
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
@@ -154,9 +161,10 @@ class ModelConfig:
         """Fill color (red, green, blue, 0 to 255) of a detector's canvas around the image, zero when normalised."""
         return fill_of(self.mean)
 
-    def threshold_of(self, label: str) -> float:
-        """Return the assumed threshold of a label."""
-        return float(self.thresholds.get(label, DEFAULT_THRESHOLD))
+    def threshold_of(self, label: str, views: int = 1) -> float:
+        """Return the assumed threshold of a label for predictions averaged over ``views``."""
+        thresholds = self.view_thresholds.get(str(views), self.thresholds)
+        return float(thresholds.get(label, DEFAULT_THRESHOLD))
 
 
 def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
@@ -214,7 +222,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights and of the settings that affect its predictions."""
     facts = asdict(config)
-    for name in ("thresholds", "training", "colors", "format"):
+    for name in ("thresholds", "view_thresholds", "training", "colors", "format"):
         del facts[name]
     try:
         with (folder / WEIGHTS).open("rb") as file:
@@ -265,6 +273,7 @@ def load_config(folder: Path) -> ModelConfig:
             f"{str(path)!r} has the format {content['format']!r}, but this release reads {FORMAT!r}. "
             "Update customlabels_nb."
         )
+    content.setdefault("view_thresholds", {})  # older folders have none
     known = {entry.name for entry in fields(ModelConfig)}
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
         if names:

@@ -29,11 +29,14 @@ class Canvas:
         Width and height of the original upright image.
     inside : tuple of int
         Width and height of the scaled image on the canvas.
+    larger : Canvas or None
+        The same image on a larger canvas, if it was requested.
     """
 
     pixels: npt.NDArray[np.uint8]
     size: tuple[int, int]
     inside: tuple[int, int]
+    larger: Canvas | None = None
 
     def to_image(self, corners: npt.ArrayLike) -> FloatArray:
         """Convert corners on the canvas to boxes ``left, top, width, height`` in pixels of the original image.
@@ -48,7 +51,14 @@ class Canvas:
         return clip_ltwh(xyxy_to_ltwh(boxes), self.size)
 
 
-def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tuple[int, int] | None = None) -> Canvas:
+def to_canvas(
+    image: Image.Image,
+    longest: int,
+    fill: Sequence[int],
+    *,
+    size: tuple[int, int] | None = None,
+    larger: int | None = None,
+) -> Canvas:
     """Scale an upright image so that its longer side has ``longest`` pixels, and place it on a canvas.
 
     Parameters
@@ -57,6 +67,10 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
         Longer side in pixels.
     fill : sequence of int
         Red, green and blue of the area that the image does not cover.
+    size : tuple of int, optional
+        Width and height of the original image, if ``image`` is a reduced copy of it.
+    larger : int, optional
+        Longer side, in pixels, of a second, larger canvas.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     inside = fitted(rgb.size, longest)
@@ -65,7 +79,8 @@ def to_canvas(image: Image.Image, longest: int, fill: Sequence[int], *, size: tu
     pixels = np.empty((3, height, width), dtype=np.uint8)
     pixels[:] = np.asarray(fill, dtype=np.uint8)[:, None, None]
     pixels[:, : inside[1], : inside[0]] = np.asarray(small).transpose(2, 0, 1)
-    return Canvas(pixels, size or image.size, inside)
+    again = None if larger is None else to_canvas(rgb, larger, fill, size=size or image.size)
+    return Canvas(pixels, size or image.size, inside, again)
 
 
 def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
@@ -101,7 +116,7 @@ def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tup
     return open_image(data, name=name, at_least=shorter), (size[0], size[1])
 
 
-def open_canvas(data: bytes, name: str, longest: int, fill: Sequence[int]) -> Canvas:
+def open_canvas(data: bytes, name: str, longest: int, fill: Sequence[int], *, larger: int | None = None) -> Canvas:
     """Decode an image onto a canvas, see :func:`open_reduced` and :func:`to_canvas`."""
-    image, size = open_reduced(data, name, longest)
-    return to_canvas(image, longest, fill, size=size)
+    image, size = open_reduced(data, name, larger or longest)
+    return to_canvas(image, longest, fill, size=size, larger=larger)

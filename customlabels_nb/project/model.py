@@ -126,11 +126,15 @@ class Model(Runnable):
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set."""
+        """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set.
+
+        A running detector with ``views`` of 2 or 4 has its own thresholds.
+        """
         from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
-        return dict(load_config(self.folder).thresholds)
+        config, views = load_config(self.folder), 1 if self._predictor is None else self._predictor.views
+        return dict(config.view_thresholds.get(str(views), config.thresholds))
 
     @property
     def card(self) -> ModelCard:
@@ -226,7 +230,8 @@ class Model(Runnable):
         Parameters
         ----------
         thresholds : number, dict or None
-            One threshold for all labels, or thresholds by label (other labels keep theirs). None restores the defaults.
+            One threshold for all labels, or thresholds by label (other labels keep theirs), in any number of views.
+            None restores the defaults.
 
         Raises
         ------
@@ -243,18 +248,60 @@ class Model(Runnable):
         from customlabels_nb.models.artifact import load_config, update_config
 
         self._require_ready()
-        if thresholds is None:
-            assumed, labels = self.evaluate().per_label, load_config(self.folder).labels
-            thresholds = {row.label: row.threshold for row in assumed.itertuples() if row.label in labels}
+        restored = thresholds is None
+        if restored:
+            thresholds = self._best_thresholds(self.evaluate())
 
         def merge(_: VersionRecord) -> dict[str, Any]:  # other kernels that set thresholds wait
             config = load_config(self.folder)
-            merged = dict(zip(config.labels, resolve_thresholds(config, thresholds).tolist(), strict=True))
-            update_config(self.folder, replace(config, thresholds=merged))
+            one, *others = (
+                dict(zip(config.labels, resolve_thresholds(config, thresholds, views).tolist(), strict=True))
+                for views in (1, *map(int, config.view_thresholds))
+            )
+            by_views = {} if restored else dict(zip(config.view_thresholds, others, strict=True))
+            update_config(self.folder, replace(config, thresholds=one, view_thresholds=by_views))
             return {}
 
         self._store.change_version(self.name, merge, Action("set thresholds", settings.user, self.name))
         self._write_card()
+        self._choose_view_thresholds()
+
+    def _best_thresholds(self, report: Report) -> dict[str, float]:
+        """Return the thresholds of the model's labels in a report."""
+        from customlabels_nb.models.artifact import load_config
+
+        labels = load_config(self.folder).labels
+        return {row.label: float(row.threshold) for row in report.per_label.itertuples() if row.label in labels}
+
+    def _choose_view_thresholds(self) -> None:
+        """Choose the thresholds of a detector that runs with several views, on its test images, unless it has them.
+
+        Thresholds that the user has set are kept.
+        """
+        from customlabels_nb.models.artifact import load_config, update_config
+        from customlabels_nb.training.kept_files import has_predictions, read_snapshot
+
+        config, predictor = load_config(self.folder), self._predictor
+        views = 1 if predictor is None or not config.is_detector else predictor.views
+        if views == 1 or str(views) in config.view_thresholds or not has_predictions(self.folder, "test"):
+            return
+        data = read_snapshot(self.folder, "test", self._root)
+        say(f"Choosing the thresholds for views={views} on {len(data.images):,} test images.")
+        try:
+            best = self._best_thresholds(super().evaluate(data, thresholds="best"))
+        except CustomLabelsError as error:
+            say(f"The thresholds of one view are used: {error}")
+            return
+        assumed = self._best_thresholds(self.evaluate())
+
+        def store(_: VersionRecord) -> dict[str, Any]:
+            config = load_config(self.folder)
+            kept = {name: value for name, value in config.thresholds.items() if value != assumed.get(name)}
+            by_views = config.view_thresholds | {str(views): config.thresholds | best | kept}
+            update_config(self.folder, replace(config, view_thresholds=by_views))
+            return {}
+
+        self._store.change_version(self.name, store, Action("set thresholds", settings.user, self.name))
 
     def start(
         self,
@@ -269,7 +316,6 @@ class Model(Runnable):
         from customlabels_nb.inference.idle import idle_seconds
         from customlabels_nb.inference.predictor import Predictor
         from customlabels_nb.inference.views import check_views
-        from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
         chosen = None if device is None else choose_device(device)
@@ -278,7 +324,7 @@ class Model(Runnable):
         if engine is not None:
             check_engine(engine)
         if views is not None:
-            check_views(views, detector=load_config(self.folder).is_detector)
+            check_views(views)
         with _LOCKS[self._key]:
             predictor = self._predictor
             if predictor is not None and chosen in (None, predictor.device) and engine is None:
@@ -293,6 +339,7 @@ class Model(Runnable):
                 except BaseException as error:
                     self._end("FAILED", f"The model could not be started: {error}")
                     raise
+        self._choose_view_thresholds()
         return self
 
     def stop(self) -> None:

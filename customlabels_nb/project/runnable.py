@@ -371,7 +371,8 @@ class Runnable(ABC):
 
         config = load_config(self.folder)
         chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
-        resolved = () if chosen else resolve_thresholds(config, thresholds)  # type: ignore[arg-type]
+        views = 1 if self._predictor is None else self._predictor.views
+        resolved = () if chosen else resolve_thresholds(config, thresholds, views)  # type: ignore[arg-type]
         stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
         if isinstance(data, pd.DataFrame):
             extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
@@ -463,8 +464,9 @@ class Runnable(ABC):
         from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
         def facts() -> Facts:
-            config = self._running().config
-            thresholds = tuple(map(config.threshold_of, config.labels))
+            predictor = self._running()
+            config = predictor.config
+            thresholds = tuple(config.threshold_of(label, predictor.views) for label in config.labels)
             return Facts(config.labels, config.colors, thresholds, config.activation == "softmax")
 
         def device() -> str | None:

@@ -17,9 +17,13 @@ from PIL import Image, ImageOps
 
 from customlabels_nb.errors import ArtifactError, DeviceError, InputError, ModelError
 from customlabels_nb.inference import predictor as predictor_module
+from customlabels_nb.inference.box_fusion import fuse_boxes
 from customlabels_nb.inference.idle import format_duration
+from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.views import LARGER
 from customlabels_nb.models.artifact import WEIGHTS, update_config
+from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.transforms import to_pixels
 from tests.waiting import wait_until
 
@@ -55,9 +59,7 @@ def test_pictures_and_pixels_in_any_number(predictor: Predictor, blots: dict[str
     assert predictor.probabilities([]).shape == (0, 3)
 
 
-def test_several_views_are_averaged_if_asked_for(
-    model_folder: Path, detector_folder: Path, blots: dict[str, list[str]]
-) -> None:
+def test_several_views_are_averaged_if_asked_for(model_folder: Path, blots: dict[str, list[str]]) -> None:
     def shown(image: Image.Image) -> list[Image.Image]:
         edge = image.width * 0.1
         centre = image.resize(
@@ -77,8 +79,23 @@ def test_several_views_are_averaged_if_asked_for(
     predictor.start(views=2)
     predictor.stop()
     assert predictor.views == 1
-    with pytest.raises(InputError, match="views=4 must be 1 or 2 for a detector"):
-        Predictor(detector_folder).start("cpu", views=4)
+
+
+def test_a_detector_fuses_mirrored_and_larger_views(detector_folder: Path, blots: dict[str, list[str]]) -> None:
+    predictor, name = Predictor(detector_folder), blots["red"][0]
+    predictor.start("cpu", engine="torch", views=2)
+    image, size = Image.open(name).convert("RGB"), predictor.config.input_size
+    of_two = [
+        predictor.boxes([to_canvas(image, round(scale * size), predictor.config.fill)])[0] for scale in (1, LARGER)
+    ]
+    expected = fuse_boxes(*of_two)
+    predictor.start(views=4)
+    (found,) = predictor.boxes([image])
+    assert found.boxes == pytest.approx(expected.boxes)
+    assert found.confidences == pytest.approx(expected.confidences)
+    assert found.confidences != pytest.approx(of_two[0].confidences)
+    canvas = Postprocessor(predictor).prepare(Path(name).read_bytes(), name)
+    assert predictor.boxes([canvas])[0].confidences == pytest.approx(expected.confidences, abs=0.02)
 
 
 def test_wrong_pixels_are_refused(predictor: Predictor) -> None:

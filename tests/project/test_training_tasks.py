@@ -102,6 +102,31 @@ def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+def test_thresholds_of_a_detector_are_chosen_in_the_views_in_use(
+    boxed: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = boxed.train(**TINY)
+    of_one = model.thresholds
+    model.set_thresholds({"disc": 0.75})
+    model.start("cpu", engine="torch", views=4)
+    assert "Choosing the thresholds for views=4 on 4 test images." in capsys.readouterr().out
+    best = model.evaluate(boxed.test_set, thresholds="best", progress=False).per_label
+    chosen = dict(zip(best["label"], best["threshold"], strict=True))
+    assert chosen["square"] != of_one["square"]
+    assert model.thresholds == {"square": chosen["square"], "disc": 0.75}
+    image = boxed.test_set.images["image"].iloc[2]
+    everything = model.detect(image, threshold=0).table
+    expected = everything[everything["confidence"] >= everything["label"].map(model.thresholds)]
+    assert len(model.detect(image).table) == len(expected)
+    model.stop()
+    assert model.thresholds == {"square": of_one["square"], "disc": 0.75}
+    model.start("cpu", engine="torch", views=4)
+    assert "Choosing" not in capsys.readouterr().out
+    model.set_thresholds(None)
+    assert model.thresholds == chosen
+    model.stop()
+
+
 @pytest.mark.thorough
 def test_stopped_detector_resumes_to_equal_weights(boxed: Project) -> None:
     options = {**TINY, "steps": 4}
