@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from _measure import figure
@@ -36,7 +37,8 @@ def train_and_judge(
 ) -> tuple[float, float]:
     """Train on ``device``, then print and return AP50 and AP on the images ``tests``.
 
-    The same network without its second pass, and with two views, is only printed. So is the time of a detection.
+    The same network without its second pass, and with two and four views, is only printed. So is the time of a
+    detection.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def train_and_judge(
     plain = _in_one_pass(trained, labels)
     for how, table in (
         ("in one pass", predict_boxes(plain, names, labels, root=None, events=Events())[0]),
-        ("with views=2", _find_in_two_views(trained, names, labels)),
+        *((f"with views={views}", _find_in_views(trained, names, labels, views)) for views in (2, 4)),
     ):
         figure(f"  {how}", ", ".join(f"{value:.3f}" for value in judge(truth, table, names, labels)))
     few = names[:_TIMED]
@@ -95,27 +97,24 @@ def _time_detection(trained: TrainedDetector, names: Sequence[str]) -> float:
     return (time.perf_counter() - started) / len(names)
 
 
-def _open(trained: TrainedDetector, name: str) -> Canvas:
-    """Read an image at the input size of the network."""
+def _open(trained: TrainedDetector, name: str, scale: float = 1) -> Canvas:
+    """Read an image at the input size of the network, with a second canvas of ``scale`` times the size."""
     from customlabels_nb.images.reading import read_bytes
     from customlabels_nb.models.canvas import open_canvas
     from customlabels_nb.models.detector_shape import fill_of
 
-    return open_canvas(read_bytes(name, None), name, trained.input_size, fill_of(trained.mean))
+    larger = round(scale * trained.input_size)
+    return open_canvas(read_bytes(name, None), name, trained.input_size, fill_of(trained.mean), larger=larger)
 
 
-def _find_in_two_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
-    """Detect objects in images and their mirror images, as a model that was started with ``views=2``."""
-    from customlabels_nb.inference.box_fusion import fuse_boxes
-    from customlabels_nb.inference.views import mirror_boxes, mirror_canvas
+def _find_in_views(trained: TrainedDetector, names: Sequence[str], labels: Sequence[str], views: int) -> pd.DataFrame:
+    """Detect objects as a model that was started with ``views``."""
+    from customlabels_nb.inference.views import LARGER, find_in_views
     from customlabels_nb.models.detector import detect, to_table
 
-    device, found = str(next(trained.network.parameters()).device), []
-    for name in names:
-        canvas = _open(trained, name)
-        both = [canvas, mirror_canvas(canvas)]
-        first, second = detect(trained.network, both, trained.mean, trained.std, device)
-        found.append(fuse_boxes(first, mirror_boxes(second, canvas.size[0])))
+    device = str(next(trained.network.parameters()).device)
+    find = partial(detect, trained.network, mean=trained.mean, std=trained.std, device=device)
+    found = [find_in_views(find, [_open(trained, name, LARGER)], views)[0] for name in names]
     return to_table(names, found, labels)
 
 
