@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,25 @@ def load_part(kind: Any, weights: Weights) -> Any:
         missing = ", ".join(sorted(loading["missing_keys"])[:3])
         raise ModelError(f"The weights in {str(weights.folder)!r} lack {missing}.")
     return model.eval()
+
+
+def read_normalisation(weights: Weights) -> tuple[tuple[float, float, float], tuple[float, float, float], dict[str, Any]]:
+    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
+
+    Raises
+    ------
+    ModelError
+        If they are damaged or missing.
+    """
+    path = weights.folder / "preprocessor_config.json"
+    try:
+        facts = json.loads(path.read_bytes())
+        mean, std = (tuple(float(value) for value in facts[key]) for key in ("image_mean", "image_std"))
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"image_mean={mean!r}, image_std={std!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
+    return mean, std, facts
 
 
 @contextmanager
