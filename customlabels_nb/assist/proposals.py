@@ -27,7 +27,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL
 from customlabels_nb.errors import Cancelled, InputError, MissingDependencyError, NotAllowedError
-from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.events import Event, Events
 from customlabels_nb.images.outlining import Segmenter
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.engines.names import TORCH
@@ -168,7 +168,9 @@ def _check_prompts(prompts: Any) -> dict[str, str]:
                 "such as 'a photo of a screw'."
             )
         if plain.lower() in map(str.lower, texts.values()):
-            raise InputError(f"The description {plain!r} of {label!r} is that of another label. Describe how they differ.")
+            raise InputError(
+                f"The description {plain!r} of {label!r} is that of another label. Describe how they differ."
+            )
         texts[t.check_label(label)] = plain
     return texts
 
@@ -221,7 +223,13 @@ def _images(store: SqlStore, reserved: Sequence[int], *, test: bool) -> pd.DataF
 
 
 def _classify(
-    images: pd.DataFrame, root: Path, name: str, texts: dict[str, str], several: bool, workers: int | None, events: Events
+    images: pd.DataFrame,
+    root: Path,
+    name: str,
+    texts: dict[str, str],
+    several: bool,
+    workers: int | None,
+    events: Events,
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Return the labels of images with their confidences, unreadable images, and the number of remaining images."""
     names, labels = images["image"].to_numpy(dtype=object), np.array(list(texts), dtype=object)
@@ -319,8 +327,12 @@ def _outline(
         for done, (image, rows) in enumerate(groups):
             events.progress("outlining", done, len(groups))
             boxes = [tuple(box) for box in rows[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64).tolist()]
-            polygons = [polygon for polygon, *_ in outlines_in(str(image), content[image], boxes, root, segmenter, cache)]
-            around = [polygon_to_ltwh(polygon) if polygon else box for polygon, box in zip(polygons, boxes, strict=True)]
+            polygons = [
+                polygon for polygon, *_ in outlines_in(str(image), content[image], boxes, root, segmenter, cache)
+            ]
+            around = [
+                polygon_to_ltwh(polygon) if polygon else box for polygon, box in zip(polygons, boxes, strict=True)
+            ]
             rows = rows.assign(polygon=pd.Series(polygons, index=rows.index, dtype=object))
             rows[[*t.BOX_COLUMNS]] = around
             parts.append(rows)

@@ -415,7 +415,9 @@ def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _
     group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
     checks = checks.assign(copies=group[checks["image"]].to_numpy())
     waiting = data.table.loc[data.waiting, "image"]
-    return replace(result, checks=checks, shown=rows.loc[rows["image"].isin(waiting), [*_PREDICTION, "label_at", "sure"]])
+    return replace(
+        result, checks=checks, shown=rows.loc[rows["image"].isin(waiting), [*_PREDICTION, "label_at", "sure"]]
+    )
 
 
 def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:

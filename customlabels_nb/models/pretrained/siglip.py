@@ -116,9 +116,7 @@ def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
         return _embed_text(weights, plain)
 
 
-def match_probabilities(
-    name: str, cosines: npt.NDArray[np.floating], *, several: bool
-) -> npt.NDArray[np.float64]:
+def match_probabilities(name: str, cosines: npt.NDArray[np.floating], *, several: bool) -> npt.NDArray[np.float64]:
     """Turn cosine similarities of images to the texts of labels (n, k) into probabilities, as the model was trained.
 
     ``several`` labels of an image have independent probabilities. Otherwise, those of an image add up to 1.

@@ -40,7 +40,9 @@ def load_part(kind: Any, weights: Weights) -> Any:
     return model.eval()
 
 
-def read_normalisation(weights: Weights) -> tuple[tuple[float, float, float], tuple[float, float, float], dict[str, Any]]:
+def read_normalisation(
+    weights: Weights,
+) -> tuple[tuple[float, float, float], tuple[float, float, float], dict[str, Any]]:
     """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
 
     Raises

@@ -137,7 +137,9 @@ class _GroundingDino(nn.Module):
         most = int(model.config.max_text_len)
         if len(ids) > most:
             texts = counted(len(prompts), "description")
-            raise InputError(f"{texts} have {len(ids)} tokens in all. The model reads {most}. Pass fewer or shorter ones.")
+            raise InputError(
+                f"{texts} have {len(ids)} tokens in all. The model reads {most}. Pass fewer or shorter ones."
+            )
         self.register_buffer("_ids", torch.tensor([ids]))
 
     def forward(self, images: Any) -> list[dict[str, Any]]:
