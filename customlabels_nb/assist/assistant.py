@@ -95,7 +95,7 @@ class AutoLabels:
     Attributes
     ----------
     frame : DataFrame
-        Trusted predictions for unlabelled training images: image, label, confidence and box columns.
+        Trusted predictions for unlabelled training images: image, label, confidence, box columns and polygon.
     threshold : float or None
         Least confidence of a prediction, None if none can be trusted.
     text : str
@@ -103,7 +103,7 @@ class AutoLabels:
     """
 
     def __init__(self, assist: Assist, run: dict[str, Any], revisions: dict[str, int]) -> None:
-        self.frame = pd.DataFrame(run["found"], columns=["image", "label", "confidence", *t.BOX_COLUMNS])
+        self.frame = pd.DataFrame(run["found"], columns=["image", "label", "confidence", *t.BOX_COLUMNS, "polygon"])
         self.frame = self.frame[self.frame["image"].isin(revisions)].reset_index(drop=True)
         promise = run["promise"]
         self.threshold: float | None = promise and promise["threshold"]

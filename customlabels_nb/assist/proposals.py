@@ -168,9 +168,7 @@ def _check_prompts(prompts: Any) -> dict[str, str]:
                 "such as 'a photo of a screw'."
             )
         if plain.lower() in map(str.lower, texts.values()):
-            raise InputError(
-                f"The description {plain!r} of {label!r} is that of another label. Describe how they differ."
-            )
+            raise InputError(f"The description {plain!r} of {label!r} is that of another label.")
         texts[t.check_label(label)] = plain
     return texts
 
@@ -192,8 +190,8 @@ def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, 
     if not isinstance(model, str | None) or (model in KNOWN_MODELS and model not in expected):
         names = " or ".join(map(repr, expected))
         raise InputError(
-            f"model={model!r} does not propose {'boxes' if drawn else 'labels'}, but the task of the project is {task!r}. "
-            f"Pass {names}, a folder, or 'hf://user/name'."
+            f"model={model!r} does not propose {'boxes' if drawn else 'labels'}, which the task {task!r} needs. Pass "
+            f"{names}, a folder, or 'hf://user/name'."
         )
     if masks and not drawn:
         raise InputError(f"masks=True needs boxes, but the task of the project is {task!r}.")
@@ -201,7 +199,7 @@ def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, 
         raise InputError("The task of the project is 'polygons'. Pass masks=True to outline each box with SAM 2.")
     if task == SINGLE_LABEL and len(texts) < 2:
         raise InputError(
-            f"prompts has only {next(iter(texts))!r}. Images get the label that describes them best, so pass at least two."
+            f"prompts has only the label {next(iter(texts))!r}. Pass at least two, of which each image gets one."
         )
     is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
     if threshold is not None and not (is_number and 0 <= threshold <= 1):
@@ -299,9 +297,10 @@ def _detect(
         written: Any = detect(events=Events(measure))
         if written.left and len(times) > _SAMPLE:
             seconds = (times[-1] - times[0]) / _SAMPLE
+            rest, time_left = counted(written.left, "more image"), _describe(written.left * seconds / (workers or 1))
             events.message(
-                f"{weights.name} takes {_describe(seconds)} an image, so {counted(written.left, 'more image')} will take "
-                f"about {_describe(written.left * seconds / (workers or 1))}. If stopped, the same call continues."
+                f"{weights.name} takes {_describe(seconds)} an image: about {time_left} for {rest}. If stopped, the "
+                "same call continues."
             )
             written = detect(workers=workers, events=events)
     finally:
@@ -327,14 +326,11 @@ def _outline(
         for done, (image, rows) in enumerate(groups):
             events.progress("outlining", done, len(groups))
             boxes = [tuple(box) for box in rows[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64).tolist()]
-            polygons = [
-                polygon for polygon, *_ in outlines_in(str(image), content[image], boxes, root, segmenter, cache)
+            outlines = outlines_in(str(image), content[image], boxes, root, segmenter, cache)
+            rows = rows.assign(polygon=pd.Series([outline[0] for outline in outlines], rows.index, dtype=object))
+            rows[[*t.BOX_COLUMNS]] = [
+                polygon_to_ltwh(polygon) if polygon else box for (polygon, *_), box in zip(outlines, boxes, strict=True)
             ]
-            around = [
-                polygon_to_ltwh(polygon) if polygon else box for polygon, box in zip(polygons, boxes, strict=True)
-            ]
-            rows = rows.assign(polygon=pd.Series(polygons, index=rows.index, dtype=object))
-            rows[[*t.BOX_COLUMNS]] = around
             parts.append(rows)
         done = len(groups)
         events.progress("outlining", done, len(groups))

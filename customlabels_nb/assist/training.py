@@ -179,7 +179,8 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         copied = _copied(data, result.probabilities)
         trusted = pd.concat([trusted[~trusted["image"].isin(copied["image"])], copied])
     trusted = trusted[~trusted["image"].isin(hidden)]
-    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
+    trusted = trusted.assign(polygon=trusted.get("polygon"))  # only proposals have polygons
+    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[[*_PREDICTION, "polygon"]]
     report = {
         "task": data.task,
         "steps": steps.done,
@@ -415,9 +416,7 @@ def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _
     group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
     checks = checks.assign(copies=group[checks["image"]].to_numpy())
     waiting = data.table.loc[data.waiting, "image"]
-    return replace(
-        result, checks=checks, shown=rows.loc[rows["image"].isin(waiting), [*_PREDICTION, "label_at", "sure"]]
-    )
+    return replace(result, checks=checks, shown=rows[rows["image"].isin(waiting)])
 
 
 def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:

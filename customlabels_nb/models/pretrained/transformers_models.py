@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import ModelError
 from customlabels_nb.models.pretrained.weights import Weights
+
+#: Value of each channel.
+Color: TypeAlias = tuple[float, float, float]
 
 
 def load_part(kind: Any, weights: Weights) -> Any:
@@ -40,9 +43,7 @@ def load_part(kind: Any, weights: Weights) -> Any:
     return model.eval()
 
 
-def read_normalisation(
-    weights: Weights,
-) -> tuple[tuple[float, float, float], tuple[float, float, float], dict[str, Any]]:
+def read_normalisation(weights: Weights) -> tuple[Color, Color, dict[str, Any]]:
     """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
 
     Raises
@@ -53,12 +54,17 @@ def read_normalisation(
     path = weights.folder / "preprocessor_config.json"
     try:
         facts = json.loads(path.read_bytes())
-        mean, std = (tuple(float(value) for value in facts[key]) for key in ("image_mean", "image_std"))
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"image_mean={mean!r}, image_std={std!r}")
+        mean, std = (_color(facts[key]) for key in ("image_mean", "image_std"))
+        if min(std) <= 0:
+            raise ValueError(f"image_std={std!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
     return mean, std, facts
+
+
+def _color(values: Any) -> Color:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from torch import nn
 from torchvision.ops import box_convert, nms
 
 from customlabels_nb._utils.installing import extra_command
-from customlabels_nb._utils.text import counted, first_line
+from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.models.box_voting import MOST, OVERLAP
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import DetectorShape, ZeroShot
-from customlabels_nb.models.pretrained.transformers_models import load_part, read_normalisation
+from customlabels_nb.models.pretrained.transformers_models import Color, load_part, read_normalisation
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 #: Minimum confidence of a box. The models return a box for each of several hundred queries.
@@ -31,7 +31,7 @@ _SHORTER, _LONGER, _PHOTO = 800, 1333, 4 / 3
 _SEPARATORS = re.compile(r"[.?]")
 
 
-def describe_input(weights: Weights) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
+def describe_input(weights: Weights) -> tuple[int, Color, Color]:
     """Return the longer side of the network's input in pixels, and mean and standard deviation of its channels.
 
     The image processor of Grounding DINO scales the shorter side to 800 pixels, but the longer one to at most 1,333.
@@ -77,7 +77,9 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
     try:
         from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
     except ImportError as error:
-        raise missing_transformers() from error
+        raise MissingDependencyError(
+            f"{kind} needs transformers. Install it with: {extra_command('foundation')}"
+        ) from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -87,12 +89,8 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
     detector = ImageDetector(network, DetectorShape(), len(zero_shot.prompts))
     for parameter in detector.parameters():
         parameter.requires_grad_(False)
-    return detector.eval()
-
-
-def missing_transformers() -> MissingDependencyError:
-    """Return the error for a missing transformers package."""
-    return MissingDependencyError(f"Labels from a description need transformers: {extra_command('foundation')}")
+    detector.eval()
+    return detector
 
 
 class _Owlv2(nn.Module):
@@ -136,9 +134,8 @@ class _GroundingDino(nn.Module):
         ids.append(tokenizer.sep_token_id)
         most = int(model.config.max_text_len)
         if len(ids) > most:
-            texts = counted(len(prompts), "description")
             raise InputError(
-                f"{texts} have {len(ids)} tokens in all. The model reads {most}. Pass fewer or shorter ones."
+                f"The {len(prompts)} descriptions have {len(ids)} tokens in all. The model reads {most}. Shorten them."
             )
         self.register_buffer("_ids", torch.tensor([ids]))
 
@@ -155,7 +152,7 @@ def _detections(boxes: Any, size: float | tuple[int, ...], scores: Any) -> list[
     """Return one label for each object, from boxes (n, queries, 4) as shares of ``size`` and scores (…, labels)."""
     corners = box_convert(boxes, "cxcywh", "xyxy") * torch.as_tensor(size, device=boxes.device)
     detected = []
-    for corner, (score, label) in zip(corners, map(lambda row: row.max(dim=-1), scores), strict=True):
+    for corner, (score, label) in zip(corners, (row.max(dim=-1) for row in scores), strict=True):
         sure = torch.nonzero(score >= LEAST_CONFIDENCE)[:, 0]
         kept = sure[nms(corner[sure], score[sure], OVERLAP)][:MOST]
         detected.append({"boxes": corner[kept], "labels": label[kept] + 1, "scores": score[kept]})  # 0: background
