@@ -27,7 +27,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL
 from customlabels_nb.errors import Cancelled, InputError, MissingDependencyError, NotAllowedError
-from customlabels_nb.events import Event, Events
+from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.outlining import Segmenter
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.engines.names import TORCH
@@ -287,21 +287,25 @@ def _detect(
     )
     times = [time.monotonic()]
 
-    def measure(event: Event) -> None:
+    def relay(event: Event) -> None:
+        """Say after the first images how long the others will take, and let workers process them."""
         events.emit(event)
+        if not isinstance(event, Progress) or len(times) > _SAMPLE:
+            return
         times.append(time.monotonic())
-        if len(times) > _SAMPLE:
-            raise Cancelled("The time was measured.")
+        left = (event.total or 0) - event.done
+        if len(times) > _SAMPLE and left:
+            seconds = (times[-1] - times[0]) / _SAMPLE
+            events.message(
+                f"{weights.name} takes {_describe(seconds)} an image: about {_describe(left * seconds / (workers or 1))} "
+                f"for {counted(left, 'more image')}. If stopped, the same call continues."
+            )
+            if workers is not None:
+                raise Cancelled("The time was measured.")
 
     try:
-        written: Any = detect(events=Events(measure))
-        if written.left and len(times) > _SAMPLE:
-            seconds = (times[-1] - times[0]) / _SAMPLE
-            rest, time_left = counted(written.left, "more image"), _describe(written.left * seconds / (workers or 1))
-            events.message(
-                f"{weights.name} takes {_describe(seconds)} an image: about {time_left} for {rest}. If stopped, the "
-                "same call continues."
-            )
+        written: Any = detect(events=Events(relay))
+        if workers is not None and len(times) > _SAMPLE and written.left:
             written = detect(workers=workers, events=events)
     finally:
         predictor.stop()
