@@ -166,9 +166,7 @@ def test_boxes_are_stored_predictions_that_the_next_call_replaces(
     assert list(project.labels) == ["square", "disc", "cross"]
 
 
-def test_stopped_call_keeps_its_boxes_and_continues(
-    project: Project, detector: ColorDetector, weights: str
-) -> None:
+def test_stopped_call_keeps_its_boxes_and_continues(project: Project, detector: ColorDetector, weights: str) -> None:
     messages: list[str] = []
 
     def stop(event: Event) -> None:
@@ -200,7 +198,10 @@ def test_masks_outline_the_objects_in_the_boxes(
     monkeypatch.setattr(training, "_judge_proposals", lambda data, found, result: trust(data, found, result))
     project.task = "polygons"
     found = project.assist.propose(PROMPTS, model=weights, masks=True, threshold=0.1, progress=False)
-    assert found.frame["polygon"].map(area).tolist() == [pytest.approx(1320, rel=0.05), pytest.approx(1200, rel=0.05)] * COUNT
+    assert (
+        found.frame["polygon"].map(area).tolist()
+        == [pytest.approx(1320, rel=0.05), pytest.approx(1200, rel=0.05)] * COUNT
+    )
     results = project.assist.results
     assert results is not None
     screen = project.annotate()
@@ -208,7 +209,11 @@ def test_masks_outline_the_objects_in_the_boxes(
     open_ = next(n for n in screen.session.table.names if n not in {*results.prelabels["image"], *results.check_images})
     blind = results.check_images[0]
     shown = {name: screen.session.image(name)["predictions"] for name in (trusted, open_, blind)}
-    assert [[shape["label"] for shape in shown[name]] for name in (trusted, open_, blind)] == [["disc", "square"], ["disc", "square"], []]
+    assert [[shape["label"] for shape in shown[name]] for name in (trusted, open_, blind)] == [
+        ["disc", "square"],
+        ["disc", "square"],
+        [],
+    ]
     assert all(area(shape["polygon"]) > 1000 for name in (trusted, open_) for shape in shown[name])
     screen.close()
 
@@ -331,7 +336,9 @@ def test_impossible_calls_are_refused(
         project.task = task
     with pytest.raises(CustomLabelsError, match=words):
         options = {name: value for name, value in arguments.items() if name != "task"}
-        project.assist.propose(prompts, **{"model": weights if "workers" in options else None, **options}, progress=False)
+        project.assist.propose(
+            prompts, **{"model": weights if "workers" in options else None, **options}, progress=False
+        )
     assert not stored(project)
     assert project._store.setting(PROPOSALS) is None
 
@@ -340,7 +347,9 @@ def test_call_without_transformers_or_unlabelled_images_is_refused(
     project: Project, weights: str, detector: ColorDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = project.train_set
-    project.update("train", cl.Dataset(data.images.assign(status="skipped"), None, data.labels, name="train", origin=data))
+    project.update(
+        "train", cl.Dataset(data.images.assign(status="skipped"), None, data.labels, name="train", origin=data)
+    )
     with pytest.raises(NotAllowedError, match="No training image is unlabelled"):
         project.assist.propose(PROMPTS, model=weights, progress=False)
     monkeypatch.setattr(proposals, "find_spec", lambda name: None)

@@ -72,7 +72,9 @@ def test_boxes_of_owlv2_are_those_of_its_processor(owlv2: tuple[Path, Any], size
     folder, model = owlv2
     processor, image = Owlv2ImageProcessor.from_pretrained(folder), picture(*size)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    words = tokenizer(list(PROMPTS), padding="max_length", max_length=16, return_tensors="pt", return_token_type_ids=False)
+    words = tokenizer(
+        list(PROMPTS), padding="max_length", max_length=16, return_tensors="pt", return_token_type_ids=False
+    )
     # the processor pads with black, the canvas with the mean color, which is nearly the gray of the original
     square = Image.new("RGB", (SIDE, SIDE), fill_of(processor.image_mean))
     square.paste(image.resize(fitted(size, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0))

@@ -38,7 +38,11 @@ def write_tiny_grounding_dino(folder: Path, *, kind: str = "MMGroundingDino", ra
 
     torch.manual_seed(random_state)
     backbone = transformers.SwinConfig(
-        embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], image_size=64, out_features=["stage2", "stage3", "stage4"]
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        image_size=64,
+        out_features=["stage2", "stage3", "stage4"],
     )
     bert = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = getattr(transformers, f"{kind}Config")(
@@ -70,9 +74,7 @@ def _write_tokenizer(folder: Path) -> None:
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(
-        WordLevel({**_SPECIAL, **{word: _FIRST + i for i, word in enumerate(WORDS)}}, unk_token="[UNK]")
-    )
+    words = Tokenizer(WordLevel({**_SPECIAL, **{word: _FIRST + i for i, word in enumerate(WORDS)}}, unk_token="[UNK]"))
     words.pre_tokenizer = BertPreTokenizer()
     ends: Any = [("[CLS]", _SPECIAL["[CLS]"]), ("[SEP]", _SPECIAL["[SEP]"])]
     words.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
