@@ -296,9 +296,10 @@ def _detect(
         left = (event.total or 0) - event.done
         if len(times) > _SAMPLE and left:
             seconds = (times[-1] - times[0]) / _SAMPLE
+            rest = _describe(left * seconds / (workers or 1))
             events.message(
-                f"{weights.name} takes {_describe(seconds)} an image: about {_describe(left * seconds / (workers or 1))} "
-                f"for {counted(left, 'more image')}. If stopped, the same call continues."
+                f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(left, 'more image')}. "
+                "If stopped, the same call continues."
             )
             if workers is not None:
                 raise Cancelled("The time was measured.")

@@ -334,11 +334,10 @@ def test_impossible_calls_are_refused(
 ) -> None:
     if task := arguments.get("task"):
         project.task = task
+    options = {name: value for name, value in arguments.items() if name != "task"}
+    options = {"model": weights if "workers" in options else None, **options}
     with pytest.raises(CustomLabelsError, match=words):
-        options = {name: value for name, value in arguments.items() if name != "task"}
-        project.assist.propose(
-            prompts, **{"model": weights if "workers" in options else None, **options}, progress=False
-        )
+        project.assist.propose(prompts, **options, progress=False)
     assert not stored(project)
     assert project._store.setting(PROPOSALS) is None
 
