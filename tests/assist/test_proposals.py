@@ -208,7 +208,7 @@ def test_masks_outline_the_objects_in_the_boxes(
     trusted = results.prelabels["image"].iloc[0]
     open_ = next(n for n in screen.session.table.names if n not in {*results.prelabels["image"], *results.check_images})
     blind = results.check_images[0]
-    shown = {name: screen.session.image(name)["predictions"] for name in (trusted, open_, blind)}
+    shown = {name: screen.session.shapes(name)["predictions"] for name in (trusted, open_, blind)}
     assert [[shape["label"] for shape in shown[name]] for name in (trusted, open_, blind)] == [
         ["disc", "square"],
         ["disc", "square"],
@@ -352,5 +352,5 @@ def test_call_without_transformers_or_unlabelled_images_is_refused(
     with pytest.raises(NotAllowedError, match="No training image is unlabelled"):
         project.assist.propose(PROMPTS, model=weights, progress=False)
     monkeypatch.setattr(proposals, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"Proposals need transformers.*customlabels-nb\[foundation\]"):
+    with pytest.raises(MissingDependencyError, match=r"Proposals need transformers"):
         project.assist.propose(PROMPTS, progress=False)
