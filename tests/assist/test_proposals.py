@@ -261,27 +261,29 @@ def label_checks(project: Project, count: int) -> None:
         project.update("train", frame)
 
 
+@pytest.mark.parametrize(
+    "task", ["single-label", *(pytest.param(task, marks=pytest.mark.thorough) for task in ("multi-label", "boxes"))]
+)
 def test_proposals_become_prelabels_once_the_bound_holds(
-    tmp_path: Path, noise: list[float], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, noise: list[float], monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
     noise[0] = 2  # the trained model knows nothing
     monkeypatch.setattr(training, "FEWEST_BOXES", 1_000)
-    for task in ("single-label", "multi-label", "boxes"):
-        project = with_proposals(tmp_path / task, task)
-        label_checks(project, 50)
-        run = project.assist.train(progress=False)
-        assert (run["promise"], run["evidence"]["items"]) == (None, 50)
-        assert project.assist.results is not None
-        assert project.assist.results.prelabels.empty
-        label_checks(project, 90)
-        run = project.assist.train(progress=False)
-        assert run["promise"]["right"] == run["promise"]["shown"] >= 59
-        assert run["note"] == f"The predictions are the proposals of {NAME}."
-        shown = project.assist.results.prelabels
-        assert len(shown) > 100
-        assert (shown["label"] == shown["image"].map(truth)).all()
-        assert (shown["confidence"] == 0.9).all()
-        project.close()
+    project = with_proposals(tmp_path, task)
+    label_checks(project, 50)
+    run = project.assist.train(progress=False)
+    assert (run["promise"], run["evidence"]["items"]) == (None, 50)
+    assert project.assist.results is not None
+    assert project.assist.results.prelabels.empty
+    label_checks(project, 90)
+    run = project.assist.train(progress=False)
+    assert run["promise"]["right"] == run["promise"]["shown"] >= 59
+    assert run["note"] == f"The predictions are the proposals of {NAME}."
+    shown = project.assist.results.prelabels
+    assert len(shown) > 100
+    assert (shown["label"] == shown["image"].map(truth)).all()
+    assert (shown["confidence"] == 0.9).all()
+    project.close()
 
 
 def test_trained_model_replaces_the_proposals(tmp_path: Path, noise: list[float]) -> None:
