@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
@@ -36,6 +36,7 @@ from customlabels_nb.store.database import now_us
 from customlabels_nb.workers.background import BackgroundRunner
 
 if TYPE_CHECKING:
+    from customlabels_nb.assist.proposals import Proposals
     from customlabels_nb.assist.stored_results import AssistResults
 
 #: Labels after which a classifier is trained again. Detectors wait for this share of more boxes, and for at least so
@@ -94,7 +95,7 @@ class AutoLabels:
     Attributes
     ----------
     frame : DataFrame
-        Trusted predictions for unlabelled training images: image, label, confidence and box columns.
+        Trusted predictions for unlabelled training images: image, label, confidence, box columns and polygon.
     threshold : float or None
         Least confidence of a prediction, None if none can be trusted.
     text : str
@@ -102,7 +103,7 @@ class AutoLabels:
     """
 
     def __init__(self, assist: Assist, run: dict[str, Any], revisions: dict[str, int]) -> None:
-        self.frame = pd.DataFrame(run["found"], columns=["image", "label", "confidence", *t.BOX_COLUMNS])
+        self.frame = pd.DataFrame(run["found"], columns=["image", "label", "confidence", *t.BOX_COLUMNS, "polygon"])
         self.frame = self.frame[self.frame["image"].isin(revisions)].reset_index(drop=True)
         promise = run["promise"]
         self.threshold: float | None = promise and promise["threshold"]
@@ -620,6 +621,82 @@ class Assist:
         if not dry_run:
             labels.apply()
         return labels
+
+    def propose(
+        self,
+        prompts: Mapping[str, str],
+        *,
+        model: str | None = None,
+        masks: bool = False,
+        threshold: float | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+        events: Events | None = None,
+    ) -> Proposals:
+        """Propose labels or boxes from descriptions, before anything was labelled or trained.
+
+        Proposals are predictions, which the gallery and the annotator draw dashed. While there are few labels, the
+        queue lets the proposed labels take turns. Proposals become prelabels when their precision on check images is
+        guaranteed, unless that of a model trained on your labels is. They replace those of the call before.
+
+        Boxes take seconds to a minute for each image. The time is estimated on three images first. If stopped, the
+        proposals so far are stored, and the same call continues.
+
+        Parameters
+        ----------
+        prompts : dict of str to str
+            Description of each label. The project gets the labels that it lacks.
+        model : str, optional
+            "siglip2", the default for labels, "owlv2", the default for boxes, "mm-grounding-dino-tiny", the folder of
+            such a model, or ``"hf://user/name@revision"``. It is downloaded if it is not on this machine.
+        masks : bool
+            Outline the object in each box with the model of ``settings.outline_engine``, by default SAM 2.
+        threshold : float, optional
+            Least confidence. By default 0.2 for boxes of OWLv2, 0.3 for those of Grounding DINO, 0.5 for images with
+            several labels, and 0 for images with one label.
+        workers : int, optional
+            Number of processes that share the work. Each of them loads the model.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid, or does not fit the task of the project.
+        MissingDependencyError
+            If transformers is not installed.
+        WeightsUnavailableError
+            If the model is neither on this machine nor can be downloaded.
+        NotAllowedError
+            If the project is read-only, or no image is unlabelled.
+
+        Examples
+        --------
+        >>> project.assist.propose({"screw": "a photo of a screw", "nut": "a photo of a nut"})  # doctest: +SKIP
+        siglip2-base-patch32-256 proposes 212 labels in 212 of 212 images.
+        >>> project.label(queue="assist")  # doctest: +SKIP
+        """
+        from customlabels_nb.assist.proposals import propose
+
+        if self._store.read_only:
+            raise NotAllowedError("The project is read-only, so assist cannot store anything. Copy it to your folder.")
+        self._closed = False
+        with progress_bars(events or Events(), show=progress) as stream:
+            proposals = propose(
+                self._store,
+                self._location.root,
+                prompts,
+                model=model,
+                masks=masks,
+                threshold=threshold,
+                workers=workers,
+                test=self.test,
+                reserved=self._checks()["reserved"],
+                events=stream,
+            )
+            change_signal.notify(self._location.root)
+            if not proposals.remaining:
+                with contextlib.suppress(Cancelled, NotAllowedError):  # another kernel trains
+                    self._run(stream)
+        return proposals
 
     def _label(self, frame: pd.DataFrame, revisions: dict[str, int], annotator: str, attempts: int = 20) -> int:
         """Store labels of a model on images that have not been changed since, as one action."""

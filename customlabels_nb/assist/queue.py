@@ -53,7 +53,8 @@ class QueueState:
     ``checked`` others are labelled already. ``open`` images can be asked: they are not labelled, skipped or waiting for
     review, and one of each group of near-duplicates is open. ``counts`` has the number of labelled images of each
     label. With a model there are ``probabilities`` (n, k) and
-    ``doubt`` (n,), which is 0 for images whose labels are certain and 1 at the most.
+    ``doubt`` (n,), which is 0 for images whose labels are certain and 1 at the most. With proposals, ``proposed`` (n,)
+    has the surest proposed label of each image, or -1.
     """
 
     features: Rows
@@ -64,6 +65,7 @@ class QueueState:
     checked: int = 0
     doubt: FloatArray | None = None
     probabilities: NDArray[np.floating] | None = None
+    proposed: IntArray | None = None
 
 
 def compact(features: NDArray[np.floating] | PackedFeatures, *, random_state: int = 0) -> Rows:
@@ -135,6 +137,8 @@ def order_queue(state: QueueState, *, page: int = 20, random_state: int = 0) -> 
     with threadpool_limits(limits=2, user_api="blas"):
         chosen = typical_images(state, page, random_state) if cold else uncertain_images(state, page, random_state)
     kind = np.full(len(state.open), "typical" if cold else "uncertain", dtype=object)
+    if cold and state.proposed is not None:
+        chosen = take_turns(chosen, state.proposed[chosen])
     if not cold:
         chosen = _with_rare(state, chosen, page * _PAGES, kind)
     checks = state.check_order[state.open[state.check_order]]
@@ -177,6 +181,12 @@ def uncertain_images(state: QueueState, page: int, random_state: int) -> IntArra
     means = KMeans(page, n_init=1, random_state=random_state).fit(state.features[first], sample_weight=weight)
     turn = pd.Series(means.labels_).groupby(means.labels_).cumcount().to_numpy()  # 0 for the most uncertain of each
     return np.concatenate([first[np.lexsort((np.arange(len(first)), turn))], free[len(first) :]])
+
+
+def take_turns(images: IntArray, labels: IntArray) -> IntArray:
+    """Order images (n,) so that their labels take turns. The order of the images with a label stays the same."""
+    turn = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    return images[np.argsort(turn, kind="stable")]
 
 
 def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: NDArray[np.object_]) -> IntArray:

@@ -44,8 +44,8 @@ class AssistResults:
     pages : DataFrame
         ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
     prelabels : DataFrame
-        ``image``, ``label``, ``confidence`` and box columns of predictions that can be trusted, sorted by label, the
-        surest first. Images with several labels have several rows.
+        ``image``, ``label``, ``confidence``, box columns and ``polygon`` of predictions that can be trusted, sorted by
+        label, the surest first. Images with several labels have several rows.
     suspects : DataFrame
         Table of :mod:`.suspects`.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from customlabels_nb.assist.probabilities import (
     margin_doubt,
     predict,
 )
+from customlabels_nb.assist.proposals import PROPOSALS
 from customlabels_nb.assist.queue import (
     FIRST_SHARE,
     QueueState,
@@ -163,6 +164,13 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     find = _detect if data.task == BOXES else _classify
     result = find(data, steps, arguments["budget"], root, f"run {number}")
     thresholds = _guarantees(result.checks, len(data.names), target, data.task)
+    proposed = _read_proposals(data, store)
+    source = ""
+    if proposed is not None and not any(guarantee.shown for guarantee in thresholds):
+        judged = _judge_proposals(data, proposed, result)
+        guarantees = _guarantees(judged.checks, len(data.names), target, data.task)
+        if result.doubt is None or any(guarantee.shown for guarantee in guarantees):
+            result, thresholds, source = judged, guarantees, str(proposed["model"].iat[0])
     least = np.array([guarantee.threshold for guarantee in thresholds] or [np.inf])
     doubted = result.shown.loc[result.shown["sure"] < least[result.shown["label_at"]], "image"]
     hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
@@ -171,14 +179,15 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         copied = _copied(data, result.probabilities)
         trusted = pd.concat([trusted[~trusted["image"].isin(copied["image"])], copied])
     trusted = trusted[~trusted["image"].isin(hidden)]
-    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[_PREDICTION]
+    trusted = trusted.assign(polygon=trusted.get("polygon"))  # only proposals have polygons
+    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[[*_PREDICTION, "polygon"]]
     report = {
         "task": data.task,
         "steps": steps.done,
         **_promise(thresholds, result.checks, len(data.check), data.names, target),
         "advice": result.advice,
         "learnt": len(data.part.marks) if data.task == BOXES and result.doubt is not None else 0,
-        "note": _note(data, result),
+        "note": _note(data, result, source),
         "reserved": ahead,
     }
     if not arguments["keep"]:
@@ -187,7 +196,10 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
     order = np.flatnonzero(upcoming)
     order = order[np.argsort(places[order], kind="stable")]
-    state = QueueState(small, order, to_label, labelled, counts, len(data.check), result.doubt, result.probabilities)
+    state = QueueState(
+        small, order, to_label, labelled, counts, len(data.check), result.doubt, result.probabilities,
+        None if proposed is None else _surest_label(data, proposed),
+    )  # fmt: skip
     queue = order_queue(state)
     later = np.flatnonzero(waiting & ~to_label)  # copies of images that are asked or labelled
     queue = pd.concat([queue, pd.DataFrame({"position": later, "kind": "copy"})], ignore_index=True)
@@ -210,7 +222,8 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     human = annotations[~annotations["image"].isin(images.loc[by_machine, "image"])]
     train = Dataset(images[~by_machine], human, labels, name=t.TRAIN, root=root)
     nothing = Dataset(images[:0], None, labels)
-    task = choose_task(train, nothing, project_task=store.project().task).task
+    proposals = store.setting(PROPOSALS) if annotations.empty else None
+    task = choose_task(train, nothing, project_task=store.project().task or (proposals and proposals["task"])).task
     task = BOXES if task in DRAWN_TASKS else task  # boxes are learnt in less time than masks
     part = usable_part(train, task)
     position_of = pd.Series(np.arange(len(images)), index=images["image"])
@@ -375,6 +388,44 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
     return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
 
 
+def _read_proposals(data: _Images, store: SqlStore) -> pd.DataFrame | None:
+    """Return the proposals for the images, with the positions of their labels, or None if there are none."""
+    facts = store.setting(PROPOSALS)
+    if facts is None or (facts["task"] in DRAWN_TASKS) != (data.task == BOXES):
+        return None
+    rows = store.predictions(model=facts["model"])
+    rows = rows[rows["image"].isin(data.table["image"]) & rows["label"].isin(data.names)]
+    return None if rows.empty else rows.assign(label_at=_positions(rows, data)).reset_index(drop=True)
+
+
+def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _Found:
+    """Return a result in which the predictions are the proposals, judged on the check images."""
+    checked = data.table["image"].iloc[data.check]
+    truth = data.annotations[data.annotations["image"].isin(checked)]
+    if data.task == BOXES:
+        checks = check_boxes(proposed, truth, checked.tolist())
+        checks = checks.assign(sure=checks["confidence"], label=_positions(checks, data))
+        rows = proposed.assign(sure=proposed["confidence"])
+    else:  # all labels of an image are right, or it is wrong
+        rows = proposed.assign(sure=proposed.groupby("image")["confidence"].transform("min"))
+        given = truth.groupby("image")["label"].agg(frozenset)
+        labels = rows[rows["image"].isin(checked)].groupby("image")["label"].agg(frozenset)
+        checks = rows.drop_duplicates("image").set_index("image").loc[labels.index, ["label_at", "sure"]].reset_index()
+        right = [labels[image] == given.get(image, frozenset()) for image in checks["image"]]
+        checks = checks.assign(label=0 if data.task == MULTI_LABEL else checks["label_at"], right=right)
+    group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
+    checks = checks.assign(copies=group[checks["image"]].to_numpy())
+    waiting = data.table.loc[data.waiting, "image"]
+    return replace(result, checks=checks, shown=rows[rows["image"].isin(waiting)])
+
+
+def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:
+    """Return the position of the surest proposed label of each image, or -1."""
+    first = proposed.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
+    labels = data.table["image"].map(dict(zip(first["image"], first["label_at"], strict=True)))
+    return np.asarray(labels.fillna(-1), dtype=np.int64)
+
+
 def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     """Return predictions for the open near-duplicates of labelled images: their labels, where these agree."""
     given = data.part.marks.groupby("image")["label"].agg(frozenset)
@@ -483,9 +534,11 @@ def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _note(data: _Images, result: _Found) -> str:
-    """Say in a sentence what is special, if anything."""
+def _note(data: _Images, result: _Found, source: str) -> str:
+    """Say in a sentence what is special, if anything. ``source`` is the model of the proposals, if they are shown."""
     used = data.part.marks["label"].nunique()
+    if source and data.waiting.any():
+        return f"The predictions are the proposals of {source}."
     if not data.waiting.any():
         return "All images that can be read have been labelled, skipped or marked for review."
     if not len(data.at):

@@ -182,7 +182,8 @@ class Predictor:
                 wanted = engine or (self._engine if self._asleep is None else self._engine_asleep)
                 started = _Running(*open_kept_engine(self.folder, network.to(chosen), config, chosen, wanted))
                 del network
-                started.warm_up()
+                if config.zero_shot is None:  # an image may take a minute
+                    started.warm_up()
                 self._end(None)
                 with self._guard:
                     self._running, self._asleep = started, None

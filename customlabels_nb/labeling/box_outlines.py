@@ -80,7 +80,7 @@ def outline_boxes(
     groups = boxes.groupby("image", sort=False)
     for done, (image, rows) in enumerate(groups, 1):
         areas = [tuple(area) for area in rows[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64).tolist()]
-        found += _outlines_in(str(image), content[image], areas, root, segmenter, cache)
+        found += outlines_in(str(image), content[image], areas, root, segmenter, cache)
         order += rows.index.tolist()
         events.progress("outlining", done, len(groups))
     table = pd.DataFrame(found, index=order, columns=["polygon", "score", "reason"])
@@ -92,10 +92,16 @@ def outline_boxes(
     return BoxOutlines(len(changed), boxes.loc[changed, "image"].nunique(), failed, annotator)
 
 
-def _outlines_in(
+def outlines_in(
     image: str, content: Any, boxes: list[Box], root: Path, segmenter: Segmenter, cache: ContentCache
 ) -> list[tuple[Any, float, str]]:
-    """Return a polygon or None, its score and the reason why there is none for each box in an image."""
+    """Return a polygon or None, its score and the reason why there is none for each box in an image.
+
+    Parameters
+    ----------
+    content : str or None
+        Content hash of the image, under which the polygons are cached.
+    """
     known = content if isinstance(content, str) else None
     key = f"{content_key(known, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if known else None
     if key is not None and (data := cache.get(key)) is not None:

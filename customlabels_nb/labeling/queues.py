@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED
 if TYPE_CHECKING:
     from customlabels_nb.assist.stored_results import AssistResults
 
+#: Label, box, confidence and polygon.
+Prelabel: TypeAlias = tuple[str, tuple[float, ...], float, Any]
 _Answer = list[tuple[str, tuple[float, ...]]]  # labels with their boxes, which are missing for image-level labels
 
 
@@ -44,7 +46,7 @@ class Queues:
     version : int
         Number of the results, which increases with each new run.
     prelabels : dict
-        Prelabels by image: tuples of label, box and confidence.
+        Prelabels by image: tuples of label, box, confidence and polygon or None.
     suspects : dict
         Suspects by image.
     checks : frozenset of str
@@ -58,7 +60,7 @@ class Queues:
         self.results: AssistResults | None = None
         self.version = 0
         self._guarantee: dict[str, Any] = {}
-        self.prelabels: dict[str, list[tuple[str, tuple[float, ...], float]]] = {}
+        self.prelabels: dict[str, list[Prelabel]] = {}
         self.suspects: dict[str, list[Suspect]] = {}
         self.checks: frozenset[str] = frozenset()
         self.cluster: dict[str, Any] | None = None
@@ -101,15 +103,14 @@ class Queues:
         self.prelabels = {}
         table = self.results.prelabels
         unknown = table.loc[~table["label"].isin(labels), "image"]
-        table = table[~table["image"].isin(unknown)].assign(polygon=None)
+        table = table[~table["image"].isin(unknown)].assign(polygon=table.get("polygon"))
         boxes = table[[*t.BOX_COLUMNS]].astype("float64").itertuples(index=False, name=None)
-        for image, label, box, confidence in zip(
-            table["image"], table["label"], boxes, table["confidence"], strict=True
-        ):
-            self.prelabels.setdefault(image, []).append((label, box, float(confidence)))
+        columns = (table[name] for name in ("image", "label", "confidence", "polygon"))
+        for box, image, label, confidence, polygon in zip(boxes, *columns, strict=True):
+            self.prelabels.setdefault(image, []).append((label, box, float(confidence), polygon))
         return table
 
-    def offered(self, image: str, split: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
+    def offered(self, image: str, split: str, *, drawn: bool = False) -> list[Prelabel]:
         """Return the prelabels of an image: labels of the image, or of boxes."""
         if image not in self.prelabels or not self.helps(split):
             return []

@@ -19,7 +19,7 @@ from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, wi
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
-from customlabels_nb.labeling.queues import Queues, tag_answers
+from customlabels_nb.labeling.queues import Prelabel, Queues, tag_answers
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
@@ -422,7 +422,7 @@ class LabellingSession(ProjectScreen):
             "boxes": list(self.table.box_labels[index]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
             "predicted_drawn": predicted is not None and predicted.drawn,
-            "prelabels": [[label, confidence] for label, _, confidence in self.prelabels(image)],
+            "prelabels": [[label, confidence] for label, _, confidence, _ in self.prelabels(image)],
             "findings": [list(finding) for finding in self.findings(image)],
             "status": self.table.statuses[index],
             "revision": self.table.revisions[index],
@@ -432,7 +432,7 @@ class LabellingSession(ProjectScreen):
         """Return the most confident prediction for an image, or None if it is to be labelled without one."""
         return None if self._is_blind(image) else self.predictions.get(image)
 
-    def prelabels(self, image: str, *, drawn: bool = False) -> list[tuple[str, tuple[float, ...], float]]:
+    def prelabels(self, image: str, *, drawn: bool = False) -> list[Prelabel]:
         """Return the prelabels to show for an image: labels of the image, or of boxes."""
         is_open = self.table.statuses[self.table.position[image]] == "unlabelled" and image not in self.table.rejected
         return self.queues.offered(image, self.split, drawn=drawn) if is_open else []
@@ -475,12 +475,10 @@ class LabellingSession(ProjectScreen):
     def _predicted(self, images: Sequence[str]) -> pd.DataFrame:
         """Return the predictions of images, or the prelabelled shapes of those that are unlabelled."""
         offered = [
-            (name, label, *box, confidence)
-            for name in images
-            for label, box, confidence in self.prelabels(name, drawn=True)
+            (name, label, *box, *rest) for name in images for label, box, *rest in self.prelabels(name, drawn=True)
         ]
-        columns = ["image", "label", *t.BOX_COLUMNS, "confidence"]
-        prelabels = pd.DataFrame(offered, columns=columns).assign(polygon=None, crowd=False)
+        columns = ["image", "label", *t.BOX_COLUMNS, "confidence", "polygon"]
+        prelabels = pd.DataFrame(offered, columns=columns).assign(crowd=False)
         has = set(prelabels["image"])
         others = [name for name in images if name in self.predictions and name not in has and not self._is_blind(name)]
         predictions = self._store.predictions(self.split, images=others)

@@ -1,6 +1,7 @@
 """Save and load a model folder: ``model.safetensors`` (all weights, including the backbone's) and ``config.json``.
 
-The two files are sufficient to run the model. Loading them executes no code.
+The two files are sufficient to run the model. Loading them executes no code. The folder of a zero-shot model has only
+the config, which names the pretrained weights.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGON
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
-from customlabels_nb.models.detector_shape import OWN, DetectorShape, fill_of
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, ZeroShot, fill_of
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,8 @@ class ModelConfig:
         Facts about the training run, as JSON values.
     detector : DetectorShape or None
         Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
+    zero_shot : ZeroShot or None
+        Pretrained model and descriptions of a detector that was not trained, which has no ``detector``.
     format : str
         Format of the files.
 
@@ -98,6 +101,7 @@ class ModelConfig:
     training: dict[str, Any] = field(default_factory=dict)
     detector: DetectorShape | None = None
     view_thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    zero_shot: ZeroShot | None = None
     format: str = FORMAT
 
     def __post_init__(self) -> None:
@@ -137,7 +141,13 @@ class ModelConfig:
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
             object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
-        shape = self.detector
+        if isinstance(self.zero_shot, dict):
+            object.__setattr__(self, "zero_shot", ZeroShot(**self.zero_shot))
+        shape, zero_shot = self.detector, self.zero_shot
+        if zero_shot is not None:
+            fits = self.task == BOXES and shape is None and len(zero_shot.prompts) == len(self.labels)
+            _require(fits, "zero_shot", zero_shot, f"does not fit task={self.task!r} and {len(self.labels)} labels")
+            return
         fits = isinstance(shape, DetectorShape) if self.is_detector else shape is None
         _require(fits, "detector", shape, f"does not fit task={self.task!r}")
         if shape is not None and shape.architecture != OWN:
@@ -199,6 +209,19 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
         write_whole(folder / CONFIG, _to_json(config))
 
 
+def save_zero_shot(folder: Path, config: ModelConfig) -> None:
+    """Write the config of a zero-shot model to ``folder``, which is created if necessary.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder cannot be written.
+    """
+    with write_errors(f"The folder {str(folder)!r}", ArtifactError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / CONFIG, _to_json(config))
+
+
 def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
     """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config.
 
@@ -207,8 +230,14 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
     ArtifactError
         If a file is missing, damaged, or written by a different program or a newer release, or if the files do not
         match.
+    WeightsUnavailableError, ModelError
+        If the pretrained weights of a zero-shot model are not on this machine, or have changed.
     """
     config = load_config(folder)
+    if config.zero_shot is not None:
+        from customlabels_nb.models.pretrained.zero_shot import load_zero_shot
+
+        return load_zero_shot(config.zero_shot), config
     path = folder / WEIGHTS
     _check_shapes(config, path)
     weights = _read_weights(path)
@@ -220,13 +249,16 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 
 
 def model_identity(folder: Path, config: ModelConfig) -> str:
-    """Return a hash of the model's weights and of the settings that affect its predictions."""
+    """Return a hash of the model's weights, or of their revision, and of the settings that affect its predictions."""
     facts = asdict(config)
-    for name in ("thresholds", "view_thresholds", "training", "colors", "format"):
+    unset = ["zero_shot"] if config.zero_shot is None else []
+    for name in ("thresholds", "view_thresholds", "training", "colors", "format", *unset):
         del facts[name]
+    digest = hashlib.sha256()
     try:
-        with (folder / WEIGHTS).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
+        if config.zero_shot is None:
+            with (folder / WEIGHTS).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
         raise ArtifactError(f"Cannot read {str(folder / WEIGHTS)!r} ({error.strerror}).") from error
     digest.update(json.dumps(facts, sort_keys=True).encode())
@@ -275,7 +307,7 @@ def load_config(folder: Path) -> ModelConfig:
         )
     content.setdefault("view_thresholds", {})  # older folders have none
     known = {entry.name for entry in fields(ModelConfig)}
-    for names, words in ((content.keys() - known, "unknown"), (known - content.keys(), "missing")):
+    for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {"zero_shot"}, "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
@@ -296,7 +328,7 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         If ``folder`` contains no readable config, or cannot be written.
     """
     present = load_config(folder)
-    for name in ("task", "labels", "backbone", "input_size", "mean", "std", "detector"):
+    for name in ("task", "labels", "backbone", "input_size", "mean", "std", "detector", "zero_shot"):
         before, after = getattr(present, name), getattr(config, name)
         if before != after:
             raise InputError(f"{name}={after!r} does not match the trained weights, which require {before!r}.")
@@ -338,7 +370,10 @@ def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -
 
 def _to_json(config: ModelConfig) -> bytes:
     try:
-        return (json.dumps(asdict(config), indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
+        facts = asdict(config)
+        if config.zero_shot is None:
+            del facts["zero_shot"]
+        return (json.dumps(facts, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"config.training={config.training!r} cannot be written as JSON: {error}.") from error
 

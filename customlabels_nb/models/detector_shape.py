@@ -140,6 +140,30 @@ class DetectorShape:
         return cls(**{"votes": False, "cascade": False, **values})
 
 
+@dataclass(frozen=True)
+class ZeroShot:
+    """Pretrained detector that was not trained on its labels, but is given a description of each.
+
+    Attributes
+    ----------
+    weights : str
+        Name or folder of the weights, see :mod:`customlabels_nb.models.pretrained.weights`.
+    revision : str
+        Revision of the weights.
+    prompts : tuple of str
+        Description of each label, in the order of the labels.
+    """
+
+    weights: str
+    revision: str
+    prompts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prompts, list | tuple) or not all(isinstance(text, str) for text in self.prompts):
+            raise InputError(f"prompts={self.prompts!r} must be a list of texts.")
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+
+
 def check_detector(name: object) -> None:
     """Raise an error unless the detector exists.
 

@@ -26,7 +26,7 @@ from customlabels_nb.models.backbones import (
 )
 from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
 from customlabels_nb.models.pretrained.siglip import SIGLIP2, describe_image_tower, load_image_tower
-from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, get_weights
+from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, absolute_name, get_weights
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 if TYPE_CHECKING:
@@ -182,8 +182,7 @@ def get_features(name: str) -> str:
         return name
     get_weights(name)
     describe_features(name)
-    folder = Path(name).expanduser()
-    return str(folder.absolute()) if folder.is_dir() and name not in KNOWN_MODELS else name
+    return absolute_name(name)
 
 
 class PackedFeatures:

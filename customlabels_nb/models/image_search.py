@@ -133,6 +133,25 @@ class ImageSearch:
         return self._rows is not None and self._rows.base is rows.base and len(self._rows) == len(rows)
 
 
+def similarities(root: Path, model: str, keys: Sequence[str | None], vectors: Scores) -> Scores:
+    """Return the cosine similarity of each image to each unit vector, shape (n, k), NaN for images without features.
+
+    Parameters
+    ----------
+    keys : sequence of (str or None)
+        Content hash or identity of each image.
+    """
+    hashed = [None if key is None else feature_key(key) for key in keys]
+    positions, rows = project_features(root).of(describe_features(model)).lookup(hashed)
+    result = np.full((len(keys), len(vectors)), np.nan, dtype=np.float32)
+    known = np.flatnonzero(positions >= 0)
+    for block in (known[start : start + _BLOCK] for start in range(0, len(known), _BLOCK)):
+        part = rows[positions[block]].astype(np.float32)
+        lengths = np.maximum(np.linalg.norm(part, axis=1, keepdims=True), np.float32(1e-12))
+        result[block] = part @ vectors.T / lengths
+    return result
+
+
 def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
     """Multiply float16 rows by a vector, in float16 to 1e-3 of the result, which needs no copy of all rows in float32.
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.errors import CustomLabelsError, InputError, ModelError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
@@ -235,3 +236,36 @@ def test_scores_follow_the_file_of_features(project: Project, tiny: tuple[Path, 
     assert np.isfinite(scores).all()
     assert search.scores([None, *keys[::-1]], lambda: vector)[1:] == pytest.approx(scores[::-1])
     assert open_search(project.root, model) is open_search(project.root, model)  # vectors are measured once
+
+
+def test_labels_are_proposed_with_the_probabilities_of_the_model(
+    tmp_path: Path, tiny: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import AutoTokenizer, SiglipImageProcessor
+
+    monkeypatch.setattr(Assist, "_run", lambda self, events: {})  # no training
+    folder, model = tiny
+    with torch.no_grad():
+        model.logit_scale.fill_(3.0)
+    model.save_pretrained(folder := shutil.copytree(folder, tmp_path / "scaled"))
+    write_folder(tmp_path / "photos", {"apple": 3, "pear": 3})
+    project = create_project("fruit", tmp_path, task="single-label")
+    project.add_images(tmp_path / "photos", progress=False)
+    prompts = {"screw": "a red screw", "nut": "a blue nut"}
+    names = project.train_set.images["image"].tolist()
+    images = [Image.open(name).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC) for name in names]
+    words = AutoTokenizer.from_pretrained(folder)(
+        list(prompts.values()), padding="max_length", max_length=64, return_tensors="pt"
+    )
+    pixels = SiglipImageProcessor.from_pretrained(folder)(images=images, return_tensors="pt")
+    with torch.inference_mode():
+        logits = model(input_ids=words["input_ids"], **pixels).logits_per_image
+    found = project.assist.propose(prompts, model=str(folder), progress=False).frame.set_index("image").loc[names]
+    best = logits.softmax(dim=1).max(dim=1)
+    assert found["label"].tolist() == [list(prompts)[label] for label in best.indices]
+    assert found["confidence"].to_numpy() == pytest.approx(best.values.numpy(), abs=0.02)
+    project.task = "multi-label"
+    found = project.assist.propose(prompts, model=str(folder), threshold=0, progress=False).frame
+    assert found["confidence"].to_numpy() == pytest.approx(logits.sigmoid().flatten().numpy(), abs=0.02)
+    assert len(project._store.predictions()) == 12

@@ -87,7 +87,7 @@ def open_engine(
     """
     check_engine(wanted)
     plain = Engine(network, config, device)
-    if wanted == TORCH:
+    if wanted == TORCH or (wanted == AUTO and config.zero_shot is not None):
         return plain, EngineChoice(TORCH)
     if wanted == AUTO and device != "cpu":
         return plain, EngineChoice(TORCH, dict.fromkeys((ONNX, BFLOAT16), "engine='auto' considers it only on a CPU"))
@@ -128,6 +128,8 @@ def open_kept_engine(
 def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str) -> Engine:
     if name == BFLOAT16:
         return Bfloat16Engine(network, config, device)
+    if config.zero_shot is not None:
+        raise UnsuitableError("it reads descriptions")
     if isinstance(network, ImageDetector):
         return OnnxDetector(network, config, device)
     return OnnxClassifier(network, config, device)

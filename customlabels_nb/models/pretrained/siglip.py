@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.pretrained.transformers_models import load_part
+from customlabels_nb.models.pretrained.transformers_models import load_part, read_normalisation
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 if TYPE_CHECKING:
@@ -46,15 +45,12 @@ def _describe(weights: Weights) -> Backbone:
         from transformers import SiglipConfig
     except ImportError as error:
         raise _missing() from error
-    path = weights.folder / "preprocessor_config.json"
     try:
         vision = SiglipConfig.from_pretrained(weights.folder, local_files_only=True).vision_config
-        facts = json.loads(path.read_bytes())
-        mean, std = (tuple(float(value) for value in facts[key]) for key in ("image_mean", "image_std"))
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"image_mean={mean!r}, image_std={std!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{str(path)!r} or config.json beside it cannot be used: {first_line(error)}.") from error
+        path = weights.folder / "config.json"
+        raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
+    mean, std, _ = read_normalisation(weights)
     return Backbone(
         name=f"{weights.name}@{weights.revision}",
         architecture="siglip",
@@ -118,6 +114,31 @@ def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
     weights = get_weights(name, download=False)
     with _lock:  # the network is loaded once
         return _embed_text(weights, plain)
+
+
+def match_probabilities(name: str, cosines: npt.NDArray[np.floating], *, several: bool) -> npt.NDArray[np.float64]:
+    """Turn cosine similarities of images to the texts of labels (n, k) into probabilities, as the model was trained.
+
+    ``several`` labels of an image have independent probabilities. Otherwise, those of an image add up to 1.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the weights are not on this machine.
+    ModelError
+        If they are damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+    from scipy.special import expit, softmax
+
+    path = get_weights(name, download=False).folder / "model.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            scale, bias = (file.get_tensor(key).astype(np.float64).item() for key in ("logit_scale", "logit_bias"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ModelError(f"The weights in {str(path)!r} cannot be used: {first_line(error)}.") from error
+    logits = cosines.astype(np.float64) * np.exp(scale) + bias
+    return np.asarray(expit(logits) if several else softmax(logits, axis=1))
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import ModelError
 from customlabels_nb.models.pretrained.weights import Weights
+
+#: Value of each channel.
+Color: TypeAlias = tuple[float, float, float]
 
 
 def load_part(kind: Any, weights: Weights) -> Any:
@@ -37,6 +41,30 @@ def load_part(kind: Any, weights: Weights) -> Any:
         missing = ", ".join(sorted(loading["missing_keys"])[:3])
         raise ModelError(f"The weights in {str(weights.folder)!r} lack {missing}.")
     return model.eval()
+
+
+def read_normalisation(weights: Weights) -> tuple[Color, Color, dict[str, Any]]:
+    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
+
+    Raises
+    ------
+    ModelError
+        If they are damaged or missing.
+    """
+    path = weights.folder / "preprocessor_config.json"
+    try:
+        facts = json.loads(path.read_bytes())
+        mean, std = (_color(facts[key]) for key in ("image_mean", "image_std"))
+        if min(std) <= 0:
+            raise ValueError(f"image_std={std!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
+    return mean, std, facts
+
+
+def _color(values: Any) -> Color:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 @contextmanager

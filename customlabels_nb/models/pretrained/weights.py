@@ -40,7 +40,11 @@ class KnownModel:
 
 KNOWN_MODELS = {
     "sam2": KnownModel("facebook/sam2.1-hiera-tiny", 156, "Apache-2.0", "outlines from clicks and boxes"),
-    "siglip2": KnownModel("google/siglip2-base-patch32-256", 1510, "Apache-2.0", "search by a description"),
+    "siglip2": KnownModel("google/siglip2-base-patch32-256", 1510, "Apache-2.0", "search and labels by a description"),
+    "owlv2": KnownModel("google/owlv2-base-patch16-ensemble", 620, "Apache-2.0", "boxes by a description"),
+    "mm-grounding-dino-tiny": KnownModel(
+        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det", 690, "Apache-2.0", "boxes by a description"
+    ),
 }
 
 
@@ -161,6 +165,12 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
     return found
 
 
+def absolute_name(name: str) -> str:
+    """Return a name that means the same in every folder and process: a folder as an absolute path."""
+    folder = Path(name).expanduser()
+    return str(folder.absolute()) if folder.is_dir() and name not in KNOWN_MODELS else name
+
+
 def describe_download(name: str) -> str:
     """Return the repository, size and licence of a model, for people who wait for its download."""
     known = KNOWN_MODELS.get(name)
@@ -178,7 +188,8 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     *names : str
-        "sam2", "siglip2" or ``"hf://user/name@revision"``. By default all that have a short name.
+        "sam2", "siglip2", "owlv2", "mm-grounding-dino-tiny" or ``"hf://user/name@revision"``. By default all that have
+        a short name.
     revision : str, optional
         Branch, tag or commit to use instead of the newest.
 

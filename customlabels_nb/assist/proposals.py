@@ -1,0 +1,362 @@
+"""Propose labels and boxes from descriptions, with pretrained models that were not trained on the labels.
+
+Proposals are stored predictions. Boxes are detected in a folder of the project's cache, with the config of the model
+and a journal, so that an interrupted call continues.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.text import counted
+from customlabels_nb.assist.queue import check_places
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import label_color
+from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.issues import issues_to_frame
+from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL
+from customlabels_nb.errors import Cancelled, InputError, MissingDependencyError, NotAllowedError
+from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.images.outlining import Segmenter
+from customlabels_nb.inference.detect_many import detect_many
+from customlabels_nb.inference.engines.names import TORCH
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.labeling.box_outlines import outlines_in
+from customlabels_nb.labeling.outliner import get_segmenter
+from customlabels_nb.models.artifact import ModelConfig, model_identity, save_zero_shot
+from customlabels_nb.models.detector_shape import ZeroShot
+from customlabels_nb.models.image_search import similarities
+from customlabels_nb.models.pretrained.siglip import SIGLIP2, embed_text, match_probabilities
+from customlabels_nb.models.pretrained.weights import (
+    KNOWN_MODELS,
+    Weights,
+    absolute_name,
+    describe_download,
+    find_weights,
+    get_weights,
+)
+from customlabels_nb.remote.content_cache import project_cache
+from customlabels_nb.settings import settings
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.workers.embedding import embed_with
+
+#: Setting with the latest proposals: model, revision, task and prompts.
+PROPOSALS = "assist proposals"
+
+_FOLDER = Path("cache") / "assist" / "proposals"
+_BOX_MODELS = ("owlv2", "mm-grounding-dino-tiny")
+_LONGEST_TEXT = 1000  # characters
+_SAMPLE = 3  # images that the time is estimated on
+_SURE = 0.5  # least confidence of one of several labels
+_SURE_BOX = {"owlv2": 0.2, "mm-grounding-dino": 0.3, "grounding-dino": 0.3}  # as in examples of transformers
+_PREDICTION = ["image", "label", "confidence", *t.BOX_COLUMNS, "polygon"]
+_EXAMPLE = "{'screw': 'a photo of a screw', 'nut': 'a photo of a nut'}"
+
+
+@dataclass(frozen=True, repr=False)
+class Proposals:
+    """Result of :meth:`.Assist.propose`.
+
+    Attributes
+    ----------
+    model, revision : str
+        Name of the model, under which the predictions are stored, and its revision.
+    prompts : dict of str to str
+        Description of each label.
+    frame : DataFrame
+        Stored predictions: image, label, confidence, left, top, width, height, polygon.
+    images, remaining : int
+        Numbers of images that were processed, and that were not because the call was stopped.
+    errors : DataFrame
+        Images that cannot be read: image, code and message.
+    """
+
+    model: str
+    revision: str
+    prompts: dict[str, str]
+    frame: pd.DataFrame
+    images: int
+    remaining: int
+    errors: pd.DataFrame
+
+    def __repr__(self) -> str:
+        is_box = bool(self.frame["left"].notna().any())
+        what = counted(len(self.frame), *(("box", "boxes") if is_box else ("label",)))
+        text = f"{self.model} proposes {what} in {self.frame['image'].nunique():,} of {counted(self.images, 'image')}."
+        if len(self.errors):
+            text += f" {counted(len(self.errors), 'image')} could not be read, see .errors."
+        if self.remaining:
+            left = counted(self.remaining, "image is", "images are")
+            text += f" Stopped: {left} left. The same call continues with them."
+        return text
+
+
+def propose(
+    store: SqlStore,
+    root: Path,
+    prompts: Any,
+    *,
+    model: str | None,
+    masks: bool,
+    threshold: float | None,
+    workers: int | None,
+    test: bool,
+    reserved: Sequence[int],
+    events: Events,
+) -> Proposals:
+    """Store proposals in place of earlier ones, for all images without a label and the labelled check images.
+
+    Parameters
+    ----------
+    prompts, model, masks, threshold, workers
+        See :meth:`.Assist.propose`.
+    test : bool
+        Include the unlabelled test images.
+    reserved : sequence of int
+        Places of check images, which are the evidence for a guarantee.
+    """
+    texts = _check_prompts(prompts)
+    task = _choose_task(store, model)
+    drawn = task in DRAWN_TASKS
+    least = _check_arguments(task, model, texts, masks, threshold)
+    if find_spec("transformers") is None:
+        raise MissingDependencyError(f"Proposals need transformers. Install it with: {extra_command('foundation')}")
+    name = absolute_name(model or (_BOX_MODELS[0] if drawn else SIGLIP2))
+    if find_weights(name) is None and settings.network:
+        events.message(f"Downloading {describe_download(name)} …")
+    weights = get_weights(name)
+    kind = weights.config(*(_SURE_BOX if drawn else ("siglip",)))["model_type"]
+    images = _images(store, reserved, test=test)
+    if drawn:
+        segmenter = get_segmenter(events.message) if masks else None
+        least = _SURE_BOX[kind] if least is None else least
+        found, errors, remaining = _detect(images["image"].tolist(), root, name, weights, texts, workers, events)
+        found = found[found["confidence"] >= least].assign(polygon=None)
+        if segmenter is not None and not remaining:
+            found, remaining = _outline(found, images, root, segmenter, events)
+    else:
+        found, errors, remaining = _classify(images, root, name, texts, task == MULTI_LABEL, workers, events)
+        least = (_SURE if task == MULTI_LABEL else 0.0) if least is None else least
+        found = found[found["confidence"] >= least].assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan), polygon=None)
+    facts = {"model": weights.name, "revision": weights.revision, "task": task, "prompts": texts}
+    frame = _store(store, found[_PREDICTION], facts)
+    return Proposals(weights.name, weights.revision, texts, frame, len(images) - remaining, remaining, errors)
+
+
+def _check_prompts(prompts: Any) -> dict[str, str]:
+    """Return the description of each label without superfluous white space."""
+    if not isinstance(prompts, Mapping) or not prompts:
+        raise InputError(f"prompts={prompts!r} must map labels to descriptions, such as {_EXAMPLE}.")
+    texts: dict[str, str] = {}
+    for label, text in prompts.items():
+        plain = " ".join(text.split()) if isinstance(text, str) else ""
+        if not plain or len(plain) > _LONGEST_TEXT:
+            shown = repr(text) if len(plain) <= _LONGEST_TEXT else f"with {len(plain):,} characters"
+            raise InputError(
+                f"The description {shown} of the label {label!r} must be a text of 1 to {_LONGEST_TEXT:,} characters, "
+                "such as 'a photo of a screw'."
+            )
+        if plain.lower() in map(str.lower, texts.values()):
+            raise InputError(f"The description {plain!r} of {label!r} is that of another label.")
+        texts[t.check_label(label)] = plain
+    return texts
+
+
+def _choose_task(store: SqlStore, model: Any) -> str:
+    """Return the project's task, or the one that the labels or the model suggest."""
+    if (task := store.project().task) is not None:
+        return task
+    annotations = store.tables(t.TRAIN)[1]
+    if annotations["left"].notna().any() or (annotations.empty and model in _BOX_MODELS):
+        return BOXES
+    return MULTI_LABEL if annotations.duplicated("image").any() else SINGLE_LABEL
+
+
+def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, threshold: Any) -> float | None:
+    """Raise InputError if the arguments do not fit the task, and return the threshold."""
+    drawn = task in DRAWN_TASKS
+    expected = _BOX_MODELS if drawn else (SIGLIP2,)
+    if not isinstance(model, str | None) or (model in KNOWN_MODELS and model not in expected):
+        names = " or ".join(map(repr, expected))
+        raise InputError(
+            f"model={model!r} does not propose {'boxes' if drawn else 'labels'}, which the task {task!r} needs. Pass "
+            f"{names}, a folder, or 'hf://user/name'."
+        )
+    if masks and not drawn:
+        raise InputError(f"masks=True needs boxes, but the task of the project is {task!r}.")
+    if task == POLYGONS and not masks:
+        raise InputError("The task of the project is 'polygons'. Pass masks=True to outline each box with SAM 2.")
+    if task == SINGLE_LABEL and len(texts) < 2:
+        raise InputError(
+            f"prompts has only the label {next(iter(texts))!r}. Pass at least two, of which each image gets one."
+        )
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if threshold is not None and not (is_number and 0 <= threshold <= 1):
+        raise InputError(f"threshold={threshold!r} must be between 0 and 1.")
+    return None if threshold is None else float(threshold)
+
+
+def _images(store: SqlStore, reserved: Sequence[int], *, test: bool) -> pd.DataFrame:
+    """Return the images without a label, and the labelled ones that are evidence."""
+    images = store.images(t.TRAIN)
+    places = check_places(images["sha256"].fillna(images["image"]).tolist())
+    evidence = (images["status"] == "labelled") & (places <= np.uint64(max(reserved, default=0)))
+    images = images[(images["status"] == "unlabelled") | evidence]
+    more = store.images(t.TEST) if test else images[:0]
+    images = pd.concat([images, more[more["status"] == "unlabelled"]], ignore_index=True)
+    if images.empty:
+        raise NotAllowedError("No training image is unlabelled. Add some with project.add_images(…).")
+    return images
+
+
+def _classify(
+    images: pd.DataFrame,
+    root: Path,
+    name: str,
+    texts: dict[str, str],
+    several: bool,
+    workers: int | None,
+    events: Events,
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Return the labels of images with their confidences, unreadable images, and the number of remaining images."""
+    names, labels = images["image"].to_numpy(dtype=object), np.array(list(texts), dtype=object)
+    keys = [key if isinstance(key, str) else None for key in images["sha256"]]
+    vectors = np.stack([embed_text(name, text) for text in texts.values()])
+    issues, stopped = [], False
+    shares: dict[str, Any] = {"workers": workers, "backend": None, "shared_filesystem": False}
+    try:
+        issues = embed_with(names.tolist(), keys, root, model=name, **shares, events=events)
+    except (KeyboardInterrupt, Cancelled):
+        stopped = True
+    cosines = similarities(root, name, keys, vectors)
+    known = np.flatnonzero(~np.isnan(cosines[:, 0]))
+    probabilities = match_probabilities(name, cosines[known], several=several)
+    best = np.arange(len(known)), probabilities.argmax(axis=1)
+    row, label = np.nonzero(np.ones_like(probabilities)) if several else best
+    found = pd.DataFrame({"image": names[known[row]], "label": labels[label], "confidence": probabilities[row, label]})
+    errors = issues_to_frame(issues).rename(columns={"where": "image"})[["image", "code", "message"]]
+    return found, errors, len(images) - len(known) if stopped else 0
+
+
+def _detect(
+    names: list[str],
+    root: Path,
+    name: str,
+    weights: Weights,
+    texts: dict[str, str],
+    workers: int | None,
+    events: Events,
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Return the boxes in images with their confidences, unreadable images, and the number of remaining images."""
+    from customlabels_nb.models.pretrained.zero_shot import LEAST_CONFIDENCE, describe_input  # imports torch
+
+    side, mean, std = describe_input(weights)
+    config = ModelConfig(
+        task=BOXES,
+        labels=tuple(texts),
+        colors=tuple(map(label_color, range(len(texts)))),
+        backbone=weights.name,
+        input_size=side,
+        mean=mean,
+        std=std,
+        training={"licence": weights.licence},
+        zero_shot=ZeroShot(name, weights.revision, tuple(texts.values())),
+    )
+    parent = root / _FOLDER
+    folder = parent / model_identity(parent, config)[:16]
+    for other in parent.glob("*"):
+        if other != folder:  # of earlier proposals
+            shutil.rmtree(other, ignore_errors=True)
+    save_zero_shot(folder / "model", config)
+    predictor = Predictor(folder / "model")
+    predictor.start(engine=TORCH)
+    to = folder / ("found" if workers is not None or find_spec("pyarrow") else "found.jsonl")
+    detect = partial(
+        detect_many, predictor, names, root=root, threshold=LEAST_CONFIDENCE, to=to, resume=True, batch_size=1
+    )
+    times = [time.monotonic()]
+
+    def relay(event: Event) -> None:
+        """Say after the first images how long the others will take, and let workers process them."""
+        events.emit(event)
+        if not isinstance(event, Progress) or len(times) > _SAMPLE:
+            return
+        times.append(time.monotonic())
+        left = (event.total or 0) - event.done
+        if len(times) > _SAMPLE and left:
+            seconds = (times[-1] - times[0]) / _SAMPLE
+            rest = _describe(left * seconds / (workers or 1))
+            events.message(
+                f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(left, 'more image')}. "
+                "If stopped, the same call continues."
+            )
+            if workers is not None:
+                raise Cancelled("The time was measured.")
+
+    try:
+        written: Any = detect(events=Events(relay))
+        if workers is not None and len(times) > _SAMPLE and written.left:
+            written = detect(workers=workers, events=events)
+    finally:
+        predictor.stop()
+    table = written.table()
+    return table[table["image"].isin(names)].reset_index(drop=True), written.errors, written.left
+
+
+def _describe(seconds: float) -> str:
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.2g} seconds"
+
+
+def _outline(
+    found: pd.DataFrame, images: pd.DataFrame, root: Path, segmenter: Segmenter, events: Events
+) -> tuple[pd.DataFrame, int]:
+    """Return the boxes with polygons, where the segmenter finds one, and the number of images that are left."""
+    cache, content = project_cache(root, "thumbnails"), dict(zip(images["image"], images["sha256"], strict=True))
+    groups, parts, done = found.groupby("image", sort=False), [], 0
+    try:
+        for done, (image, rows) in enumerate(groups):
+            events.progress("outlining", done, len(groups))
+            boxes = [tuple(box) for box in rows[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64).tolist()]
+            outlines = outlines_in(str(image), content[image], boxes, root, segmenter, cache)
+            rows = rows.assign(polygon=pd.Series([outline[0] for outline in outlines], rows.index, dtype=object))
+            rows[[*t.BOX_COLUMNS]] = [
+                polygon_to_ltwh(polygon) if polygon else box for (polygon, *_), box in zip(outlines, boxes, strict=True)
+            ]
+            parts.append(rows)
+        done = len(groups)
+        events.progress("outlining", done, len(groups))
+    except (KeyboardInterrupt, Cancelled):
+        pass
+    rest = found[~found["image"].isin([part["image"].iat[0] for part in parts])]
+    return pd.concat([*parts, rest]), len(groups) - done
+
+
+def _store(store: SqlStore, found: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
+    """Store predictions in place of those of earlier proposals, with the labels that the project lacks."""
+    action = Action("propose labels", settings.user, f"{facts['model']} {facts['revision']}: {facts['prompts']}")
+    labels, names = set(store.labels()["label"]), set(store.images()["image"])
+    store.add_labels(
+        [(label, None) for label in facts["prompts"] if label not in labels], Action("add labels", settings.user)
+    )
+    found = found[found["image"].isin(names)]  # the others were removed meanwhile
+    before = store.setting(PROPOSALS)
+    rows = t.normalise_annotations(found)
+    if before is not None and before["model"] != facts["model"]:
+        store.replace_predictions(before["model"], rows[:0].assign(model=before["model"]), action)
+    store.replace_predictions(facts["model"], rows.assign(model=facts["model"]), action)
+    store.change_setting(PROPOSALS, lambda _old: facts)
+    return found.reset_index(drop=True)
