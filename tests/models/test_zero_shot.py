@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -154,6 +156,25 @@ def test_folder_without_weights_is_a_model(owlv2: tuple[Path, Any], tmp_path: Pa
         model.start("cpu", engine="onnx")
     with pytest.raises(ModelError, match="reads descriptions, so it cannot be exported"):
         model.export("onnx", tmp_path / "export")
+
+
+@pytest.mark.thorough
+def test_two_workers_propose_the_same_boxes(owlv2: tuple[Path, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(6):
+        picture(SIDE + number, 40).save(folder / f"{number}.png")
+    frames = []
+    for name, workers in (("one", None), ("two", 2)):
+        with closing(cl.create_project(name, tmp_path, task="boxes")) as project:
+            project.add_images(folder, progress=False)
+            proposals = project.assist.propose(
+                {"screw": PROMPTS[0], "nut": PROMPTS[1]}, model=str(owlv2[0]), threshold=0.01, workers=workers
+            )
+            assert (proposals.images, proposals.remaining) == (6, 0)
+            frames.append(proposals.frame.sort_values([*proposals.frame.columns[:-1]], ignore_index=True))
+    assert len(frames[0]) > 6
+    pd.testing.assert_frame_equal(*frames, rtol=1e-4)
 
 
 def test_identity_depends_on_descriptions_and_revision(tmp_path: Path) -> None:
