@@ -87,7 +87,7 @@ TRANSFORMERS_DETECTORS = {
         CocoDetector("rfdetr-small", 53.0, 32.1, 129, _APACHE, "Roboflow/rf-detr-small", 1.0),
         CocoDetector("dfine-large", 54.0, 31, 126, _APACHE, "ustc-community/dfine-large-coco", 1.8),
         CocoDetector("rfdetr-medium", 54.7, 33.7, 135, _APACHE, "Roboflow/rf-detr-medium", 1.3),
-        CocoDetector("rfdetr-large", 56.5, 33.9, 136, _APACHE, "Roboflow/rf-detr-large", 2.2),
+        CocoDetector("rfdetr-large", 56.5, 33.9, 136, _APACHE, "Roboflow/rf-detr-large", 2.1),
     )
 }
 
@@ -297,7 +297,7 @@ class TransformersShape:
         backbone = self.config.get("backbone_config") if isinstance(self.config, dict) else None
         kind = backbone.get("model_type") if isinstance(backbone, dict) else None
         family = FAMILIES.get(str(self.config.get("model_type"))) if isinstance(backbone, dict) else None
-        if family is None or kind != family.backbone:
+        if family is None or not isinstance(backbone, dict) or kind != family.backbone:
             raise InputError(
                 f"The detector {self.architecture!r} has the backbone {kind!r}. Only D-FINE with 'hgnet_v2' and "
                 "RF-DETR with 'rf_detr_dinov2' can be used."

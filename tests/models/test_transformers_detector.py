@@ -189,9 +189,7 @@ def test_project_trains_loads_detects_and_exports(
         ]
         images = pd.DataFrame({"image": [one.image for one in part], "status": "labelled"})
         project.import_dataset(Dataset(images, pd.DataFrame(rows)), split=split, progress=False)
-    model = project.train(
-        "tiny", detector=str(weights), steps=2, input_size=SIDES["d_fine"], device="cpu", progress=False
-    )
+    model = project.train("tiny", detector=str(weights), steps=2, input_size=128, device="cpu", progress=False)
     shutil.rmtree(weights)  # a trained model needs nothing else
     folder = tmp_path / "squares" / "versions" / "tiny"
     config = load_config(folder)
