@@ -26,6 +26,7 @@ from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import (
     COCO_DETECTORS,
+    LEAST_CONFIDENCE,
     OWN,
     STRIDE,
     AnyShape,
@@ -39,9 +40,6 @@ from customlabels_nb.models.transformers_detector import build_transformers_dete
 from customlabels_nb.settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
-
-#: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
-LEAST_CONFIDENCE = 0.01
 
 #: Minimum confidence of a box with a mask, because each mask takes time. Evaluation ignores less confident boxes.
 LEAST_MASKED = 0.05

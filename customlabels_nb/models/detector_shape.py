@@ -22,6 +22,8 @@ AUTO = "auto"
 #: Candidate input sizes (longer side of the image) in pixels.
 INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
+#: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
+LEAST_CONFIDENCE = 0.01
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96

@@ -18,7 +18,7 @@ from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import FAMILIES, TRANSFORMERS_DETECTORS, TransformersShape
+from customlabels_nb.models.detector_shape import FAMILIES, LEAST_CONFIDENCE, TRANSFORMERS_DETECTORS, TransformersShape
 from customlabels_nb.models.pretrained.transformers_models import load_part, quiet
 from customlabels_nb.models.pretrained.weights import get_weights
 
@@ -72,8 +72,6 @@ class TransformersDetector(ImageDetector):
 
     def forward(self, images: torch.Tensor, thresholds: torch.Tensor | None = None) -> list[dict[str, torch.Tensor]]:
         """Return ``boxes`` (x0, y0, x1, y1 on the canvas), ``labels`` (from 0) and ``scores`` for each image."""
-        from customlabels_nb.models.detector_building import LEAST_CONFIDENCE
-
         corners, scores, labels = self.candidates(images)
         kept = scores > LEAST_CONFIDENCE
         return [

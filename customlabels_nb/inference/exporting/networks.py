@@ -18,7 +18,7 @@ from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
 from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, object_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_building import LEAST_CONFIDENCE
+from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE
 from customlabels_nb.models.transformers_detector import TransformersDetector
 
 #: Smallest side of a box of a Faster R-CNN, in pixels of the canvas.
