@@ -32,17 +32,23 @@ import torchvision
 from _gallery_screens import draw_photos
 from _inference_worker import parts
 from _measure import ROOT, bound, cores, figure, heading, spread
-from _training_judging import train_and_judge
+from _training_judging import judge, train_and_judge
 from _training_photos import folder_of, photos
 from inference import Bench
 
+from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.engines.names import BFLOAT16, TORCH
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.models.half_precision import has_bfloat16
+from customlabels_nb.models.pretrained.weights import find_weights
 from customlabels_nb.settings import settings
+from customlabels_nb.training.budget import parse_budget
+from customlabels_nb.training.detection_data import DetectionOptions
 from customlabels_nb.training.detection_learner import truth_table
+from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
 
 sys.path.insert(0, str(ROOT))
 
@@ -130,18 +136,42 @@ def nvjpeg(bench: Bench, sizes: Sizes) -> None:
     bound("largest difference in confidence from Pillow", float(apart), "", at_most=0.02)
 
 
-def training(folder: Path, sizes: Sizes) -> None:
-    """Train detectors on the device and on the CPU for the same number of steps."""
+def pretrained_detectors(folder: Path, sizes: Sizes) -> None:
+    """Train each detector from transformers whose weights are on this machine, and print its accuracy."""
+    names = [name for name in TRANSFORMERS_DETECTORS if find_weights(name) is not None]
+    heading(f"Detectors from transformers, {sizes.steps} steps on {sizes.device}:")
+    if not names:
+        figure("skipped", "no weights are here: customlabels-nb fetch dfine-small rfdetr-nano")
+        return
+    train, test, labels = scenes(folder / "pretrained", sizes)
+    images = [one.image for one in test]
+    truth = truth_table(images, test, labels)
+    for name in names:
+        how = DetectionOptions(parse_budget(None, sizes.steps), device=sizes.device, detector=name)
+        started = time.perf_counter()
+        trained = train_detector(train, labels, how, Events())
+        seconds = time.perf_counter() - started
+        found, read, _ = predict_boxes(trained, images, labels, root=None, events=Events())
+        ap50, ap = judge(truth, found, read, labels)
+        figure(name, f"AP50 {ap50:.3f}, AP {ap:.3f} at {trained.input_size} px, {seconds:.0f} s")
+
+
+def scenes(folder: Path, sizes: Sizes) -> Any:
+    """Return training and test examples and their labels: drawn squares or photos of raccoons."""
     from tests.training.drawn import drawn_squares
 
-    if sizes.squares:
-        train, test = (
-            drawn_squares(folder / split, sizes.squares, size=(256, 192), sides=(30, 80), random_state=random_state)
-            for random_state, split in enumerate(("train", "test"))
-        )
-        labels = ["red", "blue"]
-    else:
-        train, test, labels = photos("raccoon")
+    if not sizes.squares:
+        return photos("raccoon")
+    train, test = (
+        drawn_squares(folder / split, sizes.squares, size=(256, 192), sides=(30, 80), random_state=random_state)
+        for random_state, split in enumerate(("train", "test"))
+    )
+    return train, test, ["red", "blue"]
+
+
+def training(folder: Path, sizes: Sizes) -> None:
+    """Train detectors on the device and on the CPU for the same number of steps."""
+    train, test, labels = scenes(folder, sizes)
     names = [one.image for one in test]
     truth = truth_table(names, test, labels)
     what = "drawn squares" if sizes.squares else "raccoons"
@@ -187,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "inference": lambda: inference(bench, sizes),
             "nvjpeg": lambda: nvjpeg(bench, sizes),
             "training": lambda: training(folder, sizes),
+            "pretrained detectors": lambda: pretrained_detectors(folder, sizes),
         }
         if not options.tiny:
             sections = {"tests": tests, "backbones": lambda: backbones.measure(sizes.device), **sections}

@@ -24,6 +24,7 @@ __all__ = [
     "TensorBoardListener",
     "backbones",
     "create_project",
+    "detectors",
     "doctor",
     "errors",
     "evaluate",
@@ -55,6 +56,7 @@ _HOMES = {
     "TensorBoardListener": "training.tensorboard",
     "backbones": "models.backbones",
     "create_project": "project.projects",
+    "detectors": "models.detectors",
     "doctor": "diagnostics",
     "evaluate": "project.report",
     "fetch_weights": "models.pretrained.weights",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.result_writing import open_results
     from customlabels_nb.jobs.identity import whoami
     from customlabels_nb.models.backbones import backbones
+    from customlabels_nb.models.detectors import detectors
     from customlabels_nb.models.pretrained.weights import fetch_weights
     from customlabels_nb.project.model import Model
     from customlabels_nb.project.project import Project

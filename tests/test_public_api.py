@@ -29,6 +29,7 @@ def test_exported_names_are_pinned() -> None:
         "TensorBoardListener",
         "backbones",
         "create_project",
+        "detectors",
         "doctor",
         "errors",
         "evaluate",

@@ -23,7 +23,15 @@ from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGON
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
-from customlabels_nb.models.detector_shape import OWN, DetectorShape, ZeroShot, fill_of
+from customlabels_nb.models.detector_shape import (
+    OWN,
+    AnyShape,
+    DetectorShape,
+    TransformersShape,
+    ZeroShot,
+    fill_of,
+    shape_from_dict,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -77,8 +85,8 @@ class ModelConfig:
         The same for predictions that are averaged over several views, by their number.
     training : dict
         Facts about the training run, as JSON values.
-    detector : DetectorShape or None
-        Shape of a detector's network. It may be passed as the result of :meth:`DetectorShape.to_dict`.
+    detector : DetectorShape, TransformersShape or None
+        Shape of a detector's network. It may be passed as the result of its ``to_dict``.
     zero_shot : ZeroShot or None
         Pretrained model and descriptions of a detector that was not trained, which has no ``detector``.
     format : str
@@ -99,7 +107,7 @@ class ModelConfig:
     std: tuple[float, float, float]
     thresholds: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    detector: DetectorShape | None = None
+    detector: AnyShape | None = None
     view_thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     zero_shot: ZeroShot | None = None
     format: str = FORMAT
@@ -140,7 +148,7 @@ class ModelConfig:
 
     def _check_network(self) -> None:
         if isinstance(self.detector, dict):
-            object.__setattr__(self, "detector", DetectorShape.from_dict(self.detector))
+            object.__setattr__(self, "detector", shape_from_dict(self.detector))
         if isinstance(self.zero_shot, dict):
             object.__setattr__(self, "zero_shot", ZeroShot(**self.zero_shot))
         shape, zero_shot = self.detector, self.zero_shot
@@ -148,7 +156,7 @@ class ModelConfig:
             fits = self.task == BOXES and shape is None and len(zero_shot.prompts) == len(self.labels)
             _require(fits, "zero_shot", zero_shot, f"does not fit task={self.task!r} and {len(self.labels)} labels")
             return
-        fits = isinstance(shape, DetectorShape) if self.is_detector else shape is None
+        fits = isinstance(shape, DetectorShape | TransformersShape) if self.is_detector else shape is None
         _require(fits, "detector", shape, f"does not fit task={self.task!r}")
         if shape is not None and shape.architecture != OWN:
             _require(self.backbone == shape.architecture, "backbone", self.backbone, "must be the detector's name")

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, WeightsUnavailableError
 from customlabels_nb.events import Events
 from customlabels_nb.models import timm_backbones, torchvision_backbones
 from customlabels_nb.models.backbone import PACKAGED, TIMM, TORCHVISION, Backbone, load_exactly
@@ -46,9 +46,10 @@ _MOST_MEASURED = 40
 
 _SHARE = 0.5  # fraction of the time that a backbone chosen by "auto" may take
 _ANY_TIME = 600.0  # seconds, used by "auto" without a time limit
-_DETECTOR_PASSES = 3 * 8 * 300  # forward passes that take as long as 300 training steps of 8 images
 _GPU_CORES = 20  # number of CPU cores that are assumed to be as fast as a GPU
 
+#: Number of forward passes that take as long as 300 training steps of 8 images.
+DETECTOR_PASSES = 3 * 8 * 300
 #: Pattern of valid backbone names. It does not check whether the network exists.
 NAME = re.compile(rf"(?:{TIMM}|{TORCHVISION})/[A-Za-z0-9][A-Za-z0-9_.-]{{0,120}}")
 
@@ -194,19 +195,54 @@ def choose_backbone(
     sizes = DETECTORS if detector else CLASSIFIERS
     if wanted != AUTO:
         return sizes[wanted].name if wanted in sizes else wanted
-    core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
-    passes = _DETECTOR_PASSES if detector else images
-    fitting = [size.name for size in sizes.values() if passes * size.core_seconds <= core_seconds]
-    chosen, reason = PACKAGED, f"the others would take too much of the time on {device}"
-    if fitting:
-        chosen, reason = fitting[-1], f"it is the largest that suits the time on {device}"
-        try:
-            fetch_backbone(chosen)
-        except WeightsUnavailableError as error:
-            cached = [name for name in fitting if timm_backbones.cached_file(name) is not None]
-            chosen, reason = [PACKAGED, *cached][-1], str(error).partition(". Use ")[0]
+    chosen, reason = largest_in_time(
+        PACKAGED,
+        {size.name: size.core_seconds for size in sizes.values()},
+        passes=DETECTOR_PASSES if detector else images,
+        seconds=seconds,
+        device=device,
+        fetch=fetch_backbone,
+        is_here=lambda name: timm_backbones.cached_file(name) is not None,
+    )
     events.message(f"backbone='auto' uses {chosen!r}: {reason}.")
     return chosen
+
+
+def largest_in_time(
+    packaged: str,
+    costs: Mapping[str, float],
+    *,
+    passes: int,
+    seconds: float | None,
+    device: str,
+    fetch: Callable[[str], object],
+    is_here: Callable[[str], bool],
+) -> tuple[str, str]:
+    """Choose the largest network that takes at most half of the time, and return its name and the reason.
+
+    Parameters
+    ----------
+    packaged : str
+        Network to use if no other suits.
+    costs : mapping of str to float
+        Seconds on a CPU core for a forward pass of each of the others, the smallest network first.
+    passes : int
+        Number of forward passes.
+    fetch : callable
+        Function that downloads the weights of a network unless they are on this machine.
+    is_here : callable
+        Function that checks whether the weights of a network are on this machine.
+    """
+    core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
+    fitting = [name for name, cost in costs.items() if passes * cost <= core_seconds]
+    if not fitting:
+        return packaged, f"the others would take too much of the time on {device}"
+    try:
+        fetch(fitting[-1])
+    except (WeightsUnavailableError, MissingDependencyError) as error:
+        cached = [] if isinstance(error, MissingDependencyError) else [name for name in fitting if is_here(name)]
+        return [packaged, *cached][-1], re.split(r"\. (?:Use|With|Install) ", str(error))[0]
+    return fitting[-1], f"it is the largest that suits the time on {device}"
 
 
 def imagenet_weights() -> dict[str, torch.Tensor]:

@@ -24,15 +24,22 @@ from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet
 from customlabels_nb.models.box_voting import ALL, MOST, OVERLAP, VotingHeads
 from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, STRIDE, DetectorShape, check_masks
+from customlabels_nb.models.detector_shape import (
+    COCO_DETECTORS,
+    LEAST_CONFIDENCE,
+    OWN,
+    STRIDE,
+    AnyShape,
+    DetectorShape,
+    TransformersShape,
+    check_masks,
+)
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.models.mask_head import POOLED, MaskHead
+from customlabels_nb.models.transformers_detector import build_transformers_detector
 from customlabels_nb.settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
-
-#: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
-LEAST_CONFIDENCE = 0.01
 
 #: Minimum confidence of a box with a mask, because each mask takes time. Evaluation ignores less confident boxes.
 LEAST_MASKED = 0.05
@@ -125,13 +132,13 @@ def _freeze_before(body: nn.Module, first: str) -> None:
 
 
 def build_detector(
-    shape: DetectorShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES, masks: bool = False
+    shape: AnyShape, n_labels: int, backbone: str, *, candidates: int = CANDIDATES, masks: bool = False
 ) -> ImageDetector:
     """Build the network without trained weights or downloads.
 
     Parameters
     ----------
-    shape : DetectorShape
+    shape : DetectorShape or TransformersShape
         Shape of the network.
     backbone : str
         Name of the backbone, see :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own.
@@ -147,6 +154,8 @@ def build_detector(
     """
     if masks:
         check_masks(shape.architecture)
+    if isinstance(shape, TransformersShape):
+        return build_transformers_detector(shape, n_labels)
     if shape.architecture != OWN:
         detector = ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
         return _with_masks(detector) if masks else detector
@@ -281,8 +290,10 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
     return len(rows) - 1
 
 
-def normalisation(architecture: str, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def normalisation(architecture: str | TransformersShape, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the mean and standard deviation of each channel (0 to 1) that the network's weights were trained with."""
+    if isinstance(architecture, TransformersShape):
+        return architecture.family.mean, architecture.family.std
     if architecture == OWN:
         facts = backbone_named(backbone)
         return facts.mean, facts.std

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from customlabels_nb.errors import InputError
 
 #: Default detector, which needs no download.
 OWN = "fasterrcnn"
+#: Requests the most accurate detector that suits the device and the time that there is for training.
+AUTO = "auto"
 
 #: Candidate input sizes (longer side of the image) in pixels.
 INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
+#: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
+LEAST_CONFIDENCE = 0.01
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96
@@ -28,20 +33,25 @@ _SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 
 @dataclass(frozen=True)
 class CocoDetector:
-    """Detector from torchvision with weights trained on COCO, which are downloaded on first use.
+    """Detector with weights trained on COCO, which are downloaded on first use.
 
     Attributes
     ----------
     name : str
-        Name in torchvision.
+        Name in torchvision, or short name of a detector from transformers.
     box_ap : float
-        mAP@[.5:.95] on COCO in percent, as reported by torchvision.
+        mAP@[.5:.95] on COCO in percent, as reported by its authors.
     parameters : float
         Number of parameters in millions.
     megabytes : float
         Size of the download in megabytes.
     licence : str
         Licence of the code and the weights.
+    repository : str
+        Repository on the Hugging Face Hub, or an empty string for a detector from torchvision.
+    core_seconds : float
+        Processor time of a forward pass for one image of the size that the weights were trained with, on a CPU core,
+        measured with random weights. Only known for detectors from transformers.
     """
 
     name: str
@@ -49,6 +59,8 @@ class CocoDetector:
     parameters: float
     megabytes: float
     licence: str = "BSD-3-Clause"
+    repository: str = ""
+    core_seconds: float = math.nan
 
 
 COCO_DETECTORS = {
@@ -61,6 +73,23 @@ COCO_DETECTORS = {
         CocoDetector("fcos_resnet50_fpn", 39.2, 32.3, 123.6),
         CocoDetector("retinanet_resnet50_fpn_v2", 41.5, 38.2, 146.0),
         CocoDetector("fasterrcnn_resnet50_fpn_v2", 46.7, 43.7, 167.1),
+    )
+}
+
+_APACHE = "Apache-2.0"
+#: Detectors from transformers, in the order of their mAP on COCO: D-FINE (Peng et al., 2024) and RF-DETR (Robinson et
+#: al., 2025). Larger RF-DETR networks have a different licence.
+TRANSFORMERS_DETECTORS = {
+    facts.name: facts
+    for facts in (
+        CocoDetector("dfine-nano", 42.8, 4, 15, _APACHE, "ustc-community/dfine-nano-coco", 0.27),
+        CocoDetector("rfdetr-nano", 48.4, 30.5, 122, _APACHE, "Roboflow/rf-detr-nano", 0.57),
+        CocoDetector("dfine-small", 48.5, 10, 42, _APACHE, "ustc-community/dfine-small-coco", 0.67),
+        CocoDetector("dfine-medium", 52.3, 19, 79, _APACHE, "ustc-community/dfine-medium-coco", 1.3),
+        CocoDetector("rfdetr-small", 53.0, 32.1, 129, _APACHE, "Roboflow/rf-detr-small", 1.0),
+        CocoDetector("dfine-large", 54.0, 31, 126, _APACHE, "ustc-community/dfine-large-coco", 1.8),
+        CocoDetector("rfdetr-medium", 54.7, 33.7, 135, _APACHE, "Roboflow/rf-detr-medium", 1.3),
+        CocoDetector("rfdetr-large", 56.5, 33.9, 136, _APACHE, "Roboflow/rf-detr-large", 2.1),
     )
 }
 
@@ -100,7 +129,10 @@ class DetectorShape:
     cascade: bool = True
 
     def __post_init__(self) -> None:
-        check_detector(self.architecture)
+        if self.architecture != OWN and self.architecture not in COCO_DETECTORS:
+            raise InputError(
+                f"Unknown detector {self.architecture!r}. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}."
+            )
         for name in ("channels", "hidden"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
@@ -164,16 +196,213 @@ class ZeroShot:
         object.__setattr__(self, "prompts", tuple(self.prompts))
 
 
+@dataclass(frozen=True)
+class Family:
+    """Kind of detector from transformers, and how its authors train it.
+
+    Attributes
+    ----------
+    config, network : str
+        Names of its classes in transformers.
+    backbone : str
+        Type of its backbone, the only one that is built.
+    backbone_layers : str
+        Part of the names of the backbone's parameters.
+    mean, std : tuple of float
+        Normalisation of its input.
+    rate, backbone_rate : float
+        Learning rates of AdamW for batches of 8 images.
+    decay : float
+        Weight decay of matrices.
+    clip : float
+        Largest norm of the gradient.
+    """
+
+    config: str
+    network: str
+    backbone: str
+    backbone_layers: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    rate: float
+    backbone_rate: float
+    decay: float = 1e-4
+    clip: float = 0.1
+
+
+#: Families by ``model_type``. The authors resize images to a square. Here they keep their aspect ratio in its corner.
+FAMILIES = {
+    # dfine_hgnetv2_m_custom.yml of the authors: 2.5e-4 and a tenth of it for 32 images, halved for 8 images; pixels
+    # between 0 and 1 without mean and standard deviation (preprocessor_config.json)
+    "d_fine": Family(
+        "DFineConfig",
+        "DFineForObjectDetection",
+        "hgnet_v2",
+        ".backbone.model.",
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 1.0),
+        rate=1.25e-4,
+        backbone_rate=1.25e-5,
+    ),
+    # TrainConfig of the authors: 1e-4 for 16 images. Its rate for the backbone, 1.5e-4 x 0.7^2, decreases by 0.8 with
+    # each of 12 layers, to 2e-5 in the middle. ImageNet's mean and standard deviation (preprocessor_config.json)
+    "rf_detr": Family(
+        "RfDetrConfig",
+        "RfDetrForObjectDetection",
+        "rf_detr_dinov2",
+        ".backbone.backbone.",
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+        rate=1e-4,
+        backbone_rate=2e-5,
+    ),
+}
+_D_FINE_SIDE = 640  # of the published weights; the configuration does not contain it
+#: Keys of a configuration that name code or other weights, or the labels of the published weights.
+_LEFT_OUT = (
+    "architectures", "auto_map", "backbone", "backbone_kwargs", "id2label", "label2id", "num_labels",
+    "transformers_version", "use_pretrained_backbone", "use_timm_backbone", "_name_or_path",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TransformersShape:
+    """Architecture of a detector from transformers.
+
+    Attributes
+    ----------
+    architecture : str
+        Name of the pretrained detector.
+    revision, licence : str
+        Commit or hash of the pretrained weights, and their licence if it is known.
+    config : dict
+        Configuration for transformers, without the labels of the pretrained weights.
+    side : int
+        Side of the square input in pixels.
+
+    Raises
+    ------
+    InputError
+        If a value is invalid.
+    """
+
+    architecture: str
+    revision: str
+    licence: str
+    config: dict[str, Any]
+    side: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("architecture", "revision", "licence"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"detector {name}={getattr(self, name)!r} must be a string.")
+        backbone = self.config.get("backbone_config") if isinstance(self.config, dict) else None
+        kind = backbone.get("model_type") if isinstance(backbone, dict) else None
+        family = FAMILIES.get(str(self.config.get("model_type"))) if isinstance(backbone, dict) else None
+        if family is None or not isinstance(backbone, dict) or kind != family.backbone:
+            raise InputError(
+                f"The detector {self.architecture!r} has the backbone {kind!r}. Only D-FINE with 'hgnet_v2' and "
+                "RF-DETR with 'rf_detr_dinov2' can be used."
+            )
+        config = {key: value for key, value in self.config.items() if key not in _LEFT_OUT}
+        config["backbone_config"] = {key: value for key, value in backbone.items() if key not in _LEFT_OUT}
+        object.__setattr__(self, "config", config)
+        if not isinstance(self.side, int) or isinstance(self.side, bool) or not 0 <= self.side <= 4096:
+            raise InputError(f"detector side={self.side!r} must be an integer up to 4096.")
+
+    @property
+    def family(self) -> Family:
+        """Family of the detector."""
+        return FAMILIES[self.config["model_type"]]
+
+    @property
+    def best_size(self) -> int:
+        """Side of the images that the pretrained weights were trained with, in pixels."""
+        return _whole(self.config["backbone_config"], "image_size") if self._is_windowed else _D_FINE_SIDE
+
+    @property
+    def divisor(self) -> int:
+        """Divisor of the side of the input: the coarsest stride, or a patch in each of the windows of RF-DETR."""
+        backbone = self.config["backbone_config"]
+        return _whole(backbone, "patch_size") * _whole(backbone, "num_windows") if self._is_windowed else STRIDE
+
+    @property
+    def _is_windowed(self) -> bool:
+        return bool(self.config["model_type"] == "rf_detr")
+
+    def for_size(self, input_size: int) -> TransformersShape:
+        """Return the shape for images whose longer side has ``input_size`` pixels.
+
+        Raises
+        ------
+        InputError
+            If the detector proposes more objects than such an image has cells.
+        """
+        side = -(-input_size // self.divisor) * self.divisor
+        strides = [_whole(self.config["backbone_config"], "patch_size")] if self._is_windowed else self._strides()
+        cells = sum((side // stride) ** 2 for stride in strides)
+        least = int(self.config.get("num_queries", 300))
+        if cells < least:
+            raise InputError(
+                f"input_size={input_size} is too small for the detector {self.architecture!r}, which proposes {least} "
+                f"objects for {cells} cells. Its weights were trained with {self.best_size} pixels."
+            )
+        return replace(self, side=side)
+
+    def _strides(self) -> list[int]:
+        return [int(stride) for stride in self.config.get("feat_strides", (8, 16, 32))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert the shape to JSON values that :func:`shape_from_dict` accepts."""
+        return asdict(self)
+
+
+def _whole(config: Mapping[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
+        raise InputError(f"The detector's configuration has {key}={value!r}. It must be an integer from 1 to 4096.")
+    return value
+
+
+AnyShape = DetectorShape | TransformersShape
+
+
+def shape_from_dict(values: Mapping[str, Any]) -> AnyShape:
+    """Create a shape from the result of its ``to_dict``.
+
+    Raises
+    ------
+    InputError
+        If keys are missing or unknown, or a value is invalid.
+    """
+    if not isinstance(values, Mapping) or "config" not in values:
+        return DetectorShape.from_dict(values)
+    if set(values) != {"architecture", "revision", "licence", "config", "side"}:
+        raise InputError(f"detector has the keys {', '.join(sorted(values))}. It must be one that this package wrote.")
+    return TransformersShape(**values)
+
+
+def is_pretrained(name: str) -> bool:
+    """Check whether ``name`` can be a detector from transformers: a short name, a repository or a folder."""
+    if name == OWN or name in COCO_DETECTORS:
+        return False
+    return (
+        name.partition("@")[0] in TRANSFORMERS_DETECTORS or name.startswith("hf://") or Path(name).expanduser().is_dir()
+    )
+
+
 def check_detector(name: object) -> None:
     """Raise an error unless the detector exists.
 
     Raises
     ------
     InputError
-        If the name is neither :data:`OWN` nor in :data:`COCO_DETECTORS`.
+        If the name is not that of a detector, nor "auto", a folder or a repository.
     """
-    if name != OWN and name not in COCO_DETECTORS:
-        raise InputError(f"Unknown detector {name!r}. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}.")
+    if name in (OWN, AUTO) or name in COCO_DETECTORS or (isinstance(name, str) and is_pretrained(name)):
+        return
+    names = ", ".join((OWN, AUTO, *TRANSFORMERS_DETECTORS, *COCO_DETECTORS))
+    raise InputError(f"Unknown detector {name!r}. Choose one of: {names}, a folder with a model, or 'hf://user/name'.")
 
 
 def check_masks(name: str) -> None:

@@ -32,7 +32,7 @@ from customlabels_nb.evaluation import Evaluation
 from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
-from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN
+from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, TransformersShape
 from customlabels_nb.models.pretrained.weights import licence_of
 from customlabels_nb.store import VersionRecord
 from customlabels_nb.training.kept_files import read_snapshot
@@ -521,6 +521,9 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
 
 def _network(facts: CardFacts) -> str:
     shape, name = facts.config.detector, facts.config.backbone
+    if isinstance(shape, TransformersShape):
+        licence = shape.licence or "licence unknown, see the source of its weights"
+        return f"{shape.architecture} from transformers ({licence}, revision {shape.revision[:12]})"
     if shape is not None and shape.architecture != OWN:
         known = COCO_DETECTORS[shape.architecture]
         return f"{known.name} from torchvision ({known.licence}, {known.parameters:g} million parameters)"

@@ -1112,8 +1112,10 @@ class Project:
             the largest size that suits the device and the budget, or the packaged backbone if no weights can be
             downloaded. By default the packaged one.
         detector : str, optional
-            Name of a torchvision detector, whose weights are downloaded if the network allows it. By default, the
-            detector of this package.
+            Detector, see :func:`customlabels_nb.detectors`: a name such as "dfine-small" or "rfdetr-nano", whose
+            weights are downloaded if the network allows it, a folder with such a model, or
+            ``"hf://user/name@revision"``. "auto" is the most accurate that suits the device and the budget, or the
+            packaged one if no weights are available. By default the packaged one.
         input_size : int, optional
             Longer side of the detector's input in pixels. By default, chosen from the box sizes.
         random_state : int

@@ -18,6 +18,7 @@ from customlabels_nb.models.detector_building import normalisation
 from customlabels_nb.models.detector_shape import (
     INPUT_SIZES,
     OWN,
+    TransformersShape,
     check_detector,
     check_input_size,
     choose_input_size,
@@ -54,7 +55,7 @@ class DetectionOptions:
     device : str or None
         Device to train on.
     detector : str
-        :data:`customlabels_nb.models.detector_shape.OWN`, or the name of a torchvision detector pretrained on COCO.
+        :data:`customlabels_nb.models.detector_shape.OWN`, or the name of a detector pretrained on COCO.
     backbone : str
         Backbone of the package's own detector.
     input_size : int or None
@@ -131,10 +132,12 @@ def prepare(
     root: Path | None,
     validation: Sequence[Example] | None,
     clock: Clock | None = None,
+    pretrained: TransformersShape | None = None,
 ) -> Prepared:
     """Choose the input size, hold out images for validation and decode the others.
 
-    See :func:`customlabels_nb.training.detector_recipe.train_detector` for the arguments.
+    See :func:`customlabels_nb.training.detector_recipe.train_detector` for the arguments. ``pretrained`` is the shape
+    of a detector from transformers.
 
     Raises
     ------
@@ -159,7 +162,7 @@ def prepare(
         if validation is None and len(photos) >= HOLD_OUT_FROM:
             photos, held = _hold_out(photos, len(labels), options.random_state)
             notes.append(f"{len(held):,} of the training images are held out to measure progress.")
-        size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, notes)
+        size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, notes)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
         with clock.watching("images") if clock is not None else nullcontext():
@@ -171,8 +174,8 @@ def prepare(
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
         source, held, learnt = examples, list(validation or []), []
-        size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, notes)
-    fill = fill_of(normalisation(options.detector, options.backbone)[0])
+        size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, pretrained, notes)
+    fill = fill_of(normalisation(pretrained or options.detector, options.backbone)[0])
     canvases = _open_held_out(held, root, size, fill, notes)
     shown = [canvases[position] for position in chosen(len(canvases))] or _open_held_out(learnt, root, size, fill, [])
     return Prepared(source, canvases, shown, size, smallest, notes)
@@ -221,9 +224,12 @@ def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
     return np.concatenate(boxes), np.concatenate(frames)
 
 
-def _input_size(known: _Frames, options: DetectionOptions, notes: list[str]) -> tuple[int, float]:
+def _input_size(
+    known: _Frames, options: DetectionOptions, pretrained: TransformersShape | None, notes: list[str]
+) -> tuple[int, float]:
     chosen, smallest = choose_input_size(*known)
     least = _COCO_SIZE if options.detector != OWN and "320" not in options.detector else INPUT_SIZES[0]
+    least = pretrained.best_size if pretrained is not None else least
     share = smallest / chosen
     size = options.input_size or max(chosen, least)
     if options.input_size is None and chosen > INPUT_SIZES[0]:

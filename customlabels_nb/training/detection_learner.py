@@ -23,7 +23,7 @@ from customlabels_nb.events import HELD_OUT, LEARNT_FROM, Events, Sample
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import normalisation
-from customlabels_nb.models.detector_shape import OWN, fill_of
+from customlabels_nb.models.detector_shape import OWN, TransformersShape, fill_of
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.training.boxes_data import BOX, Example, Photos
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared
@@ -65,7 +65,8 @@ class DetectionLearner:
         self.labels = list(labels)
         self.batch_size = options.batch
         self._prepared, self._options, self._device = prepared, options, device
-        self.mean, self.std = normalisation(options.detector, options.backbone)
+        self._pretrained = network.shape if isinstance(network.shape, TransformersShape) else None
+        self.mean, self.std = normalisation(self._pretrained or options.detector, options.backbone)
         self._fill = fill_of(self.mean)
         self._batches = BatchSize(options.batch, device)
         self._found: pd.DataFrame | None = None
@@ -88,24 +89,32 @@ class DetectionLearner:
 
     def groups(self) -> list[dict[str, Any]]:
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        is_ours = self._options.detector == OWN
+        backbone, rate, backbone_rate, decay = ".backbone.body.", _RATE, _RATE * _BACKBONE_SHARE, _DECAY
+        if self._pretrained is not None:
+            family = self._pretrained.family
+            backbone, rate, backbone_rate = family.backbone_layers, family.rate, family.backbone_rate
+            decay = family.decay
+        elif self._options.detector != OWN:
+            rate = backbone_rate = _COCO_RATE
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault((is_ours and ".backbone.body." in name, parameter.ndim > 1), []).append(parameter)
-        full = _RATE if is_ours else _COCO_RATE
+                groups.setdefault((backbone in name, parameter.ndim > 1), []).append(parameter)
         return [
             {
                 "params": parameters,
-                "lr": full * (_BACKBONE_SHARE if body else 1.0),
-                "weight_decay": _DECAY if matrix else 0.0,
+                "lr": backbone_rate if in_backbone else rate,
+                "weight_decay": decay if matrix else 0.0,
             }
-            for (body, matrix), parameters in groups.items()
+            for (in_backbone, matrix), parameters in groups.items()
         ]
 
     def for_ranks(self) -> RankTask:
         """Return what :func:`customlabels_nb.training.detector_recipe.detector_rank` needs."""
+        options = (
+            self._options if self._pretrained is None else replace(self._options, detector=OWN)
+        )  # not loaded there
         facts = {
-            "shape": self.network.shape, "labels": self.labels, "options": self._options, "device": self._device,
+            "shape": self.network.shape, "labels": self.labels, "options": options, "device": self._device,
             "size": self._prepared.size, "source": self._prepared.source.facts,
         }  # fmt: skip
         return RankTask("detector", facts)

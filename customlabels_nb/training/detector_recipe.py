@@ -28,7 +28,21 @@ from customlabels_nb.models.backbones import decode_threads
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.detector import ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import copy_known_labels, pretrained_detector
-from customlabels_nb.models.detector_shape import OWN, DetectorShape, anchors_for, fill_of
+from customlabels_nb.models.detector_shape import (
+    OWN,
+    AnyShape,
+    DetectorShape,
+    TransformersShape,
+    anchors_for,
+    fill_of,
+    is_pretrained,
+    shape_from_dict,
+)
+from customlabels_nb.models.transformers_detector import (
+    build_transformers_detector,
+    pretrained_shape,
+    pretrained_transformers_detector,
+)
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
@@ -179,7 +193,7 @@ class TrainedDetector:
     ----------
     network : ImageDetector
         Trained network in eval mode, on the device it was trained on.
-    shape : DetectorShape
+    shape : DetectorShape or TransformersShape
         Architecture of the network.
     input_size : int
         Longer side of the network's input in pixels.
@@ -194,7 +208,7 @@ class TrainedDetector:
     """
 
     network: ImageDetector
-    shape: DetectorShape
+    shape: AnyShape
     input_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -244,11 +258,13 @@ def train_detector(
     """
     clock = clock or Clock(options.budget, events, time.perf_counter(), [])
     device = choose_device(options.device)
-    prepared = prepare(examples, labels, options, events, root, validation, clock)
+    pretrained = pretrained_shape(options.detector) if is_pretrained(options.detector) else None
+    prepared = prepare(examples, labels, options, events, root, validation, clock, pretrained)
     size, notes = prepared.size, prepared.notes
-    is_ours = options.detector == OWN
-    shape = DetectorShape(options.detector)
-    if is_ours:
+    shape: AnyShape = DetectorShape() if options.detector == OWN else pretrained or DetectorShape(options.detector)
+    if isinstance(shape, TransformersShape):
+        shape = shape.for_size(size)
+    elif shape.architecture == OWN:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
     network = _network(prepared, shape, labels, options, device)
     learner = DetectionLearner(network, prepared, labels, options, device)
@@ -272,6 +288,7 @@ def train_detector(
         epoch_steps=epoch,
         random_state=options.random_state,
         device=device,
+        clip=LoopOptions.clip if pretrained is None else pretrained.family.clip,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
         ranks=ranks,
@@ -287,7 +304,7 @@ def train_detector(
         "batch": options.batch,
         "parts": state.parts,
         "input_size": size,
-        "detector": options.detector,
+        "detector": shape.architecture,
         "images": len(prepared.source),
         "held_out": len(prepared.held_out),
         "held_out_ap50": state.best,
@@ -301,7 +318,7 @@ def train_detector(
 
 def _network(
     prepared: Prepared,
-    shape: DetectorShape,
+    shape: AnyShape,
     labels: Sequence[str],
     options: DetectionOptions,
     device: str,
@@ -310,17 +327,23 @@ def _network(
 ) -> ImageDetector:
     """Build the network to train, with or without its pretrained weights."""
     few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
-    network = pretrained_detector(
-        shape,
-        len(labels),
-        options.backbone,
-        random_state=options.random_state,
-        frozen_stages=_FROZEN,
-        proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
-        lean=few,
-        masks=options.masks,
-        weights=weights,
-    )
+    if not isinstance(shape, TransformersShape):
+        network = pretrained_detector(
+            shape,
+            len(labels),
+            options.backbone,
+            random_state=options.random_state,
+            frozen_stages=_FROZEN,
+            proposals=_PROPOSALS[few] * (2 if prepared.crowded else 1),
+            lean=few,
+            masks=options.masks,
+            weights=weights,
+        )
+    elif weights:
+        name, random_state = options.detector, options.random_state
+        network = pretrained_transformers_detector(name, shape, len(labels), random_state=random_state)
+    else:
+        network = build_transformers_detector(shape, len(labels))
     return network.to(device).to(memory_format=torch.channels_last)
 
 
@@ -330,7 +353,7 @@ def detector_rank(task: RankTask) -> OtherRank:
     labels, device = facts["labels"], facts["device"]
     options = DetectionOptions(**{**facts["options"], "budget": Budget(**facts["options"]["budget"])})
     prepared = Prepared(_source(facts["source"]), [], [], facts["size"], 0.0, [])
-    network = _network(prepared, DetectorShape(**facts["shape"]), labels, options, device, weights=False)
+    network = _network(prepared, shape_from_dict(facts["shape"]), labels, options, device, weights=False)
     return OtherRank(DetectionLearner(network, prepared, labels, options, device), task)
 
 
@@ -402,5 +425,5 @@ def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLea
     elif OWN in (base[0].shape.architecture, learner.network.shape.architecture):
         why = "it knows none of the labels or has a different architecture"
     else:
-        why = "only detectors of this package, not those of torchvision, can be started from"
+        why = "only the packaged detector can be started from"
     notes.append(f"Did not start from the earlier detector: {why}.")

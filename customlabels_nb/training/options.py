@@ -41,7 +41,8 @@ class TrainingOptions:
     steps : int or None
         Exact number of steps, instead of ``budget``.
     detector : str
-        Name of the detector network. See :data:`customlabels_nb.models.detector_shape.COCO_DETECTORS`.
+        Name of the detector, see :func:`customlabels_nb.detectors`, "auto", a folder or ``"hf://user/name"``.
+        :func:`customlabels_nb.training.run.with_weights` replaces it by what is used, with the revision of its weights.
     input_size : int or None
         Longer side of a detector's input in pixels. If None, chosen from the boxes.
     base : str or None

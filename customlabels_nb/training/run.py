@@ -33,7 +33,8 @@ from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
-from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks, is_pretrained
+from customlabels_nb.models.detectors import choose_detector, fetch_detector
 from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.settings import settings
@@ -184,20 +185,31 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
     Raises
     ------
     InputError
-        If the detector cannot predict masks, but is to be trained on them, or cannot have the backbone.
+        If the detector cannot predict masks, but is to be trained on them, or cannot have the backbone or input size.
     WeightsUnavailableError
         If the weights cannot be downloaded. The message names an alternative.
     """
-    if plan.task == POLYGONS:
-        check_masks(options.detector)
     detector = plan.task not in CLASSIFICATION_TASKS
-    if detector and options.detector != OWN:
-        from customlabels_nb.models.detector_building import coco_weights
-
-        coco_weights(options.detector)
-        return replace(options, backbone=options.detector)
-    images = len(plan.train.images) + len(plan.test.images)
     seconds = options.time().seconds if detector or options.is_timed else None  # the default limit is for detectors
+    if detector:
+        masks = plan.task == POLYGONS
+        chosen = choose_detector(options.detector, masks=masks, seconds=seconds, device=device, events=events)
+        if masks:
+            check_masks(chosen)
+        if is_pretrained(chosen):
+            from customlabels_nb.models.transformers_detector import pretrained_shape
+
+            chosen = fetch_detector(chosen, events)
+            shape = pretrained_shape(chosen)
+            shape.for_size(options.input_size or shape.best_size)
+            return replace(options, detector=chosen, backbone=chosen)
+        if chosen != OWN:
+            from customlabels_nb.models.detector_building import coco_weights
+
+            coco_weights(chosen)
+            return replace(options, backbone=chosen)
+        options = replace(options, detector=chosen)
+    images = len(plan.train.images) + len(plan.test.images)
     name = choose_backbone(
         options.backbone, detector=detector, images=images, seconds=seconds, device=device, events=events
     )

@@ -26,6 +26,7 @@ from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.mask_head import POOLED
+from customlabels_nb.models.transformers_detector import TransformersDetector
 from customlabels_nb.models.transforms import Pixels, to_batch
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ class OnnxDetector(Engine):
     name = ONNX
 
     def __init__(self, network: ImageDetector, config: ModelConfig, device: str) -> None:
+        if isinstance(network, TransformersDetector):
+            raise UnsuitableError("detectors from transformers run in PyTorch only. Export the model to ONNX instead")
         parts: Any = _sharing_weights(network)
         parts.network.backbone = _OnnxPart(parts.network.backbone, device, ("n", 3, "height", "width"))
         heads = getattr(parts.network, "roi_heads", None)

@@ -31,12 +31,12 @@ from customlabels_nb.images.locations import local_path
 from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.detect import FACTS
-from customlabels_nb.inference.exporting.networks import Boxed, exportable, rules_of
+from customlabels_nb.inference.exporting.networks import Boxed, Queried, exportable, rules_of
 from customlabels_nb.models.artifact import ModelConfig, load_artifact
 from customlabels_nb.models.canvas import Canvas, open_canvas
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
-from customlabels_nb.models.detector_shape import STRIDE
+from customlabels_nb.models.detector_shape import STRIDE, TransformersShape
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
 
 _TAKES = "float32 images: red, green and blue between 0 and 1, minus the mean, divided by std"
@@ -57,6 +57,7 @@ _MASKED = {
 }
 
 _LARGEST_SIDE = 8192
+_NO_CHECKS = "TRANSFORMERS_DISABLE_TORCH_CHECK"
 _LOUD = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 _OUTPUTS = {BOXES: ["corners", "confidences", "labels"], POLYGONS: ["corners", "confidences", "labels", "masks"]}
 
@@ -209,6 +210,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
         "stride": STRIDE if detector else None,
         "boxes": rules_of(network) if isinstance(network, ImageDetector) else None,
         "backbone": config.backbone,
+        **({"licence": config.detector.licence} if isinstance(config.detector, TransformersShape) else {}),
         "inputs and outputs": _MASKED if config.task == POLYGONS else _DETECTOR if detector else _CLASSIFIER,
         "made with": f"torch {torch.__version__}",
     }
@@ -278,14 +280,31 @@ def _traced(graph: nn.Module, config: ModelConfig) -> Any:
     if not config.is_detector:
         example = torch.zeros(2, 3, size, size)
         return torch.export.export(graph, (example,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},), strict=False)
+    most = (graph.side if isinstance(graph, Queried) else _LARGEST_SIDE) // STRIDE
     sides = {
-        2: STRIDE * torch.export.Dim("rows", min=1, max=_LARGEST_SIDE // STRIDE),
-        3: STRIDE * torch.export.Dim("columns", min=1, max=_LARGEST_SIDE // STRIDE),
+        2: STRIDE * torch.export.Dim("rows", min=1, max=most),
+        3: STRIDE * torch.export.Dim("columns", min=1, max=most),
     }
     # with a small example, the coarsest levels of an SSD would have a single cell and be exported as a constant
     scale = 4 if isinstance(graph, Boxed) else 1
-    example = torch.zeros(1, 3, 8 * scale * STRIDE, 6 * scale * STRIDE)
-    return torch.export.export(graph, (example,), dynamic_shapes=(sides,), strict=False)
+    rows, columns = min(8 * scale, most), max(1, min(6 * scale, most - 1))
+    example = torch.zeros(1, 3, rows * STRIDE, columns * STRIDE)
+    with _without_checks():
+        return torch.export.export(graph, (example,), dynamic_shapes=(sides,), strict=False)
+
+
+@contextlib.contextmanager
+def _without_checks() -> Iterator[None]:
+    """Disable the checks of shapes in transformers, which ONNX cannot represent."""
+    before = os.environ.get(_NO_CHECKS)
+    os.environ[_NO_CHECKS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_CHECKS]
+        else:
+            os.environ[_NO_CHECKS] = before
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
 from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, object_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
+from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE
+from customlabels_nb.models.transformers_detector import TransformersDetector
 
 #: Smallest side of a box of a Faster R-CNN, in pixels of the canvas.
 LEAST_SIDE = 0.01
@@ -45,6 +47,8 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
         )  # a different layout would be hard-coded in views that fit only one image size
     if isinstance(copied, ImageClassifier):
         return copied
+    if isinstance(copied, TransformersDetector):
+        return Queried(copied).eval()
     with torch.no_grad():
         copied(torch.zeros(1, 3, 64, 64))  # the first call computes constants of the network
     _fix_padding(copied)
@@ -61,6 +65,9 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
 
 def rules_of(network: ImageDetector) -> dict[str, float]:
     """Return the rules that :func:`customlabels_nb.inference.exporting.detect.boxes` uses to filter candidates."""
+    if isinstance(network, TransformersDetector):  # no suppression
+        most = int(network.network.config.num_queries)
+        return {"least_confidence": LEAST_CONFIDENCE, "least_side": 0.0, "overlap": 1.0, "votes": False, "most": most}
     two_stages = isinstance(network.network, FasterRCNN)
     heads = network.network.roi_heads if two_stages else network.network
     overlap, most = suppression_of(heads)
@@ -221,6 +228,21 @@ class Boxed(nn.Module):
         best, indices = padded(scores, self.most).topk(self.most, dim=0)
         labels = torch.arange(scores.shape[1], device=images.device).expand(self.most, -1)
         return padded(corners, self.most)[indices.reshape(-1)], best.reshape(-1), labels.reshape(-1)
+
+
+class Queried(nn.Module):
+    """Exportable version of a detector from transformers for one image, which it pads to the square of its input."""
+
+    def __init__(self, detector: TransformersDetector) -> None:
+        super().__init__()
+        self.detector = detector
+        self.side = int(detector.shape.side)
+
+    def forward(self, images: torch.Tensor) -> Candidates:
+        height, width = images.shape[-2:]
+        square = nn.functional.pad(images, (0, self.side - width, 0, self.side - height))
+        corners, scores, labels = self.detector.candidates(square)
+        return clipped(corners[0], images), scores[0], labels[0]
 
 
 def padded(rows: torch.Tensor, count: int) -> torch.Tensor:

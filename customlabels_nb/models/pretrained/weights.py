@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
+from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ KNOWN_MODELS = {
     "mm-grounding-dino-tiny": KnownModel(
         "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det", 690, "Apache-2.0", "boxes by a description"
     ),
+    **{
+        name: KnownModel(facts.repository, round(facts.megabytes), facts.licence, "detector to train")
+        for name, facts in TRANSFORMERS_DETECTORS.items()
+    },
 }
 
 
@@ -98,7 +103,7 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
     Parameters
     ----------
     name : str
-        Name in :data:`KNOWN_MODELS`, ``"hf://user/name@revision"``, or a folder.
+        Name in :data:`KNOWN_MODELS`, ``"hf://user/name"``, both also with ``@revision`` at the end, or a folder.
     revision : str, optional
         Branch, tag or commit of the repository.
 
@@ -124,7 +129,7 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
         return None
     if not all((folder / file).is_file() for file in _FILES):
         return None
-    known = KNOWN_MODELS.get(name)
+    known = KNOWN_MODELS.get(name.partition("@")[0])
     return Weights(repository.rpartition("/")[2], folder, folder.name, known.licence if known else "")
 
 
@@ -173,7 +178,7 @@ def absolute_name(name: str) -> str:
 
 def describe_download(name: str) -> str:
     """Return the repository, size and licence of a model, for people who wait for its download."""
-    known = KNOWN_MODELS.get(name)
+    known = KNOWN_MODELS.get(name.partition("@")[0])
     return f"{known.repository}, {known.megabytes} MB, {known.licence}" if known else name
 
 
@@ -228,8 +233,9 @@ def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
 
 def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
     """Return the repository and the revision, or (None, None) for a folder."""
-    if name in KNOWN_MODELS:
-        return KNOWN_MODELS[name].repository, revision
+    short, _, given = name.partition("@")
+    if short in KNOWN_MODELS:
+        return KNOWN_MODELS[short].repository, given or revision
     if name.startswith(_HUB):
         repository, _, given = name.removeprefix(_HUB).partition("@")
         owner, slash, rest = repository.partition("/")
