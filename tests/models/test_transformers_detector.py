@@ -205,6 +205,9 @@ def test_project_trains_loads_detects_and_exports(
     assert len(alone) == len(together) > 0
     assert np.allclose(alone["confidence"].to_numpy(), together["confidence"].to_numpy())
     assert np.allclose(alone[BOX].to_numpy(), together[BOX].to_numpy())
+    model.start("cpu", engine="torch", views=4)
+    assert len(model.detect(names[0], threshold=0).table) > 0
+    model.stop()
     assert "weights from transformers (licence unknown" in model.card.text
     exported = model.export("onnx", tmp_path / "exported")
     assert ExportedModel(exported.file).facts["licence"] == ""
