@@ -102,6 +102,7 @@ def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.thorough
 def test_thresholds_of_a_detector_are_chosen_in_the_views_in_use(
     boxed: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
