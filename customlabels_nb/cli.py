@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: customlabels-nb fetch sam2",
     )
     fetch.add_argument(
-        "names", nargs="*", metavar="NAME", help="sam2, siglip2, or hf://user/name@revision (default: all)"
+        "names", nargs="+", metavar="NAME", help="sam2, siglip2, dfine-small …, or hf://user/name@revision"
     )
     fetch.set_defaults(run=_fetch)
     doctor = commands.add_parser(

@@ -127,6 +127,8 @@ def test_weights_of_the_hub_are_found_with_their_revision(hub: Path, tiny: tuple
     assert (found.name, found.revision, found.licence) == ("sam2.1-hiera-tiny", "a" * 40, "Apache-2.0")
     assert get_weights(f"hf://facebook/sam2.1-hiera-tiny@{'a' * 40}").folder == found.folder
     assert fetch_weights("sam2")["revision"].tolist() == ["a" * 40]
+    with pytest.raises(InputError, match="Name the models to download: sam2, "):
+        fetch_weights()
     assert find_weights("hf://facebook/sam2.1-hiera-tiny@other") is None
 
 

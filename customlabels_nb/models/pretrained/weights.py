@@ -193,8 +193,8 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     *names : str
-        "sam2", "siglip2", "owlv2", "mm-grounding-dino-tiny" or ``"hf://user/name@revision"``. By default all that have
-        a short name.
+        "sam2", "siglip2", "owlv2", "mm-grounding-dino-tiny", a detector such as "dfine-small", see
+        :func:`customlabels_nb.detectors`, or ``"hf://user/name@revision"``.
     revision : str, optional
         Branch, tag or commit to use instead of the newest.
 
@@ -205,6 +205,8 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
 
     Raises
     ------
+    InputError
+        If no name is given, or one is unknown.
     WeightsUnavailableError
         If a model cannot be downloaded.
 
@@ -214,8 +216,10 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if not names:
+        raise InputError(f"Name the models to download: {', '.join(KNOWN_MODELS)}.")
     rows = []
-    for name in names or KNOWN_MODELS:
+    for name in names:
         if find_weights(name, revision) is None and settings.network:
             say(f"Downloading {describe_download(name)} …")
         found = get_weights(name, revision)
