@@ -6,12 +6,13 @@ return float arrays of shape ``(n, 4)``. ``size`` is always ``(width, height)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from customlabels_nb.core.polygons import rings_of
+from customlabels_nb.core.polygons import box_polygon, rings_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -75,6 +76,14 @@ def polygon_to_ltwh(polygon: Any) -> FloatArray:
     points = np.concatenate(rings_of(polygon))
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([low, high - low])
+
+
+def rotate_box(box: Sequence[float], degrees: float, around: Sequence[float]) -> FloatArray:
+    """Return the corners, shape (4, 2), of a ``left, top, width, height`` box rotated clockwise around a point x, y."""
+    x, y = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    pivot = np.asarray(around, dtype=np.float64)
+    corners: FloatArray = (np.asarray(box_polygon(box)) - pivot) @ np.array([[x, y], [-y, x]]) + pivot
+    return corners
 
 
 def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:

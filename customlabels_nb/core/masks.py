@@ -177,6 +177,21 @@ def mask_to_polygon(mask: npt.ArrayLike) -> Polygon | None:
     return polygon_of(ring + corner for ring in _traced(filled))
 
 
+def polygon_of_mask(mask: Mask, rings: Sequence[Any]) -> Polygon | None:
+    """Return ``rings`` as a polygon if they fill the same pixels as the mask, else the outline of the mask."""
+    size = mask.shape[1], mask.shape[0]
+    same = len(rings) > 0 and np.array_equal(polygon_to_mask(rings, size), mask)
+    return polygon_of(rings) if same else mask_to_polygon(mask)
+
+
+def row_runs(mask: npt.ArrayLike) -> list[int]:
+    """Return the lengths of the runs of 0 and 1 in the rows of a mask, starting with 0."""
+    flat = np.asarray(mask, dtype=bool).ravel()
+    changes = np.flatnonzero(np.diff(flat, prepend=False))
+    runs: list[int] = np.diff(changes, prepend=0, append=len(flat)).tolist()
+    return runs
+
+
 def _traced(filled: npt.NDArray[np.bool_]) -> list[FloatArray]:
     """Trace the edges between pixels, with the mask on the right, to rings of corners ``x, y``.
 

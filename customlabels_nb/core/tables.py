@@ -212,6 +212,16 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
 
 
+def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Create a predictions table from a DataFrame as for :func:`normalise_annotations`, and a column ``model``."""
+    _check_columns(frame, "predictions", ["image", "label", "model"])
+    tables = [
+        normalise_annotations(rows).assign(model=str(model)) for model, rows in frame.groupby("model", sort=False)
+    ]
+    table = pd.concat(tables, ignore_index=True) if tables else empty(PREDICTION_COLUMNS)
+    return table.astype({"model": "str"})
+
+
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``color``."""
     if isinstance(labels, str | bytes):

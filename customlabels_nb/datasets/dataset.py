@@ -59,6 +59,8 @@ class Dataset:
         Annotations table with at least the columns ``image`` and ``label``.
     labels : DataFrame or iterable of str, optional
         Labels, in order. Labels that are used in the annotations but not listed here are appended.
+    predictions : DataFrame, optional
+        Predictions table: as the annotations, and the column ``model``.
     name : str
         Display name. The datasets of a project are called ``train`` and ``test``.
     root : Path, optional
@@ -91,6 +93,7 @@ class Dataset:
         annotations: pd.DataFrame | None = None,
         labels: pd.DataFrame | Sequence[str] | None = None,
         *,
+        predictions: pd.DataFrame | None = None,
         name: str = "dataset",
         root: Path | None = None,
         origin: Dataset | None = None,
@@ -101,9 +104,12 @@ class Dataset:
         self._marks: pd.DataFrame | Callable[[], pd.DataFrame] = (
             t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
         )
-        stray = self._annotations.loc[~self._annotations["image"].isin(self._images["image"]), "image"]
-        if len(stray):
-            raise TableError(f"Image {stray.iloc[0]!r} has annotations but is missing from the images table.")
+        given = predictions is not None and len(predictions) > 0
+        self._predictions = t.normalise_predictions(predictions) if given else t.empty(t.PREDICTION_COLUMNS)
+        for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
+            stray = table.loc[~table["image"].isin(self._images["image"]), "image"]
+            if len(stray):
+                raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
         known = t.normalise_labels([] if labels is None else labels)
         used = t.labels_in_order(self._annotations, known["label"])
         self._labels = t.normalise_labels(
@@ -193,6 +199,11 @@ class Dataset:
     def annotations(self) -> pd.DataFrame:
         """Copy of the annotations table that shares memory until it is changed."""
         return self._annotations.copy(deep=False)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Copy of the table of predictions that were read from a file. ``project.add_predictions`` stores them."""
+        return self._predictions.copy(deep=False)
 
     @property
     def labels(self) -> pd.DataFrame:
@@ -364,7 +375,7 @@ class Dataset:
             annotations["label"] = annotations["label"].where(~touched, new)
             annotations = t.normalise_annotations(annotations)
         images = t.settle_statuses(self._images, annotations, changed=self._annotations.loc[touched, "image"])
-        return Dataset(images, annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
+        return self._derived(images, annotations)
 
     def with_status(self, status: str, where: Where | None = None) -> Dataset:
         """Set the status of all images, or only of those for which ``where`` holds, for example to "needs_review".
@@ -378,7 +389,7 @@ class Dataset:
         mask = np.ones(len(self), dtype=bool) if where is None else self._mask(where)
         images = self._images.copy()
         images.loc[mask, "status"] = status
-        return Dataset(images, self._annotations, self._labels, name=self.name, root=self.root, origin=self.origin)
+        return self._derived(images, self._annotations)
 
     def concat(self, other: Dataset) -> Dataset:
         """Concatenate two datasets, skipping images of ``other`` that this dataset already contains.
@@ -403,12 +414,16 @@ class Dataset:
             raise InputError(f"other is of type {type(other).__name__}, but must be a Dataset.")
         other = other._seen_from(self.root)
         new = other._images[~other._images["image"].isin(self._images["image"])]
-        added = other._annotations[other._annotations["image"].isin(new["image"])]
+        annotations, predictions = (
+            pd.concat([mine, theirs[theirs["image"].isin(new["image"])]], ignore_index=True)
+            for mine, theirs in ((self._annotations, other._annotations), (self._predictions, other._predictions))
+        )
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
         return Dataset(
             pd.concat([self._images, new], ignore_index=True),
-            pd.concat([self._annotations, added], ignore_index=True),
+            annotations,
             labels,
+            predictions=predictions,
             name=self.name,
             root=self.root,
             origin=self.origin,
@@ -442,9 +457,12 @@ class Dataset:
         if self.root is None or self.root == root:
             return self
         names = {image: absolute_uri(image, self.root) for image in self._images["image"]}
-        images = self._images.assign(image=self._images["image"].map(names))
-        annotations = self._annotations.assign(image=self._annotations["image"].map(names))
-        return Dataset(images, annotations, self._labels, name=self.name, root=root, origin=self.origin)
+        images, annotations, predictions = (
+            table.assign(image=table["image"].map(names))
+            for table in (self._images, self._annotations, self._predictions)
+        )
+        facts: dict[str, Any] = {"name": self.name, "root": root, "origin": self.origin}
+        return Dataset(images, annotations, self._labels, predictions=predictions, **facts)
 
     def __getstate__(self) -> dict[str, Any]:
         # the project holds a database connection, which cannot be sent to another process
@@ -459,7 +477,8 @@ class Dataset:
         Parameters
         ----------
         format : str
-            "ground_truth", "coco", "voc", "labelme", "yolo", "custom_vision", "csv" or "image_folder".
+            "ground_truth", "coco", "voc", "labelme", "label_studio", "cvat", "yolo", "yolo_classify", "custom_vision",
+            "csv" or "image_folder".
         path : path
             Output file, or output folder for formats that consist of several files.
         copy_images : bool
@@ -766,11 +785,17 @@ class Dataset:
         return sheet
 
     def _contents(self) -> Contents:
-        return Contents(self._images, self._annotations, self._labels["label"].tolist())
+        colors = dict(self._labels.itertuples(index=False))
+        return Contents(self._images, self._annotations, list(colors), predictions=self._predictions, colors=colors)
 
     def _take(self, images: pd.DataFrame) -> Dataset:
-        chosen = self._annotations[self._annotations["image"].isin(images["image"])]
-        return Dataset(images, chosen, self._labels, name=self.name, root=self.root, origin=self.origin)
+        return self._derived(images, self._annotations[self._annotations["image"].isin(images["image"])])
+
+    def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
+        """Return a dataset with other images and annotations, and the predictions for these images."""
+        predictions = self._predictions[self._predictions["image"].isin(images["image"])]
+        facts: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
+        return Dataset(images, annotations, self._labels, predictions=predictions, **facts)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""

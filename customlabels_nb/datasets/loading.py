@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.core.limits import profile as limits_of
@@ -237,7 +239,8 @@ def _dataset(path: str, contents: Contents) -> Dataset:
     return Dataset(
         contents.images,
         contents.annotations,
-        contents.labels,
+        pd.DataFrame({"label": contents.labels, "color": [contents.colors.get(label) for label in contents.labels]}),
+        predictions=contents.predictions,
         name=os.path.basename(path.rstrip("/")) or "dataset",
         issues=contents.issues,
         unread=contents.unread_of(path),

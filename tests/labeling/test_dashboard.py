@@ -305,7 +305,20 @@ def test_export_writes_the_selection_and_reports_losses(project: Project, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "format", ["ground_truth", "coco", "custom_vision", "yolo", "voc", "labelme", "csv", "image_folder"]
+    "format",
+    [
+        "ground_truth",
+        "coco",
+        "custom_vision",
+        "label_studio",
+        "yolo",
+        "cvat",
+        "voc",
+        "labelme",
+        "csv",
+        "yolo_classify",
+        "image_folder",
+    ],
 )
 def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: str) -> None:
     label_some(project)

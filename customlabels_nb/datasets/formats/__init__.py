@@ -20,11 +20,14 @@ from customlabels_nb.datasets.formats import (
     coco,
     csv_labels,
     custom_vision,
+    cvat,
     ground_truth,
     image_folder,
+    label_studio,
     labelme,
     voc,
     yolo,
+    yolo_classify,
 )
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
 from customlabels_nb.datasets.formats.csv_labels import write_csv
@@ -37,8 +40,11 @@ from customlabels_nb.remote.remote_files import download
 #: Formats by name, in the order in which format detection tries them.
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
-    for module in (ground_truth, coco, custom_vision, yolo, voc, labelme, csv_labels, image_folder)
-}
+    for module in (
+        ground_truth, coco, custom_vision, label_studio, yolo, cvat, voc, labelme, csv_labels, yolo_classify,
+        image_folder,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,7 @@ def _as_at(contents: Contents, path: Path, url: str) -> Contents:
         contents,
         images=contents.images.assign(image=contents.images["image"].map(moved)),
         annotations=contents.annotations.assign(image=contents.annotations["image"].map(moved)),
+        predictions=contents.predictions.assign(image=contents.predictions["image"].map(moved)),
         issues=[
             replace(issue, where=moved(issue.where), source=url if issue.source == str(path) else moved(issue.source))
             for issue in contents.issues
@@ -210,11 +217,11 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     names = {image: absolute_uri(image, root) for image in contents.images["image"]}
     apart = copy_images and not chosen.copies
     moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
-    images, annotations = (
+    images, annotations, predictions = (
         table[table["image"].isin(moved)].reset_index(drop=True).assign(image=lambda rows: rows["image"].map(moved))
-        for table in (contents.images, contents.annotations)
+        for table in (contents.images, contents.annotations, contents.predictions)
     )
-    placed = replace(contents, images=images, annotations=annotations, issues=issues)
+    placed = replace(contents, images=images, annotations=annotations, predictions=predictions, issues=issues)
     files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
     left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]

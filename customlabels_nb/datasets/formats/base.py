@@ -25,7 +25,7 @@ from customlabels_nb.images.locations import is_remote, local_path, to_path, to_
 CAPABILITIES = frozenset(
     {
         "image_labels", "boxes", "polygons", "crowd", "confidence", "annotator", "job", "created", "empty",
-        "unlabelled", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes",
+        "unlabelled", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes", "predictions",
     }
 )  # fmt: skip
 _WORDS = {
@@ -34,7 +34,7 @@ _WORDS = {
     "unlabelled": "unlabelled image", "status": "image that is skipped or needs review",
     "split": "test image", "size": "image size", "tags": "image with tags",
     "labels": "label without images", "label_order": "position in the label order",
-    "columns": "custom column", "notes": "note on the dataset",
+    "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
 
@@ -63,6 +63,10 @@ class Contents:
         Entries that could not be read, or were changed while reading.
     unread : list of (int, str)
         Number (from 1) and text of each line that could not be read.
+    predictions : DataFrame
+        Predictions table, normalised.
+    colors : dict of str to str
+        Colors of labels, such as "#ff0000".
     """
 
     images: pd.DataFrame = field(default_factory=lambda: t.empty(t.IMAGE_COLUMNS))
@@ -70,6 +74,8 @@ class Contents:
     labels: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
+    predictions: pd.DataFrame = field(default_factory=lambda: t.empty(t.PREDICTION_COLUMNS))
+    colors: dict[str, str] = field(default_factory=dict)
 
     def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
         """Return the file URI, number and text (storable in any database) of each unread line of the file ``path``."""
@@ -273,6 +279,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "labels": [label for label in contents.labels if label not in used],
         "label_order": [label for label, number in zip(in_order, sorted(used), strict=True) if label != number],
         "columns": [name for name in images.columns if name not in t.IMAGE_COLUMNS and name not in format_.columns],
+        "predictions": contents.predictions["image"].tolist(),
         "notes": [name for name in images.attrs if name not in format_.notes],
     }
     return [

@@ -44,7 +44,7 @@ from customlabels_nb.core.masks import (
 )
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
-from customlabels_nb.datasets.formats.entries import listed_name
+from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
@@ -226,7 +226,7 @@ def _read_images(
             result.licences[uri] = licences[entry["license"]]
         result.sizes[uri] = size
         result.number_of[identity] = order[uri] = len(order)
-        result.moments.append(_moment_or_none(entry.get("date_captured")))
+        result.moments.append(moment_or_none(entry.get("date_captured")))
     return result
 
 
@@ -475,24 +475,13 @@ def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: F
         findings.adjusted("annotations", f"{count:,} annotations have an area that differs from their polygon or box.")
 
 
-def _moment_or_none(text: object) -> datetime | None:
-    """Parse an ISO date, also with ``/`` as separator, to UTC without a time zone, or return None if it is invalid."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip().replace("/", "-"))
-        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return None
-
-
 def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:
     """Return the date of each annotation: its own, else its image's, else now."""
     now = datetime.now(UTC).replace(tzinfo=None)
     images = pd.DatetimeIndex([now if moment is None else moment for moment in of_images] or [now])
     moments = images.to_numpy(dtype="datetime64[us]")[owners]
     for number in [number for number, entry in enumerate(entries) if _CREATED in entry]:
-        if (moment := _moment_or_none(entries[number][_CREATED])) is not None:
+        if (moment := moment_or_none(entries[number][_CREATED])) is not None:
             moments[number] = moment
     return pd.DatetimeIndex(moments).tz_localize("UTC")
 

@@ -563,6 +563,6 @@ FORMAT = Format(
     recognise=_recognise,
     read=read_csv,
     write=write_csv,
-    holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes"},
+    holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
     options=frozenset({"on_duplicate", "prefix"}),
 )

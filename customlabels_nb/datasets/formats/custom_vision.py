@@ -20,7 +20,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, polygon_to_ltwh, ratios_to_ltwh
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.entries import listed_name
+from customlabels_nb.datasets.formats.entries import listed_name, sizes_of_drawn
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
@@ -35,7 +35,6 @@ from customlabels_nb.datasets.formats.json_file import (
     unusable,
     write_array,
 )
-from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import to_uri
 
 _FILE = "tagged-images.json"
@@ -182,28 +181,13 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         If an image has boxes, but its size is unknown and cannot be read from the image.
     """
     path = file_in(path, _FILE)
-    sizes = _sizes(contents)
+    sizes = sizes_of_drawn(contents, "ratios")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(b'{"files": ')
         write_array(file, _written(contents, sizes, path.parent))
         file.write(b"}\n")
     return [path]
-
-
-def _sizes(contents: Contents) -> dict[str, tuple[int, int]]:
-    known = contents.images.dropna(subset=["width", "height"])
-    columns = (known[name].tolist() for name in ("image", "width", "height"))
-    sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
-    shapes = contents.annotations["left"].notna() | contents.annotations["polygon"].notna()
-    boxed = contents.annotations.loc[shapes, "image"].unique()
-    for uri, size in measured(uri for uri in boxed if uri not in sizes):
-        if isinstance(size, str):
-            raise InputError(
-                f"The boxes of {uri!r} cannot be written as ratios, because the image size is unknown: {size}"
-            )
-        sizes[uri] = size
-    return sizes
 
 
 def _written(contents: Contents, sizes: dict[str, tuple[int, int]], folder: Path) -> Iterator[dict[str, Any]]:

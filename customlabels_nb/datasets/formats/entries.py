@@ -7,9 +7,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
-from customlabels_nb.datasets.formats.json_file import shown, unusable
+from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -36,6 +36,7 @@ _LARGEST_SIZE = 2**31 - 1
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
+_MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
 
 #: Capabilities of formats for drawn shapes with an index file; see ``CAPABILITIES``.
 HOLDS_DRAWN = frozenset(
@@ -61,6 +62,7 @@ class Collector:
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
+    _columns: set[str] = field(default_factory=set)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
         """Add an issue for an entry that is skipped."""
@@ -84,6 +86,23 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
+    def columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns of the images table.
+
+        Names of built-in columns are left out, and so are names that cannot be stored, or that come after the first 50.
+        """
+        facts: dict[str, Any] = {}
+        for name, value in given.items():
+            text = name if isinstance(value, int | float) else f"{name}{value}"
+            if not isinstance(value, str | int | float) or not name.strip() or not t.storable(text):
+                continue
+            if name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE:
+                continue
+            if name in self._columns or len(self._columns) < _MOST_COLUMNS:
+                self._columns.add(name)
+                facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+        return facts
+
     def add_annotation(
         self,
         uri: str,
@@ -96,9 +115,11 @@ class Collector:
         annotator: str | None = None,
         job: str | None = None,
         created: datetime | None = None,
+        model: str | None = None,
     ) -> None:
-        """Add an annotation with a valid label, box and confidence."""
-        self._rows.append((uri, label, *(box or (None,) * 4), polygon, crowd, confidence, annotator, job, created))
+        """Add an annotation with a valid label, box and confidence, or a prediction of ``model``."""
+        whole = box or (None,) * 4
+        self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, model))
 
     def settle(self, uri: str, read: list[bool]) -> None:
         """Mark an image as unlabelled if none of its entries could be read, because it is not empty."""
@@ -129,10 +150,16 @@ class Collector:
             if order:
                 position = {uri: number for number, uri in enumerate(uris)}
                 self._rows.sort(key=lambda row: position[row[0]])
-            columns = list(t.ANNOTATION_COLUMNS)
-            result.annotations = t.normalise_annotations(pd.DataFrame(self._rows, columns=columns))
+            rows = pd.DataFrame(self._rows, columns=list(t.PREDICTION_COLUMNS))
+            predicted = rows["model"].notna()
+            if not predicted.all():
+                result.annotations = t.normalise_annotations(rows[~predicted])
+            result.predictions = t.normalise_predictions(rows[predicted])
         if uris:
             frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
+            for name in self._columns:
+                if len(set(map(type, frame[name].dropna()))) > 1:  # such as texts and numbers
+                    frame[name] = frame[name].map(str, na_action="ignore")
             sizes = {name: pd.array(frame[name], dtype="Int64") for name in ("width", "height")}
             images = t.normalise_images(frame.assign(**sizes))
             result.images = t.settle_statuses(images, result.annotations)
@@ -156,6 +183,19 @@ class Places:
                 raise InputError(f"The image name {shown(name)} contains characters that cannot be stored.")
             self._known[(name, *urls)] = known
         return known
+
+    def beside(self, name: str, folders: Iterable[Path], *urls: str) -> str:
+        """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders."""
+        uri = self.find(name, *urls)
+        path = PurePosixPath(name.replace("\\", "/"))
+        if is_remote(uri) or is_here(uri) or path.is_absolute() or ".." in path.parts or "\0" in name:
+            return uri
+        for folder in folders:
+            candidate = to_uri(folder / path)
+            if is_here(candidate):
+                self.not_missing(name)
+                return candidate
+        return uri
 
     def not_missing(self, name: str) -> None:
         """Remove the image from the list of missing images, because it was found elsewhere."""
@@ -214,6 +254,58 @@ def plain(value: float, digits: int) -> str:
     """Format a number with at most ``digits`` decimals, and none for an integer."""
     rounded = round(float(value), digits)
     return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 1e15 else repr(rounded)
+
+
+def moment_or_none(text: object) -> datetime | None:
+    """Parse an ISO date, also with ``/`` as separator, to UTC without a time zone, or return None if it is invalid."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("/", "-"))
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+
+
+def checked_box(values: Iterable[float]) -> Box:
+    """Return a box as a tuple, or raise UnreadableError if it is not finite."""
+    left, top, width, height = values
+    if not all(map(math.isfinite, (left, top, width, height))):
+        raise UnreadableError("The box is too large.")
+    return left, top, width, height
+
+
+def box_around(polygon: Polygon) -> Box:
+    """Return the bounding box of a polygon, or raise UnreadableError if it is not finite."""
+    with np.errstate(over="ignore"):
+        return checked_box(polygon_to_ltwh(polygon).tolist())
+
+
+def split_of(name: object) -> str:
+    """Return the split that a name such as "val" or "Test" refers to, "train" by default."""
+    return t.TEST if str(name).lower() in ("val", "valid", "validation", "test") else t.TRAIN
+
+
+def sizes_of_drawn(contents: Contents, unit: str) -> dict[str, Size]:
+    """Return the known image sizes, after reading those of images with boxes or polygons, to convert them to ``unit``.
+
+    Raises
+    ------
+    InputError
+        If the size of an image with boxes or polygons is unknown and cannot be read.
+    """
+    known = contents.images.dropna(subset=["width", "height"])
+    columns = (known[name].tolist() for name in ("image", "width", "height"))
+    sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
+    for rows in (contents.annotations, contents.predictions):
+        drawn = rows.loc[rows["left"].notna() | rows["polygon"].notna(), "image"].unique()
+        for uri, size in measured(uri for uri in drawn if uri not in sizes):
+            if isinstance(size, str):
+                raise InputError(
+                    f"The boxes of {uri!r} cannot be written as {unit}, because the image size is unknown: {size}"
+                )
+            sizes[uri] = size
+    return sizes
 
 
 def known_size(image: Any) -> Size | None:

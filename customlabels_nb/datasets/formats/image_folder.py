@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -237,9 +237,15 @@ def _uri(path: str) -> str:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    files = read_folder(path, labels_from="folders")
-    if not files.images:
+    contents = read_labelled(path)
+    if contents.images.empty:
         raise InputError(f"There are no images in {str(path)!r}.")
+    return contents
+
+
+def read_labelled(path: Path) -> Contents:
+    """Read the images of a folder whose subfolders are the labels."""
+    files = read_folder(path, labels_from="folders")
     rows = pd.DataFrame({"image": files.images, "label": pd.Series(files.labels, dtype=object)})
     annotations = t.normalise_annotations(rows)
     images = t.settle_statuses(t.normalise_images(rows[["image"]]), annotations)
@@ -251,6 +257,17 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 def _write(contents: Contents, path: Path) -> list[Path]:
     """Copy each image into the folder named after its label, and images without a label into ``path`` itself."""
+    return write_labelled(contents, path, lambda image: path)
+
+
+def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]) -> list[Path]:
+    """Copy each image into the folder of its label in ``parent(image)``, a folder in ``path``, or into that itself.
+
+    Raises
+    ------
+    InputError
+        If an image has more than one label, or a label is not a valid folder name.
+    """
     labels = contents.annotations.drop_duplicates(["image", "label"]).groupby("image")["label"].agg(list).to_dict()
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
@@ -262,7 +279,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     taken: dict[Path, set[str]] = {}
     with staged(path) as files:
         for image in contents.images["image"]:
-            folder = path / folders[labels[image][0]] if image in labels else path
+            folder = parent(image) / folders[labels[image][0]] if image in labels else parent(image)
             files.copy_image(image, folder / free_name(image, taken.setdefault(folder, set())))
     contents.issues += files.issues
     return files.files

@@ -72,6 +72,17 @@ def load_object(path: Path) -> dict[str, Any]:
     ManifestError
         If the file cannot be read, is empty, or does not contain a JSON object.
     """
+    value: dict[str, Any] = _load(path, dict)
+    return value
+
+
+def load_array(path: Path) -> list[Any]:
+    """Load the JSON array in the file, or raise ManifestError as :func:`load_object` does."""
+    value: list[Any] = _load(path, list)
+    return value
+
+
+def _load(path: Path, kind: type) -> Any:
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
@@ -81,8 +92,8 @@ def load_object(path: Path) -> dict[str, Any]:
         if path.is_file() and _is_blank(path):
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
         raise unusable(path, str(error) or type(error).__name__) from error
-    if not isinstance(value, dict):
-        raise unusable(path, f"it contains {shown(value)}, not an object")
+    if not isinstance(value, kind):
+        raise unusable(path, f"it contains {shown(value)}, not an {'object' if kind is dict else 'array'}")
     return value
 
 
@@ -110,10 +121,11 @@ def file_in(path: Path, name: str) -> Path:
     return path / name if path.is_dir() or not path.suffix else path
 
 
-def outer_keys(path: Path) -> tuple[dict[str, str], str]:
+def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], str]:
     """Return the top-level keys of a JSON file, each with the first character of its value, and the text that was read.
 
-    Only the start of the file is read. There are no keys if the file does not begin with a JSON object.
+    Only the start of the file is read. There are no keys if the file does not begin with a JSON object. With
+    ``of_first``, the keys are those of the first object in an array.
     """
     try:
         if not path.is_file():
@@ -123,10 +135,13 @@ def outer_keys(path: Path) -> tuple[dict[str, str], str]:
     except (OSError, ValueError):
         return {}, ""
     keys: dict[str, str] = {}
-    if not head.lstrip().startswith("{"):
+    text = head.lstrip()
+    if of_first:
+        text = text[1:].lstrip() if text.startswith("[") else ""
+    if not text.startswith("{"):
         return keys, head
     depth = 0
-    for token in _TOKEN.finditer(head):
+    for token in _TOKEN.finditer(text):
         key, value = token.groups()
         if key is not None:
             if depth == 1 and value:

@@ -17,14 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
-from xml.sax.saxutils import escape
+from xml.etree.ElementTree import Element
 
-import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
@@ -42,6 +40,8 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     UnreadableError,
+    box_around,
+    checked_box,
     files_below,
     finite,
     is_here,
@@ -57,37 +57,29 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.datasets.formats.staging import staged
+from customlabels_nb.datasets.formats.xml_file import begins_with, check_xml_labels, escaped, parse_xml
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _IMAGE_FOLDERS = ("JPEGImages", "images")
 _LARGEST_FILE = 2**23
+_TAG = "annotation"
 _LOOKED_AT = 5  # XML files that are checked to detect the format of a folder
-_HEAD_BYTES = 4096
 _MARKS = ("difficult", "truncated", "occluded")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
-            if any(map(_begins_as_annotation, islice(files_below(path, ".xml", depth=2), _LOOKED_AT))):
+            files = islice(files_below(path, ".xml", depth=2), _LOOKED_AT)
+            if any(begins_with(file, _TAG) for file in files):
                 return True
             return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # an export without annotated images
-        return _begins_as_annotation(path)
+        return begins_with(path, _TAG)
     except (OSError, ValueError):
         return False
-
-
-def _begins_as_annotation(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16
-    head = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-    return head.startswith(b"<") and re.search(rb"<annotation[\s>]", head) is not None
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
@@ -95,7 +87,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, index = folder.collected, folder.index
     splits = _splits(path) if path.is_dir() else {}
     marks = dict.fromkeys((*_MARKS, "part"), 0)
-    for file, root, name, uri in folder.each(_parse, _image):
+    for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
         read: list[bool] = []
@@ -109,33 +101,6 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         if count:
             collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
     return folder.contents()
-
-
-def _parse(file: Path) -> Element:
-    """Parse an XML file, rejecting entities because they can grow without bounds or refer to other files."""
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.EntityDeclHandler = _refuse_entity
-    try:
-        if not file.is_file():
-            raise UnreadableError("The path is not a file.")
-        if file.stat().st_size > _LARGEST_FILE:
-            raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
-        parser.Parse(file.read_bytes(), True)
-        root = builder.close()
-    except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
-        raise UnreadableError(f"The file cannot be read as XML ({error}).") from error
-    if root.tag != "annotation":
-        raise UnreadableError(f"The file contains <{root.tag[:50]}>, not <annotation>.")
-    return root
-
-
-def _refuse_entity(name: str, *_others: object) -> None:
-    raise UnreadableError(f"The file declares the entity {shown(name)}, but entities are not supported.")
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -181,22 +146,14 @@ def _box(entry: Element, polygon: Polygon | None, collected: Collector, origin: 
     if bounds is None:
         if polygon is None:
             raise UnreadableError("The object has no <bndbox>.")
-        with np.errstate(over="ignore"):
-            return _checked(polygon_to_ltwh(polygon).tolist())
+        return box_around(polygon)
     corners = []
     for side in ("xmin", "ymin", "xmax", "ymax"):
         value = finite(_text(bounds, side))
         if value is None:
             raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
         corners.append(value)
-    return _checked(collected.box_of_corners(corners, corners, **origin))
-
-
-def _checked(box: list[float]) -> Box:
-    if not np.isfinite(box).all():
-        raise UnreadableError("The box is too large.")
-    left, top, width, height = box
-    return left, top, width, height
+    return checked_box(collected.box_of_corners(corners, corners, **origin))
 
 
 def _polygon(entry: Element) -> Polygon | None:
@@ -246,7 +203,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         image, or a label contains characters that XML cannot store.
     """
     labels = t.labels_in_order(contents.annotations, contents.labels)
-    _check_labels(labels)
+    check_xml_labels(labels)
     if path.suffix.lower() == ".xml":
         return _write_one(contents, path)
     make_folder(path, "Pascal VOC")
@@ -278,14 +235,8 @@ def _write_one(contents: Contents, path: Path) -> list[Path]:
     return [path]
 
 
-def _check_labels(labels: list[str]) -> None:
-    for label in labels:
-        if _NOT_XML.search(label):
-            raise InputError(f"The label {label!r} contains control characters, which XML cannot store. Rename it.")
-
-
 def _document(name: str, image: Any, shapes: list[Any]) -> bytes:
-    lines = ["<annotation>", f"\t<filename>{_escaped(name)}</filename>"]
+    lines = ["<annotation>", f"\t<filename>{escaped(name)}</filename>"]
     size = known_size(image)
     if size is not None:
         lines += [f"\t<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"]
@@ -295,7 +246,7 @@ def _document(name: str, image: Any, shapes: list[Any]) -> bytes:
 
 def _object_lines(row: Any) -> Iterator[str]:
     yield "\t<object>"
-    yield f"\t\t<name>{_escaped(row.label)}</name>"
+    yield f"\t\t<name>{escaped(row.label)}</name>"
     if row.confidence != 1:
         yield f"\t\t<confidence>{float(row.confidence)!r}</confidence>"
     box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
@@ -306,10 +257,6 @@ def _object_lines(row: Any) -> Iterator[str]:
         inner = "".join(f"<x{n}>{plain(x, 9)}</x{n}><y{n}>{plain(y, 9)}</y{n}>" for n, (x, y) in points)
         yield f"\t\t<polygon>{inner}</polygon>"
     yield "\t</object>"
-
-
-def _escaped(text: str) -> str:
-    return escape(text, {"\r": "&#13;"})  # parsers convert a bare \r to a newline
 
 
 FORMAT = Format(

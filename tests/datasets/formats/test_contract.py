@@ -75,14 +75,17 @@ def target(name: str, folder: Path) -> Path:
         "coco": "set.json",
         "custom_vision": "set.json",
         "csv": "set.csv",
+        "label_studio": "set.json",
+        "cvat": "set.xml",
     }.get(name, "set")
 
 
+IN_FILES = [name for name, format_ in formats.FORMATS.items() if not format_.copies]
 CASES = [
     (name, kind)
     for name, format_ in formats.FORMATS.items()
     for kind in ("image_labels", "boxes", "polygons")
-    if kind in format_.holds and name != "image_folder"
+    if kind in format_.holds and not format_.copies
 ]
 
 
@@ -139,7 +142,9 @@ def everything(folder: Path) -> Dataset:
         "license": ["CC BY 4.0", *[None] * 8],
     })  # fmt: skip
     images.attrs["about"] = "drawn"
-    return Dataset(images, pd.DataFrame(rows), ["zebra", "unused", "ape", "cat"])
+    found = [{**box, "image": name, "label": "cat", "confidence": 0.25, "model": "v1"} for name in names[3:5]]
+    predictions = pd.DataFrame(found)
+    return Dataset(images, pd.DataFrame(rows), ["zebra", "unused", "ape", "cat"], predictions=predictions)
 
 
 def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
@@ -171,6 +176,7 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
         "status": status,
         "split": split,
         "size": sized[["image", "width", "height"]].to_numpy().tolist(),
+        "predictions": dataset.predictions.drop(columns="created").round(6).to_numpy().tolist(),
         "labels": sorted(dataset.labels["label"]),
         "label_order": dataset.labels["label"].tolist(),
     }
@@ -180,19 +186,19 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
 def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path, name: str) -> None:
     format_ = formats.FORMATS[name]
     before = everything(tmp_path)
-    if name == "image_folder":
+    if format_.copies:
         before = before.filter(before.images.index != 1)  # it has two labels
     path = target(name, tmp_path / "out")
     written = before.to(name, path)
     said = {issue.where: issue.message for issue in written.issues}
     lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds}
-    assert said.keys() == lost - ({"crowd", "job"} if name == "image_folder" else set())
+    assert said.keys() == lost - ({"crowd", "job"} if format_.copies else set())
     assert "'about'" in said["notes"]
     assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × custom column")
     if "confidence" in lost:
         assert said["confidence"].startswith("2 × confidence cannot be stored as")
         assert "photo 0.png" in said["confidence"]
-    if name == "image_folder":
+    if format_.copies:
         return  # its images differ: test_folders_by_label_come_back_with_copies
     after = cl.read_dataset(path)
     assert after.issues.empty, after.issues.to_dict("records")
@@ -201,7 +207,7 @@ def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path
         assert theirs[capability] == mine[capability], capability
 
 
-@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+@pytest.mark.parametrize("name", IN_FILES)
 def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
     holds, out = formats.FORMATS[name].holds, tmp_path / "out"
     files = ["plain.png", *(f"{label.replace('/', '_')}.jpg" for label in HOSTILE)]
@@ -223,7 +229,7 @@ def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
     assert sorted(found) == sorted(expected)
 
 
-@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+@pytest.mark.parametrize("name", IN_FILES)
 def test_writing_again_replaces_earlier_files(tmp_path: Path, name: str) -> None:
     before = dataset(tmp_path, "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels")
     before.filter("label.notna()").to(name, target(name, tmp_path / "out"))
@@ -261,7 +267,7 @@ def test_folders_by_label_come_back_with_copies(tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+@pytest.mark.parametrize("name", IN_FILES)
 def test_copied_images_go_along_and_can_be_moved(tmp_path: Path, name: str) -> None:
     kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
     before = dataset(tmp_path, kind).filter("label.notna()")
@@ -421,7 +427,7 @@ def test_file_with_the_longest_common_path_is_chosen(tmp_path: Path) -> None:
         assert "several files" in found.issues["message"].iloc[0]
 
 
-@pytest.mark.parametrize("name", [n for n in formats.FORMATS if n != "image_folder"])
+@pytest.mark.parametrize("name", IN_FILES)
 def test_images_outside_the_folder_are_found_where_they_were_moved(tmp_path: Path, name: str) -> None:
     kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
     before = dataset(tmp_path, kind).filter("label.notna()")

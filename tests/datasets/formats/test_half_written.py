@@ -38,7 +38,7 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
 def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_path: Path, name: str) -> None:
     shots = photos(tmp_path / "photos", 6)
     path = target(name, tmp_path / "out")
-    given = dataset(tmp_path / "photos", LABELS[0], boxes=name != "image_folder")
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=not formats.FORMATS[name].copies)
     Path(shots[1]).unlink()
     Path(shots[2]).unlink()
     os.mkfifo(shots[2])
@@ -81,7 +81,9 @@ def test_failed_export_leaves_the_folder_unchanged(tmp_path: Path, name: str) ->
         *(getattr(dataset(tmp_path / "photos", LABELS[1], boxes=True), part) for part in ("images", "annotations")),
         [LABELS[1]],
     )
-    column = "label" if name in ("custom_vision", "labelme") else "confidence"  # it cannot hold confidences
+    column = (
+        "label" if name in ("custom_vision", "label_studio", "labelme", "cvat") else "confidence"
+    )  # it cannot hold confidences
     values = contents.annotations[column].astype(object)
     values[3] = object()
     contents.annotations = contents.annotations.assign(**{column: values})
@@ -136,7 +138,7 @@ def test_copies_have_names_that_are_free_and_safe() -> None:
 def test_a_path_where_nothing_can_be_written_is_named(tmp_path: Path, name: str) -> None:
     photos(tmp_path / "photos", 1)
     (tmp_path / "file").write_text("somebody's")
-    boxes = name != "image_folder"
+    boxes = not formats.FORMATS[name].copies
     with pytest.raises(InputError, match=r"path='.*file"):
         dataset(tmp_path / "photos", "x", boxes=boxes).to(name, target(name, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "somebody's"

@@ -11,7 +11,10 @@ const FORMAT_NAMES = {
   yolo: "YOLO",
   voc: "Pascal VOC",
   labelme: "LabelMe",
+  label_studio: "Label Studio",
+  cvat: "CVAT",
   csv: "CSV",
+  yolo_classify: "YOLO classify",
   image_folder: "folders by label",
 };
 const MORE_NAMES = { needs_review: "to review", skipped: "skipped", unlabelled: "unlabelled" };

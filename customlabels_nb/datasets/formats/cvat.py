@@ -1,0 +1,312 @@
+"""Read and write CVAT's format "CVAT for images 1.1": an XML file with all images of a task or project.
+
+An ``<image>`` has a name, a size, a subset (``Test`` or ``Validation`` for test images) and its objects: a ``<box>``,
+by its corners, a ``<polygon>``, a ``<mask>``, whose ``rle`` lists the lengths of runs of 0 and 1 in the rows of its
+rectangle, or a ``<tag>``, an image-level label. A box with a ``rotation``, in degrees clockwise around its centre, is
+read as a polygon, and so are masks. Attributes of tags become columns of the images table. Attributes of objects, other
+shapes and tracks (video) are reported. ``<meta>`` lists the labels with their colors. An image without objects is
+unlabelled, because the file lists all images of the task.
+
+Images are looked up next to the file, and in ``images`` and its subset's folder there, as CVAT exports them. Polygons
+with holes or several parts are written as masks, with their points in an additional attribute ``rings``, from which
+they are read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
+from customlabels_nb.core.masks import MOST_EDGES, MOST_PIXELS, polygon_of_mask, polygon_to_mask, row_runs
+from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of, to_one_ring
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.entries import (
+    Box,
+    Collector,
+    Places,
+    UnreadableError,
+    box_around,
+    checked_box,
+    finite,
+    known_size,
+    listed_name,
+    plain,
+    size_of,
+    split_of,
+    with_annotations,
+)
+from customlabels_nb.datasets.formats.json_file import file_in, shown, unusable
+from customlabels_nb.datasets.formats.xml_file import begins_with, check_xml_labels, escaped, parse_xml
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.locations import to_uri
+
+_FILE = "annotations.xml"
+_TAG = "annotations"
+_LARGEST_FILE = 2**30
+_DIGITS = 9
+_FARTHEST = 1e150
+_SUBSETS = {t.TRAIN: "Train", t.TEST: "Test"}
+_COLOR = re.compile("#[0-9a-fA-F]{6}")
+_CORNERS = ("xtl", "ytl", "xbr", "ybr")
+_SHAPES = ("box", "polygon", "mask", "tag")
+_MOST_NAMED = 20  # kinds of data that are not imported, each with its own issue
+
+
+def _recognise(path: Path) -> bool:
+    try:
+        return begins_with(file_in(path, _FILE), _TAG)
+    except (OSError, ValueError):
+        return False
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    path = file_in(path, _FILE)
+    reader = _Reader(path, finder)
+    try:
+        parse_xml(path, _TAG, _LARGEST_FILE, reader.read)
+    except UnreadableError as error:
+        raise unusable(path, str(error)) from error
+    return reader.contents()
+
+
+class _Reader:
+    """Reader of the children of the outermost element: the labels, images and tracks."""
+
+    def __init__(self, path: Path, finder: ImageFinder) -> None:
+        self._base, self._places = path.parent, Places(finder)
+        self._collected = Collector(to_uri(path))
+        self._colors: dict[str, str] = {}
+        self._labels: dict[str, None] = {}
+        self._left_out: dict[str, int] = {}
+
+    def read(self, element: Element, lines: list[int]) -> None:
+        """Read an element, given the line numbers of it and the elements in it."""
+        if element.tag == "meta":
+            self._read_labels(element, lines[0])
+        elif element.tag == "image":
+            self._read_image(element, dict(zip(element.iter(), lines, strict=True)))
+        elif element.tag == "track":
+            why = f"The <track> of {shown(element.get('label'))} is from a video. Tracks are not supported."
+            self._collected.unreadable(why, where="track", line=lines[0])
+
+    def contents(self) -> Contents:
+        """Return the elements that were read as contents."""
+        for what, count in list(self._left_out.items())[:_MOST_NAMED]:
+            self._collected.adjusted(f"{count:,} objects have {what}, which is not imported.", where=what)
+        result = self._collected.contents(list(self._labels))
+        result.colors = self._colors
+        return result
+
+    def _read_labels(self, meta: Element, line: int) -> None:
+        for entry in meta.iterfind(".//labels/label"):
+            try:
+                name = self._collected.label(entry.findtext("name") or "")
+            except LabelError as error:
+                self._collected.unreadable(str(error), where="labels", line=line)
+                continue
+            self._labels[name] = None
+            if _COLOR.fullmatch(color := entry.findtext("color") or ""):
+                self._colors[name] = color
+
+    def _read_image(self, image: Element, lines: dict[Element, int]) -> None:
+        collected, name, line = self._collected, image.get("name") or "", lines[image]
+        try:
+            inner = self._base / "images"
+            folders = [inner, *([inner / subset] if (subset := image.get("subset") or "").isidentifier() else [])]
+            uri = self._places.beside(name, folders)
+            if uri in collected.images:
+                raise UnreadableError(f"An earlier <image> has the same name, {shown(name)}.")
+        except (UnreadableError, InputError) as error:
+            collected.unreadable(str(error), where="image", line=line)
+            return
+        size = size_of(finite(image.get("width")), finite(image.get("height")))
+        facts: dict[str, str] = {}
+        for number, entry in enumerate(image, 1):
+            attributes = {child.get("name") or "": child.text or "" for child in entry.iterfind("attribute")}
+            if entry.tag not in _SHAPES:
+                self._leave_out(f"the shape <{entry.tag[:50]}>")
+            elif entry.tag == "tag":
+                facts = attributes | facts
+            for what in attributes if entry.tag != "tag" else ():
+                self._leave_out(f"the attribute {shown(what)}")
+            for mark in ("occluded", "group_id"):
+                if entry.get(mark, "0") != "0":
+                    self._leave_out(f"the mark {mark!r}")
+            origin = {"where": f"{name}, object {number}", "line": lines[entry]}
+            try:
+                if entry.tag in _SHAPES:
+                    box, polygon = _outline(entry, collected, origin)
+                    collected.add_annotation(uri, collected.label(entry.get("label") or ""), box, polygon=polygon)
+            except (UnreadableError, LabelError) as error:
+                collected.unreadable(str(error), **origin)
+        collected.add_image(uri, size=size, split=split_of(image.get("subset")), **collected.columns(facts))
+
+    def _leave_out(self, what: str) -> None:
+        self._left_out[what] = self._left_out.get(what, 0) + 1
+
+
+def _outline(entry: Element, collected: Collector, origin: dict[str, Any]) -> tuple[Box | None, Polygon | None]:
+    """Return the box and the polygon of an object, or None."""
+    if entry.tag == "tag":
+        return None, None
+    if entry.tag != "box":
+        polygon = _of_mask(entry) if entry.tag == "mask" else _points(entry.get("points") or "")
+        return box_around(polygon), polygon
+    corners = [_number(entry, side) for side in _CORNERS]
+    box = checked_box(collected.box_of_corners(corners, corners, **origin))
+    degrees = _number(entry, "rotation") if entry.get("rotation") else 0.0
+    if not degrees % 360:
+        return box, None
+    left, top, width, height = box
+    rotated: Polygon = rotate_box(box, degrees, (left + width / 2, top + height / 2)).tolist()
+    return box_around(rotated), rotated
+
+
+def _of_mask(entry: Element) -> Polygon:
+    left, top, width, height = (int(_number(entry, side)) for side in t.BOX_COLUMNS)
+    text = entry.get("rle") or ""
+    if min(width, height) < 1 or width * height > MOST_PIXELS:
+        raise UnreadableError(f"The size of the mask, {width} × {height}, is invalid.")
+    if text.count(",") > MOST_EDGES:
+        raise UnreadableError(f"The mask has more than {MOST_EDGES:,} runs. Its outline would be too long.")
+    try:
+        runs = [int(part) for part in text.split(",")]
+    except ValueError:
+        runs = [-1]
+    if min(runs) < 0 or sum(runs) != width * height:
+        raise UnreadableError(f"The runs of the mask do not add up to {width} × {height} pixels.")
+    mask = np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs).reshape(height, width)
+    corner = np.array([left, top], dtype=np.float64)
+    rings = [np.array(_points(part)) - corner for part in (entry.get("rings") or "").split("|") if part]
+    try:
+        polygon = polygon_of(ring + corner for ring in rings_of(polygon_of_mask(mask, rings)))
+    except InputError as error:
+        raise UnreadableError(str(error)) from error
+    if polygon is None:
+        raise UnreadableError("The mask is empty.")
+    return polygon
+
+
+def _number(entry: Element, name: str) -> float:
+    value = finite(entry.get(name))
+    if value is None or abs(value) > _FARTHEST:
+        raise UnreadableError(f"{name} is {shown(entry.get(name))}, not a number.")
+    return value
+
+
+def _points(text: str) -> Ring:
+    """Return the points in ``x,y;x,y;…``, three at least."""
+    points = []
+    for part in text.split(";"):
+        sides = [finite(side) for side in part.split(",")]
+        whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
+        if len(sides) != 2 or len(whole) != 2:
+            raise UnreadableError(f"{shown(part)} is not a point with two numbers.")
+        points.append(whole)
+    if len(points) < 3:
+        raise UnreadableError(f"A polygon needs at least three points, but this one has {len(points)}.")
+    return points
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write an XML file.
+
+    Raises
+    ------
+    InputError
+        If a label contains characters that XML cannot store.
+    """
+    path = file_in(path, _FILE)
+    labels = t.labels_in_order(contents.annotations, contents.labels)
+    check_xml_labels(labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n')
+        for line in _label_lines(labels, contents.colors):
+            file.write(f"  {line}\n".encode())
+        for number, (image, rows, _) in enumerate(with_annotations(contents)):
+            for line in _image_lines(number, image, rows, path.parent):
+                file.write(f"  {line}\n".encode())
+        file.write(b"</annotations>\n")
+    return [path]
+
+
+def _label_lines(labels: list[str], colors: dict[str, str]) -> Iterator[str]:
+    yield "<meta><task><labels>"
+    for label in labels:
+        color = f"<color>{colors[label]}</color>" if label in colors else ""
+        yield f"  <label><name>{escaped(label)}</name>{color}<type>any</type><attributes></attributes></label>"
+    yield "</labels></task></meta>"
+
+
+def _image_lines(number: int, image: Any, rows: list[Any], folder: Path) -> Iterator[str]:
+    size = known_size(image)
+    facts = {"id": str(number), "name": listed_name(image.image, folder), "subset": _SUBSETS[image.split]}
+    if size is not None:
+        facts |= {"width": str(size[0]), "height": str(size[1])}
+    yield f"<image{_attributes(facts)}>"
+    for row in rows:
+        tag, shape = _shape(row, size)
+        common = {"label": row.label, "source": "manual"} | ({} if tag == "tag" else {"occluded": "0", "z_order": "0"})
+        yield f"  <{tag}{_attributes(common | shape)}></{tag}>"
+    yield "</image>"
+
+
+def _attributes(values: dict[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(value)}" for name, value in values.items())
+
+
+def _shape(row: Any, size: tuple[int, int] | None) -> tuple[str, dict[str, str]]:
+    """Return the element name of an annotation, and the attributes of its outline."""
+    if row.polygon is None:
+        if pd.isna(row.left):
+            return "tag", {}
+        corners = ltwh_to_xyxy([row.left, row.top, row.width, row.height])[0]
+        return "box", {side: plain(v, _DIGITS) for side, v in zip(_CORNERS, corners, strict=True)}
+    rings = rings_of(row.polygon)
+    if len(rings) > 1:
+        left, top, width, height = polygon_to_ltwh(rings)
+        low, high = np.floor([left, top]), np.ceil([left + width, top + height])
+        if size is not None:
+            low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+        width, height = (high - low).tolist()
+        if 0 < width * height <= MOST_PIXELS:
+            mask = polygon_to_mask([ring - low for ring in rings], (int(width), int(height)))
+            if mask.any():
+                values = [*low.tolist(), width, height]
+                sides = {side: plain(value, 0) for side, value in zip(t.BOX_COLUMNS, values, strict=True)}
+                runs = ", ".join(map(str, row_runs(mask)))
+                return "mask", {"rle": runs, **sides, "rings": "|".join(map(_points_text, rings))}
+    return "polygon", {"points": _points_text(to_one_ring(rings))}
+
+
+def _points_text(ring: Any) -> str:
+    return ";".join(f"{plain(x, _DIGITS)},{plain(y, _DIGITS)}" for x, y in ring)
+
+
+FORMAT = Format(
+    name="cvat",
+    recognise=_recognise,
+    read=_read,
+    write=_write,
+    holds=frozenset({
+        "image_labels", "boxes", "polygons", "unlabelled", "split", "size", "labels", "label_order",
+    }),
+    folder=lambda path: file_in(path, _FILE).parent,
+)  # fmt: skip

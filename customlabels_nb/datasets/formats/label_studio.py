@@ -1,0 +1,550 @@
+"""Read and write Label Studio's files: JSON, a list of tasks, and JSON_MIN, a list of flat records (only read).
+
+A task has ``data`` with the image, ``annotations`` by people, each with a list of results, and ``predictions`` by
+models. Results of the type ``choices`` are image-level labels. ``rectanglelabels``, ``polygonlabels``, ``brushlabels``
+and ``labels`` are drawn in percent of the image size, which is ``original_width`` and ``original_height``, or is read
+from the image. A rotated rectangle (in degrees clockwise around its top left corner) becomes a polygon, and so does a
+brush mask. Of several annotations of a task the newest one is read. A task whose annotations were all cancelled is
+skipped, one whose annotation is empty shows none of the labels, and one without annotations is unlabelled. Texts and
+numbers in ``data`` become columns of the images table. ``split`` there is the split.
+
+The brush's run-length coding is that of thi.ng/rle-pack: the number of bytes (four for each pixel, the last is the
+mask), the bits of a word, the bits of four kinds of run lengths, then runs of one word, and of different words.
+
+Images served by Label Studio (``/data/upload/…``, ``/data/local-files/?d=…``) are looked up next to the file and in
+``images`` there, or by ``images=``, uploads also without the prefix that Label Studio puts before their name. The
+writer names images in its folder as local files. Polygons with holes or several parts are written as brush masks, with their
+points in ``meta``, from which they are read again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb._utils.files import replacing
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh, rotate_box
+from customlabels_nb.core.masks import MOST_PIXELS, Mask, polygon_of_mask, polygon_to_mask, row_runs
+from customlabels_nb.core.polygons import Polygon, rings_of, to_one_ring
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.entries import (
+    Box,
+    Collector,
+    Places,
+    Size,
+    UnreadableError,
+    box_around,
+    checked_box,
+    is_here,
+    listed_name,
+    moment_or_none,
+    size_of,
+    sizes_of_drawn,
+    split_of,
+    with_annotations,
+)
+from customlabels_nb.datasets.formats.json_file import (
+    as_rings,
+    file_in,
+    load_array,
+    measured,
+    number_or_none,
+    outer_keys,
+    shown,
+    unusable,
+    write_array,
+)
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.images.reading import READ_SUFFIXES
+
+_FILE = "label_studio.json"
+_DRAWN = {"rectanglelabels": "rectangle", "polygonlabels": "polygon", "brushlabels": "brush", "labels": ""}
+_CHOICES = "choices"
+_SIDES = ("x", "y", "width", "height")
+_LISTS = ("annotations", "completions", "predictions")
+_FARTHEST = 1e12  # percent
+_MOST_CODES = 2**23  # bytes of a brush mask
+_RUN_BITS = (3, 4, 8, 16)
+_MOST_NAMED = 20  # kinds of data that are not imported, each with its own issue
+_LOCAL = "/data/local-files/?d="
+_UPLOAD = re.compile(r"(?:^|/)upload/\d+/([^?#]+)")
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
+_YEARS = range(1900, 2200)
+
+
+def _recognise(path: Path) -> bool:
+    keys, head = outer_keys(file_in(path, _FILE), of_first=True)
+    if keys.get("data") == "{" or any(keys.get(name) == "[" for name in _LISTS):
+        return True
+    return "annotation_id" in keys or any(f'"{name}"' in head for name in (*_DRAWN, _CHOICES) if name != "labels")
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    path = file_in(path, _FILE)
+    entries = load_array(path)
+    if not entries:
+        raise unusable(path, "it contains no tasks")
+    reader = _Reader(path, finder)
+    for number, entry in _tasks(entries):
+        try:
+            reader.read_task(entry, f"task {number}")
+        except (UnreadableError, InputError) as error:
+            reader.collected.unreadable(str(error), where=f"task {number}")
+    return reader.contents()
+
+
+def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
+    """Yield the number of each task and the task. Records of JSON_MIN about one task are joined to a task."""
+    joined: dict[Any, dict[str, Any]] = {}
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or isinstance(entry.get("data"), dict):
+            yield number, entry
+            continue
+        names = list(entry)
+        first = names.index("id") + 1 if "id" in entry else 0
+        last = next((n for n, name in enumerate(names) if name in ("annotator", "annotation_id")), len(names))
+        results: list[object] = []
+        data: dict[str, Any] = {}
+        for position, (name, value) in enumerate(entry.items()):
+            values = value if isinstance(value, list) else [value]
+            drawn = any(isinstance(item, dict) for item in values)
+            if not (drawn or (first and first <= position < last)):
+                data |= {name: value} if position < last and name != "id" else {}
+                continue
+            for item in values:
+                value_of = {_CHOICES: [item]} if isinstance(item, str) else item
+                results.append({"value": value_of, "from_name": name})
+        identity = entry.get("id") if isinstance(entry.get("id"), int | str) else f"record {number}"
+        task = joined.setdefault(identity, {"data": data, "annotations": [], "number": number})
+        facts = {name: entry.get(name) for name in ("created_at", "updated_at")}
+        task["annotations"].append({"result": results, "completed_by": entry.get("annotator"), **facts})
+    yield from ((task["number"], task) for task in joined.values())
+
+
+@dataclass
+class _Drawn:
+    """Result whose outline is in percent of an image size that may still be unknown."""
+
+    uri: str
+    kind: str
+    value: dict[str, Any]
+    result: dict[str, Any]
+    labels: list[str]
+    facts: dict[str, Any]
+    origin: dict[str, str]
+
+
+class _Reader:
+    """Reader of tasks. Outlines are converted to pixels at the end, when all image sizes are known."""
+
+    def __init__(self, path: Path, finder: ImageFinder) -> None:
+        self._base, self._finder = path.parent, finder
+        self._places = Places(finder)
+        self.collected = Collector(to_uri(path))
+        self._drawn: list[_Drawn] = []
+        self._left_out: dict[str, int] = {}
+        self._read: dict[str, list[bool]] = {}
+
+    def read_task(self, task: object, where: str) -> None:
+        """Read a task, or raise UnreadableError or InputError."""
+        if not isinstance(task, dict):
+            raise UnreadableError(f"It is {shown(task)}, not an object.")
+        data = task.get("data")
+        if not isinstance(data, dict):
+            raise UnreadableError(f"Its data is {shown(data)}, not an object.")
+        key = _image_key(data)
+        uri = self._image(data[key], where)
+        if uri in self.collected.images:
+            raise UnreadableError(f"An earlier task has the same image, {shown(data[key])}.")
+        size = size_of(number_or_none(data.get("width")), number_or_none(data.get("height")))
+        facts = {name: value for name, value in data.items() if name not in (key, *t.BOX_COLUMNS)}
+        self.collected.add_image(uri, size=size, split=split_of(data.get("split")), **self.collected.columns(facts))
+        annotation, status = self._chosen(task, where)
+        self.collected.images[uri]["status"] = status
+        if annotation is not None:
+            made = _moment(annotation)
+            by = {"annotator": _annotator(annotation), "created": made}
+            self._read[uri] = self._read_results(annotation.get("result"), uri, where, by)
+        for number, prediction in enumerate(_list(task.get("predictions")), 1):
+            if not isinstance(prediction, dict):  # an id
+                self._leave_out("the type 'prediction' without its results")
+                continue
+            version = prediction.get("model_version")
+            usable = isinstance(version, str) and version.strip() and t.storable(version)
+            model = {"model": str(version).strip() if usable else "unknown", "created": _moment(prediction)}
+            given = number_or_none(prediction.get("score"))
+            origin = f"{where}, prediction {number}"
+            self._read_results(prediction.get("result"), uri, origin, model, 1.0 if given is None else given)
+
+    def contents(self) -> Contents:
+        """Convert all outlines to pixels, and return everything as contents."""
+        images, waiting = self.collected.images, set[str]()
+        for drawn in self._drawn:
+            known = _given_size(drawn.result, drawn.value)
+            if known is not None and images[drawn.uri]["width"] is None:
+                images[drawn.uri]["width"], images[drawn.uri]["height"] = known
+        waiting = {drawn.uri for drawn in self._drawn if images[drawn.uri]["width"] is None}
+        unknown: dict[str, str] = {}
+        for uri, size in measured(sorted(waiting)):
+            if isinstance(size, str):
+                unknown[uri] = size
+            else:
+                images[uri]["width"], images[uri]["height"] = size
+        for drawn in self._drawn:
+            try:
+                if drawn.uri in unknown:
+                    raise UnreadableError(f"It is in percent of the image size, which is unknown: {unknown[drawn.uri]}")
+                size = images[drawn.uri]["width"], images[drawn.uri]["height"]
+                box, polygon = _outline(drawn, _given_size(drawn.result, drawn.value) or size)
+            except UnreadableError as error:
+                self.collected.unreadable(str(error), **drawn.origin)
+                read = False
+            else:
+                read = True
+                for label in drawn.labels:
+                    self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
+            if "model" not in drawn.facts:
+                self._read[drawn.uri].append(read)
+        for uri, read_results in self._read.items():
+            self.collected.settle(uri, read_results)
+        for what, count in list(self._left_out.items())[:_MOST_NAMED]:
+            self.collected.adjusted(f"{count:,} results have {what}, which is not imported.", where=what)
+        return self.collected.contents([])
+
+    def _image(self, given: str, where: str) -> str:
+        """Return the URI of an image, which may be a file that Label Studio serves."""
+        if given.startswith("data:"):
+            raise UnreadableError("The image is embedded in the file, which is not supported.")
+        folders = [self._base, self._base / "images"]
+        upload = _UPLOAD.search(given)
+        if upload is None:
+            name = unquote(given.partition(_LOCAL)[2].partition("&")[0]) if _LOCAL in given else given
+            return self._places.beside(name, folders, given)
+        name = unquote(upload[1])
+        uri = self._places.beside(name, folders, given)
+        plain = _UPLOAD_PREFIX.sub("", name)
+        if is_remote(uri) or is_here(uri):
+            return uri
+        if plain != name:
+            other = self._places.beside(plain, folders, given)
+            if is_here(other):
+                if name in self._finder.missing[-1:]:
+                    self._finder.missing.pop()
+                return other
+            self._places.not_missing(plain)
+        if not self._finder.missing:
+            why = f"The photo {shown(name)} is in Label Studio's folder of uploads. Pass its location with images=."
+            self.collected.adjusted(why, where=where)
+        return uri
+
+    def _chosen(self, task: dict[str, Any], where: str) -> tuple[dict[str, Any] | None, str]:
+        """Return the annotation of a task that counts, or None, and the status of the image."""
+        given = task.get("annotations", task.get("completions"))
+        annotations = [entry for entry in _list(given) if isinstance(entry, dict)]
+        if len(annotations) < len(_list(given)) or not isinstance(given, list | None):
+            self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
+        counted = [entry for entry in annotations if entry.get("was_cancelled") is not True]
+        if not counted:
+            return None, "skipped" if annotations else "unlabelled"
+        earliest = datetime.min.replace(tzinfo=UTC)
+        newest = max(reversed(counted), key=lambda entry: _moment(entry) or earliest)
+        if len(counted) > 1:
+            others = ", ".join(str(_annotator(entry)) for entry in counted if entry is not newest)
+            why = f"It has {len(counted)} annotations. The newest, by {_annotator(newest)}, was read, not by {others}."
+            self.collected.adjusted(why[:1000], where=where)
+        return newest, "labelled"
+
+    def _read_results(
+        self, results: object, uri: str, where: str, facts: dict[str, Any], score: float | None = None
+    ) -> list[bool]:
+        """Read the results of an annotation, or of a prediction with a score.
+
+        Returns False for each one that is unreadable, True for each image-level label, and nothing for outlines.
+        """
+        read: list[bool] = []
+        entries = _list(results)
+        if not isinstance(results, list | None):
+            self.collected.unreadable(f"Its result is {shown(results)}, not an array.", where=where)
+            read.append(False)
+        labelled = {
+            str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in _DRAWN
+        }
+        for number, entry in enumerate(entries, 1):
+            origin = {"where": f"{where}, result {number}"}
+            try:
+                if not isinstance(entry, dict) or not isinstance(value := entry.get("value"), dict):
+                    raise UnreadableError(f"It is {shown(entry)}, which has no value.")
+                kind = entry.get("type", next((name for name in (*_DRAWN, _CHOICES) if name in value), None))
+                if kind not in (*_DRAWN, _CHOICES):
+                    if not (kind in _DRAWN.values() and str(entry.get("id")) in labelled):  # else it is there twice
+                        self._leave_out(f"the type {shown(kind)}")
+                    continue
+                if kind == _CHOICES and not value.keys().isdisjoint(("x", "points", "rle")):
+                    self._leave_out("choices for a region")
+                    continue
+                if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
+                    self.collected.adjusted(f"The image was shown rotated by {turned:g} degrees.", **origin)
+                names = value.get(kind)
+                if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+                    raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
+                labels = [self.collected.label(name) for name in names]
+                if score is not None:
+                    given = entry.get("score", score)
+                    confidence = self.collected.confidence(number_or_none(given), given, what="score", **origin)
+                    facts = facts | {"confidence": confidence}
+            except (UnreadableError, LabelError) as error:
+                self.collected.unreadable(str(error), **origin)
+                read.append(False)
+                continue
+            if kind == _CHOICES:
+                for label in labels:
+                    self.collected.add_annotation(uri, label, **facts)
+                read.append(True)
+            else:
+                self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, origin))
+        return read
+
+    def _leave_out(self, what: str) -> None:
+        self._left_out[what] = self._left_out.get(what, 0) + 1
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _image_key(data: dict[str, Any]) -> str:
+    """Return the key of the image in the data of a task, which depends on the labelling configuration."""
+    texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
+    if "image" in texts:
+        return "image"
+    for name, value in texts.items():
+        if value.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES)) or _LOCAL in value or _UPLOAD.search(value):
+            return name
+    raise UnreadableError(f"Its data has no image: {shown(data)}.")
+
+
+def _moment(entry: dict[str, Any]) -> datetime | None:
+    moment = moment_or_none(entry.get("updated_at")) or moment_or_none(entry.get("created_at"))
+    return moment.replace(tzinfo=UTC) if moment and moment.year in _YEARS else None
+
+
+def _annotator(annotation: dict[str, Any]) -> str | None:
+    by = annotation.get("completed_by")
+    name = by.get("email", by.get("id")) if isinstance(by, dict) else by
+    return str(name) if isinstance(name, str | int) and t.storable(str(name)) else None
+
+
+def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
+    for entry in (result, value):
+        size = size_of(number_or_none(entry.get("original_width")), number_or_none(entry.get("original_height")))
+        if size is not None:
+            return size
+    return None
+
+
+def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
+    """Return the box and the polygon of a result in pixels."""
+    value, scale = drawn.value, np.array(size) / 100
+    kind = _DRAWN[drawn.kind] or ("brush" if "rle" in value else "polygon" if "points" in value else "rectangle")
+    if kind == "brush":
+        return _of_brush(drawn, size)
+    if kind == "polygon":
+        points = _list(value.get("points"))
+        ring = [_numbers(point) for point in points if isinstance(point, list) and len(point) == 2]
+        if len(ring) < 3 or len(ring) < len(points):
+            raise UnreadableError(f"{shown(value.get('points'))} are not three or more points.")
+        polygon: Polygon = (np.array(ring) * scale).tolist()
+        return box_around(polygon), polygon
+    sides = _numbers([value.get(name) for name in _SIDES])
+    if min(sides[2:]) < 0:
+        raise UnreadableError("Its width or height is negative.")
+    box = checked_box(ratios_to_ltwh(np.array(sides) / 100, size)[0].tolist())
+    turned = value.get("rotation")
+    degrees = 0.0 if turned is None else _numbers([turned])[0]
+    if not degrees % 360:
+        return box, None
+    corners: Polygon = rotate_box(box, degrees, box[:2]).tolist()
+    return box_around(corners), corners
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    numbers = [number for value in values if (number := number_or_none(value)) is not None and abs(number) < _FARTHEST]
+    if len(numbers) < len(values):
+        raise UnreadableError(f"{shown(values)} are not numbers.")
+    return numbers
+
+
+def _of_brush(drawn: _Drawn, size: Size) -> tuple[Box, Polygon]:
+    codes = drawn.value.get("rle")
+    if not isinstance(codes, list) or len(codes) > _MOST_CODES:
+        raise UnreadableError(f"Its rle is not a list of at most {_MOST_CODES:,} bytes.")
+    meta = drawn.result.get("meta")
+    rings, parts = as_rings(meta.get("rings") if isinstance(meta, dict) else [])
+    try:
+        mask = decode_brush(bytes(codes), size)
+        polygon = polygon_of_mask(mask, rings if len(rings) == parts else [])
+    except (ValueError, TypeError) as error:
+        raise UnreadableError(f"Its brush mask cannot be read: {error}") from error
+    except InputError as error:
+        raise UnreadableError(str(error)) from error
+    if polygon is None:
+        raise UnreadableError("Its brush mask is empty.")
+    return box_around(polygon), polygon
+
+
+def decode_brush(data: bytes, size: Size) -> Mask:
+    """Decode a brush mask in an image of ``size`` (width, height) to 0 and 1, shape (height, width).
+
+    Raises
+    ------
+    ValueError
+        If the data end too early, or the mask has another size.
+    """
+    bits, position = bin(int.from_bytes(b"\1" + data))[3:], 0
+
+    def take(count: int) -> int:
+        nonlocal position
+        position += count
+        if position > len(bits):
+            raise ValueError("the data end too early")
+        return int(bits[position - count : position], 2)
+
+    width, height = size
+    total, word = take(32), take(5) + 1
+    if total != 4 * width * height or width * height > MOST_PIXELS or word != 8:
+        raise ValueError(f"{total:,} words of {word} bits are not a mask of {width} × {height} pixels")
+    sizes = [take(4) + 1 for _ in _RUN_BITS]
+    values, lengths, count = bytearray(), list[int](), 0
+    while count < total:
+        same = take(1)
+        length = take(sizes[take(2)]) + 1
+        values += take(word if same else word * length).to_bytes(1 if same else length)
+        lengths += [length] if same else [1] * length
+        count += length
+    ends = np.minimum(np.cumsum(lengths), total) // 4  # each pixel's fourth word is its mask
+    mask = np.repeat(np.frombuffer(values, dtype=np.uint8) > 0, np.diff(ends, prepend=0))
+    return mask.reshape(height, width).astype(np.uint8)
+
+
+def encode_brush(mask: Mask) -> bytes:
+    """Encode a mask, shape (height, width), as Label Studio stores it."""
+    parts = [f"{4 * mask.size:032b}{7:05b}", *(f"{bits - 1:04b}" for bits in _RUN_BITS)]
+    for number, run in enumerate(row_runs(mask)):
+        left = 4 * run
+        while left:
+            length = min(left, 1 << _RUN_BITS[-1])
+            kind = next(k for k, bits in enumerate(_RUN_BITS) if length <= 1 << bits)
+            parts.append(f"1{kind:02b}{length - 1:0{_RUN_BITS[kind]}b}{255 * (number % 2):08b}")
+            left -= length
+    bits = "".join(parts)
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8)
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _write(contents: Contents, path: Path) -> list[Path]:
+    """Write a JSON file.
+
+    Raises
+    ------
+    InputError
+        If the size of an image with boxes or polygons is unknown and cannot be read.
+    """
+    path = file_in(path, _FILE)
+    sizes = sizes_of_drawn(contents, "percent")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        write_array(file, _written(contents, sizes, path.parent))
+        file.write(b"\n")
+    return [path]
+
+
+def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterator[dict[str, Any]]:
+    predicted: dict[str, dict[str, list[Any]]] = {}
+    for row in contents.predictions.itertuples(index=False):
+        predicted.setdefault(row.image, {}).setdefault(row.model, []).append(row)
+    for number, (image, rows, looked_at) in enumerate(with_annotations(contents), 1):
+        name, size = listed_name(image.image, folder), sizes.get(image.image)
+        data: dict[str, Any] = {"image": name if "://" in name[:32] else _LOCAL + quote(name, safe="/ ")}
+        if size is not None:
+            data |= {"width": size[0], "height": size[1]}
+        if image.split == t.TEST:
+            data["split"] = image.split
+        write = partial(_results, size=size, task=number)
+        annotations = [{"result": write(rows), "was_cancelled": False}] if looked_at else []
+        if rows:
+            annotations[0]["created_at"] = max(row.created for row in rows).isoformat()
+        if image.status == "skipped" and not rows:
+            annotations = [{"result": [], "was_cancelled": True}]
+        models = predicted.get(image.image, {})
+        yield {
+            "id": number,
+            "data": data,
+            "annotations": annotations,
+            "predictions": [
+                {"model_version": model, "result": write(boxes, scored=True)} for model, boxes in models.items()
+            ],
+        }
+
+
+def _results(rows: list[Any], size: Size | None, task: int, *, scored: bool = False) -> list[dict[str, Any]]:
+    results = []
+    for number, row in enumerate(rows, 1):
+        kind, value, more = _shape(row, size)
+        name = "choice" if kind == _CHOICES else kind.removesuffix("labels")
+        entry = {"id": f"{task}-{number}", "from_name": name, "to_name": "image", "type": kind, **more}
+        entry["value"] = value | {kind: [row.label]}
+        if kind != _CHOICES and size is not None:
+            entry |= {"original_width": size[0], "original_height": size[1], "image_rotation": 0}
+        results.append(entry | ({"score": row.confidence} if scored else {}))
+    return results
+
+
+def _shape(row: Any, size: Size | None) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return the type of a result, its outline in percent, and what else describes it."""
+    if row.polygon is None:
+        if pd.isna(row.left):
+            return _CHOICES, {}, {}
+        sides = 100 * ltwh_to_ratios([row.left, row.top, row.width, row.height], size or (1, 1))[0]
+        return (
+            "rectanglelabels",
+            {**dict(zip(("x", "y", *t.BOX_COLUMNS[2:]), sides.tolist(), strict=True)), "rotation": 0},
+            {},
+        )
+    width, height = size or (1, 1)
+    rings = rings_of(row.polygon)
+    if len(rings) > 1 and width * height <= MOST_PIXELS:
+        mask = polygon_to_mask(rings, (width, height))
+        if mask.any():
+            flat = [ring.ravel().tolist() for ring in rings]
+            return "brushlabels", {"format": "rle", "rle": list(encode_brush(mask))}, {"meta": {"rings": flat}}
+    points = np.array(to_one_ring(rings)) * 100 / (width, height)
+    return "polygonlabels", {"points": points.tolist(), "closed": True}, {}
+
+
+FORMAT = Format(
+    name="label_studio",
+    recognise=_recognise,
+    read=_read,
+    write=_write,
+    holds=frozenset({
+        "image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "size", "predictions",
+    }),
+    folder=lambda path: file_in(path, _FILE).parent,
+)  # fmt: skip

@@ -1,0 +1,100 @@
+"""Helpers for datasets in XML files: parsing within limits, and writing names that are untrusted text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from customlabels_nb.datasets.formats.entries import UnreadableError
+from customlabels_nb.datasets.formats.json_file import shown
+from customlabels_nb.errors import InputError
+
+_HEAD_BYTES = 4096
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def begins_with(path: Path, tag: str) -> bool:
+    """Check whether an XML file contains the start of an element ``tag`` in its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16
+    head = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    return head.startswith(b"<") and re.search(rb"<%s[\s>]" % tag.encode(), head) is not None
+
+
+def parse_xml(
+    file: Path, tag: str, largest: int, on_child: Callable[[Element, list[int]], None] | None = None
+) -> Element:
+    """Parse an XML file, rejecting entities because they can grow without bounds or refer to other files.
+
+    Parameters
+    ----------
+    tag : str
+        Name of the outermost element.
+    largest : int
+        Size of the largest file to read, in bytes.
+    on_child : callable, optional
+        Function that takes each child of the outermost element, and the line numbers of the child and the elements in
+        it. The child is emptied afterwards, so that a long file needs little memory.
+
+    Raises
+    ------
+    UnreadableError
+        If the file cannot be read, is too large, or is not XML with this outermost element.
+    """
+    builder, parser = TreeBuilder(), expat.ParserCreate()
+    depth, lines = 0, list[int]()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        if not depth and name != tag:
+            raise UnreadableError(f"The file contains <{name[:50]}>, not <{tag}>.")
+        if depth and on_child:
+            lines.append(parser.CurrentLineNumber)
+        depth += 1
+        builder.start(name, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        element = builder.end(name)
+        if depth == 1 and on_child:
+            on_child(element, lines)
+            element.clear()
+            lines.clear()
+
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = _refuse_entity
+    try:
+        if not file.is_file():
+            raise UnreadableError("The path is not a file.")
+        if file.stat().st_size > largest:
+            raise UnreadableError(f"The file has more than {largest:,} bytes.")
+        with file.open("rb") as opened:
+            parser.ParseFile(opened)
+        return builder.close()
+    except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
+        raise UnreadableError(f"The file cannot be read as XML ({error}).") from error
+
+
+def _refuse_entity(name: str, *_others: object) -> None:
+    raise UnreadableError(f"The file declares the entity {shown(name)}, but entities are not supported.")
+
+
+def check_xml_labels(labels: Iterable[str]) -> None:
+    """Raise InputError if a label contains characters that XML cannot store."""
+    for label in labels:
+        if _NOT_XML.search(label):
+            raise InputError(f"The label {label!r} contains control characters, which XML cannot store. Rename it.")
+
+
+def escaped(text: str) -> str:
+    """Escape the text of an element, and carriage returns, which parsers convert to line feeds."""
+    return escape(text, {"\r": "&#13;"})
