@@ -149,7 +149,7 @@ def test_guide(path: Path, example_folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     text = path.read_text("utf-8")
     code = "\n".join(code_blocks("python", text))
-    for name, language in (("labels.json", "json"), ("output.manifest", "jsonl")):
+    for name, language in (("labels.json", "json"), ("output.manifest", "jsonl"), ("annotations.xml", "xml")):
         for block in code_blocks(language, text):
             Path(name).write_text(block, "utf-8")
             (tmp_path / "datastore" / "kitchen").mkdir(parents=True)

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
 from customlabels_nb.core.masks import MOST_EDGES, MOST_PIXELS, polygon_of_mask, polygon_to_mask, row_runs
@@ -105,7 +106,7 @@ class _Reader:
     def contents(self) -> Contents:
         """Return the elements that were read as contents."""
         for what, count in list(self._left_out.items())[:_MOST_NAMED]:
-            self._collected.adjusted(f"{count:,} objects have {what}, which is not imported.", where=what)
+            self._collected.adjusted(f"{counted(count, 'object')} with {what}: not imported.", where=what)
         result = self._collected.contents(list(self._labels))
         result.colors = self._colors
         return result

@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh, rotate_box
 from customlabels_nb.core.masks import MOST_PIXELS, Mask, polygon_of_mask, polygon_to_mask, row_runs
@@ -222,7 +223,7 @@ class _Reader:
         for uri, read_results in self._read.items():
             self.collected.settle(uri, read_results)
         for what, count in list(self._left_out.items())[:_MOST_NAMED]:
-            self.collected.adjusted(f"{count:,} results have {what}, which is not imported.", where=what)
+            self.collected.adjusted(f"{counted(count, 'result')} with {what}: not imported.", where=what)
         return self.collected.contents([])
 
     def _image(self, given: str, where: str) -> str:
@@ -264,7 +265,7 @@ class _Reader:
         newest = max(reversed(counted), key=lambda entry: _moment(entry) or earliest)
         if len(counted) > 1:
             others = ", ".join(str(_annotator(entry)) for entry in counted if entry is not newest)
-            why = f"It has {len(counted)} annotations. The newest, by {_annotator(newest)}, was read, not by {others}."
+            why = f"It has {len(counted)} annotations. The newest, by {_annotator(newest)}, was read, not those by {others}."
             self.collected.adjusted(why[:1000], where=where)
         return newest, "labelled"
 
@@ -303,7 +304,7 @@ class _Reader:
                     raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
                 labels = [self.collected.label(name) for name in names]
                 if score is not None:
-                    given = entry.get("score", score)
+                    given = score if entry.get("score") is None else entry["score"]
                     confidence = self.collected.confidence(number_or_none(given), given, what="score", **origin)
                     facts = facts | {"confidence": confidence}
             except (UnreadableError, LabelError) as error:

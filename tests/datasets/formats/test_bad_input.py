@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -213,8 +214,26 @@ def test_damaged_files(tmp_path: Path, name: str, how: str, made: list[Any]) -> 
 @pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", ANNOTATED)
 def test_files_with_a_changed_piece_are_read_or_refused(tmp_path: Path, name: str, examples: int) -> None:
-    originals = {file: file.read_bytes() for file in texts(written(name, tmp_path))}
+    written(name, tmp_path)
+    check_changed(target(name, tmp_path), name, examples)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["label_studio", "cvat"])
+def test_2500_changed_files_with_masks_and_predictions_are_read_or_refused(tmp_path: Path, name: str) -> None:
+    box = {"left": 1.0, "top": 2.0, "width": 6.0, "height": 5.0, "image": "photo 0.png", "label": "x"}
+    hole = [[[1, 2], [7, 2], [7, 7], [1, 7]], [[3, 3], [4, 3], [4, 4]]]
+    images = pd.DataFrame({"image": ["photo 0.png", "photo 1.png"], "width": [9, 9], "height": [8, 8]})
+    rows = pd.DataFrame([box, {**box, "polygon": hole}, {"image": "photo 1.png", "label": "y"}])
+    predictions = pd.DataFrame([{**box, "confidence": 0.5, "model": "v1"}])
     path = target(name, tmp_path)
+    Dataset(images, rows, predictions=predictions, root=tmp_path).to(name, path)
+    check_changed(path, name, 2500)
+
+
+def check_changed(path: Path, name: str, examples: int) -> None:
+    """Read the files at ``path`` with a changed piece, ``examples`` times."""
+    originals = {file: file.read_bytes() for file in texts(path)}
 
     @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(data=st.data())

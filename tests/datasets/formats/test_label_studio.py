@@ -1,0 +1,214 @@
+"""Tests of Label Studio: files of its exports JSON and JSON_MIN, and the coding of brush masks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from customlabels_nb.core.masks import polygon_to_mask
+from customlabels_nb.datasets.formats import label_studio
+from customlabels_nb.datasets.formats.label_studio import FORMAT, decode_brush, encode_brush
+from customlabels_nb.datasets.loading import read_dataset
+from tests.datasets.formats.shared import boxes, codes, read, statuses
+
+SIDES = {"x": 10, "y": 20, "width": 50, "height": 25}
+
+
+def result(kind: str, *labels: Any, sized: bool = True, **value: Any) -> dict[str, Any]:
+    """Return a result in an image of 40 × 20 pixels."""
+    size = {"original_width": 40, "original_height": 20} if sized else {}
+    return {"id": "r", "from_name": "x", "to_name": "image", "type": kind, "value": {**value, kind: [*labels]}, **size}
+
+
+def task(*results: object, image: str = "a.png", **more: Any) -> dict[str, Any]:
+    annotations = [{"result": [*results], "was_cancelled": False, "completed_by": 1}]
+    return {"data": {"image": image}, "annotations": annotations, **more}
+
+
+def written(folder: Path, *tasks: object) -> Path:
+    path = folder / "tasks.json"
+    path.write_text(json.dumps(tasks), "utf-8")
+    return path
+
+
+def brush(mask: np.ndarray) -> list[int]:
+    """Encode a mask by runs of different words only, as Label Studio may."""
+    words = np.repeat(mask.ravel() * 255, 4)
+    runs = [words[start : start + 256] for start in range(0, len(words), 256)]
+    bits = f"{len(words):032b}{7:05b}" + "".join(f"{size - 1:04b}" for size in (3, 4, 8, 16))
+    bits += "".join(f"010{len(run) - 1:08b}" + "".join(f"{word:08b}" for word in run) for run in runs)
+    return list(int(bits + "0" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8)))
+
+
+def test_choices_boxes_and_polygons(tmp_path: Path) -> None:
+    turned = result("rectanglelabels", "dog", **SIDES, rotation=90)
+    points = result("polygonlabels", "cat", points=[[0, 0], [50, 0], [50, 50]])
+    drawn = result("labels", "cat", **SIDES)
+    path = written(tmp_path, task(result("choices", "cat", "indoors"), turned, points, drawn))
+    found = read(FORMAT, path)
+    assert found.annotations["label"].tolist() == ["cat", "indoors", "dog", "cat", "cat"]
+    assert found.annotations["left"].isna().tolist() == [True, True, False, False, False]
+    # turned clockwise around its top left corner, in pixels
+    assert boxes(found)[2:] == [
+        ("a.png", "dog", -1, 4, 5, 20),
+        ("a.png", "cat", 0, 0, 20, 10),
+        ("a.png", "cat", 4, 4, 20, 5),
+    ]
+    assert found.annotations["polygon"].isna().tolist() == [True, True, False, False, True]
+    np.testing.assert_allclose(found.annotations["polygon"][2], [[4, 4], [4, 24], [-1, 24], [-1, 4]], atol=1e-9)
+    assert found.issues == []
+
+
+def test_brush_masks_are_decoded(tmp_path: Path) -> None:
+    mask = np.zeros((20, 40), dtype=np.uint8)
+    mask[3:9, 5:30] = 1
+    mask[5, 10] = 0
+    for codes_ in (brush(mask), list(encode_brush(mask))):
+        np.testing.assert_array_equal(decode_brush(bytes(codes_), (40, 20)), mask)
+        found = read(FORMAT, written(tmp_path, task(result("brushlabels", "cat", format="rle", rle=codes_))))
+        assert boxes(found) == [("a.png", "cat", 5, 3, 25, 6)]
+        np.testing.assert_array_equal(polygon_to_mask(found.annotations["polygon"][0], (40, 20)), mask)
+
+
+@pytest.mark.parametrize(
+    ("codes_", "why"),
+    [
+        ([255] * 10, "are not a mask of 40 × 20 pixels"),  # claims four billion words
+        (brush(np.ones((20, 40), dtype=np.uint8))[:-9], "end too early"),
+        (brush(np.zeros((20, 40), dtype=np.uint8)), "empty"),
+        ([0] * 9_000, "at most 8,000 bytes"),
+        ([999], "cannot be read"),
+        ("abc", "not a list"),
+    ],
+)
+def test_brush_masks_that_cannot_be_decoded_are_listed(
+    tmp_path: Path, codes_: Any, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_studio, "_MOST_CODES", 8_000)
+    found = read(FORMAT, written(tmp_path, task(result("brushlabels", "cat", rle=codes_))))
+    assert codes(found) == ["ENTRY_UNREADABLE"]
+    assert why in found.issues[0].message
+    assert found.issues[0].where == "task 1, result 1"
+    assert statuses(found) == {"a.png": "unlabelled"}
+
+
+def test_predictions_have_model_and_score(tmp_path: Path) -> None:
+    own = result("rectanglelabels", "cat", **SIDES) | {"score": 0.5}
+    shared = result("rectanglelabels", "dog", **SIDES) | {"score": None}
+    predictions = [
+        {"model_version": "v1", "score": 0.75, "result": [own, shared]},
+        {"model_version": None, "result": [result("choices", "cat") | {"score": 7}]},
+        17,
+    ]
+    path = written(tmp_path, {"data": {"image": "a.png"}, "predictions": predictions})
+    found = read_dataset(path)
+    columns = ["label", "model", "confidence"]
+    assert found.predictions[columns].to_numpy().tolist() == [
+        ["cat", "unknown", 1],
+        ["cat", "v1", 0.5],
+        ["dog", "v1", 0.75],
+    ]
+    assert found.predictions["left"].tolist()[1:] == [4, 4]
+    assert found.annotations.empty
+    messages = found.issues["message"].tolist()
+    assert sum("score 7 is not between 0 and 1" in message for message in messages) == 1
+    assert sum("1 result with the type 'prediction' without its results" in message for message in messages) == 1
+
+
+def test_the_newest_annotation_counts_and_others_are_listed(tmp_path: Path) -> None:
+    def by(name: str, created: str, *labels: str, **more: Any) -> dict[str, Any]:
+        whose = {"completed_by": {"email": name}, "created_at": created}
+        return {"result": [result("choices", *labels)] if labels else [], **whose, **more}
+
+    days = [f"2026-01-0{day}T08:00:00Z" for day in (1, 2, 3)]
+    several = [by("ann@x", days[1], "new"), by("bo@x", days[0], "old"), by("cy@x", days[2], "no", was_cancelled=True)]
+    edited = [by("ann@x", days[1], "old"), by("bo@x", days[0], "new", updated_at=days[2])]
+    path = written(
+        tmp_path,
+        {"data": {"image": "several.png"}, "annotations": several},
+        {"data": {"image": "edited.png"}, "annotations": edited},
+        {"data": {"image": "skipped.png"}, "annotations": [by("ann@x", days[0], was_cancelled=True)]},
+        {"data": {"image": "nothing.png"}, "annotations": [by("ann@x", days[0])]},
+        {"data": {"image": "open.png"}, "annotations": []},
+    )
+    found = read(FORMAT, path)
+    assert found.annotations["label"].tolist() == ["new", "new"]
+    assert found.annotations["annotator"].tolist() == ["ann@x", "bo@x"]
+    assert [issue.where for issue in found.issues] == ["task 1", "task 2"]
+    assert "newest, by ann@x, was read, not those by bo@x." in found.issues[0].message
+    assert statuses(found) == {
+        "several.png": "labelled", "edited.png": "labelled", "skipped.png": "skipped", "nothing.png": "labelled",
+        "open.png": "unlabelled",
+    }  # fmt: skip
+
+
+def test_sizes_come_from_images_if_the_file_has_none(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 100)).save(tmp_path / "a.png")
+    unsized = result("rectanglelabels", "cat", sized=False, **SIDES)
+    found = read(FORMAT, written(tmp_path, task(unsized), task(unsized, unsized, image="gone.png")))
+    assert boxes(found) == [("a.png", "cat", 20, 20, 100, 25)]
+    assert [issue.where for issue in found.issues] == ["task 2, result 1", "task 2, result 2"]
+    assert all("image size, which is unknown" in issue.message for issue in found.issues)
+    assert statuses(found) == {"a.png": "labelled", "gone.png": "unlabelled"}
+
+
+def test_local_files_and_uploads_are_found(tmp_path: Path) -> None:
+    names = [
+        "/data/local-files/?d=shop/a%20b.png",
+        "/data/upload/3/0a1b2c3d-c.png",
+        "https://ls.example/data/upload/3/d.png",
+    ]
+    path = written(tmp_path, *(task(result("choices", "cat"), image=name) for name in names))
+    photos = tmp_path / "elsewhere"
+    for name in ("a b.png", "c.png", "d.png"):
+        (photos / "shop").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(photos / "shop" / name)
+    found = read_dataset(path, images=photos)
+    assert found.issues.empty, found.issues.to_dict("records")
+    assert [Path(image).name for image in found.images["image"]] == ["a b.png", "c.png", "d.png"]
+    assert all(Path(found.root or "", image).exists() for image in found.images["image"])
+
+
+def test_json_min_is_read_by_its_records(tmp_path: Path) -> None:
+    drawn = [{**SIDES, "rectanglelabels": ["cat"], "original_width": 40, "original_height": 20}]
+    about = {"annotator": 1, "annotation_id": 3, "created_at": "2026-01-01T08:00:00Z", "lead_time": 2.5}
+    later = {**about, "created_at": "2026-01-02T08:00:00Z", "annotator": 2}
+    path = written(
+        tmp_path,
+        {"image": "a.png", "shop": "north", "id": 1, "kind": "old", **about},
+        {"image": "a.png", "shop": "north", "id": 1, "box": drawn, "kind": {"choices": ["x", "y"]}, **later},
+        {"image": "b.png", "shop": "south", "id": 2, "kind": "z", **about},
+    )
+    found = read_dataset(path)
+    assert found.annotations["label"].tolist() == ["x", "y", "z", "cat"]
+    assert found.annotations["left"].tolist()[-1] == 4
+    assert found.annotations["annotator"].tolist() == ["2", "2", "1", "2"]
+    assert found.images["shop"].tolist() == ["north", "south"]
+    assert len(found.issues) == 1  # two annotators
+
+
+def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
+    about_region = result("choices", "small", **SIDES)
+    keypoint = result("keypointlabels", "eye", x=1, y=1)
+    path = written(
+        tmp_path,
+        task(result("rectanglelabels", "cat", **SIDES), about_region, keypoint, keypoint | {"type": "textarea"}),
+        task(image="a.png"),
+        {"data": {"text": "no photo"}},
+        "no task",
+    )
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.png", "cat", 4, 4, 20, 5)]
+    messages = [issue.message for issue in found.issues]
+    assert messages[:3] == [
+        "An earlier task has the same image, 'a.png'.", "Its data has no image: {'text': 'no photo'}.",
+        "It is 'no task', not an object.",
+    ]  # fmt: skip
+    assert sorted(message.partition(":")[0] for message in messages[3:]) == [
+        "1 result with choices for a region", "1 result with the type 'keypointlabels'", "1 result with the type 'textarea'",
+    ]  # fmt: skip
