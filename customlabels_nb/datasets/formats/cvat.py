@@ -146,7 +146,7 @@ class _Reader:
             for mark in ("occluded", "group_id"):
                 if entry.get(mark, "0") != "0":
                     self._leave_out(f"the mark {mark!r}")
-            origin = {"where": f"{name}, object {number}", "line": lines[entry]}
+            origin: dict[str, Any] = {"where": f"{name}, object {number}", "line": lines[entry]}
             try:
                 if entry.tag in _SHAPES:
                     box, polygon = _outline(entry, collected, origin)

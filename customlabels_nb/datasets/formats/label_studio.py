@@ -13,8 +13,8 @@ mask), the bits of a word, the bits of four kinds of run lengths, then runs of o
 
 Images served by Label Studio (``/data/upload/…``, ``/data/local-files/?d=…``) are looked up next to the file and in
 ``images`` there, or by ``images=``, uploads also without the prefix that Label Studio puts before their name. The
-writer names images in its folder as local files. Polygons with holes or several parts are written as brush masks, with their
-points in ``meta``, from which they are read again.
+writer names images in its folder as local files. Polygons with holes or several parts are written as brush masks, with
+their points in ``meta``, from which they are read again.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class _Drawn:
     result: dict[str, Any]
     labels: list[str]
     facts: dict[str, Any]
-    origin: dict[str, str]
+    origin: dict[str, Any]
 
 
 class _Reader:
@@ -258,14 +258,15 @@ class _Reader:
         annotations = [entry for entry in _list(given) if isinstance(entry, dict)]
         if len(annotations) < len(_list(given)) or not isinstance(given, list | None):
             self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
-        counted = [entry for entry in annotations if entry.get("was_cancelled") is not True]
-        if not counted:
+        finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
+        if not finished:
             return None, "skipped" if annotations else "unlabelled"
         earliest = datetime.min.replace(tzinfo=UTC)
-        newest = max(reversed(counted), key=lambda entry: _moment(entry) or earliest)
-        if len(counted) > 1:
-            others = ", ".join(str(_annotator(entry)) for entry in counted if entry is not newest)
-            why = f"It has {len(counted)} annotations. The newest, by {_annotator(newest)}, was read, not those by {others}."
+        newest = max(reversed(finished), key=lambda entry: _moment(entry) or earliest)
+        if len(finished) > 1:
+            others = ", ".join(str(_annotator(entry)) for entry in finished if entry is not newest)
+            by = _annotator(newest)
+            why = f"It has {len(finished)} annotations. The newest, by {by}, was read, not those by {others}."
             self.collected.adjusted(why[:1000], where=where)
         return newest, "labelled"
 
@@ -285,7 +286,7 @@ class _Reader:
             str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in _DRAWN
         }
         for number, entry in enumerate(entries, 1):
-            origin = {"where": f"{where}, result {number}"}
+            origin: dict[str, Any] = {"where": f"{where}, result {number}"}
             try:
                 if not isinstance(entry, dict) or not isinstance(value := entry.get("value"), dict):
                     raise UnreadableError(f"It is {shown(entry)}, which has no value.")
