@@ -283,7 +283,7 @@ class _Reader:
             self.collected.unreadable(f"Its result is {shown(results)}, not an array.", where=where)
             read.append(False)
         labelled = {
-            str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in _DRAWN
+            str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in list(_DRAWN)
         }
         for number, entry in enumerate(entries, 1):
             origin: dict[str, Any] = {"where": f"{where}, result {number}"}

@@ -197,7 +197,7 @@ def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
     keypoint = result("keypointlabels", "eye", x=1, y=1)
     path = written(
         tmp_path,
-        task(result("rectanglelabels", "cat", **SIDES), about_region, keypoint, keypoint | {"type": "textarea"}),
+        task(result("rectanglelabels", "cat", **SIDES), about_region, keypoint, keypoint | {"type": ["textarea"]}),
         task(image="a.png"),
         {"data": {"text": "no photo"}},
         "no task",
@@ -212,5 +212,5 @@ def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
     assert {message.partition(":")[0] for message in messages[3:]} == {
         "1 result with choices for a region",
         "1 result with the type 'keypointlabels'",
-        "1 result with the type 'textarea'",
+        "1 result with the type ['textarea']",
     }
