@@ -220,7 +220,7 @@ def test_files_with_a_changed_piece_are_read_or_refused(tmp_path: Path, name: st
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["label_studio", "cvat"])
-def test_2500_changed_files_with_masks_and_predictions_are_read_or_refused(tmp_path: Path, name: str) -> None:
+def test_1000_changed_files_with_masks_and_predictions_are_read_or_refused(tmp_path: Path, name: str) -> None:
     box = {"left": 1.0, "top": 2.0, "width": 6.0, "height": 5.0, "image": "photo 0.png", "label": "x"}
     hole = [[[1, 2], [7, 2], [7, 7], [1, 7]], [[3, 3], [4, 3], [4, 4]]]
     images = pd.DataFrame({"image": ["photo 0.png", "photo 1.png"], "width": [9, 9], "height": [8, 8]})
@@ -228,7 +228,7 @@ def test_2500_changed_files_with_masks_and_predictions_are_read_or_refused(tmp_p
     predictions = pd.DataFrame([{**box, "confidence": 0.5, "model": "v1"}])
     path = target(name, tmp_path)
     Dataset(images, rows, predictions=predictions, root=tmp_path).to(name, path)
-    check_changed(path, name, 2500)
+    check_changed(path, name, 1000)
 
 
 def check_changed(path: Path, name: str, examples: int) -> None:
@@ -314,7 +314,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 2500, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
+    "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 1000, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
 )
 @pytest.mark.parametrize("format", ["csv", "coco"])
 @pytest.mark.parametrize("searched", [False, True])
@@ -356,7 +356,7 @@ def test_impossible_texts_and_folders_are_refused_by_type(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match=r"project\.json"):
         cl.load_project(tmp_path / "deep")
     (tmp_path / "a.csv").write_text("a.png,dog\n")
-    for folder in ("a\0b", "\ud800", "y" * 5000, "d/" * 2500):
+    for folder in ("a\0b", "\ud800", "y" * 5000, "d/" * 1000):
         for act in (
             lambda place: cl.create_project("q", place),
             lambda place: cl.load_project(place),
