@@ -51,14 +51,8 @@ class EvaluationSession(LabellingSession):
     @property
     def wrong(self) -> set[str]:
         """Images with a mistake at the current thresholds."""
-        with self._lock:
-            if self._position != self.exploration.position:
-                self._position = self.exploration.position
-                mistakes = self.exploration.choose(Filter(sort="given")).tolist()
-                self._wrong = {self.exploration.names[index] for index in mistakes}
-                self._predictions.clear()
-                self.moves += 1
-            return self._wrong
+        self._judge()
+        return self._wrong
 
     @property
     def read_only(self) -> bool:
@@ -69,13 +63,29 @@ class EvaluationSession(LabellingSession):
     def predictions(self) -> dict[str, Prediction]:
         """Most confident prediction by image that reaches its threshold."""
         with self._lock:
-            if self.wrong is None or not self._predictions:
+            self._judge()
+            if not self._predictions:
                 self._predictions = {t.TEST: self._read_predictions(t.TEST)}
             return self._predictions[t.TEST]
+
+    def _judge(self) -> None:
+        """Find the mistakes at new thresholds."""
+        with self._lock:
+            if self._position != self.exploration.position:
+                self._position = self.exploration.position
+                mistakes = self.exploration.choose(Filter(sort="given")).tolist()
+                self._wrong = {self.exploration.names[index] for index in mistakes}
+                self._predictions.clear()
+                self.moves += 1
 
     def labels(self) -> pd.DataFrame:
         """Return the labels of the evaluation, in order."""
         return self.exploration.evaluation.labels
+
+    def assist_state(self) -> dict[str, Any] | None:
+        """Return the version of the predictions, which changes with the thresholds."""
+        self._judge()
+        return {"version": self.moves}
 
     def totals(self) -> dict[str, int]:
         """Count the images."""

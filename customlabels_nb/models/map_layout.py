@@ -34,6 +34,7 @@ PHASE = "layout"
 
 _COMPONENTS, _NEIGHBOURS, _BLOCK = 50, 5, 2_048
 _STEPS, _PERPLEXITY = 1_000, 30
+_FEW = 2_000  # images that one thread lays out
 _STEP = re.compile(r"Iteration (\d+)")
 _KEY = np.dtype("V16")
 
@@ -314,8 +315,9 @@ def _embed(points: Places, random_state: int, events: Events) -> Places:
 
         perplexity = min(_PERPLEXITY, (len(points) - 1) / 3)
         tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state, max_iter=_STEPS, verbose=2)
-        # a sum over three threads depends on which of them ends first
-        with threadpool_limits(2, "openmp"), contextlib.redirect_stdout(_Steps(events)):
+        # a sum over three threads depends on which of them ends first, and beside other work two threads wait for each
+        # other most of the time
+        with threadpool_limits(1 if len(points) < _FEW else 2, "openmp"), contextlib.redirect_stdout(_Steps(events)):
             return np.asarray(tsne.fit_transform(points))
 
 

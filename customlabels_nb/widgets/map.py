@@ -145,7 +145,8 @@ class ProjectMap(EditedPages):
 
     # -- requests of the page -----------------------------------------------------------------------
     def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "map": self._map.state()}
+        judged = isinstance(self._map, EvaluationMap)
+        return {**super()._info(), "map": self._map.state(), "judged": judged}
 
     def _follow(self, images: Near = (), whole: bool = False) -> Any:
         state = self._map.state()
