@@ -237,6 +237,7 @@ export class ImageMap extends PicturePages {
     this.root.classList.toggle("judged", judged);
     if (judged) this.room = 2; // the label and the prediction
     if (readOnly) this.keys = READING_KEYS;
+    this._renew();
   }
 
   makeTile(id) {
@@ -304,10 +305,12 @@ export class ImageMap extends PicturePages {
   // Request the places and colors, after changes by anyone.
   async _renew() {
     const { split } = this.info;
+    const before = this.stamp;
+    this.stamp = this.info.map.stamp;
     try {
       const [{ map }, [xy, codes]] = await this.request("points", {});
       if (this.closed || split !== this.info.split) return;
-      if (this.stamp?.split(" ")[0] !== split) this.hits = [];
+      if (before?.split(" ")[0] !== split) this.hits = [];
       this.stamp = map.stamp;
       this.info.map = map;
       this.xy = arrayOf(Float32Array, xy);
@@ -322,6 +325,7 @@ export class ImageMap extends PicturePages {
       this._showWords();
       this.root.dataset.points = String(this.xy.length / 2); // for tests
     } catch (error) {
+      this.stamp = before;
       if (!this.closed) this.notices.say("map", error.message, { kind: "error" });
     }
   }
