@@ -19,7 +19,7 @@ export function scaleColor(share) {
   return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
 }
 
-// Return the palette of a legend: of a scale, or of groups, which have their own color or that of a label with their name.
+// Return the palette of a legend: of a scale, or of groups, each in its own color or that of the label of its name.
 export function paletteOf(legend, labels) {
   if (!legend.groups)
     return Array.from({ length: SCALE_STEPS }, (_, step) => scaleColor(step / (SCALE_STEPS - 1)));
