@@ -12,7 +12,8 @@ PALETTE = (
     "#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#594d66", "#ae26ff", "#ccbf99", "#8b7ee6",
     "#364e99", "#80412d", "#806080", "#8000cc", "#99c6cc", "#cc9f99", "#62b26c", "#4d6659", "#e67300", "#b23eb2",
 )  # fmt: skip
-
+#: Colors of correct and wrong predictions, distinguishable for color-blind readers.
+RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,7 +28,15 @@ _Key: TypeAlias = tuple[MapLayouts, Any]
 _ENTRY = "customlabels_nb.models.map_layout:lay_out_sample"
 _GROUPS = 12  # values of a column with a color of their own
 _HITS = 20
+_GREY = "#808080"
 _COLUMNS = ("status", "width", "height")
+
+
+class MapSession(LabellingSession):
+    """Labelling session of a map. Test images are labelled without the predictions that are stored for them."""
+
+    def _stored_predictions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
+        return super()._stored_predictions(split, [] if split == t.TEST else images)
 
 
 def lay_out(layouts: MapLayouts, contents: Sequence[str | None], events: Events) -> None:
@@ -215,6 +223,11 @@ class ImageMap:
             found.append("prediction")
         return [*found, *(name for name in (*_COLUMNS, *self._columns()) if name not in found)]
 
+    def still_colors(self) -> Iterable[str]:
+        """Return the color of each image in a static image, empty for an unlabelled one."""
+        colors = [*self.session.labels()["color"], _GREY, ""]  # -2 and -1 count from the end
+        return (colors[code] for code in self.label_codes().tolist())
+
     def suspects(self) -> set[str]:
         """Return the training images with probably wrong labels."""
         queues = self.session.queues
@@ -225,24 +238,15 @@ class ImageMap:
     def values(self, by: str) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
         """Return the legend of a coloring, and the value of each image, NaN without one.
 
-        The legend is a scale with ``low`` and ``high``, or has ``groups`` (name, number of images, and the color of a
-        label), whose numbers are the values.
+        The legend is a scale with ``low`` and ``high``, or has ``groups`` (name, number of images, and a color if it is
+        fixed), whose numbers are the values.
         """
         if by not in self.colorings():
             raise InputError(f"by={by!r} is not one of {self.colorings()!r}.")
-        session, names = self.session, self.session.table.names
         if by == "label":
             codes = self.label_codes().astype(np.float32)
             return {"groups": []}, np.where(codes < 0, np.float32(np.nan), codes)
-        if by == "suspect":
-            suspected = self.suspects()
-            column = pd.Series(["suspect" if name in suspected else None for name in names], dtype=object)
-        elif by == "prediction":
-            predicted = (session.shown_prediction(name) for name in names)
-            column = pd.Series([None if each is None else each.label for each in predicted], dtype=object)
-        else:
-            images = self._images(session.split)
-            column = images.set_index("image").reindex(index=names, columns=[by])[by].reset_index(drop=True)
+        column = self._column(by)
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             numbers = column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)
@@ -251,12 +255,28 @@ class ImageMap:
             span = (numbers - low) / (high - low) if high > low else numbers - low
             return {"low": low, "high": high}, span.astype(np.float32)
         texts = column.map(lambda value: None if _is_missing(value) else str(value))
+        groups, codes = self._groups(by, texts)
+        return {"groups": groups}, codes.to_numpy(dtype=np.float32, na_value=np.nan)
+
+    def _column(self, by: str) -> pd.Series:
+        session, names = self.session, self.session.table.names
+        if by == "suspect":
+            suspected = self.suspects()
+            return pd.Series(["suspect" if name in suspected else None for name in names], dtype=object)
+        if by == "prediction":
+            predicted = (session.shown_prediction(name) for name in names)
+            return pd.Series([None if each is None else each.label for each in predicted], dtype=object)
+        images = self._images(session.split)
+        return images.set_index("image").reindex(index=names, columns=[by])[by].reset_index(drop=True)
+
+    def _groups(self, by: str, texts: pd.Series) -> tuple[list[list[Any]], pd.Series]:
+        """Return the groups of a legend, the largest first, and the number of each image's group."""
         counts = texts.value_counts()
         numbers_of = {name: min(number, _GROUPS) for number, name in enumerate(counts.index)}
         groups = [[name, int(count)] for name, count in counts.iloc[:_GROUPS].items()]
         if len(counts) > _GROUPS:
             groups.append([f"{len(counts) - _GROUPS:,} others", int(counts.iloc[_GROUPS:].sum())])
-        return {"groups": groups}, texts.map(numbers_of).to_numpy(dtype=np.float32, na_value=np.nan)
+        return groups, texts.map(numbers_of)
 
     # -- search -------------------------------------------------------------------------------------
     def hits(self, text: str) -> list[int]:

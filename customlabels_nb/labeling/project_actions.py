@@ -18,6 +18,7 @@ from customlabels_nb.store import Action, SqlStore
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
+    from customlabels_nb.evaluation.exploring import Exploration
 
 _ACTIONS = ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
 _WRITING = ("keep_thresholds", "add_to_train")
@@ -38,6 +39,8 @@ class ProjectActions(ProjectScreen):
         ``keep_thresholds({label: threshold})`` stores the thresholds in the version.
     open_images : callable
         ``open_images(names)`` returns the widget for correcting the labels of these test images.
+    open_map : callable
+        ``open_map(exploration, name, random_state)`` returns the widget with a map of an evaluation's images.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class ProjectActions(ProjectScreen):
         *,
         keep_thresholds: Callable[[Mapping[str, float]], None],
         open_images: Callable[[Sequence[str]], Any],
+        open_map: Callable[[Exploration, str, int], Any],
     ) -> None:
         super().__init__(store, root)
         self._version = version
         self._config = config
         self.keep_thresholds = keep_thresholds
         self.open_images = open_images
+        self.open_map = open_map
 
     @property
     def can(self) -> list[str]:

@@ -136,7 +136,7 @@ class LabellingSession(ProjectScreen):
         with self._lock:
             t.check_split(split)
             if split not in self._tables:
-                self._tables[split] = self.table_type.read(self._store, split)
+                self._tables[split] = self._read_table(split)
                 self._predictions[split] = self._read_predictions(split)
             self.split = split
             self._view: View | None = None
@@ -463,7 +463,7 @@ class LabellingSession(ProjectScreen):
         with self._lock, collection_paused():
             sizes, position = self.table.sizes, self.table.position
             boxed = [row["name"] for row in rows if row["boxes"]]
-            shapes = shapes_by_image(self._store.tables(self.split, boxed)[1]) if boxed else {}
+            shapes = shapes_by_image(self._annotations_of(boxed)) if boxed else {}
             bare = [row["name"] for row in rows if row["name"] not in shapes and "guesses" not in row]
             guesses = shapes_by_image(self._predicted(bare)) if self.predictions else {}
             for row in rows:
@@ -471,6 +471,9 @@ class LabellingSession(ProjectScreen):
                 row |= {"size": sizes[position[name]], "boxes": [label for label, *_ in drawn]}
                 row |= {"outlines": [outline for *_, outline in drawn]}
                 row.setdefault("guesses", guesses.get(name, []))
+
+    def _annotations_of(self, images: Sequence[str]) -> pd.DataFrame:
+        return self._store.tables(self.split, images)[1]
 
     def _predicted(self, images: Sequence[str]) -> pd.DataFrame:
         """Return the predictions of images, or the prelabelled shapes of those that are unlabelled."""
@@ -481,7 +484,7 @@ class LabellingSession(ProjectScreen):
         prelabels = pd.DataFrame(offered, columns=columns).assign(crowd=False)
         has = set(prelabels["image"])
         others = [name for name in images if name in self.predictions and name not in has and not self._is_blind(name)]
-        predictions = self._store.predictions(self.split, images=others)
+        predictions = self._stored_predictions(self.split, others)
         return pd.concat([prelabels, predictions], ignore_index=True) if offered else predictions
 
     def content_of(self, image: str) -> str | None:
@@ -568,9 +571,15 @@ class LabellingSession(ProjectScreen):
                 self._tables = {self.split: self.table}
             return {name for name in changed if name in self.table.position}
 
+    def _read_table(self, split: str) -> ImageTable:
+        return self.table_type.read(self._store, split)
+
+    def _stored_predictions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
+        return self._store.predictions(split, images=images)
+
     def _read_predictions(self, split: str) -> dict[str, Prediction]:
         """Read the most confident prediction of each image in a dataset. Prelabels replace those of other models."""
-        predictions = top_predictions(self._store.predictions(split))
+        predictions = top_predictions(self._stored_predictions(split))
         prelabels = self.queues.offer(split, set(self._store.labels()["label"]))
         return predictions if prelabels is None else predictions | top_predictions(prelabels)
 

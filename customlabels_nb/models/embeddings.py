@@ -322,9 +322,9 @@ def _checked_features(features: npt.ArrayLike) -> Features:
 def _main_directions(rows: Features, chosen: Positions) -> Features:
     """Project the chosen rows onto the few directions in which they differ most, and scale them to unit length."""
     sample = chosen[:: max(1, len(chosen) // _SAMPLE)]
-    units = _unit(rows[sample])
+    units = unit_rows(rows[sample])
     directions = np.linalg.eigh(units.T @ units)[1][:, ::-1][:, :_DIRECTIONS]
-    parts = [_unit(_unit(rows[chosen[i : i + _SAMPLE]]) @ directions) for i in range(0, len(chosen), _SAMPLE)]
+    parts = [unit_rows(unit_rows(rows[chosen[i : i + _SAMPLE]]) @ directions) for i in range(0, len(chosen), _SAMPLE)]
     return np.concatenate([np.empty((0, directions.shape[1]), np.float32), *parts])
 
 
@@ -353,7 +353,9 @@ def _chain(rows: Features, start: int | None) -> Positions:
     return order
 
 
-def _unit(rows: Features) -> Features:
+def unit_rows(rows: Rows | Features) -> Features:
+    """Scale rows to unit length."""
+    rows = rows.astype(np.float32, copy=False)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)
 

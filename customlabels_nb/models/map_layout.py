@@ -20,7 +20,7 @@ import numpy.typing as npt
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.errors import NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.models.embeddings import describe_features
+from customlabels_nb.models.embeddings import describe_features, unit_rows
 from customlabels_nb.models.feature_file import Rows, feature_key, project_features
 from customlabels_nb.models.image_search import no_vectors
 from customlabels_nb.remote.content_cache import caches_of, tag_cache
@@ -34,6 +34,7 @@ PHASE = "layout"
 
 _COMPONENTS, _NEIGHBOURS, _BLOCK = 50, 5, 2_048
 _STEPS, _PERPLEXITY = 1_000, 30
+_FEW = 2_000  # images that one thread lays out
 _STEP = re.compile(r"Iteration (\d+)")
 _KEY = np.dtype("V16")
 
@@ -248,33 +249,22 @@ def _keys_of(keys: Sequence[bytes]) -> npt.NDArray[np.void]:
     return np.frombuffer(b"".join(keys), dtype=_KEY)
 
 
-def _units(rows: Rows, positions: npt.NDArray[np.int64]) -> Places:
-    units = rows[positions].astype(np.float32)
-    return np.asarray(units / np.maximum(np.linalg.norm(units, axis=1, keepdims=True), np.float32(1e-12)))
-
-
 def _fit(rows: Rows, sample: Sequence[bytes], file: Any) -> _Stored:
     """Return the mean and the principal components of the sample's features."""
-    from scipy.linalg import eigh
+    from sklearn.decomposition import PCA
 
-    units = _units(rows, file.lookup(sample)[0])
-    mean = units.mean(axis=0)
-    centred = units - mean
-    width, count = units.shape[1], min(_COMPONENTS, *units.shape)
-    values, vectors = eigh(centred.T @ centred, subset_by_index=(width - count, width - 1))
-    if values[-1] < 1e-6 * len(units):
+    units = unit_rows(rows[file.lookup(sample)[0]])
+    fit = PCA(min(_COMPONENTS, *units.shape), svd_solver="covariance_eigh").fit(units)
+    if fit.explained_variance_[0] < 1e-6:
         raise NotEnoughDataError("All images have nearly the same features, so a map would show a single point.")
-    components = vectors[:, ::-1]
-    largest = np.abs(components).argmax(axis=0)  # the sign of a component is arbitrary
-    components = components * np.sign(components[largest, np.arange(components.shape[1])])
     empty = np.empty((0, 2), dtype=np.float32)
-    return _Stored(mean, components.astype(np.float32), empty, _keys_of([]), empty)
+    return _Stored(fit.mean_, fit.components_.T, empty, _keys_of([]), empty)
 
 
 def _main(fit: _Stored, rows: Rows, positions: npt.NDArray[np.int64]) -> Places:
     """Project the features of images to their principal components, shape (images, components)."""
     starts = range(0, len(positions), _BLOCK)
-    parts = [(_units(rows, positions[start : start + _BLOCK]) - fit.mean) @ fit.components for start in starts]
+    parts = [(unit_rows(rows[positions[start : start + _BLOCK]]) - fit.mean) @ fit.components for start in starts]
     return np.concatenate([np.empty((0, fit.components.shape[1]), np.float32), *parts])
 
 
@@ -314,8 +304,9 @@ def _embed(points: Places, random_state: int, events: Events) -> Places:
 
         perplexity = min(_PERPLEXITY, (len(points) - 1) / 3)
         tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_state, max_iter=_STEPS, verbose=2)
-        # a sum over three threads depends on which of them ends first
-        with threadpool_limits(2, "openmp"), contextlib.redirect_stdout(_Steps(events)):
+        # a sum over three threads depends on which of them ends first, and beside other work two threads wait for each
+        # other most of the time
+        with threadpool_limits(1 if len(points) < _FEW else 2, "openmp"), contextlib.redirect_stdout(_Steps(events)):
             return np.asarray(tsne.fit_transform(points))
 
 

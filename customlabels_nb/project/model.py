@@ -634,15 +634,17 @@ class Model(Runnable):
 
     def _project_actions(self, config: ModelConfig) -> ProjectActions:
         from customlabels_nb.labeling.project_actions import ProjectActions
-        from customlabels_nb.project.screens import open_test_images
+        from customlabels_nb.project.screens import open_evaluation_map, open_test_images
 
+        open_images = partial(open_test_images, self._location, boxes=config.is_detector)
         return ProjectActions(
             self._store,
             self._root,
             self.name,
             config,
             keep_thresholds=self.set_thresholds,
-            open_images=partial(open_test_images, self._location, boxes=config.is_detector),
+            open_images=open_images,
+            open_map=partial(open_evaluation_map, self._location, open_images),
         )
 
     def _photos(self) -> list[str]:

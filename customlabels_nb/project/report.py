@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,11 +18,13 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.evaluation.exploring.position import Position, position_of
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 from customlabels_nb.images.locations import local_path
+from customlabels_nb.labeling import change_signal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.evaluation_snapshots import Snapshot
     from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.labeling.project_actions import ProjectActions
+    from customlabels_nb.widgets.map import ProjectMap
     from customlabels_nb.widgets.results import About, Results
 
     Training: TypeAlias = Evaluation | Dataset
@@ -124,6 +128,8 @@ class Report(Evaluation):
             raise InputError(f"details['evaluated']={self.details['evaluated']!r} must be a datetime.")
         self._ended = self.details.get("evaluated") or datetime.now(UTC)
         self._given_training = training
+        self._position = position_of(evaluation)
+        self._mapped: Exploration | None = None  # of all maps
 
     @property
     def evaluation(self) -> Evaluation:
@@ -222,7 +228,56 @@ class Report(Evaluation):
         from customlabels_nb.widgets.results import Results
 
         actions = None if self._actions is None else self._actions()
-        return Results(self._exploration(compare), self._about(), actions)
+        results = Results(self._exploration(compare), self._about(), actions)
+        results.observe(self._move_maps, "position")
+        return results
+
+    def map(self, *, random_state: int = 0) -> ProjectMap:
+        """Open a map of the test images, on which similar images are close, colored by right and wrong.
+
+        The colors follow the thresholds of the results screen (:meth:`show`). The lasso selects images, whose ground
+        truth and predictions are shown beside the map. Labels are not changed there. See :meth:`.Project.map`.
+
+        Parameters
+        ----------
+        random_state : int
+            Seed of the layout.
+
+        Returns
+        -------
+        ProjectMap
+            Widget whose selection other cells can read and control with ``selected`` and ``select``.
+
+        Raises
+        ------
+        NotAllowedError
+            If the report is not that of a model version on the project's test images.
+
+        Examples
+        --------
+        >>> report_map = report.map()
+        >>> report_map.selected.empty
+        True
+        """
+        if self._actions is None:
+            raise NotAllowedError(
+                "This report has no project whose features place its images on a map. Use the report of a model "
+                "version on the project's test images: project.model().evaluate().map()."
+            )
+        if self._mapped is None:
+            self._mapped = self._exploration(None)
+            self._mapped.move_to(self._position)
+        opened: ProjectMap = self._actions().open_map(self._mapped, self.name, random_state)
+        return opened
+
+    def _move_maps(self, change: Mapping[str, Any]) -> None:
+        """Move the thresholds of the maps to those of a results screen."""
+        position = Position.from_dict(change["new"])
+        known = set(self.outcomes.labels)  # a results screen that judged again may have others
+        self._position = replace(position, own={name: value for name, value in position.own.items() if name in known})
+        if self._mapped is not None and self.root is not None:
+            self._mapped.move_to(self._position)
+            change_signal.notify(self.root)
 
     def to_html(
         self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None

@@ -39,6 +39,7 @@ from customlabels_nb.training.plan import describe_plan
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist
     from customlabels_nb.checks import CheckReport
+    from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.jobs.job import LabellingJob
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
@@ -95,7 +96,7 @@ def open_gallery(
 
 def open_map(location: ProjectLocation, split: str, *, random_state: int, assist: Assist) -> ProjectMap:
     """Open the map of a dataset of the project."""
-    from customlabels_nb.labeling.image_map import ImageMap
+    from customlabels_nb.labeling.image_map import ImageMap, MapSession
     from customlabels_nb.store.extra_columns import dtypes
     from customlabels_nb.widgets.map import ProjectMap
 
@@ -105,7 +106,7 @@ def open_map(location: ProjectLocation, split: str, *, random_state: int, assist
 
     refresh_if_due(location)
     image_map = ImageMap(
-        open_session(location, split, assist),
+        MapSession(location.store, location.root, split, assist=assist),
         model=lambda: location.store.setting(FEATURES) or PACKAGED,
         images=location.store.images,
         columns=columns,
@@ -113,6 +114,32 @@ def open_map(location: ProjectLocation, split: str, *, random_state: int, assist
         random_state=random_state,
     )
     return ProjectMap(image_map, screen=partial(_open_counted, location, assist), **_shared(location))
+
+
+def open_evaluation_map(
+    location: ProjectLocation,
+    open_images: Callable[[Sequence[str]], Any],
+    exploration: Exploration,
+    name: str,
+    random_state: int,
+) -> ProjectMap:
+    """Open the map of an evaluation's images, whose features the project has."""
+    from customlabels_nb.labeling.evaluation_map import EvaluationMap, EvaluationSession
+    from customlabels_nb.widgets.map import ProjectMap
+
+    def open_below(_split: str, query: Query) -> Any:
+        return open_images(sorted(query.images or ()))
+
+    images = exploration.evaluation.images
+    image_map = EvaluationMap(
+        EvaluationSession(location.store, location.root, exploration),
+        model=lambda: location.store.setting(FEATURES) or PACKAGED,
+        images=lambda _split: images,
+        columns=lambda: [name for name in images if name not in t.IMAGE_COLUMNS],
+        similar=_similarity(location),
+        random_state=random_state,
+    )
+    return ProjectMap(image_map, screen=open_below, **{**_shared(location), "project": name})
 
 
 def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.errors import ImageError, InputError, NotReadyError, OutdatedError
+from customlabels_nb.labeling.evaluation_map import EvaluationMap
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.session_files import SessionFiles
@@ -22,13 +23,14 @@ from customlabels_nb.widgets.gallery import OPERATIONS
 from customlabels_nb.widgets.static_fallback import StillPicture, still_html
 
 _STILL, _DRAWN = (640, 420), 10_000  # pixels of the static image, and most of its points
+_CHANGES = ("edit", "undo", "redo", "add label", "task", "instructions")
 
 
 class ProjectMap(EditedPages):
-    """Widget with a map of images, created by :meth:`.Project.map`.
+    """Widget with a map of images, created by :meth:`.Project.map` and :meth:`.Report.map`.
 
-    Selected images are shown beside the map and labelled with keys. Every label is saved immediately. Other cells can
-    read and control the selection with ``selected``, ``select`` and ``set_filter``.
+    Selected images are shown beside the map and labelled with keys. Every label is saved immediately. A report's map
+    changes no labels. Other cells can read and control the selection with ``selected``, ``select`` and ``set_filter``.
 
     Attributes
     ----------
@@ -65,6 +67,8 @@ class ProjectMap(EditedPages):
         self._box: ipywidgets.VBox | None = None
         self._map_seen = image_map.state()
         super().__init__(image_map.session, files, project=project, key=key, query=nothing, page_size=9)
+        if isinstance(image_map, EvaluationMap):
+            self.handlers = {kind: handler for kind, handler in self.handlers.items() if kind not in _CHANGES}
         self._box = ipywidgets.VBox([self])
         self.handlers |= {
             "points": self._points,
@@ -114,30 +118,35 @@ class ProjectMap(EditedPages):
         return self._box
 
     # -- static image -------------------------------------------------------------------------------
+    def _fallback_text(self) -> str:
+        if not isinstance(self._map, EvaluationMap):
+            return super()._fallback_text()
+        wrong, total = len(self._map.session.wrong), len(self.session.table)
+        return f"{self._project}: {wrong:,} of {total:,} test images are wrong. Run the cell to explore them."
+
     def _fallback(self) -> str:
         self._fallback_says = self._fallback_text()
         return still_html(StillPicture(self._drawing(), "map of the images"), self._fallback_says)
 
     def _drawing(self) -> str:
         """Draw the points in the colors of their labels."""
-        codes, xy = self._map.label_codes(), self._map.layout().xy
-        colors = self.session.labels()["color"].tolist()
+        colors, xy = list(self._map.still_colors()), self._map.layout().xy
         picture = Image.new("RGBA", (2 * _STILL[0], 2 * _STILL[1]))
         pen, radius = ImageDraw.Draw(picture), 5 if len(xy) < 5_000 else 3
         places = xy * (min(_STILL) - 2 * radius) + np.array(_STILL)
         some = slice(None, None, max(1, len(xy) // _DRAWN))
-        for (x, y), code in zip(places[some].tolist(), codes[some].tolist(), strict=True):
+        for (x, y), color in zip(places[some].tolist(), colors[some], strict=True):
             if x == x:
-                color = colors[code] if code >= 0 else "#808080"
                 box = (x - radius, y - radius, x + radius, y + radius)
-                pen.ellipse(box, fill=None if code == -1 else color, outline=color)
+                pen.ellipse(box, fill=color or None, outline=color or "#808080")
         buffer = io.BytesIO()
         picture.resize(_STILL, Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=70)
         return data_url(buffer.getvalue(), "image/webp")
 
     # -- requests of the page -----------------------------------------------------------------------
     def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "map": self._map.state()}
+        judged = isinstance(self._map, EvaluationMap)
+        return {**super()._info(), "map": self._map.state(), "judged": judged}
 
     def _follow(self, images: Near = (), whole: bool = False) -> Any:
         state = self._map.state()

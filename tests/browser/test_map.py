@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 #: Two groups of images that are far apart. Every third image has a label.
 PROJECT = """
 from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.store import Action
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import feature_key, project_features
 
@@ -34,6 +35,23 @@ project.update("train", images[["image"]].iloc[::3].assign(label="apple"))
 layout = project.map_layout(progress=False)
 """
 SHOW = "m = project.map()\nm"
+#: Report in which every fifth image is wrong, with confidences from 0 to 1.
+REPORT = """
+from functools import partial
+from types import SimpleNamespace
+import ipywidgets
+from customlabels_nb.project.screens import open_evaluation_map
+
+truth = images[["image"]].assign(label=np.where(np.arange(40) < 20, "apple", "<b>pear"))
+found = truth.assign(label=np.where(np.arange(40) % 5, truth["label"], "apple"), confidence=np.linspace(0.1, 1, 40))
+open_map = partial(open_evaluation_map, project._location, lambda names: ipywidgets.Label(str(len(names))))
+actions = SimpleNamespace(can=[], facts={}, labels=list, open_map=open_map)
+report = cl.Report(
+    cl.evaluate(truth, found, images, thresholds=0.05), name="v1", root=project.root, actions=lambda: actions
+)
+project._store.move_images(images["image"].tolist(), "train", "test", Action("move", "anna"))
+project.map_layout("test", progress=False)
+"""
 
 
 class MapPage:
@@ -78,6 +96,30 @@ class MapPage:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.page.keyboard.press(key)
+
+
+def test_the_map_of_a_report_follows_its_thresholds_and_labels_nothing(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + PROJECT, REPORT + "r = report.show()\nr", "m = report.map()\nm"), height=1500)
+    page.run_all()
+    shown = MapPage(page, 2).ready()
+    legend = shown.root.locator(".legend")
+    expect(legend).to_contain_text("right36wrong4")
+    expect(shown.root.locator(".done")).to_have_text("4 of 40 images wrong")
+    choice = shown.root.locator("select[data-menu='select']")
+    choice.select_option(label="wrong")
+    expect(shown.counts).to_have_text("4 selected 4 wrong")
+    expect(shown.root.locator(".tile.wrong:visible")).to_have_count(4)
+    expect(shown.root.locator(".tile:visible").first.locator(".chip bdi")).to_have_text(["<b>pear", "apple"])
+    shown.press("2", "Delete")
+    page.value("r.set_thresholds(0.5)")
+    expect(legend).to_contain_text("right18wrong22")
+    expect(shown.counts).to_have_text("4 selected 4 wrong")
+    choice.select_option(label="wrong")
+    expect(shown.counts).to_have_text("22 selected 22 wrong")
+    assert page.value("len(project.test_set.annotations)") == 14  # the keys have changed nothing
+    page.expect_value("m.selected['true'].value_counts().to_dict()", {"apple": 18, "<b>pear": 4})
+    shown.root.get_by_role("button", name="Open in the gallery").click()
+    expect(page.output(2)).to_contain_text("22")
 
 
 def opened(lab: Lab) -> MapPage:

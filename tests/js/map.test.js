@@ -15,6 +15,7 @@ import {
   pointsInside,
   withNeighbours,
 } from "../../customlabels_nb/widgets/static/map/geometry.js";
+import { Plane } from "../../customlabels_nb/widgets/static/map/plane.js";
 import { putStamp, stampOf } from "../../customlabels_nb/widgets/static/map/stamps.js";
 
 const grid = Float32Array.from([0, 0, 10, 0, 0, 10, 10, 10, NaN, NaN, 5, 5]);
@@ -103,4 +104,99 @@ test("stamps cover what is below them by their opacity, and end at the edge", ()
   putStamp(picture, stamp, 2, 0);
   putStamp(picture, stamp, 0, -1);
   assert.deepEqual([...picture.data], [0, 0, 0, 0, 160, 20, 0, 255, 0, 100, 0, 51, 0, 0, 0, 0]);
+});
+
+// Return a plane of 400 × 400 pixels with one point in the middle, what it reports, and what it paints.
+function openPlane(context) {
+  const painted = [];
+  const pen = new Proxy(
+    {},
+    { get: (_, name) => (name === "drawImage" ? (...given) => painted.push(given) : () => {}) },
+  );
+  const makeCanvas = () => ({ getContext: () => Object.assign(pen, { canvas: {} }) });
+  const listeners = new Map();
+  const node = {
+    clientWidth: 400,
+    clientHeight: 400,
+    style: {},
+    append() {},
+    addEventListener: (type, run) => listeners.set(type, run),
+    getBoundingClientRect: () => ({ left: 0, top: 0 }),
+    setPointerCapture() {},
+  };
+  const observers = [];
+  const globals = {
+    document: { createElement: makeCanvas, body: {} },
+    getComputedStyle: () => ({ getPropertyValue: () => "#000000" }),
+    ResizeObserver: class {
+      constructor(run) {
+        observers.push(run);
+      }
+      observe() {}
+      disconnect() {}
+    },
+    MutationObserver: class {
+      observe() {}
+      disconnect() {}
+    },
+    requestAnimationFrame: (run) => setTimeout(run),
+    cancelAnimationFrame: clearTimeout,
+  };
+  const before = Object.fromEntries(Object.keys(globals).map((name) => [name, globalThis[name]]));
+  Object.assign(globalThis, globals);
+  const reports = [];
+  const report = (name) => () => reports.push(name);
+  const plane = new Plane(node, {
+    press: report("press"),
+    lasso: report("lasso"),
+    click: report("click"),
+    rest: report("rest"),
+  });
+  context.after(() => {
+    plane.close();
+    Object.assign(globalThis, before);
+  });
+  plane.setPlaces(Float32Array.of(0, 0));
+  plane.setColors(Int16Array.of(0), Uint8Array.of(0), ["#123456"]);
+  observers[0]();
+  const point = (type, pointerId, clientX, clientY) =>
+    listeners.get(type)({
+      pointerId,
+      clientX,
+      clientY,
+      button: 0,
+      pointerType: "touch",
+      target: plane.canvas,
+      preventDefault() {},
+    });
+  return { plane, node, reports, painted, point };
+}
+
+test("two fingers zoom and move the map, and select nothing", (context) => {
+  const { plane, reports, point } = openPlane(context);
+  const { scale } = plane.camera;
+  point("pointerdown", 1, 150, 200);
+  point("pointermove", 1, 140, 200); // the lasso, until the second finger is down
+  point("pointerdown", 2, 240, 200);
+  const held = plane.camera.toImage([190, 200]);
+  point("pointermove", 1, 110, 220);
+  point("pointermove", 2, 310, 220);
+  assert.ok(Math.abs(plane.camera.scale / scale - 2) < 1e-9);
+  const [x, y] = plane.camera.toScreen(held); // follows the middle of the fingers
+  assert.ok(Math.abs(x - 210) < 1e-6 && Math.abs(y - 220) < 1e-6);
+  point("pointerup", 1, 110, 220);
+  point("pointermove", 2, 10, 20);
+  point("pointerup", 2, 10, 20);
+  assert.ok(Math.abs(plane.camera.scale / scale - 2) < 1e-9);
+  assert.ok(!reports.includes("lasso") && !reports.includes("click"));
+});
+
+test("points are painted while the page has no size for a moment", (context) => {
+  const { plane, node, painted } = openPlane(context);
+  node.clientWidth = 0;
+  plane.repaint();
+  plane._paint();
+  const whole = painted.at(-1);
+  assert.deepEqual(whole.slice(1), [0, 0, 400, 400]);
+  assert.equal(painted.length, 2); // the point, and the picture
 });

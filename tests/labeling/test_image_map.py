@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, NotAllowedError
-from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.events import Events
+from customlabels_nb.labeling.image_map import ImageMap, MapSession
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.similarity import SimilarityOrder
+from customlabels_nb.models import map_layout
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import feature_key, project_features
+from customlabels_nb.models.map_layout import MapLayouts
 from customlabels_nb.project.project import Project
 from tests.labeling.conftest import photos, project, session  # noqa: F401
 from tests.labeling.fake_assist import FakeAssist, results
@@ -26,6 +29,13 @@ def add_features(project: Project, names: list[str] | None = None) -> None:  # n
     file = project_features(project.root).of(describe_features(PACKAGED))
     rows = np.random.default_rng(0).normal(size=(len(chosen), file.width))
     file.add([feature_key(content) for content in chosen["sha256"]], rows)
+
+
+def lay_out_here(project: Project, split: str) -> None:  # noqa: F811
+    """Store a layout of all images as that of a dataset, without a helper process and t-SNE, which take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_layout, "_embed", lambda points, *rest: points[:, :2])
+        MapLayouts(project.root, PACKAGED, split).compute(project._store.images()["sha256"].tolist(), Events())
 
 
 def map_of(session: LabellingSession, project: Project) -> ImageMap:  # noqa: F811
@@ -109,16 +119,20 @@ def test_predictions_color_only_training_images(project: Project, session: Label
     names = [*opened.table.names[:3], *test_images]
     frame = pd.DataFrame({"image": names, "label": "pear", "confidence": 0.9})
     project.add_predictions(frame.assign(label=["apple", *["pear"] * (len(names) - 1)]), model="m")
-    opened = LabellingSession(project._store, project.root)
+    opened = MapSession(project._store, project.root)
     image_map = map_of(opened, project)
     legend, values = image_map.values("prediction")
     assert legend["groups"] == [["pear", 2], ["apple", 1]]
     assert values[:3].tolist() == [1, 0, 0]
     assert np.isnan(values[3:]).all()
+    assert opened.row(names[1])["predicted"] == ["pear", 0.9]
     opened.open("test")
-    assert opened.predictions
     with pytest.raises(InputError):
         image_map.values("prediction")
+    rows = opened.rows(test_images)
+    opened.add_shapes(rows)
+    assert len(rows) == 15
+    assert not any(row["predicted"] or row["prelabels"] or row["guesses"] for row in rows)
 
 
 def test_suspects_color_only_training_images(project: Project) -> None:  # noqa: F811

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -127,3 +130,26 @@ def test_a_damaged_file_is_ignored(tmp_path: Path) -> None:
     (path,) = (tmp_path / "cache" / "maps").glob("*.npz")
     path.write_bytes(path.read_bytes()[:200])
     assert layouts(tmp_path).read(contents) is None
+
+
+def test_umap_is_used_if_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, int]] = []
+
+    class UMAP:
+        def __init__(self, **options: int) -> None:
+            given.append(options)
+
+        def fit_transform(self, points: np.ndarray) -> np.ndarray:
+            return points[:, 1::-1] * 7  # the plane of the components, turned
+
+    module = ModuleType("umap")
+    module.UMAP = UMAP  # type: ignore[attr-defined]
+    module.__spec__ = ModuleSpec("umap", None)
+    monkeypatch.setitem(sys.modules, "umap", module)
+    contents = store(tmp_path, {"a": 10, "b": 10})
+    seeded = MapLayouts(tmp_path, PACKAGED, "train", 3)
+    seeded.compute(contents, Events())
+    found = seeded.read(contents)
+    assert given == [{"n_neighbors": 15, "random_state": 3}]
+    assert found is not None
+    assert found.xy == pytest.approx(seeded.plane(contents).xy[:, ::-1], abs=1e-5)

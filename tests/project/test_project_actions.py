@@ -171,3 +171,26 @@ def test_results_are_controlled_from_python(page: Page, project: Project) -> Non
             screen.set_filter(**change)
     with pytest.raises(InputError, match=r"elsewhere\.png"):
         screen.select(["elsewhere.png"])
+
+
+def test_the_map_of_a_report_follows_the_results_screen(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = project.model("v1").evaluate()
+    results = report.show()
+    results.set_thresholds(1.0)
+    shown = Page(report.map(), monkeypatch)
+    hello = shown.ask("hello")
+    assert (hello["judged"], hello["read_only"], hello["project"]) == (True, True, "v1")
+    assert hello["map"]["without"] == 0  # training has computed the features
+    assert hello["map"]["wrong"] == len(results.exploration.names) == 6
+    results.set_thresholds(0.0)
+    assert {"push": "follow"} in shown.pushed
+    assert shown.ask("follow")["info"]["map"]["wrong"] == 6  # each image has all labels
+    results.set_thresholds("most confident")
+    assert shown.ask("follow")["info"]["map"]["wrong"] == 0
+    assert "v1: 0 of 6 test images are wrong" in shown.widget._fallback()
+    with pytest.raises(RuntimeError, match="Unknown request 'edit'"):
+        shown.edit("label", results.exploration.names[:1], split="test", label="disc")
+    shown.widget.select(results.exploration.names[:2])
+    shown.ask("open", screen="gallery")
+    assert shown.widget.below.session.split == "test"
+    shown.widget.close()

@@ -99,7 +99,7 @@ def _results(project: Project) -> Results:
     evaluation = cl.evaluate(project.test_set, found, names).show().exploration
     config: Any = SimpleNamespace(task="single-label", training={})
     actions = Actions(project._store, project.root, "v1", config, keep_thresholds=print,
-                      open_images=lambda names: ipywidgets.HTML())  # fmt: skip
+                      open_images=lambda names: ipywidgets.HTML(), open_map=print)  # fmt: skip
     about = About("v1", root=project.root, writers={"page": lambda path: None})
     return Results(evaluation, about, actions)
 

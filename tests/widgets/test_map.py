@@ -9,7 +9,7 @@ import pytest
 
 from customlabels_nb.project.project import Project
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.labeling.test_image_map import add_features
+from tests.labeling.test_image_map import add_features, lay_out_here
 from tests.waiting import wait_until
 from tests.widgets.asking import Page
 
@@ -26,7 +26,7 @@ class MapPage(Page):
 @pytest.fixture
 def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> MapPage:  # noqa: F811
     add_features(project)
-    project.map_layout(progress=False)
+    lay_out_here(project, "train")
     return MapPage(project.map("train"), monkeypatch)
 
 

@@ -10,15 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     FAINTER,
     INK,
     NARROW,
-    RIGHT,
     TEXT,
-    WRONG,
     colors_of,
     count_ticks,
     inches,

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
     FAINT,
     INK,
     MARK,
     NARROW,
-    RIGHT,
-    WRONG,
     inches,
     legend,
     name_plot,

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.calibration import answers
 from customlabels_nb.evaluation.plots.style import (
@@ -15,9 +16,7 @@ from customlabels_nb.evaluation.plots.style import (
     MARK,
     QUARTER_NAMES,
     QUARTERS,
-    RIGHT,
     TEXT,
-    WRONG,
     count_ticks,
     legend,
     marked_threshold,

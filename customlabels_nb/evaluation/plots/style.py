@@ -30,8 +30,6 @@ INK = "#7f7f7f"
 INK_LIGHT = "#808080"
 FAINT = "#8888884d"
 FAINTER = "#88888822"
-#: Colors of correct and wrong predictions in plots and tables, distinguishable for color-blind readers.
-RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
 QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
 #: Markers have a light edge that separates them from lines and from each other.

@@ -1,6 +1,6 @@
 // Map widget: a canvas of points beside a page of the selected images. The kernel side is in map.py.
 
-import { chip, chipsOf, colorOf } from "./shared/chips.js";
+import { chip, chipsOf } from "./shared/chips.js";
 import {
   dataUri,
   element,
@@ -44,47 +44,50 @@ const CARD = { width: 160, height: 190, margin: 12 };
 const CORNERS = ["bottom left", "top left", "top right"];
 const PADDING_OF_TILES = 24;
 const COUNTS_SHOWN = 5;
+const RESULT = "result"; // coloring of an evaluation by right and wrong
 
-const MAP_KEYS = keyTable(
-  [
-    {
-      keys: "1 – 9",
-      help: "set this label on the selected images (with several labels per image: add or remove it)",
-      run: { "1-9": { do: "label" } },
-    },
-    { keys: "/", help: "find or add a label", run: { "/": { do: "find", text: "" } } },
-    { keys: "drag, click", help: "select points (with Shift or Ctrl: in addition)" },
-    { keys: "L, M", help: "lasso, move", run: { l: { do: "lasso" }, m: { do: "drag" } } },
-    { keys: "Space and drag", help: "move the map", run: { " ": { do: "hold" } } },
-    {
-      keys: "wheel, + −, F",
-      help: "zoom (the wheel after a click on the map, or with Ctrl), show the whole map",
-      run: { "+": { do: "zoom", by: 1.5 }, "-": { do: "zoom", by: 1 / 1.5 }, f: { do: "fit" } },
-    },
-    { keys: "N", help: "select the nearest images, too", run: { n: { do: "near" } } },
-    {
-      keys: "Ctrl A, Esc",
-      help: "select all images, or none",
-      run: { "Ctrl+a": { do: "all" }, Escape: { do: "escape" } },
-    },
-    {
-      keys: "Delete",
-      help: "remove all labels of the selected images",
-      run: { Delete: { do: "clear" }, Backspace: { do: "clear" } },
-    },
-    MOVE_ENTRY,
-    {
-      keys: "Enter, click",
-      help: "take the image in focus out of the selection, or put it back",
-      run: { Enter: { do: "select" } },
-    },
-    PAGE_ENTRY,
-    UNDO_ENTRY,
-    LOOK_ENTRY,
-    HELP_ENTRY,
-  ],
-  { repeating: [...PAGE_REPEATING, "zoom", "hold"] },
-);
+const ENTRIES = [
+  { keys: "drag, click", help: "select points (with Shift or Ctrl: in addition)" },
+  { keys: "L, M", help: "lasso, move", run: { l: { do: "lasso" }, m: { do: "drag" } } },
+  { keys: "Space and drag", help: "move the map", run: { " ": { do: "hold" } } },
+  {
+    keys: "wheel, + −, F",
+    help: "zoom (the wheel after a click on the map, or with Ctrl), show the whole map",
+    run: { "+": { do: "zoom", by: 1.5 }, "-": { do: "zoom", by: 1 / 1.5 }, f: { do: "fit" } },
+  },
+  { keys: "N", help: "select the nearest images, too", run: { n: { do: "near" } } },
+  {
+    keys: "Ctrl A, Esc",
+    help: "select all images, or none",
+    run: { "Ctrl+a": { do: "all" }, Escape: { do: "escape" } },
+  },
+  MOVE_ENTRY,
+  {
+    keys: "Enter, click",
+    help: "take the image in focus out of the selection, or put it back",
+    run: { Enter: { do: "select" } },
+  },
+  PAGE_ENTRY,
+  LOOK_ENTRY,
+  HELP_ENTRY,
+];
+const LABEL_ENTRIES = [
+  {
+    keys: "1 – 9",
+    help: "set this label on the selected images (with several labels per image: add or remove it)",
+    run: { "1-9": { do: "label" } },
+  },
+  { keys: "/", help: "find or add a label", run: { "/": { do: "find", text: "" } } },
+  {
+    keys: "Delete",
+    help: "remove all labels of the selected images",
+    run: { Delete: { do: "clear" }, Backspace: { do: "clear" } },
+  },
+  UNDO_ENTRY,
+];
+const REPEATING = { repeating: [...PAGE_REPEATING, "zoom", "hold"] };
+const MAP_KEYS = keyTable([...LABEL_ENTRIES, ...ENTRIES], REPEATING);
+const READING_KEYS = keyTable(ENTRIES, REPEATING); // where nothing can be labelled
 
 const arrayOf = (Type, view) =>
   new Type(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -105,7 +108,7 @@ export class ImageMap extends PicturePages {
     this.values = null; // of another coloring: { legend, values }
     this.picked = new Int32Array();
     this.hits = [];
-    this.coloring = "label";
+    this.coloring = null; // the first one
     this.cards = new Map();
     const leave = () => this.root.focus({ preventScroll: true });
     this.panel = new Panel({ onClose: leave });
@@ -229,6 +232,14 @@ export class ImageMap extends PicturePages {
     super.close();
   }
 
+  greeted() {
+    const { judged, read_only: readOnly } = this.info;
+    this.root.classList.toggle("judged", judged);
+    if (judged) this.room = 2; // the label and the prediction
+    if (readOnly) this.keys = READING_KEYS;
+    this._renew();
+  }
+
   makeTile(id) {
     return new Tile({
       id,
@@ -294,10 +305,12 @@ export class ImageMap extends PicturePages {
   // Request the places and colors, after changes by anyone.
   async _renew() {
     const { split } = this.info;
+    const before = this.stamp;
+    this.stamp = this.info.map.stamp;
     try {
       const [{ map }, [xy, codes]] = await this.request("points", {});
       if (this.closed || split !== this.info.split) return;
-      if (this.stamp?.split(" ")[0] !== split) this.hits = [];
+      if (before?.split(" ")[0] !== split) this.hits = [];
       this.stamp = map.stamp;
       this.info.map = map;
       this.xy = arrayOf(Float32Array, xy);
@@ -306,12 +319,13 @@ export class ImageMap extends PicturePages {
       for (const row of this.listing.rowsOnPage()) this._recolor(row);
       this.plane.setPlaces(this.xy);
       this.plane.setPicked(this._chosen());
-      if (!map.colorings.includes(this.coloring)) this.coloring = "label";
+      if (!map.colorings.includes(this.coloring)) [this.coloring] = map.colorings;
       await this._loadValues();
       this._paintColors();
       this._showWords();
       this.root.dataset.points = String(this.xy.length / 2); // for tests
     } catch (error) {
+      this.stamp = before;
       if (!this.closed) this.notices.say("map", error.message, { kind: "error" });
     }
   }
@@ -400,10 +414,16 @@ export class ImageMap extends PicturePages {
   }
 
   showCounts() {
-    const { labels, counts, task, alone, read_only: readOnly, statuses } = this.info;
+    const { labels, counts, task, alone, read_only: readOnly, statuses, judged } = this.info;
     this.labelbar.update({ labels, counts, task, alone, readOnly });
     this.footer.showProgress(statuses);
     setText(this.unlabelled, `○ no label ${(statuses.unlabelled ?? 0).toLocaleString("en")}`);
+    if (!judged) return;
+    const { wrong, total } = this.info.map;
+    setText(
+      this.footer.progress,
+      `${wrong.toLocaleString("en")} of ${counted(total, "image")} wrong`,
+    );
   }
 
   // -- selection --------------------------------------------------------------------------------------
@@ -454,11 +474,23 @@ export class ImageMap extends PicturePages {
     return arrived;
   }
 
-  _choose({ near = 0, hits = false, ...query }) {
+  _choose({ near = 0, hits = false, wrong = false, ...query }) {
     if (near) return this._pick(withNeighbours(this.xy, this._chosen(), near));
     if (hits) return this._pick(this.hits);
+    if (wrong) return this._chooseWrong();
     const plain = { show: "all", label: null, predicted: null, annotator: null, search: "" };
     return this.show({ query: { ...this.query, ...plain, ...query, images: false }, place: 0 });
+  }
+
+  async _chooseWrong() {
+    try {
+      const [, [values]] = await this.request("values", { by: RESULT });
+      const points = [];
+      arrayOf(Float32Array, values).forEach((value, point) => value && points.push(point));
+      await this._pick(points);
+    } catch (error) {
+      this.notices.say("map", error.message, { kind: "error" });
+    }
   }
 
   _selectAll() {
@@ -478,10 +510,10 @@ export class ImageMap extends PicturePages {
   _mark() {
     super._mark();
     if (!this.info) return;
-    const labels = this.info.labels.length;
-    const digits = labels > 1 ? `1–${Math.min(9, labels)}` : "1";
+    const { labels, read_only: readOnly } = this.info;
+    const digits = labels.length > 1 ? `1–${Math.min(9, labels.length)}` : "1";
     this.footer.hints.replaceChildren(
-      hint(digits, "label the selection"),
+      ...(readOnly ? [] : [hint(digits, "label the selection")]),
       hint("L", "lasso"),
       hint("Esc", "none"),
       hint("?", "keys"),
@@ -491,20 +523,27 @@ export class ImageMap extends PicturePages {
     this._countSelection();
   }
 
+  // Count the selected images of each label, and in an evaluation of each color.
   _countSelection(chosen = this._chosen()) {
-    const { labels } = this.info;
-    const groups = countGroups(chosen, this.labelCodes);
+    const { plane, labelCodes } = this;
+    const colored = this.info.judged && this.values?.legend.groups;
+    const kinds = colored
+      ? colored.map(([label], at) => ({ label, color: plane.palette[at] }))
+      : this.info.labels;
+    const groups = countGroups(chosen, colored ? plane.codes : labelCodes);
     const bare = (groups.get(-1) ?? 0) + (groups.get(-2) ?? 0);
-    const some = [...groups].filter(([code]) => labels[code]).sort((a, b) => b[1] - a[1]);
+    const some = [...groups].filter(([code]) => kinds[code]).sort((a, b) => b[1] - a[1]);
     const parts = some
       .slice(0, COUNTS_SHOWN)
       .flatMap(([code, count]) => [
         ` ${count.toLocaleString("en")} `,
-        chip(labels[code].label, colorOf(labels[code].label, labels)),
+        chip(kinds[code].label, kinds[code].color),
       ]);
     if (some.length > COUNTS_SHOWN) parts.push(` and ${some.length - COUNTS_SHOWN} more`);
     if (bare)
-      parts.push(`${some.length ? " · " : " "}${bare.toLocaleString("en")} without a label`);
+      parts.push(
+        `${some.length ? " · " : " "}${bare.toLocaleString("en")} without a ${colored ? this.coloring : "label"}`,
+      );
     this.counts.replaceChildren(
       element("strong", { text: `${chosen.length.toLocaleString("en")} selected` }),
       ...parts,
@@ -619,13 +658,14 @@ export class ImageMap extends PicturePages {
       if (this.closed || this.resting !== point) return undefined;
       this.card.replaceChildren(
         element("img", { alt: "", src: picture ? dataUri(picture) : undefined }),
-        element("bdi", { text: row.short }),
+        element("bdi", { class: "name", text: row.short }),
         element(
           "div",
           { class: "line" },
           ...chipsOf(this.listing.rows.get(row.name) ?? row, this.info.labels),
         ),
       );
+      this.card.classList.toggle("wrong", row.right === false);
       this.card.dataset.corner = this._freeCorner();
       show(this.card, true);
     } catch {
@@ -668,7 +708,8 @@ export class ImageMap extends PicturePages {
     show(this.grid, !isEmpty);
     show(this.pager, this.listing.total > this.listing.size);
     show(this.actionBar, !isEmpty);
-    if (isEmpty) this._say("Draw around points to select images. A key from 1 to 9 labels them.");
+    const labelling = this.info.read_only ? "" : " A key from 1 to 9 labels them.";
+    if (isEmpty) this._say(`Draw around points to select images.${labelling}`);
   }
 }
 

@@ -40,6 +40,19 @@ def after_suspects(ns):
     assert set(ns["slips"]["image"]) <= set(ns["suspects"]["image"].head(6))
 
 
+def after_map_batch(ns):
+    assert set(ns["batch"]["image"]) == set(ns["far"]["image"]), "'far from the other photos of its label'"
+
+
+def after_map(ns):
+    assert ns["image_map"].selected["label"].tolist() == ["floor_plan"] * 4
+
+
+def after_map_right(ns):
+    marks = ns["project"].train_set.annotations
+    assert set(marks.loc[marks["image"].isin(ns["batch"]["image"]), "label"]) == {"kitchen"}
+
+
 def after_compared(ns):
     table = ns["comparison"].per_label.set_index("label")
     assert (table.loc[["patio", "entry_way"], "low"] > 0).all(), "'unlikely to be chance'"

@@ -19,13 +19,13 @@ export function scaleColor(share) {
   return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
 }
 
-// Return the palette of a legend: of a scale, or of groups, which have the colors of labels of the same name.
+// Return the palette of a legend: of a scale, or of groups, each in its own color or that of the label of its name.
 export function paletteOf(legend, labels) {
   if (!legend.groups)
     return Array.from({ length: SCALE_STEPS }, (_, step) => scaleColor(step / (SCALE_STEPS - 1)));
   const known = new Map(labels.map(({ label, color }) => [label, color]));
   return legend.groups.map(
-    ([name], at) => known.get(name) ?? GROUP_COLORS[at % GROUP_COLORS.length],
+    ([name, , color], at) => color ?? known.get(name) ?? GROUP_COLORS[at % GROUP_COLORS.length],
   );
 }
 

@@ -33,6 +33,7 @@ export class Plane {
     this.pickedCount = 0;
     this.rings = [];
     this.names = []; // [text, x, y]
+    this.size = { width: 0, height: 0 }; // of the canvas: the node has none for a moment while the theme changes
     this.camera = null;
     this.isWhole = true;
     this.tool = "lasso";
@@ -102,10 +103,6 @@ export class Plane {
     this.node.style.cursor = this.tool === "move" || this.spaceHeld ? "grab" : "crosshair";
   }
 
-  get size() {
-    return { width: this.node.clientWidth, height: this.node.clientHeight };
-  }
-
   get whole() {
     return Camera.fit(WORLD, this.size, MARGIN);
   }
@@ -128,13 +125,13 @@ export class Plane {
   }
 
   _resize() {
-    const { width, height } = this.size;
+    const { clientWidth: width, clientHeight: height } = this.node;
     if (!width || !height) return;
     const ratio = globalThis.devicePixelRatio || 1;
     for (const canvas of [this.canvas, this.shot])
       Object.assign(canvas, { width: width * ratio, height: height * ratio });
-    const before = this.lastSize;
-    this.lastSize = { width, height };
+    const before = this.size;
+    this.size = { width, height };
     if (!this.camera || this.isWhole) this.camera = this.whole;
     else this.camera = this.camera.panned((width - before.width) / 2, (height - before.height) / 2);
     this.repaint();

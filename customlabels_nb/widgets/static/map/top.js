@@ -99,7 +99,7 @@ export class MapToolbar {
     this._left(() => this.on.search(this.search.value.trim()));
   }
 
-  update({ project, split, splits, labels, read_only: readOnly, map }, coloring, hits) {
+  update({ project, split, splits, labels, read_only: readOnly, judged, map }, coloring, hits) {
     setText(this.title, project);
     setText(this.words, `map of ${(map.total - map.without).toLocaleString("en")} images`);
     const state = JSON.stringify([split, splits, labels, map.colorings, hits > 0]);
@@ -122,11 +122,11 @@ export class MapToolbar {
     this.color.replaceChildren(
       ...map.colorings.map((by) => element("option", { value: by, text: by })),
     );
-    this.color.value = coloring;
+    this.color.value = coloring ?? map.colorings[0];
     const option = (text, what) => element("option", { text, value: JSON.stringify(what) });
     this.choice.replaceChildren(
       element("option", { text: "select…", value: "" }),
-      option("no label", { show: "unlabelled" }),
+      judged ? option("wrong", { wrong: true }) : option("no label", { show: "unlabelled" }),
       ...labels.map(({ label }) => option(label, { label })),
       option("with the 24 nearest (N)", { near: 24 }),
       ...(hits ? [option(`${hits} ringed`, { hits: true })] : []),

@@ -16,16 +16,17 @@ export function chip(
   { confidence = null, count = 1, onAccept = null, drawn = false, trusted = false } = {},
 ) {
   const predicted = confidence !== null;
-  const accepts = predicted && !drawn;
+  const accepts = predicted && !drawn && onAccept !== null;
+  const how = accepts ? " Click to accept." : drawn ? ` ${ELSEWHERE}` : "";
   const node = element(
     accepts ? "button" : "span",
     {
       class: `chip${predicted ? " predicted" : ""}`,
       style: { "--label-color": color },
       title: predicted
-        ? `${label}: predicted with confidence ${confidence.toFixed(2)}. ${drawn ? ELSEWHERE : "Click to accept."}`
+        ? `${label}: predicted with confidence ${confidence.toFixed(2)}.${how}`
         : label,
-      on: accepts && onAccept ? { click: onAccept } : undefined,
+      on: accepts ? { click: onAccept } : undefined,
       tabIndex: accepts ? -1 : undefined,
       type: accepts ? "button" : undefined,
     },
@@ -38,21 +39,23 @@ export function chip(
   return node;
 }
 
-// Create the chips of a row: labels, boxes by label with their count, and the prediction if there are no labels.
+// Create the chips of a row: labels, boxes by label with their count, and the prediction if there are no labels. In an
+// evaluation, a row is `right` or not and has its prediction beside the labels.
 export function chipsOf(row, labels, onAccept = null) {
   const chips = row.labels.map((label) => chip(label, colorOf(label, labels)));
   const boxes = new Map();
   for (const label of row.boxes) boxes.set(label, (boxes.get(label) ?? 0) + 1);
   for (const [label, count] of boxes) chips.push(chip(label, colorOf(label, labels), { count }));
-  if (row.labels.length || (row.predicted_drawn && row.boxes.length)) return chips;
+  const isJudged = row.right !== undefined;
+  if (!isJudged && (row.labels.length || (row.predicted_drawn && row.boxes.length))) return chips;
   const trusted = Boolean(row.prelabels?.length);
   const offered = trusted ? row.prelabels : row.predicted ? [row.predicted] : [];
   for (const [label, confidence] of offered)
     chips.push(
       chip(label, colorOf(label, labels), {
         confidence,
-        onAccept,
-        drawn: row.predicted_drawn,
+        onAccept: isJudged ? null : onAccept,
+        drawn: row.predicted_drawn && !isJudged,
         trusted,
       }),
     );
@@ -64,10 +67,11 @@ export function described(row) {
   const names = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
   if (names.length) parts.push(names.join(", "));
-  else if (row.predicted)
+  if (row.predicted && (!names.length || row.right !== undefined))
     parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
-  else
+  else if (!names.length)
     parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
+  if (row.right === false) parts.push("wrong");
   for (const [code] of row.findings) parts.push(code);
   return parts.join("; ");
 }

@@ -66,6 +66,7 @@ export class Tile {
     this.node.title = row.name;
     this.node.setAttribute("aria-label", described(row));
     this.node.classList.toggle("skipped", row.status === "skipped");
+    this.node.classList.toggle("wrong", row.right === false);
     const isBare =
       row.status === "unlabelled" &&
       !row.labels.length &&

@@ -1,0 +1,156 @@
+"""Map of an evaluation's images: which are right and wrong, at thresholds that can change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import RIGHT, WRONG
+from customlabels_nb.errors import InputError
+from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+from customlabels_nb.evaluation.exploring.exploration import tables_of
+from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.labeling.image_table import ImageTable, Prediction
+from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.store import SqlStore
+
+_RESULT = "result"
+_COLORS = {"right": RIGHT, "wrong": WRONG}
+
+
+class EvaluationSession(LabellingSession):
+    """Session that shows the images of an evaluation with their ground truth, and changes nothing.
+
+    Parameters
+    ----------
+    store, root
+        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
+    exploration : Exploration
+        Evaluation and its thresholds, which may be moved meanwhile.
+
+    Attributes
+    ----------
+    moves : int
+        Number of positions of the thresholds so far.
+    """
+
+    def __init__(self, store: SqlStore, root: Path, exploration: Exploration) -> None:
+        self.exploration = exploration
+        self._truth = t.normalise_annotations(tables_of(exploration.evaluation.outcomes)[0])
+        self.moves = 0
+        self._position: Position | None = None
+        self._wrong: set[str] = set()
+        super().__init__(store, root, t.TEST)
+
+    @property
+    def wrong(self) -> set[str]:
+        """Images with a mistake at the current thresholds."""
+        self._judge()
+        return self._wrong
+
+    @property
+    def read_only(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def predictions(self) -> dict[str, Prediction]:
+        """Most confident prediction by image that reaches its threshold."""
+        with self._lock:
+            self._judge()
+            if not self._predictions:
+                self._predictions = {t.TEST: self._read_predictions(t.TEST)}
+            return self._predictions[t.TEST]
+
+    def _judge(self) -> None:
+        """Find the mistakes at new thresholds."""
+        with self._lock:
+            if self._position != self.exploration.position:
+                self._position = self.exploration.position
+                mistakes = self.exploration.choose(Filter(sort="given")).tolist()
+                self._wrong = {self.exploration.names[index] for index in mistakes}
+                self._predictions.clear()
+                self.moves += 1
+
+    def labels(self) -> pd.DataFrame:
+        """Return the labels of the evaluation, in order."""
+        return self.exploration.evaluation.labels
+
+    def assist_state(self) -> dict[str, Any] | None:
+        """Return the version of the predictions, which changes with the thresholds."""
+        self._judge()
+        return {"version": self.moves}
+
+    def totals(self) -> dict[str, int]:
+        """Count the images."""
+        return {t.TRAIN: 0, t.TEST: len(self.table)}
+
+    def row(self, image: str) -> dict[str, Any]:
+        """Return an image for the front end. ``right`` is False if it has a mistake."""
+        return {**super().row(image), "right": image not in self.wrong}
+
+    def selected(self, images: Sequence[str]) -> pd.DataFrame:
+        """Return :meth:`.Exploration.table` of these images."""
+        with self._lock:
+            return self.exploration.table([self.exploration.index_of[name] for name in images])
+
+    def follow(self) -> set[str] | None:
+        """Return no image: an evaluation does not change with the project."""
+        return set()
+
+    def _read_table(self, split: str) -> ImageTable:
+        if split != t.TEST:
+            raise InputError(f"split={split!r} is not shown: an evaluation has only test images.")
+        images = self.exploration.evaluation.images
+        known = images[["image", *(name for name in ("sha256", "width", "height") if name in images)]]
+        table = self.table_type()
+        table.put(t.normalise_images(known, split=t.TEST).assign(status="labelled"), self._truth)
+        return table
+
+    def _annotations_of(self, images: Sequence[str]) -> pd.DataFrame:
+        return self._truth[self._truth["image"].isin(images)]
+
+    def _stored_predictions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
+        applied = self.exploration.applied
+        rows, accepted = tables_of(applied.outcomes)[1], applied.accepted()
+        if isinstance(applied.outcomes, Scores):
+            accepted = accepted[np.nonzero(applied.outcomes.given)]
+        rows = t.normalise_annotations(rows[accepted])
+        return rows if images is None else rows[rows["image"].isin(images)]
+
+
+class EvaluationMap(ImageMap):
+    """Places and colors of the images of an :class:`EvaluationSession`."""
+
+    session: EvaluationSession
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the map, with the number of ``wrong`` images."""
+        wrong, state = len(self.session.wrong), super().state()
+        return {**state, "stamp": f"{state['stamp']} {self.session.moves}", "wrong": wrong}
+
+    def colorings(self) -> list[str]:
+        """Return what the images can be colored by: first whether they are right."""
+        first = [_RESULT, "prediction"]
+        return [*first, *(name for name in super().colorings() if name not in (*first, "status"))]
+
+    def still_colors(self) -> Iterable[str]:
+        """Return the color of each image in a static image."""
+        return (_COLORS["wrong" if name in self.session.wrong else "right"] for name in self.session.table.names)
+
+    def _column(self, by: str) -> pd.Series:
+        if by != _RESULT:
+            return super()._column(by)
+        return pd.Series(["wrong" if name in self.session.wrong else "right" for name in self.session.table.names])
+
+    def _groups(self, by: str, texts: pd.Series) -> tuple[list[list[Any]], pd.Series]:
+        if by != _RESULT:
+            return super()._groups(by, texts)
+        groups = [[name, int((texts == name).sum()), color] for name, color in _COLORS.items()]
+        return groups, (texts == "wrong").astype("float32")
