@@ -314,7 +314,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 1000, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
+    "name", [b"b.png\x8f", b"x" * 300, b"x" * 5000, b"d/" * 2500, b"b\0.png", b"\xed\xa0\x80.png"], ids=lambda b: b[:8]
 )
 @pytest.mark.parametrize("format", ["csv", "coco"])
 @pytest.mark.parametrize("searched", [False, True])
@@ -356,7 +356,7 @@ def test_impossible_texts_and_folders_are_refused_by_type(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match=r"project\.json"):
         cl.load_project(tmp_path / "deep")
     (tmp_path / "a.csv").write_text("a.png,dog\n")
-    for folder in ("a\0b", "\ud800", "y" * 5000, "d/" * 1000):
+    for folder in ("a\0b", "\ud800", "y" * 5000, "d/" * 2500):
         for act in (
             lambda place: cl.create_project("q", place),
             lambda place: cl.load_project(place),
