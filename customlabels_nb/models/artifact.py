@@ -138,6 +138,8 @@ class ModelConfig:
         _require(min(self.std) > 0, "std", self.std, "must be positive")
         for name in ("thresholds", "view_thresholds", "training"):
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
+        for views in self.view_thresholds:
+            _require(views in ("2", "4"), "view_thresholds key", views, 'must be "2" or "4"')
         for thresholds in (self.thresholds, *self.view_thresholds.values()):
             _require(isinstance(thresholds, dict), "thresholds", thresholds, "must be a dict")
             for label, value in thresholds.items():

@@ -228,6 +228,7 @@ def test_wrong_types_in_the_config_are_refused(copied: Path, detector_folder: Pa
                 assert (place, value) in [
                     *((("training",), fine) for fine in ({}, {"a": {}})),
                     (("thresholds",), {}),
+                    (("view_thresholds",), {}),
                     (("detector", "votes"), True),
                     (("detector", "cascade"), True),
                 ], (place, value)

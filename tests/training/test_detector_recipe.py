@@ -276,7 +276,7 @@ def test_torchvision_detector_as_base_is_refused() -> None:
     learner, notes = SimpleNamespace(network=new, labels=LABELS), []
     _begin_from((former, LABELS), learner, notes)
     [note] = notes
-    assert "only detectors of this package" in note
+    assert "only the packaged detector can be started from" in note
 
 
 def test_detections_in_a_crowd_are_ignored() -> None:

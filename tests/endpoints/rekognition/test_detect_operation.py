@@ -38,8 +38,10 @@ class Fake:
         colors=("#000000",),
         input_size=64,
         fill=(0, 0, 0),
-        threshold_of=lambda _: 0.4,
+        threshold_of=lambda _label, _views: 0.4,
     )
+    views = 1
+    larger_size = None
 
     def __init__(self) -> None:
         self.batches: list[int] = []
