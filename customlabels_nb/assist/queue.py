@@ -142,7 +142,7 @@ def order_queue(state: QueueState, *, page: int = 20, random_state: int = 0) -> 
     if not cold:
         chosen = _with_rare(state, chosen, page * _PAGES, kind)
     checks = state.check_order[state.open[state.check_order]]
-    position, is_check = _interleave(chosen, checks, state.checked)
+    position, is_check = _interleave(chosen[~np.isin(chosen, checks)], checks, state.checked)
     return pd.DataFrame({"position": position, "kind": np.where(is_check, "check", kind[position])})
 
 
@@ -207,15 +207,13 @@ def _with_rare(state: QueueState, chosen: IntArray, ahead: int, kind: NDArray[np
 
 
 def _interleave(chosen: IntArray, checks: IntArray, checked: int) -> tuple[IntArray, BoolArray]:
-    """Insert the check images between the chosen images, each image once, and return a mask of them."""
+    """Insert the check images between the chosen images, and return a mask of them."""
     number = np.arange(len(checks))
     many = max(MANY_CHECKED - checked, 0)
     first, later = np.minimum(number, many), np.maximum(number - many, 0)
     turn = np.concatenate([np.arange(len(chosen)), first * (1 / FIRST_SHARE - 1) + later * (1 / LATER_SHARE - 1)])
     order = np.argsort(turn, kind="stable")
-    both = np.concatenate([chosen, checks])
-    order = order[np.sort(np.unique(both[order], return_index=True)[1])]
-    return both[order], order >= len(chosen)
+    return np.concatenate([chosen, checks])[order], order >= len(chosen)
 
 
 def _by_typicality(rows: Rows, members: IntArray) -> IntArray:

@@ -33,7 +33,7 @@ def blobs(sizes: tuple[int, ...], *, random_state: int = 0, spread: float = 0.3)
 
 def nothing_labelled(features: np.ndarray, k: int, *, random_state: int = 0) -> QueueState:
     n = len(features)
-    order = check_order(names(n), random_state=random_state)
+    order = check_order(names(n), random_state=random_state)[: n // 4]
     return QueueState(features, order, np.ones(n, bool), np.zeros(n, bool), np.zeros(k, int))
 
 
@@ -117,6 +117,18 @@ def test_the_queue_has_every_open_image_once_and_is_the_same_for_the_same_seed()
             queue = order_queue(each, page=page, random_state=5)
             assert sorted(queue["position"]) == np.flatnonzero(each.open).tolist()
             pd.testing.assert_frame_equal(queue, order_queue(each, page=page, random_state=5))
+
+
+def test_check_images_are_never_asked_because_of_the_model() -> None:
+    features, cluster = blobs((60, 60))
+    state = answered(nothing_labelled(features, 2), np.arange(0, 120, 11), cluster)
+    doubt = np.zeros(120)
+    doubt[state.check_order] = 1
+    warm = replace(state, doubt=doubt, probabilities=np.full((120, 2), 0.5))
+    for each in (state, warm):
+        queue = order_queue(each)
+        checks = each.check_order[each.open[each.check_order]]
+        assert queue.loc[queue["kind"] == "check", "position"].tolist() == checks.tolist()
 
 
 def test_nothing_is_asked_when_all_is_labelled() -> None:

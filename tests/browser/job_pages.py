@@ -16,11 +16,11 @@ from playwright.sync_api import Page, expect
 
 import customlabels_nb as cl
 from customlabels_nb.settings import settings
+from tests.browser.jupyter import SLOW
 
 COMMAND = [sys.executable, "-m", "customlabels_nb.cli", "label"]
 COUNTED = "SELECT max(n) FROM (SELECT count(*) AS n FROM job_answers WHERE counted = 1 GROUP BY task)"
 TWICE = "SELECT count(*) FROM (SELECT 1 FROM job_answers WHERE counted = 1 GROUP BY task, who HAVING count(*) > 1)"
-SLOW = "[anywidget] Failed to initialize model."  # after 2 s, without consequences for these widgets
 HELD = "SELECT count(*) FROM job_slots WHERE state = 'held'"
 
 

@@ -71,6 +71,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+#: Error of anywidget if a module loads after two seconds. The widgets receive their messages nevertheless.
+SLOW = "[anywidget] Failed to initialize model."
+
+
 class CellError(AssertionError):
     """Error raised by a cell of the notebook."""
 
@@ -311,7 +315,7 @@ class LabPage:
         self._clients: list[BlockingKernelClient] = []
         self._listeners: dict[Any, Any] = {
             "console": self._on_console,
-            "pageerror": lambda error: self._on_error(error.stack or str(error)),
+            "pageerror": lambda error: str(error) == SLOW or self._on_error(error.stack or str(error)),
             "crash": lambda _: self._on_error("the page crashed"),
         }
         for event, listener in self._listeners.items():
