@@ -14,7 +14,8 @@ from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
     """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars.
 
-    An interrupt is shown as one line instead of a traceback, with or without progress bars.
+    Phases without any work have no bar. An interrupt is shown as one line instead of a traceback, with or without progress
+    bars.
     """
     try:
         with _bars(events) if show else nullcontext():
@@ -37,7 +38,7 @@ def _bars(events: Events) -> Iterator[None]:
             tqdm.write(event.text)
         elif isinstance(event, Metrics) and latest is not None:
             latest.set_postfix({name: f"{value:.3g}" for name, value in event.values.items()}, refresh=False)
-        elif isinstance(event, Progress):
+        elif isinstance(event, Progress) and event.total != 0:
             bar = bars.get(event.phase)
             if bar is None:
                 bar = bars[event.phase] = tqdm(total=event.total, desc=event.phase, unit=f" {event.unit}")

@@ -15,11 +15,13 @@ def test_bars_show_each_phase_to_its_end(capsys: pytest.CaptureFixture[str]) -> 
         events.progress("reading", 4, 4)
         events.message("now the rest")
         events.progress("writing", 2, 2, unit="files")
+        events.progress("checking", 0, 0)
     told = capsys.readouterr()
     assert "now the rest" in told.out
     assert "reading" in told.err
     assert "4/4" in told.err
     assert "2/2" in told.err
+    assert "checking" not in told.err
 
 
 def test_bars_can_be_left_out_and_are_silent_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
