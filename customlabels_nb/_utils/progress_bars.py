@@ -14,8 +14,7 @@ from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
     """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars.
 
-    Phases without any work have no bar. An interrupt is shown as one line instead of a traceback, with or without progress
-    bars.
+    Phases without any work have no bar. An interrupt is one line instead of a traceback, with or without progress bars.
     """
     try:
         with _bars(events) if show else nullcontext():
