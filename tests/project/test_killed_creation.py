@@ -18,7 +18,7 @@ from tests.images.pictures import tree
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
 @pytest.mark.parametrize(
     ("kind", "every"),
-    [("create", 5), *(pytest.param(kind, 1, marks=pytest.mark.thorough) for kind in ("create", "unpack", "serve"))],
+    [("create", 15), *(pytest.param(kind, 1, marks=pytest.mark.thorough) for kind in ("create", "unpack", "serve"))],
 )
 def test_a_project_can_be_opened_wherever_its_creation_is_killed(tmp_path: Path, kind: str, every: int) -> None:
     command = [sys.executable, "-m", "tests.project.creating_by_half", kind, str(every), str(tmp_path)]
