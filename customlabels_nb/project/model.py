@@ -540,6 +540,48 @@ class Model(Runnable):
         copy.write_results()
         return copy
 
+    def push_to_hub(self, repo: str, *, private: bool = True, dry_run: bool = False) -> pd.DataFrame:
+        """Upload the version to the Hugging Face Hub, after listing the files and their sizes.
+
+        Only ``config.json``, ``model.safetensors`` and the model card (as ``README.md``, with metadata for the Hub) are
+        uploaded, as one commit. Images, datasets and predictions stay on this machine. An interrupted upload can be
+        repeated: weights that arrived are not sent again, and nothing is committed twice. The tag "license" of the
+        version, if it has one, is written to the card. Log in with ``hf auth login`` first, or set ``HF_TOKEN``.
+
+        Parameters
+        ----------
+        repo : str
+            Repository, "user/name". It is created if it does not exist.
+        private : bool
+            Create a private repository, and refuse to upload to one that is public. False creates a public one, and
+            uploads to an existing one of either kind.
+        dry_run : bool
+            Only list the files.
+
+        Returns
+        -------
+        DataFrame
+            Columns file and bytes.
+
+        Raises
+        ------
+        InputError
+            If ``repo`` does not have that form.
+        NotAllowedError
+            If the repository is public, but ``private`` is true, or ``settings.network`` is False.
+        ModelError
+            If the Hub cannot be reached or denies access.
+
+        Examples
+        --------
+        >>> model.push_to_hub("ann/rooms", dry_run=True)["file"].tolist()
+        ['config.json', 'model.safetensors', 'README.md']
+        """
+        from customlabels_nb.project.hub import upload_version
+
+        card, project = self.card, self._store.project().name
+        return upload_version(self.folder, self.record, card, project, repo, private=private, dry_run=dry_run)
+
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the version and its folder permanently. Asks for confirmation unless ``confirm=True``.
 

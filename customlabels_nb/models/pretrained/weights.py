@@ -23,7 +23,8 @@ from customlabels_nb.settings import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-_HUB = "hf://"
+#: Beginning of the names of repositories on the Hugging Face Hub.
+HUB = "hf://"
 _FILES = ("config.json", "model.safetensors")
 _PATTERNS = ["*.json", "*.txt", "*.safetensors"]  # configuration, vocabulary, weights
 _MEGA = 10**6
@@ -114,7 +115,7 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
     """
     from huggingface_hub import snapshot_download
 
-    repository, revision = _parse(name, revision)
+    repository, revision = parse_name(name, revision)
     if repository is None:
         folder = Path(name).expanduser()
         missing = [file for file in _FILES if not (folder / file).is_file()]
@@ -154,7 +155,7 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
         return found
     from huggingface_hub import snapshot_download
 
-    repository, revision = _parse(name, revision)
+    repository, revision = parse_name(name, revision)
     if not settings.network or not download:
         raise _unavailable(
             name, f"they are not on this machine{'' if settings.network else ', and settings.network is False'}"
@@ -162,7 +163,7 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
     try:
         snapshot_download(str(repository), revision=revision, allow_patterns=_PATTERNS)
     except Exception as error:  # also those of the HTTP library, which differs by version
-        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {_why(error)}"
+        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {hub_reason(error)}"
         raise _unavailable(name, reason) from error
     found = find_weights(name, revision)
     if found is None:
@@ -224,7 +225,7 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
             say(f"Downloading {describe_download(name)} …")
         found = get_weights(name, revision)
         size = sum(path.stat().st_size for path in found.folder.iterdir() if path.is_file())
-        repository = _parse(name, None)[0] or ""
+        repository = parse_name(name)[0] or ""
         rows.append([name, repository, found.revision, round(size / _MEGA, 1), found.licence, str(found.folder)])
     return pd.DataFrame(rows, columns=["model", "repository", "revision", "megabytes", "licence", "folder"])
 
@@ -235,13 +236,13 @@ def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
         yield name, known, find_weights(name)
 
 
-def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
+def parse_name(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
     """Return the repository and the revision, or (None, None) for a folder."""
     short, _, given = name.partition("@")
     if short in KNOWN_MODELS:
         return KNOWN_MODELS[short].repository, given or revision
-    if name.startswith(_HUB):
-        repository, _, given = name.removeprefix(_HUB).partition("@")
+    if name.startswith(HUB):
+        repository, _, given = name.removeprefix(HUB).partition("@")
         owner, slash, rest = repository.partition("/")
         if not (owner and slash and rest) or "/" in rest:
             raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
@@ -256,14 +257,30 @@ def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
     )
 
 
-def _why(error: BaseException) -> str:
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+def hub_reason(error: BaseException) -> str:
+    """Return the reason why a request to the Hugging Face Hub failed, without a full stop."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
-    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
-        return "the repository or revision does not exist or is not public"
-    while error.__cause__ is not None:
+    while True:
+        if isinstance(error, GatedRepoError):
+            return "its owner must grant access. Ask for it on the page of the repository, and run: hf auth login"
+        if isinstance(error, RepositoryNotFoundError):
+            return "the repository does not exist, or is private. If it is yours, run: hf auth login"
+        if isinstance(error, RevisionNotFoundError):
+            return "the revision does not exist"
+        if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+            return "access was denied. Run hf auth login with a token that allows this"
+        if isinstance(error, OfflineModeIsEnabled):
+            return "HF_HUB_OFFLINE is set"
+        if error.__cause__ is None:
+            return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
         error = error.__cause__
-    return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
 
 
 def _unavailable(name: str, reason: str) -> WeightsUnavailableError:
