@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
     StoreError,
     show_in_one_line,
 )
-from customlabels_nb.events import Events, Result
+from customlabels_nb.events import Events, Listener, Result
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name
 from customlabels_nb.project.progress_display import watch
@@ -446,8 +446,7 @@ class Model(Runnable):
         accuracy = f", accuracy {metrics.at['accuracy', 'value']:.3f}" if "accuracy" in metrics.index else ""
         here = Path.cwd()
         _, model = self._access(self._root.relative_to(here) if self._root.is_relative_to(here) else self._root)
-        with suppress(Cancelled):  # a stop request after training has completed has nothing to stop
-            events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()"))
+        events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()", report))
 
     def _access(self, root: Path) -> tuple[str, str]:
         """Return two expressions that evaluate to the project and the model in any notebook."""
@@ -455,7 +454,7 @@ class Model(Runnable):
         return project, f"{project}.model({self.name!r})"
 
     # -- resuming, copying and deleting -------------------------------------------------------------
-    def resume(self, *, progress: bool | str = True, events: Events | None = None) -> Model:
+    def resume(self, *, progress: bool | str = True, events: Events | Listener | None = None) -> Model:
         """Resume a training run that was stopped or killed, with its original images and options.
 
         ``progress`` and ``events`` are described in :meth:`customlabels_nb.project.project.Project.train`.
