@@ -17,22 +17,17 @@ import yaml
 
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
-from customlabels_nb.core.tables import BOXES, MULTI_LABEL, POLYGONS, SINGLE_LABEL
+from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import ArtifactError, InputError, ModelError, NotAllowedError, WeightsUnavailableError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS, ModelConfig, load_config
-from customlabels_nb.models.pretrained.weights import HUB, hub_reason, parse_name
+from customlabels_nb.models.pretrained.weights import HUB, hub_reason, parse_hub_name
 from customlabels_nb.project.model_card import METRICS, USE, Block, Code, ModelCard, Text, is_number, to_markdown
 from customlabels_nb.settings import settings
 from customlabels_nb.store import VersionRecord
 
 _README = "README.md"
 _LIBRARY = "customlabels-nb"
-_PIPELINES = {
-    SINGLE_LABEL: "image-classification",
-    MULTI_LABEL: "image-classification",
-    BOXES: "object-detection",
-    POLYGONS: "image-segmentation",
-}
+_PIPELINES = {BOXES: "object-detection", POLYGONS: "image-segmentation"}
 
 
 def upload_version(
@@ -41,13 +36,13 @@ def upload_version(
     """Upload a version as one commit, as in :meth:`customlabels_nb.project.model.Model.push_to_hub`."""
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    repository, revision = parse_name(HUB + repo.removeprefix(HUB) if isinstance(repo, str) else HUB)
-    if revision is not None:
-        raise InputError(f"repo={repo!r} must not name a revision. Uploads go to the branch main.")
+    repository, revision = parse_hub_name(repo) if isinstance(repo, str) else ("", None)
+    if revision is not None or not repository:
+        raise InputError(f"repo={repo!r} must have the form 'user/name'. Uploads go to the branch main.")
     if not settings.network and not dry_run:
         raise NotAllowedError(f"{repository} cannot be uploaded, because settings.network is False.")
     files: dict[str, bytes | Path] = {name: folder / name for name in (CONFIG, WEIGHTS) if (folder / name).is_file()}
-    files[_README] = _readme(load_config(folder), record, card, project, str(repository)).encode()
+    files[_README] = _readme(load_config(folder), record, card, project, repository).encode()
     sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values()]
     table = pd.DataFrame({"file": list(files), "bytes": sizes})
     visibility = "private" if private else "public"
@@ -58,11 +53,11 @@ def upload_version(
         return table
     api = HfApi(library_name=_LIBRARY)
     try:
-        api.create_repo(str(repository), private=private, exist_ok=True)
-        is_public = private and not api.repo_info(str(repository)).private
+        api.create_repo(repository, private=private, exist_ok=True)
+        is_public = private and not api.repo_info(repository).private
         if not is_public:
             operations = [CommitOperationAdd(name, data) for name, data in files.items()]
-            commit = api.create_commit(str(repository), operations, commit_message=f"Upload {record.name}")
+            commit = api.create_commit(repository, operations, commit_message=f"Upload {record.name}")
     except Exception as error:  # also those of the HTTP library, which differs by version
         raise ModelError(f"{repository} cannot be uploaded to the Hugging Face Hub: {hub_reason(error)}.") from error
     if is_public:
@@ -90,8 +85,7 @@ def download_model(name: str) -> tuple[Path, str]:
     """
     from huggingface_hub import snapshot_download
 
-    repository, revision = parse_name(name)
-    assert repository is not None
+    repository, revision = parse_hub_name(name)
     options: dict[str, Any] = {"local_files_only": not settings.network}
     try:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG], **options))
@@ -111,7 +105,7 @@ def download_model(name: str) -> tuple[Path, str]:
 
 def _readme(config: ModelConfig, record: VersionRecord, card: ModelCard, project: str, repository: str) -> str:
     """Return the model card with the Hub's metadata, and how to load the model from the repository."""
-    pipeline = _PIPELINES[config.task]
+    pipeline = _PIPELINES.get(config.task, "image-classification")
     metrics = [
         {"type": name, "name": words, "value": round(float(record.metrics[name]), 4)}
         for name, words in METRICS.items()

@@ -52,7 +52,7 @@ class MLflowListener:
     MissingDependencyError
         If MLflow is not installed.
     InputError
-        If the store cannot be opened, or the experiment was deleted.
+        If the store cannot be opened.
 
     Examples
     --------
@@ -75,8 +75,6 @@ class MLflowListener:
         except Exception as error:  # also those of the database and the HTTP library
             what = f"tracking_uri={tracking_uri!r}, experiment={experiment!r}"
             raise InputError(without_passwords(f"{what} cannot be used: {first_line(error)}")) from error
-        if found is not None and found.lifecycle_stage != "active":
-            raise InputError(f"experiment={experiment!r} was deleted. Restore it in MLflow, or choose another name.")
         self._artifacts = artifacts
         self._run: str | None = None
         self._folder = Path()

@@ -115,7 +115,7 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
     """
     from huggingface_hub import snapshot_download
 
-    repository, revision = parse_name(name, revision)
+    repository, revision = _parse(name, revision)
     if repository is None:
         folder = Path(name).expanduser()
         missing = [file for file in _FILES if not (folder / file).is_file()]
@@ -155,7 +155,7 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
         return found
     from huggingface_hub import snapshot_download
 
-    repository, revision = parse_name(name, revision)
+    repository, revision = _parse(name, revision)
     if not settings.network or not download:
         raise _unavailable(
             name, f"they are not on this machine{'' if settings.network else ', and settings.network is False'}"
@@ -225,7 +225,7 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
             say(f"Downloading {describe_download(name)} …")
         found = get_weights(name, revision)
         size = sum(path.stat().st_size for path in found.folder.iterdir() if path.is_file())
-        repository = parse_name(name)[0] or ""
+        repository = _parse(name)[0] or ""
         rows.append([name, repository, found.revision, round(size / _MEGA, 1), found.licence, str(found.folder)])
     return pd.DataFrame(rows, columns=["model", "repository", "revision", "megabytes", "licence", "folder"])
 
@@ -236,17 +236,14 @@ def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
         yield name, known, find_weights(name)
 
 
-def parse_name(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
+def _parse(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
     """Return the repository and the revision, or (None, None) for a folder."""
     short, _, given = name.partition("@")
     if short in KNOWN_MODELS:
         return KNOWN_MODELS[short].repository, given or revision
     if name.startswith(HUB):
-        repository, _, given = name.removeprefix(HUB).partition("@")
-        owner, slash, rest = repository.partition("/")
-        if not (owner and slash and rest) or "/" in rest:
-            raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
-        return repository, given or revision
+        repository, named = parse_hub_name(name)
+        return repository, named or revision
     if Path(name).expanduser().is_dir():
         return None, None
     near = difflib.get_close_matches(name, KNOWN_MODELS, n=1, cutoff=0.4)
@@ -257,26 +254,29 @@ def parse_name(name: str, revision: str | None = None) -> tuple[str | None, str 
     )
 
 
+def parse_hub_name(name: str) -> tuple[str, str | None]:
+    """Return the repository in the name ``"hf://user/name@revision"``, and the revision or None."""
+    repository, _, revision = name.removeprefix(HUB).partition("@")
+    owner, _, rest = repository.partition("/")
+    if not owner or not rest or "/" in rest:
+        raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
+    return repository, revision or None
+
+
 def hub_reason(error: BaseException) -> str:
     """Return the reason why a request to the Hugging Face Hub failed, without a full stop."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import errors
 
     while True:
-        if isinstance(error, GatedRepoError):
+        if isinstance(error, errors.GatedRepoError):
             return "its owner must grant access. Ask for it on the page of the repository, and run: hf auth login"
-        if isinstance(error, RepositoryNotFoundError):
+        if isinstance(error, errors.RepositoryNotFoundError):
             return "the repository does not exist, or is private. If it is yours, run: hf auth login"
-        if isinstance(error, RevisionNotFoundError):
+        if isinstance(error, errors.RevisionNotFoundError):
             return "the revision does not exist"
-        if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+        if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
             return "access was denied. Run hf auth login with a token that allows this"
-        if isinstance(error, OfflineModeIsEnabled):
+        if isinstance(error, errors.OfflineModeIsEnabled):
             return "HF_HUB_OFFLINE is set"
         if error.__cause__ is None:
             return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
