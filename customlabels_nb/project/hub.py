@@ -45,12 +45,11 @@ def upload_version(
     files[_README] = _readme(load_config(folder), record, card, project, repository).encode()
     sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values()]
     table = pd.DataFrame({"file": list(files), "bytes": sizes})
-    visibility = "private" if private else "public"
-    say(f"{'Would upload' if dry_run else 'Uploading'} to {repository} on the Hugging Face Hub ({visibility}):")
-    for name, size in zip(files, sizes, strict=True):
-        say(f"  {name}: {size:,} bytes")
     if dry_run:
         return table
+    say(f"Uploading to {repository} on the Hugging Face Hub ({'private' if private else 'public'}):")
+    for name, size in zip(files, sizes, strict=True):
+        say(f"  {name}: {size:,} bytes")
     api = HfApi(library_name=_LIBRARY)
     try:
         api.create_repo(repository, private=private, exist_ok=True)

