@@ -18,6 +18,7 @@ __all__ = [
     "CustomLabelsError",
     "Dataset",
     "Events",
+    "MLflowListener",
     "Model",
     "Project",
     "Report",
@@ -50,6 +51,7 @@ _HOMES = {
     "CustomLabelsError": "errors",
     "Dataset": "datasets.dataset",
     "Events": "events",
+    "MLflowListener": "training.mlflow",
     "Model": "project.model",
     "Project": "project.project",
     "Report": "project.report",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from customlabels_nb.project.projects import create_project, list_projects, load_project, unpack_project
     from customlabels_nb.project.report import Report, evaluate
     from customlabels_nb.project.runnable import load_model
+    from customlabels_nb.training.mlflow import MLflowListener
     from customlabels_nb.training.tensorboard import TensorBoardListener
 
 

@@ -10,11 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from customlabels_nb.errors import Cancelled, InputError
 
 #: Sets of images that samples are taken from.
 HELD_OUT, LEARNT_FROM = "held-out images", "training images"
+#: Ways in which a run ends.
+DONE, STOPPED, FAILED = "done", "stopped", "failed"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,39 @@ class Message:
 
 @dataclass(frozen=True)
 class Result(Message):
-    """Message event with the result of a run that has completed."""
+    """Message event with the result of a run that has completed, and its report on the test images."""
+
+    report: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Started:
+    """Started event of a training run, also of one that is resumed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the version.
+    created : datetime
+        Time at which the version was created, which stays the same if its training is resumed.
+    folder : Path
+        Folder of the version.
+    parameters : dict
+        Options of the run, and the numbers of images.
+    """
+
+    name: str
+    created: datetime
+    folder: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Ended event of a run: its status "done", "stopped" or "failed", and the reason. It is the last event."""
+
+    status: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +145,7 @@ class Samples:
     of: str = HELD_OUT
 
 
-Event = Progress | Message | Metrics | Samples
+Event = Started | Progress | Message | Metrics | Samples | Ended
 Listener = Callable[[Event], None]
 
 
@@ -197,7 +234,7 @@ class Events:
         Raises
         ------
         Cancelled
-            If :meth:`cancel` was called.
+            If :meth:`cancel` was called, unless the event is the result or the end of the run.
 
         Examples
         --------
@@ -205,7 +242,7 @@ class Events:
         >>> events = cl.Events()
         >>> events.emit(Message("Loading images"))
         """
-        if self._cancelled.is_set():
+        if self._cancelled.is_set() and not isinstance(event, Result | Ended):
             raise Cancelled("Stopped on request. Finished work was stored.")
         with self._lock:
             listeners = tuple(self._listeners)

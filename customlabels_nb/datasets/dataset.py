@@ -477,8 +477,8 @@ class Dataset:
         Parameters
         ----------
         format : str
-            "ground_truth", "coco", "voc", "labelme", "label_studio", "cvat", "yolo", "yolo_classify", "custom_vision",
-            "csv" or "image_folder".
+            "ground_truth", "coco", "voc", "labelme", "label_studio", "label_studio_min" (Label Studio's JSON_MIN),
+            "cvat", "yolo", "yolo_classify", "custom_vision", "csv" or "image_folder".
         path : path
             Output file, or output folder for formats that consist of several files.
         copy_images : bool

@@ -54,6 +54,7 @@ EXTRAS = {
     "rekognition": (("botocore", "s3fs"), "customlabels-nb serve, for Rekognition clients"),
     "ray": (("pyarrow", "ray"), "detect_many(backend='ray'), for many machines"),
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
+    "mlflow": (("alembic", "mlflow-skinny"), "training runs in MLflow"),
     "voila": (("voila",), "customlabels-nb label, the page of a labelling job"),
 }
 

@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
     StoreError,
     show_in_one_line,
 )
-from customlabels_nb.events import Events, Result
+from customlabels_nb.events import Events, Listener, Result
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.location import ProjectLocation, check_description, check_name
 from customlabels_nb.project.progress_display import watch
@@ -446,8 +446,7 @@ class Model(Runnable):
         accuracy = f", accuracy {metrics.at['accuracy', 'value']:.3f}" if "accuracy" in metrics.index else ""
         here = Path.cwd()
         _, model = self._access(self._root.relative_to(here) if self._root.is_relative_to(here) else self._root)
-        with suppress(Cancelled):  # a stop request after training has completed has nothing to stop
-            events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()"))
+        events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()", report))
 
     def _access(self, root: Path) -> tuple[str, str]:
         """Return two expressions that evaluate to the project and the model in any notebook."""
@@ -455,7 +454,7 @@ class Model(Runnable):
         return project, f"{project}.model({self.name!r})"
 
     # -- resuming, copying and deleting -------------------------------------------------------------
-    def resume(self, *, progress: bool | str = True, events: Events | None = None) -> Model:
+    def resume(self, *, progress: bool | str = True, events: Events | Listener | None = None) -> Model:
         """Resume a training run that was stopped or killed, with its original images and options.
 
         ``progress`` and ``events`` are described in :meth:`customlabels_nb.project.project.Project.train`.
@@ -539,6 +538,48 @@ class Model(Runnable):
             copy = Model(location, copy_version(self._location, self.record, location, name, stream))
         copy.write_results()
         return copy
+
+    def push_to_hub(self, repo: str, *, private: bool = True, dry_run: bool = False) -> pd.DataFrame:
+        """Upload the version to the Hugging Face Hub, after listing the files and their sizes.
+
+        Only ``config.json``, ``model.safetensors`` and the model card (as ``README.md``, with metadata for the Hub) are
+        uploaded, as one commit. Images, datasets and predictions stay on this machine. An interrupted upload can be
+        repeated: weights that arrived are not sent again, and nothing is committed twice. The tag "license" of the
+        version, if it has one, is written to the card. Log in with ``hf auth login`` first, or set ``HF_TOKEN``.
+
+        Parameters
+        ----------
+        repo : str
+            Repository, "user/name". It is created if it does not exist.
+        private : bool
+            Create a private repository, and refuse to upload to one that is public. False creates a public one, and
+            uploads to an existing one of either kind.
+        dry_run : bool
+            Only return the list of files.
+
+        Returns
+        -------
+        DataFrame
+            List of the files, with the columns file and bytes.
+
+        Raises
+        ------
+        InputError
+            If ``repo`` does not have that form.
+        NotAllowedError
+            If the repository is public, but ``private`` is true, or ``settings.network`` is False.
+        ModelError
+            If the Hub cannot be reached or denies access.
+
+        Examples
+        --------
+        >>> model.push_to_hub("ann/rooms", dry_run=True)["file"].tolist()
+        ['config.json', 'model.safetensors', 'README.md']
+        """
+        from customlabels_nb.project.hub import upload_version
+
+        card, project = self.card, self._store.project().name
+        return upload_version(self.folder, self.record, card, project, repo, private=private, dry_run=dry_run)
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the version and its folder permanently. Asks for confirmation unless ``confirm=True``.

@@ -47,7 +47,8 @@ _DESCRIPTIONS = {
     POLYGONS: "Object detector with masks: it finds objects in an image, each with a label, a box and an outline",
     BRANDS: "Brand detector: it was trained on logo images and finds these logos in photos, each with a box",
 }
-_METRICS = {
+#: Names of metrics, in the order of the card.
+METRICS = {
     "f1": "F1, mean over the labels",
     "precision": "Precision, mean over the labels",
     "recall": "Recall, mean over the labels",
@@ -191,6 +192,10 @@ class Heading:
     kind: ClassVar[str] = "heading"
     text: str
     level: int = 2
+
+
+#: Heading of the last section, which shows how to run the model.
+USE = Heading("How to use it")
 
 
 @dataclass(frozen=True)
@@ -538,12 +543,12 @@ def _network(facts: CardFacts) -> str:
 
 def _training_rows(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
-    if _is_number(training.get("steps")):
+    if is_number(training.get("steps")):
         planned, best = training.get("planned_steps"), training.get("best_step")
-        of = f" of {planned:,} planned" if _is_number(planned) and planned != training["steps"] else ""
-        best_step = f", the best after {best:,}" if _is_number(best) else ""
+        of = f" of {planned:,} planned" if is_number(planned) and planned != training["steps"] else ""
+        best_step = f", the best after {best:,}" if is_number(best) else ""
         rows.append(("steps", f"{training['steps']:,}{of}{best_step}"))
-    if _is_number(training.get("seconds")):
+    if is_number(training.get("seconds")):
         rows.append(("time", f"{training['seconds']:,.1f} s"))
     rows += [(name, _value(training[name])) for name in ("budget", "batch") if _is_plain(training.get(name))]
     return rows
@@ -554,7 +559,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
     evaluation = facts.evaluation
     if evaluation is None:
         metrics = facts.record.metrics
-        rows = [(words, f"{metrics[name]:.3f}") for name, words in _METRICS.items() if _is_number(metrics.get(name))]
+        rows = [(words, f"{metrics[name]:.3f}") for name, words in METRICS.items() if is_number(metrics.get(name))]
         yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
     count = len(evaluation.outcomes.images)
@@ -566,7 +571,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         ("metric", "value", "95% confidence interval"),
         tuple(
             (words, f"{summary.at[name, 'value']:.3f}", _interval(summary.at[name, "low"], summary.at[name, "high"]))
-            for name, words in _METRICS.items()
+            for name, words in METRICS.items()
             if name in summary.index and not pd.isna(summary.at[name, "value"])
         ),
         frozenset((1, 2)),
@@ -595,7 +600,7 @@ def _per_label(facts: CardFacts) -> Table:
 
 
 def _use(facts: CardFacts) -> Iterator[Block]:
-    yield Heading("How to use it")
+    yield USE
     box = ", and its box in pixels" if facts.config.is_detector else ""
     box += ", and its outline" if facts.task == POLYGONS else ""
     yield Code(
@@ -636,7 +641,8 @@ def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Check whether ``value`` is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -644,7 +650,7 @@ def _is_plain(value: object) -> bool:
     """Check whether ``value`` is a single number or a short string. Strings that could be local paths are excluded."""
     if isinstance(value, str):
         return 0 < len(value) <= _LONGEST_VALUE and not any(mark in value for mark in "/\\")
-    return isinstance(value, bool) or _is_number(value)
+    return isinstance(value, bool) or is_number(value)
 
 
 def limits_of(facts: CardFacts) -> list[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events
-from customlabels_nb.widgets import training_state as p
+from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Events, Listener
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.training_view import TrainingView
@@ -21,7 +20,7 @@ BARS = "bars"
 
 @contextmanager
 def watch(
-    events: Events | None = None,
+    events: Events | Listener | None = None,
     *,
     show: bool | str = True,
     title: str = "",
@@ -31,27 +30,26 @@ def watch(
 
     Parameters
     ----------
-    events : Events, optional
-        Stream that the run reports to. By default a new one.
+    events : Events or function, optional
+        Stream that the run reports to, or a function to call with each event. By default a new stream.
     show : bool or "bars"
         True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
 
     Raises
     ------
     InputError
-        If ``show`` is invalid.
+        If an argument is invalid.
     """
     if not isinstance(show, bool) and show != BARS:
         raise InputError(f"progress={show!r} is not valid. Use True, False or 'bars'.")
-    stream = events or Events()
+    stream = events if isinstance(events, Events) else Events(*([] if events is None else [events]))
     with ExitStack() as stack:
         view = _shown_view(stream, title, colors) if show is True and can_show_widgets() else None
         if view is None:
             stack.enter_context(progress_bars(stream, show=bool(show)))
-            yield stream
-            return
-        stack.callback(stream.subscribe(view.receive))
-        with _ends(view):
+        else:
+            stack.callback(stream.subscribe(view.receive))
+        with _reports_end(stream):
             yield stream
 
 
@@ -75,14 +73,13 @@ def _shown_view(events: Events, title: str, colors: Mapping[str, str] | None) ->
 
 
 @contextmanager
-def _ends(view: TrainingView) -> Iterator[None]:
+def _reports_end(events: Events) -> Iterator[None]:
     try:
         yield
-    except (KeyboardInterrupt, Cancelled) as error:
-        view.end(p.STOPPED, str(error) or "Stopped by you.")
-        raise
     except BaseException as error:
-        view.end(p.FAILED, str(error) or type(error).__name__)
+        stopped = isinstance(error, KeyboardInterrupt | Cancelled)
+        reason = str(error) or ("Stopped by you." if stopped else type(error).__name__)
+        with suppress(Exception):  # of a listener: the error that ended the run is raised
+            events.emit(Ended(STOPPED if stopped else FAILED, reason))
         raise
-    else:
-        view.end(p.DONE)
+    events.emit(Ended(DONE))

@@ -33,7 +33,7 @@ from customlabels_nb.errors import (
     NotEnoughDataError,
     StoreError,
 )
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
@@ -1077,7 +1077,7 @@ class Project:
         backend: str | None = None,
         shared_filesystem: bool = False,
         progress: bool | str = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> Model:
         """Train a model version on the training set and evaluate it on the test set.
 
@@ -1140,9 +1140,9 @@ class Project:
             URLs.
         progress : bool or "bars"
             Show progress: a live view in notebooks and progress bars elsewhere. "bars" shows progress bars everywhere.
-        events : Events, optional
-            Stream that receives the progress, see :mod:`customlabels_nb.events`. ``cl.Events(function)`` calls a
-            function with each event. ``events.cancel()`` from another thread stops the run.
+        events : Events or function, optional
+            Stream that receives the progress, see :mod:`customlabels_nb.events`, or a function to call with each event,
+            such as ``cl.MLflowListener()``. ``events.cancel()`` from another thread stops the run.
 
         Raises
         ------

@@ -25,6 +25,7 @@ from customlabels_nb.errors import ArtifactError, Cancelled, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
+from customlabels_nb.models.pretrained.weights import HUB
 from customlabels_nb.project.location import DATABASE
 
 if TYPE_CHECKING:
@@ -548,15 +549,17 @@ def _lies_in(root: Path, image: Any) -> bool:
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """Load a trained model from its folder, or from a zip file of the folder, without its project.
+    """Load a trained model from its folder, a zip file of the folder, or the Hugging Face Hub, without its project.
 
     Loading executes no code from the file: the weights are plain numbers, and everything else is validated. In a
-    folder, only ``config.json`` and ``model.safetensors`` are read.
+    folder, only ``config.json`` and ``model.safetensors`` are read. From the Hub, only these two are downloaded.
 
     Parameters
     ----------
-    path : path
-        A version's folder (see ``model.folder``), a copy of it, or a zip file that contains one.
+    path : path or str
+        A version's folder (see ``model.folder``), a copy of it, a zip file that contains one, or
+        ``"hf://user/name@revision"`` with an optional branch, tag or commit, see ``model.push_to_hub``. Private
+        repositories need ``hf auth login``, or a token in ``HF_TOKEN``.
 
     Returns
     -------
@@ -568,12 +571,19 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     ArtifactError
         If there is no model, or it is damaged or was created by a newer release. Damaged weights are detected at the
         first start.
+    WeightsUnavailableError
+        If a repository or revision does not exist on the Hub or cannot be reached, or access to it is denied.
 
     Examples
     --------
     >>> cl.load_model(model.folder)
     LoadedModel('first', single-label, 3 labels, stopped)
+    >>> cl.load_model("hf://ann/rooms@main")  # doctest: +SKIP
     """
+    if isinstance(path, str) and path.startswith(HUB):
+        from customlabels_nb.project.hub import download_model
+
+        return LoadedModel(*download_model(path))
     file = local_path(path, "path").absolute()
     if not file.is_file():
         if (file / DATABASE).is_file() and not (file / CONFIG).exists():

@@ -26,7 +26,7 @@ from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Started
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import inspect, read_bytes
 from customlabels_nb.models.artifact import save_artifact
@@ -236,6 +236,11 @@ def _run(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Datase
 
 def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Dataset], work: TrainingJob) -> Evaluation:
     write_snapshots(work.folder, *datasets)
+    parameters = {
+        **asdict(work.options), "task": work.plan.task, "recipe": work.plan.recipe, "device": work.device,
+        "training_images": len(work.plan.train.images), "test_images": len(work.plan.test.images),
+    }  # fmt: skip
+    work.events.emit(Started(record.name, record.created, work.folder, parameters))
     work = replace(work, base=_base(store, work.root, work.options.base))
     for note in (str(work.plan.choice), *work.plan.notes):
         work.events.message(note)

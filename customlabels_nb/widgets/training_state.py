@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from customlabels_nb.events import Event, Message, Metrics, Progress, Result, Samples
+from customlabels_nb.events import DONE, Event, Message, Metrics, Progress, Result, Samples
 
-RUNNING, STOPPING, DONE, STOPPED, FAILED = "running", "stopping", "done", "stopped", "failed"
+RUNNING, STOPPING = "running", "stopping"
 
 #: Maximum number of points of a curve. A longer curve is thinned to half.
 MOST_POINTS = 2_000

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.events import Event, Events, Mark, Sample, Samples
+from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Event, Events, Mark, Sample, Samples
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import (
     StaticFallback,
@@ -26,11 +26,8 @@ from customlabels_nb.widgets.static_fallback import (
     still_html,
 )
 from customlabels_nb.widgets.training_state import (
-    DONE,
-    FAILED,
     MOST_MESSAGES,
     RUNNING,
-    STOPPED,
     STOPPING,
     MetricCurve,
     TrainingProgress,
@@ -104,6 +101,9 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         >>> len(view.progress.history)
         1
         """
+        if isinstance(event, Ended):
+            self.end(event.status, event.reason)
+            return
         self.progress.receive(event)
         self._something.set()
 

@@ -88,7 +88,12 @@ CLASSES = {
         "evaluation.comparison.several.VersionsComparison",
     ),
     "Teaching": ("teaching.exercises.Exercises", "teaching.handout.HandoutReport"),
-    "Events and settings": ("events.Events", "training.tensorboard.TensorBoardListener", "settings.Settings"),
+    "Events and settings": (
+        "events.Events",
+        "training.tensorboard.TensorBoardListener",
+        "training.mlflow.MLflowListener",
+        "settings.Settings",
+    ),
 }
 #: Internal methods between a widget and its page, or between parts of the package.
 _WIRING = {

@@ -311,6 +311,7 @@ def test_export_writes_the_selection_and_reports_losses(project: Project, tmp_pa
         "coco",
         "custom_vision",
         "label_studio",
+        "label_studio_min",
         "yolo",
         "cvat",
         "voc",

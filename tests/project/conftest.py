@@ -81,6 +81,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Project:
 
 
 @pytest.fixture
+def known_features(project: Project, trained: Project) -> None:
+    """Give the project the features of its images, whose computation takes most of the time of a training."""
+    shutil.copytree(trained.root / "cache", project.root / "cache")
+
+
+@pytest.fixture
 def trained_copy(trained: Project, tmp_path: Path) -> Project:
     """Return a copy of the trained project that a test may change."""
     shutil.copytree(trained.root, tmp_path / "shapes")

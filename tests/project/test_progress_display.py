@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.events import Ended, Event, Events, Message, Progress
 from customlabels_nb.project import progress_display as watching
 from customlabels_nb.project.progress_display import can_show_widgets, watch
 from customlabels_nb.widgets.training_view import TrainingView
@@ -40,7 +40,7 @@ def test_nothing_is_shown_without_show(capsys: pytest.CaptureFixture[str]) -> No
     with watch(Events(heard.append), show=False) as stream:
         stream.progress("reading", 1, 3)
         stream.message("read")
-    assert heard == [Progress("reading", 1, 3), Message("read")]
+    assert heard == [Progress("reading", 1, 3), Message("read"), Ended("done")]
     assert capsys.readouterr() == ("", "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from customlabels_nb.errors import (
     StoreError,
 )
 from customlabels_nb.evaluation import result as result_module
-from customlabels_nb.events import Event, Events, Message, Progress, Result
+from customlabels_nb.events import Ended, Event, Events, Message, Progress, Result, Started
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
@@ -46,12 +45,6 @@ from customlabels_nb.training.run import TrainingOptions, recipe_for, resume_ver
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.facts import tells
 from tests.project.conftest import HOSTILE, draw
-
-
-@pytest.fixture
-def known_features(project: Project, trained: Project) -> None:
-    """Give the project the features of its images, whose computation takes most of the time of a training."""
-    shutil.copytree(trained.root / "cache", project.root / "cache")
 
 
 def files(folder: Path) -> set[str]:
@@ -73,11 +66,16 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(result_module, "make_outcomes", counted)
-        model = project.train(random_state=3, progress=False, events=cl.Events(seen.append))
+        model = project.train(random_state=3, progress=False, events=seen.append)
     assert evaluated.count(set(project.test_set.annotations["image"])) == 1
-    assert isinstance(seen[-1], Result)
-    assert seen[-1].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
-    result, _, code = seen[-1].text.partition(". Next: ")
+    assert isinstance(seen[0], Started)
+    assert (seen[0].name, seen[0].folder) == (model.name, model.folder)
+    assert (seen[0].parameters["training_images"], seen[0].parameters["random_state"]) == (18, 3)
+    assert seen[-1] == Ended("done")
+    assert isinstance(seen[-2], Result)
+    assert seen[-2].report.name == model.name
+    assert seen[-2].text.startswith(f"Test F1 {model.evaluate().evaluation.figure('f1'):.3f} [")
+    result, _, code = seen[-2].text.partition(". Next: ")
     assert f"accuracy {model.evaluate().evaluation.figure('accuracy'):.3f}" in result
     assert eval(code, {"cl": cl}).name == model.name  # noqa: S307
     assert model.status == "TRAINING_COMPLETED"

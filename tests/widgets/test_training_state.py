@@ -8,16 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customlabels_nb.events import Events, Samples
+from customlabels_nb.events import DONE, FAILED, STOPPED, Events, Samples
 from customlabels_nb.widgets.training_state import (
-    DONE,
-    FAILED,
     MOST_MESSAGES,
     MOST_METRICS,
     MOST_PHASES,
     MOST_POINTS,
     RUNNING,
-    STOPPED,
     STOPPING,
     MetricCurve,
     TrainingProgress,

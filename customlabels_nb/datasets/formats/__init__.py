@@ -39,10 +39,10 @@ from customlabels_nb.remote.remote_files import download
 
 #: Formats by name, in the order in which format detection tries them.
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT
-    for module in (
-        ground_truth, coco, custom_vision, label_studio, yolo, cvat, voc, labelme, csv_labels, yolo_classify,
-        image_folder,
+    format_.name: format_
+    for format_ in (
+        ground_truth.FORMAT, coco.FORMAT, custom_vision.FORMAT, label_studio.FORMAT, label_studio.RECORDS, yolo.FORMAT,
+        cvat.FORMAT, voc.FORMAT, labelme.FORMAT, csv_labels.FORMAT, yolo_classify.FORMAT, image_folder.FORMAT,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Read and write Label Studio's files: JSON, a list of tasks, and JSON_MIN, a list of flat records (only read).
+"""Read and write Label Studio's files: JSON, a list of tasks, and JSON_MIN, a list of flat records.
 
 A task has ``data`` with the image, ``annotations`` by people, each with a list of results, and ``predictions`` by
 models. Results of the type ``choices`` are image-level labels. ``rectanglelabels``, ``polygonlabels``, ``brushlabels``
@@ -15,13 +15,17 @@ Images served by Label Studio (``/data/upload/…``, ``/data/local-files/?d=…`
 ``images`` there, or by ``images=``, uploads also without the prefix that Label Studio puts before their name. The
 writer names images in its folder as local files. Polygons with holes or several parts are written as brush masks, with
 their points in ``meta``, from which they are read again.
+
+A record of JSON_MIN has the data of a task, its ``id``, the results under the names of their controls, and what is
+known about the annotation. A record with an ``annotation_id`` of null and no results is written for an image that was
+not annotated.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -85,9 +89,12 @@ _YEARS = range(1900, 2200)
 
 
 def _recognise(path: Path) -> bool:
+    keys, _ = outer_keys(file_in(path, _FILE), of_first=True)
+    return keys.get("data") == "{" or any(keys.get(name) == "[" for name in _LISTS)
+
+
+def _recognise_records(path: Path) -> bool:
     keys, head = outer_keys(file_in(path, _FILE), of_first=True)
-    if keys.get("data") == "{" or any(keys.get(name) == "[" for name in _LISTS):
-        return True
     return "annotation_id" in keys or any(f'"{name}"' in head for name in (*_DRAWN, _CHOICES) if name != "labels")
 
 
@@ -128,9 +135,12 @@ def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
                 continue
             for item in values:
                 value_of = {_CHOICES: [item]} if isinstance(item, str) else item
-                results.append({"value": value_of, "from_name": name})
+                meta = item.get("meta") if isinstance(item, dict) else None
+                results.append({"value": value_of, "from_name": name, "meta": meta})
         identity = entry.get("id") if isinstance(entry.get("id"), int | str) else f"record {number}"
         task = joined.setdefault(identity, {"data": data, "annotations": [], "number": number})
+        if not results and entry.get("annotation_id", 0) is None:
+            continue
         facts = {name: entry.get(name) for name in ("created_at", "updated_at")}
         task["annotations"].append({"result": results, "completed_by": entry.get("annotator"), **facts})
     yield from ((task["number"], task) for task in joined.values())
@@ -460,8 +470,8 @@ def encode_brush(mask: Mask) -> bytes:
 # -- writing ----------------------------------------------------------------------------------------
 
 
-def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a JSON file.
+def _write(contents: Contents, path: Path, *, records: bool = False) -> list[Path]:
+    """Write a JSON file, or one of JSON_MIN with ``records``.
 
     Raises
     ------
@@ -472,7 +482,8 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     sizes = sizes_of_drawn(contents, "percent")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        write_array(file, _written(contents, sizes, path.parent))
+        tasks = _written(contents, sizes, path.parent)
+        write_array(file, map(_flat, tasks) if records else tasks)
         file.write(b"\n")
     return [path]
 
@@ -503,6 +514,25 @@ def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterat
                 {"model_version": model, "result": write(boxes, scored=True)} for model, boxes in models.items()
             ],
         }
+
+
+def _flat(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task as a record of JSON_MIN."""
+    record: dict[str, Any] = {**task["data"], "id": task["id"]}
+    about: dict[str, Any] = {"annotation_id": None}
+    for annotation in task["annotations"]:
+        if annotation["was_cancelled"]:
+            continue
+        about["annotation_id"] = task["id"]
+        if "created_at" in annotation:
+            about["created_at"] = annotation["created_at"]
+        for result in annotation["result"]:
+            more = {name: result[name] for name in ("original_width", "original_height", "meta") if name in result}
+            record.setdefault(result["from_name"], []).append(result["value"] | more)
+    if "choice" in record:
+        labels = [label for value in record["choice"] for label in value[_CHOICES]]
+        record["choice"] = labels[0] if len(labels) == 1 else {_CHOICES: labels}
+    return record | about
 
 
 def _results(rows: list[Any], size: Size | None, task: int, *, scored: bool = False) -> list[dict[str, Any]]:
@@ -550,3 +580,10 @@ FORMAT = Format(
     }),
     folder=lambda path: file_in(path, _FILE).parent,
 )  # fmt: skip
+RECORDS = replace(
+    FORMAT,
+    name="label_studio_min",
+    recognise=_recognise_records,
+    write=partial(_write, records=True),
+    holds=FORMAT.holds - {"predictions"},
+)

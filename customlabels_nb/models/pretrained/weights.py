@@ -23,7 +23,8 @@ from customlabels_nb.settings import settings
 if TYPE_CHECKING:
     import pandas as pd
 
-_HUB = "hf://"
+#: Beginning of the names of repositories on the Hugging Face Hub.
+HUB = "hf://"
 _FILES = ("config.json", "model.safetensors")
 _PATTERNS = ["*.json", "*.txt", "*.safetensors"]  # configuration, vocabulary, weights
 _MEGA = 10**6
@@ -162,7 +163,7 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
     try:
         snapshot_download(str(repository), revision=revision, allow_patterns=_PATTERNS)
     except Exception as error:  # also those of the HTTP library, which differs by version
-        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {_why(error)}"
+        reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {hub_reason(error)}"
         raise _unavailable(name, reason) from error
     found = find_weights(name, revision)
     if found is None:
@@ -224,7 +225,7 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
             say(f"Downloading {describe_download(name)} …")
         found = get_weights(name, revision)
         size = sum(path.stat().st_size for path in found.folder.iterdir() if path.is_file())
-        repository = _parse(name, None)[0] or ""
+        repository = _parse(name)[0] or ""
         rows.append([name, repository, found.revision, round(size / _MEGA, 1), found.licence, str(found.folder)])
     return pd.DataFrame(rows, columns=["model", "repository", "revision", "megabytes", "licence", "folder"])
 
@@ -235,17 +236,14 @@ def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
         yield name, known, find_weights(name)
 
 
-def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
+def _parse(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
     """Return the repository and the revision, or (None, None) for a folder."""
     short, _, given = name.partition("@")
     if short in KNOWN_MODELS:
         return KNOWN_MODELS[short].repository, given or revision
-    if name.startswith(_HUB):
-        repository, _, given = name.removeprefix(_HUB).partition("@")
-        owner, slash, rest = repository.partition("/")
-        if not (owner and slash and rest) or "/" in rest:
-            raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
-        return repository, given or revision
+    if name.startswith(HUB):
+        repository, named = parse_hub_name(name)
+        return repository, named or revision
     if Path(name).expanduser().is_dir():
         return None, None
     near = difflib.get_close_matches(name, KNOWN_MODELS, n=1, cutoff=0.4)
@@ -256,14 +254,33 @@ def _parse(name: str, revision: str | None) -> tuple[str | None, str | None]:
     )
 
 
-def _why(error: BaseException) -> str:
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+def parse_hub_name(name: str) -> tuple[str, str | None]:
+    """Return the repository in the name ``"hf://user/name@revision"``, and the revision or None."""
+    repository, _, revision = name.removeprefix(HUB).partition("@")
+    owner, _, rest = repository.partition("/")
+    if not owner or not rest or "/" in rest:
+        raise InputError(f"{name!r} must have the form 'hf://user/name' or 'hf://user/name@revision'.")
+    return repository, revision or None
 
-    if isinstance(error, RepositoryNotFoundError | RevisionNotFoundError):
-        return "the repository or revision does not exist or is not public"
-    while error.__cause__ is not None:
+
+def hub_reason(error: BaseException) -> str:
+    """Return the reason why a request to the Hugging Face Hub failed, without a full stop."""
+    from huggingface_hub import errors
+
+    while True:
+        if isinstance(error, errors.GatedRepoError):
+            return "its owner must grant access. Ask for it on the page of the repository, and run: hf auth login"
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return "the repository does not exist, or is private. If it is yours, run: hf auth login"
+        if isinstance(error, errors.RevisionNotFoundError):
+            return "the revision does not exist"
+        if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
+            return "access was denied. Run hf auth login with a token that allows this"
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return "HF_HUB_OFFLINE is set"
+        if error.__cause__ is None:
+            return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
         error = error.__cause__
-    return getattr(error, "strerror", None) or first_line(error).rstrip(".") or type(error).__name__
 
 
 def _unavailable(name: str, reason: str) -> WeightsUnavailableError:

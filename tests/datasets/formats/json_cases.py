@@ -18,7 +18,8 @@ MOMENT = pd.Timestamp("2024-05-06T07:08:09.123456", tz="UTC")
 _words = st.sampled_from([
     "id", "images", "annotations", "categories", "files", "tags", "tag", "file_name", "filename", "image_id", "bbox",
     "category_id", "segmentation", "name", "left", "top", "width", "height", "score", "date_captured", "created",
-    "iscrowd",
+    "iscrowd", "data", "predictions", "result", "value", "type", "choices", "rectanglelabels", "polygonlabels",
+    "brushlabels", "x", "y", "points", "rle", "rotation", "original_width", "original_height", "was_cancelled",
 ])  # fmt: skip
 _leaves = (
     st.none()

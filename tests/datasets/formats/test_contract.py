@@ -76,6 +76,7 @@ def target(name: str, folder: Path) -> Path:
         "custom_vision": "set.json",
         "csv": "set.csv",
         "label_studio": "set.json",
+        "label_studio_min": "set.json",
         "cvat": "set.xml",
     }.get(name, "set")
 

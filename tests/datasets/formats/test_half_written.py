@@ -82,7 +82,7 @@ def test_failed_export_leaves_the_folder_unchanged(tmp_path: Path, name: str) ->
         [LABELS[1]],
     )
     column = (
-        "label" if name in ("custom_vision", "label_studio", "labelme", "cvat") else "confidence"
+        "label" if name in ("custom_vision", "label_studio", "label_studio_min", "labelme", "cvat") else "confidence"
     )  # it cannot hold confidences
     values = contents.annotations[column].astype(object)
     values[3] = object()

@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from customlabels_nb.core.masks import polygon_to_mask
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats import label_studio
-from customlabels_nb.datasets.formats.label_studio import FORMAT, decode_brush, encode_brush
+from customlabels_nb.datasets.formats.base import Format
+from customlabels_nb.datasets.formats.label_studio import FORMAT, RECORDS, decode_brush, encode_brush
 from customlabels_nb.datasets.loading import read_dataset
+from customlabels_nb.errors import ManifestError
+from tests.datasets.formats.json_cases import anything, assert_sound
 from tests.datasets.formats.shared import boxes, codes, read, statuses
+from tests.images.pictures import jpeg
+from tests.tiers import many
 
 SIDES = {"x": 10, "y": 20, "width": 50, "height": 25}
 
@@ -214,3 +223,79 @@ def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
         "1 result with the type 'keypointlabels'",
         "1 result with the type ['textarea']",
     }
+
+
+def test_json_min_has_a_record_for_each_image_with_its_results(tmp_path: Path) -> None:
+    names = ["a.png", "b.png", "skipped.png", "nothing.png", "open.png"]
+    statuses_ = ["labelled", "labelled", "skipped", "labelled", "unlabelled"]
+    images = pd.DataFrame({"image": names, "width": 40, "height": 20, "status": statuses_})
+    rows = pd.DataFrame([
+        {"image": "a.png", "label": "cat", "left": 4, "top": 4, "width": 20, "height": 5},
+        {"image": "a.png", "label": "indoors"},
+        {"image": "b.png", "label": "x"},
+        {"image": "b.png", "label": "y"},
+    ])  # fmt: skip
+    predictions = pd.DataFrame([{"image": "a.png", "label": "cat", "confidence": 0.5, "model": "v1"}])
+    made = Dataset(images, rows, predictions=predictions, root=tmp_path)
+    written_ = made.to("label_studio_min", tmp_path / "min.json")
+    assert {issue.where for issue in written_.issues} >= {"predictions", "status"}
+    first, second, *others = json.loads((tmp_path / "min.json").read_text("utf-8"))
+    assert list(first) == [
+        "image", "width", "height", "id", "rectangle", "choice", "annotation_id", "created_at",
+    ]  # fmt: skip
+    box = {**SIDES, "rotation": 0, "rectanglelabels": ["cat"], "original_width": 40, "original_height": 20}
+    assert first["rectangle"] == [box]
+    assert (first["choice"], second["choice"]) == ("indoors", {"choices": ["x", "y"]})
+    assert [record["annotation_id"] for record in others] == [None, 4, None]
+    found = read_dataset(tmp_path / "min.json")
+    assert found.images["status"].tolist() == ["labelled", "labelled", "unlabelled", "labelled", "unlabelled"]
+
+
+value = st.fixed_dictionaries(
+    {},
+    optional={
+        **{side: st.floats(-10, 110) | anything for side in (*SIDES, "rotation")},
+        **{kind: st.lists(st.sampled_from("ab") | anything, max_size=2) | anything for kind in ("choices", "labels")},
+        **{f"{kind}labels": st.just(["a"]) | anything for kind in ("rectangle", "polygon", "brush")},
+        **dict.fromkeys(("points", "rle", "original_width", "original_height"), anything),
+    },
+)
+results = anything | st.lists(
+    anything
+    | st.fixed_dictionaries(
+        {"value": value}, optional={"type": st.just("rectanglelabels") | anything, "meta": anything}
+    ),
+    max_size=3,
+)
+work = anything | st.lists(
+    anything | st.fixed_dictionaries({"result": results}, optional={"was_cancelled": anything, "created_at": anything}),
+    max_size=2,
+)
+tasks = st.fixed_dictionaries(
+    {"data": anything | st.fixed_dictionaries({"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything})},
+    optional={"annotations": work, "predictions": work},
+)
+records = st.fixed_dictionaries(
+    {"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything, "id": st.integers(0, 2) | anything},
+    optional={"box": value | st.lists(value, max_size=2) | anything, "annotation_id": anything, "created_at": anything},
+)
+
+
+@pytest.mark.parametrize("format_", [FORMAT, RECORDS], ids=lambda format_: format_.name)
+@given(data=st.data())
+@settings(deadline=None, max_examples=many(25))
+def test_any_content_is_read_or_reported(
+    tmp_path_factory: pytest.TempPathFactory, format_: Format, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "a.jpg").write_bytes(jpeg(1))
+    file = folder / "fuzzed-tasks.json"
+    entry = tasks if format_ is FORMAT else records
+    content = data.draw(st.lists(anything | entry, max_size=4))
+    file.write_text(json.dumps(content))
+    format_.recognise(file)
+    try:
+        found = read(format_, file)
+    except ManifestError:
+        return
+    assert_sound(found)

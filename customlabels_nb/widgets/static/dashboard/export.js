@@ -12,6 +12,7 @@ const FORMAT_NAMES = {
   voc: "Pascal VOC",
   labelme: "LabelMe",
   label_studio: "Label Studio",
+  label_studio_min: "Label Studio JSON_MIN",
   cvat: "CVAT",
   csv: "CSV",
   yolo_classify: "YOLO classify",

@@ -1,0 +1,132 @@
+"""Upload model versions to the Hugging Face Hub, and download models from it.
+
+Only the config, the weights and the model card are uploaded, so images, datasets and predictions stay on this machine.
+Only config and weights are downloaded. The client of the Hub finds the user's token, which is neither read nor stored
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from customlabels_nb._utils.progress_bars import say
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.tables import BOXES, POLYGONS
+from customlabels_nb.errors import ArtifactError, InputError, ModelError, NotAllowedError, WeightsUnavailableError
+from customlabels_nb.models.artifact import CONFIG, WEIGHTS, ModelConfig, load_config
+from customlabels_nb.models.pretrained.weights import HUB, hub_reason, parse_hub_name
+from customlabels_nb.project.model_card import METRICS, USE, Block, Code, ModelCard, Text, is_number, to_markdown
+from customlabels_nb.settings import settings
+from customlabels_nb.store import VersionRecord
+
+_README = "README.md"
+_LIBRARY = "customlabels-nb"
+_PIPELINES = {BOXES: "object-detection", POLYGONS: "image-segmentation"}
+
+
+def upload_version(
+    folder: Path, record: VersionRecord, card: ModelCard, project: str, repo: str, *, private: bool, dry_run: bool
+) -> pd.DataFrame:
+    """Upload a version as one commit, as in :meth:`customlabels_nb.project.model.Model.push_to_hub`."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    repository, revision = parse_hub_name(repo) if isinstance(repo, str) else ("", None)
+    if revision is not None or not repository:
+        raise InputError(f"repo={repo!r} must have the form 'user/name'. Uploads go to the branch main.")
+    if not settings.network and not dry_run:
+        raise NotAllowedError(f"{repository} cannot be uploaded, because settings.network is False.")
+    files: dict[str, bytes | Path] = {name: folder / name for name in (CONFIG, WEIGHTS) if (folder / name).is_file()}
+    files[_README] = _readme(load_config(folder), record, card, project, repository).encode()
+    sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values()]
+    table = pd.DataFrame({"file": list(files), "bytes": sizes})
+    if dry_run:
+        return table
+    say(f"Uploading to {repository} on the Hugging Face Hub ({'private' if private else 'public'}):")
+    for name, size in zip(files, sizes, strict=True):
+        say(f"  {name}: {size:,} bytes")
+    api = HfApi(library_name=_LIBRARY)
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        is_public = private and not api.repo_info(repository).private
+        if not is_public:
+            operations = [CommitOperationAdd(name, data) for name, data in files.items()]
+            commit = api.create_commit(repository, operations, commit_message=f"Upload {record.name}")
+    except Exception as error:  # also those of the HTTP library, which differs by version
+        raise ModelError(f"{repository} cannot be uploaded to the Hugging Face Hub: {hub_reason(error)}.") from error
+    if is_public:
+        raise NotAllowedError(
+            f"The repository {repository} exists and is public. Nothing was uploaded. Pass private=False if everyone "
+            "may download the model."
+        )
+    say(f"Uploaded: {commit.commit_url}. Load it with cl.load_model({f'{HUB}{repository}@{commit.oid}'!r}).")
+    return table
+
+
+def download_model(name: str) -> tuple[Path, str]:
+    """Download config and weights of a model named ``"hf://user/name@revision"``, and return their folder and its name.
+
+    Without a network, those that were downloaded earlier are used.
+
+    Raises
+    ------
+    InputError
+        If the name does not have that form.
+    WeightsUnavailableError
+        If the repository or revision does not exist or cannot be reached, or access to it is denied.
+    ArtifactError
+        If the repository contains no model of this package.
+    """
+    from huggingface_hub import snapshot_download
+
+    repository, revision = parse_hub_name(name)
+    options: dict[str, Any] = {"local_files_only": not settings.network}
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG], **options))
+        config = load_config(folder)  # before the weights, which may be large
+        snapshot_download(repository, revision=folder.name, allow_patterns=[CONFIG, WEIGHTS], **options)
+        if config.zero_shot is None and not (folder / WEIGHTS).is_file():
+            raise ArtifactError(f"{WEIGHTS} is missing.")
+    except ArtifactError as error:
+        raise ArtifactError(f"{name!r} contains no model of customlabels_nb: {error}") from error
+    except Exception as error:  # also those of the HTTP library, which differs by version
+        raise WeightsUnavailableError(
+            f"{name!r} cannot be downloaded from the Hugging Face Hub: {hub_reason(error)}. Without a network, copy "
+            "the folder of the model to this computer and pass its path."
+        ) from error
+    return folder, repository.rpartition("/")[2]
+
+
+def _readme(config: ModelConfig, record: VersionRecord, card: ModelCard, project: str, repository: str) -> str:
+    """Return the model card with the Hub's metadata, and how to load the model from the repository."""
+    pipeline = _PIPELINES.get(config.task, "image-classification")
+    metrics = [
+        {"type": name, "name": words, "value": round(float(record.metrics[name]), 4)}
+        for name, words in METRICS.items()
+        if is_number(record.metrics.get(name))
+    ]
+    facts: dict[str, Any] = {"library_name": _LIBRARY, "pipeline_tag": pipeline, "tags": [_LIBRARY, config.task]}
+    if "license" in record.tags:
+        facts["license"] = one_line(record.tags["license"])
+    if metrics:
+        data = {"type": _LIBRARY, "name": f"Test images of {project}"}
+        result = {"task": {"type": pipeline}, "dataset": data, "metrics": metrics}
+        facts["model-index"] = [{"name": record.name, "results": [result]}]
+    usage: list[Block] = [
+        USE,
+        Code(
+            "import customlabels_nb as cl  # pip install customlabels-nb\n\n"
+            f'model = cl.load_model("{HUB}{repository}")\n'
+            "with model.started():\n"
+            '    found = model.detect("new.jpg")'
+        ),
+        Text("found.table has a row for each label that reaches its threshold, with its confidence between 0 and 1."),
+    ]
+    blocks = [*takewhile(lambda block: block != USE, card.blocks), *usage]
+    metadata = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=math.inf)
+    return f"---\n{metadata}---\n\n{to_markdown(blocks)}"
