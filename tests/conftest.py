@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pandas as pd
 import pytest
 
@@ -67,6 +68,10 @@ SHARING = ("tests/browser/test_jupyterhub",)
 
 # as in a default installation, which has no pyarrow; child processes and notebooks have pyarrow's texts
 pd.set_option("mode.string_storage", "python")
+
+# an example takes longer than 200 ms wherever other programs use the cores
+hypothesis.settings.register_profile("customlabels_nb", deadline=None)
+hypothesis.settings.load_profile("customlabels_nb")
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 

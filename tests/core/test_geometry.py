@@ -16,7 +16,7 @@ box = st.tuples(number, number, length, length)
 boxes = st.lists(box, max_size=5)
 
 
-@settings(max_examples=many(50), deadline=None)
+@settings(max_examples=many(50))
 @given(boxes)
 def test_conversions_are_inverse(given_boxes: list[tuple[float, ...]]) -> None:
     start = np.array(given_boxes, dtype=float).reshape(-1, 4)
@@ -37,7 +37,7 @@ def test_invalid_boxes_are_refused() -> None:
         g.ltwh_to_xyxy([1, 2, 3])
 
 
-@settings(max_examples=many(50), deadline=None)
+@settings(max_examples=many(50))
 @given(boxes)
 def test_clipped_boxes_lie_in_the_frame_and_never_grow(given_boxes: list[tuple[float, ...]]) -> None:
     start = np.array(given_boxes, dtype=float).reshape(-1, 4)
@@ -63,7 +63,7 @@ def test_overlap_of_known_boxes() -> None:
     np.testing.assert_allclose(found, [[1, 1 / 3, 0, 0], [0, 0, 0, 0]])
 
 
-@settings(max_examples=many(50), deadline=None)
+@settings(max_examples=many(50))
 @given(boxes, boxes)
 def test_overlap_is_symmetric_and_between_0_and_1(a: list[tuple[float, ...]], b: list[tuple[float, ...]]) -> None:
     found = g.iou(a, b)

@@ -18,7 +18,7 @@ SQUARE, HOLE, PART = (
 BOW = [[0, 0], [10, 10], [10, 0], [0, 10]]
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.integers(0, 2**32), st.integers(1, 24), st.integers(1, 24))
 def test_the_outline_of_a_mask_is_the_same_mask(random_state: int, height: int, width: int) -> None:
     rng = np.random.default_rng(random_state)
@@ -147,7 +147,7 @@ def test_problems_have_codes(polygon: p.Polygon, codes: list[str]) -> None:
     assert p.problems(polygon, (60, 40)) == codes
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.lists(st.tuples(st.integers(-10, 50), st.integers(-10, 50)), min_size=3, max_size=9))
 def test_repaired_polygons_cover_the_same_area(points: list[tuple[int, int]]) -> None:
     ring, rings = np.array(points, dtype=float), p.rings_of(p.repaired(points, (40, 40)))

@@ -262,7 +262,7 @@ def test_impossible_groups_are_refused(groups: Any, words: str) -> None:
         make().split(0.5, groups=groups)
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from("stuvwxyz"), st.one_of(st.none(), st.integers(0, 6))),

@@ -30,7 +30,7 @@ def sides(labels: list[list[str]], chosen: np.ndarray) -> dict[str, tuple[int, i
     }
 
 
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 @given(single, fraction, seed)
 def test_each_label_has_its_share_within_one_image(names: list[str], share: float, random_state: int) -> None:
     labels = [[name] for name in names]
@@ -50,7 +50,7 @@ def lacking(incidence: np.ndarray, chosen: np.ndarray) -> int:
     return int(np.where(total >= 2, (on == 0) | (on == total), on > 0).sum())
 
 
-@settings(max_examples=many(400), deadline=None)
+@settings(max_examples=many(400))
 @given(seed)
 def test_with_several_labels_an_image_both_sides_have_each_label_if_any_split_does_that(random_state: int) -> None:
     chance = random.Random(random_state)  # draws more images with more labels than strategies do
@@ -72,7 +72,7 @@ def test_many_labels_an_image_keep_their_shares() -> None:
     assert all(0.2 <= go / (stay + go) <= 0.3 for stay, go in found.values())
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=40), fraction, seed)
 def test_groups_are_not_divided(pairs: list[tuple[str, int]], share: float, random_state: int) -> None:
     labels, groups = [[name] for name, _ in pairs], [group for _, group in pairs]
@@ -86,7 +86,7 @@ def test_groups_are_not_divided(pairs: list[tuple[str, int]], share: float, rand
         assert all(found[name][1] == 0 for name in rare)
 
 
-@settings(max_examples=many(20), deadline=None)
+@settings(max_examples=many(20))
 @given(single, seed)
 def test_same_random_state_gives_the_same_split(names: list[str], random_state: int) -> None:
     labels = [[name] for name in names]

@@ -359,7 +359,7 @@ def test_tiny_test_sets_get_no_advice(truth: list, said: list, thresholds: float
     assert Reader(advice._repr_html_()).texts
 
 
-@settings(max_examples=many(30), deadline=None)
+@settings(max_examples=many(30))
 @given(case=single_label_cases(), threshold=st.sampled_from([None, 0.5]), several=st.booleans())
 def test_advice_is_deterministic_and_never_fails(
     case: tuple[list[int], np.ndarray], threshold: float | None, several: bool

@@ -19,7 +19,7 @@ OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 SingleLabel = tuple[list[int], npt.NDArray[np.float64]]
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label(), st.integers(1, 20))
 def test_one_label_is_scikit_learns_curve(case: OneLabel, bins: int) -> None:
     truth, confidence = case
@@ -36,7 +36,7 @@ def test_one_label_is_scikit_learns_curve(case: OneLabel, bins: int) -> None:
         assert found[found["count"] == 0][["share_right", "mean_confidence"]].isna().all(axis=None)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(single_label_cases())
 def test_single_label_looks_at_the_most_confident_label(case: SingleLabel) -> None:
     truth, confidence = case

@@ -19,7 +19,7 @@ CROWDED_COARSE = drawn(4, images=2, truths=40, predictions=700, coarse=True, cro
 
 
 @pytest.mark.parametrize("library", ["pycocotools", pytest.param("faster-coco-eval", marks=pytest.mark.thorough)])
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(cases())
 @example(CROWDED)
 @example(CROWDED_COARSE)
@@ -34,7 +34,7 @@ def test_figures_are_those_of_the_coco_libraries(library: str, case: Case) -> No
         assert ours[:, 1] == pytest.approx(np.maximum(theirs.recall[number], 0), abs=1e-9)
 
 
-@settings(max_examples=many(30), deadline=None)
+@settings(max_examples=many(30))
 @given(cases())
 @example(CROWDED)
 def test_figures_of_the_summary(case: Case) -> None:

@@ -94,7 +94,7 @@ def test_folds_are_seeded() -> None:
     assert not first.equals(other)
 
 
-@settings(max_examples=many(100), deadline=None)
+@settings(max_examples=many(100))
 @given(st.lists(st.integers(-1, 3), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
 def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], random_state: int) -> None:
     truth = [None if label < 0 else label for label in labels]
@@ -109,7 +109,7 @@ def test_each_label_is_spread_as_evenly_as_can_be(labels: list[int], random_stat
         assert own.max() - own.min() <= 1
 
 
-@settings(max_examples=many(50), deadline=None)
+@settings(max_examples=many(50))
 @given(multi_label_cases())
 def test_images_of_several_labels_stay_together(case: object) -> None:
     has, confidence = case  # type: ignore[misc]

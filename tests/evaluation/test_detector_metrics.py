@@ -140,7 +140,7 @@ def test_only_detectors_have_sizes() -> None:
 
 
 # -- arbitrary boxes ------------------------------------------------------------------------------------
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(cases())
 def test_all_metrics_use_the_same_matches(case: Case) -> None:
     found = evaluate(*case)
@@ -175,7 +175,7 @@ def test_all_metrics_use_the_same_matches(case: Case) -> None:
     ]
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(cases())
 def test_some_of_the_images_are_those_images_evaluated_alone(case: Case) -> None:
     truth, predictions, images = case

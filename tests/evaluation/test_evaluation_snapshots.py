@@ -347,7 +347,7 @@ def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
     assert written(tmp_path / "second.manifest", again).read_bytes() == path.read_bytes()
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 @given(
     random_state=st.integers(0, 2**16),
     images=st.integers(3, 12),
@@ -426,7 +426,7 @@ def test_missing_snapshot_is_named(tmp_path: Path) -> None:
         read_evaluation_snapshot(tmp_path)
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 @given(
     random_state=st.integers(0, 2**16),
     share=st.sampled_from([0.0, 0.3, 1.0]),

@@ -245,7 +245,7 @@ def columns(draw: st.DrawFn) -> list[str | None]:
     return values
 
 
-@settings(max_examples=many(300), deadline=None)
+@settings(max_examples=many(300))
 @given(columns(), st.sampled_from(DTYPES))
 def test_categorical_columns_equal_text_columns(values: list[str | None], dtype: str) -> None:
     found = as_categories(pd.Series(values, dtype=dtype), "the column", str)
@@ -298,7 +298,7 @@ def test_figures_do_not_depend_on_order_and_dtypes(order: str, dtype: str) -> No
     pd.testing.assert_frame_equal(found.summary, expected.summary)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(
     st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from(["a", "b", None])), min_size=1, max_size=12),
     st.lists(st.sampled_from("pqrs"), min_size=1, unique=True),

@@ -34,7 +34,7 @@ def one_by_one(boxes: Boxes, overlap: float) -> tuple[list[int], list[bool]]:
     return matches, ignored
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(cases())
 def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
     boxes = make_boxes(*case)
@@ -47,7 +47,7 @@ def test_matches_are_those_of_a_plain_loop(case: Case) -> None:
         assert np.isnan(at.match_iou[~hit]).all()
 
 
-@settings(max_examples=many(50), deadline=None)
+@settings(max_examples=many(50))
 @given(cases())
 def test_blocks_and_neighbour_search_give_the_same_candidates(case: Case) -> None:
     whole = make_boxes(*case)

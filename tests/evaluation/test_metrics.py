@@ -29,7 +29,7 @@ MultiLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precision", "test_images"]
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label())
 def test_average_precision_is_scikit_learns(case: OneLabel) -> None:
     truth, confidence = case
@@ -37,7 +37,7 @@ def test_average_precision_is_scikit_learns(case: OneLabel) -> None:
     assert scores.average_precision(0) == pytest.approx(sk.average_precision_score(truth, confidence), abs=1e-9)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(single_label_cases())
 def test_figures_are_scikit_learns(case: SingleLabel) -> None:
     truth, confidence = case
@@ -58,7 +58,7 @@ def test_figures_are_scikit_learns(case: SingleLabel) -> None:
     assert log_loss(found.outcomes) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(single_label_cases())
 def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None:
     truth, confidence = case
@@ -200,7 +200,7 @@ def test_multi_label() -> None:
     assert log_loss(found.outcomes) == pytest.approx(expected)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(multi_label_cases())
 def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
     has, confidence = case

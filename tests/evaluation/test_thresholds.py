@@ -18,7 +18,7 @@ from tests.tiers import many
 OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label())
 def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) -> None:
     truth, confidence = case
@@ -29,7 +29,7 @@ def test_f1_at_the_threshold_is_the_best_of_scikit_learns_curve(case: OneLabel) 
     assert reached == pytest.approx(best, abs=1e-12)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label())
 def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(case: OneLabel) -> None:
     truth, confidence = case
@@ -48,7 +48,7 @@ def test_the_interval_is_the_widest_of_the_best_and_the_threshold_its_middle(cas
     assert threshold == pytest.approx((found + intervals[found]) / 2, abs=1e-12)
 
 
-@settings(max_examples=many(100), deadline=None)
+@settings(max_examples=many(100))
 @given(one_label())
 def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
     truth, confidence = case
@@ -59,7 +59,7 @@ def test_curve_holds_scikit_learns_points(case: OneLabel) -> None:
     assert ours["recall"].to_numpy() == pytest.approx(recall[:-1], abs=1e-12)
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label())
 def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
     truth, confidence = case
@@ -72,7 +72,7 @@ def test_precision_recall_is_scikit_learns_turned_round(case: OneLabel) -> None:
     assert found["threshold"].iloc[1:].tolist() == thresholds[::-1].tolist()
 
 
-@settings(max_examples=many(200), deadline=None)
+@settings(max_examples=many(200))
 @given(one_label(), st.lists(st.booleans(), min_size=40, max_size=40))
 def test_counts_include_the_threshold_itself(case: OneLabel, kept: list[bool]) -> None:
     truth, confidence = (values[np.array(kept[: len(case[0])])] for values in case)

@@ -54,7 +54,7 @@ def test_captions_do_not_overlap_and_stay_inside(count: int) -> None:
 boxes = st.tuples(*[st.floats(-50, 900)] * 2, *[st.floats(0, 1200)] * 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(boxes, st.text(max_size=40)), max_size=12), st.integers(1, 900), st.integers(1, 900))
 def test_any_boxes_and_any_names_on_an_image_of_any_size(
     found: list[tuple[tuple[float, float, float, float], str]], width: int, height: int

@@ -98,7 +98,7 @@ def test_a_png_without_pixels_is_refused() -> None:
         open_image(png_header(32, 32) + png_chunk(b"IEND", b""), name="a.png")
 
 
-@hypothesis_settings(max_examples=many(60), deadline=None)
+@hypothesis_settings(max_examples=many(60))
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
 def test_changed_bytes_give_a_picture_or_an_image_error(format_: str, data: st.DataObject) -> None:
     damaged = bytearray(encoded(picture(1, (24, 16)), format_))

@@ -292,7 +292,7 @@ def test_a_cut_file_is_an_image_error(share: float) -> None:
             read()
 
 
-@hypothesis_settings(max_examples=many(80), deadline=None)
+@hypothesis_settings(max_examples=many(80))
 @given(st.data())
 def test_changed_bytes_give_a_picture_or_an_image_error(data: st.DataObject) -> None:
     damaged = bytearray(dicom(RAMP[:8, :8], WindowCenter=2000, WindowWidth=1000))

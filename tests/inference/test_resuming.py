@@ -274,7 +274,6 @@ def test_each_image_is_in_the_table_once_after_any_history(histories: int) -> No
         settings=settings(
             max_examples=histories,
             stateful_step_count=16,
-            deadline=None,
             derandomize=True,
             phases=[Phase.generate],  # histories from seeds do not become simpler
             suppress_health_check=list(HealthCheck),

@@ -120,7 +120,7 @@ def test_votes_are_weighted_from_fifty_answers_on() -> None:
 ONE, SEVERAL = st.sampled_from(["lemon", "lime", None]), st.lists(st.sampled_from("abc"), unique=True).map(tuple)
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(
     history=st.tuples(st.just("single-label"), st.lists(ONE, min_size=9, max_size=9))
     | st.tuples(st.just("multi-label"), st.lists(SEVERAL, min_size=9, max_size=9)),

@@ -263,7 +263,7 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
         worker.release([each for each in worker.held if what != "hold" or each is not task])
 
 
-@examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(steps=[("Anna", "skip", "00.jpg"), ("anna", "skip", "00.jpg")], annotators=2)
 @example(steps=[("Anna", "late", "00.jpg"), ("anna", "answer", "00.jpg")], annotators=1)
 @given(steps=STEPS, annotators=st.sampled_from([1, 2]))

@@ -177,7 +177,7 @@ def test_invalid_edits_are_refused_and_change_nothing(project: Project, editing:
     assert not editing.can_undo
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 @given(data=st.data(), count=st.integers(1, 6))
 def test_moving_puts_a_label_before_another(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, count: int

@@ -201,7 +201,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(STEPS)
 def test_incremental_counts_equal_a_full_read(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, str, str, bool]]

@@ -41,7 +41,7 @@ coordinate = st.floats(-40, 170, width=32)
 box = st.tuples(coordinate, coordinate, st.floats(0.5, 400, width=32), st.floats(0.5, 400, width=32))
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.lists(st.lists(box, max_size=4), min_size=3, max_size=3).filter(any), st.integers(0, 5))
 def test_any_boxes_have_the_features_and_gradients_of_torchvisions(
     boxes: list[list[tuple[float, float, float, float]]], random_state: int

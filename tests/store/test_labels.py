@@ -90,7 +90,7 @@ def test_uses_are_counted_by_image_and_by_annotation(store: SqlStore) -> None:
     assert store.label_uses("nobody's").empty
 
 
-@settings(max_examples=many(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=20))
 def test_uses_are_what_pandas_counts(store: SqlStore, pairs: list[tuple[int, int]]) -> None:
     for split in t.SPLITS:

@@ -160,7 +160,7 @@ def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
     value=st.sampled_from([None, 3, -1, "x", "\ud800", [], [3], {}, "check_" + "9" * 5000, ["check_1"], ["check_7"]]),
     cut=st.none() | st.integers(0, 500),
 )
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 def test_damaged_notebooks_are_written_whole_or_refused(place: int, value: Any, cut: int | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lab, out = own_lab(Path(folder, "lab.ipynb"), "answer", "check", "solution"), Path(folder, "course")

@@ -11,7 +11,7 @@ from customlabels_nb.training.pasting import photographed
 from tests.tiers import many
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(random_state=st.integers(0, 10_000), width=st.integers(36, 200), height=st.integers(36, 200))
 def test_a_backdrop_has_the_size_that_is_asked_for_and_depends_on_its_seed_alone(
     random_state: int, width: int, height: int
@@ -37,7 +37,7 @@ def test_backdrops_differ_as_photos_do() -> None:
     assert edges.max() > 10 * max(edges.min(), 0.1)
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(
     random_state=st.integers(0, 10_000),
     width=st.integers(1, 400),

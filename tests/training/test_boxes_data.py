@@ -219,7 +219,7 @@ def check_boxes_lie_where_the_colors_are(canvas: TrainingScene, side: int) -> No
         assert share > 0.95
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.integers(0, 2**32 - 1), st.integers(40, 400), st.integers(40, 400))
 def test_boxes_go_where_their_pixels_go(random_state: int, width: int, height: int) -> None:
     first = scene_with([[5, 6, width - 20, 12], [width // 2, 22, 15, height - 24]], (width, height), [0, 1])

@@ -130,7 +130,7 @@ def test_hyperparameters_are_chosen_on_a_sample(monkeypatch: pytest.MonkeyPatch)
 
 
 @given(st.integers(2, 14), st.integers(1, 5), st.integers(0, 2**31))
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 def test_confidences_are_between_0_and_1(n: int, k: int, random_state: int) -> None:
     rng = np.random.default_rng(random_state)
     truth = rng.random((n, k)) < rng.random(k)

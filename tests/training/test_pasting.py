@@ -47,7 +47,7 @@ def test_sticker_follows_its_pose() -> None:
     assert np.asarray(scene.image)[80, 100].tolist() == list(RED)
 
 
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 @given(
     x=st.floats(20, 180),
     y=st.floats(20, 140),

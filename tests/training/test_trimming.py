@@ -191,7 +191,7 @@ def test_narrow_logos_are_refused_and_large_ones_shrunk() -> None:
     assert trim_background(big).pixels.shape[:2] == pytest.approx((LONGEST_KEPT / 2, LONGEST_KEPT), abs=2)
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(
     width=st.integers(1, 60),
     height=st.integers(1, 60),

@@ -339,7 +339,7 @@ def test_malformed_requests_change_nothing_and_log_nothing(
         for operation in operations(screen, kind):
             buffers = st.sampled_from([right, right, right, [], [b"a", b"b"]])
             run = given(st.just(kind), contents(screen, kind, operation), buffers)(check)
-            hypothesis_settings(max_examples=often, deadline=None, suppress_health_check=list(HealthCheck))(run)()
+            hypothesis_settings(max_examples=often, suppress_health_check=list(HealthCheck))(run)()
 
 
 class Corner(NamedTuple):

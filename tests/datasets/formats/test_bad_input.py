@@ -235,7 +235,7 @@ def check_changed(path: Path, name: str, examples: int) -> None:
     """Read the files at ``path`` with a changed piece, ``examples`` times."""
     originals = {file: file.read_bytes() for file in texts(path)}
 
-    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @settings(max_examples=examples, derandomize=True)
     @given(data=st.data())
     def check(data: st.DataObject) -> None:
         for file, original in originals.items():

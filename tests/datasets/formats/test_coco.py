@@ -451,7 +451,7 @@ def test_other_files_are_not_recognised(file: Path, text: str) -> None:
     "categories": anything | st.just([{"id": 0, "name": "a"}, {"id": 1, "name": "b"}, {"id": 2, "name": "c"}]),
     "info": anything, "licenses": anything,
 }))  # fmt: skip
-@settings(deadline=None, max_examples=many(50))
+@settings(max_examples=many(50))
 def test_any_content_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     found = read(FORMAT, file, data)
@@ -537,7 +537,7 @@ def test_area_that_contradicts_the_shape_is_reported(file: Path) -> None:
     assert tells(issue.message, 1, "ratios", "pixels")
 
 
-@settings(max_examples=many(150), deadline=None)
+@settings(max_examples=many(150))
 @given(data=st.data())
 def test_outlines_converted_together_equal_single_conversions(data: st.DataObject) -> None:
     number = st.integers(-5, 5) | st.floats(-1e160, 1e160) | st.sampled_from([1e150, -1e150, 0.5])

@@ -171,7 +171,7 @@ def test_other_files_with_files_are_not_recognised(file: Path) -> None:
         optional={side: st.floats(-1, 2) | anything for side in t.BOX_COLUMNS},
     ))},
 ))}))  # fmt: skip
-@settings(deadline=None, max_examples=many(50))
+@settings(max_examples=many(50))
 def test_any_content_is_read_or_reported(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.jpg").write_bytes(jpeg(1))

@@ -307,7 +307,7 @@ def test_attribute_names_are_safe_unique_and_never_anothers_metadata() -> None:
     assert not {"errors", "warnings", "cl-errors", "cl-metadata"} & set(names.values())
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.text("x-metadt", min_size=1, max_size=24)), unique=True))
 def test_attribute_names_of_any_labels_are_unique(labels: list[str]) -> None:
     names = attribute_names(labels)

@@ -283,7 +283,7 @@ records = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("format_", [FORMAT, RECORDS], ids=lambda format_: format_.name)
 @given(data=st.data())
-@settings(deadline=None, max_examples=many(25))
+@settings(max_examples=many(25))
 def test_any_content_is_read_or_reported(
     tmp_path_factory: pytest.TempPathFactory, format_: Format, data: st.DataObject
 ) -> None:

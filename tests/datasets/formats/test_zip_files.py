@@ -258,7 +258,7 @@ def test_unpacking_again_writes_nothing_and_repairs_what_was_damaged(
     assert (root / "b.jpg").read_bytes() == b"two"
 
 
-@hypothesis_settings(max_examples=many(60), deadline=None)
+@hypothesis_settings(max_examples=many(60))
 @given(st.data())
 def test_a_changed_archive_gives_images_issues_or_a_typed_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -168,7 +168,7 @@ _anything = st.recursive(
 )
 
 
-@settings(max_examples=many(150), deadline=None)
+@settings(max_examples=many(150))
 @given(data=st.dictionaries(st.sampled_from(["/a.jpg", "/b.jpg", "s3://b/c.jpg"]), _anything))
 def test_garbage_never_crashes(data: dict[str, Any]) -> None:
     try:

@@ -301,7 +301,7 @@ _METHODS = st.sampled_from(["POST", "GET", "HEAD", "x"])
 _TEXT = st.text(st.characters(max_codepoint=255, exclude_characters="\0\r\n"), max_size=12)
 
 
-@settings_of_hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings_of_hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=_NAMES, text=_TEXT, cut=st.integers(0, 200), uri=_TEXT, method=_METHODS)
 def test_no_header_and_no_url_causes_status_500(
     service: Service, name: str, text: str, cut: int, uri: str, method: str
