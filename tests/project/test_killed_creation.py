@@ -18,7 +18,10 @@ from tests.images.pictures import tree
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
 @pytest.mark.parametrize(
     ("kind", "every"),
-    [("create", 15), *(pytest.param(kind, 1, marks=pytest.mark.thorough) for kind in ("create", "unpack", "serve"))],
+    [
+        ("create", 15),
+        *(pytest.param(*each, marks=pytest.mark.thorough) for each in (("create", 1), ("unpack", 2), ("serve", 2))),
+    ],
 )
 def test_a_project_can_be_opened_wherever_its_creation_is_killed(tmp_path: Path, kind: str, every: int) -> None:
     command = [sys.executable, "-m", "tests.project.creating_by_half", kind, str(every), str(tmp_path)]

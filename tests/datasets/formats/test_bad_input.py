@@ -211,7 +211,7 @@ def test_damaged_files(tmp_path: Path, name: str, how: str, made: list[Any]) -> 
         assert same or not found.issues.empty or how in ("cut", "utf8")  # the remainder may look complete
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("examples", [25, pytest.param(150, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", ANNOTATED)
 def test_files_with_a_changed_piece_are_read_or_refused(tmp_path: Path, name: str, examples: int) -> None:
     written(name, tmp_path)
