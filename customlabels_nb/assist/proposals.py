@@ -50,6 +50,7 @@ from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.workers.embedding import embed_with
+from customlabels_nb.workers.spreading import check_workers
 
 #: Setting with the latest proposals: model, revision, task and prompts.
 PROPOSALS = "assist proposals"
@@ -130,6 +131,7 @@ def propose(
     task = _choose_task(store, model)
     drawn = task in DRAWN_TASKS
     least = _check_arguments(task, model, texts, masks, threshold)
+    check_workers(workers, None)
     if find_spec("transformers") is None:
         raise MissingDependencyError(f"Proposals need transformers. Install it with: {extra_command('foundation')}")
     name = absolute_name(model or (_BOX_MODELS[0] if drawn else SIGLIP2))
@@ -285,7 +287,7 @@ def _detect(
     detect = partial(
         detect_many, predictor, names, root=root, threshold=LEAST_CONFIDENCE, to=to, resume=True, batch_size=1
     )
-    times = [time.monotonic()]
+    times, is_continued = [time.monotonic()], to.exists()
 
     def relay(event: Event) -> None:
         """Say after the first images how long the others will take, and let workers process them."""
@@ -308,10 +310,15 @@ def _detect(
         written: Any = detect(events=Events(relay))
         if workers is not None and len(times) > _SAMPLE and written.left:
             written = detect(workers=workers, events=events)
+        table, errors = written.table(), written.errors[written.errors["image"].isin(names)]
+        if is_continued and len(errors):  # they may be readable now
+            unread = errors["image"].tolist()
+            again: Any = detect_many(predictor, unread, root=root, threshold=LEAST_CONFIDENCE, batch_size=1)
+            table = pd.concat([table, again])
+            errors = pd.DataFrame(again.attrs["errors"], columns=errors.columns)
     finally:
         predictor.stop()
-    table = written.table()
-    return table[table["image"].isin(names)].reset_index(drop=True), written.errors, written.left
+    return table[table["image"].isin(names)].reset_index(drop=True), errors.reset_index(drop=True), written.left
 
 
 def _describe(seconds: float) -> str:

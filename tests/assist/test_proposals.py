@@ -191,6 +191,19 @@ def test_stopped_call_keeps_its_boxes_and_continues(project: Project, detector: 
     assert project.assist.results is not None
 
 
+def test_next_call_reads_images_that_could_not_be_read(project: Project, detector: ColorDetector, weights: str) -> None:
+    path = Path(project.train_set.images["image"].iloc[0])
+    hidden = path.rename(path.with_suffix(".hidden"))
+    for _ in range(2):
+        found = project.assist.propose(PROMPTS, model=weights, progress=False)
+        assert (found.errors["image"].tolist(), len(found.frame)) == ([str(path)], COUNT - 1)
+    hidden.rename(path)
+    found = project.assist.propose(PROMPTS, model=weights, progress=False)
+    assert found.errors.empty
+    assert len(stored(project)) == len(found.frame) == COUNT
+    assert len(detector.seen) == COUNT
+
+
 def test_masks_outline_the_objects_in_the_boxes(
     project: Project, detector: ColorDetector, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,7 +337,7 @@ def test_proposed_labels_take_turns(tmp_path: Path) -> None:
         (PROMPTS, {"model": 7}, "model=7 does not propose boxes"),
         (PROMPTS, {"model": "owl"}, "'owl' is neither a folder nor one of .* Did you mean 'owlv2'"),
         (PROMPTS, {"threshold": 2}, "threshold=2 must be between 0 and 1"),
-        (PROMPTS, {"workers": 0}, "workers=0"),
+        (PROMPTS, {"workers": "2"}, "workers='2' must be"),
         (PROMPTS, {"task": "polygons"}, "'polygons'. Pass masks=True"),
         (PROMPTS, {"task": "multi-label", "masks": True}, "masks=True needs boxes, but .* 'multi-label'"),
         ({"disc": "a disc"}, {"task": "single-label"}, "only the label 'disc'. Pass at least two"),
