@@ -6,6 +6,7 @@ and a journal, so that an interrupted call continues.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.files import lock_folder
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.queue import check_places
@@ -277,12 +279,12 @@ def _detect(
     )
     parent = root / _FOLDER
     folder = parent / model_identity(parent, config)[:16]
-    for other in parent.glob("*"):
-        if other != folder:  # of earlier proposals
+    for other in parent.glob("*"):  # of earlier proposals, unless another process works there
+        if other != folder and (lock := lock_folder(other)) is not None:
             shutil.rmtree(other, ignore_errors=True)
+            os.close(lock)
     save_zero_shot(folder / "model", config)
-    predictor = Predictor(folder / "model")
-    predictor.start(engine=TORCH)
+    predictor, ours = Predictor(folder / "model"), lock_folder(folder)
     to = folder / ("found" if workers is not None or find_spec("pyarrow") else "found.jsonl")
     detect = partial(
         detect_many, predictor, names, root=root, threshold=LEAST_CONFIDENCE, to=to, resume=True, batch_size=1
@@ -307,6 +309,7 @@ def _detect(
                 raise Cancelled("The time was measured.")
 
     try:
+        predictor.start(engine=TORCH)
         written: Any = detect(events=Events(relay))
         if workers is not None and len(times) > _SAMPLE and written.left:
             written = detect(workers=workers, events=events)
@@ -318,6 +321,8 @@ def _detect(
             errors = pd.DataFrame(again.attrs["errors"], columns=errors.columns)
     finally:
         predictor.stop()
+        if ours is not None:
+            os.close(ours)
     return table[table["image"].isin(names)].reset_index(drop=True), errors.reset_index(drop=True), written.left
 
 

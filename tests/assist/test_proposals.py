@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import customlabels_nb as cl
+from customlabels_nb._utils.files import lock_folder
 from customlabels_nb.assist import proposals, training
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.proposals import PROPOSALS
@@ -202,6 +204,18 @@ def test_next_call_reads_images_that_could_not_be_read(project: Project, detecto
     assert found.errors.empty
     assert len(stored(project)) == len(found.frame) == COUNT
     assert len(detector.seen) == COUNT
+
+
+def test_folder_in_which_another_process_works_is_kept(project: Project, detector: ColorDetector, weights: str) -> None:
+    project.assist.propose({"disc": "a red disc"}, model=weights, progress=False)
+    (folder,) = (project.root / "cache" / "assist" / "proposals").iterdir()
+    lock = lock_folder(folder)
+    assert lock is not None
+    for prompt in ("red", "blue"):
+        project.assist.propose({"ring": f"a {prompt} ring"}, model=weights, progress=False)
+        assert len(list(folder.parent.iterdir())) == 2
+    os.close(lock)
+    assert (folder / "model" / "config.json").is_file()
 
 
 def test_masks_outline_the_objects_in_the_boxes(
