@@ -182,9 +182,15 @@ def _choose_task(store: SqlStore, model: Any) -> str:
     if (task := store.project().task) is not None:
         return task
     annotations = store.tables(t.TRAIN)[1]
-    if annotations["left"].notna().any() or (annotations.empty and model in _BOX_MODELS):
+    if annotations["left"].notna().any() or (annotations.empty and _detects_boxes(model)):
         return BOXES
     return MULTI_LABEL if annotations.duplicated("image").any() else SINGLE_LABEL
+
+
+def _detects_boxes(model: Any) -> bool:
+    weights = find_weights(model) if isinstance(model, str) and model else None
+    kind = None if weights is None else weights.config(*_SURE_BOX, "siglip")["model_type"]
+    return model in _BOX_MODELS or kind in _SURE_BOX
 
 
 def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, threshold: Any) -> float | None:

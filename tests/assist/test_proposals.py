@@ -148,6 +148,7 @@ def test_boxes_are_stored_predictions_that_the_next_call_replaces(
     project: Project, detector: ColorDetector, weights: str, tmp_path: Path
 ) -> None:
     project.labels.add("square")
+    project.task = None  # the model suggests boxes
     found = project.assist.propose(PROMPTS, model=weights, progress=False)
     assert stored(project) == [(number, "disc", NAME, *DISC) for number in range(COUNT)]
     assert repr(found) == f"{NAME} proposes 8 boxes in 8 of 8 images."
