@@ -116,7 +116,7 @@ def scratch(folder: Path) -> Iterator[Path]:
                 os.close(lock)
             path = folder / f"{_OURS}{uuid4().hex[:12]}.part"
             path.mkdir(0o700)
-            lock = _lock(path, wait=True)
+            lock = lock_folder(path, wait=True)
         yield path
     finally:
         if path != folder:
@@ -132,7 +132,7 @@ def remove_abandoned(folder: Path) -> None:
     system without locks, is considered abandoned after a week.
     """
     for path in folder.glob(f"{_PREFIX}*.part"):
-        lock = _lock(path) if path.name.startswith(_OURS) else None
+        lock = lock_folder(path) if path.name.startswith(_OURS) else None
         with suppress(OSError):
             if lock is not None or time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
@@ -140,7 +140,7 @@ def remove_abandoned(folder: Path) -> None:
             os.close(lock)
 
 
-def _lock(folder: Path, *, wait: bool = False) -> int | None:
+def lock_folder(folder: Path, *, wait: bool = False) -> int | None:
     """Lock a folder until the process ends, or return None if it is locked or locks are not supported."""
     try:
         import fcntl

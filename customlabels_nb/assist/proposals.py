@@ -6,6 +6,7 @@ and a journal, so that an interrupted call continues.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.files import lock_folder
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.queue import check_places
@@ -50,6 +52,7 @@ from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.workers.embedding import embed_with
+from customlabels_nb.workers.spreading import check_workers
 
 #: Setting with the latest proposals: model, revision, task and prompts.
 PROPOSALS = "assist proposals"
@@ -130,6 +133,7 @@ def propose(
     task = _choose_task(store, model)
     drawn = task in DRAWN_TASKS
     least = _check_arguments(task, model, texts, masks, threshold)
+    check_workers(workers, None)
     if find_spec("transformers") is None:
         raise MissingDependencyError(f"Proposals need transformers. Install it with: {extra_command('foundation')}")
     name = absolute_name(model or (_BOX_MODELS[0] if drawn else SIGLIP2))
@@ -178,9 +182,15 @@ def _choose_task(store: SqlStore, model: Any) -> str:
     if (task := store.project().task) is not None:
         return task
     annotations = store.tables(t.TRAIN)[1]
-    if annotations["left"].notna().any() or (annotations.empty and model in _BOX_MODELS):
+    if annotations["left"].notna().any() or (annotations.empty and _detects_boxes(model)):
         return BOXES
     return MULTI_LABEL if annotations.duplicated("image").any() else SINGLE_LABEL
+
+
+def _detects_boxes(model: Any) -> bool:
+    weights = find_weights(model) if isinstance(model, str) and model else None
+    kind = None if weights is None else weights.config(*_SURE_BOX, "siglip")["model_type"]
+    return model in _BOX_MODELS or kind in _SURE_BOX
 
 
 def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, threshold: Any) -> float | None:
@@ -275,17 +285,17 @@ def _detect(
     )
     parent = root / _FOLDER
     folder = parent / model_identity(parent, config)[:16]
-    for other in parent.glob("*"):
-        if other != folder:  # of earlier proposals
+    for other in parent.glob("*"):  # of earlier proposals, unless another process works there
+        if other != folder and (lock := lock_folder(other)) is not None:
             shutil.rmtree(other, ignore_errors=True)
+            os.close(lock)
     save_zero_shot(folder / "model", config)
-    predictor = Predictor(folder / "model")
-    predictor.start(engine=TORCH)
+    predictor, ours = Predictor(folder / "model"), lock_folder(folder)
     to = folder / ("found" if workers is not None or find_spec("pyarrow") else "found.jsonl")
     detect = partial(
         detect_many, predictor, names, root=root, threshold=LEAST_CONFIDENCE, to=to, resume=True, batch_size=1
     )
-    times = [time.monotonic()]
+    times, is_continued = [time.monotonic()], to.exists()
 
     def relay(event: Event) -> None:
         """Say after the first images how long the others will take, and let workers process them."""
@@ -305,13 +315,21 @@ def _detect(
                 raise Cancelled("The time was measured.")
 
     try:
+        predictor.start(engine=TORCH)
         written: Any = detect(events=Events(relay))
         if workers is not None and len(times) > _SAMPLE and written.left:
             written = detect(workers=workers, events=events)
+        table, errors = written.table(), written.errors[written.errors["image"].isin(names)]
+        if is_continued and len(errors):  # they may be readable now
+            unread = errors["image"].tolist()
+            again: Any = detect_many(predictor, unread, root=root, threshold=LEAST_CONFIDENCE, batch_size=1)
+            table = pd.concat([table, again])
+            errors = pd.DataFrame(again.attrs["errors"], columns=errors.columns)
     finally:
         predictor.stop()
-    table = written.table()
-    return table[table["image"].isin(names)].reset_index(drop=True), written.errors, written.left
+        if ours is not None:
+            os.close(ours)
+    return table[table["image"].isin(names)].reset_index(drop=True), errors.reset_index(drop=True), written.left
 
 
 def _describe(seconds: float) -> str:

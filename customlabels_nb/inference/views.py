@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ _CENTRE = 0.8  # share of each side
 
 def check_views(views: object) -> None:
     """Raise InputError unless ``views`` is 1, 2 or 4."""
-    if isinstance(views, bool) or views not in (1, 2, 4):
+    if isinstance(views, bool) or not isinstance(views, Integral) or views not in (1, 2, 4):
         raise InputError(
             f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."
         )

@@ -92,9 +92,13 @@ class Queues:
             self._guarantee = self.assist.guarantee
         return self._guarantee if run is not None and self._guarantee.get("run") == run else {}
 
+    def may_help(self, split: str) -> bool:
+        """Return True if predictions may be shown for unlabelled images of this dataset."""
+        return split == t.TRAIN or (self.assist is not None and self.assist.test)
+
     def helps(self, split: str) -> bool:
         """Return True if prelabels are shown for images of this dataset."""
-        return self.results is not None and (split == t.TRAIN or self.assist.test)
+        return self.results is not None and self.may_help(split)
 
     def offer(self, split: str, labels: Collection[str]) -> pd.DataFrame | None:
         """Return the predictions to show, of images that have only these ``labels``, or None if there are none."""

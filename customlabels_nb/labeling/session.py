@@ -438,9 +438,10 @@ class LabellingSession(ProjectScreen):
         return self.queues.offered(image, self.split, drawn=drawn) if is_open else []
 
     def _is_blind(self, image: str) -> bool:
-        """Return True if an image is to be labelled without predictions: a check image, or one that was rejected."""
+        """Return True if an image is to be labelled without predictions: one of the test set, checked or rejected."""
         is_open = self.table.statuses[self.table.position[image]] == "unlabelled"
-        return is_open and (image in self.table.rejected or image in self.queues.checks)
+        is_test = self.split == t.TEST and not self.queues.may_help(t.TEST)
+        return is_open and (is_test or image in self.table.rejected or image in self.queues.checks)
 
     def _dashed(self, image: str) -> list[str]:
         """Return the labels that the row of an image without labels offers."""

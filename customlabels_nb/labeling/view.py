@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pandas.util import hash_array
 
+from customlabels_nb._utils.random_state import check_random_state
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name
 
@@ -81,12 +82,7 @@ class Query:
         if self.queue is not None and self.queue not in self.queues:
             other = {"suspect": " Suspects open in project.review()."} | dict.fromkeys(QUEUES, " Use project.label().")
             raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(self.queue, '')}")
-        if (
-            not isinstance(self.random_state, int)
-            or isinstance(self.random_state, bool)
-            or not 0 <= self.random_state < 2**32
-        ):
-            raise InputError(f"random_state={self.random_state!r} must be an integer from 0 to 4294967295.")
+        check_random_state(self.random_state)
         if not isinstance(self.confidence, float | int) or not 0 <= self.confidence <= 1:
             raise InputError(f"confidence={self.confidence!r} must be between 0 and 1.")
         for field in ("label", "predicted", "annotator", "like"):

@@ -285,6 +285,9 @@ class Model(Runnable):
         views = 1 if predictor is None or not config.is_detector else predictor.views
         if views == 1 or str(views) in config.view_thresholds or not has_predictions(self.folder, "test"):
             return
+        if self._store.read_only:
+            say("The thresholds of one view are used, because the project is read-only.")
+            return
         data = read_snapshot(self.folder, "test", self._root)
         say(f"Choosing the thresholds for views={views} on {len(data.images):,} test images.")
         try:

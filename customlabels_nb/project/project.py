@@ -490,6 +490,8 @@ class Project:
     def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
         """Store predictions alongside the labels. The gallery and annotator draw them dashed until they are accepted.
 
+        Unlabelled test images show none, unless :meth:`.Assist.start` was called with ``test=True``.
+
         Parameters
         ----------
         frame : DataFrame or Detection

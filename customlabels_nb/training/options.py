@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customlabels_nb._utils.device import choose_device
+from customlabels_nb._utils.random_state import check_random_state
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbone_sizes import is_size
@@ -70,12 +71,7 @@ class TrainingOptions:
     shared_filesystem: bool = False
 
     def __post_init__(self) -> None:
-        if (
-            isinstance(self.random_state, bool)
-            or not isinstance(self.random_state, int)
-            or not 0 <= self.random_state < 2**32
-        ):
-            raise InputError(f"random_state={self.random_state!r} must be an integer from 0 to {2**32 - 1}.")
+        check_random_state(self.random_state)
         self.time()
         check_detector(self.detector)
         its_own = self.detector != OWN and self.backbone == self.detector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import customlabels_nb as cl
+from customlabels_nb._utils.files import lock_folder
 from customlabels_nb.assist import proposals, training
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.proposals import PROPOSALS
@@ -146,6 +148,7 @@ def test_boxes_are_stored_predictions_that_the_next_call_replaces(
     project: Project, detector: ColorDetector, weights: str, tmp_path: Path
 ) -> None:
     project.labels.add("square")
+    project.task = None  # the model suggests boxes
     found = project.assist.propose(PROMPTS, model=weights, progress=False)
     assert stored(project) == [(number, "disc", NAME, *DISC) for number in range(COUNT)]
     assert repr(found) == f"{NAME} proposes 8 boxes in 8 of 8 images."
@@ -189,6 +192,31 @@ def test_stopped_call_keeps_its_boxes_and_continues(project: Project, detector: 
     assert sorted(number for number, *_ in stored(project)) == list(range(COUNT))
     assert len(detector.seen) <= COUNT + 2  # at most one image is lost with each interrupt
     assert project.assist.results is not None
+
+
+def test_next_call_reads_images_that_could_not_be_read(project: Project, detector: ColorDetector, weights: str) -> None:
+    path = Path(project.train_set.images["image"].iloc[0])
+    hidden = path.rename(path.with_suffix(".hidden"))
+    for _ in range(2):
+        found = project.assist.propose(PROMPTS, model=weights, progress=False)
+        assert (found.errors["image"].tolist(), len(found.frame)) == ([str(path)], COUNT - 1)
+    hidden.rename(path)
+    found = project.assist.propose(PROMPTS, model=weights, progress=False)
+    assert found.errors.empty
+    assert len(stored(project)) == len(found.frame) == COUNT
+    assert len(detector.seen) == COUNT
+
+
+def test_folder_in_which_another_process_works_is_kept(project: Project, detector: ColorDetector, weights: str) -> None:
+    project.assist.propose({"disc": "a red disc"}, model=weights, progress=False)
+    (folder,) = (project.root / "cache" / "assist" / "proposals").iterdir()
+    lock = lock_folder(folder)
+    assert lock is not None
+    for prompt in ("red", "blue"):
+        project.assist.propose({"ring": f"a {prompt} ring"}, model=weights, progress=False)
+        assert len(list(folder.parent.iterdir())) == 2
+    os.close(lock)
+    assert (folder / "model" / "config.json").is_file()
 
 
 def test_masks_outline_the_objects_in_the_boxes(
@@ -324,7 +352,7 @@ def test_proposed_labels_take_turns(tmp_path: Path) -> None:
         (PROMPTS, {"model": 7}, "model=7 does not propose boxes"),
         (PROMPTS, {"model": "owl"}, "'owl' is neither a folder nor one of .* Did you mean 'owlv2'"),
         (PROMPTS, {"threshold": 2}, "threshold=2 must be between 0 and 1"),
-        (PROMPTS, {"workers": 0}, "workers=0"),
+        (PROMPTS, {"workers": "2"}, "workers='2' must be"),
         (PROMPTS, {"task": "polygons"}, "'polygons'. Pass masks=True"),
         (PROMPTS, {"task": "multi-label", "masks": True}, "masks=True needs boxes, but .* 'multi-label'"),
         ({"disc": "a disc"}, {"task": "single-label"}, "only the label 'disc'. Pass at least two"),

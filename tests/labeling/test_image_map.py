@@ -81,6 +81,9 @@ def test_without_features_there_is_a_sentence(project: Project, session: Labelli
     assert state["without"] == 30
     with pytest.raises(NotAllowedError, match="Compute them with"):
         project.map_layout(progress=False)
+    for layout in (project.map, project.map_layout):
+        with pytest.raises(InputError, match=r"random_state=-1 must be an integer from 0"):
+            layout(random_state=-1)
 
 
 def test_colors_by_label_and_column(project: Project, session: LabellingSession) -> None:  # noqa: F811

@@ -94,6 +94,8 @@ def test_the_test_set_is_labelled_without_help(project: Project, images: list[st
     assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9), (2, "apple", 0.9)]))
     session = opened(project, assist)
     project._store.move_images(images[:2], "train", "test", project._action("move"))
+    proposed = pd.DataFrame({"image": images[:1], "label": "pear", "confidence": 0.9})
+    project.add_predictions(proposed, model="siglip2")  # before the images were moved
     session.open("test")
     for queue in ("assist", "prelabelled"):
         with pytest.raises(NotAllowedError, match="test set is labelled without"):
@@ -110,6 +112,7 @@ def test_the_test_set_is_labelled_without_help(project: Project, images: list[st
     session.open("test")
     assert shown(session, "prelabelled") == [0]
     assert session.row(images[0])["prelabels"] == [["pear", 0.9]]
+    assert session.row(images[0])["predicted"] == ["pear", 0.9]
 
 
 @pytest.mark.parametrize(("kind", "queue", "message"), [

@@ -25,6 +25,7 @@ from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
+from customlabels_nb.store import SqlStore
 from customlabels_nb.training import run
 from customlabels_nb.training.options import TrainingOptions
 from tests.facts import tells
@@ -104,11 +105,16 @@ def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
 
 @pytest.mark.thorough
 def test_thresholds_of_a_detector_are_chosen_in_the_views_in_use(
-    boxed: Project, capsys: pytest.CaptureFixture[str]
+    boxed: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = boxed.train(**TINY)
     of_one = model.thresholds
     model.set_thresholds({"disc": 0.75})
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "read_only", True)
+        model.start("cpu", engine="torch", views=2)
+        assert model.thresholds == {"square": of_one["square"], "disc": 0.75}
+    assert capsys.readouterr().out.endswith("of one view are used, because the project is read-only.\n")
     model.start("cpu", engine="torch", views=4)
     assert "Choosing the thresholds for views=4 on 4 test images." in capsys.readouterr().out
     best = model.evaluate(boxed.test_set, thresholds="best", progress=False).per_label
