@@ -493,7 +493,9 @@ class LabPage:
             client.stop_channels()
 
     def _do(self, action: str, argument: Any = None, *, seconds: float = 90) -> Any:
-        return self.page.evaluate("given => window.harness.within(...given)", [seconds, action, argument])
+        # a promise that only the browser's debugger waits for may be garbage collected
+        expression = "given => (window.running = window.harness.within(...given))"
+        return self.page.evaluate(expression, [seconds, action, argument])
 
     def _raise_for(self, errors: Sequence[dict[str, Any]]) -> None:
         if errors:
