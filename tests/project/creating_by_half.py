@@ -17,9 +17,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
+from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
 from customlabels_nb.endpoints.rekognition.project_operations import create_project_operation
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServingOptions, Workspace
+from customlabels_nb.endpoints.rekognition.workspace import Call, Workspace
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.project.project import Project
 

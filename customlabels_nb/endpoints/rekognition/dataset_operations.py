@@ -7,7 +7,7 @@ from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.validation.written_files import parsed
-from customlabels_nb.endpoints.rekognition.ledger import DatasetState
+from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,
     add_entries,
@@ -18,9 +18,9 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import (
     usable_lines,
 )
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import TRAINING, versions_of
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject
+from customlabels_nb.endpoints.rekognition.workspace import Call, RekognitionProject
+from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, TRAINING, versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -77,7 +77,7 @@ def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"DatasetArn": str(served.dataset_arn(state))}
 
 
-def _lines_of(served: ServedProject, state: DatasetState) -> Lines:
+def _lines_of(served: RekognitionProject, state: DatasetState) -> Lines:
     refresh_entries(served)
     rows = served.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", state.split)
     return [(str(source), bytes(line)) for source, line in rows]
@@ -255,14 +255,14 @@ def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _refreshed(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+def _refreshed(call: Call, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
     """Find a dataset, and bring its entries up to date with the project."""
     served, _ = call.workspace.find_dataset(name)
     refresh_entries(served)
     return call.workspace.find_dataset(name)
 
 
-def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+def _readable(call: Call, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
     """Find a dataset whose entries can be listed."""
     served, state = _refreshed(call, name)
     if state.status == "CREATE_IN_PROGRESS":
@@ -273,14 +273,14 @@ def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetSta
 
 
 def _begin(
-    served: ServedProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
+    served: RekognitionProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
 ) -> None:
     """Set a status that refuses other changes, or raise if there is one already."""
     if not served.ledger.set_status(state.split, status, message, idle=True):
         raise ServiceError(code, "The dataset is being changed. Try again later.")
 
 
-def _refuse_in_training(served: ServedProject) -> None:
+def _refuse_in_training(served: RekognitionProject) -> None:
     """Raise if a version is being trained. The caller holds the lock of versions, so that no training begins."""
     if any(version.status == TRAINING for version in versions_of(served)):
         raise ServiceError("ResourceInUseException", "A model of the project is being trained. Try again later.")

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, find_version
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServedProject
+from customlabels_nb.endpoints.rekognition.version_names import find_version
+from customlabels_nb.endpoints.rekognition.workspace import Call, RekognitionProject
+from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import decide, read_policy
 
@@ -104,7 +105,7 @@ def find_version_to_copy(call: Call, project: ResourceName, version: ResourceNam
     return source
 
 
-def _documents(served: ServedProject) -> list[str]:
+def _documents(served: RekognitionProject) -> list[str]:
     return [document for (document,) in served.ledger.rows("SELECT document FROM policies")]
 
 

@@ -6,18 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
-from customlabels_nb.endpoints.rekognition.served_versions import versions_of
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServedProject
+from customlabels_nb.endpoints.rekognition.workspace import Call, RekognitionProject
+from customlabels_nb.endpoints.served_versions import versions_of
 from customlabels_nb.errors import (
     CustomLabelsError,
     NotAllowedError,
-    ProjectExistsError,
-    ProjectNameError,
     ServiceError,
 )
-from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project
 
 FEATURE = "CUSTOM_LABELS"
 
@@ -34,23 +30,8 @@ def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, A
             raise ServiceError("ResourceInUseException", f"The project {name!a} already exists.")
         count = len(call.workspace.projects()) + 1
         call.workspace.options.quotas.check("projects", count, "LimitExceededException")
-        project = _make(call, name, request.get("Tags"))
-        return {"ProjectArn": str(call.workspace.adopt(project, name).arn)}
-
-
-def _make(call: Call, name: str, tags: dict[str, str] | None) -> Project:
-    """Create the project in a folder of its name, or of another if the name cannot be a folder or is taken."""
-    folders = {folder.name.casefold() for folder in call.workspace.root.iterdir()}
-    number = 1
-    while True:
-        folder = name if number == 1 else f"project-{number}"
-        number += 1
-        if folder.casefold() in folders:
-            continue
-        try:
-            return create_project(folder, call.workspace.root, tags=tags)
-        except (ProjectNameError, ProjectExistsError):
-            continue
+        project = call.workspace.create(name, request.get("Tags"))
+        return {"ProjectArn": str(call.workspace.adopt(project, name=(name, project.name)).arn)}
 
 
 def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +50,7 @@ def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
 
 
-def _described(served: ServedProject) -> dict[str, Any]:
+def _described(served: RekognitionProject) -> dict[str, Any]:
     refresh_entries(served)
     return {
         "ProjectArn": str(served.arn),

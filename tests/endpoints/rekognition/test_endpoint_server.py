@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
 from customlabels_nb.cli import main
-from customlabels_nb.endpoints.rekognition import EndpointServer, ServingOptions, endpoint_server
-from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS, body_length
+from customlabels_nb.endpoints import EndpointServer, ServingOptions, server
+from customlabels_nb.endpoints.http_messages import body_length
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
+from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.served_versions import add_version, change_facts
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.endpoints.rekognition.signatures import AccessKey
+from customlabels_nb.endpoints.served_versions import add_version, change_facts
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.settings import settings
 from tests.conftest import ROOT
@@ -309,7 +310,7 @@ def test_no_header_and_no_url_causes_status_500(
     signed = Signed(service)
     headers = HTTPHeaders({"Host": signed.url.split("/")[2], "Content-Length": "2", **signed.headers})
     headers[name] = headers.get(name, "")[:cut] + text + headers.get(name, "")[cut:]
-    endpoint = service.server.endpoint
+    endpoint = service.server.rekognition
     for each in ("/", uri):
         with suppress(ServiceError):
             endpoint.admit(each, headers, body_length(headers))
@@ -349,15 +350,15 @@ def test_the_limit_of_a_request_depends_on_its_operation(service: Service) -> No
     for name, most in (("CreateProject", 2**20), ("UpdateDatasetEntries", 2**23), ("DetectCustomLabels", 2**24)):
         signed = Signed(service, headers={"X-Amz-Target": f"RekognitionService.{name}"})
         headers = HTTPHeaders({"Host": signed.url.split("/")[2], **signed.headers})
-        assert service.server.endpoint.admit("/", headers, most) == most
+        assert service.server.rekognition.admit("/", headers, most) == most
         with pytest.raises(ServiceError, match=f"at most {most:,}"):
-            service.server.endpoint.admit("/", headers, most + 1)
+            service.server.rekognition.admit("/", headers, most + 1)
 
 
 def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.project("rooms")  # each request that is accepted is in conflict with it
     signed = Signed(service)
-    monkeypatch.setattr(endpoint_server, "MOST_BYTES_AT_ONCE", 2 * len(signed.body))
+    monkeypatch.setattr(server, "MOST_BYTES_AT_ONCE", 2 * len(signed.body))
     whole = Signed(service, body=signed.body.ljust(2 * len(signed.body)))
     first, second = (Connection(service).send(signed.raw(Expect="100-continue")) for _ in range(2))
     for connection in (first, second):
@@ -381,7 +382,7 @@ def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: py
 
 
 def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_server, "_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(server, "_BODY_SECONDS", 0.2)
     service.restart()
     signed = Signed(service)
     connection = Connection(service).send(signed.raw() + signed.body[:5])
@@ -398,7 +399,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
     fake.go_on.clear()
     project = service.project("fuzzed")
     first, second = [arn for arn in versions_in(service, "fuzzed") if "/v0/" in arn or "/v4/" in arn]
-    served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(project))
+    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(project))
     training = add_version(served, "slow", {"status": "TRAINING_IN_PROGRESS"})
     image = {"Bytes": base64.b64encode(jpeg(1, (80, 80))).decode()}
     requests = [("DetectCustomLabels", {"ProjectVersionArn": arn, "Image": image}) for arn in (first, second)] * 44

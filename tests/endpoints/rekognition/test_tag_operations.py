@@ -8,7 +8,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.errors import InputError
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -73,7 +73,7 @@ def test_operations_that_create_take_tags(service: Service, monkeypatch: pytest.
     request = {"ProjectArn": arn, "DatasetType": "TRAIN", "Tags": {"b": "2"}}
     dataset = service.call("create_dataset", **request)["DatasetArn"]
     service.update(dataset, classified("1.jpg", "a"))
-    workspace = next(iter(service.server.endpoint._workspaces.values()))
+    workspace = next(iter(service.server.rekognition._workspaces.values()))
     request = {"ProjectArn": arn, "VersionName": "v", "OutputConfig": OUTPUT}
     with workspace.training:
         made = service.call("create_project_version", **request, Tags={"c": "3"}, VersionDescription="For (all)")
@@ -111,7 +111,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
     assert settle(service, arn)["StatusMessage"] == "It failed."
     assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
-    served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(arn))
+    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(arn))
     assert change_facts(served.ledger, "v").keys().isdisjoint(("tags", "first_tags"))
 
 

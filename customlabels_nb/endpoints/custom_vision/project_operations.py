@@ -1,0 +1,148 @@
+"""List domains, and create, list, change and delete projects."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.custom_vision.calls import Call, Fields, invalid, moment
+from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, domains, find_domain
+from customlabels_nb.endpoints.custom_vision.ids import project_id
+from customlabels_nb.endpoints.custom_vision.records import (
+    MULTICLASS,
+    MULTILABEL,
+    ProjectSettings,
+    is_detection,
+    read_settings,
+    settings_fact,
+    task_of,
+)
+from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
+from customlabels_nb.errors import NotAllowedError, ServiceError
+
+_MOST_PROJECTS = 100
+_PLATFORMS = ("CoreML", "TensorFlow", "DockerFile", "ONNX", "VAIDK", "OpenVino")
+
+
+def get_domains(call: Call) -> list[dict[str, Any]]:
+    """List the domains."""
+    return domains()
+
+
+def get_domain(call: Call) -> dict[str, Any]:
+    """Return a domain."""
+    return find_domain(call.path.need("domainId"), "NotFoundDomain")
+
+
+def get_projects(call: Call) -> list[dict[str, Any]]:
+    """List the projects, newest first."""
+    return call.folder.read_each(call.folder.projects(), _described)
+
+
+def get_project(call: Call) -> dict[str, Any]:
+    """Return a project."""
+    return _described(call.project())
+
+
+def create_project(call: Call) -> dict[str, Any]:
+    """Create a project. Its folder gets the name if that can be a folder, else another."""
+    name = _name(call.query)
+    domain = find_domain(call.query.text("domainId") or GENERAL)
+    kind = call.query.choice("classificationType", MULTILABEL, MULTICLASS)
+    platforms, description = _platforms(call.query), call.query.text("description") or ""
+    with call.folder.lock:
+        if call.folder.options.service_limits and len(call.folder.projects()) >= _MOST_PROJECTS:
+            raise ServiceError("BadRequestExceedProjectLimit", f"There may be {_MOST_PROJECTS} projects.")
+        project = call.folder.create(name)
+        project.task = _task(domain, kind)
+        chosen = ProjectSettings(name, project.name, description, domain["id"], platforms, time.time())
+        return _described(call.folder.adopt(project, **settings_fact(chosen)))
+
+
+def update_project(call: Call) -> dict[str, Any]:
+    """Change the name, the description and the settings of a project."""
+    served, body = call.project(), call.json()
+    given = body.part("settings")
+    with served.lock:
+        chosen = read_settings(served)
+        domain = find_domain(given.text("domainId") or chosen.domain)
+        before = find_domain(chosen.domain)
+        if domain["type"] != before["type"]:
+            code = "BadRequestProjectUnsupportedDomainTypeChange"
+            raise ServiceError(code, f"A domain of type {before['type']} cannot be replaced by {domain['type']}.")
+        chosen = replace(
+            chosen,
+            name=_name(body) if "name" in body else chosen.name,
+            description=body.text("description", chosen.description) or "",
+            domain=domain["id"],
+            platforms=_platforms(given) if "targetExportPlatforms" in given else chosen.platforms,
+            modified=time.time(),
+        )
+        if "classificationType" in given and not is_detection(served):
+            served.project.task = _task(domain, given.choice("classificationType", MULTILABEL, MULTICLASS))
+        served.ledger.set_facts(**settings_fact(chosen))
+    return _described(served)
+
+
+def delete_project(call: Call) -> None:
+    """Delete a project whose iterations are neither published nor being trained."""
+    with call.folder.lock:
+        served = call.project()
+        for version in versions_of(served):
+            if version.status == TRAINING:
+                raise ServiceError("BadRequestTrainingAlreadyInProgress", "An iteration is being trained. Try later.")
+            if version.facts.get("published"):
+                message = "An iteration of the project is published. Unpublish it first."
+                raise ServiceError("BadRequestIterationIsPublished", message)
+        try:
+            served.project.delete(confirm=True)
+        except NotAllowedError as error:
+            raise ServiceError("BadRequestInvalid", str(error)) from error
+        call.folder.forget(served)
+
+
+def _described(served: ServedProject) -> dict[str, Any]:
+    chosen, record = read_settings(served), served.project._store.project()
+    kind = None if is_detection(served) else MULTICLASS if task_of(served) == t.SINGLE_LABEL else MULTILABEL
+    return {
+        "id": project_id(served),
+        "name": chosen.name,
+        "description": chosen.description,
+        "settings": {
+            "domainId": chosen.domain,
+            "classificationType": kind,
+            "targetExportPlatforms": chosen.platforms,
+            "useNegativeSet": True,
+            "detectionParameters": None,
+            "imageProcessingSettings": {"augmentationMethods": {}},
+        },
+        "created": moment(record.created),
+        "lastModified": moment(max(chosen.modified, record.updated.timestamp())),
+        "thumbnailUri": None,
+        "drModeEnabled": False,
+        "status": "Succeeded",
+    }
+
+
+def _task(domain: dict[str, Any], kind: str) -> str:
+    return t.BOXES if domain["type"] == DETECTION else t.SINGLE_LABEL if kind == MULTICLASS else t.MULTI_LABEL
+
+
+def _name(fields: Fields) -> str:
+    name = fields.need("name")
+    if len(name) > 256:
+        raise invalid(f"The name has {len(name)} characters, but at most 256 are allowed.", "BadRequestProjectName")
+    return name
+
+
+def _platforms(fields: Fields) -> list[str]:
+    names = {name.lower(): name for name in _PLATFORMS}
+    given = fields.texts("targetExportPlatforms")
+    for name in given:
+        if name.lower() not in names:
+            message = f"{name[:100]!a} is not a platform. Use one of {', '.join(_PLATFORMS)}."
+            raise ServiceError("BadRequestProjectUnsupportedExportPlatform", message)
+    return [names[name.lower()] for name in given]
