@@ -313,7 +313,7 @@ class NotReadyError(CustomLabelsError):
 
 
 class ServiceError(CustomLabelsError):
-    """A request to the Rekognition-compatible endpoint is refused.
+    """A request to an HTTP endpoint is refused.
 
     Parameters
     ----------

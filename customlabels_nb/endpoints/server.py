@@ -15,7 +15,8 @@ from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from customlabels_nb.endpoints.custom_vision.endpoint import CustomVisionEndpoint
+from customlabels_nb.endpoints.custom_vision.custom_vision_endpoint import CustomVisionEndpoint
+from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
 from customlabels_nb.endpoints.http_messages import Answer, HttpEndpoint, body_length
 from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
@@ -115,10 +116,14 @@ class EndpointServer:
                 from customlabels_nb.endpoints.rekognition.endpoint import Endpoint  # needs botocore
 
                 self.rekognition = Endpoint(self.root, options, key=key, buckets=buckets, accounts=accounts)
+                if only == REKOGNITION:  # iterations that were being trained are not left
+                    go_on(self.rekognition.folder)
             if only != REKOGNITION:
                 given = None if key is None else key.secret_key
                 folder = None if self.rekognition is None else self.rekognition.folder
-                self.custom_vision = CustomVisionEndpoint(self.root, options, key=given, folder=folder)
+                self.custom_vision = CustomVisionEndpoint(
+                    self.root, options, key=given, folder=folder, scheme="https" if self._tls else "http"
+                )
         except BaseException:
             self._close()
             raise

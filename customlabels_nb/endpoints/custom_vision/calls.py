@@ -24,7 +24,7 @@ _MOST_IDS = 256
 _BOUNDARY = re.compile(rb"--([^\r\n]{1,200})\r\n(?:[\w-]+:[^\r\n]*\r\n)*?content-disposition:", re.IGNORECASE)
 
 
-class Fields:
+class RequestFields:
     """Values by their names, in any case: those of a query, which are texts, or those of a JSON object."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -97,14 +97,14 @@ class Fields:
         """Return an id, in lower case."""
         return read_id(name, self._values.get(name.lower()))
 
-    def part(self, name: str) -> Fields:
+    def part(self, name: str) -> RequestFields:
         """Return the object in this one, which is empty if it is missing."""
         value = self._values.get(name.lower())
         if value is not None and not isinstance(value, dict):
             raise invalid(f"{name} must be an object.")
-        return Fields(value or {})
+        return RequestFields(value or {})
 
-    def parts(self, name: str, most: int, code: str = "BadRequestExceededBatchSize") -> list[Fields]:
+    def parts(self, name: str, most: int, code: str = "BadRequestExceededBatchSize") -> list[RequestFields]:
         """Return the objects in a list, which is empty if it is missing."""
         value = self._values.get(name.lower())
         if value is None:
@@ -113,7 +113,7 @@ class Fields:
             raise invalid(f"{name} must be a list of objects.")
         if len(value) > most:
             raise ServiceError(code, f"{name} has {len(value):,} objects, but at most {most} are allowed.")
-        return [Fields(each) for each in value]
+        return [RequestFields(each) for each in value]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts in a list, which is empty if it is missing."""
@@ -144,9 +144,9 @@ class Call:
         Secret that signs the addresses of images.
     base : str
         Address of this server as the client knows it.
-    path : Fields
+    path : RequestFields
         Values in the path.
-    query : Fields
+    query : RequestFields
         Values in the query.
     content_type : str
         Type of the body.
@@ -157,8 +157,8 @@ class Call:
     folder: ProjectFolder[Any]
     secret: bytes
     base: str
-    path: Fields
-    query: Fields
+    path: RequestFields
+    query: RequestFields
     content_type: str
     body: bytes
 
@@ -170,17 +170,17 @@ class Call:
                 return served  # type: ignore[no-any-return]
         raise ServiceError("NotFoundProject", f"There is no project {wanted!a}.")
 
-    def json(self) -> Fields:
+    def json(self) -> RequestFields:
         """Return the JSON object in the body, which is empty if there is no body."""
         if not self.body.strip():
-            return Fields({})
+            return RequestFields({})
         try:
             content = json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise invalid(f"The body is not JSON: {str(error)[:200]}.") from error
         if not isinstance(content, dict):
             raise invalid("The body must be a JSON object.")
-        return Fields(content)
+        return RequestFields(content)
 
     def files(self) -> list[bytes]:
         """Return the files in the body: the parts of a multipart body, whatever its type, else all of the body."""

@@ -13,11 +13,11 @@ import PIL.Image
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.endpoints.custom_vision.calls import Call, Fields, invalid, json_answer, moment, signature
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, json_answer, moment, signature
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, remove_marks
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
-from customlabels_nb.endpoints.custom_vision.records import Tag, action, is_detection, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, task_of
 from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.errors import ImageError, ServiceError
@@ -43,8 +43,8 @@ class Upload:
     """Image to add: its bytes or the URL that they come from, its tags and regions, and then what became of it."""
 
     source: str
-    tags: list[Tag]
-    regions: list[tuple[Tag, tuple[float, float, float, float]]]
+    tags: list[ProjectTag]
+    regions: list[tuple[ProjectTag, tuple[float, float, float, float]]]
     data: bytes | None = None
     url: str | None = None
     status: str = ""
@@ -233,13 +233,13 @@ def marks_table(marks: list[dict[str, Any]]) -> pd.DataFrame:
     return t.normalise_annotations(pd.DataFrame(marks, columns=columns), annotator=action("").who)
 
 
-def mark_of(image: str, tag: Tag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
+def mark_of(image: str, tag: ProjectTag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
     """Return a box as an annotation, in pixels."""
     pixels = (share * side for share, side in zip(shares, [*size, *size], strict=True))
     return {"image": image, "label": tag.name, **dict(zip(t.BOX_COLUMNS, pixels, strict=True))}
 
 
-def box(region: Fields) -> tuple[float, float, float, float]:
+def box(region: RequestFields) -> tuple[float, float, float, float]:
     """Return left, top, width and height of a region, within the image, or raise ServiceError."""
     left, top, width, height = (region.number(name, -1.0, -_ROUNDING, 1 + _ROUNDING) for name in t.BOX_COLUMNS)
     right, bottom = left + width, top + height
@@ -345,7 +345,7 @@ def delete_image_tags(call: Call) -> None:
         untag(images, set(names), tags)
 
 
-def untag(images: ImageList, names: set[str], tags: Sequence[Tag]) -> None:
+def untag(images: ImageList, names: set[str], tags: Sequence[ProjectTag]) -> None:
     """Remove tags from images that have them."""
     labels = [tag.name for tag in tags if not tag.is_negative]
     chosen = [name for name in names if name in images.with_tags(tags)]

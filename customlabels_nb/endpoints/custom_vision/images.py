@@ -14,7 +14,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.endpoints.custom_vision.calls import Call, moment
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.records import Tag, action, read_tags
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, read_tags
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.errors import OutdatedError, ServiceError, StaleEditError, TableError
 from customlabels_nb.images.locations import is_remote, to_path
@@ -72,7 +72,7 @@ class ImageList:
         """Return the images that have tags."""
         return set(self.marks["image"]) | self.negatives
 
-    def with_tags(self, tags: Sequence[Tag]) -> set[str]:
+    def with_tags(self, tags: Sequence[ProjectTag]) -> set[str]:
         """Return the images that have one of the tags."""
         names = [tag.name for tag in tags if not tag.is_negative]
         found = set(self.marks.loc[self.marks["label"].isin(names), "image"])
@@ -85,7 +85,7 @@ class ImageList:
                 raise ServiceError("NotFoundImage", f"There is no image {id_} in the project.")
         return [self.by_id[id_] for id_ in ids]
 
-    def find_tags(self, ids: Sequence[str], code: str = "BadRequestInvalidIds") -> list[Tag]:
+    def find_tags(self, ids: Sequence[str], code: str = "BadRequestInvalidIds") -> list[ProjectTag]:
         """Return the tags with these ids, or raise ServiceError if one is unknown."""
         known = {tag.id: tag for tag in self.tags}
         for id_ in ids:
@@ -152,7 +152,7 @@ class ImageList:
             for region, mark in self._regions(rows[name], drawn, tags)
         }
 
-    def _regions(self, row: Any, marks: Sequence[Any], tags: dict[str, Tag]) -> list[tuple[dict[str, Any], Any]]:
+    def _regions(self, row: Any, marks: Sequence[Any], tags: dict[str, ProjectTag]) -> list[tuple[dict[str, Any], Any]]:
         """Return the boxes of an image as regions, with ids that depend on the tag and the place."""
         found: list[tuple[dict[str, Any], Any]] = []
         if pd.isna(row.width) or pd.isna(row.height):

@@ -26,7 +26,13 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     status_of,
     trained_model,
 )
-from customlabels_nb.endpoints.custom_vision.records import MULTICLASS, MULTILABEL, action, read_settings, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import (
+    MULTICLASS,
+    MULTILABEL,
+    action,
+    read_settings,
+    task_of,
+)
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import (
     TRAINING,
@@ -245,14 +251,17 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
     ids = _tag_ids(version.served, outcomes.labels)
 
     def shares(chosen: list[int]) -> dict[str, float]:
-        measured = [_precision_recall(part, threshold, chosen) for part in (outcomes, *parts)]
-        (precision, recall), spread = measured[0], np.std(measured[1:], axis=0)
+        whole, *measured = (_precision_recall(part, threshold, chosen) for part in (outcomes, *parts))
+        deviations = [
+            float(np.std(known)) if (known := [x for x in column if x is not None]) else 0.0
+            for column in zip(*measured, strict=True)
+        ]
         average = [outcomes.average_precision(position) for position in chosen]
         return {
-            "precision": precision,
-            "precisionStdDeviation": float(spread[0]),
-            "recall": recall,
-            "recallStdDeviation": float(spread[1]),
+            "precision": whole[0] or 0.0,
+            "precisionStdDeviation": deviations[0],
+            "recall": whole[1] or 0.0,
+            "recallStdDeviation": deviations[1],
             "averagePrecision": float(np.nan_to_num(np.mean(average))) if average else 0.0,
         }
 
@@ -307,11 +316,11 @@ def _outcomes(version: Iteration, overlap: float) -> Outcomes:
     return outcomes.at_iou_threshold(max(overlap, 0.01)) if isinstance(outcomes, Boxes) else outcomes
 
 
-def _precision_recall(outcomes: Outcomes, threshold: float, chosen: list[int]) -> tuple[float, float]:
-    """Return precision and recall over some labels. Without predictions or targets, they are 0."""
+def _precision_recall(outcomes: Outcomes, threshold: float, chosen: list[int]) -> tuple[float | None, float | None]:
+    """Return precision and recall over some labels, or None without predictions and without targets."""
     counted = outcomes.counts(np.full(len(outcomes.labels), threshold))
     hits, wrong, missed = (int(counts[chosen].sum()) for counts in counted)
-    return hits / max(1, hits + wrong), hits / max(1, hits + missed)
+    return hits / (hits + wrong) if hits + wrong else None, hits / (hits + missed) if hits + missed else None
 
 
 def _predictions(

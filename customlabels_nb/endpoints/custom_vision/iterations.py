@@ -8,7 +8,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.records import MULTICLASS, MULTILABEL, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError

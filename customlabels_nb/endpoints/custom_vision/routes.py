@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 
 from customlabels_nb.endpoints.custom_vision import image_operations as images
 from customlabels_nb.endpoints.custom_vision import iteration_operations as iterations
-from customlabels_nb.endpoints.custom_vision import project_operations as projects
-from customlabels_nb.endpoints.custom_vision import tag_operations as tags
+from customlabels_nb.endpoints.custom_vision import project_and_tag_operations as projects
 from customlabels_nb.endpoints.custom_vision.calls import Call
 from customlabels_nb.errors import ServiceError
 
@@ -92,11 +91,11 @@ ROUTES = (
     Route("POST", "/training/projects/{projectId}/predictions/query", "query_predictions"),
     Route("POST", "/training/projects/{projectId}/quicktest/image", "quick_test_image"),
     Route("POST", "/training/projects/{projectId}/quicktest/url", "quick_test_image_url"),
-    Route("GET", "/training/projects/{projectId}/tags", tags.get_tags),
-    Route("POST", "/training/projects/{projectId}/tags", tags.create_tag),
-    Route("GET", "/training/projects/{projectId}/tags/{tagId}", tags.get_tag),
-    Route("DELETE", "/training/projects/{projectId}/tags/{tagId}", tags.delete_tag),
-    Route("PATCH", "/training/projects/{projectId}/tags/{tagId}", tags.update_tag),
+    Route("GET", "/training/projects/{projectId}/tags", projects.get_tags),
+    Route("POST", "/training/projects/{projectId}/tags", projects.create_tag),
+    Route("GET", "/training/projects/{projectId}/tags/{tagId}", projects.get_tag),
+    Route("DELETE", "/training/projects/{projectId}/tags/{tagId}", projects.delete_tag),
+    Route("PATCH", "/training/projects/{projectId}/tags/{tagId}", projects.update_tag),
     Route("POST", "/training/projects/{projectId}/tagsandregions/suggestions", "suggest_tags_and_regions"),
     Route("POST", "/training/projects/{projectId}/train", iterations.train_project),
     Route("POST", "/training/projects/import", "import_project"),

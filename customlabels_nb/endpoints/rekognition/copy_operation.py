@@ -9,7 +9,7 @@ from customlabels_nb.endpoints.rekognition.policy_operations import find_version
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_names import version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs, output_facts
-from customlabels_nb.endpoints.rekognition.workspace import Call
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
     FAILED_BY_SERVICE,
@@ -29,7 +29,7 @@ FAILED = "COPYING_FAILED"
 _log = logging.getLogger(__name__)
 
 
-def copy_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CopyProjectVersion. The files are copied in a job."""
     target = call.workspace.find_project(request["DestinationProjectArn"])
     source = find_version_to_copy(call, request["SourceProjectArn"], request["SourceProjectVersionArn"])

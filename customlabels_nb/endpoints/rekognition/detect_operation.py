@@ -11,7 +11,7 @@ from customlabels_nb.endpoints.predictors import limiter_of, predictor_of, relea
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_names import find_version
-from customlabels_nb.endpoints.rekognition.workspace import Call
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import ImageError, ImageTooLargeError, ModelError, ServiceError
 from customlabels_nb.images.decoding import opened
@@ -29,7 +29,7 @@ _FORMATS = ("JPEG", "MPO", "PNG")
 _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 
-def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def detect_custom_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DetectCustomLabels."""
     version = _running(call, request["ProjectVersionArn"])
     data = _image(call, request["Image"])
@@ -56,7 +56,7 @@ def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"CustomLabels": api_entries(names, prediction.confidences[kept], prediction.boxes[kept], size, polygons)}
 
 
-def _running(call: Call, name: ResourceName) -> ServedVersion:
+def _running(call: RekognitionCall, name: ResourceName) -> ServedVersion:
     """Return a running version. One that runs in this process is looked up again only after a moment."""
     until, version = _recent.get((call.workspace.root, name), (0.0, None))
     if version is None or until < time.monotonic() or version.model._predictor is None:
@@ -68,7 +68,7 @@ def _running(call: Call, name: ResourceName) -> ServedVersion:
     return version
 
 
-def _image(call: Call, image: dict[str, Any]) -> bytes:
+def _image(call: RekognitionCall, image: dict[str, Any]) -> bytes:
     if len(image) != 1:
         raise ServiceError(INVALID, "Image needs either Bytes or S3Object.")
     if "Bytes" in image:

@@ -34,13 +34,13 @@ from customlabels_nb.endpoints.rekognition.service_model import (
     write_answer,
 )
 from customlabels_nb.endpoints.rekognition.signatures import read_claim, verify
-from customlabels_nb.endpoints.rekognition.workspace import Call, Workspace
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Workspace
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import ACCOUNT_FILE
 from customlabels_nb.project.location import state_folder
 from customlabels_nb.settings import settings
 
-Operation: TypeAlias = Callable[[Call, dict[str, Any]], dict[str, Any]]
+Operation: TypeAlias = Callable[[RekognitionCall, dict[str, Any]], dict[str, Any]]
 
 OPERATIONS: dict[str, Operation] = {
     "CreateProject": projects.create_project_operation,
@@ -194,7 +194,7 @@ class Endpoint:
         workspace = self._workspaces.get(key.account)
         if workspace is None:
             raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
-        call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
+        call = RekognitionCall(name, workspace, self._workspaces, key.principal, self.keys.secret)
         request = read_request(name, body)
         arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
         copied = _parse_arns(request.get("DatasetSource", {}))

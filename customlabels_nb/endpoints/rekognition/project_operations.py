@@ -7,7 +7,7 @@ from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call, RekognitionProject
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
 from customlabels_nb.endpoints.served_versions import versions_of
 from customlabels_nb.errors import (
     CustomLabelsError,
@@ -18,7 +18,7 @@ from customlabels_nb.errors import (
 FEATURE = "CUSTOM_LABELS"
 
 
-def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def create_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateProject."""
     name = request["ProjectName"]
     if request.get("Feature", FEATURE) != FEATURE:
@@ -34,7 +34,7 @@ def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, A
         return {"ProjectArn": str(call.workspace.adopt(project, name=(name, project.name)).arn)}
 
 
-def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def describe_projects(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeProjects."""
     pager = call.pager(request)
     page = pager.page()
@@ -71,7 +71,7 @@ def _described(served: RekognitionProject) -> dict[str, Any]:
     }
 
 
-def delete_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProject. Datasets are deleted as well."""
     with call.workspace.lock:
         served = call.workspace.find_project(request["ProjectArn"])

@@ -19,7 +19,7 @@ from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_names import find_version, version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
-from customlabels_nb.endpoints.rekognition.workspace import Call, RekognitionProject, Workspace
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject, Workspace
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
     FAILED_BY_SERVICE,
@@ -47,7 +47,7 @@ _DESCRIBABLE = re.compile(r"[a-zA-Z0-9\-_. ()':,;?]{1,255}", re.ASCII)  # descri
 _log = logging.getLogger(__name__)
 
 
-def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def create_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateProjectVersion. Training runs in a process of its own."""
     served = call.workspace.find_project(request["ProjectArn"])
     if "FeatureConfig" in request:
@@ -119,7 +119,7 @@ def go_on(workspace: Workspace) -> None:
                 begin_starting(version)
 
 
-def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeProjectVersions. With ``--hold``, wait for a change of a single version in transition."""
     served = call.workspace.find_project(request["ProjectArn"])
     pager = call.pager(request)
@@ -223,7 +223,7 @@ def _object(output: dict[str, str], files: dict[str, str], role: str) -> dict[st
     return {"S3Object": {"Bucket": output["S3Bucket"], "Name": files[role]}} if role in files else None
 
 
-def delete_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status in (*TRANSITIONAL, "RUNNING"):
@@ -241,13 +241,13 @@ def _delete(version: ServedVersion) -> None:
 
 
 @contextmanager
-def _locked(call: Call, name: ResourceName) -> Iterator[ServedVersion]:
+def _locked(call: RekognitionCall, name: ResourceName) -> Iterator[ServedVersion]:
     """Yield the version with a name, while no other request changes its status."""
     with find_version(call.workspace, name).served.version_lock:
         yield find_version(call.workspace, name)
 
 
-def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement StartProjectVersion."""
     least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
     if most is not None and most < least:
@@ -275,7 +275,7 @@ def begin_starting(version: ServedVersion, **units: Any) -> None:
     workspace.jobs.submit(_run, model, partial(model.start, engine=workspace.options.engine))
 
 
-def stop_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def stop_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement StopProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status != "RUNNING" or version.record is None:

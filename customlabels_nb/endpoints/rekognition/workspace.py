@@ -110,7 +110,7 @@ class Workspace(ProjectFolder[RekognitionProject]):
 
 
 @dataclass(frozen=True)
-class Call:
+class RekognitionCall:
     """Call of an operation by a principal, with the projects of its account and of all, and the secret for paging."""
 
     operation: str

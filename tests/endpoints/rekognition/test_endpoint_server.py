@@ -212,7 +212,7 @@ def test_each_account_gets_a_key_and_a_folder(tmp_path: Path, capsys: pytest.Cap
             EndpointServer(tmp_path / "other", port=0)
     assert "[account-111122223333]" in shown
     assert "[custom-labels-access]" not in shown
-    assert (tmp_path / "other" / ".rekognition" / "account").read_text() == "111122223333"
+    assert (tmp_path / "other" / ".endpoints" / "account").read_text() == "111122223333"
     again = EndpointServer(tmp_path / "root", port=0, accounts=accounts)
     assert "aws_secret_access_key" not in again.instructions()
     again.stop()

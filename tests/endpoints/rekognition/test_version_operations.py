@@ -638,7 +638,12 @@ def test_old_requests_train_on_manifests_without_datasets(
     assert python.versions["status"].tolist() == ["TRAINING_COMPLETED"] * len(names)
     assert len(python.train_set) == 0
     python.close()
-    assert {path.name for path in (service.root / ".rekognition").iterdir()} == {"account", "keys.json", "lock"}
+    assert {path.name for path in (service.root / ".endpoints").iterdir()} == {
+        "account",
+        "custom_vision_keys.json",
+        "keys.json",
+        "lock",
+    }
     assert all((service.photos / "out" / f"EvaluationResultSummary-rooms-{name}.json").is_file() for name in names)
 
 

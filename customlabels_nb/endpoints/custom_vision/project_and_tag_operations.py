@@ -1,4 +1,4 @@
-"""List domains, and create, list, change and delete projects."""
+"""List domains, and create, list, change and delete projects and tags."""
 
 from __future__ import annotations
 
@@ -7,23 +7,34 @@ from dataclasses import replace
 from typing import Any
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.endpoints.custom_vision.calls import Call, Fields, invalid, moment
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
 from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, domains, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import project_id
-from customlabels_nb.endpoints.custom_vision.records import (
+from customlabels_nb.endpoints.custom_vision.image_operations import untag
+from customlabels_nb.endpoints.custom_vision.images import ImageList
+from customlabels_nb.endpoints.custom_vision.project_records import (
     MULTICLASS,
     MULTILABEL,
+    NEGATIVE,
+    PRODUCT,
+    REGULAR,
     ProjectSettings,
+    ProjectTag,
+    action,
+    changing_tags,
+    find_tag,
     is_detection,
+    new_tag_facts,
     read_settings,
+    read_tags,
     settings_fact,
     task_of,
 )
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
-from customlabels_nb.errors import NotAllowedError, ServiceError
+from customlabels_nb.errors import LabelError, NotAllowedError, ServiceError
 
-_MOST_PROJECTS = 100
+_MOST_PROJECTS, _MOST_TAGS = 100, 500
 _PLATFORMS = ("CoreML", "TensorFlow", "DockerFile", "ONNX", "VAIDK", "OpenVino")
 
 
@@ -131,14 +142,14 @@ def _task(domain: dict[str, Any], kind: str) -> str:
     return t.BOXES if domain["type"] == DETECTION else t.SINGLE_LABEL if kind == MULTICLASS else t.MULTI_LABEL
 
 
-def _name(fields: Fields) -> str:
+def _name(fields: RequestFields) -> str:
     name = fields.need("name")
     if len(name) > 256:
         raise invalid(f"The name has {len(name)} characters, but at most 256 are allowed.", "BadRequestProjectName")
     return name
 
 
-def _platforms(fields: Fields) -> list[str]:
+def _platforms(fields: RequestFields) -> list[str]:
     names = {name.lower(): name for name in _PLATFORMS}
     given = fields.texts("targetExportPlatforms")
     for name in given:
@@ -146,3 +157,92 @@ def _platforms(fields: Fields) -> list[str]:
             message = f"{name[:100]!a} is not a platform. Use one of {', '.join(_PLATFORMS)}."
             raise ServiceError("BadRequestProjectUnsupportedExportPlatform", message)
     return [names[name.lower()] for name in given]
+
+
+# -- tags ------------------------------------------------------------------------------------------------
+def get_tags(call: Call) -> list[dict[str, Any]]:
+    """List the tags with the numbers of their images."""
+    served = call.project()
+    counts = ImageList(served).counts
+    return [_described_tag(tag, counts) for tag in read_tags(served)]
+
+
+def get_tag(call: Call) -> dict[str, Any]:
+    """Return a tag with the number of its images."""
+    served = call.project()
+    return _described_tag(find_tag(served, call.path.text("tagId")), ImageList(served).counts)
+
+
+def create_tag(call: Call) -> dict[str, Any]:
+    """Create a tag. A regular one is a label of the project, a negative one says that no label applies."""
+    served, name = call.project(), call.query.need("name")
+    kind = call.query.choice("type", REGULAR, NEGATIVE, PRODUCT)
+    description = call.query.text("description") or ""
+    with changing_tags(served) as known:
+        tags = read_tags(served)
+        _check_name(tags, name)
+        _change_label(lambda: t.check_label(name))
+        if kind != REGULAR and any(tag.type == kind for tag in tags):
+            code = "BadRequestMultipleNegativeTag" if kind == NEGATIVE else "BadRequestMultipleGeneralProductTag"
+            raise ServiceError(code, f"The project has a tag of type {kind} already.")
+        if call.folder.options.service_limits and len(tags) >= _MOST_TAGS:
+            raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have {_MOST_TAGS} tags.")
+        if kind != NEGATIVE:
+            _change_label(lambda: served.project._store.add_labels([(name, None)], action("add label")))
+        known[name] = new_tag_facts(description, kind)
+        return _described_tag(ProjectTag(name=name, **known[name]), {})
+
+
+def update_tag(call: Call) -> dict[str, Any]:
+    """Change the name, the description and the type of a tag."""
+    served, body = call.project(), call.json()
+    with changing_tags(served) as known:
+        tag = find_tag(served, call.path.text("tagId"))
+        name = body.need("name") if "name" in body else tag.name
+        kind = body.choice("type", tag.type, REGULAR, NEGATIVE, PRODUCT)
+        if (kind == NEGATIVE) != tag.is_negative:
+            message = f"The tag is {tag.type} and cannot become {kind}. Create another tag."
+            raise ServiceError("BadRequestTagType", message)
+        if name != tag.name:
+            _check_name(read_tags(served), name, but=tag)
+            _change_label(lambda: t.check_label(name))
+            if not tag.is_negative:
+                _change_label(lambda: served.project._store.rename_label(tag.name, name, action("rename label")))
+            known.pop(tag.name, None)
+        known[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
+    return _described_tag(ProjectTag(name=name, **known[name]), ImageList(served).counts)
+
+
+def delete_tag(call: Call) -> None:
+    """Delete a tag, and remove it from its images."""
+    served = call.project()
+    with changing_tags(served) as known:
+        tag = find_tag(served, call.path.text("tagId"))
+        if tag.is_negative:
+            images = ImageList(served)
+            untag(images, images.with_tags([tag]), [tag])
+        else:
+            served.project._store.remove_label(tag.name, action("remove label"), with_annotations=True)
+        known.pop(tag.name, None)
+
+
+def _described_tag(tag: ProjectTag, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": tag.id,
+        "name": tag.name,
+        "description": tag.description,
+        "type": tag.type,
+        "imageCount": counts.get(tag.id, 0),
+    }
+
+
+def _check_name(tags: list[ProjectTag], name: str, but: ProjectTag | None = None) -> None:
+    if any(tag.name.casefold() == name.casefold() and tag != but for tag in tags):
+        raise ServiceError("BadRequestTagNameNotUnique", f"The project has a tag {name[:100]!a} already.")
+
+
+def _change_label(change: Any) -> None:
+    try:
+        change()
+    except LabelError as error:
+        raise ServiceError("BadRequestTagName", str(error)) from error

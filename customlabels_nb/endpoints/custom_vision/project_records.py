@@ -35,7 +35,7 @@ class ProjectSettings:
 
 
 @dataclass(frozen=True)
-class Tag:
+class ProjectTag:
     """Tag of a project. It is a label of the project, except that a negative tag means that no label applies."""
 
     id: str
@@ -84,7 +84,7 @@ def task_of(served: ServedProject) -> str:
     return t.MULTI_LABEL if marks["image"].duplicated().any() else t.SINGLE_LABEL
 
 
-def read_tags(served: ServedProject) -> list[Tag]:
+def read_tags(served: ServedProject) -> list[ProjectTag]:
     """Return the tags of a project: its labels, and negative tags, which only the ledger knows."""
     project, known = project_id(served), served.ledger.fact(_TAGS, {})
     labels = [str(label) for label in served.project._store.labels()["label"]]
@@ -93,11 +93,11 @@ def read_tags(served: ServedProject) -> list[Tag]:
     return tags + [tag for tag in negative if tag.name not in labels]
 
 
-def _tag(project: str, name: str, known: dict[str, Any]) -> Tag:
-    return Tag(**{"id": id_in_project(project, "tag", name), "name": name, **known.get(name, {})})
+def _tag(project: str, name: str, known: dict[str, Any]) -> ProjectTag:
+    return ProjectTag(**{"id": id_in_project(project, "tag", name), "name": name, **known.get(name, {})})
 
 
-def find_tag(served: ServedProject, id_: str | None) -> Tag:
+def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
     """Return the tag with an id, or raise ServiceError."""
     for tag in read_tags(served):
         if tag.id == (id_ or "").lower():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, unquote
 
-from customlabels_nb.endpoints.custom_vision.calls import Call, Fields, json_answer
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer
 from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
 from customlabels_nb.endpoints.custom_vision.routes import find_route
 from customlabels_nb.endpoints.http_messages import Answer
@@ -148,7 +148,7 @@ class CustomVisionEndpoint:
         host = headers.get("Host", "")
         base = f"{self._scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
         given = {name: ",".join(texts) for name, texts in parse_qs(query, max_num_fields=1000).items()}
-        fields = Fields({name: unquote(value) for name, value in values.items()}), Fields(given)
+        fields = RequestFields({name: unquote(value) for name, value in values.items()}), RequestFields(given)
         call = Call(self.folder, self._secret, base, *fields, headers.get("Content-Type", ""), body)
         result = operation(call)
         if isinstance(result, Answer):
