@@ -92,6 +92,7 @@ def test_a_program_trains_publishes_and_measures(vision: VisionService) -> None:
     assert not (vision.root / "rooms").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("train_here")
 def test_boxes_are_trained_and_measured(vision: VisionService, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Project.train
