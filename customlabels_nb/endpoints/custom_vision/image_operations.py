@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,9 +14,9 @@ import PIL.Image
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, json_answer, moment, signature
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment, signature
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, remove_marks
+from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, region_id, remove_marks
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
 from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, task_of
 from customlabels_nb.endpoints.http_messages import Answer
@@ -183,39 +184,28 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
         known = dict(zip(files["sha256"], files["image"], strict=True))
         rows, marks = [], []
         for upload, found in zip(uploads, facts, strict=True):
-            if upload.status or upload.data is None or found is None:
+            if found is None:
                 continue
             upload.status = "OKDuplicate" if found.sha256 in known else "OK"
-            upload.image = known.get(found.sha256, "")
-            if upload.image:
+            suffix = file_suffix(upload.data or b"", upload.source)
+            upload.image = known.setdefault(found.sha256, f"images/{found.sha256[:32]}{suffix}")
+            if upload.status == "OKDuplicate":
                 continue
-            upload.image = f"images/{found.sha256[:32]}{file_suffix(upload.data, upload.source)}"
-            known[found.sha256] = upload.image
             path = root / upload.image
             path.parent.mkdir(exist_ok=True)
-            write_whole(path, upload.data)
-            size = path.stat()
-            is_labelled = bool(upload.tags or upload.regions)
-            rows.append(
-                {
-                    "image": upload.image,
-                    "status": "labelled" if is_labelled else "unlabelled",
-                    "width": found.width,
-                    "height": found.height,
-                    "sha256": found.sha256,
-                    "source": (upload.url or "Custom Vision endpoint")[:1000],
-                    "bytes": size.st_size,
-                    "mtime_ns": size.st_mtime_ns,
-                }
-            )
+            write_whole(path, upload.data or b"")
+            status = "labelled" if upload.tags or upload.regions else "unlabelled"
+            source = (upload.url or "Custom Vision endpoint")[:1000]
+            facts_of_file = found.bytes, path.stat().st_mtime_ns
+            rows.append((upload.image, status, found.width, found.height, found.sha256, source, *facts_of_file))
             marks += [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
-            drawn = [region for region in upload.regions if not region[0].is_negative]
-            marks += [
-                mark_of(upload.image, tag, shares, (found.width, found.height)) for tag, shares in dict.fromkeys(drawn)
-            ]
+            size = found.width, found.height
+            drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
+            marks += [mark_of(upload.image, tag, shares, size) for tag, shares in drawn]
         if rows:
-            table = pd.DataFrame(rows)
-            images = t.normalise_images(table.drop(columns=["bytes", "mtime_ns"]), split=t.TRAIN)
+            columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
+            table = pd.DataFrame(rows, columns=columns)
+            images = t.normalise_images(table[columns[:6]], split=t.TRAIN)
             files = table[["image", "bytes", "mtime_ns"]]
             store.add_images(t.TRAIN, images, marks_table(marks), action("add images"), files=files)
         described = _describe(call, served, [upload.image for upload in uploads])
@@ -354,31 +344,27 @@ def untag(images: ImageList, names: set[str], tags: Sequence[ProjectTag]) -> Non
 
 def create_image_regions(call: Call) -> dict[str, Any]:
     """Add regions to images of a project that detects objects."""
-    served = call.project()
+    served, entries = call.project(), call.json().parts("regions", _BATCH)
     if not is_detection(served):
         raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
-    entries = call.json().parts("regions", _BATCH)
     if not entries:
         raise ServiceError("BadRequestImageRegions", "regions is empty. Pass at least one region.")
     answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
     with served.lock:
-        images = ImageList(served)
-        names = [images.find([entry.id("imageId")])[0] for entry in entries]
-        tags = [images.find_tags([entry.id("tagId")])[0] for entry in entries]
-        sizes = {row.image: (row.width, row.height) for row in images.images.itertuples() if row.image in names}
-        drawn = {(m.image, m.label, m.left, m.top, m.width, m.height) for m in images.marks.itertuples()}
+        images, marks = ImageList(served), []
+        sizes = images.images.set_index("image")[["width", "height"]]
+        drawn = set(images.marks[_KEY].itertuples(index=False, name=None))
         count = images.marks.loc[images.marks["left"].notna(), "image"].value_counts().to_dict()
-        marks, items = [], []
-        for entry, name, tag in zip(entries, names, tags, strict=True):
+        for entry in entries:
+            (name,), (tag,) = images.find([entry.id("imageId")]), images.find_tags([entry.id("tagId")])
             if tag.is_negative or name in images.negatives:
                 code = "BadRequestNegativeAndRegularTagOnSameImage"
                 raise ServiceError(code, "A negative tag cannot be on a region, or on an image with regions.")
-            if pd.isna(sizes[name][0]):
-                raise invalid(
-                    f"The size of the image {entry.id('imageId')} is not known yet.", "BadRequestImageRegions"
-                )
+            if sizes.loc[name].isna().any():
+                message = f"The size of the image {entry.id('imageId')} is not known yet."
+                raise ServiceError("BadRequestImageRegions", message)
             shares = box(entry)
-            mark = mark_of(name, tag, shares, sizes[name])
+            mark = mark_of(name, tag, shares, sizes.loc[name].tolist())
             item = {"imageId": entry.id("imageId"), "tagId": tag.id, **dict(zip(t.BOX_COLUMNS, shares, strict=True))}
             if (key := tuple(mark.values())) in drawn:
                 answer["duplicated"].append(item)
@@ -388,18 +374,9 @@ def create_image_regions(call: Call) -> dict[str, Any]:
                 drawn.add(key)
                 count[name] = count.get(name, 0) + 1
                 marks.append(mark)
-                items.append((item | {"tagName": tag.name}, key))
+                id_ = region_id(project_id(served), name, tag.id, 0, *key[2:])
+                answer["created"].append({**item, "regionId": id_, "tagName": tag.name, "created": moment(time.time())})
         add_marks(served, marks_table(marks))
-        after = ImageList(served, list(dict.fromkeys(names)))
-        rows = after.marks
-        ids = {
-            (m.image, m.label, m.left, m.top, m.width, m.height): (id_, m.created)
-            for id_, (_, index) in after.regions().items()
-            for m in rows.loc[[index]].itertuples()
-        }
-        for item, key in items:
-            id_, created = ids[key]
-            answer["created"].append(item | {"regionId": id_, "created": moment(created)})
     return answer
 
 
@@ -409,14 +386,10 @@ def delete_image_regions(call: Call) -> None:
     if not ids:
         raise ServiceError("BadRequestInvalidIds", "regionIds is empty. Pass at least one id.")
     with served.lock:
-        images = ImageList(served)
-        found = images.regions()
-        chosen = [found[id_] for id_ in ids if id_ in found]
-        keys = {tuple(m)[1:] for m in images.marks.loc[[index for _, index in chosen], _KEY].itertuples()}
-        names = list(dict.fromkeys(name for name, _ in chosen))
-        remove_marks(
-            served, names, lambda marks: pd.Series([tuple(m)[1:] in keys for m in marks[_KEY].itertuples()], dtype=bool)
-        )
+        drawn = ImageList(served).drawn
+        gone = drawn[drawn["id"].isin(ids)]
+        keys = pd.MultiIndex.from_frame(gone[_KEY])
+        remove_marks(served, gone["image"].unique().tolist(), lambda marks: marks.set_index(_KEY).index.isin(keys))
 
 
 # -- deleting and files ---------------------------------------------------------------------------------

@@ -93,89 +93,64 @@ class ImageList:
                 raise ServiceError(code, f"There is no tag {id_} in the project.")
         return [known[id_] for id_ in ids]
 
+    @cached_property
+    def drawn(self) -> pd.DataFrame:
+        """Boxes in pixels with the size of their image, the tag and an id, which depends on the tag and the place."""
+        sizes = self.images.set_index("image")[["width", "height"]].astype("float64")
+        ids = {tag.name: tag.id for tag in self.tags}
+        drawn = self.marks[self.marks["left"].notna() & self.marks["label"].isin(ids)]
+        drawn = drawn.join(sizes.add_prefix("full_"), on="image").dropna(subset=["full_width", "full_height"])
+        drawn = drawn.assign(tag=drawn["label"].map(ids), twin=drawn.groupby(["image", "label", *BOX]).cumcount())
+        rows = zip(*(drawn[name].tolist() for name in ("image", "tag", "twin", *BOX)), strict=True)
+        return drawn.assign(id=[region_id(project_id(self.served), *row) for row in rows])
+
     def describe(self, call: Call, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return the images as the service describes them."""
-        project, chosen = project_id(self.served), set(names)
-        made = self.served.project._store.project().created
-        tags = {tag.name: tag for tag in self.tags}
-        negative = next((tag for tag in self.tags if tag.is_negative), None)
+        chosen, tags = set(names), {tag.name: tag for tag in self.tags}
         rows = {row.image: row for row in self.images.itertuples() if row.image in chosen}
-        marks = defaultdict(list)
-        for mark in self.marks[self.marks["image"].isin(chosen)].itertuples():
-            marks[mark.image].append(mark)
+        first = self.marks[self.marks["image"].isin(chosen)].groupby(["image", "label"], sort=False)["created"].min()
+        listed, regions = defaultdict(list), defaultdict(list)
+        for (name, label), created in first.items():
+            if label in tags:
+                listed[name].append(_described_tag(tags[label], created))
+        for mark in self.drawn[self.drawn["image"].isin(chosen)].itertuples():
+            pixels = mark.left, mark.top, mark.width, mark.height
+            sides = (mark.full_width, mark.full_height) * 2
+            shares = {name: pixel / side for name, pixel, side in zip(BOX, pixels, sides, strict=True)}
+            regions[mark.image].append(
+                {"regionId": mark.id, **_described_tag(tags[mark.label], mark.created), **shares}
+            )
+        negative = [tag for tag in self.tags if tag.is_negative]
+        project, made = project_id(self.served), self.served.project._store.project().created.timestamp()
         described = []
         for name in names:
-            row, id_ = rows[name], id_in_project(project, "image", name)
-            first: dict[str, Any] = {}
-            for mark in marks[name]:
-                first[mark.label] = min(first.get(mark.label, mark.created), mark.created)
-            listed = [
-                {"tagId": tags[label].id, "tagName": label, "created": moment(created)}
-                for label, created in first.items()
-                if label in tags
-            ]
-            created = _added(self.served, name) or made.timestamp()
-            if negative is not None and name in self.negatives:
-                listed.append({"tagId": negative.id, "tagName": negative.name, "created": moment(created)})
-            original, resized, thumbnail = (
-                call.address(project, id_, kind) for kind in ("original", "resized", "thumbnail")
-            )
+            row, id_, created = rows[name], id_in_project(project, "image", name), _added(self.served, name) or made
+            if name in self.negatives:
+                listed[name] = [_described_tag(tag, created) for tag in negative]
+            kinds = {f"{kind}ImageUri": call.address(project, id_, kind) for kind in ("original", "resized")}
             described.append(
                 {
                     "id": id_,
                     "created": moment(created),
                     "width": 0 if pd.isna(row.width) else int(row.width),
                     "height": 0 if pd.isna(row.height) else int(row.height),
-                    "originalImageUri": original,
-                    "resizedImageUri": resized,
-                    "thumbnailUri": thumbnail,
-                    "tags": listed,
-                    "regions": [
-                        region | {"created": moment(mark.created)}
-                        for region, mark in self._regions(row, marks[name], tags)
-                    ],
+                    **kinds,
+                    "thumbnailUri": call.address(project, id_, "thumbnail"),
+                    "tags": listed[name],
+                    "regions": regions[name],
                     "metadata": {},
                 }
             )
         return described
 
-    def regions(self) -> dict[str, tuple[str, Any]]:
-        """Return the image and the index in ``marks`` of each region, by its id."""
-        tags = {tag.name: tag for tag in self.tags}
-        rows = {row.image: row for row in self.images.itertuples()}
-        marks = defaultdict(list)
-        for mark in self.marks[self.marks["left"].notna()].itertuples():
-            marks[mark.image].append(mark)
-        return {
-            region["regionId"]: (name, mark.Index)
-            for name, drawn in marks.items()
-            for region, mark in self._regions(rows[name], drawn, tags)
-        }
 
-    def _regions(self, row: Any, marks: Sequence[Any], tags: dict[str, ProjectTag]) -> list[tuple[dict[str, Any], Any]]:
-        """Return the boxes of an image as regions, with ids that depend on the tag and the place."""
-        found: list[tuple[dict[str, Any], Any]] = []
-        if pd.isna(row.width) or pd.isna(row.height):
-            return found
-        taken: set[str] = set()
-        for mark in marks:
-            if pd.isna(mark.left) or mark.label not in tags:
-                continue
-            key = f"{row.image}/{tags[mark.label].id}/{mark.left!r}/{mark.top!r}/{mark.width!r}/{mark.height!r}"
-            while key in taken:
-                key += "+"
-            taken.add(key)
-            region = {
-                "regionId": id_in_project(project_id(self.served), "region", key),
-                "tagId": tags[mark.label].id,
-                "tagName": mark.label,
-                "left": mark.left / row.width,
-                "top": mark.top / row.height,
-                "width": mark.width / row.width,
-                "height": mark.height / row.height,
-            }
-            found.append((region, mark))
-        return found
+def region_id(project: str, image: str, tag: str, twin: int, *pixels: float) -> str:
+    """Return the id of a box. ``twin`` counts boxes at the same place, which only notebooks can draw."""
+    return id_in_project(project, "region", f"{image}/{tag}/{'/'.join(map(repr, pixels))}/{twin}")
+
+
+def _described_tag(tag: ProjectTag, created: Any) -> dict[str, Any]:
+    return {"tagId": tag.id, "tagName": tag.name, "created": moment(created)}
 
 
 Edit = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
@@ -212,7 +187,7 @@ def add_marks(served: ServedProject, marks: pd.DataFrame, negatives: Sequence[st
     change_images(served, names, "add tags", edit)
 
 
-def remove_marks(served: ServedProject, names: Sequence[str], gone: Callable[[pd.DataFrame], pd.Series]) -> None:
+def remove_marks(served: ServedProject, names: Sequence[str], gone: Callable[[pd.DataFrame], Any]) -> None:
     """Remove the annotations that ``gone`` selects. Images without any are unlabelled then."""
 
     def edit(images: pd.DataFrame, stored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -21,13 +21,14 @@ from customlabels_nb.endpoints.custom_vision.project_records import (
     ProjectSettings,
     ProjectTag,
     action,
-    changing_tags,
     find_tag,
     is_detection,
     new_tag_facts,
     read_settings,
     read_tags,
     settings_fact,
+    store_tag_facts,
+    tag_facts,
     task_of,
 )
 from customlabels_nb.endpoints.project_folders import ServedProject
@@ -178,8 +179,8 @@ def create_tag(call: Call) -> dict[str, Any]:
     served, name = call.project(), call.query.need("name")
     kind = call.query.choice("type", REGULAR, NEGATIVE, PRODUCT)
     description = call.query.text("description") or ""
-    with changing_tags(served) as known:
-        tags = read_tags(served)
+    with served.lock:
+        tags, known = read_tags(served), tag_facts(served)
         _check_name(tags, name)
         _change_label(lambda: t.check_label(name))
         if kind != REGULAR and any(tag.type == kind for tag in tags):
@@ -190,40 +191,45 @@ def create_tag(call: Call) -> dict[str, Any]:
         if kind != NEGATIVE:
             _change_label(lambda: served.project._store.add_labels([(name, None)], action("add label")))
         known[name] = new_tag_facts(description, kind)
+        store_tag_facts(served, known)
         return _described_tag(ProjectTag(name=name, **known[name]), {})
 
 
 def update_tag(call: Call) -> dict[str, Any]:
     """Change the name, the description and the type of a tag."""
     served, body = call.project(), call.json()
-    with changing_tags(served) as known:
-        tag = find_tag(served, call.path.text("tagId"))
+    with served.lock:
+        tag, known = find_tag(served, call.path.text("tagId")), tag_facts(served)
         name = body.need("name") if "name" in body else tag.name
         kind = body.choice("type", tag.type, REGULAR, NEGATIVE, PRODUCT)
         if (kind == NEGATIVE) != tag.is_negative:
             message = f"The tag is {tag.type} and cannot become {kind}. Create another tag."
             raise ServiceError("BadRequestTagType", message)
+        known[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
         if name != tag.name:
             _check_name(read_tags(served), name, but=tag)
             _change_label(lambda: t.check_label(name))
+        store_tag_facts(served, known)  # first, so that the tag keeps its id if the server is killed
+        if name != tag.name:
             if not tag.is_negative:
                 _change_label(lambda: served.project._store.rename_label(tag.name, name, action("rename label")))
             known.pop(tag.name, None)
-        known[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
+            store_tag_facts(served, known)
     return _described_tag(ProjectTag(name=name, **known[name]), ImageList(served).counts)
 
 
 def delete_tag(call: Call) -> None:
     """Delete a tag, and remove it from its images."""
     served = call.project()
-    with changing_tags(served) as known:
-        tag = find_tag(served, call.path.text("tagId"))
+    with served.lock:
+        tag, known = find_tag(served, call.path.text("tagId")), tag_facts(served)
         if tag.is_negative:
             images = ImageList(served)
             untag(images, images.with_tags([tag]), [tag])
         else:
             served.project._store.remove_label(tag.name, action("remove label"), with_annotations=True)
         known.pop(tag.name, None)
+        store_tag_facts(served, known)
 
 
 def _described_tag(tag: ProjectTag, counts: dict[str, int]) -> dict[str, Any]:

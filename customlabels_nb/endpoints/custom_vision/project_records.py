@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -50,15 +48,18 @@ class ProjectTag:
 
 
 def read_settings(served: ServedProject) -> ProjectSettings:
-    """Return the settings of a project, which for one made in a notebook are those of its task."""
+    """Return the settings of a project. Notebooks may have made it, or changed its name or its task."""
     record = served.project._store.project()
     known = served.ledger.fact(_SETTINGS)
     if known is None:
-        domain = GENERAL_DETECTION if task_of(served) in t.DRAWN_TASKS else GENERAL
-        return ProjectSettings(record.name, record.name, "", domain, [], record.updated.timestamp())
-    found = ProjectSettings(**known)
-    name = found.name if found.local == record.name else record.name  # it was renamed in a notebook
-    return ProjectSettings(**asdict(found) | {"name": name, "local": record.name})
+        chosen = ProjectSettings(record.name, record.name, "", GENERAL, [], record.updated.timestamp())
+    else:
+        chosen = ProjectSettings(**known)
+    if chosen.local != record.name:
+        chosen = replace(chosen, name=record.name, local=record.name)
+    if (find_domain(chosen.domain)["type"] == DETECTION) != is_detection(served):
+        chosen = replace(chosen, domain=GENERAL_DETECTION if is_detection(served) else GENERAL)
+    return chosen
 
 
 def settings_fact(chosen: ProjectSettings) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def settings_fact(chosen: ProjectSettings) -> dict[str, Any]:
 
 def is_detection(served: ServedProject) -> bool:
     """Check whether a project detects objects."""
-    return bool(find_domain(read_settings(served).domain)["type"] == DETECTION)
+    return task_of(served) in t.DRAWN_TASKS
 
 
 def task_of(served: ServedProject) -> str:
@@ -76,8 +77,6 @@ def task_of(served: ServedProject) -> str:
     task = served.project.task
     if task is not None:
         return task
-    if served.ledger.fact(_SETTINGS) is not None:
-        return t.MULTI_LABEL
     marks = served.project._store.annotations()
     if marks["left"].notna().any():
         return t.BOXES
@@ -86,7 +85,7 @@ def task_of(served: ServedProject) -> str:
 
 def read_tags(served: ServedProject) -> list[ProjectTag]:
     """Return the tags of a project: its labels, and negative tags, which only the ledger knows."""
-    project, known = project_id(served), served.ledger.fact(_TAGS, {})
+    project, known = project_id(served), tag_facts(served)
     labels = [str(label) for label in served.project._store.labels()["label"]]
     tags = [_tag(project, name, known) for name in labels]
     negative = (_tag(project, name, known) for name, facts in known.items() if facts["type"] == NEGATIVE)
@@ -105,13 +104,15 @@ def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
     raise ServiceError("NotFoundTag", f"There is no tag {str(id_)[:100]!a} in the project.")
 
 
-@contextmanager
-def changing_tags(served: ServedProject) -> Iterator[dict[str, Any]]:
-    """Yield what the ledger knows of tags by their names, and store it at the end of the block."""
-    with served.lock:
-        known = served.ledger.fact(_TAGS, {})
-        yield known
-        served.ledger.set_facts(**{_TAGS: known})
+def tag_facts(served: ServedProject) -> dict[str, Any]:
+    """Return what the ledger knows of tags by their names. The caller holds the lock of the project."""
+    known: dict[str, Any] = served.ledger.fact(_TAGS, {})
+    return known
+
+
+def store_tag_facts(served: ServedProject, known: dict[str, Any]) -> None:
+    """Store what the ledger knows of tags."""
+    served.ledger.set_facts(**{_TAGS: known})
 
 
 def new_tag_facts(description: str, kind: str) -> dict[str, Any]:
