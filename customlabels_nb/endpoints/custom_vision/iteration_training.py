@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from customlabels_nb.endpoints.custom_vision.domains import find_domain
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ProjectFolder
 from customlabels_nb.endpoints.served_versions import TRAINING, end_job, versions_of
 from customlabels_nb.endpoints.training_process import begin_training, train_in_this_process
+from customlabels_nb.models.backbone_sizes import CLASSIFIERS
+from customlabels_nb.models.timm_backbones import cached_file
 from customlabels_nb.project.project import Project
 from customlabels_nb.workers.detached_process import run_detached
 
@@ -36,7 +39,17 @@ def training_task(version: Iteration) -> dict[str, Any]:
         "name": version.local,
         "budget": hours * 3600.0 if budget is None and hours else budget,
         "base": facts.get("base"),
+        "backbone": _backbone(facts["domain"]),
     }
+
+
+def _backbone(domain: str) -> str | None:
+    """Return the backbone of a domain: the packaged one, or a larger one for a domain that is not compact.
+
+    The weights of the larger one must be on this machine, because a training does not download any.
+    """
+    is_compact = find_domain(domain)["exportable"]
+    return None if is_compact or cached_file(CLASSIFIERS["base"].name) is None else "base"
 
 
 def train_iteration(task: Mapping[str, Any]) -> None:
@@ -44,8 +57,9 @@ def train_iteration(task: Mapping[str, Any]) -> None:
 
     def train(project: Project, ledger: Ledger) -> None:
         model = project.train(
-            name=task["name"], budget=task["budget"], base=task["base"], machine_labels=True, progress=False
-        )
+            name=task["name"], budget=task["budget"], base=task["base"], backbone=task["backbone"],
+            machine_labels=True, progress=False,
+        )  # fmt: skip
         record = model.record
         end_job(project._store, ledger, task["name"], record.status, record.status_message)
 

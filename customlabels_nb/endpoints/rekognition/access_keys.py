@@ -76,7 +76,8 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
     ``given`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
     """
     try:
-        content: dict[str, Any] = read_private(path) or {"secret": secrets.token_hex(32), "keys": []}
+        known = read_private(path)
+        content: dict[str, Any] = {"secret": secrets.token_hex(32), "keys": []} if known is None else known
         keys = [AccessKey(**each) for each in content["keys"]]
         made = [
             AccessKey(

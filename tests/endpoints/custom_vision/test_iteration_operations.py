@@ -184,6 +184,24 @@ def test_one_iteration_of_a_project_is_trained_at_once(vision: VisionService, mo
     assert settle(vision, project, begun)["status"] == "Failed"
 
 
+def test_domains_that_are_not_compact_use_a_larger_backbone_that_is_on_this_machine(
+    vision: VisionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str | None] = []
+
+    def start(version: Iteration) -> None:
+        chosen.append(iteration_training.training_task(version)["backbone"])
+
+    monkeypatch.setattr(iteration_training, "start_process", start)
+    for domain in ("ee85a74c-405e-4adc-bb47-ffa8ca0c9f31", "0732100f-1a38-4e49-a514-c9b44c697ab5"):
+        project = vision.project(domain[:4], domainId=domain)
+        vision.painted(project)
+        for file in (None, "weights"):
+            monkeypatch.setattr(iteration_training, "cached_file", lambda name, file=file: file)
+            train(vision, project)
+    assert chosen == [None, "base", None, None]
+
+
 def test_the_task_of_a_training_has_its_budget_and_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[dict[str, Any]] = []
 

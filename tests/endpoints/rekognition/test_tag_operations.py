@@ -8,6 +8,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
+from customlabels_nb.endpoints.rekognition.version_names import version_arn
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.errors import InputError
 from customlabels_nb.store import Action
@@ -98,8 +99,8 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
         change_facts(served.served.ledger, "v", first_tags=given)  # as in a copy
         record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=given, **this_process())
         python._store.add_version(record, Action("add", "test"))
-        service.call("tag_resource", ResourceArn=str(served.arn), Tags={"client": "2", "late": "1"})
-        service.call("untag_resource", ResourceArn=str(served.arn), TagKeys=["gone"])
+        service.call("tag_resource", ResourceArn=str(version_arn(served)), Tags={"client": "2", "late": "1"})
+        service.call("untag_resource", ResourceArn=str(version_arn(served)), TagKeys=["gone"])
         python._store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
         python.model("v").tags["notebook"] = "1"
         end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
