@@ -39,7 +39,7 @@ def training_task(version: Iteration) -> dict[str, Any]:
         "name": version.local,
         "budget": hours * 3600.0 if budget is None and hours else budget,
         "base": facts.get("base"),
-        "backbone": _backbone(facts["domain"]),
+        "domain": facts["domain"],
     }
 
 
@@ -57,7 +57,7 @@ def train_iteration(task: Mapping[str, Any]) -> None:
 
     def train(project: Project, ledger: Ledger) -> None:
         model = project.train(
-            name=task["name"], budget=task["budget"], base=task["base"], backbone=task["backbone"],
+            name=task["name"], budget=task["budget"], base=task["base"], backbone=_backbone(task["domain"]),
             machine_labels=True, progress=False,
         )  # fmt: skip
         record = model.record

@@ -12,6 +12,7 @@ import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
+from customlabels_nb.errors import InputError
 from customlabels_nb.project.project import Project
 from tests.endpoints.custom_vision.vision_service import NOBODY, VisionService, picture
 from tests.waiting import wait_until
@@ -184,21 +185,24 @@ def test_one_iteration_of_a_project_is_trained_at_once(vision: VisionService, mo
     assert settle(vision, project, begun)["status"] == "Failed"
 
 
+@pytest.mark.usefixtures("train_here")
 def test_domains_that_are_not_compact_use_a_larger_backbone_that_is_on_this_machine(
     vision: VisionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str | None] = []
 
-    def start(version: Iteration) -> None:
-        chosen.append(iteration_training.training_task(version)["backbone"])
+    def train_model(*_: Any, backbone: str | None, **more: Any) -> None:
+        chosen.append(backbone)
+        raise InputError("Nothing is trained here.")
 
-    monkeypatch.setattr(iteration_training, "start_process", start)
+    monkeypatch.setattr(Project, "train", train_model)
     for domain in ("ee85a74c-405e-4adc-bb47-ffa8ca0c9f31", "0732100f-1a38-4e49-a514-c9b44c697ab5"):
         project = vision.project(domain[:4], domainId=domain)
         vision.painted(project)
         for file in (None, "weights"):
             monkeypatch.setattr(iteration_training, "cached_file", lambda name, file=file: file)
-            train(vision, project)
+            found = train(vision, project)
+            assert (found["status"], found["trainingErrorDetails"]) == ("Failed", "Nothing is trained here.")
     assert chosen == [None, "base", None, None]
 
 
