@@ -21,7 +21,7 @@ from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
 from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, task_of
 from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.project_folders import ServedProject
-from customlabels_nb.errors import ImageError, ServiceError
+from customlabels_nb.errors import ImageError, ImageTooLargeError, ServiceError
 from customlabels_nb.images.decoding import file_suffix, opened
 from customlabels_nb.images.reading import examine, hashed, read_bytes
 from customlabels_nb.images.thumbnails import thumbnail_of
@@ -271,6 +271,8 @@ def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
             found = hashed(data, examine(data, "image"))
             if not limited or max(found.width, found.height) <= _MOST_SIDE:
                 return found
+            upload.status = "ErrorImageDimensions"
+        except ImageTooLargeError:
             upload.status = "ErrorImageDimensions"
         except ImageError:
             upload.status = "ErrorImageFormat"

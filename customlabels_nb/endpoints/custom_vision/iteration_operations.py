@@ -47,7 +47,6 @@ from customlabels_nb.errors import NotAllowedError, NotEnoughDataError, ServiceE
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import deal
 from customlabels_nb.evaluation.outcomes import Outcomes
-from customlabels_nb.project.project import Project
 from customlabels_nb.training.plan import make_plan
 
 LEAST_IMAGES, LEAST_BOXES = 5, 15  # of each tag
@@ -223,18 +222,12 @@ def _distribute(served: ServedProject, images: ImageList, task: str) -> None:
     rows, labels = images.images, set(images.marks["label"])
     parts = {split: set(rows.loc[rows["split"] == split, "image"]) for split in t.SPLITS}
     with_tags = [set(images.marks.loc[images.marks["image"].isin(names), "label"]) for names in parts.values()]
-    if any(labels - found for found in with_tags):
-        if parts[t.TEST]:
-            store.move_images(sorted(parts[t.TEST] - parts[t.TRAIN]), t.TEST, t.TRAIN, action("merge datasets"))
-        try:
-            project.distribute(random_state=0)
-        except NotEnoughDataError as error:
-            raise ServiceError(_CODES[task], str(error)) from error
-    _check_plan(project, task)
-
-
-def _check_plan(project: Project, task: str) -> None:
+    lacking = any(labels - found for found in with_tags)
+    if lacking and parts[t.TEST]:
+        store.move_images(sorted(parts[t.TEST] - parts[t.TRAIN]), t.TEST, t.TRAIN, action("merge datasets"))
     try:
+        if lacking:
+            project.distribute(random_state=0)
         make_plan(project.train_set, project.test_set, project_task=project.task)
     except NotEnoughDataError as error:
         raise ServiceError(_CODES[task], str(error)) from error
@@ -280,16 +273,7 @@ def get_image_performances(call: Call) -> list[dict[str, Any]]:
     described: list[dict[str, Any]] = []
     for image in images.describe(call, names):
         name = images.by_id[image["id"]]
-        predictions: list[dict[str, Any]] = [
-            {
-                "probability": probability,
-                "tagId": ids[label],
-                "tagName": label,
-                "boundingBox": box,
-                "tagType": "Regular",
-            }
-            for label, probability, box in _predictions(outcomes, positions[name], sizes.loc[name].tolist())
-        ]
+        predictions = _predictions(outcomes, positions[name], sizes.loc[name].tolist(), ids)
         predictions.sort(key=lambda prediction: -float(prediction["probability"]))
         kept = {key: image[key] for key in ("id", "created", "width", "height", "thumbnailUri", "tags", "regions")}
         described.append({**kept, "imageUri": image["originalImageUri"], "predictions": predictions})
@@ -310,9 +294,7 @@ def _tested(call: Call, version: Iteration) -> tuple[ImageList, list[str], Outco
 
 
 def _outcomes(version: Iteration, overlap: float) -> Outcomes:
-    if status_of(version) != COMPLETED:
-        trained_model(version)
-    outcomes = version.model.evaluate(progress=False).outcomes
+    outcomes = trained_model(version).evaluate(progress=False).outcomes
     return outcomes.at_iou_threshold(max(overlap, 0.01)) if isinstance(outcomes, Boxes) else outcomes
 
 
@@ -323,22 +305,21 @@ def _precision_recall(outcomes: Outcomes, threshold: float, chosen: list[int]) -
     return hits / (hits + wrong) if hits + wrong else None, hits / (hits + missed) if hits + missed else None
 
 
-def _predictions(
-    outcomes: Outcomes, position: int, size: list[Any]
-) -> list[tuple[str, float, dict[str, float] | None]]:
-    """Return label, confidence and box of the predictions for a test image."""
+def _predictions(outcomes: Outcomes, position: int, size: list[Any], ids: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the predictions for a test image as the service describes them."""
+    found: list[tuple[str, float, dict[str, float] | None]] = []
     if isinstance(outcomes, Boxes):
         width, height = (1 if pd.isna(side) else float(side) for side in size)
         rows = np.flatnonzero(outcomes.image == position)
-        shares = outcomes.box[rows] / [width, height, width, height]
-        boxes = [dict(zip(t.BOX_COLUMNS, box.tolist(), strict=True)) for box in shares]
-        labels = [outcomes.labels[label] for label in outcomes.label[rows]]
-        return list(zip(labels, outcomes.confidence[rows].tolist(), boxes, strict=True))
-    found: list[tuple[str, float, dict[str, float] | None]] = []
-    for label, name in enumerate(outcomes.labels):
-        images, confidences, _ = outcomes.predictions(label)
-        found += [(name, float(confidence), None) for confidence in confidences[images == position]]
-    return found
+        for row, shares in zip(rows.tolist(), outcomes.box[rows] / [width, height, width, height], strict=True):
+            box = dict(zip(t.BOX_COLUMNS, shares.tolist(), strict=True))
+            found.append((outcomes.labels[outcomes.label[row]], float(outcomes.confidence[row]), box))
+    else:
+        for label, name in enumerate(outcomes.labels):
+            images, confidences, _ = outcomes.predictions(label)
+            found += [(name, float(confidence), None) for confidence in confidences[images == position]]
+    kind = {"tagType": "Regular"}
+    return [{"probability": p, "tagId": ids[name], "tagName": name, "boundingBox": b, **kind} for name, p, b in found]
 
 
 def _tag_ids(served: ServedProject, labels: tuple[str, ...]) -> dict[str, str]:
