@@ -65,7 +65,7 @@ def trained_model(version: Iteration) -> Model:
 
 def name_of(version: Iteration) -> str:
     """Return the name of an iteration."""
-    return str(version.facts.get("iteration", {}).get("name") or version.local)
+    return str(version.facts.get("iteration", {}).get("name") or version.facts.get("name") or version.local)
 
 
 def change_iteration(version: Iteration, **changes: Any) -> None:

@@ -8,8 +8,8 @@ from customlabels_nb.endpoints.served_versions import ServedVersion, versions_of
 
 
 def version_name(version: ServedVersion[RekognitionProject]) -> str:
-    """Return the name of a version in its ARN: as created by a client, or in Python as far as an ARN allows."""
-    return str(version.facts.get("name") or name_in_arn(version.local, version.digits))
+    """Return the name of a version in its ARN: as created by a client, or in Python, as far as an ARN allows."""
+    return name_in_arn(version.facts.get("name") or version.local, version.digits)
 
 
 def version_arn(version: ServedVersion[RekognitionProject]) -> ResourceName:

@@ -15,6 +15,8 @@ from customlabels_nb.store import Action
 from tests.endpoints.custom_vision.vision_service import VisionService, picture
 from tests.endpoints.rekognition.service import Service
 from tests.endpoints.rekognition.test_project_operations import version
+from tests.endpoints.rekognition.training import replace_process
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -101,6 +103,35 @@ def test_a_project_of_a_program_opens_in_a_notebook(vision: VisionService) -> No
     python.update("train", pd.DataFrame({"image": images["image"], "label": ["red", "blue"]}))
     python.close()
     assert [tag["imageCount"] for tag in vision.call("GET", f"{project}/tags")] == [1, 1]
+
+
+@pytest.mark.usefixtures("train_nothing")
+def test_both_clients_see_each_version(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_process(monkeypatch)
+    url = f"{service.server.url}/customvision/v3.3/training/projects"
+    with requests.Session() as session:
+        session.headers["Training-Key"] = "test"
+        project = session.post(url, params={"name": "rooms"}, timeout=10).json()["id"]
+        for number, name in enumerate(("red", "blue")):
+            tag = session.post(f"{url}/{project}/tags", params={"name": name}, timeout=10).json()["id"]
+            for each in range(5):
+                data = picture(name, 10 * number + each, (80, 70))
+                session.post(f"{url}/{project}/images", params={"tagIds": tag}, data=data, timeout=10)
+        begun = session.post(f"{url}/{project}/train", timeout=10).json()
+        path = f"{url}/{project}/iterations/{begun['id']}"
+        wait_until(lambda: session.get(path, timeout=10).json()["status"] == "Failed")
+        (described,) = service.call("describe_projects")["ProjectDescriptions"]
+        arn = described["ProjectArn"]
+        (found,) = service.call("describe_project_versions", ProjectArn=arn)["ProjectVersionDescriptions"]
+        assert found["Status"] == "TRAINING_FAILED"
+        output = {"S3Bucket": "photos"}
+        made = service.call("create_project_version", ProjectArn=arn, VersionName="v1", OutputConfig=output)
+        names = [each["name"] for each in session.get(f"{url}/{project}/iterations", timeout=10).json()]
+        assert names == ["v1", "Iteration 1"]
+        service.call("delete_project_version", ProjectVersionArn=found["ProjectVersionArn"])
+        assert session.get(path, timeout=10).json()["code"] == "NotFoundIteration"
+        (found,) = service.call("describe_project_versions", ProjectArn=arn)["ProjectVersionDescriptions"]
+        assert found["ProjectVersionArn"] == made["ProjectVersionArn"]
 
 
 def test_both_clients_use_one_project(service: Service) -> None:
