@@ -388,7 +388,7 @@ def delete_image_regions(call: Call) -> None:
     if not ids:
         raise ServiceError("BadRequestInvalidIds", "regionIds is empty. Pass at least one id.")
     with served.lock:
-        drawn = ImageList(served).drawn
+        drawn = ImageList(served).drawn()
         gone = drawn[drawn["id"].isin(ids)]
         keys = pd.MultiIndex.from_frame(gone[_KEY])
         remove_marks(served, gone["image"].unique().tolist(), lambda marks: marks.set_index(_KEY).index.isin(keys))

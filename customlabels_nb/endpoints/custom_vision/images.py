@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -93,12 +93,13 @@ class ImageList:
                 raise ServiceError(code, f"There is no tag {id_} in the project.")
         return [known[id_] for id_ in ids]
 
-    @cached_property
-    def drawn(self) -> pd.DataFrame:
-        """Boxes in pixels with the size of their image, the tag and an id, which depends on the tag and the place."""
+    def drawn(self, names: Collection[str] | None = None) -> pd.DataFrame:
+        """Return the boxes in pixels with the size of their image, the tag, and an id for the tag and the place."""
         sizes = self.images.set_index("image")[["width", "height"]].astype("float64")
         ids = {tag.name: tag.id for tag in self.tags}
         drawn = self.marks[self.marks["left"].notna() & self.marks["label"].isin(ids)]
+        if names is not None:
+            drawn = drawn[drawn["image"].isin(names)]
         drawn = drawn.join(sizes.add_prefix("full_"), on="image").dropna(subset=["full_width", "full_height"])
         drawn = drawn.assign(tag=drawn["label"].map(ids), twin=drawn.groupby(["image", "label", *BOX]).cumcount())
         rows = zip(*(drawn[name].tolist() for name in ("image", "tag", "twin", *BOX)), strict=True)
@@ -113,7 +114,7 @@ class ImageList:
         for (name, label), created in first.items():
             if label in tags:
                 listed[name].append(_described_tag(tags[label], created))
-        for mark in self.drawn[self.drawn["image"].isin(chosen)].itertuples():
+        for mark in self.drawn(chosen).itertuples():
             pixels = mark.left, mark.top, mark.width, mark.height
             sides = (mark.full_width, mark.full_height) * 2
             shares = {name: pixel / side for name, pixel, side in zip(BOX, pixels, sides, strict=True)}
