@@ -187,7 +187,7 @@ class Call:
         given = re.search(r'boundary="?([^";]{1,200})', self.content_type, re.IGNORECASE)
         found = _BOUNDARY.match(self.body)
         boundary = given[1].strip().encode("latin-1", "replace") if given else found[1].rstrip() if found else None
-        if boundary is None:
+        if boundary is None or b"--" + boundary not in self.body:
             return [self.body] if self.body else []
         parts = (b"\r\n" + self.body).split(b"\r\n--" + boundary)[1:]
         contents = [part.partition(b"\r\n\r\n")[2] for part in parts if not part.startswith(b"--")]

@@ -17,7 +17,15 @@ from customlabels_nb.endpoints.custom_vision.routes import find_route
 from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.private_files import read_private, write_private
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions, lock_folder
-from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, ServiceError
+from customlabels_nb.errors import (
+    CustomLabelsError,
+    ImageError,
+    InputError,
+    OutdatedError,
+    ServiceError,
+    StaleEditError,
+    StoreError,
+)
 from customlabels_nb.project.location import state_folder
 
 MOST_BYTES = 256 * 2**20
@@ -162,7 +170,9 @@ def _translated(error: Exception) -> ServiceError:
         return ServiceError("BadRequestImageFormat", error.reason or str(error))
     if isinstance(error, InputError):
         return ServiceError("BadRequestInvalid", str(error))
-    if isinstance(error, CustomLabelsError):  # such as a change of a notebook at the same time
+    if isinstance(error, CustomLabelsError) and (
+        isinstance(error, StaleEditError | OutdatedError) or not isinstance(error, StoreError)
+    ):  # such as a change of a notebook at the same time
         return ServiceError("Conflict", str(error))
     _log.error("A request failed.", exc_info=error)
     return ServiceError("ErrorUnknown", "The endpoint failed. Its log has the reason.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import requests
 from tornado.httputil import HTTPHeaders
@@ -18,7 +20,7 @@ from tornado.httputil import HTTPHeaders
 from customlabels_nb.endpoints import EndpointServer
 from customlabels_nb.endpoints.custom_vision import custom_vision_endpoint
 from customlabels_nb.endpoints.custom_vision.routes import ROUTES
-from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.errors import InputError, NotAllowedError, ServiceError, StaleEditError, StoreError
 from tests.conftest import ROOT
 from tests.endpoints.custom_vision.vision_service import KEY, NOBODY, VisionService, picture
 
@@ -166,7 +168,8 @@ def test_images_come_in_every_kind_of_body(vision: VisionService) -> None:
             (image,) = answer["images"]
             assert (answer["isBatchSuccessful"], image["status"]) == (True, "OK")
             assert vision.request("GET", image["image"]["originalImageUri"]).content == data
-    for headers in ({}, {"Content-Type": "application/octet-stream"}):
+    for type_ in ("image/jpeg", "application/octet-stream", "multipart/form-data; boundary=none"):
+        headers = {"Content-Type": type_}
         answer = vision.call("POST", f"{project}/images", data=data, headers=headers)
         assert [each["status"] for each in answer["images"]] == ["OKDuplicate"]
 
@@ -259,6 +262,21 @@ def test_unexpected_failures_are_logged_and_not_shown(
     assert (answer.status_code, answer.json()["code"]) == (500, "ErrorUnknown")
     assert "private" not in answer.text
     assert "private" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (StaleEditError("x", images=[], theirs=pd.DataFrame(), yours=pd.DataFrame()), 409, "Conflict"),
+        (NotAllowedError("x"), 409, "Conflict"),
+        (StoreError("The disk is full."), 500, "ErrorUnknown"),
+        (InputError("x"), 400, "BadRequestInvalid"),
+    ],
+)
+def test_errors_of_the_project_have_a_status(vision: VisionService, error: Exception, status: int, code: str) -> None:
+    assert vision.server.custom_vision is not None
+    answer = vision.server.custom_vision.failure(error)
+    assert (answer.status, json.loads(answer.body)["code"]) == (status, code)
 
 
 def test_too_many_bytes_at_once_are_to_be_sent_again(vision: VisionService, monkeypatch: pytest.MonkeyPatch) -> None:
