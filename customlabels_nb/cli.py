@@ -25,7 +25,7 @@ _EXAMPLES = """examples:
   customlabels-nb label leaves-1 --project fruit serve the labelling screen of a job as a web page
   customlabels-nb fetch sam2                     download a pretrained model, for use without a network
   customlabels-nb doctor                         check the installation and whether widgets will render
-  customlabels-nb serve --root projects          answer programs written for Amazon Rekognition Custom Labels
+  customlabels-nb serve --root projects          answer programs of Amazon Rekognition Custom Labels, Custom Vision
 """
 
 
@@ -130,15 +130,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
-        help="answer programs written for Amazon Rekognition Custom Labels",
+        help="answer programs written for Amazon Rekognition Custom Labels or Azure Custom Vision",
         description="Serve the projects in a folder over HTTP, to boto3, the AWS command line and other clients of "
-        "Amazon Rekognition Custom Labels. Needs the extra customlabels-nb[rekognition].",
+        "Amazon Rekognition Custom Labels, and to clients of Azure Custom Vision. Needs the extra "
+        "customlabels-nb[rekognition], unless you choose --only custom-vision.",
         epilog="example: customlabels-nb serve --root projects --bucket photos=/data/photos",
     )
     serve.add_argument("--root", required=True, metavar="DIR", help="folder that holds the projects, or a new one")
     serve.add_argument("--port", type=int, metavar="N", help="port, 0 for any free one (default: 8766)")
     serve.add_argument(
         "--address", default="127.0.0.1", help="address to listen on (default: %(default)s, only this machine)"
+    )
+    serve.add_argument(
+        "--only", choices=("rekognition", "custom-vision"), help="answer programs of one service only (default: both)"
     )
     serve.add_argument("--region", default="us-east-1", help="region in ARNs (default: %(default)s)")
     serve.add_argument(
@@ -147,9 +151,13 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument(
         "--account", action="append", default=[], metavar="ID=DIR", help="folder with the projects of another account"
     )
-    serve.add_argument("--key", metavar="ID:SECRET", help="only accept this access key, for tests on this machine")
+    serve.add_argument(
+        "--key",
+        metavar="ID:SECRET",
+        help="only accept this access key, for tests on this machine. Custom Vision programs send SECRET",
+    )
     serve.add_argument("--relaxed", action="store_true", help="lift the service's limits on the size of images")
-    serve.add_argument("--quotas", action="store_true", help="refuse what exceeds the service's quotas of versions")
+    serve.add_argument("--quotas", action="store_true", help="refuse what exceeds the quotas of the services")
     serve.add_argument("--budget", metavar="TIME", help='time limit of a training run, such as "2min" or "best"')
     serve.add_argument("--engine", metavar="NAME", help="engine that runs models (default: the fastest)")
     serve.add_argument(
@@ -233,10 +241,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from customlabels_nb.core.limits import REKOGNITION
-    from customlabels_nb.endpoints.rekognition.endpoint import RELAXED
-    from customlabels_nb.endpoints.rekognition.endpoint_server import PORT, EndpointServer
-    from customlabels_nb.endpoints.rekognition.signatures import parse_key
-    from customlabels_nb.endpoints.rekognition.workspace import HOSTED, Quotas, ServingOptions
+    from customlabels_nb.endpoints.project_folders import HOSTED, RELAXED, Quotas, ServingOptions
+    from customlabels_nb.endpoints.rekognition.access_keys import parse_key
+    from customlabels_nb.endpoints.server import PORT, EndpointServer
     from customlabels_nb.settings import bucket_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -253,10 +260,12 @@ def _serve(options: argparse.Namespace) -> int:
             budget=options.budget,
             engine=options.engine,
             quotas=HOSTED if options.quotas else Quotas(),
+            service_limits=options.quotas,
         ),
         accounts=dict(bucket_folder(text, "--account") for text in options.account),
         certificate=options.certificate,
         private_key=options.private_key,
+        only=options.only,
     )
     with server:
         print(server.instructions(), flush=True)

@@ -37,7 +37,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     ├── MissingDependencyError           an optional package is missing: gives the command to install it
     ├── HelperError                      work in a helper process failed, or the process ended: gives the reason
     ├── NotReadyError                    a result is still being computed: gives the progress, try again later
-    ├── ServiceError                     a request to the Rekognition-compatible endpoint is refused (has a code)
+    ├── ServiceError                     a request to an HTTP endpoint is refused (has a code)
     └── Cancelled                        the work was cancelled
 """
 
@@ -313,7 +313,7 @@ class NotReadyError(CustomLabelsError):
 
 
 class ServiceError(CustomLabelsError):
-    """A request to the Rekognition-compatible endpoint is refused.
+    """A request to an HTTP endpoint is refused.
 
     Parameters
     ----------

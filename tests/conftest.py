@@ -45,6 +45,8 @@ LONG = (
     "project/test_training",
     "docs/",
     "endpoints/rekognition/test_killed_server",
+    "endpoints/custom_vision/test_killed_vision_server",
+    "endpoints/custom_vision/test_iteration_operations",
     "endpoints/rekognition/test_awscli",
     "stress/test_detect",
     "stress/test_together",

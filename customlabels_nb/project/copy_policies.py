@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+from customlabels_nb.project.location import ledger_file, state_folder
 
 #: File in the endpoint's folder with the account that the projects beside it belong to.
 ACCOUNT_FILE = "account"
@@ -127,14 +127,15 @@ def require_permission(root: Path, version: str, target: Path) -> None:
     NotAllowedError
         If one denies it, or the target is in another account and none allows it.
     """
-    if not (root / LEDGER).is_file():
+    path = ledger_file(root)
+    if not path.is_file():
         return
     try:
-        with closing(sqlite3.connect(root / LEDGER, _SECONDS)) as connection:
+        with closing(sqlite3.connect(path, _SECONDS)) as connection:
             policies = dict(connection.execute("SELECT name, document FROM policies").fetchall())
             digits = connection.execute("SELECT digits FROM versions WHERE name = ?", (version,)).fetchone()
     except sqlite3.Error as error:
-        raise StoreError(f"Cannot read the policies in {str(root / LEDGER)!r}: {error}.") from error
+        raise StoreError(f"Cannot read the policies in {str(path)!r}: {error}.") from error
     source_account, account = (_account(each.resolve().parent) for each in (root, target))
     shared = root.resolve().parent == target.resolve().parent or (
         source_account is not None and source_account == account
@@ -149,6 +150,6 @@ def require_permission(root: Path, version: str, target: Path) -> None:
 
 def _account(folder: Path) -> str | None:
     try:
-        return (folder / STATE_FOLDER / ACCOUNT_FILE).read_text("utf-8").strip()
+        return (state_folder(folder) / ACCOUNT_FILE).read_text("utf-8").strip()
     except OSError:
         return None

@@ -17,9 +17,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import customlabels_nb as cl
+from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
 from customlabels_nb.endpoints.rekognition.project_operations import create_project_operation
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServingOptions, Workspace
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Workspace
 from customlabels_nb.errors import ProjectExistsError, ProjectNotFoundError
 from customlabels_nb.project.project import Project
 
@@ -73,7 +74,7 @@ def main(kind: str, every: int, folder: Path) -> None:
         workspace = Workspace(work, "1" * 12, ServingOptions(), Buckets("console"))
         if not workspace.projects():
             request = {"ProjectName": "fruit", "Tags": facts["tags"]}
-            create_project_operation(Call("CreateProject", workspace, {}, "", b""), request)
+            create_project_operation(RekognitionCall("CreateProject", workspace, {}, "", b""), request)
         (served,) = workspace.projects()
         assert served.name == "fruit"
         served.project.task = facts["task"]

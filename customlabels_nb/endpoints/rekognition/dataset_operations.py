@@ -7,7 +7,7 @@ from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.validation.written_files import parsed
-from customlabels_nb.endpoints.rekognition.ledger import DatasetState
+from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,
     add_entries,
@@ -18,9 +18,9 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import (
     usable_lines,
 )
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import TRAINING, versions_of
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
+from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, TRAINING, versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -30,7 +30,7 @@ _TOO_MANY_BAD = 0.5
 _UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
 
 
-def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateDataset. A manifest is read in a job."""
     served = call.workspace.find_project(request["ProjectArn"])
     split = request["DatasetType"].lower()
@@ -77,13 +77,13 @@ def create_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"DatasetArn": str(served.dataset_arn(state))}
 
 
-def _lines_of(served: ServedProject, state: DatasetState) -> Lines:
+def _lines_of(served: RekognitionProject, state: DatasetState) -> Lines:
     refresh_entries(served)
     rows = served.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", state.split)
     return [(str(source), bytes(line)) for source, line in rows]
 
 
-def _lines_in(call: Call, s3_object: dict[str, Any], size: int) -> Lines:
+def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Lines:
     """Return the usable lines of a manifest, one for each image, or raise ManifestError."""
     limits = call.workspace.limits
     if "." not in s3_object["Name"].rpartition("/")[2]:
@@ -110,7 +110,7 @@ def _lines_in(call: Call, s3_object: dict[str, Any], size: int) -> Lines:
     return list(lines.items())
 
 
-def describe_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def describe_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeDataset."""
     served, state = _refreshed(call, request["DatasetArn"])
     record = served.project._store.dataset(state.split)
@@ -138,7 +138,7 @@ def describe_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def list_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement ListDatasetEntries."""
     pager = call.pager(request)
     page = pager.page()
@@ -163,7 +163,7 @@ def list_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return pager.answer("DatasetEntries", [listed_line(row[1], bool(row[2]), row[3]) for row in items], last)
 
 
-def list_dataset_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def list_dataset_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement ListDatasetLabels."""
     pager = call.pager(request)
     page = pager.page()
@@ -184,7 +184,7 @@ def list_dataset_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return pager.answer("DatasetLabelDescriptions", labels, last)
 
 
-def update_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def update_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement UpdateDatasetEntries. The lines are checked at once and stored in a job."""
     served, state = _refreshed(call, request["DatasetArn"])
     lines: dict[str, bytes] = {}
@@ -212,7 +212,7 @@ def _fault(line: bytes) -> str:
     return "has no source-ref" if "source-ref" not in value else "is too long or has no s3:// URI as source-ref"
 
 
-def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def distribute_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DistributeDatasetEntries."""
     refreshed = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
     (served, first), (other, second) = refreshed
@@ -239,7 +239,7 @@ def distribute_dataset_entries(call: Call, request: dict[str, Any]) -> dict[str,
     return {}
 
 
-def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteDataset."""
     served, state = _refreshed(call, request["DatasetArn"])
     with served.version_lock:
@@ -255,14 +255,14 @@ def delete_dataset(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _refreshed(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+def _refreshed(call: RekognitionCall, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
     """Find a dataset, and bring its entries up to date with the project."""
     served, _ = call.workspace.find_dataset(name)
     refresh_entries(served)
     return call.workspace.find_dataset(name)
 
 
-def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetState]:
+def _readable(call: RekognitionCall, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
     """Find a dataset whose entries can be listed."""
     served, state = _refreshed(call, name)
     if state.status == "CREATE_IN_PROGRESS":
@@ -273,14 +273,14 @@ def _readable(call: Call, name: ResourceName) -> tuple[ServedProject, DatasetSta
 
 
 def _begin(
-    served: ServedProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
+    served: RekognitionProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
 ) -> None:
     """Set a status that refuses other changes, or raise if there is one already."""
     if not served.ledger.set_status(state.split, status, message, idle=True):
         raise ServiceError(code, "The dataset is being changed. Try again later.")
 
 
-def _refuse_in_training(served: ServedProject) -> None:
+def _refuse_in_training(served: RekognitionProject) -> None:
     """Raise if a version is being trained. The caller holds the lock of versions, so that no training begins."""
     if any(version.status == TRAINING for version in versions_of(served)):
         raise ServiceError("ResourceInUseException", "A model of the project is being trained. Try again later.")

@@ -2,114 +2,47 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from customlabels_nb.core.limits import Limits
+from customlabels_nb.endpoints.predictors import limiter_of, predictor_of, release
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, find_version
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call
+from customlabels_nb.endpoints.rekognition.version_names import find_version
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import ImageError, ImageTooLargeError, ModelError, ServiceError
 from customlabels_nb.images.decoding import opened
-from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries
-from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.inference.postprocess import Postprocessor, api_entries
 from customlabels_nb.inference.thresholds import choose
 from customlabels_nb.models.canvas import Canvas
-from customlabels_nb.project.runnable import LoadedModel, load_model
 
 #: Limit of images that are sent in the request.
 MOST_BYTES = 4_000_000
-_MOST_WAITING = 40  # for one version, less than the server's threads for detections
 _UNITS = 4  # of a version that was started in a notebook
 _SECONDS = 0.2
 _FORMATS = ("JPEG", "MPO", "PNG")
 
 
-@dataclass
-class _Request:
-    """Image that waits for its forward pass, and then its predictions, or the error."""
-
-    image: Prepared
-    found: ImagePrediction | None = None
-    error: Exception | None = None
-
-
-@dataclass
-class BatchingLimiter:
-    """Limit of the requests that a version computes at once, of which one computes the images of all that wait.
-
-    ``running`` and ``waiting`` count requests. ``computing`` is held during a forward pass of ``queue``.
-    """
-
-    condition: threading.Condition = field(default_factory=threading.Condition)
-    running: int = 0
-    waiting: int = 0
-    computing: threading.Lock = field(default_factory=threading.Lock)
-    queue: deque[_Request] = field(default_factory=deque)
-
-    @contextmanager
-    def passing(self, units: int) -> Iterator[None]:
-        """Wait until less than ``units`` requests are computed, unless too many requests wait already."""
-        with self.condition:
-            if self.running >= units and self.waiting >= _MOST_WAITING:
-                raise ServiceError("ProvisionedThroughputExceededException", "Too many requests wait for the model.")
-            self.waiting += 1
-            self.condition.wait_for(lambda: self.running < units)
-            self.waiting -= 1
-            self.running += 1
-        try:
-            yield
-        finally:
-            with self.condition:
-                self.running -= 1
-                self.condition.notify()
-
-    def ask(self, predictor: Predictor, image: Prepared) -> ImagePrediction:
-        """Return all predictions for an image, computed with those that wait at the same time."""
-        request = _Request(image)
-        self.queue.append(request)
-        with self.computing:
-            together = [] if request.found or request.error else [self.queue.popleft() for _ in range(len(self.queue))]
-            try:
-                answers = Postprocessor(predictor, 0.0).ask([each.image for each in together]) if together else []
-                for each, prediction in zip(together, answers, strict=True):
-                    each.found = prediction
-            except Exception as error:  # all of them get it
-                for each in together:
-                    each.error = error
-        if request.found is None:
-            raise request.error or AssertionError("no predictions")
-        return request.found
-
-
-_gates: defaultdict[Path, BatchingLimiter] = defaultdict(BatchingLimiter)
-_loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
-_loading = threading.Lock()
 _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 
-def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def detect_custom_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DetectCustomLabels."""
     version = _running(call, request["ProjectVersionArn"])
     data = _image(call, request["Image"])
     _check_image(data, call.workspace.limits)
     least, most = request.get("MinConfidence"), request.get("MaxResults")
     units = version.facts.get("max_units") or version.facts.get("min_units") or _UNITS
-    gate = _gates[_folder(version)]
-    with gate.passing(units):
+    limiter = limiter_of(version)
+    with limiter.passing(units):
         try:
-            predictor = _predictor(version)
+            predictor = predictor_of(version)
             postprocessor = Postprocessor(predictor, None if least is None else least / 100)
             image = postprocessor.prepare(data, "image")
-            prediction = gate.ask(predictor, image)
+            prediction = limiter.ask(predictor, image)
         except ImageTooLargeError as error:
             raise ServiceError("ImageTooLargeException", error.reason or "The image has too many pixels.") from error
         except ImageError as error:
@@ -123,19 +56,19 @@ def detect_custom_labels(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return {"CustomLabels": api_entries(names, prediction.confidences[kept], prediction.boxes[kept], size, polygons)}
 
 
-def _running(call: Call, name: ResourceName) -> ServedVersion:
+def _running(call: RekognitionCall, name: ResourceName) -> ServedVersion:
     """Return a running version. One that runs in this process is looked up again only after a moment."""
     until, version = _recent.get((call.workspace.root, name), (0.0, None))
     if version is None or until < time.monotonic() or version.model._predictor is None:
         version = find_version(call.workspace, name)
         if version.status != "RUNNING":
-            _release(version)
+            release(version)
             raise ServiceError("ResourceNotReadyException", f"The version is {version.status}, not RUNNING.")
         _recent[call.workspace.root, name] = time.monotonic() + _SECONDS, version
     return version
 
 
-def _image(call: Call, image: dict[str, Any]) -> bytes:
+def _image(call: RekognitionCall, image: dict[str, Any]) -> bytes:
     if len(image) != 1:
         raise ServiceError(INVALID, "Image needs either Bytes or S3Object.")
     if "Bytes" in image:
@@ -172,32 +105,3 @@ def _check_image(data: bytes, limits: Limits) -> None:
 
 def _too_large(message: str) -> ServiceError:
     return ServiceError("ImageTooLargeException", message)
-
-
-def _release(version: ServedVersion) -> None:
-    """Free the memory of a model that ran in another process and has ended there."""
-    with _loading:
-        _, loaded = _loaded.pop(_folder(version), (None, None))
-    if loaded is not None:
-        loaded.stop()
-
-
-def _predictor(version: ServedVersion) -> Predictor:
-    """Return the running model, loaded here as well if it runs in another process."""
-    model = version.model
-    if model._predictor is not None:
-        return model._predictor
-    assert version.record is not None
-    with _loading:
-        folder, now = _folder(version), version.record.created
-        created, loaded = _loaded.get(folder, (None, None))
-        if loaded is None or created != now:  # perhaps it was deleted, and another was trained under its name
-            if loaded is not None:
-                loaded.stop()
-            loaded = load_model(folder).start()
-            _loaded[folder] = now, loaded
-        return loaded._running()
-
-
-def _folder(version: ServedVersion) -> Path:
-    return version.served.project.root / "versions" / version.local

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 from uuid import uuid4
 
-from customlabels_nb.core.limits import LOCAL, REKOGNITION
+from customlabels_nb.endpoints.http_messages import Answer
+from customlabels_nb.endpoints.project_folders import ServingOptions, lock_folder
 from customlabels_nb.endpoints.rekognition import copy_operation as copies
 from customlabels_nb.endpoints.rekognition import dataset_operations as datasets
 from customlabels_nb.endpoints.rekognition import policy_operations as policies
 from customlabels_nb.endpoints.rekognition import project_operations as projects
 from customlabels_nb.endpoints.rekognition import tag_operations as tags
 from customlabels_nb.endpoints.rekognition import version_operations as versions
+from customlabels_nb.endpoints.rekognition.access_keys import ACCOUNT, AccessKey, load_keys
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
 from customlabels_nb.endpoints.rekognition.detect_operation import detect_custom_labels
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
@@ -31,19 +33,14 @@ from customlabels_nb.endpoints.rekognition.service_model import (
     status_of,
     write_answer,
 )
-from customlabels_nb.endpoints.rekognition.signatures import ACCOUNT, AccessKey, load_keys, read_claim, verify
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServingOptions, Workspace
+from customlabels_nb.endpoints.rekognition.signatures import read_claim, verify
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Workspace
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import ACCOUNT_FILE
-from customlabels_nb.project.location import STATE_FOLDER
+from customlabels_nb.project.location import state_folder
 from customlabels_nb.settings import settings
 
-#: Limits of the hosted service, without those on the size of images.
-RELAXED = replace(
-    REKOGNITION, max_image_bytes=LOCAL.max_image_bytes, min_side_pixels=1, max_side_pixels=None, max_aspect_ratio=None
-)
-
-Operation: TypeAlias = Callable[[Call, dict[str, Any]], dict[str, Any]]
+Operation: TypeAlias = Callable[[RekognitionCall, dict[str, Any]], dict[str, Any]]
 
 OPERATIONS: dict[str, Operation] = {
     "CreateProject": projects.create_project_operation,
@@ -72,15 +69,6 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """HTTP answer: status, headers and body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class Endpoint:
@@ -117,17 +105,17 @@ class Endpoint:
                 folder.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError) as error:
                 raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
-        self.key_file = self.root / STATE_FOLDER / "keys.json"
+        self.key_file = state_folder(self.root) / "keys.json"
         self.key = key
         self._workspaces: dict[str, Workspace] = {}
         self._locks: list[IO[bytes]] = []
         try:
             for folder in roots.values():
-                self._locks.append(_lock(folder / STATE_FOLDER))
+                self._locks.append(lock_folder(folder))
             self.keys = load_keys(self.key_file, key, roots)
             training = threading.Lock()
             for name, folder in roots.items():
-                (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
+                (state_folder(folder) / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
                 console = f"custom-labels-console-{options.region}-{tail}"
                 self._buckets[console], owners[console] = folder, {name}
@@ -138,6 +126,11 @@ class Endpoint:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def folder(self) -> Workspace:
+        """Projects of the account of ``root``."""
+        return self._workspaces[ACCOUNT]
 
     def close(self) -> None:
         """Finish the jobs and close the projects."""
@@ -164,6 +157,31 @@ class Endpoint:
         except Exception as error:
             return failure(error)
 
+    def failure(self, error: Exception) -> Answer:
+        """Return the answer for an error."""
+        return failure(error)
+
+    def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
+        """Check whether a request may wait for a model."""
+        return headers["X-Amz-Target"].endswith("DetectCustomLabels")
+
+    def instructions(self, url: str) -> list[str]:
+        """Return the lines that a shell needs for its clients."""
+        region = self.options.region  # boto3 reads the second variable, other clients the first
+        variables = {"AWS_ENDPOINT_URL_REKOGNITION": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
+        lines = [f"export {name}={value}" for name, value in variables.items()]
+        if not self.keys.new:
+            source = self.key_file if self.key is None else f"{self.key.access_key}, as given"
+            return [*lines, "", f"Access keys: {source}"]
+        lines += ["export AWS_PROFILE=custom-labels-access", ""]
+        lines += [f"New access keys, stored in {self.key_file}. For ~/.aws/credentials:"]
+        for key in self.keys.new:
+            name = "custom-labels-access" if key.account == ACCOUNT else f"account-{key.account}"
+            secret = f"aws_secret_access_key = {key.secret_key}"
+            lines += ["", f"[{name}]", f"aws_access_key_id = {key.access_key}", secret]
+        return lines
+
     def _result(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> bytes:
         key = verify(self.keys.keys, method, uri, headers, body, datetime.now(UTC))
         name = headers.get("X-Amz-Target", "").removeprefix(TARGET)
@@ -176,7 +194,7 @@ class Endpoint:
         workspace = self._workspaces.get(key.account)
         if workspace is None:
             raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
-        call = Call(name, workspace, self._workspaces, key.principal, self.keys.secret)
+        call = RekognitionCall(name, workspace, self._workspaces, key.principal, self.keys.secret)
         request = read_request(name, body)
         arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
         copied = _parse_arns(request.get("DatasetSource", {}))
@@ -184,13 +202,6 @@ class Endpoint:
             message = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
             raise ServiceError("AccessDeniedException", message)
         return write_answer(operation(call, request))
-
-
-def body_length(headers: Mapping[str, str]) -> int | None:
-    """Return the length of a body in bytes, or None if the headers do not give it."""
-    length = headers.get("Content-Length", "0")
-    is_given = "Transfer-Encoding" not in headers and re.fullmatch(r"\d{1,18}", length, re.ASCII)
-    return int(length) if is_given else None
 
 
 def failure(error: Exception) -> Answer:
@@ -217,19 +228,3 @@ def _parse_arns(members: dict[str, Any]) -> list[str]:
     arns = [member for member in members if member.endswith("Arn")]
     members |= {member: parse_arn(members[member]) for member in arns}
     return [str(members[member]) for member in arns]
-
-
-def _lock(folder: Path) -> IO[bytes]:
-    """Lock a folder until the returned file is closed, so that no other process takes the jobs for cut off."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file = (folder / "lock").open("wb")
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise InputError(f"The projects in {str(folder.parent)!r} are already served. Stop that server.") from error
-    return file

@@ -41,8 +41,8 @@ from customlabels_nb.datasets.validation.written_files import (
     with_findings,
     without_findings,
 )
-from customlabels_nb.endpoints.rekognition.ledger import Entry
-from customlabels_nb.endpoints.rekognition.workspace import READY, ServedProject, other_split
+from customlabels_nb.endpoints.ledger import Entry
+from customlabels_nb.endpoints.rekognition.workspace import READY, RekognitionProject, other_split
 from customlabels_nb.errors import ManifestError, OutdatedError, StaleEditError, TableError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -108,7 +108,7 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     return entries, images, marks
 
 
-def add_entries(served: ServedProject, split: str, lines: Lines, what: str) -> None:
+def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
     """Store lines: their images and annotations in the project, replacing those of known images, and the lines.
 
     Raises
@@ -117,8 +117,8 @@ def add_entries(served: ServedProject, split: str, lines: Lines, what: str) -> N
         If the lines have too many labels. Nothing is stored.
     """
     store = served.project._store
-    entries, images, marks = read_entries(lines, served.workspace.limits)
-    most = served.workspace.limits.max_labels
+    entries, images, marks = read_entries(lines, served.folder.limits)
+    most = served.folder.limits.max_labels
     if most is not None and marks["label"].nunique() > most:
         raise manifest_error("ERROR_MANIFEST_TOO_MANY_LABELS")
     names = {source: source for source, _ in lines} | served.ledger.images_of([source for source, _ in lines])
@@ -146,7 +146,7 @@ def add_entries(served: ServedProject, split: str, lines: Lines, what: str) -> N
     served.ledger.put_entries(split, placed)
 
 
-def refresh_entries(served: ServedProject) -> None:
+def refresh_entries(served: RekognitionProject) -> None:
     """Bring the ledger up to date with the project's store, which notebooks may have changed.
 
     Nothing happens while a job changes the datasets. Another request that refreshes them is waited for.
@@ -172,18 +172,18 @@ def refresh_entries(served: ServedProject) -> None:
             served.lock.release()
 
 
-def refresh_datasets(served: ServedProject) -> None:
+def refresh_datasets(served: RekognitionProject) -> None:
     """Compare all entries with the project's store. The caller holds the lock of the project."""
     with served.ledger.writing():
         for split in t.SPLITS:
             _refresh_dataset(served, split)
 
 
-def _existing(served: ServedProject) -> list[str]:
+def _existing(served: RekognitionProject) -> list[str]:
     return [split for split in t.SPLITS if served.project._store.dataset(split) is not None]
 
 
-def _refresh_dataset(served: ServedProject, split: str) -> None:
+def _refresh_dataset(served: RekognitionProject, split: str) -> None:
     store, ledger = served.project._store, served.ledger
     record, state = store.dataset(split), ledger.datasets().get(split)
     if record is None:
@@ -212,12 +212,12 @@ def _refresh_dataset(served: ServedProject, split: str) -> None:
 
 
 def _rewrite(
-    served: ServedProject, split: str, images: pd.DataFrame, marks: pd.DataFrame, states: Mapping[str, str]
+    served: RekognitionProject, split: str, images: pd.DataFrame, marks: pd.DataFrame, states: Mapping[str, str]
 ) -> None:
     """Write the lines of images whose annotations have changed, or that have none yet."""
     rows = served.ledger.rows("SELECT image, source, line FROM entries WHERE split = ?", split)
     old = {image: (source, line) for image, source, line in rows}
-    buckets = served.workspace.buckets
+    buckets = served.folder.buckets
     named = {source: image for image, (source, _) in old.items()}
     sources: dict[str, str] = {}
     for image in images["image"]:
@@ -232,7 +232,7 @@ def _rewrite(
         (source, _merged(line, old[image][1] if image in old else None))
         for (image, source), line in zip(sources.items(), lines, strict=True)
     ]
-    entries, _, _ = read_entries(written, served.workspace.limits)
+    entries, _, _ = read_entries(written, served.folder.limits)
     served.ledger.put_entries(split, (_placed(entry, named[entry.source], states) for entry in entries))
 
 

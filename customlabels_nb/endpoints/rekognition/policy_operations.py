@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, find_version
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServedProject
+from customlabels_nb.endpoints.rekognition.version_names import find_version
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
+from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import decide, read_policy
 
 _MOST_ON_PAGE = 5
 
 
-def put_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def put_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement PutProjectPolicy. A policy that exists is replaced if its revision is given."""
     served, name = call.workspace.find_project(request["ProjectArn"]), request["PolicyName"]
     document = request["PolicyDocument"]
@@ -50,7 +51,7 @@ def _check_revision(request: dict[str, Any], newest: str | None) -> None:
         raise ServiceError("InvalidPolicyRevisionIdException", message)
 
 
-def list_project_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def list_project_policies(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement ListProjectPolicies."""
     pager = call.pager(request)
     page = pager.page(_MOST_ON_PAGE)
@@ -73,7 +74,7 @@ def list_project_policies(call: Call, request: dict[str, Any]) -> dict[str, Any]
     return pager.answer("ProjectPolicies", policies, last)
 
 
-def delete_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProjectPolicy."""
     served, name = call.workspace.find_project(request["ProjectArn"]), request["PolicyName"]
     with served.ledger.writing() as connection:
@@ -85,7 +86,7 @@ def delete_project_policy(call: Call, request: dict[str, Any]) -> dict[str, Any]
     return {}
 
 
-def find_version_to_copy(call: Call, project: ResourceName, version: ResourceName) -> ServedVersion:
+def find_version_to_copy(call: RekognitionCall, project: ResourceName, version: ResourceName) -> ServedVersion:
     """Return a version of any account, or raise ServiceError unless it exists and the caller may copy it."""
     if (project.region, project.account, project.project) != (version.region, version.account, version.project):
         raise ServiceError(INVALID, "SourceProjectVersionArn is not of the project SourceProjectArn.")
@@ -104,7 +105,7 @@ def find_version_to_copy(call: Call, project: ResourceName, version: ResourceNam
     return source
 
 
-def _documents(served: ServedProject) -> list[str]:
+def _documents(served: RekognitionProject) -> list[str]:
     return [document for (document,) in served.ledger.rows("SELECT document FROM policies")]
 
 

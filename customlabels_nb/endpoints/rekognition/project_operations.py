@@ -6,23 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
-from customlabels_nb.endpoints.rekognition.served_versions import versions_of
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import Call, ServedProject
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
+from customlabels_nb.endpoints.served_versions import versions_of
 from customlabels_nb.errors import (
     CustomLabelsError,
     NotAllowedError,
-    ProjectExistsError,
-    ProjectNameError,
     ServiceError,
 )
-from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project
 
 FEATURE = "CUSTOM_LABELS"
 
 
-def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def create_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateProject."""
     name = request["ProjectName"]
     if request.get("Feature", FEATURE) != FEATURE:
@@ -34,26 +30,11 @@ def create_project_operation(call: Call, request: dict[str, Any]) -> dict[str, A
             raise ServiceError("ResourceInUseException", f"The project {name!a} already exists.")
         count = len(call.workspace.projects()) + 1
         call.workspace.options.quotas.check("projects", count, "LimitExceededException")
-        project = _make(call, name, request.get("Tags"))
-        return {"ProjectArn": str(call.workspace.adopt(project, name).arn)}
+        project = call.workspace.create(name, request.get("Tags"))
+        return {"ProjectArn": str(call.workspace.adopt(project, name=(name, project.name)).arn)}
 
 
-def _make(call: Call, name: str, tags: dict[str, str] | None) -> Project:
-    """Create the project in a folder of its name, or of another if the name cannot be a folder or is taken."""
-    folders = {folder.name.casefold() for folder in call.workspace.root.iterdir()}
-    number = 1
-    while True:
-        folder = name if number == 1 else f"project-{number}"
-        number += 1
-        if folder.casefold() in folders:
-            continue
-        try:
-            return create_project(folder, call.workspace.root, tags=tags)
-        except (ProjectNameError, ProjectExistsError):
-            continue
-
-
-def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def describe_projects(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeProjects."""
     pager = call.pager(request)
     page = pager.page()
@@ -69,7 +50,7 @@ def describe_projects(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
 
 
-def _described(served: ServedProject) -> dict[str, Any]:
+def _described(served: RekognitionProject) -> dict[str, Any]:
     refresh_entries(served)
     return {
         "ProjectArn": str(served.arn),
@@ -90,7 +71,7 @@ def _described(served: ServedProject) -> dict[str, Any]:
     }
 
 
-def delete_project_operation(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProject. Datasets are deleted as well."""
     with call.workspace.lock:
         served = call.workspace.find_project(request["ProjectArn"])

@@ -1,19 +1,12 @@
-"""Verify the signatures of requests with botocore's own signer, and keep the access keys of an endpoint."""
+"""Verify the signatures of requests with botocore's own signer."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import re
-import secrets
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,102 +14,16 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.credentials import Credentials
 
-from customlabels_nb._utils.files import replacing
-from customlabels_nb.errors import InputError, ServiceError
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
+from customlabels_nb.errors import ServiceError
 
 SKEW = timedelta(minutes=5)
-#: Account of a key that names no other.
-ACCOUNT = "123456789012"
 
-_PRINCIPAL = "arn:aws:iam::{}:user/local"
 _SERVICE = "rekognition"
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _TIME = "%Y%m%dT%H%M%SZ"
 _FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 _REQUIRED = frozenset({"host", "x-amz-date", "x-amz-target"})
-
-
-@dataclass(frozen=True)
-class AccessKey:
-    """Access key of a client, with the account and the principal that it belongs to, and what it may do.
-
-    A permission is an action and, after a space, the end of the ARNs that it is about, both with ``*`` for any text:
-    "rekognition:DetectCustomLabels project/rooms/version/*". What ``deny`` names is not allowed.
-    """
-
-    access_key: str
-    secret_key: str
-    account: str = ACCOUNT
-    principal: str = _PRINCIPAL.format(ACCOUNT)
-    allow: list[str] = field(default_factory=lambda: ["rekognition:*"])
-    deny: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(each, str) for each in (*self.allow, *self.deny)):
-            raise TypeError("permissions must be texts")
-        if wrong := [each for each in (*self.allow, *self.deny) if re.search(r"/0\d*$", each)]:
-            raise ValueError(f"no ARN has leading zeros, as in the permission {wrong[0]!r}")
-
-    def may(self, operation: str, arns: Sequence[str]) -> bool:
-        """Check whether the key may call an operation on resources."""
-
-        def concerns(permission: str, arn: str) -> bool:
-            action, _, end = permission.partition(" ")
-            return fnmatchcase(f"rekognition:{operation}", action) and fnmatchcase(arn, f"*{end}" if end else "*")
-
-        return all(
-            any(concerns(each, arn) for each in self.allow) and not any(concerns(each, arn) for each in self.deny)
-            for arn in arns or [""]
-        )
-
-
-@dataclass(frozen=True)
-class KeyFile:
-    """Access keys of an endpoint by their names, the secret that signs its paging tokens, and keys just made."""
-
-    keys: Mapping[str, AccessKey]
-    secret: bytes
-    new: Sequence[AccessKey] = ()
-
-
-def parse_key(text: str) -> AccessKey:
-    """Parse ``access-key:secret-key``, as given to ``--key``."""
-    name, colon, secret = text.partition(":")
-    if not (name and colon and secret) or re.search(r"[\s/,]", name):
-        raise InputError("The key must have the form ACCESS_KEY:SECRET_KEY.")
-    return AccessKey(name, secret)
-
-
-def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str] = (ACCOUNT,)) -> KeyFile:
-    """Read the key file, which only its owner can read, with new keys for accounts that have none.
-
-    ``given`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
-    """
-    if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
-        command = f"chmod 600 {shlex.quote(str(path))}"
-        raise InputError(f"Other users may read or change the access keys in {str(path)!r}. Run: {command}")
-    try:
-        content: dict[str, Any] = {"secret": secrets.token_hex(32), "keys": []}
-        if path.exists():
-            content = json.loads(path.read_text("utf-8"))
-        keys = [AccessKey(**each) for each in content["keys"]]
-        made = [
-            AccessKey(
-                f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), account, _PRINCIPAL.format(account)
-            )
-            for account in accounts
-            if account not in {key.account for key in keys}
-        ]
-        if made:
-            content["keys"] = [asdict(key) for key in (*keys, *made)]
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with replacing(path) as file:
-                os.chmod(file.name, 0o600)
-                file.write(json.dumps(content, indent=2).encode())
-        by_id = {key.access_key: key for key in ([given] if given else [*keys, *made])}
-        return KeyFile(by_id, bytes.fromhex(content["secret"]), () if given else made)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The key file {str(path)!r} is damaged ({error}). Delete it to make new keys.") from error
 
 
 def read_claim(

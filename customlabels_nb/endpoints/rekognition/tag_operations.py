@@ -7,8 +7,9 @@ from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import change_facts, find_version
-from customlabels_nb.endpoints.rekognition.workspace import Call
+from customlabels_nb.endpoints.rekognition.version_names import find_version
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.served_versions import change_facts
 from customlabels_nb.errors import ServiceError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -17,28 +18,28 @@ from customlabels_nb.store.records import DESCRIPTION
 _MOST = 200
 
 
-def tag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def tag_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement TagResource. Other tags of the resource are kept."""
     return _change(call, request["ResourceArn"], request["Tags"])
 
 
-def untag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def untag_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement UntagResource."""
     return _change(call, request["ResourceArn"], dict.fromkeys(request["TagKeys"]))
 
 
-def list_tags_for_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def list_tags_for_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement ListTagsForResource."""
     return {"Tags": _tags(call, request["ResourceArn"], {})}
 
 
-def _change(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, Any]:
+def _change(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, Any]:
     with call.workspace.find(name).version_lock:
         _tags(call, name, changes)
     return {}
 
 
-def _tags(call: Call, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
+def _tags(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
     """Change the tags of a resource, where None removes a tag, and return them."""
     action = Action("tag", settings.user, "Rekognition endpoint")
     if name.version is not None:

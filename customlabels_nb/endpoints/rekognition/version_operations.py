@@ -12,11 +12,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from customlabels_nb.endpoints.rekognition import version_training
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.project_operations import FEATURE
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.served_versions import (
+from customlabels_nb.endpoints.rekognition.service_model import INVALID
+from customlabels_nb.endpoints.rekognition.version_names import find_version, version_arn, version_name
+from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject, Workspace
+from customlabels_nb.endpoints.served_versions import (
     COPYING,
+    FAILED_BY_SERVICE,
     TRAINING,
     TRANSITIONAL,
     ServedVersion,
@@ -24,14 +30,10 @@ from customlabels_nb.endpoints.rekognition.served_versions import (
     change_facts,
     count_versions,
     end_job,
-    find_version,
     forget_version,
     versions_of,
 )
-from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
-from customlabels_nb.endpoints.rekognition.version_training import run_training
-from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, Call, ServedProject, Workspace
+from customlabels_nb.endpoints.training_process import begin_training
 from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceError
 from customlabels_nb.project.model import Model
 from customlabels_nb.store.records import DESCRIPTION
@@ -45,7 +47,7 @@ _DESCRIBABLE = re.compile(r"[a-zA-Z0-9\-_. ()':,;?]{1,255}", re.ASCII)  # descri
 _log = logging.getLogger(__name__)
 
 
-def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def create_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateProjectVersion. Training runs in a process of its own."""
     served = call.workspace.find_project(request["ProjectArn"])
     if "FeatureConfig" in request:
@@ -55,15 +57,15 @@ def create_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any
     quotas = call.workspace.options.quotas
     with call.workspace.counting, served.version_lock:
         versions = versions_of(served)
-        if any(version.name == request["VersionName"] for version in versions):
+        if any(version_name(version) == request["VersionName"] for version in versions):
             raise ServiceError(_IN_USE, f"The version {request['VersionName']!a} already exists.")
         _check_datasets(served, uses_manifests="training" in facts)
         quotas.check("versions_per_project", len(versions) + 1)
         if quotas.trainings is not None:
             quotas.check("trainings", count_versions(call.workspace, TRAINING) + 1)
         version = add_version(served, request["VersionName"], facts)
-    _begin_training(version)
-    return {"ProjectVersionArn": str(version.arn)}
+    begin_training(version, version_training.start_process)
+    return {"ProjectVersionArn": str(version_arn(version))}
 
 
 def _manifests(request: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def _manifest(data: dict[str, Any], member: str) -> dict[str, Any]:
     return dict(s3_object)
 
 
-def _check_datasets(served: ServedProject, *, uses_manifests: bool) -> None:
+def _check_datasets(served: RekognitionProject, *, uses_manifests: bool) -> None:
     states = served.ledger.datasets()
     if uses_manifests:
         if states:
@@ -100,20 +102,6 @@ def _check_datasets(served: ServedProject, *, uses_manifests: bool) -> None:
             raise ServiceError(_IN_USE, f"The {split} dataset is {state.status}.")
 
 
-def _begin_training(version: ServedVersion) -> None:
-    """Train a version when no other is being trained. The thread does not keep the server from ending."""
-
-    def train() -> None:
-        with version.served.workspace.training:
-            try:
-                if not version.served.workspace.is_closed:
-                    run_training(version)
-            except Exception:  # such as a project that was deleted
-                _log.exception("The training of %s could not be run.", version.arn)
-
-    threading.Thread(target=train, name="rekognition-training", daemon=True).start()
-
-
 def go_on(workspace: Workspace) -> None:
     """Go on after a restart: wait for training processes, begin those that waited, and start models again.
 
@@ -121,8 +109,8 @@ def go_on(workspace: Workspace) -> None:
     """
     for served in workspace.projects():
         for version in versions_of(served):
-            if version.facts.get("status") == TRAINING:
-                _begin_training(version)
+            if version.facts.get("status") == TRAINING and "iteration" not in version.facts:
+                begin_training(version, version_training.start_process)
             elif version.facts.get("status") == COPYING:
                 end_job(served.project._store, served.ledger, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
             elif version.status == "DELETING":
@@ -131,7 +119,7 @@ def go_on(workspace: Workspace) -> None:
                 begin_starting(version)
 
 
-def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeProjectVersions. With ``--hold``, wait for a change of a single version in transition."""
     served = call.workspace.find_project(request["ProjectArn"])
     pager = call.pager(request)
@@ -142,7 +130,7 @@ def describe_project_versions(call: Call, request: dict[str, Any]) -> dict[str, 
         return [
             version
             for version in versions_of(served)
-            if (names is None or version.name in names) and (page.after is None or version.digits < page.after)
+            if (names is None or version_name(version) in names) and (page.after is None or version.digits < page.after)
         ]
 
     versions = find()
@@ -165,7 +153,7 @@ def _described(version: ServedVersion) -> dict[str, Any]:
     output, files = _output(version)
     description = version.tags.get(DESCRIPTION, "")
     answer = {
-        "ProjectVersionArn": str(version.arn),
+        "ProjectVersionArn": str(version_arn(version)),
         "CreationTimestamp": version.created,
         "Status": version.status,
         "StatusMessage": version.message,
@@ -228,14 +216,14 @@ def _output(version: ServedVersion) -> tuple[dict[str, str], dict[str, str]]:
     folder = served.project.root / "versions" / version.local / "evaluation"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     files = {role: f"{prefix}/{name}" for name in names for start, role in roles.items() if name.startswith(start)}
-    return {"S3Bucket": served.workspace.buckets.console, "S3KeyPrefix": prefix}, files
+    return {"S3Bucket": served.folder.buckets.console, "S3KeyPrefix": prefix}, files
 
 
 def _object(output: dict[str, str], files: dict[str, str], role: str) -> dict[str, Any] | None:
     return {"S3Object": {"Bucket": output["S3Bucket"], "Name": files[role]}} if role in files else None
 
 
-def delete_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def delete_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status in (*TRANSITIONAL, "RUNNING"):
@@ -253,13 +241,13 @@ def _delete(version: ServedVersion) -> None:
 
 
 @contextmanager
-def _locked(call: Call, name: ResourceName) -> Iterator[ServedVersion]:
+def _locked(call: RekognitionCall, name: ResourceName) -> Iterator[ServedVersion]:
     """Yield the version with a name, while no other request changes its status."""
     with find_version(call.workspace, name).served.version_lock:
         yield find_version(call.workspace, name)
 
 
-def start_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement StartProjectVersion."""
     least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
     if most is not None and most < least:
@@ -283,11 +271,11 @@ def begin_starting(version: ServedVersion, **units: Any) -> None:
     change_facts(version.served.ledger, version.local, is_wanted=True, **units)
     model = version.model
     model._set("STARTING", "The model is starting.")
-    workspace = version.served.workspace
+    workspace = version.served.folder
     workspace.jobs.submit(_run, model, partial(model.start, engine=workspace.options.engine))
 
 
-def stop_project_version(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+def stop_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement StopProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status != "RUNNING" or version.record is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import tempfile
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
@@ -28,92 +25,51 @@ from customlabels_nb.datasets.validation.written_files import (
     parsed,
     write_outputs,
 )
+from customlabels_nb.endpoints.ledger import Ledger
+from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets, object_url
-from customlabels_nb.endpoints.rekognition.ledger import Ledger
 from customlabels_nb.endpoints.rekognition.manifest_entries import add_entries, manifest_error, usable_lines
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.rekognition.version_names import version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
-from customlabels_nb.endpoints.rekognition.workspace import FAILED_BY_SERVICE, ServingOptions, Workspace
-from customlabels_nb.errors import CustomLabelsError, ManifestError
+from customlabels_nb.endpoints.rekognition.workspace import Workspace
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.training_process import train_in_this_process
+from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.locations import is_remote, to_path
-from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+from customlabels_nb.project.location import state_folder
 from customlabels_nb.project.project import Project
-from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
-from customlabels_nb.training.status import settle_orphans
-from customlabels_nb.workers.detached_process import is_alive, run_detached
-
-FAILED = "TRAINING_FAILED"
-
-_POLL_SECONDS = 0.5
-_log = logging.getLogger(__name__)
+from customlabels_nb.workers.detached_process import run_detached
 
 
 def training_task(version: ServedVersion) -> dict[str, Any]:
     """Return what a training process needs to know, as JSON values."""
     served = version.served
-    workspace = served.workspace
+    workspace = served.folder
     return {
         "root": str(served.project.root),
-        "state": str(workspace.root / STATE_FOLDER),
+        "state": str(state_folder(workspace.root)),
         "name": version.local,
-        "arn": str(version.arn),
+        "arn": str(version_arn(version)),
         "project": served.name,
-        "version": version.name,
+        "version": version_name(version),
         "limits": asdict(workspace.limits),
         "console": workspace.buckets.console,
         "budget": workspace.options.budget,
     }
 
 
-def run_training(version: ServedVersion) -> None:
-    """Train a version in a new process, or wait for its process if it has one.
-
-    If the process dies, the training has failed.
-    """
-    if not _wait_for(version):
-        _start_process(version)
-        _wait_for(version)  # one that a server began just before it was killed may have been faster
-    if version.served.workspace.is_closed:  # the next server goes on
-        return
-    if "status" in change_facts(version.served.ledger, version.local, process=None):
-        settle_orphans(version.served.project._store)
-        end_job(version.served.project._store, version.served.ledger, version.local, FAILED, FAILED_BY_SERVICE)
-
-
-def _wait_for(version: ServedVersion) -> bool:
-    """Wait for the process that trains the version, and return False if there was none."""
-    known = change_facts(version.served.ledger, version.local).get("process")
-    while known is not None and is_alive(*known):
-        time.sleep(_POLL_SECONDS)
-    return known is not None
-
-
-def _start_process(version: ServedVersion) -> None:
-    may_use = version.served.workspace.buckets.may_use  # images of others must not be read for this account
+def start_process(version: ServedVersion) -> None:
+    """Train a version in a new process, and wait for it."""
+    may_use = version.served.folder.buckets.may_use  # images of others must not be read for this account
     buckets = os.pathsep.join(f"{name}={folder}" for name, folder in settings.buckets.items() if may_use(name))
     run_detached(f"{__name__}:train_served_version", training_task(version), {"CUSTOMLABELS_NB_BUCKETS": buckets})
 
 
 def train_served_version(task: Mapping[str, Any]) -> None:
-    """Validate the data, train, and write the files. Failures are recorded as the status of the version."""
-    project = load_project(task["root"])
-    ledger = Ledger(project.root / LEDGER)
-    try:
-        with ledger.writing():
-            facts = change_facts(ledger, task["name"])
-            if "status" not in facts or is_alive(*facts.get("process", (0, 0))):
-                return  # another process has trained it, or does: a server was killed right after it had started one
-            change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
-        _Training(task, project, ledger).run()
-    except CustomLabelsError as error:
-        end_job(project._store, ledger, task["name"], FAILED, str(error).splitlines()[0])
-    except Exception:
-        _log.exception("The training of %s failed.", task["arn"])
-        end_job(project._store, ledger, task["name"], FAILED, FAILED_BY_SERVICE)
-    finally:
-        project.close()
-        ledger.close()
+    """Validate the data, train, and write the files."""
+    train_in_this_process(task, lambda project, ledger: _Training(task, project, ledger).run())
 
 
 class _Training:

@@ -13,9 +13,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from customlabels_nb.endpoints.rekognition import EndpointServer, ServingOptions
+from customlabels_nb.endpoints import EndpointServer, ServingOptions
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.service_model import declared_errors, find_problems, service_model
-from customlabels_nb.endpoints.rekognition.signatures import AccessKey
 
 KEY = AccessKey("test", "test")
 DATE = "2024-05-01T10:00:00"

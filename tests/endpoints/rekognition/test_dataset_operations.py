@@ -322,7 +322,7 @@ def test_statuses_are_seen_at_once_and_refuse_other_changes(service: Service, mo
 
 def test_operations_cut_off_by_a_restart_have_failed(service: Service) -> None:
     arn = service.dataset(service.project(), [classified("1.jpg", "a")])
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     served, _ = workspace.find_dataset(parse_arn(arn))
     served.ledger.set_status("train", "UPDATE_IN_PROGRESS", "")
     service.restart()
@@ -416,7 +416,7 @@ def test_no_training_begins_beside_a_change_of_its_dataset(
     paused.release.set()
     arn = service.dataset(project, [classified("1.jpg", "a")])
     paused.release.clear()
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     monkeypatch.setattr(workspace.find_project(parse_arn(project)), "version_lock", lock)
     check, codes = dataset_operations._refuse_in_training, list[Future[str]]()
     train = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}
@@ -443,7 +443,7 @@ def test_a_request_waits_for_the_refresh_of_another(service: Service, monkeypatc
     python = cl.load_project(service.root / "rooms")
     python.update_entries("train", [json.loads(classified("1.jpg", "a"))], progress=False)
     python.close()
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     monkeypatch.setattr(workspace.find_project(parse_arn(project)), "refreshing", lock)
     refresh, codes = manifest_entries.refresh_datasets, list[Future[Any]]()
     request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}

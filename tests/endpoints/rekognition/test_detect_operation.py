@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
+from customlabels_nb.endpoints import predictors
+from customlabels_nb.endpoints.project_folders import RELAXED
 from customlabels_nb.endpoints.rekognition import detect_operation
-from customlabels_nb.endpoints.rekognition.endpoint import RELAXED
 from customlabels_nb.errors import ModelError
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -60,7 +61,7 @@ class Fake:
 def fake_predictor(monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Replace the predictor of every version."""
     fake = Fake()
-    monkeypatch.setattr(detect_operation, "_predictor", lambda _: fake)
+    monkeypatch.setattr(detect_operation, "predictor_of", lambda _: fake)
     return fake
 
 
@@ -178,7 +179,7 @@ def test_inference_units_limit_concurrent_requests(
     service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detect_operation, "_UNITS", 2)
-    monkeypatch.setattr(detect_operation, "_MOST_WAITING", 3)
+    monkeypatch.setattr(predictors, "_MOST_WAITING", 3)
     fake.go_on.clear()
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}
 
@@ -209,7 +210,7 @@ def test_concurrent_requests_are_one_batch(
             answers.append(pool.submit(service.call, "detect_custom_labels", **request, MinConfidence=least))
             if number == 0:
                 wait_until(lambda: fake.batches == [1])
-        (gate,) = [each for folder, each in detect_operation._gates.items() if service.root in folder.parents]
+        (gate,) = [each for folder, each in predictors._limiters.items() if service.root in folder.parents]
         wait_until(lambda: len(gate.queue) == 7)
         fake.go_on.set()
         found = [len(answer.result()["CustomLabels"]) for answer in answers]
@@ -261,7 +262,7 @@ def test_a_version_that_was_trained_again_elsewhere_is_loaded_again(
             return self
 
     models: list[Loaded] = []
-    monkeypatch.setattr(detect_operation, "load_model", Loaded)
+    monkeypatch.setattr(predictors, "load_model", Loaded)
     request = {"ProjectVersionArn": running(service), "Image": {"Bytes": PNG}}
     python = cl.load_project(service.root / "rooms")
     found = []

@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
 from customlabels_nb.cli import main
-from customlabels_nb.endpoints.rekognition import EndpointServer, ServingOptions, endpoint_server
-from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS, body_length
+from customlabels_nb.endpoints import EndpointServer, ServingOptions, server
+from customlabels_nb.endpoints.http_messages import body_length
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
+from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.served_versions import add_version, change_facts
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.endpoints.rekognition.signatures import AccessKey
+from customlabels_nb.endpoints.served_versions import add_version, change_facts
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.settings import settings
 from tests.conftest import ROOT
@@ -143,6 +144,20 @@ def test_a_root_is_served_once(service: Service) -> None:
     assert service.call("describe_projects") == {"ProjectDescriptions": []}
 
 
+def test_files_of_older_roots_are_read(service: Service) -> None:
+    arn = service.project("of.program")
+    service.server.stop()
+    (service.root / ".endpoints").rename(service.root / ".rekognition")
+    for path in (service.root / "of.program").glob("endpoints.db*"):
+        path.rename(path.with_name(path.name.replace("endpoints", "rekognition")))
+    key = (service.root / ".rekognition" / "keys.json").read_bytes()
+    service.__enter__()
+    assert [each["ProjectArn"] for each in service.call("describe_projects")["ProjectDescriptions"]] == [arn]
+    assert (service.root / ".rekognition" / "keys.json").read_bytes() == key
+    service.call("delete_project", ProjectArn=arn)
+    assert [path.name for path in service.root.iterdir()] == [".rekognition"]
+
+
 def test_without_botocore_the_extra_is_named(tmp_path: Path) -> None:
     program = """
 import sys
@@ -211,7 +226,7 @@ def test_each_account_gets_a_key_and_a_folder(tmp_path: Path, capsys: pytest.Cap
             EndpointServer(tmp_path / "other", port=0)
     assert "[account-111122223333]" in shown
     assert "[custom-labels-access]" not in shown
-    assert (tmp_path / "other" / ".rekognition" / "account").read_text() == "111122223333"
+    assert (tmp_path / "other" / ".endpoints" / "account").read_text() == "111122223333"
     again = EndpointServer(tmp_path / "root", port=0, accounts=accounts)
     assert "aws_secret_access_key" not in again.instructions()
     again.stop()
@@ -309,7 +324,7 @@ def test_no_header_and_no_url_causes_status_500(
     signed = Signed(service)
     headers = HTTPHeaders({"Host": signed.url.split("/")[2], "Content-Length": "2", **signed.headers})
     headers[name] = headers.get(name, "")[:cut] + text + headers.get(name, "")[cut:]
-    endpoint = service.server.endpoint
+    endpoint = service.server.rekognition
     for each in ("/", uri):
         with suppress(ServiceError):
             endpoint.admit(each, headers, body_length(headers))
@@ -349,15 +364,15 @@ def test_the_limit_of_a_request_depends_on_its_operation(service: Service) -> No
     for name, most in (("CreateProject", 2**20), ("UpdateDatasetEntries", 2**23), ("DetectCustomLabels", 2**24)):
         signed = Signed(service, headers={"X-Amz-Target": f"RekognitionService.{name}"})
         headers = HTTPHeaders({"Host": signed.url.split("/")[2], **signed.headers})
-        assert service.server.endpoint.admit("/", headers, most) == most
+        assert service.server.rekognition.admit("/", headers, most) == most
         with pytest.raises(ServiceError, match=f"at most {most:,}"):
-            service.server.endpoint.admit("/", headers, most + 1)
+            service.server.rekognition.admit("/", headers, most + 1)
 
 
 def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.project("rooms")  # each request that is accepted is in conflict with it
     signed = Signed(service)
-    monkeypatch.setattr(endpoint_server, "MOST_BYTES_AT_ONCE", 2 * len(signed.body))
+    monkeypatch.setattr(server, "MOST_BYTES_AT_ONCE", 2 * len(signed.body))
     whole = Signed(service, body=signed.body.ljust(2 * len(signed.body)))
     first, second = (Connection(service).send(signed.raw(Expect="100-continue")) for _ in range(2))
     for connection in (first, second):
@@ -381,7 +396,7 @@ def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: py
 
 
 def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_server, "_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(server, "_BODY_SECONDS", 0.2)
     service.restart()
     signed = Signed(service)
     connection = Connection(service).send(signed.raw() + signed.body[:5])
@@ -398,7 +413,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
     fake.go_on.clear()
     project = service.project("fuzzed")
     first, second = [arn for arn in versions_in(service, "fuzzed") if "/v0/" in arn or "/v4/" in arn]
-    served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(project))
+    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(project))
     training = add_version(served, "slow", {"status": "TRAINING_IN_PROGRESS"})
     image = {"Bytes": base64.b64encode(jpeg(1, (80, 80))).decode()}
     requests = [("DetectCustomLabels", {"ProjectVersionArn": arn, "Image": image}) for arn in (first, second)] * 44

@@ -135,7 +135,7 @@ def test_no_member_causes_status_500(service: Service, monkeypatch: pytest.Monke
         count = 0
         for request in fuzzer.requests(shape, 25):
             headers = {"X-Amz-Target": f"RekognitionService.{name}"}
-            answer = service.server.endpoint.answer("POST", "/", headers, json.dumps(request).encode())
+            answer = service.server.rekognition.answer("POST", "/", headers, json.dumps(request).encode())
             body = json.loads(answer.body)
             assert answer.status in (200, 400), (name, request, body)
             codes.add(body.get("__type", "") if answer.status == 400 else "")

@@ -154,7 +154,7 @@ def test_local_images_are_listed_as_objects(service: Service, tmp_path: Path) ->
     arn = dataset["DatasetArn"]
     found = [entry["source-ref"] for entry in service.entries(arn, Labeled=True, HasErrors=False)]
     console = next(
-        name for name in service.server.endpoint._buckets if name.startswith("custom-labels-console-us-east-1-")
+        name for name in service.server.rekognition._buckets if name.startswith("custom-labels-console-us-east-1-")
     )
     assert found[0] == "s3://photos/in bucket.jpg"
     assert found[1].startswith(f"s3://{console}/external/")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.endpoints.rekognition import project_operations, served_versions
+from customlabels_nb.endpoints import served_versions
+from customlabels_nb.endpoints.rekognition import project_operations
 from tests.endpoints.rekognition.service import Service, classified
 
 
@@ -141,7 +142,7 @@ def test_a_project_that_is_deleted_while_all_are_read_is_left_out(
 ) -> None:
     first = service.project("a")
     service.project("b")
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     module = project_operations if read == "_described" else served_versions
     original, client, deleted = getattr(module, read), service.new_client(), list[str]()
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.endpoints.rekognition.signatures import AccessKey
 from customlabels_nb.errors import ServiceError
 
 START = "arn:aws:rekognition:us-east-1:123456789012:project"

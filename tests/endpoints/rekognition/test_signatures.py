@@ -20,8 +20,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from customlabels_nb.endpoints.rekognition import EndpointServer
-from customlabels_nb.endpoints.rekognition.signatures import load_keys, parse_key
+from customlabels_nb.endpoints import EndpointServer
+from customlabels_nb.endpoints.rekognition.access_keys import load_keys, parse_key
 from customlabels_nb.errors import InputError
 from tests.endpoints.rekognition.service import Service, classified, write_keys
 

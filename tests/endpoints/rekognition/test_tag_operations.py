@@ -8,7 +8,8 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.rekognition.version_names import version_arn
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.errors import InputError
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -73,7 +74,7 @@ def test_operations_that_create_take_tags(service: Service, monkeypatch: pytest.
     request = {"ProjectArn": arn, "DatasetType": "TRAIN", "Tags": {"b": "2"}}
     dataset = service.call("create_dataset", **request)["DatasetArn"]
     service.update(dataset, classified("1.jpg", "a"))
-    workspace = next(iter(service.server.endpoint._workspaces.values()))
+    workspace = next(iter(service.server.rekognition._workspaces.values()))
     request = {"ProjectArn": arn, "VersionName": "v", "OutputConfig": OUTPUT}
     with workspace.training:
         made = service.call("create_project_version", **request, Tags={"c": "3"}, VersionDescription="For (all)")
@@ -98,8 +99,8 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
         change_facts(served.served.ledger, "v", first_tags=given)  # as in a copy
         record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=given, **this_process())
         python._store.add_version(record, Action("add", "test"))
-        service.call("tag_resource", ResourceArn=str(served.arn), Tags={"client": "2", "late": "1"})
-        service.call("untag_resource", ResourceArn=str(served.arn), TagKeys=["gone"])
+        service.call("tag_resource", ResourceArn=str(version_arn(served)), Tags={"client": "2", "late": "1"})
+        service.call("untag_resource", ResourceArn=str(version_arn(served)), TagKeys=["gone"])
         python._store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
         python.model("v").tags["notebook"] = "1"
         end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
@@ -111,7 +112,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
     assert settle(service, arn)["StatusMessage"] == "It failed."
     assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
-    served = next(iter(service.server.endpoint._workspaces.values())).find(parse_arn(arn))
+    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(arn))
     assert change_facts(served.ledger, "v").keys().isdisjoint(("tags", "first_tags"))
 
 

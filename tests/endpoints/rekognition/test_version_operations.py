@@ -16,11 +16,12 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
+from customlabels_nb.endpoints import served_versions
+from customlabels_nb.endpoints.project_folders import Quotas
 from customlabels_nb.endpoints.rekognition import version_training
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.served_versions import change_facts, end_job, versions_of
-from customlabels_nb.endpoints.rekognition.signatures import AccessKey
-from customlabels_nb.endpoints.rekognition.workspace import Quotas
+from customlabels_nb.endpoints.served_versions import change_facts, end_job, versions_of
 from customlabels_nb.errors import StoreError
 from customlabels_nb.project.model import Model
 from customlabels_nb.store import Action
@@ -204,7 +205,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     output = {"S3Bucket": "photos", "S3KeyPrefix": "copies"}
     request = {"SourceProjectArn": project, "SourceProjectVersionArn": arn, "DestinationProjectArn": target}
     more = {"OutputConfig": output, "Tags": {"k": "w"}, "KmsKeyId": "key/2"}
-    (workspace, *_) = service.server.endpoint._workspaces.values()
+    (workspace, *_) = service.server.rekognition._workspaces.values()
     served = workspace.find_project(parse_arn(target))
     began, go_on = threading.Event(), threading.Event()
     copy_to = cl.project.model.Model._copy_to
@@ -266,7 +267,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     change_facts(served.ledger, "e", status="COPYING_IN_PROGRESS")
     service.restart()
     found = settle(service, broken["ProjectVersionArn"])
-    assert (found["Status"], found["StatusMessage"]) == ("COPYING_FAILED", version_training.FAILED_BY_SERVICE)
+    assert (found["Status"], found["StatusMessage"]) == ("COPYING_FAILED", served_versions.FAILED_BY_SERVICE)
     assert service.refused(
         "start_project_version", ProjectVersionArn=broken["ProjectVersionArn"], MinInferenceUnits=1
     ) == ("InvalidParameterException")
@@ -314,11 +315,11 @@ def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Servic
 
 def test_a_version_goes_to_another_account(trained: tuple[Service, str, str]) -> None:
     service, project, arn = trained
-    for workspace in service.server.endpoint._workspaces.values():
+    for workspace in service.server.rekognition._workspaces.values():
         if workspace.account == OTHER:
             break
     key = AccessKey("other", "other", OTHER, f"arn:aws:iam::{OTHER}:role/copier")
-    service.server.endpoint.keys.keys[key.access_key] = key  # type: ignore[index]
+    service.server.rekognition.keys.keys[key.access_key] = key  # type: ignore[index]
     other = service.new_client("other", "other")
     target = other.create_project(ProjectName="theirs")["ProjectArn"]
     request = {
@@ -359,7 +360,7 @@ def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         service.project("b")
         assert service.refused("create_project", ProjectName="c") == "LimitExceededException"
         service.dataset(project, [classified("1.jpg", "a")])
-        (workspace,) = service.server.endpoint._workspaces.values()
+        (workspace,) = service.server.rekognition._workspaces.values()
         request = {"ProjectArn": project, "VersionName": "b", "OutputConfig": OUTPUT}
         with workspace.training:
             arn = train(service, project, "a")
@@ -548,7 +549,7 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
     project = service.project()
     service.dataset(project, paint(service.photos)[::2])
     arn = train(service, project)
-    served = next(iter(service.server.endpoint._workspaces.values())).find_project(parse_arn(project))
+    served = next(iter(service.server.rekognition._workspaces.values())).find_project(parse_arn(project))
     for _ in range(400):
         if (process := change_facts(served.ledger, "v1").get("process")) is not None:
             break
@@ -562,8 +563,8 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
 def test_a_second_process_leaves_a_trained_version_alone(trained: tuple[Service, str, str]) -> None:
     service, project, arn = trained
     before = described(service, arn)
-    (workspace, *_) = service.server.endpoint._workspaces.values()
-    (version,) = (one for one in versions_of(workspace.find_project(parse_arn(project))) if one.name == "v1")
+    (workspace, *_) = service.server.rekognition._workspaces.values()
+    (version,) = (one for one in versions_of(workspace.find_project(parse_arn(project))) if one.local == "v1")
     version_training.train_served_version(version_training.training_task(version))
     assert described(service, arn) == before
 
@@ -573,7 +574,7 @@ def test_a_training_process_that_dies_is_a_service_issue(service: Service, monke
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
     found = settle(service, train(service, project))
-    assert (found["Status"], found["StatusMessage"]) == ("TRAINING_FAILED", version_training.FAILED_BY_SERVICE)
+    assert (found["Status"], found["StatusMessage"]) == ("TRAINING_FAILED", served_versions.FAILED_BY_SERVICE)
 
 
 def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -581,7 +582,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
     replace_process(monkeypatch, lambda version: begun.append(version.local))
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     with workspace.training:
         arns = [train(service, project, name) for name in ("a", "b")]
         assert [described(service, arn)["Status"] for arn in arns] == ["TRAINING_IN_PROGRESS"] * 2
@@ -596,7 +597,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
 def test_a_version_whose_training_ends_is_always_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
-    (workspace,) = service.server.endpoint._workspaces.values()
+    (workspace,) = service.server.rekognition._workspaces.values()
     with workspace.training:
         train(service, project)
         served = workspace.find_project(parse_arn(project))
@@ -637,7 +638,12 @@ def test_old_requests_train_on_manifests_without_datasets(
     assert python.versions["status"].tolist() == ["TRAINING_COMPLETED"] * len(names)
     assert len(python.train_set) == 0
     python.close()
-    assert {path.name for path in (service.root / ".rekognition").iterdir()} == {"account", "keys.json", "lock"}
+    assert {path.name for path in (service.root / ".endpoints").iterdir()} == {
+        "account",
+        "custom_vision_keys.json",
+        "keys.json",
+        "lock",
+    }
     assert all((service.photos / "out" / f"EvaluationResultSummary-rooms-{name}.json").is_file() for name in names)
 
 

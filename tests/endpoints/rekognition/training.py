@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from customlabels_nb.endpoints.rekognition import version_training
-from customlabels_nb.endpoints.rekognition.served_versions import ServedVersion
+from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
 from tests.endpoints.rekognition.service import boxed, classified
@@ -69,7 +69,7 @@ def replace_process(
     monkeypatch: pytest.MonkeyPatch, start: Callable[[ServedVersion], object] = lambda version: None
 ) -> None:
     """Call ``start`` instead of starting the process that trains a version. By default, nothing is trained."""
-    monkeypatch.setattr(version_training, "_start_process", start)
+    monkeypatch.setattr(version_training, "start_process", start)
 
 
 def train_here(monkeypatch: pytest.MonkeyPatch, steps: int | None = None) -> None:

@@ -6,11 +6,10 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic
 
-from customlabels_nb.endpoints.rekognition.ledger import Ledger, unused_digits
-from customlabels_nb.endpoints.rekognition.resource_names import ResourceName, name_in_arn, not_found
-from customlabels_nb.endpoints.rekognition.workspace import ServedProject, Workspace
+from customlabels_nb.endpoints.ledger import Ledger, unused_digits
+from customlabels_nb.endpoints.project_folders import ProjectFolder, Served
 from customlabels_nb.errors import ProjectNameError
 from customlabels_nb.project.location import check_name
 from customlabels_nb.project.model import Model
@@ -21,6 +20,8 @@ from customlabels_nb.training.status import settle_orphans
 TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
 #: Statuses that change by themselves.
 TRANSITIONAL = (TRAINING, "STARTING", "STOPPING", "DELETING", COPYING)
+
+FAILED_BY_SERVICE = "Amazon Rekognition experienced a service issue."
 
 _WORKING = (*TRANSITIONAL, "RUNNING")
 _MESSAGES = {
@@ -36,12 +37,12 @@ _MESSAGES = {
 
 
 @dataclass(frozen=True)
-class ServedVersion:
+class ServedVersion(Generic[Served]):
     """Model version of a project.
 
     Attributes
     ----------
-    served : ServedProject
+    served : Served
         Its project.
     local : str
         Name of the version in Python.
@@ -55,21 +56,11 @@ class ServedVersion:
         Record in the project's store, which a version has once its training or copying has begun.
     """
 
-    served: ServedProject
+    served: Served
     local: str
     digits: int
     facts: dict[str, Any]
     record: VersionRecord | None
-
-    @property
-    def name(self) -> str:
-        """Name of the version in its ARN: as created by a client, or its name in Python as far as an ARN allows."""
-        return str(self.facts.get("name") or name_in_arn(self.local, self.digits))
-
-    @property
-    def arn(self) -> ResourceName:
-        """ARN of the version."""
-        return self.served.arn.of_version(self.name, self.digits)
 
     @property
     def status(self) -> str:
@@ -102,7 +93,7 @@ class ServedVersion:
         return Model(self.served.project._location, self.local)
 
 
-def versions_of(served: ServedProject) -> list[ServedVersion]:
+def versions_of(served: Served) -> list[ServedVersion[Served]]:
     """Return the versions of a project, newest first, with true statuses of those whose process has ended."""
     store, ledger = served.project._store, served.ledger
     rows = _rows(ledger)  # first, because a version whose training ends gets a record before it loses its status here
@@ -126,9 +117,9 @@ def versions_of(served: ServedProject) -> list[ServedVersion]:
     return sorted(versions, key=lambda version: -version.digits)
 
 
-def count_versions(workspace: Workspace, *statuses: str) -> int:
-    """Count the versions of an account with these statuses."""
-    by_project = workspace.read_each(workspace.projects(), versions_of)
+def count_versions(folder: ProjectFolder[Any], *statuses: str) -> int:
+    """Count the versions in a folder with these statuses."""
+    by_project = folder.read_each(folder.projects(), versions_of)
     return sum(version.status in statuses for versions in by_project for version in versions)
 
 
@@ -137,16 +128,7 @@ def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
     return {name: (digits, json.loads(facts)) for name, digits, facts in ledger.rows("SELECT * FROM versions")}
 
 
-def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion:
-    """Return the version with a name, or raise ServiceError."""
-    served = workspace.find(name)
-    for version in versions_of(served) if name.version else ():
-        if (version.name, version.digits) == (name.version, name.digits):
-            return version
-    raise not_found(name)
-
-
-def add_version(served: ServedProject, name: str, facts: dict[str, Any]) -> ServedVersion:
+def add_version(served: Served, name: str, facts: dict[str, Any]) -> ServedVersion[Served]:
     """Add a version that only the ledger knows, under a name that its folder can have."""
     with served.ledger.writing() as connection:
         now = time.time()

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import responses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import httputil
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from customlabels_nb.endpoints.rekognition.endpoint import Answer, Endpoint, body_length, failure
-from customlabels_nb.endpoints.rekognition.signatures import ACCOUNT, AccessKey
-from customlabels_nb.endpoints.rekognition.workspace import ServingOptions
+from customlabels_nb.endpoints.custom_vision.custom_vision_endpoint import CustomVisionEndpoint
+from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
+from customlabels_nb.endpoints.http_messages import Answer, HttpEndpoint, body_length
+from customlabels_nb.endpoints.project_folders import ServingOptions
+from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.errors import InputError, ServiceError
+
+if TYPE_CHECKING:
+    from customlabels_nb.endpoints.rekognition.endpoint import Endpoint
 
 #: Maximum size of all requests that are being read or answered, in bytes.
 MOST_BYTES_AT_ONCE = 256 * 2**20
 PORT = 8766
+REKOGNITION, CUSTOM_VISION = "rekognition", "custom-vision"
 
 _DEFAULT = ServingOptions()
 _DETECTIONS, _THREADS = 64, 32  # threads for detections, which may wait for long, and for other requests
@@ -34,7 +39,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class EndpointServer:
-    """Web server that answers programs written for Amazon Rekognition Custom Labels.
+    """Web server that answers programs written for Amazon Rekognition Custom Labels and Azure Custom Vision.
 
     Use it in a ``with`` block, or call :meth:`start` and :meth:`stop`.
 
@@ -47,7 +52,8 @@ class EndpointServer:
     address : str
         Address to listen on. Only this machine can reach the default.
     key : AccessKey, optional
-        The only key that is accepted, for tests. By default, the keys in ``.rekognition/keys.json`` in ``root``.
+        The only key that is accepted, for tests. Custom Vision programs send its secret. By default, the keys in the
+        folder ``.endpoints`` in ``root``.
     buckets : mapping, optional
         Folders that stand in for S3 buckets, by name, or by "account:name" for another account than that of ``root``.
         A bucket that several accounts share is given once for each.
@@ -57,6 +63,8 @@ class EndpointServer:
         Folders with the projects of other accounts, by their 12 digits. The account of ``root`` is 123456789012.
     certificate, private_key : path, optional
         Files for HTTPS.
+    only : {"rekognition", "custom-vision"}, optional
+        Serve programs of one service only. By default, those of both are served. Only "rekognition" needs botocore.
 
     Raises
     ------
@@ -66,7 +74,7 @@ class EndpointServer:
 
     Examples
     --------
-    >>> from customlabels_nb.endpoints.rekognition import EndpointServer
+    >>> from customlabels_nb.endpoints import EndpointServer
     >>> with EndpointServer(project.root.parent, port=0) as server:
     ...     server.url
     'http://127.0.0.1:...'
@@ -74,7 +82,7 @@ class EndpointServer:
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         *,
         port: int = PORT,
         address: str = "127.0.0.1",
@@ -84,7 +92,11 @@ class EndpointServer:
         accounts: Mapping[str, Path] | None = None,
         certificate: Path | None = None,
         private_key: Path | None = None,
+        only: str | None = None,
     ) -> None:
+        if only not in (None, REKOGNITION, CUSTOM_VISION):
+            raise InputError(f"only={only!r} must be {REKOGNITION!r}, {CUSTOM_VISION!r} or None.")
+        self.root = Path(root).absolute()
         if key is not None and address not in _LOOPBACK:
             raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
         self._address = address
@@ -97,13 +109,25 @@ class EndpointServer:
             self._sockets = bind_sockets(port, address)
         except OSError as error:
             raise InputError(f"Cannot listen on {address}, port {port}: {error.strerror or error}.") from error
+        self.rekognition: Endpoint | None = None
+        self.custom_vision: CustomVisionEndpoint | None = None
         try:
-            self.endpoint = Endpoint(root, options, key=key, buckets=buckets, accounts=accounts)
+            if only != CUSTOM_VISION:
+                from customlabels_nb.endpoints.rekognition.endpoint import Endpoint  # needs botocore
+
+                self.rekognition = Endpoint(self.root, options, key=key, buckets=buckets, accounts=accounts)
+                if only == REKOGNITION:  # iterations that were being trained are not left
+                    go_on(self.rekognition.folder)
+            if only != REKOGNITION:
+                given = None if key is None else key.secret_key
+                folder = None if self.rekognition is None else self.rekognition.folder
+                self.custom_vision = CustomVisionEndpoint(
+                    self.root, options, key=given, folder=folder, scheme="https" if self._tls else "http"
+                )
         except BaseException:
-            for socket in self._sockets:
-                socket.close()
+            self._close()
             raise
-        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="rekognition") for size in (_THREADS, _DETECTIONS)]
+        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="endpoint") for size in (_THREADS, _DETECTIONS)]
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -125,22 +149,10 @@ class EndpointServer:
         True
         >>> server.stop()
         """
-        keys = self.endpoint.keys
-        region = self.endpoint.options.region  # boto3 reads the second variable, other clients the first
-        variables = {"AWS_ENDPOINT_URL_REKOGNITION": self.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-        variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
-        lines = [f"Projects in {self.endpoint.root} are served. Stop with Ctrl+C. In another terminal:", ""]
-        lines += [f"export {name}={value}" for name, value in variables.items()]
-        given = self.endpoint.key
-        if not keys.new:
-            source = self.endpoint.key_file if given is None else f"{given.access_key}, as given"
-            return "\n".join([*lines, "", f"Access keys: {source}"])
-        lines += ["export AWS_PROFILE=custom-labels-access", ""]
-        lines += [f"New access keys, stored in {self.endpoint.key_file}. For ~/.aws/credentials:"]
-        for key in keys.new:
-            name = "custom-labels-access" if key.account == ACCOUNT else f"account-{key.account}"
-            secret = f"aws_secret_access_key = {key.secret_key}"
-            lines += ["", f"[{name}]", f"aws_access_key_id = {key.access_key}", secret]
+        lines = [f"Projects in {self.root} are served. Stop with Ctrl+C. In another terminal:"]
+        for endpoint in (self.custom_vision, self.rekognition):
+            if endpoint is not None:
+                lines += ["", *endpoint.instructions(self.url)]
         return "\n".join(lines)
 
     def start(self) -> EndpointServer:
@@ -152,7 +164,7 @@ class EndpointServer:
         >>> server.stop()
         """
         started: Future[None] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), name="rekognition-server")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), name="endpoint-server")
         self._thread.start()
         started.result()
         return self
@@ -171,7 +183,14 @@ class EndpointServer:
             self._thread = None
         for pool in self._pools:
             pool.shutdown()
-        self.endpoint.close()
+        self._close()
+
+    def _close(self) -> None:
+        for socket in self._sockets:
+            socket.close()
+        for endpoint in (self.custom_vision, self.rekognition):
+            if endpoint is not None:
+                endpoint.close()
 
     def __enter__(self) -> EndpointServer:
         return self.start()
@@ -179,14 +198,22 @@ class EndpointServer:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
+    def _endpoint_of(self, path: str) -> HttpEndpoint:
+        is_custom_vision = path.lower().startswith("/customvision/")
+        first, second = self.rekognition, self.custom_vision
+        endpoint = (second or first) if is_custom_vision else (first or second)
+        assert endpoint is not None
+        return endpoint
+
     async def _serve(self, started: Future[None]) -> None:
         try:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             server = HTTPServer(
-                _Connections(self.endpoint, *self._pools),
+                _Connections(self._endpoint_of, *self._pools),
                 ssl_options=self._tls,
                 idle_connection_timeout=_IDLE_SECONDS,
                 body_timeout=_BODY_SECONDS,
+                max_body_size=MOST_BYTES_AT_ONCE,
             )
             server.add_sockets(self._sockets)
             started.set_result(None)
@@ -201,8 +228,10 @@ class EndpointServer:
 class _Connections(httputil.HTTPServerConnectionDelegate):
     """Requests of all connections. ``bytes`` counts those of their bodies."""
 
-    def __init__(self, endpoint: Endpoint, pool: ThreadPoolExecutor, detections: ThreadPoolExecutor) -> None:
-        self.endpoint, self.pool, self.detections = endpoint, pool, detections
+    def __init__(
+        self, endpoint_of: Callable[[str], HttpEndpoint], pool: ThreadPoolExecutor, detections: ThreadPoolExecutor
+    ) -> None:
+        self.endpoint_of, self.pool, self.detections = endpoint_of, pool, detections
         self.bytes = 0
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
@@ -220,16 +249,17 @@ class _Request(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
         self._line, self._headers = start_line, headers
+        self._endpoint = self._all.endpoint_of(start_line.path)
         length = body_length(headers)
         try:
-            reserved = self._all.endpoint.admit(start_line.path, headers, length)
+            reserved = self._endpoint.admit(start_line.path, headers, length)
             if self._all.bytes + reserved > MOST_BYTES_AT_ONCE:
                 raise ServiceError("ThrottlingException", "Too many large requests at once. Try again later.")
             self._reserved = reserved
             self._all.bytes += reserved
         except Exception as error:
             self._is_refused = True
-            self._write(failure(error))
+            self._write(self._endpoint.failure(error))
             if length is None or length > _MOST_DISCARDED or "Expect" in headers:
                 self._connection.finish()  # before the body has arrived, which closes the connection
 
@@ -249,15 +279,16 @@ class _Request(httputil.HTTPMessageDelegate):
     async def _answer(self) -> None:
         request = self._line.method, self._line.path, self._headers, bytes(self._body)
         self._body.clear()
-        pool = self._all.detections if self._headers["X-Amz-Target"].endswith("DetectCustomLabels") else self._all.pool
+        runs_models = self._endpoint.runs_models(self._line.path, self._headers)
+        pool = self._all.detections if runs_models else self._all.pool
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(pool, self._all.endpoint.answer, *request)
+            answer = await asyncio.get_running_loop().run_in_executor(pool, self._endpoint.answer, *request)
         finally:
             self._all.bytes -= self._reserved
         self._write(answer)
         self._connection.finish()
 
     def _write(self, answer: Answer) -> None:
-        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses[answer.status])
+        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, answer.reason or responses[answer.status])
         body = b"" if self._line.method == "HEAD" else answer.body
         self._connection.write_headers(line, httputil.HTTPHeaders(answer.headers), body)

@@ -1,0 +1,447 @@
+"""Add, list, tag and delete images, and serve their files."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import PIL.Image
+
+from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment, signature
+from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
+from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, region_id, remove_marks
+from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, task_of
+from customlabels_nb.endpoints.http_messages import Answer
+from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.errors import ImageError, ImageTooLargeError, ServiceError
+from customlabels_nb.images.decoding import file_suffix, opened
+from customlabels_nb.images.reading import examine, hashed, read_bytes
+from customlabels_nb.images.thumbnails import thumbnail_of
+from customlabels_nb.remote.content_cache import project_cache
+from customlabels_nb.remote.download_cache import fetch
+from customlabels_nb.remote.remote_files import is_web
+
+_MOST_BYTES, _MOST_SIDE = 6 * 2**20, 10_240  # of the service, with service_limits only
+_MOST_IMAGE_TAGS, _MOST_REGIONS = 100, 300
+_BATCH = 64
+_DOWNLOADS = 8
+_ROUNDING = 1e-3  # by which a box may reach beyond the image
+_FINE = ("OK", "OKDuplicate")
+_KEY = ["image", "label", *t.BOX_COLUMNS]
+_TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
+
+
+@dataclass
+class Upload:
+    """Image to add: its bytes or the URL that they come from, its tags and regions, and then what became of it."""
+
+    source: str
+    tags: list[ProjectTag]
+    regions: list[tuple[ProjectTag, tuple[float, float, float, float]]]
+    data: bytes | None = None
+    url: str | None = None
+    status: str = ""
+    image: str = field(default="", init=False)
+
+
+# -- lists ----------------------------------------------------------------------------------------------
+def get_images(call: Call) -> list[dict[str, Any]]:
+    """List images."""
+    return _list(call, call.query.choice("taggingStatus", _ALL, _TAGGED, _UNTAGGED))
+
+
+def get_tagged_images(call: Call) -> list[dict[str, Any]]:
+    """List images that have tags."""
+    return _list(call, _TAGGED)
+
+
+def get_untagged_images(call: Call) -> list[dict[str, Any]]:
+    """List images without tags."""
+    return _list(call, _UNTAGGED)
+
+
+def get_image_count(call: Call) -> int:
+    """Count images."""
+    return len(_chosen(call, call.query.choice("taggingStatus", _ALL, _TAGGED, _UNTAGGED))[1])
+
+
+def get_tagged_image_count(call: Call) -> int:
+    """Count images that have tags."""
+    return len(_chosen(call, _TAGGED)[1])
+
+
+def get_untagged_image_count(call: Call) -> int:
+    """Count images without tags."""
+    return len(_chosen(call, _UNTAGGED)[1])
+
+
+def get_images_by_ids(call: Call) -> list[dict[str, Any]]:
+    """Return images by their ids, or all if none are given."""
+    images = ImageList(_project(call))
+    ids = call.query.ids("imageIds")
+    names = [images.by_id[id_] for id_ in ids if id_ in images.by_id]
+    return images.describe(call, names if ids else page(call, images.images["image"].tolist()))
+
+
+def page(call: Call, names: list[str]) -> list[str]:
+    """Return a page of images, which are given oldest first."""
+    if call.query.choice("orderBy", "Newest", "Oldest", "Suggested") != "Oldest":
+        names = names[::-1]
+    skip, take = call.query.count("skip", 0, 0, 2**31), call.query.count("take", 50, 0, 256)
+    return names[skip : skip + take]
+
+
+def _list(call: Call, tagging: str) -> list[dict[str, Any]]:
+    images, names = _chosen(call, tagging)
+    return images.describe(call, page(call, names))
+
+
+def _chosen(call: Call, tagging: str) -> tuple[ImageList, list[str]]:
+    images = ImageList(_project(call))
+    tags = images.find_tags(call.query.ids("tagIds"))
+    names = images.images["image"].tolist()
+    if tags:
+        with_tags = images.with_tags(tags)
+        names = [name for name in names if name in with_tags]
+    if tagging != _ALL:
+        tagged = images.tagged()
+        names = [name for name in names if (name in tagged) == (tagging == _TAGGED)]
+    return images, names
+
+
+def _project(call: Call) -> ServedProject:
+    """Return the project of a request that may name an iteration, whose images are those of the project now."""
+    served = call.project()
+    if "iterationId" in call.query:
+        find_iteration(served, call.query.id("iterationId"))
+    return served
+
+
+# -- adding ---------------------------------------------------------------------------------------------
+def create_images_from_data(call: Call) -> Answer:
+    """Add the images in the body of the request."""
+    served, files = call.project(), call.files()
+    if not files:
+        raise ServiceError("BadRequestImageStream", "The body has no image.")
+    _check_batch(len(files))
+    tags = ImageList(served, []).find_tags(call.query.ids("tagIds"), "BadRequestImageTags")
+    return add_images(call, served, [Upload("", tags, [], data) for data in files])
+
+
+def create_images_from_files(call: Call) -> Answer:
+    """Add images that the request has in base64."""
+    return add_batch(call, lambda entry: Upload(entry.text("name") or "", [], [], entry.data("contents")))
+
+
+def create_images_from_urls(call: Call) -> Answer:
+    """Download images and add them."""
+    return add_batch(call, lambda entry: Upload(entry.need("url"), [], [], url=entry.need("url")))
+
+
+def add_batch(call: Call, read: Any) -> Answer:
+    """Add the images in a JSON body, each as ``read`` finds it, with the tags and regions in the body."""
+    served, body = call.project(), call.json()
+    entries = body.parts("images", _BATCH)
+    if not entries:
+        raise ServiceError("BadRequestImageBatch", "images is empty. Pass at least one image.")
+    images = ImageList(served, [])
+    common = images.find_tags(body.ids("tagIds"), "BadRequestImageTags")
+    uploads = []
+    for entry in entries:
+        upload = read(entry)
+        try:
+            upload.tags = list(dict.fromkeys([*common, *images.find_tags(entry.ids("tagIds"))]))
+            regions = entry.parts("regions", 10_000)
+            upload.regions = [(images.find_tags([region.id("tagId")])[0], box(region)) for region in regions]
+        except ServiceError as error:
+            if error.code != "BadRequestInvalidIds":
+                raise
+            upload.status = "ErrorInvalidTag"
+        uploads.append(upload)
+    return add_images(call, served, uploads)
+
+
+def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> Answer:
+    """Add images as one action, and answer with what became of each. Known images stay as they are."""
+    if any(upload.regions for upload in uploads) and not is_detection(served):
+        raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        list(pool.map(_download, uploads))
+    limited = call.folder.options.service_limits
+    most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
+    facts = [_examine(upload, most, limited) for upload in uploads]
+    with served.lock:
+        store, root = served.project._store, served.project.root
+        files = store.files()[0]
+        known = dict(zip(files["sha256"], files["image"], strict=True))
+        rows, marks = [], []
+        for upload, found in zip(uploads, facts, strict=True):
+            if found is None:
+                continue
+            upload.status = "OKDuplicate" if found.sha256 in known else "OK"
+            suffix = file_suffix(upload.data or b"", upload.source)
+            upload.image = known.setdefault(found.sha256, f"images/{found.sha256[:32]}{suffix}")
+            if upload.status == "OKDuplicate":
+                continue
+            path = root / upload.image
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, upload.data or b"")
+            status = "labelled" if upload.tags or upload.regions else "unlabelled"
+            source = (upload.url or "Custom Vision endpoint")[:1000]
+            facts_of_file = found.bytes, path.stat().st_mtime_ns
+            rows.append((upload.image, status, found.width, found.height, found.sha256, source, *facts_of_file))
+            marks += [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
+            size = found.width, found.height
+            drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
+            marks += [mark_of(upload.image, tag, shares, size) for tag, shares in drawn]
+        if rows:
+            columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
+            table = pd.DataFrame(rows, columns=columns)
+            images = t.normalise_images(table[columns[:6]], split=t.TRAIN)
+            files = table[["image", "bytes", "mtime_ns"]]
+            store.add_images(t.TRAIN, images, marks_table(marks), action("add images"), files=files)
+        described = _describe(call, served, [upload.image for upload in uploads])
+    results = [
+        {"sourceUrl": upload.source, "status": upload.status, "image": described.get(upload.image)}
+        for upload in uploads
+    ]
+    fine = all(upload.status in _FINE for upload in uploads)
+    return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
+
+
+def marks_table(marks: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return annotations by the person who runs the server."""
+    columns = ["image", "label", *t.BOX_COLUMNS]
+    return t.normalise_annotations(pd.DataFrame(marks, columns=columns), annotator=action("").who)
+
+
+def mark_of(image: str, tag: ProjectTag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
+    """Return a box as an annotation, in pixels."""
+    pixels = (share * side for share, side in zip(shares, [*size, *size], strict=True))
+    return {"image": image, "label": tag.name, **dict(zip(t.BOX_COLUMNS, pixels, strict=True))}
+
+
+def box(region: RequestFields) -> tuple[float, float, float, float]:
+    """Return left, top, width and height of a region, within the image, or raise ServiceError."""
+    left, top, width, height = (region.number(name, -1.0, -_ROUNDING, 1 + _ROUNDING) for name in t.BOX_COLUMNS)
+    right, bottom = left + width, top + height
+    if min(width, height) <= 0 or min(left, top) < -_ROUNDING or max(right, bottom) > 1 + _ROUNDING:
+        message = "A region must lie within the image: left, top, width and height are shares from 0 to 1."
+        raise ServiceError("BadRequestImageRegions", message)
+    left, top = max(left, 0.0), max(top, 0.0)
+    return left, top, min(right, 1.0) - left, min(bottom, 1.0) - top
+
+
+def _download(upload: Upload) -> None:
+    if upload.url is None or upload.status:
+        return
+    if not is_web(upload.url):
+        upload.status = "ErrorSource"
+        return
+    try:
+        upload.data = fetch(upload.url)[0]
+    except ImageError:
+        upload.status = "ErrorSource"
+
+
+def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
+    """Return the facts of an image, or None after setting the status of one that cannot be added."""
+    if upload.status:
+        return None
+    tags = list(dict.fromkeys([*upload.tags, *(tag for tag, _ in upload.regions)]))
+    if most_tags is not None and len(tags) > most_tags:
+        upload.status = "ErrorTagLimitExceed"
+    elif len({tag.is_negative for tag in tags}) > 1:
+        upload.status = "ErrorNegativeAndRegularTagOnSameImage"
+    elif limited and len(upload.regions) > _MOST_REGIONS:
+        upload.status = "ErrorRegionLimitExceed"
+    elif limited and len(upload.data or b"") > _MOST_BYTES:
+        upload.status = "ErrorImageSize"
+    else:
+        try:
+            data = upload.data or b""
+            found = hashed(data, examine(data, "image"))
+            if not limited or max(found.width, found.height) <= _MOST_SIDE:
+                return found
+            upload.status = "ErrorImageDimensions"
+        except ImageTooLargeError:
+            upload.status = "ErrorImageDimensions"
+        except ImageError:
+            upload.status = "ErrorImageFormat"
+    return None
+
+
+def _describe(call: Call, served: ServedProject, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    names = [name for name in dict.fromkeys(names) if name]
+    return dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
+
+
+def _check_batch(count: int) -> None:
+    if count > _BATCH:
+        message = f"The request has {count} images, but at most {_BATCH} are allowed."
+        raise ServiceError("BadRequestExceededBatchSize", message)
+
+
+# -- tags and regions -----------------------------------------------------------------------------------
+def create_image_tags(call: Call) -> dict[str, Any]:
+    """Add tags to images. Images of a Multiclass project have one tag."""
+    served = call.project()
+    entries = call.json().parts("tags", _BATCH)
+    if not entries:
+        raise ServiceError("BadRequestImageTags", "tags is empty. Pass at least one pair of imageId and tagId.")
+    answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
+    limited = call.folder.options.service_limits
+    with served.lock:
+        images = ImageList(served)
+        pairs = [(images.find([e.id("imageId")])[0], images.find_tags([e.id("tagId")])[0]) for e in entries]
+        most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
+        by_image = images.marks.groupby("image")["label"].agg(set).to_dict()
+        marks, negatives = [], []
+        for entry, (name, tag) in zip(entries, pairs, strict=True):
+            item = {"imageId": entry.id("imageId"), "tagId": tag.id}
+            labels, is_negative = by_image.setdefault(name, set()), name in images.negatives or name in negatives
+            if tag.name in labels or (tag.is_negative and is_negative):
+                answer["duplicated"].append(item)
+            elif (labels and tag.is_negative) or is_negative:
+                code = "BadRequestNegativeAndRegularTagOnSameImage"
+                raise ServiceError(code, f"The image {item['imageId']} would have a negative and another tag.")
+            elif most is not None and len(labels) >= most:
+                answer["exceeded"].append(item)
+            else:
+                answer["created"].append(item)
+                if tag.is_negative:
+                    negatives.append(name)
+                else:
+                    labels.add(tag.name)
+                    marks.append({"image": name, "label": tag.name})
+        add_marks(served, marks_table(marks), negatives)
+    return answer
+
+
+def delete_image_tags(call: Call) -> None:
+    """Remove tags from images, with their regions."""
+    served, ids = call.project(), call.query.ids("imageIds")
+    with served.lock:
+        images = ImageList(served)
+        names, tags = images.find(ids), images.find_tags(call.query.ids("tagIds"))
+        if not (names and tags):
+            raise ServiceError("BadRequestInvalidIds", "imageIds and tagIds must each have at least one id.")
+        untag(images, set(names), tags)
+
+
+def untag(images: ImageList, names: set[str], tags: Sequence[ProjectTag]) -> None:
+    """Remove tags from images that have them."""
+    labels = [tag.name for tag in tags if not tag.is_negative]
+    chosen = [name for name in names if name in images.with_tags(tags)]
+    remove_marks(images.served, chosen, lambda marks: marks["label"].isin(labels))
+
+
+def create_image_regions(call: Call) -> dict[str, Any]:
+    """Add regions to images of a project that detects objects."""
+    served, entries = call.project(), call.json().parts("regions", _BATCH)
+    if not is_detection(served):
+        raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
+    if not entries:
+        raise ServiceError("BadRequestImageRegions", "regions is empty. Pass at least one region.")
+    answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
+    with served.lock:
+        images, marks = ImageList(served), []
+        sizes = images.images.set_index("image")[["width", "height"]]
+        drawn = set(images.marks[_KEY].itertuples(index=False, name=None))
+        count = images.marks.loc[images.marks["left"].notna(), "image"].value_counts().to_dict()
+        for entry in entries:
+            (name,), (tag,) = images.find([entry.id("imageId")]), images.find_tags([entry.id("tagId")])
+            if tag.is_negative or name in images.negatives:
+                code = "BadRequestNegativeAndRegularTagOnSameImage"
+                raise ServiceError(code, "A negative tag cannot be on a region, or on an image with regions.")
+            if sizes.loc[name].isna().any():
+                message = f"The size of the image {entry.id('imageId')} is not known yet."
+                raise ServiceError("BadRequestImageRegions", message)
+            shares = box(entry)
+            mark = mark_of(name, tag, shares, sizes.loc[name].tolist())
+            item = {"imageId": entry.id("imageId"), "tagId": tag.id, **dict(zip(t.BOX_COLUMNS, shares, strict=True))}
+            if (key := tuple(mark.values())) in drawn:
+                answer["duplicated"].append(item)
+            elif call.folder.options.service_limits and count.get(name, 0) >= _MOST_REGIONS:
+                answer["exceeded"].append(item)
+            else:
+                drawn.add(key)
+                count[name] = count.get(name, 0) + 1
+                marks.append(mark)
+                id_ = region_id(project_id(served), name, tag.id, 0, *key[2:])
+                answer["created"].append({**item, "regionId": id_, "tagName": tag.name, "created": moment(time.time())})
+        add_marks(served, marks_table(marks))
+    return answer
+
+
+def delete_image_regions(call: Call) -> None:
+    """Remove regions. Those that are gone already are left out."""
+    served, ids = call.project(), call.query.ids("regionIds")
+    if not ids:
+        raise ServiceError("BadRequestInvalidIds", "regionIds is empty. Pass at least one id.")
+    with served.lock:
+        drawn = ImageList(served).drawn()
+        gone = drawn[drawn["id"].isin(ids)]
+        keys = pd.MultiIndex.from_frame(gone[_KEY])
+        remove_marks(served, gone["image"].unique().tolist(), lambda marks: marks.set_index(_KEY).index.isin(keys))
+
+
+# -- deleting and files ---------------------------------------------------------------------------------
+def delete_images(call: Call) -> Answer | None:
+    """Delete images from the project. Their files stay, so that a notebook can undo it."""
+    served, ids = call.project(), call.query.ids("imageIds")
+    every = call.query.flag("allImages")
+    if not ids and not every:
+        raise ServiceError("BadRequestInvalidIds", "imageIds is empty. Pass ids, or allImages=true.")
+    with served.lock:
+        images = ImageList(served)
+        names = set(images.images["image"]) if every else {images.by_id[id_] for id_ in ids if id_ in images.by_id}
+        for split, rows in images.images.groupby("split"):
+            chosen = rows.loc[rows["image"].isin(names), ["image", "revision"]].reset_index(drop=True)
+            if len(chosen):
+                served.project._store.remove_images(str(split), chosen, action("remove images"))
+    if every or call.query.flag("allIterations"):
+        return Answer(202, {"Content-Length": "0"}, b"")
+    return None
+
+
+def get_file(call: Call) -> Answer:
+    """Return the file of an image, as it was sent or smaller. The signature in its address takes the place of a key."""
+    parts = [(call.path.text(name) or "") for name in ("projectId", "imageId", "kind")]
+    given = call.path.text("signature") or ""
+    if not hmac.compare_digest(signature(call.secret, *parts).encode(), given.encode("utf-8", "replace")):
+        raise ServiceError("NotFoundImage", "There is no such file.")
+    served = next((each for each in call.folder.projects() if project_id(each) == parts[0]), None)
+    if served is None:
+        raise ServiceError("NotFoundProject", "The project was deleted.")
+    root, files = served.project.root, served.project._store.files()[0]
+    found = (
+        pair
+        for pair in zip(files["image"], files["sha256"], strict=True)
+        if id_in_project(parts[0], "image", pair[0]) == parts[1]
+    )
+    name, sha256 = next(found, (None, None))
+    if name is None:
+        raise ServiceError("NotFoundImage", "The image was deleted.")
+    try:
+        if parts[2] == "original":
+            data = read_bytes(name, root)
+            with opened(data, name) as image:
+                mime = PIL.Image.MIME.get(image.format or "", "application/octet-stream")
+        else:
+            known = None if pd.isna(sha256) else str(sha256)
+            data = thumbnail_of(
+                name, root=root, sha256=known, size=SIDES[parts[2]], cache=project_cache(root, "thumbnails")
+            )
+            mime = "image/jpeg"
+    except ImageError as error:
+        raise ServiceError("NotFoundImage", error.reason or "The image cannot be read.") from error
+    return Answer(200, {"Content-Type": mime, "Content-Length": str(len(data))}, data)

@@ -1,0 +1,105 @@
+"""Find and describe the iterations of a project, which are its model versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.custom_vision.calls import moment
+from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
+from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
+from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, task_of
+from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
+from customlabels_nb.errors import ServiceError
+from customlabels_nb.project.model import READY, Model
+
+COMPLETED, FAILED = "Completed", "Failed"
+
+Iteration = ServedVersion[ServedProject]
+
+
+def iteration_id(version: Iteration) -> str:
+    """Return the id of an iteration, which depends on the time of its creation."""
+    return id_in_project(project_id(version.served), "iteration", str(version.digits))
+
+
+def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
+    """Return the iteration with an id, or raise ServiceError."""
+    for version in versions_of(served):
+        if iteration_id(version) == (id_ or "").lower():
+            return version
+    raise ServiceError("NotFoundIteration", f"There is no iteration {str(id_)[:100]!a} in the project.")
+
+
+def find_published(served: ServedProject, name: str) -> Iteration:
+    """Return the iteration that is published under a name, or raise ServiceError."""
+    for version in versions_of(served):
+        if version.facts.get("published") == name and status_of(version) == COMPLETED:
+            return version
+    raise ServiceError("NotFoundIteration", f"No iteration of the project is published as {name[:100]!a}.")
+
+
+def latest_iteration(served: ServedProject) -> Iteration:
+    """Return the newest iteration that is trained, or raise ServiceError."""
+    for version in versions_of(served):
+        if status_of(version) == COMPLETED:
+            return version
+    raise ServiceError("NotFoundProjectDefaultIteration", "No iteration of the project is trained.")
+
+
+def status_of(version: Iteration) -> str:
+    """Return the status of an iteration."""
+    if version.status in (TRAINING, COPYING):
+        return "Training"
+    return COMPLETED if version.status in READY else FAILED
+
+
+def trained_model(version: Iteration) -> Model:
+    """Return the model of an iteration, or raise ServiceError if it is not trained."""
+    if status_of(version) != COMPLETED:
+        message = f"The iteration is {status_of(version)}, not {COMPLETED}."
+        raise ServiceError("BadRequestIterationIsNotTrained", message)
+    return version.model
+
+
+def name_of(version: Iteration) -> str:
+    """Return the name of an iteration."""
+    return str(version.facts.get("iteration", {}).get("name") or version.facts.get("name") or version.local)
+
+
+def change_iteration(version: Iteration, **changes: Any) -> None:
+    """Change what the ledger knows of an iteration, such as its name."""
+    facts = {**version.facts.get("iteration", {}), **changes}
+    change_facts(version.served.ledger, version.local, iteration=facts)
+
+
+def describe_iteration(version: Iteration) -> dict[str, Any]:
+    """Return an iteration as the service describes it."""
+    facts, status = version.facts.get("iteration", {}), status_of(version)
+    created = version.created.timestamp()
+    seconds = None if version.record is None else version.record.metrics.get("seconds")
+    ended = version.facts.get("ended") or created + (seconds or 0.0)
+    task = (version.record and version.record.task) or task_of(version.served)
+    domain = find_domain(facts.get("domain") or (GENERAL_DETECTION if task in t.DRAWN_TASKS else GENERAL))
+    exportable = status == COMPLETED and domain["exportable"]
+    kind = None if task in t.DRAWN_TASKS else MULTICLASS if task == t.SINGLE_LABEL else MULTILABEL
+    return {
+        "id": iteration_id(version),
+        "name": name_of(version),
+        "status": status,
+        "created": moment(created),
+        "lastModified": moment(max(created, 0.0 if status == "Training" else ended, facts.get("modified", 0.0))),
+        "trainedAt": moment(ended) if status == COMPLETED else None,
+        "projectId": project_id(version.served),
+        "exportable": exportable,
+        "exportableTo": domain["exportablePlatforms"] if exportable else None,
+        "domainId": domain["id"],
+        "classificationType": facts.get("classification", kind),
+        "trainingType": facts.get("type", "Regular"),
+        "reservedBudgetInHours": facts.get("hours", 0),
+        "trainingTimeInMinutes": 0 if status != COMPLETED else max(1, round((ended - created) / 60)),
+        "publishName": version.facts.get("published"),
+        "originalPublishResourceId": version.facts.get("published_for"),
+        "trainingErrorDetails": version.message if status == FAILED else None,
+    }

@@ -1,0 +1,143 @@
+"""Find the operation of a request. Each row of the table has the name that the operation has in the service's SDK."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NoReturn
+
+from customlabels_nb.endpoints.custom_vision import image_operations as images
+from customlabels_nb.endpoints.custom_vision import iteration_operations as iterations
+from customlabels_nb.endpoints.custom_vision import project_and_tag_operations as projects
+from customlabels_nb.endpoints.custom_vision.calls import Call
+from customlabels_nb.errors import ServiceError
+
+
+@dataclass(frozen=True)
+class Route:
+    """Operation, or the name of one that is not available, and the method and path that call it."""
+
+    method: str
+    path: str
+    operation: Callable[[Call], Any] | str
+
+    @property
+    def name(self) -> str:
+        """Name of the operation in the SDK."""
+        return self.operation if isinstance(self.operation, str) else self.operation.__name__
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Pattern of the paths."""
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), re.IGNORECASE)
+
+
+ROUTES = (
+    Route("GET", "/training/domains", projects.get_domains),
+    Route("GET", "/training/domains/{domainId}", projects.get_domain),
+    Route("GET", "/training/projects", projects.get_projects),
+    Route("POST", "/training/projects", projects.create_project),
+    Route("GET", "/training/projects/{projectId}", projects.get_project),
+    Route("DELETE", "/training/projects/{projectId}", projects.delete_project),
+    Route("PATCH", "/training/projects/{projectId}", projects.update_project),
+    Route("GET", "/training/projects/{projectId}/artifacts", "get_artifact"),
+    Route("GET", "/training/projects/{projectId}/export", "export_project"),
+    Route("GET", "/training/projects/{projectId}/images", images.get_images),
+    Route("POST", "/training/projects/{projectId}/images", images.create_images_from_data),
+    Route("DELETE", "/training/projects/{projectId}/images", images.delete_images),
+    Route("POST", "/training/projects/{projectId}/images/{imageId}/regionproposals", "get_image_region_proposals"),
+    Route("GET", "/training/projects/{projectId}/images/count", images.get_image_count),
+    Route("POST", "/training/projects/{projectId}/images/files", images.create_images_from_files),
+    Route("GET", "/training/projects/{projectId}/images/id", images.get_images_by_ids),
+    Route("POST", "/training/projects/{projectId}/images/metadata", "update_image_metadata"),
+    Route("POST", "/training/projects/{projectId}/images/predictions", "create_images_from_predictions"),
+    Route("POST", "/training/projects/{projectId}/images/regions", images.create_image_regions),
+    Route("DELETE", "/training/projects/{projectId}/images/regions", images.delete_image_regions),
+    Route("POST", "/training/projects/{projectId}/images/suggested", "query_suggested_images"),
+    Route("POST", "/training/projects/{projectId}/images/suggested/count", "query_suggested_image_count"),
+    Route("GET", "/training/projects/{projectId}/images/tagged", images.get_tagged_images),
+    Route("GET", "/training/projects/{projectId}/images/tagged/count", images.get_tagged_image_count),
+    Route("POST", "/training/projects/{projectId}/images/tags", images.create_image_tags),
+    Route("DELETE", "/training/projects/{projectId}/images/tags", images.delete_image_tags),
+    Route("GET", "/training/projects/{projectId}/images/untagged", images.get_untagged_images),
+    Route("GET", "/training/projects/{projectId}/images/untagged/count", images.get_untagged_image_count),
+    Route("POST", "/training/projects/{projectId}/images/urls", images.create_images_from_urls),
+    Route("GET", "/training/projects/{projectId}/iterations", iterations.get_iterations),
+    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}", iterations.get_iteration),
+    Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}", iterations.delete_iteration),
+    Route("PATCH", "/training/projects/{projectId}/iterations/{iterationId}", iterations.update_iteration),
+    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}/export", "get_exports"),
+    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/export", "export_iteration"),
+    Route(
+        "GET",
+        "/training/projects/{projectId}/iterations/{iterationId}/performance",
+        iterations.get_iteration_performance,
+    ),
+    Route(
+        "GET",
+        "/training/projects/{projectId}/iterations/{iterationId}/performance/images",
+        iterations.get_image_performances,
+    ),
+    Route(
+        "GET",
+        "/training/projects/{projectId}/iterations/{iterationId}/performance/images/count",
+        iterations.get_image_performance_count,
+    ),
+    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.publish_iteration),
+    Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.unpublish_iteration),
+    Route("DELETE", "/training/projects/{projectId}/predictions", "delete_prediction"),
+    Route("POST", "/training/projects/{projectId}/predictions/query", "query_predictions"),
+    Route("POST", "/training/projects/{projectId}/quicktest/image", "quick_test_image"),
+    Route("POST", "/training/projects/{projectId}/quicktest/url", "quick_test_image_url"),
+    Route("GET", "/training/projects/{projectId}/tags", projects.get_tags),
+    Route("POST", "/training/projects/{projectId}/tags", projects.create_tag),
+    Route("GET", "/training/projects/{projectId}/tags/{tagId}", projects.get_tag),
+    Route("DELETE", "/training/projects/{projectId}/tags/{tagId}", projects.delete_tag),
+    Route("PATCH", "/training/projects/{projectId}/tags/{tagId}", projects.update_tag),
+    Route("POST", "/training/projects/{projectId}/tagsandregions/suggestions", "suggest_tags_and_regions"),
+    Route("POST", "/training/projects/{projectId}/train", iterations.train_project),
+    Route("POST", "/training/projects/import", "import_project"),
+    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/image", "classify_image"),
+    Route(
+        "POST",
+        "/prediction/{projectId}/classify/iterations/{publishedName}/image/nostore",
+        "classify_image_with_no_store",
+    ),
+    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/url", "classify_image_url"),
+    Route(
+        "POST",
+        "/prediction/{projectId}/classify/iterations/{publishedName}/url/nostore",
+        "classify_image_url_with_no_store",
+    ),
+    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/image", "detect_image"),
+    Route(
+        "POST",
+        "/prediction/{projectId}/detect/iterations/{publishedName}/image/nostore",
+        "detect_image_with_no_store",
+    ),
+    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/url", "detect_image_url"),
+    Route(
+        "POST",
+        "/prediction/{projectId}/detect/iterations/{publishedName}/url/nostore",
+        "detect_image_url_with_no_store",
+    ),
+    Route("GET", "/files/{projectId}/{imageId}/{kind}/{signature}", images.get_file),
+)
+
+
+def find_route(method: str, path: str) -> tuple[Callable[[Call], Any], dict[str, str]]:
+    """Return the operation of a request and the values in its path, or raise ServiceError."""
+    for route in ROUTES:
+        if route.method == method and (match := route.pattern.fullmatch(path)):
+            operation = route.operation
+            return _refusal(operation) if isinstance(operation, str) else operation, match.groupdict()
+    raise ServiceError("NotFound", f"There is no operation {method[:20]!a} {path[:200]!a}.")
+
+
+def _refusal(name: str) -> Callable[[Call], Any]:
+    def refuse(call: Call) -> NoReturn:
+        raise ServiceError("BadRequestOperationNotSupported", f"The operation {name} is not available here.")
+
+    return refuse

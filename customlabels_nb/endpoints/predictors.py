@@ -1,0 +1,117 @@
+"""Run the models of versions, and compute images of requests that arrive together in one forward pass."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb.endpoints.served_versions import ServedVersion
+from customlabels_nb.errors import ServiceError
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared
+from customlabels_nb.inference.predictor import Predictor
+from customlabels_nb.project.runnable import LoadedModel, load_model
+
+_MOST_WAITING = 40  # for one version, less than the server's threads for detections
+
+
+@dataclass
+class _Request:
+    """Image that waits for its forward pass, and then its predictions, or the error."""
+
+    image: Prepared
+    found: ImagePrediction | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class BatchingLimiter:
+    """Limit of the requests that a version computes at once, of which one computes the images of all that wait.
+
+    ``running`` and ``waiting`` count requests. ``computing`` is held during a forward pass of ``queue``.
+    """
+
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    running: int = 0
+    waiting: int = 0
+    computing: threading.Lock = field(default_factory=threading.Lock)
+    queue: deque[_Request] = field(default_factory=deque)
+
+    @contextmanager
+    def passing(self, units: int) -> Iterator[None]:
+        """Wait until less than ``units`` requests are computed, unless too many requests wait already."""
+        with self.condition:
+            if self.running >= units and self.waiting >= _MOST_WAITING:
+                raise ServiceError("ProvisionedThroughputExceededException", "Too many requests wait for the model.")
+            self.waiting += 1
+            self.condition.wait_for(lambda: self.running < units)
+            self.waiting -= 1
+            self.running += 1
+        try:
+            yield
+        finally:
+            with self.condition:
+                self.running -= 1
+                self.condition.notify()
+
+    def ask(self, predictor: Predictor, image: Prepared) -> ImagePrediction:
+        """Return all predictions for an image, computed with those that wait at the same time."""
+        request = _Request(image)
+        self.queue.append(request)
+        with self.computing:
+            together = [] if request.found or request.error else [self.queue.popleft() for _ in range(len(self.queue))]
+            try:
+                answers = Postprocessor(predictor, 0.0).ask([each.image for each in together]) if together else []
+                for each, prediction in zip(together, answers, strict=True):
+                    each.found = prediction
+            except Exception as error:  # all of them get it
+                for each in together:
+                    each.error = error
+        if request.found is None:
+            raise request.error or AssertionError("no predictions")
+        return request.found
+
+
+_limiters: defaultdict[Path, BatchingLimiter] = defaultdict(BatchingLimiter)
+_loaded: dict[Path, tuple[datetime, LoadedModel]] = {}  # with the creation of the version
+_loading = threading.Lock()
+
+
+def limiter_of(version: ServedVersion[Any]) -> BatchingLimiter:
+    """Return the limiter of a version's requests."""
+    return _limiters[_folder(version)]
+
+
+def release(version: ServedVersion[Any]) -> None:
+    """Free the memory of a model that ran in another process and has ended there."""
+    with _loading:
+        _, loaded = _loaded.pop(_folder(version), (None, None))
+    if loaded is not None:
+        loaded.stop()
+
+
+def predictor_of(version: ServedVersion[Any]) -> Predictor:
+    """Return the running model, loaded here as well if it runs in another process."""
+    model = version.model
+    if model._predictor is not None:
+        return model._predictor
+    assert version.record is not None
+    with _loading:
+        folder, now = _folder(version), version.record.created
+        created, loaded = _loaded.get(folder, (None, None))
+        if loaded is None or created != now:  # perhaps it was deleted, and another was trained under its name
+            if loaded is not None:
+                loaded.stop()
+            loaded = load_model(folder).start()
+            _loaded[folder] = now, loaded
+        return loaded._running()
+
+
+def _folder(version: ServedVersion[Any]) -> Path:
+    root: Path = version.served.project.root
+    return root / "versions" / version.local

@@ -1,0 +1,250 @@
+"""Find the projects in a folder, open them with their ledgers, and keep what their servers share."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
+from customlabels_nb.endpoints.ledger import Ledger, unused_digits
+from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
+from customlabels_nb.project.location import DATABASE, POINTER, is_project, ledger_file, state_folder
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import create_project, load_project
+
+#: Limits of the hosted service, without those on the size of images.
+RELAXED = replace(
+    REKOGNITION, max_image_bytes=LOCAL.max_image_bytes, min_side_pixels=1, max_side_pixels=None, max_aspect_ratio=None
+)
+
+_JOBS = 8
+T = TypeVar("T")
+Served = TypeVar("Served", bound="ServedProject")
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ServedProject:
+    """Project with its ledger. ``digits`` is the time of its creation in milliseconds, which identifies it.
+
+    ``lock`` is held while its images are changed or read again, ``refreshing`` only while a request reads them again,
+    ``version_lock`` while the status of a version is changed.
+    """
+
+    folder: ProjectFolder[Any]
+    project: Project
+    ledger: Ledger
+    digits: int
+    mark: tuple[int, int]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    refreshing: threading.Lock = field(default_factory=threading.Lock)
+    version_lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def close(self) -> None:
+        """Close the project and the ledger."""
+        with contextlib.suppress(CustomLabelsError):
+            self.project.close()
+        self.ledger.close()
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """Numbers of which there may be as many, where None is no limit."""
+
+    projects: int | None = None
+    versions_per_project: int | None = None
+    trainings: int | None = None
+    running: int | None = None
+    units_per_version: int | None = None
+    policies_per_project: int | None = 5
+    copies: int | None = 5
+
+    def check(self, name: str, count: int, code: str = "ServiceQuotaExceededException") -> None:
+        """Raise ServiceError if ``count`` is more than the quota ``name``."""
+        most = getattr(self, name)
+        if most is not None and count > most:
+            raise ServiceError(code, f"The quota of {name.replace('_', ' ')} is {most}.")
+
+
+#: Quotas of the hosted service, as older editions of its guide give them.
+HOSTED = Quotas(projects=100, versions_per_project=100, trainings=2, running=2, units_per_version=5)
+
+
+@dataclass(frozen=True)
+class ServingOptions:
+    """Options of an endpoint.
+
+    Attributes
+    ----------
+    region : str
+        Region in new ARNs. Requests for any region are accepted.
+    limits : Limits
+        Limits of manifests and images.
+    hold : float
+        Seconds, at most 20, for which a description of a single version in transition waits for a change, so that
+        waiters of clients end soon.
+    budget : str or float, optional
+        Time limit of a training run, as in ``project.train``.
+    engine : str, optional
+        Engine that runs models, as in ``model.start``.
+    quotas : Quotas
+        Numbers of projects, versions and others.
+    service_limits : bool
+        Enforce the limits that Custom Vision documents, such as 6 MB an image.
+    """
+
+    region: str = "us-east-1"
+    limits: Limits = REKOGNITION
+    hold: float = 0.0
+    budget: str | float | None = None
+    engine: str | None = None
+    quotas: Quotas = Quotas()
+    service_limits: bool = False
+
+
+class ProjectFolder(Generic[Served]):
+    """Projects in a folder. ``served_type`` is the class that they are opened with.
+
+    ``training`` is held by the training that runs, in any folder of the server.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        options: ServingOptions,
+        served_type: type[Served],
+        training: threading.Lock | None = None,
+    ) -> None:
+        self.root = root
+        self.options = options
+        self.limits = options.limits
+        self.lock = threading.RLock()
+        self.counting = threading.RLock()  # held, before locks of projects, while versions are counted for a quota
+        self.jobs = ThreadPoolExecutor(_JOBS, thread_name_prefix="endpoint-job")
+        self.training = training or threading.Lock()
+        self.is_closed = False
+        self._served_type = served_type
+        self._open: dict[Path, Served] = {}
+        self._broken: set[Path] = set()
+
+    def close(self) -> None:
+        """Finish the jobs and close the projects. Training processes go on."""
+        self.is_closed = True
+        self.jobs.shutdown()
+        with self.lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+    def projects(self) -> list[Served]:
+        """Return the projects, newest first. Those that are new in the folder are opened."""
+        with self.lock:
+            marks = {folder: mark for folder in self._folders() if (mark := _mark(folder)) is not None}
+            for folder, served in list(self._open.items()):
+                if marks.get(folder) != served.mark:  # deleted, renamed or replaced by another
+                    del self._open[folder]  # not closed, as another thread may still read it
+            for folder, mark in marks.items():
+                if folder not in self._open:
+                    self._try_to_open(folder, mark)
+            return sorted(self._open.values(), key=lambda served: -served.digits)
+
+    def read_each(self, projects: Iterable[Served], read: Callable[[Served], T]) -> list[T]:
+        """Return what ``read`` finds in each of the projects, without those that are deleted meanwhile."""
+        results = []
+        for served in projects:
+            try:
+                results.append(read(served))
+            except Exception:
+                if any(each is served for each in self.projects()):
+                    raise
+        return results
+
+    def forget(self, served: Served) -> None:
+        """Drop a project that is being deleted. It is not closed, as another thread may still read it."""
+        with self.lock:
+            self._open = {folder: other for folder, other in self._open.items() if other is not served}
+
+    def adopt(self, project: Project, **facts: Any) -> Served:
+        """Add an open project, with facts for its ledger."""
+        with self.lock:
+            mark = _mark(project.root)
+            if mark is None:
+                raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
+            ledger = Ledger(ledger_file(project.root))
+            digits, others = ledger.fact("digits"), {served.digits for served in self._open.values()}
+            if digits is None or digits in others:  # new, or the folder is a copy of another project's
+                digits = unused_digits(project._store.project().created.timestamp(), others)
+                ledger.set_facts(digits=digits)
+            if facts:
+                ledger.set_facts(**facts)
+            served = self._served_type(self, project, ledger, digits, mark)
+            self._open[project.root] = served
+            return served
+
+    def create(self, name: str, tags: dict[str, str] | None = None) -> Project:
+        """Create a project in a folder of its name, or of another if the name cannot be a folder or is taken."""
+        folders = {folder.name.casefold() for folder in self.root.iterdir()}
+        number = 1
+        while True:
+            folder = name if number == 1 else f"project-{number}"
+            number += 1
+            if folder.casefold() in folders:
+                continue
+            try:
+                return create_project(folder, self.root, tags=tags)
+            except (ProjectNameError, ProjectExistsError):
+                continue
+
+    def _folders(self) -> list[Path]:
+        with os.scandir(self.root) as entries:
+            return sorted(
+                self.root / entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()
+            )
+
+    def _try_to_open(self, folder: Path, mark: tuple[int, int]) -> None:
+        try:
+            project = load_project(folder)
+            try:
+                self.adopt(project)
+            except BaseException:
+                project.close()
+                raise
+            self._broken.discard(folder)
+        except Exception as error:  # a broken project must not hide the others
+            if folder not in self._broken:
+                _log.warning("Cannot open the project in %s: %s", folder, error)
+            self._broken.add(folder)
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    """Identify the project in a folder by the file of its database, or return None if there is no project."""
+    try:
+        if not is_project(folder):
+            return None
+        status = os.stat(folder / DATABASE if (folder / DATABASE).is_file() else folder / POINTER)
+        return status.st_dev, status.st_ino
+    except OSError:
+        return None
+
+
+def lock_folder(root: Path) -> IO[bytes]:
+    """Lock a folder of projects until the returned file is closed, so that no other process takes jobs for cut off."""
+    folder = state_folder(root)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / "lock").open("wb")
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise InputError(f"The projects in {str(root)!r} are already served. Stop that server.") from error
+    return file

@@ -1,0 +1,87 @@
+"""Train versions one after the other, each in a process of its own, which outlives the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psutil
+
+from customlabels_nb.endpoints.ledger import Ledger
+from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, ServedVersion, change_facts, end_job
+from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.project.location import ledger_file
+from customlabels_nb.project.project import Project
+from customlabels_nb.project.projects import load_project
+from customlabels_nb.training.status import settle_orphans
+from customlabels_nb.workers.detached_process import is_alive
+
+FAILED = "TRAINING_FAILED"
+
+_POLL_SECONDS = 0.5
+_log = logging.getLogger(__name__)
+
+
+def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
+    """Train a version when no other is being trained. The thread does not keep the server from ending."""
+
+    def train() -> None:
+        with version.served.folder.training:
+            try:
+                if not version.served.folder.is_closed:
+                    run_training(version, start_process)
+            except Exception:  # such as a project that was deleted
+                _log.exception("The training of %s could not be run.", version.local)
+
+    threading.Thread(target=train, name="endpoint-training", daemon=True).start()
+
+
+def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
+    """Train a version in a new process, or wait for its process if it has one.
+
+    If the process dies, the training has failed.
+    """
+    if not _wait_for(version):
+        start_process(version)
+        _wait_for(version)  # one that a server began just before it was killed may have been faster
+    if version.served.folder.is_closed:  # the next server goes on
+        return
+    if "status" in change_facts(version.served.ledger, version.local, process=None):
+        settle_orphans(version.served.project._store)
+        end_job(version.served.project._store, version.served.ledger, version.local, FAILED, FAILED_BY_SERVICE)
+
+
+def _wait_for(version: ServedVersion[Any]) -> bool:
+    """Wait for the process that trains the version, and return False if there was none."""
+    known = change_facts(version.served.ledger, version.local).get("process")
+    while known is not None and is_alive(*known):
+        time.sleep(_POLL_SECONDS)
+    return known is not None
+
+
+def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Ledger], None]) -> None:
+    """Call ``train`` unless another process trains the version. Failures are recorded as the status of the version.
+
+    ``task`` has the ``root`` of the project and the ``name`` of the version in Python.
+    """
+    project = load_project(task["root"])
+    ledger = Ledger(ledger_file(project.root))
+    try:
+        with ledger.writing():
+            facts = change_facts(ledger, task["name"])
+            if "status" not in facts or is_alive(*facts.get("process", (0, 0))):
+                return  # another process has trained it, or does: a server was killed right after it had started one
+            change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
+        train(project, ledger)
+    except CustomLabelsError as error:
+        end_job(project._store, ledger, task["name"], FAILED, str(error).splitlines()[0])
+    except Exception:
+        _log.exception("The training of %s failed.", task["name"])
+        end_job(project._store, ledger, task["name"], FAILED, FAILED_BY_SERVICE)
+    finally:
+        project.close()
+        ledger.close()

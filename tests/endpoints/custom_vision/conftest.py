@@ -1,0 +1,47 @@
+"""Servers of the tests in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from customlabels_nb.endpoints.custom_vision import iteration_training
+from customlabels_nb.endpoints.custom_vision.iterations import Iteration
+from customlabels_nb.settings import settings
+from tests.endpoints.custom_vision.vision_service import VisionService
+from tests.endpoints.rekognition.service import Service
+
+
+@pytest.fixture
+def vision(tmp_path: Path) -> Iterator[VisionService]:
+    """Yield a running server with an empty root."""
+    with VisionService(tmp_path / "root") as service:
+        yield service
+
+
+@pytest.fixture
+def train_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in a thread of this process, which has torch loaded already."""
+
+    def start(version: Iteration) -> None:
+        iteration_training.train_iteration(iteration_training.training_task(version))
+
+    monkeypatch.setattr(iteration_training, "start_process", start)
+    monkeypatch.setattr(settings, "threads", 1)  # otherwise a benchmark chooses
+
+
+@pytest.fixture
+def train_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail each training at once, as if its process had died."""
+    monkeypatch.setattr(iteration_training, "start_process", lambda version: None)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Yield a running server of both endpoints, with the client of the other one."""
+    for name in ("root", "photos"):
+        (tmp_path / name).mkdir()
+    with Service(tmp_path / "root", tmp_path / "photos") as service:
+        yield service
