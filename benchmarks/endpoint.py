@@ -1,7 +1,7 @@
-"""The Rekognition-compatible endpoint: detection with one and with eight clients, and descriptions during training.
+"""Both HTTP endpoints: detection with one and with eight clients, and descriptions during training.
 
-boto3 clients in threads of this process ask a server in another one, both on this machine. Its own signing and parsing
-is part of each figure.
+Clients of boto3 and of the Custom Vision SDK in threads of this process ask a server in another one, both on this
+machine. Their own signing, encoding and parsing is part of each figure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import Any
 import boto3
 import numpy as np
 from _measure import bound, figure, heading, start
+from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
+from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from botocore.config import Config
+from msrest.authentication import ApiKeyCredentials
 
 import customlabels_nb as cl
 from customlabels_nb.inference.postprocess import Postprocessor
@@ -42,7 +45,8 @@ def main() -> None:
             models[name] = project.train("v1", budget=budget, progress=False)
         with Server(root) as server:
             for name, model in models.items():
-                measure(server, name, model)
+                photos, rate = measure(server, name, model)
+                measure_custom_vision(server, name, photos, rate)
             describe(server, "rooms")
 
 
@@ -87,8 +91,11 @@ class Server:
             time.sleep(0.1)
 
 
-def measure(server: Server, name: str, model: Model) -> None:
-    """Compare requests with ``detect_many`` and its parts on the same photos."""
+def measure(server: Server, name: str, model: Model) -> tuple[list[bytes], float]:
+    """Compare requests with ``detect_many`` and its parts on the same photos.
+
+    Return the photos, and the images that ``detect_many`` needs a second for.
+    """
     project = server.project(name)
     arn = server.wait(project, "TRAINING_COMPLETED")
     paths = sorted((model.folder.parents[2] / f"{name}-photos").rglob("*.jpg"))
@@ -148,6 +155,36 @@ def measure(server: Server, name: str, model: Model) -> None:
         bound("images/s × (detect + nothing)", rate * (statistics.median(single) + idle), "x", at_least=0.9)
     late = float(np.quantile(alone, 0.95))
     bound("one client, p95", late * 1e3, "ms", at_most=(1.3 * parts + 0.005) * 1e3)
+    return photos, statistics.median(many)
+
+
+def measure_custom_vision(server: Server, name: str, photos: list[bytes], many: float) -> None:
+    """Compare requests of Custom Vision clients, which the server stores, with ``detect_many`` on the same photos."""
+    trainer = CustomVisionTrainingClient(server.url, ApiKeyCredentials(in_headers={"Training-Key": "test"}))
+    (project,) = (each for each in trainer.get_projects() if each.name == name)
+    trainer.publish_iteration(project.id, trainer.get_iterations(project.id)[0].id, "live", "none")
+    keys = {"Prediction-Key": "test"}
+    clients = [
+        CustomVisionPredictionClient(server.url, ApiKeyCredentials(in_headers=keys.copy())) for _ in range(CLIENTS)
+    ]
+    is_detector = trainer.get_domain(project.settings.domain_id).type == "ObjectDetection"
+    operation = "detect_image" if is_detector else "classify_image"
+
+    def ask(number: int) -> None:
+        getattr(clients[number % CLIENTS], operation)(project.id, "live", photos[number])
+
+    for number in range(CLIENTS):
+        ask(number)
+    together = []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            list(pool.map(ask, range(IMAGES)))
+            together.append(IMAGES / (time.perf_counter() - began))
+    rate = statistics.median(together)
+    figure(f"{CLIENTS} Custom Vision clients, {operation}", f"{rate:.1f} images/s, {rate / many:.2f} × detect_many")
+    if is_detector:
+        bound("Custom Vision: images/s over detect_many", rate / many, "x", at_least=0.8)
 
 
 def describe(server: Server, name: str) -> None:
