@@ -107,7 +107,7 @@ def predictor_of(version: ServedVersion[Any]) -> Predictor:
         if loaded is None or created != now:  # perhaps it was deleted, and another was trained under its name
             if loaded is not None:
                 loaded.stop()
-            loaded = load_model(folder).start()
+            loaded = load_model(folder).start(engine=version.served.folder.options.engine)
             _loaded[folder] = now, loaded
         return loaded._running()
 

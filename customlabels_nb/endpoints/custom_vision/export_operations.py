@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
 from customlabels_nb.endpoints.custom_vision.ids import project_id
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration, iteration_id, trained_model
+from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts
 from customlabels_nb.errors import MissingDependencyError, ServiceError
@@ -60,22 +62,22 @@ def get_exports(call: Call) -> list[dict[str, Any]]:
     return [_described(call, version, facts, flavor) for flavor in facts.get("exports", [])]
 
 
-def exported_file(version: ServedVersion[Any]) -> bytes:
-    """Return the zip file of an export."""
+def get_exported_file(call: Call) -> Answer:
+    """Return the zip file of an export. The signature in its address takes the place of a key."""
+    id_ = call.path.need("iterationId")
+    served = call.signed_project(call.path.need("projectId"), id_, "export")
     try:
-        return _file(version).read_bytes()
+        data = _file(find_iteration(served, id_)).read_bytes()
     except OSError as error:
         raise ServiceError("NotFound", "The export was deleted. Export the iteration again.") from error
+    return Answer(200, {"Content-Type": "application/zip", "Content-Length": str(len(data))}, data)
 
 
 def write_export(task: Mapping[str, Any]) -> None:
     """Write the zip file of a version. It is complete as soon as it exists."""
-    with load_project(task["root"]) as project:
-        ledger = Ledger(ledger_file(project.root))
-        try:
+    with closing(load_project(task["root"])) as project:
+        with closing(Ledger(ledger_file(project.root))) as ledger:
             change_facts(ledger, task["name"], exporter=(os.getpid(), psutil.Process().create_time()))
-        finally:
-            ledger.close()
         model = project.model(task["name"])
         with scratch(model.folder) as folder:
             exported = model.export("onnx", folder / "onnx")
@@ -95,7 +97,7 @@ def _run(version: ServedVersion[Any]) -> None:
 
 
 def _file(version: ServedVersion[Any]) -> Path:
-    return version.served.project.root / "versions" / version.local / _FILE
+    return version.model.folder / _FILE
 
 
 def _status(version: ServedVersion[Any], facts: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from customlabels_nb.core.geometry import ltwh_to_ratios
 from customlabels_nb.core.tables import BOX_COLUMNS
-from customlabels_nb.endpoints.custom_vision.calls import Call, Fields, invalid, moment
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.custom_vision.image_operations import Upload, add_batch
 from customlabels_nb.endpoints.custom_vision.iterations import (
@@ -19,7 +19,7 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     latest_iteration,
     trained_model,
 )
-from customlabels_nb.endpoints.custom_vision.records import Tag, is_detection, read_settings, read_tags
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, is_detection, read_settings, read_tags
 from customlabels_nb.endpoints.custom_vision.stored_predictions import (
     add_prediction,
     delete_predictions,
@@ -140,7 +140,7 @@ def _predictions(served: ServedProject, version: ServedVersion[Any], data: bytes
     entries = []
     for index, probability in zip(found.labels.tolist(), found.confidences.tolist(), strict=True):
         name = labels[index]
-        tag = tags.get(name) or Tag(id_in_project(project_id(served), "tag", name), name)  # it was deleted
+        tag = tags.get(name) or ProjectTag(id_in_project(project_id(served), "tag", name), name)  # it was deleted
         entry = {"probability": probability, "tagId": tag.id, "tagName": name, "tagType": tag.type}
         entries.append(entry)
     if size is not None:
@@ -189,8 +189,18 @@ def create_images_from_predictions(call: Call) -> Answer:
     """Add images of stored predictions to the project, with the tags and regions in the body."""
     served = call.project()
 
-    def upload(entry: Fields) -> Upload:
+    def upload(entry: RequestFields) -> Upload:
         data = image_of_prediction(served.ledger, entry.id("id"))
         return Upload(entry.id("id"), [], [], data, status="" if data else "ErrorSource")
 
     return add_batch(call, upload)
+
+
+def get_predicted_image(call: Call) -> Answer:
+    """Return the image of a stored prediction. The signature in its address takes the place of a key."""
+    id_ = call.path.need("predictionId")
+    served = call.signed_project(call.path.need("projectId"), id_, "prediction")
+    data = image_of_prediction(served.ledger, id_)
+    if data is None:
+        raise ServiceError("NotFoundImage", "The prediction was deleted.")
+    return Answer(200, {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}, data)

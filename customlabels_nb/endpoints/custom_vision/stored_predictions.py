@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from customlabels_nb.endpoints.custom_vision.calls import Fields, invalid
+from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
 from customlabels_nb.endpoints.ledger import Ledger
 
 _SECONDS_KEPT = 30 * 24 * 3600.0
@@ -38,7 +38,7 @@ def image_of_prediction(ledger: Ledger, identifier: str) -> bytes | None:
     return bytes(rows[0][0]) if rows else None
 
 
-def find_predictions(ledger: Ledger, token: Fields) -> tuple[list[dict[str, Any]], str | None]:
+def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[str, Any]], str | None]:
     """Return a page of answers that a query token asks for, and its ``continuation``, which is None on the last page.
 
     A continuation names the last answer of its page, so that deletions between two pages skip nothing.
@@ -74,7 +74,7 @@ def find_predictions(ledger: Ledger, token: Fields) -> tuple[list[dict[str, Any]
     return page, json.dumps(ranked[count - 1][:2]) if len(ranked) > count else None
 
 
-def _time(token: Fields, name: str) -> float | None:
+def _time(token: RequestFields, name: str) -> float | None:
     text = token.text(name)
     if text is None:
         return None
