@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import customlabels_nb as cl
 from tests import provision
-from tests.endpoints.server_process import ServerProcess
+from tests.endpoints.rekognition.server_process import ServerProcess
 
 pytestmark = pytest.mark.thorough
 
