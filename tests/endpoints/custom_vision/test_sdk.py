@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def test_a_classifier_is_trained_published_and_asked(
             packages = provision.get_package(OLDEST, outer_environment)
         except provision.Unavailable as reason:
             pytest.skip(str(reason))
+    before = set(cl.list_projects(server.root)["path"])
     answer = run(server, "classifier.py", fruit_photos, fruit_test_photos[0].parent, packages=packages)
     assert (answer["statuses"], answer["again"], answer["count"]) == (["OK"] * 45, "OKDuplicate", 45)
     assert (answer["iteration"], answer["names"]) == ("Iteration 1", ["Completed", "Training"])
@@ -70,8 +72,8 @@ def test_a_classifier_is_trained_published_and_asked(
     assert answer["refusal"].endswith(": NotFoundIteration")
     assert answer["unneeded"] == "BadRequestTrainingNotNeeded"
 
-    (path,) = (path for path in cl.list_projects(server.root)["path"] if (Path(path) / "versions").is_dir())
-    with cl.load_project(path) as project:
+    (path,) = set(cl.list_projects(server.root)["path"]) - before
+    with closing(cl.load_project(path)) as project:
         assert set(project.labels.names) == {"apple", "banana", "orange"}
         assert len(project.versions) == 1
         model = project.model()
@@ -84,14 +86,15 @@ def test_a_detector_needs_photos_with_boxes_drawn_by_hand(
     server: ServerProcess, test_data: Path, tmp_path: Path
 ) -> None:
     fruit = test_data / "fruit-objects"
+    before = set(cl.list_projects(server.root)["path"])
     uploaded = run(server, "detector.py", "upload", fruit / "tagged-images.json")
     assert uploaded["successful"]
     assert uploaded["regions"] == 33
     assert uploaded["refusal"].startswith("BadRequestDetectionTrainingValidationFailed")
     assert uploaded["iterations"] == 0
 
-    (path,) = (each for each in cl.list_projects(server.root)["path"] if cl.load_project(each).task == "boxes")
-    with cl.load_project(path) as project:  # what the annotator stores when a person has drawn boxes on ten photos
+    (path,) = set(cl.list_projects(server.root)["path"]) - before
+    with closing(cl.load_project(path)) as project:  # what the annotator stores when a person has drawn boxes on ten photos
         project.import_dataset(mirrored(fruit, tmp_path, 10), copy=True, progress=False)
     drawing = tmp_path / "drawing.jpg"
     answer = run(server, "detector.py", "train", uploaded["project"], fruit / "produce.jpg", drawing)
@@ -101,7 +104,7 @@ def test_a_detector_needs_photos_with_boxes_drawn_by_hand(
     with Image.open(drawing) as drawn, Image.open(fruit / "produce.jpg") as photo:
         assert drawn.size == photo.size
         size = photo.size
-    with cl.load_project(path) as project:
+    with closing(cl.load_project(path)) as project:
         model = project.model()
         with model.started("cpu", engine="torch"):
             expected = model.detect(fruit / "produce.jpg", threshold=0).table.head(5)
