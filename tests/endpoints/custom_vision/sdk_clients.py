@@ -53,6 +53,7 @@ class SdkServer:
         for label in LABELS:
             python.labels.add(label)
         for name in versions:
+            (python.root / "versions" / name).mkdir(parents=True)
             now = datetime.now(UTC)
             record = VersionRecord(name, "RUNNING", "", f"versions/{name}", now, now, **this_process())
             python._store.add_version(record, Action("add", "test"))

@@ -10,13 +10,18 @@ from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
+import onnxruntime
 import pytest
-from PIL import Image
 
-import customlabels_nb as cl
 from customlabels_nb.endpoints.custom_vision import export_operations
-from tests.endpoints.custom_vision.sdk_clients import SdkServer
+from customlabels_nb.models.artifact import ModelConfig, save_artifact
+from customlabels_nb.models.backbones import build_backbone
+from customlabels_nb.models.classifier import ImageClassifier
+from tests.endpoints.custom_vision.sdk_clients import LABELS, SdkServer
+from tests.images.pictures import encoded, picture
 from tests.waiting import wait_until
+
+TINY = "timm/test_resnet.r160_in1k"
 
 
 @pytest.fixture
@@ -34,9 +39,7 @@ def test_an_export_is_done_when_its_file_is_complete(server: SdkServer, monkeypa
     def run(entry: str, task: dict[str, Any], environment: dict[str, str]) -> None:
         assert go_on.wait(20)
         if next(outcomes):  # the first process is killed
-            folder = Path(task["root"], "versions", task["name"])
-            folder.mkdir(parents=True)
-            (folder / "custom_vision_onnx.zip").write_bytes(b"zip")
+            Path(task["root"], "versions", task["name"], "custom_vision_onnx.zip").write_bytes(b"zip")
 
     monkeypatch.setattr(export_operations, "run_detached", run)
 
@@ -72,33 +75,28 @@ def test_other_platforms_are_refused(server: SdkServer, platform: str) -> None:
 
 
 @pytest.mark.thorough
-def test_an_exported_classifier_computes_what_the_endpoint_answers(tmp_path: Path) -> None:
-    import onnxruntime
+def test_an_exported_classifier_computes_what_the_endpoint_answers(server: SdkServer) -> None:
+    network = ImageClassifier(build_backbone(TINY), 96, len(LABELS))
+    colors = ("#c8553d", "#3a9a5b", "#2f7fc1")
+    size, mean, std = 64, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+    config = ModelConfig("single-label", LABELS, colors, backbone=TINY, input_size=size, mean=mean, std=std)
+    project = server.project("single-label", "v1")
+    save_artifact(server.root / "fruit" / "versions" / "v1", network, config)
+    (iteration,) = server.trainer.get_iterations(project)
+    server.trainer.export_iteration(project, iteration.id, "ONNX", flavor="ONNX12")
 
-    python = cl.examples.create("rooms", tmp_path / "root")
-    model = python.train("v1", budget="5s", progress=False)
-    photo = Path(python.test_set.images["image"][0]).read_bytes()
-    with SdkServer(tmp_path / "root", engine="torch") as server:
-        (project,) = server.trainer.get_projects()
-        (iteration,) = server.trainer.get_iterations(project.id)
-        server.trainer.export_iteration(project.id, iteration.id, "ONNX", flavor="ONNX12")
+    def export() -> Any:
+        return server.trainer.get_exports(project, iteration.id)[0]
 
-        def export() -> Any:
-            return server.trainer.get_exports(project.id, iteration.id)[0]
-
-        wait_until(lambda: export().status != "Exporting", 120)
-        assert export().status == "Done"
-        with urlopen(export().download_uri) as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
-            assert archive.namelist() == ["model.onnx", "labels.txt"]
-            labels = archive.read("labels.txt").decode().split("\n")[:-1]
-            session = onnxruntime.InferenceSession(archive.read("model.onnx"))
-        answer = server.trainer.quick_test_image(project.id, photo).predictions
-    config = cl.load_model(model.folder)
-    assert labels == list(config.labels)
-    facts = session.get_modelmeta().custom_metadata_map
-    assert facts, "the file says how to prepare an image"
-    size = session.get_inputs()[0].shape[2]
-    pixels = np.asarray(Image.open(io.BytesIO(photo)).convert("RGB").resize((size, size)), np.float32) / 255
-    (logits,) = session.run(None, {"images": ((pixels - 0.5) * 2).transpose(2, 0, 1)[None]})
-    assert labels[int(logits[0].argmax())] == answer[0].tag_name
-    python.close()
+    wait_until(lambda: export().status != "Exporting", 120)
+    assert export().status == "Done"
+    with urlopen(export().download_uri) as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
+        assert archive.namelist() == ["model.onnx", "labels.txt"]
+        assert archive.read("labels.txt").decode() == "apple\nbanana\norange\n"
+        session = onnxruntime.InferenceSession(archive.read("model.onnx"))
+    photo = picture(3, (size, size)).convert("RGB")
+    pixels = (np.asarray(photo, np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    (logits,) = session.run(None, {"images": pixels.transpose(2, 0, 1)[None]})
+    shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    found = server.trainer.quick_test_image(project, encoded(photo, "PNG")).predictions
+    assert {each.tag_name: each.probability for each in found} == pytest.approx(dict(zip(LABELS, shares)), abs=1e-3)

@@ -125,6 +125,20 @@ def test_predictions_that_cannot_be_made_are_refused(server: SdkServer) -> None:
 
 
 @pytest.mark.usefixtures("classifier")
+def test_a_name_that_python_publishes_serves_programs_too(server: SdkServer) -> None:
+    project = server.project("single-label", "v1", "v2")
+    python = cl.load_project(server.root / "fruit")
+    python.model("v1").publish("live")
+    (older,) = (each for each in server.trainer.get_iterations(project) if each.publish_name == "live")
+    assert (older.name, server.predictor.classify_image(project, "live", PHOTO).iteration) == ("v1", older.id)
+    assert server.refused("delete_iteration", project, older.id) == "BadRequestIterationIsPublished"
+    server.trainer.unpublish_iteration(project, older.id)
+    assert python.model("v1").record.alias is None
+    assert server.refused("classify_image", project, "live", PHOTO) == "NotFoundIteration"
+    python.close()
+
+
+@pytest.mark.usefixtures("classifier")
 def test_four_megabytes_are_a_limit_with_quotas_only(tmp_path: Path) -> None:
     large = PHOTO + bytes(4 * 2**20)
     with SdkServer(tmp_path / "free") as server:

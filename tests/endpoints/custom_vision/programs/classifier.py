@@ -12,7 +12,7 @@ from pathlib import Path
 
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient, models
-from azure.cognitiveservices.vision.customvision.training.version import VERSION
+from azure.cognitiveservices.vision.customvision.version import VERSION
 
 endpoint, key = os.environ["ENDPOINT"], os.environ["KEY"]
 photos, others = map(Path, sys.argv[1:])
