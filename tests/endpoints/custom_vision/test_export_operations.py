@@ -99,4 +99,5 @@ def test_an_exported_classifier_computes_what_the_endpoint_answers(server: SdkSe
     (logits,) = session.run(None, {"images": pixels.transpose(2, 0, 1)[None]})
     shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
     found = server.trainer.quick_test_image(project, encoded(photo, "PNG")).predictions
-    assert {each.tag_name: each.probability for each in found} == pytest.approx(dict(zip(LABELS, shares)), abs=1e-3)
+    expected = dict(zip(LABELS, shares.tolist(), strict=True))
+    assert {each.tag_name: each.probability for each in found} == pytest.approx(expected, abs=1e-3)
