@@ -205,7 +205,7 @@ class Call:
         """Return the project of a file, or raise ServiceError unless the address is one that ``address`` returned."""
         given = self.path.text("signature") or ""
         if not hmac.compare_digest(_signature(self.secret, *parts).encode(), given.encode("utf-8", "replace")):
-            raise ServiceError("NotFound", "There is no such file.")
+            raise ServiceError("NotFoundImage", "There is no such file.")
         return self.project()
 
 
