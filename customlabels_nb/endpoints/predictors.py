@@ -17,6 +17,7 @@ from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.project.runnable import LoadedModel, load_model
 
+_IDLE_STOP = "10min"  # of models that no program and no notebook has started. The next request wakes them
 _MOST_WAITING = 40  # for one version, less than the server's threads for detections
 
 
@@ -107,7 +108,8 @@ def predictor_of(version: ServedVersion[Any]) -> Predictor:
         if loaded is None or created != now:  # perhaps it was deleted, and another was trained under its name
             if loaded is not None:
                 loaded.stop()
-            loaded = load_model(folder).start()
+            engine = version.served.folder.options.engine
+            loaded = load_model(folder).start(engine=engine, idle_stop=_IDLE_STOP)
             _loaded[folder] = now, loaded
         return loaded._running()
 

@@ -123,6 +123,10 @@ class RequestFields:
             raise invalid(f"{name} must be a list of texts.")
         return [each for each in items if each]
 
+    def chosen(self, *names: str) -> dict[str, Any]:
+        """Return values as they were sent, None if they are missing."""
+        return {name: self._values.get(name.lower()) for name in names}
+
     def data(self, name: str) -> bytes:
         """Return bytes that are given in base64."""
         value = self._values.get(name.lower())
@@ -194,8 +198,15 @@ class Call:
         return [content for content in contents if content]
 
     def address(self, *parts: str) -> str:
-        """Return the address of a file, which nobody can guess."""
-        return f"{self.base}/customvision/files/{'/'.join(parts)}/{signature(self.secret, *parts)}"
+        """Return the address of a file: the id of its project, its own id and its kind, and a signature."""
+        return f"{self.base}/customvision/files/{'/'.join(parts)}/{_signature(self.secret, *parts)}"
+
+    def signed_project(self, *parts: str) -> ServedProject:
+        """Return the project of a file, or raise ServiceError unless the address is one that ``address`` returned."""
+        given = self.path.text("signature") or ""
+        if not hmac.compare_digest(_signature(self.secret, *parts).encode(), given.encode("utf-8", "replace")):
+            raise ServiceError("NotFoundImage", "There is no such file.")
+        return self.project()
 
 
 def json_answer(content: Any, status: int = 200, reason: str | None = None) -> Answer:
@@ -204,8 +215,7 @@ def json_answer(content: Any, status: int = 200, reason: str | None = None) -> A
     return Answer(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body, reason)
 
 
-def signature(secret: bytes, *parts: str) -> str:
-    """Return the last part of the address of a file."""
+def _signature(secret: bytes, *parts: str) -> str:
     return hmac.digest(secret, "\n".join(parts).encode(), "sha256").hex()[:32]
 
 

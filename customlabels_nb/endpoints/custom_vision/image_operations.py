@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import PIL.Image
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment, signature
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, region_id, remove_marks
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
@@ -416,12 +415,7 @@ def delete_images(call: Call) -> Answer | None:
 def get_file(call: Call) -> Answer:
     """Return the file of an image, as it was sent or smaller. The signature in its address takes the place of a key."""
     parts = [(call.path.text(name) or "") for name in ("projectId", "imageId", "kind")]
-    given = call.path.text("signature") or ""
-    if not hmac.compare_digest(signature(call.secret, *parts).encode(), given.encode("utf-8", "replace")):
-        raise ServiceError("NotFoundImage", "There is no such file.")
-    served = next((each for each in call.folder.projects() if project_id(each) == parts[0]), None)
-    if served is None:
-        raise ServiceError("NotFoundProject", "The project was deleted.")
+    served = call.signed_project(*parts)
     root, files = served.project.root, served.project._store.files()[0]
     found = (
         pair

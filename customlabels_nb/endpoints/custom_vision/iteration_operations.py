@@ -23,7 +23,9 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     describe_iteration,
     find_iteration,
     name_of,
+    publish_name,
     status_of,
+    take_back,
     trained_model,
 )
 from customlabels_nb.endpoints.custom_vision.project_records import (
@@ -108,15 +110,15 @@ def publish_iteration(call: Call) -> bool:
     with call.project().version_lock:
         version = _iteration(call)
         trained_model(version)
-        if version.facts.get("published") != name:
+        if publish_name(version) != name:
             _refuse_published(version)
         with version.served.ledger.writing():
             for other in versions_of(version.served):
-                if other.facts.get("published") == name and other.local != version.local:
+                if publish_name(other) == name and other.local != version.local:
                     if not call.query.flag("overwrite"):
                         message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
                         raise ServiceError("BadRequestInvalidPublishName", message)
-                    change_facts(version.served.ledger, other.local, published=None, published_for=None)
+                    take_back(other)
             change_facts(version.served.ledger, version.local, published=name, published_for=target)
     return True
 
@@ -125,9 +127,9 @@ def unpublish_iteration(call: Call) -> None:
     """Take back the name under which an iteration is published."""
     with call.project().version_lock:
         version = _iteration(call)
-        if not version.facts.get("published"):
+        if not publish_name(version):
             raise ServiceError("BadRequestIterationNotPublished", "The iteration is not published.")
-        change_facts(version.served.ledger, version.local, published=None, published_for=None)
+        take_back(version)
 
 
 # -- training -------------------------------------------------------------------------------------------
@@ -333,6 +335,6 @@ def _iteration(call: Call) -> Iteration:
 
 
 def _refuse_published(version: Iteration) -> None:
-    if name := version.facts.get("published"):
+    if name := publish_name(version):
         message = f"The iteration is published as {name[:100]!a}. Unpublish it first."
         raise ServiceError("BadRequestIterationIsPublished", message)

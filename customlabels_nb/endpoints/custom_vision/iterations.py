@@ -8,7 +8,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, action, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError
@@ -32,10 +32,22 @@ def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
     raise ServiceError("NotFoundIteration", f"There is no iteration {str(id_)[:100]!a} in the project.")
 
 
+def publish_name(version: Iteration) -> str | None:
+    """Return the name that a program has published an iteration under, else the one of ``model.publish`` in Python."""
+    return version.facts.get("published") or (version.record and version.record.alias) or None
+
+
+def take_back(version: Iteration) -> None:
+    """Take back the name of an iteration."""
+    change_facts(version.served.ledger, version.local, published=None, published_for=None)
+    if version.record is not None and version.record.alias:
+        version.served.project._store.update_version(version.local, action("unpublish version"), alias=None)
+
+
 def find_published(served: ServedProject, name: str) -> Iteration:
     """Return the iteration that is published under a name, or raise ServiceError."""
     for version in versions_of(served):
-        if version.facts.get("published") == name and status_of(version) == COMPLETED:
+        if publish_name(version) == name and status_of(version) == COMPLETED:
             return version
     raise ServiceError("NotFoundIteration", f"No iteration of the project is published as {name[:100]!a}.")
 
@@ -99,7 +111,7 @@ def describe_iteration(version: Iteration) -> dict[str, Any]:
         "trainingType": facts.get("type", "Regular"),
         "reservedBudgetInHours": facts.get("hours", 0),
         "trainingTimeInMinutes": 0 if status != COMPLETED else max(1, round((ended - created) / 60)),
-        "publishName": version.facts.get("published"),
+        "publishName": publish_name(version),
         "originalPublishResourceId": version.facts.get("published_for"),
         "trainingErrorDetails": version.message if status == FAILED else None,
     }

@@ -12,6 +12,7 @@ from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, 
 from customlabels_nb.endpoints.custom_vision.ids import project_id
 from customlabels_nb.endpoints.custom_vision.image_operations import untag
 from customlabels_nb.endpoints.custom_vision.images import ImageList
+from customlabels_nb.endpoints.custom_vision.iterations import publish_name
 from customlabels_nb.endpoints.custom_vision.project_records import (
     MULTICLASS,
     MULTILABEL,
@@ -106,7 +107,7 @@ def delete_project(call: Call) -> None:
         for version in versions_of(served):
             if version.status == TRAINING:
                 raise ServiceError("BadRequestTrainingAlreadyInProgress", "An iteration is being trained. Try later.")
-            if version.facts.get("published"):
+            if publish_name(version):
                 message = "An iteration of the project is published. Unpublish it first."
                 raise ServiceError("BadRequestIterationIsPublished", message)
         try:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
+from customlabels_nb.endpoints.custom_vision import export_operations as exports
 from customlabels_nb.endpoints.custom_vision import image_operations as images
 from customlabels_nb.endpoints.custom_vision import iteration_operations as iterations
+from customlabels_nb.endpoints.custom_vision import prediction_operations as predictions
 from customlabels_nb.endpoints.custom_vision import project_and_tag_operations as projects
 from customlabels_nb.endpoints.custom_vision.calls import Call
 from customlabels_nb.errors import ServiceError
@@ -52,7 +54,7 @@ ROUTES = (
     Route("POST", "/training/projects/{projectId}/images/files", images.create_images_from_files),
     Route("GET", "/training/projects/{projectId}/images/id", images.get_images_by_ids),
     Route("POST", "/training/projects/{projectId}/images/metadata", "update_image_metadata"),
-    Route("POST", "/training/projects/{projectId}/images/predictions", "create_images_from_predictions"),
+    Route("POST", "/training/projects/{projectId}/images/predictions", predictions.create_images_from_predictions),
     Route("POST", "/training/projects/{projectId}/images/regions", images.create_image_regions),
     Route("DELETE", "/training/projects/{projectId}/images/regions", images.delete_image_regions),
     Route("POST", "/training/projects/{projectId}/images/suggested", "query_suggested_images"),
@@ -68,8 +70,8 @@ ROUTES = (
     Route("GET", "/training/projects/{projectId}/iterations/{iterationId}", iterations.get_iteration),
     Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}", iterations.delete_iteration),
     Route("PATCH", "/training/projects/{projectId}/iterations/{iterationId}", iterations.update_iteration),
-    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}/export", "get_exports"),
-    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/export", "export_iteration"),
+    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}/export", exports.get_exports),
+    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/export", exports.export_iteration),
     Route(
         "GET",
         "/training/projects/{projectId}/iterations/{iterationId}/performance",
@@ -87,10 +89,10 @@ ROUTES = (
     ),
     Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.publish_iteration),
     Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.unpublish_iteration),
-    Route("DELETE", "/training/projects/{projectId}/predictions", "delete_prediction"),
-    Route("POST", "/training/projects/{projectId}/predictions/query", "query_predictions"),
-    Route("POST", "/training/projects/{projectId}/quicktest/image", "quick_test_image"),
-    Route("POST", "/training/projects/{projectId}/quicktest/url", "quick_test_image_url"),
+    Route("DELETE", "/training/projects/{projectId}/predictions", predictions.delete_prediction),
+    Route("POST", "/training/projects/{projectId}/predictions/query", predictions.query_predictions),
+    Route("POST", "/training/projects/{projectId}/quicktest/image", predictions.quick_test_image),
+    Route("POST", "/training/projects/{projectId}/quicktest/url", predictions.quick_test_image_url),
     Route("GET", "/training/projects/{projectId}/tags", projects.get_tags),
     Route("POST", "/training/projects/{projectId}/tags", projects.create_tag),
     Route("GET", "/training/projects/{projectId}/tags/{tagId}", projects.get_tag),
@@ -99,30 +101,32 @@ ROUTES = (
     Route("POST", "/training/projects/{projectId}/tagsandregions/suggestions", "suggest_tags_and_regions"),
     Route("POST", "/training/projects/{projectId}/train", iterations.train_project),
     Route("POST", "/training/projects/import", "import_project"),
-    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/image", "classify_image"),
+    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/image", predictions.classify_image),
     Route(
         "POST",
         "/prediction/{projectId}/classify/iterations/{publishedName}/image/nostore",
-        "classify_image_with_no_store",
+        predictions.classify_image_with_no_store,
     ),
-    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/url", "classify_image_url"),
+    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/url", predictions.classify_image_url),
     Route(
         "POST",
         "/prediction/{projectId}/classify/iterations/{publishedName}/url/nostore",
-        "classify_image_url_with_no_store",
+        predictions.classify_image_url_with_no_store,
     ),
-    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/image", "detect_image"),
+    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/image", predictions.detect_image),
     Route(
         "POST",
         "/prediction/{projectId}/detect/iterations/{publishedName}/image/nostore",
-        "detect_image_with_no_store",
+        predictions.detect_image_with_no_store,
     ),
-    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/url", "detect_image_url"),
+    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/url", predictions.detect_image_url),
     Route(
         "POST",
         "/prediction/{projectId}/detect/iterations/{publishedName}/url/nostore",
-        "detect_image_url_with_no_store",
+        predictions.detect_image_url_with_no_store,
     ),
+    Route("GET", "/files/{projectId}/{predictionId}/prediction/{signature}", predictions.get_predicted_image),
+    Route("GET", "/files/{projectId}/{iterationId}/export/{signature}", exports.get_exported_file),
     Route("GET", "/files/{projectId}/{imageId}/{kind}/{signature}", images.get_file),
 )
 

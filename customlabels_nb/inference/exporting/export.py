@@ -137,7 +137,7 @@ def export(
         If the model cannot be exported to this format, or the output of the exported file differs from the model's. In
         both cases, no file is saved.
     """
-    ending = _check_format(format)
+    ending = check_format(format)
     folder = _folder(path, name, ending)
     network, config = load_artifact(model)
     if config.zero_shot is not None:
@@ -250,7 +250,7 @@ def write_pt2(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> 
 WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx": write_onnx, "pt2": write_pt2}
 
 
-def _check_format(name: object) -> str:
+def check_format(name: object) -> str:
     """Return ``name`` if it is a format that can be written on this machine.
 
     Raises

@@ -19,10 +19,12 @@ QUERY = [
     "name", "description", "type", "domainId", "classificationType", "targetExportPlatforms", "tagIds", "imageIds",
     "regionIds", "iterationId", "taggingStatus", "orderBy", "take", "skip", "allImages", "publishName", "overwrite",
     "threshold", "overlapThreshold", "forceTrain", "trainingType", "reservedBudgetInHours", "ids", "platform",
+    "flavor", "application", "store",
 ]  # fmt: skip
 MEMBERS = [
     "images", "tags", "regions", "tagIds", "contents", "url", "id", "imageId", "tagId", "left", "top", "width",
     "height", "name", "type", "description", "settings", "domainId", "selectedTags", "customBaseModelInfo",
+    "maxCount", "orderBy", "iterationId", "startTime", "endTime", "application", "continuation", "minThreshold",
 ]  # fmt: skip
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import provision
 from tests.endpoints.rekognition.server_process import ServerProcess
 from tests.endpoints.rekognition.service import classified
 from tests.endpoints.rekognition.test_policy_operations import document, statement
@@ -81,15 +80,11 @@ class CommandLine:
 @pytest.fixture(scope="module")
 def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with awscli and what it needs."""
-    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
-    uv = outer_environment.get("UV") or beside or shutil.which("uv", path=outer_environment.get("PATH"))
-    if uv is None:
-        pytest.skip("uv, which fetches awscli, isn't here: pip install uv")
     target = tmp_path_factory.mktemp("awscli")
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(target), "awscli"],
-        env=outer_environment, check=True, timeout=600,
-    )  # fmt: skip
+    try:
+        provision.install_package("awscli", target, outer_environment)
+    except provision.Unavailable as reason:
+        pytest.skip(str(reason))
     return target
 
 

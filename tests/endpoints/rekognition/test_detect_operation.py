@@ -252,7 +252,7 @@ def test_a_version_that_was_trained_again_elsewhere_is_loaded_again(
             self.config = SimpleNamespace(**{**vars(Fake.config), "labels": (name,)})
             self.stopped = False
 
-        def start(self) -> Loaded:
+        def start(self, *, engine: str | None, idle_stop: str) -> Loaded:
             return self
 
         def stop(self) -> None:

@@ -1,0 +1,206 @@
+"""Classify images and detect objects in them, with published and other iterations, and manage stored predictions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from customlabels_nb.core.geometry import ltwh_to_ratios
+from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
+from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
+from customlabels_nb.endpoints.custom_vision.image_operations import Upload, add_batch
+from customlabels_nb.endpoints.custom_vision.iterations import (
+    find_iteration,
+    find_published,
+    iteration_id,
+    latest_iteration,
+    trained_model,
+)
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, is_detection, read_settings, read_tags
+from customlabels_nb.endpoints.custom_vision.stored_predictions import (
+    add_prediction,
+    delete_predictions,
+    find_predictions,
+    image_of_prediction,
+)
+from customlabels_nb.endpoints.http_messages import Answer
+from customlabels_nb.endpoints.predictors import limiter_of, predictor_of
+from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.endpoints.served_versions import ServedVersion
+from customlabels_nb.errors import ImageError, ModelError, ServiceError
+from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor
+from customlabels_nb.models.canvas import Canvas
+from customlabels_nb.remote.download_cache import fetch
+from customlabels_nb.remote.remote_files import is_web
+
+_MOST_PREDICTION_BYTES, _MOST_TEST_BYTES = 4 * 2**20, 6 * 2**20  # of the service, with service_limits only
+_BATCH = 64
+_ATTEMPTS = 3
+_TOKEN = ("session", "maxCount", "orderBy", "tags", "iterationId", "startTime", "endTime", "application")
+
+Operation = Callable[[Call], Any]
+
+
+def _prediction_operation(name: str, *, detects: bool, from_url: bool, stores: bool) -> Operation:
+    """Return one of the eight operations that ask a published iteration."""
+
+    def predict(call: Call) -> dict[str, Any]:
+        served = call.project()
+        version = find_published(served, call.path.need("publishedName"))
+        if is_detection(served) != detects:
+            kind = "an object detection" if detects else "a classification"
+            raise ServiceError("BadRequestInvalid", f"The operation {name} needs {kind} project.")
+        data = _image(call, from_url, _MOST_PREDICTION_BYTES)
+        return _answer(served, version, data, stores, call.query.text("application"))
+
+    predict.__name__ = name
+    return predict
+
+
+classify_image = _prediction_operation("classify_image", detects=False, from_url=False, stores=True)
+classify_image_with_no_store = _prediction_operation(
+    "classify_image_with_no_store", detects=False, from_url=False, stores=False
+)
+classify_image_url = _prediction_operation("classify_image_url", detects=False, from_url=True, stores=True)
+classify_image_url_with_no_store = _prediction_operation(
+    "classify_image_url_with_no_store", detects=False, from_url=True, stores=False
+)
+detect_image = _prediction_operation("detect_image", detects=True, from_url=False, stores=True)
+detect_image_with_no_store = _prediction_operation(
+    "detect_image_with_no_store", detects=True, from_url=False, stores=False
+)
+detect_image_url = _prediction_operation("detect_image_url", detects=True, from_url=True, stores=True)
+detect_image_url_with_no_store = _prediction_operation(
+    "detect_image_url_with_no_store", detects=True, from_url=True, stores=False
+)
+
+
+def quick_test_image(call: Call) -> dict[str, Any]:
+    """Ask an iteration, or the newest one that is trained, about the image in the body."""
+    return _quick_test(call, from_url=False)
+
+
+def quick_test_image_url(call: Call) -> dict[str, Any]:
+    """Ask an iteration, or the newest one that is trained, about the image at a URL."""
+    return _quick_test(call, from_url=True)
+
+
+def _quick_test(call: Call, *, from_url: bool) -> dict[str, Any]:
+    served = call.project()
+    wanted = "iterationId" in call.query
+    version = find_iteration(served, call.query.id("iterationId")) if wanted else latest_iteration(served)
+    trained_model(version)
+    stores = "store" not in call.query or call.query.flag("store")
+    return _answer(served, version, _image(call, from_url, _MOST_TEST_BYTES), stores, None)
+
+
+def _image(call: Call, from_url: bool, most: int) -> bytes:
+    """Return the image in the body of a request, or the one at its URL."""
+    if from_url:
+        url = call.json().need("url")
+        try:
+            data = fetch(url)[0] if is_web(url) else b""
+        except ImageError as error:
+            raise invalid(f"The URL cannot be read: {error.reason or error}", "BadRequestImageUrl") from error
+        if not data:
+            raise invalid("The URL must begin with http:// or https:// and lead to an image.", "BadRequestImageUrl")
+    else:
+        data = next(iter(call.files()), b"")
+        if not data:
+            raise invalid("The body has no image.", "BadRequestImageStream")
+    if call.folder.options.service_limits and len(data) > most:
+        message = f"The image has {len(data):,} bytes, but at most {most:,} are allowed."
+        raise invalid(message, "BadRequestImageSizeBytes")
+    return data
+
+
+def _answer(
+    served: ServedProject, version: ServedVersion[Any], data: bytes, stores: bool, application: str | None
+) -> dict[str, Any]:
+    """Return the answer to a prediction request, and store it with the image if the program wants that."""
+    answer = {
+        "id": str(uuid4()),
+        "project": project_id(served),
+        "iteration": iteration_id(version),
+        "created": moment(time.time()),
+        "predictions": _predictions(served, version, data),
+    }
+    if stores:
+        add_prediction(served.ledger, answer, application, data)
+    return answer
+
+
+def _predictions(served: ServedProject, version: ServedVersion[Any], data: bytes) -> list[dict[str, Any]]:
+    """Return all predictions for an image, the most probable first."""
+    found, labels, size = _asked(version, data)
+    tags = {tag.name: tag for tag in read_tags(served)}
+    entries = []
+    for index, probability in zip(found.labels.tolist(), found.confidences.tolist(), strict=True):
+        name = labels[index]
+        tag = tags.get(name) or ProjectTag(id_in_project(project_id(served), "tag", name), name)  # it was deleted
+        entry = {"probability": probability, "tagId": tag.id, "tagName": name, "tagType": tag.type}
+        entries.append(entry)
+    if size is not None:
+        for entry, box in zip(entries, ltwh_to_ratios(found.boxes, size).tolist(), strict=True):
+            entry["boundingBox"] = dict(zip(BOX_COLUMNS, box, strict=True))
+    return entries
+
+
+def _asked(version: ServedVersion[Any], data: bytes) -> tuple[ImagePrediction, tuple[str, ...], tuple[int, int] | None]:
+    """Return a model's predictions, its labels, and the size of the image if it has boxes."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            predictor = predictor_of(version)
+            image = Postprocessor(predictor).prepare(data, "image")
+            found = limiter_of(version).ask(predictor, image)
+            return found, predictor.config.labels, image.size if isinstance(image, Canvas) else None
+        except ModelError:  # a client of the other endpoint has stopped it meanwhile
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("no attempt")
+
+
+# -- stored predictions ---------------------------------------------------------------------------------
+def query_predictions(call: Call) -> dict[str, Any]:
+    """List stored predictions, page by page."""
+    served, token = call.project(), call.json()
+    answers, continuation = find_predictions(served.ledger, token)
+    project, domain = project_id(served), read_settings(served).domain
+    results = []
+    for answer in answers:
+        address = call.address(project, answer["id"], "prediction")
+        addresses = dict.fromkeys(("originalImageUri", "resizedImageUri", "thumbnailUri"), address)
+        results.append(answer | addresses | {"domain": domain})
+    return {"token": token.chosen(*_TOKEN) | {"continuation": continuation}, "results": results}
+
+
+def delete_prediction(call: Call) -> None:
+    """Delete stored predictions with their images. Ids that are not stored are ignored."""
+    served, ids = call.project(), call.query.ids("ids", _BATCH)
+    if not ids:
+        raise invalid("ids is empty. Pass at least one id.", "BadRequestPredictionIdsMissing")
+    delete_predictions(served.ledger, ids)
+
+
+def create_images_from_predictions(call: Call) -> Answer:
+    """Add images of stored predictions to the project, with the tags and regions in the body."""
+    served = call.project()
+
+    def upload(entry: RequestFields) -> Upload:
+        data = image_of_prediction(served.ledger, entry.id("id"))
+        return Upload(entry.id("id"), [], [], data, status="" if data else "ErrorSource")
+
+    return add_batch(call, upload)
+
+
+def get_predicted_image(call: Call) -> Answer:
+    """Return the image of a stored prediction. The signature in its address takes the place of a key."""
+    id_ = call.path.need("predictionId")
+    served = call.signed_project(call.path.need("projectId"), id_, "prediction")
+    data = image_of_prediction(served.ledger, id_)
+    if data is None:
+        raise ServiceError("NotFoundImage", "The prediction was deleted.")
+    return Answer(200, {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}, data)
