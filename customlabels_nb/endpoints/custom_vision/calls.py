@@ -179,7 +179,7 @@ class Call:
         if not self.body.strip():
             return RequestFields({})
         try:
-            content = json.loads(self.body)
+            content = json.loads(self.body, parse_float=_finite, parse_constant=_finite)
         except (ValueError, RecursionError) as error:
             raise invalid(f"The body is not JSON: {str(error)[:200]}.") from error
         if not isinstance(content, dict):
@@ -217,6 +217,14 @@ def json_answer(content: Any, status: int = 200, reason: str | None = None) -> A
 
 def _signature(secret: bytes, *parts: str) -> str:
     return hmac.digest(secret, "\n".join(parts).encode(), "sha256").hex()[:32]
+
+
+def _finite(text: str) -> float:
+    """Return a number of a JSON text, or raise ValueError if answers could not repeat it."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:100]} is not a finite number")
+    return number
 
 
 def invalid(message: str, code: str = "BadRequestInvalid") -> ServiceError:

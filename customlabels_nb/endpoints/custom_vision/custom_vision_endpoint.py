@@ -155,10 +155,15 @@ class CustomVisionEndpoint:
         operation, values = find_route(method, f"/{part}{rest.rstrip('/')}")
         host = headers.get("Host", "")
         base = f"{self._scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
-        given = {name: ",".join(texts) for name, texts in parse_qs(query, max_num_fields=1000).items()}
+        given = {name: ",".join(texts) for name, texts in parse_qs(query).items()}
         fields = RequestFields({name: unquote(value) for name, value in values.items()}), RequestFields(given)
         call = Call(self.folder, self._secret, base, *fields, headers.get("Content-Type", ""), body)
-        result = operation(call)
+        try:
+            result = operation(call)
+        except Exception as error:
+            if "projectId" in call.path and not isinstance(error, ServiceError):
+                call.project()  # raises NotFoundProject if the project was deleted meanwhile
+            raise
         if isinstance(result, Answer):
             return result
         return Answer(204, {}, b"") if result is None else json_answer(result)

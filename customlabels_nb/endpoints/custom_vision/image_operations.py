@@ -26,7 +26,8 @@ from customlabels_nb.images.reading import examine, hashed, read_bytes
 from customlabels_nb.images.thumbnails import thumbnail_of
 from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.remote.download_cache import fetch
-from customlabels_nb.remote.remote_files import is_web
+
+WEB = "http://", "https://"  # starts of URLs. Others, such as simplecache::https://, would be read through fsspec
 
 _MOST_BYTES, _MOST_SIDE = 6 * 2**20, 10_240  # of the service, with service_limits only
 _MOST_IMAGE_TAGS, _MOST_REGIONS = 100, 300
@@ -242,7 +243,7 @@ def box(region: RequestFields) -> tuple[float, float, float, float]:
 def _download(upload: Upload) -> None:
     if upload.url is None or upload.status:
         return
-    if not is_web(upload.url):
+    if not upload.url.lower().startswith(WEB):
         upload.status = "ErrorSource"
         return
     try:

@@ -45,7 +45,7 @@ from customlabels_nb.endpoints.served_versions import (
     versions_of,
 )
 from customlabels_nb.endpoints.training_process import begin_training
-from customlabels_nb.errors import NotAllowedError, NotEnoughDataError, ServiceError
+from customlabels_nb.errors import CustomLabelsError, NotAllowedError, NotEnoughDataError, ServiceError
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import deal
 from customlabels_nb.evaluation.outcomes import Outcomes
@@ -119,7 +119,11 @@ def publish_iteration(call: Call) -> bool:
                         message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
                         raise ServiceError("BadRequestInvalidPublishName", message)
                     take_back(other)
-            change_facts(version.served.ledger, version.local, published=name, published_for=target)
+            try:
+                version.model.publish(name)  # so that Python knows the name, and can give it to another version
+                change_facts(version.served.ledger, version.local, published=None, published_for=target)
+            except CustomLabelsError:  # not a name that Python allows
+                change_facts(version.served.ledger, version.local, published=name, published_for=target)
     return True
 
 

@@ -112,6 +112,6 @@ def describe_iteration(version: Iteration) -> dict[str, Any]:
         "reservedBudgetInHours": facts.get("hours", 0),
         "trainingTimeInMinutes": 0 if status != COMPLETED else max(1, round((ended - created) / 60)),
         "publishName": publish_name(version),
-        "originalPublishResourceId": version.facts.get("published_for"),
+        "originalPublishResourceId": version.facts.get("published_for") if publish_name(version) else None,
         "trainingErrorDetails": version.message if status == FAILED else None,
     }

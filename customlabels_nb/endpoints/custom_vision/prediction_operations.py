@@ -11,7 +11,7 @@ from customlabels_nb.core.geometry import ltwh_to_ratios
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.image_operations import Upload, add_batch
+from customlabels_nb.endpoints.custom_vision.image_operations import WEB, Upload, add_batch
 from customlabels_nb.endpoints.custom_vision.iterations import (
     find_iteration,
     find_published,
@@ -34,7 +34,6 @@ from customlabels_nb.errors import ImageError, ModelError, ServiceError
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.remote.download_cache import fetch
-from customlabels_nb.remote.remote_files import is_web
 
 _MOST_PREDICTION_BYTES, _MOST_TEST_BYTES = 4 * 2**20, 6 * 2**20  # of the service, with service_limits only
 _BATCH = 64
@@ -102,7 +101,7 @@ def _image(call: Call, from_url: bool, most: int) -> bytes:
     if from_url:
         url = call.json().need("url")
         try:
-            data = fetch(url)[0] if is_web(url) else b""
+            data = fetch(url)[0] if url.lower().startswith(WEB) else b""
         except ImageError as error:
             raise invalid(f"The URL cannot be read: {error.reason or error}", "BadRequestImageUrl") from error
         if not data:

@@ -102,7 +102,7 @@ def update_project(call: Call) -> dict[str, Any]:
 
 def delete_project(call: Call) -> None:
     """Delete a project whose iterations are neither published nor being trained."""
-    with call.folder.lock:
+    with call.project().version_lock, call.folder.lock:
         served = call.project()
         for version in versions_of(served):
             if version.status == TRAINING:

@@ -89,5 +89,5 @@ def _place(continuation: str) -> tuple[float, int]:
     try:
         rank, number = json.loads(continuation)
         return float(rank), int(number)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise invalid("continuation is not one of a former answer. Leave it out.", _INVALID) from error

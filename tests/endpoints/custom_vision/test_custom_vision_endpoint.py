@@ -187,7 +187,8 @@ def test_a_multipart_body_may_have_several_images(vision: VisionService) -> None
 def test_bodies_that_are_not_the_expected_json_are_refused(vision: VisionService) -> None:
     project, deep = vision.project(), b"[" * 5000
     wrong = b'{"images": 3}', b'{"images": [3]}', b'{"images": [{"url": 3}]}', b'{"images": {}}'
-    for body in (b"{", b"[]", b"nope", b"\xff", deep, *wrong):
+    infinite = b'{"images": NaN}', b'{"images": 1e999}'
+    for body in (b"{", b"[]", b"nope", b"\xff", deep, *wrong, *infinite):
         code = vision.refused("POST", f"{project}/images/urls", data=body, headers={"Content-Type": "application/json"})
         assert code == "BadRequestInvalid"
 

@@ -96,9 +96,10 @@ def test_images_come_from_urls(vision: VisionService, photo_url: str) -> None:
     project = vision.project()
     red = vision.tag(project, "red")
     urls = [f"{photo_url}/photo.jpg", f"{photo_url}/none.jpg", "file:///etc/passwd", "/etc/passwd", "ftp://x/y"]
+    urls.append(f"simplecache::{photo_url}/photo.jpg?2")
     body = {"Images": [{"URL": url, "TagIds": [red]} for url in urls]}
     answer = vision.call("POST", f"{project}/images/urls", 207, json=body)
-    assert [each["status"] for each in answer["images"]] == ["OK", *["ErrorSource"] * 4]
+    assert [each["status"] for each in answer["images"]] == ["OK", *["ErrorSource"] * 5]
     (image,) = vision.call("GET", f"{project}/images/tagged")
     assert vision.request("GET", image["originalImageUri"]).content == picture("red", 50)
     assert [each["sourceUrl"] for each in answer["images"]] == urls

@@ -135,6 +135,12 @@ def test_a_name_that_python_publishes_serves_programs_too(server: SdkServer) -> 
     server.trainer.unpublish_iteration(project, older.id)
     assert python.model("v1").record.alias is None
     assert server.refused("classify_image", project, "live", PHOTO) == "NotFoundIteration"
+    newer, _ = server.trainer.get_iterations(project)
+    server.trainer.publish_iteration(project, newer.id, "live", "/resource")
+    assert python.model("live").name == "v2"
+    python.model("v1").publish("live")  # takes over the name
+    assert server.predictor.classify_image(project, "live", PHOTO).iteration == older.id
+    assert [each.publish_name for each in server.trainer.get_iterations(project)] == [None, "live"]
     python.close()
 
 
@@ -181,8 +187,9 @@ def test_stored_predictions_are_searched_and_paged_while_they_are_deleted(server
     assert count(start_time=datetime.now(UTC) + timedelta(hours=1)) == 0
     assert count(end_time=datetime.now(UTC) + timedelta(hours=1)) == 5
     assert count(iteration_id=ids[0]) == 0
-    bad = {"continuation": "nonsense"}
-    assert server.refused("query_predictions", project, bad) == "BadRequestPredictionInvalidQueryParameters"
+    for text in ("nonsense", "[0, 1e999]", "[" * 4000):
+        code = server.refused("query_predictions", project, {"continuation": text})
+        assert code == "BadRequestPredictionInvalidQueryParameters"
 
     for order in ("Newest", "Suggested", "Oldest"):
         token, listed = PredictionQueryToken(max_count=2, order_by=order), []

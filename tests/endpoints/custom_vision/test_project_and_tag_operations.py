@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.custom_vision import project_and_tag_operations
+from customlabels_nb.endpoints.custom_vision.project_records import read_tags
+from customlabels_nb.endpoints.project_folders import ServedProject
 from tests.endpoints.custom_vision.vision_service import NOBODY, VisionService, picture
 
 HOSTILE = [
@@ -174,3 +178,16 @@ def test_quotas_are_enforced_on_request_only(tmp_path: Path, monkeypatch: pytest
             else:
                 service.tag(service.project(), "b")
                 service.tag(project, "b")
+
+
+def test_requests_about_a_project_that_is_deleted_meanwhile_do_not_find_it(
+    vision: VisionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = vision.project()
+
+    def delete_first(served: ServedProject) -> Any:
+        vision.call("DELETE", project, 204)
+        return read_tags(served)  # fails, because the database is closed
+
+    monkeypatch.setattr(project_and_tag_operations, "read_tags", delete_first)
+    assert vision.refused("GET", f"{project}/tags", 404) == "NotFoundProject"
