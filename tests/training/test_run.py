@@ -2,6 +2,7 @@
 
 import weakref
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 
 from customlabels_nb.events import Events
 from customlabels_nb.training import run
+from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.recipe import TrainingJob
 
 
@@ -38,11 +40,12 @@ def test_the_memory_of_the_device_is_released_after_training(
     monkeypatch.setattr(run, "honest_status", lambda store, name: nullcontext())
     for name in ("write_snapshots", "note_issues", "_statistics"):
         monkeypatch.setattr(run, name, lambda *arguments: None)
-    plan: Any = SimpleNamespace(task="boxes", choice="chosen", notes=[])
-    options: Any = SimpleNamespace(base=None)
+    part = SimpleNamespace(images=[])
+    plan: Any = SimpleNamespace(task="boxes", recipe="chosen", choice="chosen", notes=[], train=part, test=part)
     store: Any = SimpleNamespace(update_version=lambda *arguments, **values: None, images=lambda name: None)
-    record, datasets = SimpleNamespace(name="v1"), SimpleNamespace()
-    given: Any = (store, record, (datasets, datasets), TrainingJob(plan, options, "cuda", tmp_path, tmp_path, Events()))
+    record, datasets = SimpleNamespace(name="v1", created=datetime.now(UTC)), SimpleNamespace()
+    job = TrainingJob(plan, TrainingOptions(), "cuda", tmp_path, tmp_path, Events())
+    given: Any = (store, record, (datasets, datasets), job)
     if error is None:
         assert run._run(*given) == "evaluation"
         assert released == [("cuda", True)]  # nothing refers to the network any more
