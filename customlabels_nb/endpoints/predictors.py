@@ -32,7 +32,7 @@ class _Request:
 
 @dataclass
 class BatchingLimiter:
-    """Limit of the requests that a version computes at once, of which one computes the images of all that wait.
+    """Limit on the concurrent requests to a version. One of them computes a batch of all waiting images.
 
     ``running`` and ``waiting`` count requests. ``computing`` is held during a forward pass of ``queue``.
     """

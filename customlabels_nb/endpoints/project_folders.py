@@ -56,7 +56,7 @@ class ServedProject:
 
 @dataclass(frozen=True)
 class Quotas:
-    """Numbers of which there may be as many, where None is no limit."""
+    """Limits of an account. None is no limit."""
 
     projects: int | None = None
     versions_per_project: int | None = None

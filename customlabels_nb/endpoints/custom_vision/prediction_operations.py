@@ -43,8 +43,9 @@ _TOKEN = ("session", "maxCount", "orderBy", "tags", "iterationId", "startTime", 
 Operation = Callable[[Call], Any]
 
 
-def _prediction_operation(name: str, *, detects: bool, from_url: bool, stores: bool) -> Operation:
-    """Return one of the eight operations that ask a published iteration."""
+def _prediction_operation(name: str) -> Operation:
+    """Return one of the eight operations that ask a published iteration, whose name says what it does."""
+    detects, from_url, stores = name.startswith("detect"), "_url" in name, "no_store" not in name
 
     def predict(call: Call) -> dict[str, Any]:
         served = call.project()
@@ -59,22 +60,14 @@ def _prediction_operation(name: str, *, detects: bool, from_url: bool, stores: b
     return predict
 
 
-classify_image = _prediction_operation("classify_image", detects=False, from_url=False, stores=True)
-classify_image_with_no_store = _prediction_operation(
-    "classify_image_with_no_store", detects=False, from_url=False, stores=False
-)
-classify_image_url = _prediction_operation("classify_image_url", detects=False, from_url=True, stores=True)
-classify_image_url_with_no_store = _prediction_operation(
-    "classify_image_url_with_no_store", detects=False, from_url=True, stores=False
-)
-detect_image = _prediction_operation("detect_image", detects=True, from_url=False, stores=True)
-detect_image_with_no_store = _prediction_operation(
-    "detect_image_with_no_store", detects=True, from_url=False, stores=False
-)
-detect_image_url = _prediction_operation("detect_image_url", detects=True, from_url=True, stores=True)
-detect_image_url_with_no_store = _prediction_operation(
-    "detect_image_url_with_no_store", detects=True, from_url=True, stores=False
-)
+classify_image = _prediction_operation("classify_image")
+classify_image_with_no_store = _prediction_operation("classify_image_with_no_store")
+classify_image_url = _prediction_operation("classify_image_url")
+classify_image_url_with_no_store = _prediction_operation("classify_image_url_with_no_store")
+detect_image = _prediction_operation("detect_image")
+detect_image_with_no_store = _prediction_operation("detect_image_with_no_store")
+detect_image_url = _prediction_operation("detect_image_url")
+detect_image_url_with_no_store = _prediction_operation("detect_image_url_with_no_store")
 
 
 def quick_test_image(call: Call) -> dict[str, Any]:

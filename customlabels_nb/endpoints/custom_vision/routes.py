@@ -36,6 +36,10 @@ class Route:
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), re.IGNORECASE)
 
 
+_ITERATION = "/training/projects/{projectId}/iterations/{iterationId}"
+_CLASSIFY = "/prediction/{projectId}/classify/iterations/{publishedName}"
+_DETECT = "/prediction/{projectId}/detect/iterations/{publishedName}"
+
 ROUTES = (
     Route("GET", "/training/domains", projects.get_domains),
     Route("GET", "/training/domains/{domainId}", projects.get_domain),
@@ -67,28 +71,16 @@ ROUTES = (
     Route("GET", "/training/projects/{projectId}/images/untagged/count", images.get_untagged_image_count),
     Route("POST", "/training/projects/{projectId}/images/urls", images.create_images_from_urls),
     Route("GET", "/training/projects/{projectId}/iterations", iterations.get_iterations),
-    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}", iterations.get_iteration),
-    Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}", iterations.delete_iteration),
-    Route("PATCH", "/training/projects/{projectId}/iterations/{iterationId}", iterations.update_iteration),
-    Route("GET", "/training/projects/{projectId}/iterations/{iterationId}/export", exports.get_exports),
-    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/export", exports.export_iteration),
-    Route(
-        "GET",
-        "/training/projects/{projectId}/iterations/{iterationId}/performance",
-        iterations.get_iteration_performance,
-    ),
-    Route(
-        "GET",
-        "/training/projects/{projectId}/iterations/{iterationId}/performance/images",
-        iterations.get_image_performances,
-    ),
-    Route(
-        "GET",
-        "/training/projects/{projectId}/iterations/{iterationId}/performance/images/count",
-        iterations.get_image_performance_count,
-    ),
-    Route("POST", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.publish_iteration),
-    Route("DELETE", "/training/projects/{projectId}/iterations/{iterationId}/publish", iterations.unpublish_iteration),
+    Route("GET", _ITERATION, iterations.get_iteration),
+    Route("DELETE", _ITERATION, iterations.delete_iteration),
+    Route("PATCH", _ITERATION, iterations.update_iteration),
+    Route("GET", _ITERATION + "/export", exports.get_exports),
+    Route("POST", _ITERATION + "/export", exports.export_iteration),
+    Route("GET", _ITERATION + "/performance", iterations.get_iteration_performance),
+    Route("GET", _ITERATION + "/performance/images", iterations.get_image_performances),
+    Route("GET", _ITERATION + "/performance/images/count", iterations.get_image_performance_count),
+    Route("POST", _ITERATION + "/publish", iterations.publish_iteration),
+    Route("DELETE", _ITERATION + "/publish", iterations.unpublish_iteration),
     Route("DELETE", "/training/projects/{projectId}/predictions", predictions.delete_prediction),
     Route("POST", "/training/projects/{projectId}/predictions/query", predictions.query_predictions),
     Route("POST", "/training/projects/{projectId}/quicktest/image", predictions.quick_test_image),
@@ -101,30 +93,14 @@ ROUTES = (
     Route("POST", "/training/projects/{projectId}/tagsandregions/suggestions", "suggest_tags_and_regions"),
     Route("POST", "/training/projects/{projectId}/train", iterations.train_project),
     Route("POST", "/training/projects/import", "import_project"),
-    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/image", predictions.classify_image),
-    Route(
-        "POST",
-        "/prediction/{projectId}/classify/iterations/{publishedName}/image/nostore",
-        predictions.classify_image_with_no_store,
-    ),
-    Route("POST", "/prediction/{projectId}/classify/iterations/{publishedName}/url", predictions.classify_image_url),
-    Route(
-        "POST",
-        "/prediction/{projectId}/classify/iterations/{publishedName}/url/nostore",
-        predictions.classify_image_url_with_no_store,
-    ),
-    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/image", predictions.detect_image),
-    Route(
-        "POST",
-        "/prediction/{projectId}/detect/iterations/{publishedName}/image/nostore",
-        predictions.detect_image_with_no_store,
-    ),
-    Route("POST", "/prediction/{projectId}/detect/iterations/{publishedName}/url", predictions.detect_image_url),
-    Route(
-        "POST",
-        "/prediction/{projectId}/detect/iterations/{publishedName}/url/nostore",
-        predictions.detect_image_url_with_no_store,
-    ),
+    Route("POST", _CLASSIFY + "/image", predictions.classify_image),
+    Route("POST", _CLASSIFY + "/image/nostore", predictions.classify_image_with_no_store),
+    Route("POST", _CLASSIFY + "/url", predictions.classify_image_url),
+    Route("POST", _CLASSIFY + "/url/nostore", predictions.classify_image_url_with_no_store),
+    Route("POST", _DETECT + "/image", predictions.detect_image),
+    Route("POST", _DETECT + "/image/nostore", predictions.detect_image_with_no_store),
+    Route("POST", _DETECT + "/url", predictions.detect_image_url),
+    Route("POST", _DETECT + "/url/nostore", predictions.detect_image_url_with_no_store),
     Route("GET", "/files/{projectId}/{predictionId}/prediction/{signature}", predictions.get_predicted_image),
     Route("GET", "/files/{projectId}/{iterationId}/export/{signature}", exports.get_exported_file),
     Route("GET", "/files/{projectId}/{imageId}/{kind}/{signature}", images.get_file),

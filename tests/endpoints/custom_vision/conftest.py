@@ -11,7 +11,9 @@ from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
 from customlabels_nb.settings import settings
 from tests.endpoints.custom_vision.vision_service import VisionService
-from tests.endpoints.rekognition.service import Service
+from tests.endpoints.rekognition.conftest import service
+
+__all__ = ["service"]
 
 
 @pytest.fixture
@@ -36,12 +38,3 @@ def train_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def train_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail each training at once, as if its process had died."""
     monkeypatch.setattr(iteration_training, "start_process", lambda version: None)
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """Yield a running server of both endpoints, with the client of the other one."""
-    for name in ("root", "photos"):
-        (tmp_path / name).mkdir()
-    with Service(tmp_path / "root", tmp_path / "photos") as service:
-        yield service

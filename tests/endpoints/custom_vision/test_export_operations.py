@@ -75,7 +75,7 @@ def test_other_platforms_are_refused(server: SdkServer, platform: str) -> None:
 
 
 @pytest.mark.thorough
-def test_an_exported_classifier_computes_what_the_endpoint_answers(server: SdkServer) -> None:
+def test_exported_classifier_equals_the_endpoint(server: SdkServer) -> None:
     network = ImageClassifier(build_backbone(TINY), 96, len(LABELS))
     colors = ("#c8553d", "#3a9a5b", "#2f7fc1")
     size, mean, std = 64, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)

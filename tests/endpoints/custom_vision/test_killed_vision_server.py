@@ -65,7 +65,7 @@ def process_of(server: ServerProcess, version: str) -> int | None:
 
 
 @pytest.mark.thorough
-def test_killed_server_reports_what_is_true_after_a_restart(tmp_path: Path) -> None:
+def test_restarted_server_reports_true_statuses_of_iterations(tmp_path: Path) -> None:
     chosen = random.Random(5)
     with ServerProcess(tmp_path) as server:
         program = Program(server)
