@@ -1,8 +1,8 @@
 """Run a model on many images in batches, with image prefetching and bounded memory.
 
-Worker threads read and decode images ahead of the model, and the calling thread runs the model. On a GPU, two threads
-run the model, so that the GPU computes one batch while the results of another are converted. The batch size is limited
-by the free memory.
+Worker threads read and decode images ahead of the model, and the calling thread runs the model. For a GPU, two batches
+are processed at the same time, so that it computes one while the results of the other are converted. The batch size is
+limited by the free memory.
 """
 
 from __future__ import annotations

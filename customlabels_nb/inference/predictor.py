@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from customlabels_nb._utils.device import choose_device, release_memory
+from customlabels_nb._utils.device import choose_device, compute_on, release_memory
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.inference.engines.names import AUTO, EngineChoice, check_engine
@@ -390,11 +390,11 @@ class _Running:
 
     def find(self, canvases: list[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
         assert self._engine is not None
-        return self._engine.find(canvases, thresholds)
+        return compute_on(self.device, partial(self._engine.find, canvases, thresholds))
 
     def forward(self, pixels: list[Pixels]) -> npt.NDArray[np.float64]:
         assert self._engine is not None
-        return self._engine.forward(pixels)
+        return compute_on(self.device, partial(self._engine.forward, pixels))
 
 
 def _as_pixels(image: Image.Image | Pixels, size: int, position: int) -> Pixels:

@@ -16,7 +16,7 @@ from torchvision.models.detection.image_list import ImageList
 
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.models.canvas import Canvas
-from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.detector_shape import DetectorShape, fill_of
 from customlabels_nb.models.mask_head import MaskHead
 from customlabels_nb.models.transforms import to_batch
 
@@ -184,22 +184,34 @@ def detect(
 ) -> list[DetectedBoxes]:
     """Run ``network``, in eval mode on ``device``, on each canvas.
 
-    Canvases of equal size form a batch. On a CPU, each canvas is processed on its own, which is just as fast. The
-    detections on one canvas never depend on the other canvases. If ``thresholds`` has a confidence for each label, only
-    detections that reach it get a mask.
+    On a CPU, each canvas is processed on its own, which is just as fast as a batch. On other devices, canvases are
+    extended to squares, because cuDNN prepares each new shape of input for seconds. The detections on one canvas never
+    depend on the other canvases. If ``thresholds`` has a confidence for each label, only detections that reach it get
+    a mask.
     """
     # MPS has no float64. Rounding never excludes a score that reaches its threshold, because scores are float32
     least = None if thresholds is None else torch.from_numpy(thresholds).float().to(device)
     groups: dict[object, list[int]] = {}
     for position, canvas in enumerate(canvases):
-        groups.setdefault(position if device == "cpu" else canvas.pixels.shape, []).append(position)
+        groups.setdefault(position if device == "cpu" else max(canvas.pixels.shape), []).append(position)
     detected: dict[int, DetectedBoxes] = {}
     with torch.inference_mode():
         for positions in groups.values():
-            batch = to_batch([canvases[position].pixels for position in positions], mean, std, device)
+            pixels = [canvases[position].pixels for position in positions]
+            batch = to_batch(pixels if device == "cpu" else _squares(pixels, fill_of(mean)), mean, std, device)
             for position, output in zip(positions, network(batch, least), strict=True):
                 detected[position] = _detected_boxes(output, canvases[position])
     return [detected[position] for position in range(len(canvases))]
+
+
+def _squares(canvases: Sequence[npt.NDArray[np.uint8]], fill: Sequence[int]) -> list[npt.NDArray[np.uint8]]:
+    """Extend canvases at the right or at the bottom to squares of the longest side."""
+    side = max(max(canvas.shape) for canvas in canvases)
+    squares = np.empty((len(canvases), 3, side, side), dtype=np.uint8)
+    squares[:] = np.asarray(fill, dtype=np.uint8)[:, None, None]
+    for square, canvas in zip(squares, canvases, strict=True):
+        square[:, : canvas.shape[1], : canvas.shape[2]] = canvas
+    return list(squares)
 
 
 def _detected_boxes(output: dict[str, torch.Tensor], canvas: Canvas) -> DetectedBoxes:

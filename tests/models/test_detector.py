@@ -152,6 +152,19 @@ class _Stub(torch.nn.Module):
         return [one] * len(images)
 
 
+def test_other_devices_see_one_shape_of_input() -> None:
+    canvases = [to_canvas(gradient(*size), 96, GREY) for size in ((300, 200), (100, 200), (300, 200), (64, 64))]
+    network: Any = _Stub()
+    assert len(detect(network, canvases, [0.5] * 3, [0.25] * 3, "cpu:0")) == 4
+    [(images, _)] = network.asked
+    assert images.shape == (4, 3, 96, 96)
+    for image, canvas in zip(images, canvases, strict=True):
+        height, width = canvas.pixels.shape[1:]
+        assert torch.equal(image[:, :height, :width], to_batch([canvas.pixels], [0.5] * 3, [0.25] * 3)[0])
+        around = torch.cat([image[:, height:].flatten(), image[:, :, width:].flatten()])
+        assert (around.abs() < 0.01).all()
+
+
 def test_thresholds_have_the_type_of_the_scores_because_mps_has_no_float64() -> None:
     network: Any = _Stub()
     scores = np.array([0.7, 0.3], dtype=np.float32).astype(np.float64)
