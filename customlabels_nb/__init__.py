@@ -2,7 +2,7 @@
 
 >>> import customlabels_nb as cl
 >>> cl.__version__
-'0.1.0'
+'1.0.0'
 
 Names are imported lazily, on first use. Importing the package loads neither torch nor pandas.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "CustomLabelsError",

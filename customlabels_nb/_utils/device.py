@@ -23,6 +23,7 @@ _SHORTAGES = (
     "unable to find an engine",  # cuDNN without memory for its workspace
 )
 
+
 def compute_on(device: str, work: Callable[[], _Result]) -> _Result:
     """Call ``work`` and return its result. An NVIDIA GPU has one thread of this process, which calls it.
 

@@ -1,0 +1,1 @@
+"""Files of each release, which every later version reads."""
