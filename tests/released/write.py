@@ -186,7 +186,7 @@ def content(project: cl.Project) -> dict[str, Any]:
     sets = {"train": project.train_set, "test": project.test_set}
     metrics = model.evaluate().per_label[["label", "f1", "precision", "recall", "threshold"]].round(4)
     return {
-        "labels": {split: data.annotations["label"].tolist() for split, data in sets.items()},
+        "labels": {split: sorted(data.annotations["label"]) for split, data in sets.items()},
         "history": project.history["what"].tolist(),
         "snapshots": project.snapshots.list["name"].tolist(),
         "tags": dict(project.tags),
