@@ -32,18 +32,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Write a file atomically, as a context manager.
 
     The block writes to a temporary file next to ``path``, which replaces it on success and is deleted on error.
-
-    Parameters
-    ----------
-    path : Path
-        Target path. Its folder must exist.
-    durable : bool
-        Wait until the data is on the disk, so that it survives a power failure.
-
-    Raises
-    ------
-    OSError
-        If writing fails. In this case, ``path`` is unchanged.
+    ``durable`` waits until the data is on the disk.
     """
     temporary = path.with_name(f".{uuid4().hex[:12]}.part")
     try:

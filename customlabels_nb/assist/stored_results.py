@@ -31,23 +31,10 @@ _TABLES = ("queue", "pages", "prelabels", "suspects")
 
 @dataclass(frozen=True, eq=False)
 class AssistResults:
-    """Results of one run. Positions in the tables refer to ``images``.
+    """Results of run number ``run`` (0 before the first). Positions in the tables refer to ``images``.
 
-    Attributes
-    ----------
-    run : int
-        Number of the run, 0 before the first.
-    images : ndarray of str
-        Training images, in the order of the dataset when the run started.
-    queue : DataFrame
-        ``position`` and ``kind`` of the images to ask, from :func:`.queue.order_queue`.
-    pages : DataFrame
-        ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
-    prelabels : DataFrame
-        ``image``, ``label``, ``confidence``, box columns and ``polygon`` of predictions that can be trusted, sorted by
-        label, the surest first. Images with several labels have several rows.
-    suspects : DataFrame
-        Table of :mod:`.suspects`.
+    ``queue`` is from :func:`.queue.order_queue`, ``pages`` from :func:`.clusters.cluster_pages` and ``suspects`` from
+    :mod:`.suspects`. ``prelabels`` has the predictions that can be trusted, by label, the surest first.
     """
 
     run: int

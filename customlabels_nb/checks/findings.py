@@ -19,24 +19,10 @@ _LISTED = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a check.
+    """Finding of a check: a key of ``CODES`` and a sentence each for what was found and what to do.
 
-    Parameters
-    ----------
-    code : str
-        A key of :data:`customlabels_nb.core.issues.CODES`.
-    severity : str
-        One of :data:`SEVERITIES`.
-    message : str
-        Sentence that states the finding with its numbers.
-    advice : str
-        Sentence that recommends what to do.
-    where : str
-        Affected label, split or image.
-    rows : DataFrame, optional
-        Affected images, with the columns split, image and detail. Each image occurs once.
-    count : int, optional
-        Number of affected images, if ``rows`` is not given.
+    ``rows`` has the affected images, each once, with the columns split, image and detail. ``count`` is used if it is
+    not given.
     """
 
     code: str

@@ -39,18 +39,9 @@ _ADVICE = {
 
 @dataclass
 class Files:
-    """Current state of the files of a dataset.
+    """Current state of the files of a dataset: content hashes, upright sizes, and problems by position.
 
-    Attributes
-    ----------
-    contents : list of (str or None)
-        Content hash of each image, None if the current content is unknown.
-    width, height : ndarray of float64, shape (n,)
-        Size of the upright image in pixels, NaN if unknown.
-    problems : list of (int, str, str)
-        Unusable or changed images, each as position, issue code and detail.
-    remote : int
-        Number of remote images, which were not checked because that would require downloading them.
+    ``remote`` counts the remote images, which were not checked because that would require downloading them.
     """
 
     contents: list[str | None]
@@ -67,12 +58,6 @@ def inspect_files(
 
     A file is not opened if its size and modification time are the same as at its import, and read completely if they
     have changed. If they are not known, only the header is read. Remote images are not downloaded.
-
-    Parameters
-    ----------
-    known : DataFrame, optional
-        Table returned by ``files()`` of a store, with ``image``, and ``bytes`` and ``mtime_ns`` of the file at its
-        import.
     """
     images = dataset.images
     names = images["image"].tolist()

@@ -160,20 +160,10 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Issue:
-    """An issue found in data.
+    """Issue found in data, with the standard message of its ``code`` unless given.
 
-    Parameters
-    ----------
-    code : str
-        A key of :data:`CODES`.
-    message : str
-        Description of the issue. Defaults to the standard message for ``code``.
-    where : str
-        Subject of the issue: an image, a label, a folder, or a key in a manifest line.
-    source : str
-        File, folder or table that was being read.
-    line : int, optional
-        Line number in ``source``, counted from 1.
+    ``where`` is an image, a label, a folder or a key in a manifest line, ``source`` the file, folder or table that was
+    being read.
     """
 
     code: str

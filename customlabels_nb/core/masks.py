@@ -115,10 +115,7 @@ def decode(rle: Mapping[str, Any]) -> Mask:
 def as_rle(given: object) -> Rle:
     """Check an RLE that was read from a file, with compressed or uncompressed counts, and return it compressed.
 
-    Raises
-    ------
-    ValueError
-        If it is not a valid RLE, or an OutlineTooLongError if its outline has more than ``MOST_EDGES`` edges.
+    Raises ValueError for an invalid RLE, or OutlineTooLongError for an outline of more than ``MOST_EDGES`` edges.
     """
     if not isinstance(given, Mapping) or not isinstance(size := given.get("size"), list | tuple) or len(size) != 2:
         raise ValueError("An RLE needs size: [height, width] and counts.")
@@ -161,12 +158,8 @@ def _runs(counts: str | bytes) -> list[int] | None:
 def mask_to_polygon(mask: npt.ArrayLike) -> Polygon | None:
     """Return the outline of a mask along the edges of its pixels, or None if it is empty.
 
-    Parts and holes become rings. Rasterised again, the polygon gives the same mask.
-
-    Raises
-    ------
-    OutlineTooLongError
-        If the outline has more than ``MOST_EDGES`` pixel edges.
+    Parts and holes become rings. Rasterised again, the polygon gives the same mask. OutlineTooLongError is raised if
+    the outline has more than ``MOST_EDGES`` pixel edges.
     """
     filled = np.pad(np.asarray(mask, dtype=bool), 1)
     rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))

@@ -32,10 +32,7 @@ OFF_FRAME = "POLYGON_OFF_FRAME"
 def rings_of(polygon: Any) -> list[FloatArray]:
     """Return the rings of a polygon that are not empty, each with shape (n, 2). None or an empty list has no rings.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If it is neither a list of points nor a list of rings.
+    Raises ValueError or TypeError if it is neither a list of points nor a list of rings.
     """
     if polygon is None or len(polygon) == 0:
         return []

@@ -62,13 +62,7 @@ def widgets() -> Iterator[DiagnosticLine]:
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
-    """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each.
-
-    Parameters
-    ----------
-    kernel : Environment, optional
-        Environment of the kernel. Defaults to the environment of this process.
-    """
+    """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each."""
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if lab is None:
@@ -135,13 +129,7 @@ def jupyterlab(environment: Environment) -> DiagnosticLine:
 
 
 def on_path(environment: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
-    """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment.
-
-    Parameters
-    ----------
-    path : str, optional
-        Folders to search, in the format of PATH. Defaults to PATH itself.
-    """
+    """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment."""
     start = "Use `customlabels-nb lab`, which starts the JupyterLab of this environment"
     script = shutil.which("jupyter-lab", path=path)
     if script is None:
@@ -254,17 +242,7 @@ class _Kernel:
 
 @dataclass(frozen=True)
 class Environment:
-    """Python environment as seen by a Jupyter server that runs in it.
-
-    Attributes
-    ----------
-    prefix : Path
-        Environment folder, which contains ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``).
-    shared : sequence of Path
-        Jupyter's user and system data folders outside the environment.
-    config : sequence of Path
-        Jupyter's configuration folders outside the environment.
-    """
+    """Python environment as seen by a Jupyter server in it, with Jupyter's folders outside it."""
 
     prefix: Path
     shared: Sequence[Path] = ()
@@ -415,14 +393,7 @@ def place_of(
     parents: Sequence[tuple[Sequence[str], Path | None]],
     modules: Mapping[str, Any],
 ) -> NotebookServer:
-    """Detect the front end of a kernel.
-
-    Parameters
-    ----------
-    environment : mapping
-        Environment variables. They are checked last, because programs started in VS Code's terminal inherit its
-        variables.
-    """
+    """Detect the front end of a kernel, from environment variables last, because VS Code's terminals pass theirs on."""
     if "google.colab" in modules or "COLAB_RELEASE_TAG" in environment:
         return NotebookServer(COLAB)
     if "__vsc_ipynb_file__" in namespace:

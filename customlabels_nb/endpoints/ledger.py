@@ -66,24 +66,10 @@ class DatasetState:
 
 @dataclass(frozen=True)
 class Entry:
-    """Manifest line of a dataset.
+    """Manifest line of a dataset, as it was given.
 
-    Attributes
-    ----------
-    image : str
-        Name of the image in the project's store.
-    source : str
-        ``source-ref`` of the line.
-    line : bytes
-        Line as it was given, without findings.
-    labelled : bool
-        True if the line is valid and has a label attribute.
-    findings : list of dict
-        Code, message and place of each error.
-    labels : dict of str to bool
-        Labels of the image, and whether the label is on a box.
-    state : str
-        Digest of the image's annotations in the store.
+    ``labelled`` is True if it is valid and has a label attribute. ``labels`` tells for each label whether it is on a
+    box. ``state`` is the digest of the image's annotations in the store.
     """
 
     image: str

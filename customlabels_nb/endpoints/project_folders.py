@@ -79,25 +79,11 @@ HOSTED = Quotas(projects=100, versions_per_project=100, trainings=2, running=2, 
 
 @dataclass(frozen=True)
 class ServingOptions:
-    """Options of an endpoint.
+    """Options of an endpoint. Requests for any region are accepted, ``region`` is that of new ARNs.
 
-    Attributes
-    ----------
-    region : str
-        Region in new ARNs. Requests for any region are accepted.
-    limits : Limits
-        Limits of manifests and images.
-    hold : float
-        Seconds, at most 20, for which a description of a single version in transition waits for a change, so that
-        waiters of clients end soon.
-    budget : str or float, optional
-        Time limit of a training run, as in ``project.train``.
-    engine : str, optional
-        Engine that runs models, as in ``model.start``.
-    quotas : Quotas
-        Numbers of projects, versions and others.
-    service_limits : bool
-        Enforce the limits that Custom Vision documents, such as 6 MB an image.
+    ``hold`` is the time in seconds, at most 20, for which a description of a single version in transition waits for a
+    change, so that waiters of clients end soon. ``service_limits`` enforces the limits that Custom Vision documents,
+    such as 6 MB an image.
     """
 
     region: str = "us-east-1"

@@ -38,22 +38,11 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class ServedVersion(Generic[Served]):
-    """Model version of a project.
+    """Model version of a project. ``digits`` end its ARN.
 
-    Attributes
-    ----------
-    served : Served
-        Its project.
-    local : str
-        Name of the version in Python.
-    digits : int
-        End of its ARN.
-    facts : dict
-        What only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units. ``status`` and
-        ``tags`` are there until the endpoint has finished to train or copy it. A copy has ``first_tags`` until then,
-        those that its record in the store begins with.
-    record : VersionRecord, optional
-        Record in the project's store, which a version has once its training or copying has begun.
+    ``facts`` is what only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units.
+    ``status`` and ``tags`` are there until the endpoint has finished to train or copy it. A copy has ``first_tags``
+    until then, those that its record in the store begins with. The record exists once training or copying has begun.
     """
 
     served: Served

@@ -228,16 +228,9 @@ class Boxes(Outcomes):
         return self.truth_box[:, 2] * self.truth_box[:, 3], self.box[:, 2] * self.box[:, 3]
 
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
-        """Match the accepted false positives to missed boxes of other labels.
+        """Match accepted false positives to missed boxes of other labels: a position (or -1) and IoU (or NaN) each.
 
         The algorithm is the same as for boxes of one label, but over all labels of an image.
-
-        Returns
-        -------
-        match : ndarray of int64, shape (p,)
-            Position of the matched true box, or -1 if there is no match.
-        iou : ndarray of float64, shape (p,)
-            IoU of the matched pair, or NaN if there is no match.
         """
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
@@ -380,33 +373,10 @@ def make_boxes(
 ) -> Boxes:
     """Convert a truth table and a predictions table to matched boxes.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        Columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height`` (or ``xmin``, ``ymin``, ``xmax``,
-        ``ymax``) in pixels, and optionally ``crowd`` and ``polygon``. A polygon without a box is replaced by its
-        bounding box. A row without a box only declares its image part of the test set.
-    predictions : DataFrame
-        Same columns, and ``confidence`` (between 0 and 1).
-    images : list, Series or DataFrame with a column ``image``, optional
-        Test images. Defaults to the images in either table. Rows for other images are ignored.
-    labels : list or labels table, optional
-        Order and colors of the labels. Labels without boxes are ignored.
-    iou_threshold : float
-        Minimum IoU of a match.
-    masks : bool
-        If True, match the masks inside the polygons instead of the boxes. The mask of a row without a polygon is its
-        box. Masks are clipped to the image if ``images`` has the columns ``width`` and ``height``.
-
-    Raises
-    ------
-    InputError
-        If ``iou_threshold`` or ``images`` is not valid.
-    TableError
-        If a column is missing, a box is incomplete, negative or not finite, the label of a box is missing, or a
-        confidence is not a number between 0 and 1.
-    NotEnoughDataError
-        If there are no test images or no boxes, or if a table contains none of the test images.
+    A polygon without a box is replaced by its bounding box. A row without a box only declares its image part of the
+    test set. Rows for other than the test images and labels without boxes are ignored. With ``masks``, the masks inside
+    the polygons are matched. The mask of a row without a polygon is its box. Masks are clipped to the image if
+    ``images`` has the columns ``width`` and ``height``.
     """
     iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")

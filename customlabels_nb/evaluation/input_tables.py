@@ -68,14 +68,7 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.object_], int]:
-    """Return the names of the test images, and the number of images in the tables that are not test images.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there are no test images, or if a non-empty table shares no images with ``images`` (or, if ``images`` is not
-        given, with the other table).
-    """
+    """Return the names of the test images, and the number of images in the tables that are not test images."""
     named = [_values(frame["image"]) for frame in (truth, predictions)]
     seen = named[0].append(named[1]).unique()
     if images is None:
@@ -100,13 +93,7 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
 def labels_and_colors(
     truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
 ) -> tuple[list[str], list[str]]:
-    """Return the labels that occur in the tables, in order, and the color of each.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the tables have no labels.
-    """
+    """Return the labels that occur in the tables, in order, and the color of each."""
     both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
     table = normalise_labels([] if labels is None else labels)
     color_of: dict[str, Any] = dict(zip(table["label"], table["color"], strict=True))
@@ -174,19 +161,8 @@ _HEAD = 4096  # rows
 def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) -> pd.Categorical:
     """Convert a column to a categorical, converting each distinct value to a string only once.
 
-    Parameters
-    ----------
-    column : Series
-        Column of hashable values. Missing values stay missing.
-    where : str
-        Name of the column to use in error messages.
-    text : callable
-        Function that converts a value to a string. Values with equal strings become one category.
-
-    Raises
-    ------
-    TableError
-        If a cell holds an unhashable value such as a list.
+    Missing values stay missing, and values with equal strings become one category. ``where`` names the column in
+    errors.
     """
     try:
         codes, values = _factorized(column)
@@ -264,24 +240,10 @@ def _period(texts: ObjectArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class BoxedRows:
-    """Table of boxes.
+    """Table of boxes: the ``m`` rows with a box, in pixels, and ``all_rows``, only ``image`` and ``label``.
 
-    Attributes
-    ----------
-    all_rows : DataFrame
-        ``image`` and ``label`` of all rows, with or without a box.
-    rows : DataFrame
-        The ``m`` rows that have a box.
-    box : ndarray of float64, shape (m, 4)
-        Left, top, width, height in pixels.
-    polygon : ndarray of object, shape (m,)
-        Polygon of each box, or None.
-    crowd : ndarray of bool, shape (m,)
-        True for a box around a crowd.
-    confidence : ndarray of float64, shape (m,)
-        Confidence of each box, 1 for ground truth.
-    without_box : int
-        Number of rows that have a label but no box.
+    ``crowd`` and ``confidence`` (1 for ground truth) have shape (m,). ``without_box`` counts rows with a label but no
+    box.
     """
 
     all_rows: pd.DataFrame
@@ -312,21 +274,7 @@ def has_boxes(frame: pd.DataFrame) -> bool:
 
 
 def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
-    """Validate a truth or predictions table and extract the rows that have a box.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, and
-        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows without a box, or
-        instead of the columns of the box.
-    name : {"truth", "predictions"}
-
-    Raises
-    ------
-    InputError, TableError
-        If the table or a box is not valid.
-    """
+    """Validate a truth or predictions table and extract the rows that have a box."""
     by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
     shapes = {*BOX_COLUMNS, *CORNER_COLUMNS, "polygon"}
     if isinstance(frame, pd.DataFrame) and shapes & set(frame.columns) == {"polygon"}:
@@ -396,12 +344,8 @@ def rasterised(
 ) -> npt.NDArray[np.object_]:
     """Rasterise the polygons in the given rows, or the boxes of rows without one, to run-length encodings, shape (m,).
 
-    Parameters
-    ----------
-    image, positions : ndarray of int64, shape (m,)
-        Position of the image of each mask, and the row of its polygon.
-    sizes : ndarray of int64, shape (n, 2)
-        Width and height of each image.
+    ``image`` has the position of the image of each mask, ``positions`` the row of its polygon, ``sizes`` width and
+    height.
     """
     masks = np.empty(len(positions), dtype=object)
     for number, (index, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):
@@ -416,13 +360,7 @@ def rasterised(
 
 
 def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: BoxedRows) -> IntArray:
-    """Return the width and height of each test image, or those that its shapes need if unknown, shape (n, 2).
-
-    Raises
-    ------
-    TableError
-        If an image is too large for masks.
-    """
+    """Return the width and height of each test image, or those that its shapes need if unknown, shape (n, 2)."""
     index = pd.Index(test_images)
     sizes = np.full((len(index), 2), np.nan)
     if isinstance(images, pd.DataFrame) and {"width", "height"} <= set(images.columns):

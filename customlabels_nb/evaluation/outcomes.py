@@ -29,16 +29,9 @@ TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "true positive", "false positive
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Cumulative counts for one label at each of its distinct confidences, for decreasing thresholds.
+    """Cumulative counts for one label at its ``s`` distinct confidences, highest first.
 
-    Attributes
-    ----------
-    confidence : ndarray of float64, shape (s,)
-        The distinct confidences, highest first.
-    hits, accepted : ndarray of int64, shape (s,)
-        Number of correct predictions, and number of all predictions, with at least this confidence.
-    targets : int
-        Number of targets of the label.
+    ``hits`` and ``accepted`` count correct and all predictions with at least this confidence.
     """
 
     confidence: FloatArray
@@ -65,19 +58,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(ABC):
-    """Ground truth and predictions on one test set.
-
-    Attributes
-    ----------
-    task : str
-        One of :data:`TASKS`.
-    images : ndarray of object, shape (n,)
-        Names of the test images.
-    labels, colors : tuple of str, length k
-        Labels, in order, and the color of each.
-    left_out : int
-        Number of images in the truth and predictions tables that are not test images.
-    """
+    """Ground truth and predictions on one test set. ``left_out`` counts images outside it."""
 
     task: str
     images: npt.NDArray[np.object_]
@@ -86,13 +67,7 @@ class Outcomes(ABC):
     left_out: int = field(default=0, kw_only=True)
 
     def position(self, label: str) -> int:
-        """Return the position of a label in :attr:`labels`.
-
-        Raises
-        ------
-        LabelError
-            If the label does not exist.
-        """
+        """Return the position of a label in :attr:`labels`."""
         if label not in self.labels:
             raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(self.labels)!r}.")
         return self.labels.index(label)

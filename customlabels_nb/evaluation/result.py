@@ -402,14 +402,7 @@ def make_outcomes(
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
 ) -> Outcomes:
-    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``.
-
-    Raises
-    ------
-    InputError, TableError, LabelError, NotEnoughDataError
-        See :func:`customlabels_nb.evaluation.boxes.make_boxes` and
-        :func:`customlabels_nb.evaluation.scores.make_scores`.
-    """
+    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``."""
     if task is None:
         task = task_of(truth, predictions)
     if task not in TASKS:
@@ -441,13 +434,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
 ) -> list[str]:
-    """Write the notes on how to interpret the metrics.
-
-    Parameters
-    ----------
-    given : number, dict, str or None
-        Thresholds passed to ``evaluate``.
-    """
+    """Write the notes on how to interpret the metrics."""
     notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)

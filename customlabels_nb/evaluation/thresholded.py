@@ -17,16 +17,10 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Thresholded:
-    """Ground truth and predictions with thresholds applied.
+    """Ground truth and predictions with thresholds applied, the same for all images or by fold.
 
-    Attributes
-    ----------
-    outcomes : Outcomes
-    thresholds : ndarray of float64, shape (k,)
-        Threshold of each label, in label order. With folds, the mean over the folds.
-    folds : tuple of pairs of an int64 ndarray and a float64 ndarray of shape (k,)
-        Positions of the images in each fold and the thresholds that apply to them. Every image is in exactly one fold.
-        Empty if ``thresholds`` apply to all images.
+    Each fold has the positions of its images and their thresholds. Every image is in one fold, and ``thresholds`` is
+    their mean.
     """
 
     outcomes: Outcomes

@@ -54,13 +54,6 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
 
     None uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label. Labels
     missing from the mapping use their assumed threshold.
-
-    Raises
-    ------
-    InputError
-        If a threshold is not a number between 0 and 1.
-    LabelError
-        If the mapping contains an unknown label.
     """
     if thresholds is None:
         return assumed_thresholds(outcomes)
@@ -77,13 +70,7 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
 
 
 def check_threshold(value: object) -> float:
-    """Validate a threshold and return it as a float.
-
-    Raises
-    ------
-    InputError
-        If ``value`` is not a number between 0 and 1.
-    """
+    """Validate a threshold and return it as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InputError(
             f"A threshold must be a number between 0 and 1, not {value!r}. To choose thresholds automatically, pass "

@@ -68,20 +68,6 @@ class BoxPicture:
 
     Text is placed where it covers no other text and little of the boxes. If there is no room for both label and value,
     only the value is drawn, or no text at all. Earlier boxes have priority.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Image in mode RGB.
-    marks : sequence of LabelledBox
-        Boxes to draw.
-    side : int
-        Longest side on the screen in pixels.
-
-    Attributes
-    ----------
-    size : tuple of float
-        Width and height on the screen in pixels.
     """
 
     def __init__(self, image: Image.Image, marks: Sequence[LabelledBox], *, side: int = SIDE) -> None:

@@ -67,17 +67,7 @@ def why_unread(name: str) -> str | None:
 def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels) -> Iterator[Image.Image]:
     """Open an encoded image and read its header, as a context manager.
 
-    Parameters
-    ----------
-    data : bytes or file
-        Encoded image. A file object must be positioned at its start.
-    max_pixels : int
-        Maximum number of pixels. Larger images raise ImageTooLargeError.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem, with ``name`` in its message.
+    A file object must be positioned at its start. Errors are subclasses of ImageError with ``name`` in their message.
     """
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")

@@ -52,13 +52,7 @@ class RefusedError(Exception):
 
 
 class DicomImage(ImageFile.ImageFile):
-    """DICOM file as a Pillow image, whose size is read from the header and whose pixels are decoded on load.
-
-    Attributes
-    ----------
-    n_frames : int
-        Number of frames in the file. The first one is used.
-    """
+    """DICOM file as a Pillow image, whose size is read from the header and whose first frame is decoded on load."""
 
     format = "DICOM"
     format_description = "Digital Imaging and Communications in Medicine"
@@ -79,13 +73,7 @@ class DicomImage(ImageFile.ImageFile):
 
 
 def open_dicom(file: BinaryIO, name: str) -> DicomImage:
-    """Open the image in a DICOM file, reading only the header.
-
-    Raises
-    ------
-    ImageError
-        A subclass that names the image, if the file contains no image or is damaged, or if pydicom is not installed.
-    """
+    """Open the image in a DICOM file, reading only the header."""
     if not is_readable():
         raise NotAnImageError(name, how_to_read())
     try:

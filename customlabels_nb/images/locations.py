@@ -23,12 +23,7 @@ _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 class Location:
     """Place that a user has passed: a file, a folder or a pattern, on this machine or behind a URL.
 
-    Attributes
-    ----------
-    name : str
-        Path or URL as passed, with the home folder for ``~`` and without a password.
-    path : Path or None
-        Local path, or None for a URL.
+    ``name`` is what the user passed, with the home folder for ``~`` and without a password. ``path`` is None for a URL.
     """
 
     name: str
@@ -36,13 +31,7 @@ class Location:
 
     @classmethod
     def of(cls, item: object) -> Location:
-        """Read a path or URL.
-
-        Raises
-        ------
-        InputError
-            If ``item`` is not a path or URL, or is empty.
-        """
+        """Read a path or URL."""
         if not isinstance(item, str | os.PathLike) or not os.fspath(item):
             raise InputError(f"{item!r} is not a path or URL.")
         text = plain_url(expand_home(os.fsdecode(item)))
@@ -81,13 +70,7 @@ class Location:
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
-
-    Raises
-    ------
-    InputError
-        If the path is not a valid file name.
-    """
+    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8."""
     text = os.path.abspath(os.fspath(path))
     try:
         text.encode()
@@ -129,13 +112,7 @@ def without_scheme(uri: str) -> str:
 
 
 def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is not a path, is empty, or is a URL other than ``file:``. The message names the ``argument``.
-    """
+    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL."""
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{argument}={path!r} is not a path.")
     text = _encodable(os.fsdecode(path))

@@ -85,24 +85,7 @@ def _predict_part(batches: PredictionBatches, batch: Sequence[tuple[str, Prepare
 
 
 class PredictionBatches(BatchSize):
-    """Batches that a running model processes, with their size.
-
-    Parameters
-    ----------
-    postprocessor : Postprocessor
-        Postprocessor of the running model.
-    wanted : int, optional
-        Batch size. By default it depends on the device and its free memory.
-    events : Events, optional
-        Receives a message whenever the batch size is reduced.
-
-    Attributes
-    ----------
-    postprocessor : Postprocessor
-        As given.
-    at_a_time : int
-        Number of batches that are processed at the same time.
-    """
+    """Batches that a running model processes. ``wanted`` is by default chosen by the device and its free memory."""
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
@@ -112,13 +95,7 @@ class PredictionBatches(BatchSize):
         super().__init__(int(wanted) if wanted is not None else self._fitting(device), device, events)
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
-        """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images.
-
-        Raises
-        ------
-        ModelError
-            If the model is not running, or there is not enough memory for one image.
-        """
+        """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images."""
         return self.map(lambda part: self.postprocessor.ask(part, at_once=len(part)), images)
 
     def _fitting(self, device: str) -> int:

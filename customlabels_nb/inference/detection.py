@@ -131,22 +131,7 @@ def detect(
     max_results: int | None = None,
     root: Path | None = None,
 ) -> Detection:
-    """Run a started model on one image.
-
-    Parameters
-    ----------
-    image : object
-        See :func:`customlabels_nb.inference.inputs.load_input`.
-    threshold, max_results
-        See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
-
-    Raises
-    ------
-    InputError
-        If the image or another argument is invalid.
-    ModelError
-        If the model is not running.
-    """
+    """Run a started model on one image."""
     postprocessor = Postprocessor(predictor, threshold, max_results)
     shown, data, name = load_encoded(image, root=root)
     answer = postprocessor.ask(

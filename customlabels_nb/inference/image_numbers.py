@@ -46,13 +46,7 @@ def listings(folder: OutputFolder) -> list[tuple[int, int, str]]:
 
 
 def unprocessed(folder: OutputFolder, images: Sequence[str], done: CompletedChunk) -> list[Run]:
-    """Return the images that are not done with their numbers, in order, and store the names of new ones.
-
-    Raises
-    ------
-    InputError
-        If a listing that the journal refers to is missing.
-    """
+    """Return the images that are not done with their numbers, in order, and store the names of new ones."""
     images = done.without_named(images)
     frozen = listings(folder)
     stop = frozen[-1][1] if frozen else done.images.total()

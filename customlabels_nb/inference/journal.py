@@ -50,16 +50,9 @@ def part_name(first: int, stop: int) -> str:
 
 @dataclass
 class CompletedChunk:
-    """Totals of all steps in a journal.
+    """Totals of all steps in a journal: how often each name was processed, and other images by number.
 
-    Attributes
-    ----------
-    images : Counter
-        Names of images, how often each was processed.
-    ranges : dict of (int, int) to None
-        Numbers of other images that were processed: the first, and the one after the last.
-    failures, marks, found
-        Images that could not be read, marks of the output, and number of predictions.
+    A range is the first number and the one after the last.
     """
 
     images: Counter[str] = field(default_factory=Counter)
@@ -115,30 +108,8 @@ class CompletedChunk:
 class Journal:
     """Journal in a local file, opened for writing and locked for this process.
 
-    Parameters
-    ----------
-    path : Path
-        Journal file, created if it does not exist.
-    facts : mapping
-        Description of the run, as JSON values.
-    folder : OutputFolder, optional
-        Folder of the output. Steps whose file is missing in it are left out.
-
-    Attributes
-    ----------
-    begun : bool
-        True if the journal already existed.
-    done : CompletedChunk
-        Totals of the recorded steps.
-    engine : str or None
-        Engine that the run was started with, or None if the journal does not record it.
-
-    Raises
-    ------
-    InputError
-        If the file is not a journal, or belongs to a run with different ``facts``.
-    NotAllowedError
-        If another process, or another cell of this notebook, is writing to the file.
+    ``facts`` describes the run. A journal with others is an InputError. Steps whose file is missing in ``folder`` are
+    left out. ``begun`` is True if the journal already existed, and ``done`` has the totals of its steps.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any], folder: OutputFolder | None = None) -> None:

@@ -20,24 +20,9 @@ Found = TypeVar("Found")
 class OutputFolder:
     """Folder that results are written to. Files appear in it complete or not at all.
 
-    Parameters
-    ----------
-    to : path or URL
-        Folder. A URL of a bucket in ``settings.buckets`` is a local folder. A password in a URL is removed.
-    argument : str
-        Name of the user's argument for error messages.
-
-    Attributes
-    ----------
-    local : Path or None
-        Absolute path of a local folder.
-    place : Path or str
-        ``local``, or the URL without a "/" at the end.
-
-    Raises
-    ------
-    InputError
-        If ``to`` is not a path or URL, or is on a web server, to which nothing can be written.
+    A URL of a bucket in ``settings.buckets`` is a local folder. A password in a URL is removed. Web servers are
+    refused. ``argument`` is the name of the user's argument. ``place`` is the absolute local path, or the URL without a
+    "/" at its end.
     """
 
     def __init__(self, to: str | os.PathLike[str], argument: str = "to") -> None:

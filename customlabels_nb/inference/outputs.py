@@ -55,16 +55,7 @@ class ImageResult:
 class Output(Protocol):
     """Interface of the output formats, see the module.
 
-    Attributes
-    ----------
-    form : str
-        Name of the format, as shown to users.
-    path : Path or str
-        Location of the output, a URL as a string.
-    journal : str
-        Location of its journal.
-    images_a_step, seconds_a_step
-        Number of images, or of seconds, after which a step is written.
+    ``form`` is the name of the format. A step is written after so many images, or seconds.
     """
 
     form: str
@@ -89,13 +80,7 @@ class Output(Protocol):
         """Create an empty output."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        """Remove everything written after the last of ``marks`` and remember the processed ``images``.
-
-        Raises
-        ------
-        InputError
-            If data that an earlier step has written is missing.
-        """
+        """Remove everything written after the last of ``marks`` and remember the processed ``images``."""
 
     def write(self, results: Sequence[ImageResult]) -> Mark | None:
         """Write the predictions of one step."""
@@ -193,13 +178,7 @@ class JsonLines(LineOutput):
 
 
 def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """Read a file of :class:`JsonLines`: its images, also those in which nothing was found, and its predictions.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or a line is not one of ``detect_many``.
-    """
+    """Read a file of :class:`JsonLines`: its images, also those in which nothing was found, and its predictions."""
     images: list[str] = []
     rows: list[tuple[Any, ...]] = []
     polygons: list[Any] = []
@@ -300,11 +279,6 @@ class ParquetParts:
 
     The name of a file contains the number of its first image and the number after its last, so that no two chunks share
     a file, not even if they begin with the same image.
-
-    Raises
-    ------
-    MissingDependencyError
-        If pyarrow is not installed.
     """
 
     form = "Parquet"
@@ -372,13 +346,7 @@ class ParquetParts:
         return datasets.dataset(files, schema=schema, format=form, filesystem=system)
 
     def read(self, marks: Iterable[Mark] = (), rows: int | None = None) -> pd.DataFrame:
-        """Read the first ``rows`` that were written, or all.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
-        """
+        """Read the first ``rows`` that were written, or all."""
         marks, broken = list(marks), (OSError, self._arrow.ArrowException)
         try:
             return table_of_arrow(self._table(marks, rows))

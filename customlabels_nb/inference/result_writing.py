@@ -124,25 +124,7 @@ class WrittenDetections:
 
 
 class Writing:
-    """Writer to one output, which runs in a background thread.
-
-    Parameters
-    ----------
-    output : Output
-        See :func:`output_for`.
-    postprocessor : Postprocessor
-        Postprocessor of the model.
-    resume : bool
-        Continue an earlier run.
-
-    Raises
-    ------
-    InputError
-        If ``output`` cannot be written, already exists although ``resume`` is False, or belongs to a run with a
-        different model or different thresholds.
-    NotAllowedError
-        If another process is writing to ``output``.
-    """
+    """Writer to one output, which runs in a background thread."""
 
     def __init__(self, output: Output, postprocessor: Postprocessor, *, resume: bool) -> None:
         self._output = output
@@ -185,13 +167,7 @@ class Writing:
         return remaining
 
     def take(self, results: Sequence[ImageResult]) -> None:
-        """Queue a batch for writing.
-
-        Raises
-        ------
-        InputError
-            If an earlier batch could not be written.
-        """
+        """Queue a batch for writing."""
         self._behind.put(results)
 
     def close(self, *, complete: bool) -> None:
@@ -366,11 +342,6 @@ def open_writing(
     Warns about polygons, which a manifest does not have.
 
     With ``spread``, several workers write, which requires a folder.
-
-    Raises
-    ------
-    InputError, MissingDependencyError, NotAllowedError
-        As :class:`Writing`, or if the suffix is not supported or pyarrow is not installed.
     """
     folder = OutputFolder(to)
     suffix = os.path.splitext(str(folder))[1].lower()

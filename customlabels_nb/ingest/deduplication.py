@@ -71,20 +71,10 @@ class Intake:
 
 
 class Deduplication:
-    """Deduplication of an import, whose images may come in several parts.
+    """Deduplication of an import, whose images may come in several parts, with the images ``known`` in both splits.
 
     Remote images are only read if they are to be copied or verified. Otherwise, the metadata from the source is used.
-
-    Parameters
-    ----------
-    known : DataFrame
-        Table returned by ``files()`` of the store, with the images of both splits.
-    source : str
-        Name of the source, for the issues.
-    root : Path
-        Project folder. Files are copied to it if ``options.copy`` is True.
-    labels : mapping, optional
-        Stored labels of the images in this dataset, used to report duplicates with different labels.
+    The stored ``labels`` are used to report duplicates with different labels.
     """
 
     def __init__(
@@ -113,10 +103,7 @@ class Deduplication:
     ) -> Intake:
         """Find the images that are not in the project yet, and detect duplicates and leaks between train and test.
 
-        Parameters
-        ----------
-        read : dict
-            Metadata already read, by image. New metadata is added to it, so that a retry does not read files again.
+        ``read`` has metadata by image, and gets that of others, so that a retry does not read files again.
         """
         options, stored, content = self._options, self._stored, self._content
         names: list[str] = contents.images["image"].tolist()

@@ -31,11 +31,6 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
 
     The labels of existing images do not change. Images that a user removed from the dataset are not added again, and
     images that are in the other split are not added.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the dataset does not exist.
     """
     record = store.dataset(split)
     if record is None:

@@ -48,11 +48,8 @@ ACCEPTED, _SKIP = "accepted", json.dumps("skip")
 class JobReviewQuery(ReviewQuery):
     """Filter and sort order of a job's review.
 
-    Attributes
-    ----------
-    reason : sequence, optional
-        Only images with this reason: one of :mod:`customlabels_nb.jobs.disagreement`, ("skipped",), or ("alone",) if
-        more answers are needed, but nobody is left to ask.
+    ``reason`` is one of :mod:`customlabels_nb.jobs.disagreement`, ("skipped",), or ("alone",) if more answers are
+    needed, but nobody is left to ask.
     """
 
     reason: Sequence[str | None] | None = None

@@ -95,13 +95,7 @@ def outline_boxes(
 def outlines_in(
     image: str, content: Any, boxes: list[Box], root: Path, segmenter: Segmenter, cache: ContentCache
 ) -> list[tuple[Any, float, str]]:
-    """Return a polygon or None, its score and the reason why there is none for each box in an image.
-
-    Parameters
-    ----------
-    content : str or None
-        Content hash of the image, under which the polygons are cached.
-    """
+    """Return a polygon (or None), its score and the reason if None for each box, cached by the hash ``content``."""
     known = content if isinstance(content, str) else None
     key = f"{content_key(known, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if known else None
     if key is not None and (data := cache.get(key)) is not None:

@@ -16,17 +16,9 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method whenever :func:`notify` is called for the project in ``root``.
+    """Call a method whenever :func:`notify` is called for the project, from any thread, until the result is called.
 
-    Parameters
-    ----------
-    listener : bound method
-        Listener, called without arguments in any thread. Only a weak reference to its object is stored.
-
-    Returns
-    -------
-    callable
-        Function that removes the listener.
+    Only a weak reference to the method's object is stored.
     """
     reference = weakref.WeakMethod(listener)
     with _lock:

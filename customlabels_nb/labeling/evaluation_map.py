@@ -27,17 +27,7 @@ _COLORS = {"right": RIGHT, "wrong": WRONG}
 class EvaluationSession(LabellingSession):
     """Session that shows the images of an evaluation with their ground truth, and changes nothing.
 
-    Parameters
-    ----------
-    store, root
-        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
-    exploration : Exploration
-        Evaluation and its thresholds, which may be moved meanwhile.
-
-    Attributes
-    ----------
-    moves : int
-        Number of positions of the thresholds so far.
+    ``moves`` counts the positions of the thresholds, which may be moved meanwhile.
     """
 
     def __init__(self, store: SqlStore, root: Path, exploration: Exploration) -> None:

@@ -53,28 +53,7 @@ class ImageMap:
     """Places and colors of the images of a session's open dataset, by their positions in its table.
 
     Without a stored layout, it shows the plane of the principal components until the layout is computed in a helper
-    process. Thread-safe.
-
-    Parameters
-    ----------
-    session : LabellingSession
-    model : callable
-        ``model()`` returns the name of the project's features.
-    images : callable
-        ``images(split)`` returns the images table.
-    columns : callable
-        ``columns()`` returns the names of the columns that were added to it.
-    similar : SimilarityOrder
-        Order by a text.
-    random_state : int
-        Seed of the layout.
-
-    Attributes
-    ----------
-    error : str
-        Reason why the map is missing or could not be laid out, or an empty string.
-    progress : tuple of int or None
-        Steps of the running layout, done and total.
+    process. ``error`` states why the map is missing. Thread-safe.
     """
 
     def __init__(
@@ -282,15 +261,7 @@ class ImageMap:
 
     # -- search -------------------------------------------------------------------------------------
     def hits(self, text: str) -> list[int]:
-        """Return the positions of the images that a text describes best.
-
-        Raises
-        ------
-        NotReadyError
-            While the text is being read.
-        NotAllowedError
-            If no image has vectors.
-        """
+        """Return the positions of the images that a text describes best. NotReadyError while it is being read."""
         table = self.session.table
         here = list(table.here())
         order = self._similar([table.names[i] for i in here], [table.hashes[i] for i in here], text=text)

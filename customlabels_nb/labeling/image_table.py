@@ -39,22 +39,9 @@ class Prediction:
 class ImageTable:
     """Image data as columns, in the order of import. Positions are never reused. ``gone`` lists the removed ones.
 
-    Attributes
-    ----------
-    labels : list of tuple of str
-        Image-level labels of each image.
-    box_labels : list of tuple of str
-        Labels of the boxes and polygons of each image, one entry per shape.
-    hashes : list
-        Content hash of each image, None if unknown.
-    by_status, by_label : Counter
-        Number of images with each status, and with each label (of the image or of its shapes).
-    by_annotator : Counter
-        Number of images labelled by each person.
-    several : int
-        Number of images with several image-level labels.
-    rejected : set of str
-        Images whose prelabel was rejected.
+    ``box_labels`` has one entry per shape. ``by_label`` counts images by their labels and those of their shapes,
+    ``by_annotator`` those that each person labelled, ``several`` those with several image-level labels. ``rejected``
+    has the images whose prelabel was rejected.
     """
 
     names: list[str] = field(default_factory=list)

@@ -31,15 +31,7 @@ class JobState(Generic[T]):
 class Job(Generic[T]):
     """Task in a background thread that can be monitored, stopped and started again.
 
-    Parameters
-    ----------
-    on_end : callable, optional
-        Callback without arguments, called in the background thread when the job has ended.
-
-    Attributes
-    ----------
-    changes : int
-        Counter that increases whenever the state changes.
+    ``changes`` increases with each change of state. ``on_end`` is called in the thread.
     """
 
     def __init__(self, on_end: Callable[[], object] | None = None) -> None:
@@ -56,13 +48,7 @@ class Job(Generic[T]):
         return self._state
 
     def start(self, work: Callable[[Events], T]) -> None:
-        """Start ``work(events)`` in a background thread.
-
-        Raises
-        ------
-        NotAllowedError
-            If the job is already running.
-        """
+        """Start ``work(events)`` in a background thread."""
         with self._lock:
             if self._state.name == "running":
                 raise NotAllowedError("This job is already running. Wait until it ends, or stop it.")

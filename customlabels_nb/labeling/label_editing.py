@@ -44,13 +44,7 @@ class LabelEditing(ProjectScreen):
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
-        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations.
-
-        Raises
-        ------
-        LabelError
-            If ``label`` does not exist. The message explains what happened to it.
-        """
+        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations."""
         uses = self._store.label_uses(label)
         if label is not None and uses.empty:
             raise LabelError(self._fate(label))
@@ -141,13 +135,7 @@ class LabelEditing(ProjectScreen):
         return bool(self._redo)
 
     def undo(self) -> str | None:
-        """Undo the latest edit made here and return its description, or None if there is no edit.
-
-        Raises
-        ------
-        StaleEditError, NotAllowedError
-            If somebody has changed the same data since then. The next call then undoes the edit before this one.
-        """
+        """Undo the latest edit made here and return its description or None. If it is stale, the next call skips it."""
         return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:

@@ -27,20 +27,8 @@ _WRITING = ("keep_thresholds", "add_to_train")
 class ProjectActions(ProjectScreen):
     """Actions of the results screen on a model version's project.
 
-    Parameters
-    ----------
-    store, root
-        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
-    version : str
-        Name of the version.
-    config : ModelConfig
-        Configuration of the version.
-    keep_thresholds : callable
-        ``keep_thresholds({label: threshold})`` stores the thresholds in the version.
-    open_images : callable
-        ``open_images(names)`` returns the widget for correcting the labels of these test images.
-    open_map : callable
-        ``open_map(exploration, name, random_state)`` returns the widget with a map of an evaluation's images.
+    ``keep_thresholds({label: threshold})`` stores them in the version. ``open_images(names)`` returns the widget for
+    correcting these test images, and ``open_map(exploration, name, random_state)`` one with their map.
     """
 
     def __init__(

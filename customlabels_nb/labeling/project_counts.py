@@ -22,13 +22,7 @@ _MOST_ACTIONS = 200
 class ProjectCounts:
     """Images and annotations of both datasets, without names. See :meth:`.SqlStore.outline_images`.
 
-    Attributes
-    ----------
-    images : DataFrame
-        number, split, status, added, predicted, in ascending order of number.
-    annotations : DataFrame
-        number (of the image), label, annotator, created, split of the image, and ``later``, True if the annotation was
-        created after the image was imported (not imported with it).
+    ``later`` is True for annotations that were not imported with their image, but created later. Numbers ascend.
     """
 
     images: pd.DataFrame
@@ -75,13 +69,7 @@ class ProjectCounts:
 
 
 class FollowedCounts:
-    """Counts that follow the changes to a store, as of the action ``seen``.
-
-    Parameters
-    ----------
-    store : SqlStore
-        Store to follow.
-    """
+    """Counts that follow the changes to a store, as of the action ``seen``."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store

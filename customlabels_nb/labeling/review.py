@@ -43,21 +43,12 @@ _REVIEWABLE = ("labelled", "needs_review")
 
 @dataclass(frozen=True)
 class ReviewQuery(Query):
-    """Filter and sort order of a review.
+    """Filter and sort order of a review. :data:`NO_LABEL` selects images without any label.
 
-    Attributes
-    ----------
-    show : str
-        One of :data:`SHOWN`.
-    label : str, optional
-        Images with this label. :data:`NO_LABEL` selects images without any label.
-    sort : str
-        One of :data:`SORTS`. "doubt" starts with predictions that differ from the label, the most confident first,
-        followed by predictions that agree, the least confident first. Training images are predicted by models that were
-        not trained on them, if a classifier was trained. "newest" starts with the most recently labelled
-        image.
-    queue : str, optional
-        "suspect": only images whose labels are probably wrong, the most suspicious first.
+    The order "doubt" starts with predictions that differ from the label, the most confident first, followed by
+    predictions that agree, the least confident first. Training images are predicted by models that were not trained on
+    them, if a classifier was trained. The queue "suspect" has those whose labels are probably wrong, the most
+    suspicious first.
     """
 
     show: str = "to_review"
@@ -71,16 +62,8 @@ class ReviewQuery(Query):
 class ReviewTable(ImageTable):
     """Image table with additional columns for a review.
 
-    Attributes
-    ----------
-    reviewed : list of bool
-        True for reviewed images.
-    moments : list of int
-        Time of the latest annotation in microseconds since 1970, 0 if there is none.
-    left, done : int
-        Number of images to review, and of reviewed images.
-    left_by_label : Counter
-        Number of images to review by label. :data:`NO_LABEL` counts images without a label.
+    ``moments`` are the times of the latest annotations in microseconds since 1970, or 0. ``left`` counts the images to
+    review, also by label.
     """
 
     reviewed: list[bool] = field(default_factory=list)
@@ -116,21 +99,9 @@ class ReviewTable(ImageTable):
 class ReviewSession(LabellingSession):
     """Session of a reviewer. Edits are stored immediately, with undo and conflicts as in :class:`.LabellingSession`.
 
-    Parameters
-    ----------
-    store, root, split, user
-        See :class:`.LabellingSession`.
-    cross_fitted : callable, optional
-        Returns a table of predictions for training images (image, label, confidence) by models that were not trained
-        on the image. A model rarely disagrees with a label it was trained on, so these replace the stored predictions
-        of the project's own versions.
-    assist : Assist, optional
-        Source of suspected label errors.
-
-    Attributes
-    ----------
-    table : ReviewTable
-        Images of the open dataset.
+    ``cross_fitted`` returns a table of predictions for training images (image, label, confidence) by models that were
+    not trained on the image. A model rarely disagrees with a label it was trained on, so these replace the stored
+    predictions of the project's own versions.
     """
 
     table_type = ReviewTable
@@ -251,19 +222,8 @@ class ReviewSession(LabellingSession):
         """Correct the labels of images: replace all labels, or in a multi-label task add one.
 
         Boxes and polygons keep their coordinates. If all shapes of an image have the same label, they also get the new
-        label.
-
-        Parameters
-        ----------
-        instead_of : str, optional
-            Replace only this label, both on images and on shapes.
-        on : bool
-            In a multi-label task, False removes the label.
-
-        Raises
-        ------
-        InputError
-            If an image has shapes with several labels, and ``instead_of`` does not select one of them.
+        label. With ``instead_of``, only this label is replaced, on images and on shapes. In a multi-label task,
+        ``on=False`` removes the label.
         """
         name = t.check_label(label)
         if not on:
@@ -324,15 +284,9 @@ def _approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
-    """Return an edit that sets this label and marks the images as reviewed.
+    """Return an edit that sets this label, ``alone`` in place of all others, and marks the images as reviewed.
 
-    Parameters
-    ----------
-    alone : bool
-        Replace all image-level labels, instead of adding the label.
-    instead_of : str, optional
-        Label to replace, both on images and on shapes. If it is None or an image does not have it, all shapes of the
-        image get the new label.
+    If ``instead_of`` is None or an image does not have it, all shapes of the image get the new label.
     """
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -73,28 +73,9 @@ class LabellingSession(ProjectScreen):
     Every edit is one transaction, stored when the method returns. Images that somebody else has changed are not written
     but returned as conflicts. The other images of the same edit are written. Thread-safe.
 
-    Parameters
-    ----------
-    store : SqlStore
-        Store of the project.
-    root : Path
-        Project folder.
-    split : {"train", "test"}
-        Dataset to open.
-    user : str, optional
-        Name of the annotator. Defaults to ``settings.user``.
-    similar : callable, optional
-        ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
-        With ``to=position``, the images most similar to that one come first.
-    assist : Assist, optional
-        Source of prelabels and queues.
-
-    Attributes
-    ----------
-    queues : Queues
-        What assist found, and what was put aside here.
-    cluster_size : int or None
-        Largest number of images in a page of the queue "clustered". None if it is shown image by image.
+    ``similar(images, keys)`` returns an order in which similar images are neighbours. With ``to=position``, the images
+    most similar to that one come first. ``cluster_size`` is the largest number of images in a page of the queue
+    "clustered", or None if it is shown image by image.
     """
 
     #: Type of the image table, and of the default query.
@@ -184,15 +165,7 @@ class LabellingSession(ProjectScreen):
         self._store.set_project(self._action("set instructions"), instructions=text)
 
     def picture_in(self, instructions: str, line: int) -> str:
-        """Return the path or URL of the picture in a line of the instructions, counted from 0.
-
-        Raises
-        ------
-        OutdatedError
-            If the session has other instructions.
-        InputError
-            If the line has no picture.
-        """
+        """Return the picture in a line (from 0) of the instructions. OutdatedError if they have changed."""
         if instructions != self.instructions:
             raise OutdatedError("The instructions have changed. Open them again.")
         lines = instructions.split("\n")
@@ -388,13 +361,7 @@ class LabellingSession(ProjectScreen):
         return self.show(self.query_type()) if self._view is None else self._view
 
     def view_numbered(self, number: int) -> View:
-        """Return one of the latest views.
-
-        Raises
-        ------
-        OutdatedError
-            If the view is too old. Call :meth:`show` again.
-        """
+        """Return one of the latest views. OutdatedError if it is too old. Call :meth:`show` again."""
         for view in self._views:
             if view.number == number and view.split == self.split:
                 return view
@@ -535,13 +502,7 @@ class LabellingSession(ProjectScreen):
                 self.table.drop(set(names) - set(rows["image"]))
 
     def follow(self) -> set[str] | None:
-        """Apply changes made in other cells and by other people since the last call.
-
-        Returns
-        -------
-        set of str or None
-            Changed images of the open dataset, or None if any image may have changed.
-        """
+        """Apply changes made elsewhere since the last call, and return the changed images (None if any may be)."""
         with self._lock:
             self._on_assist_change()
             if self._store.last_action() == self._seen:
@@ -603,10 +564,7 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         """Add a label to images, or remove it. With :attr:`assigns_one`, it replaces the others.
 
-        Parameters
-        ----------
-        revisions : mapping, optional
-            Revisions on which the edit is based. Defaults to the revisions last read here.
+        ``revisions``, on which the edit is based, defaults to those last read here.
         """
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
@@ -650,13 +608,7 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         """Set the status of images: "skipped", "needs_review", "labelled" (checked: nothing here) or "unlabelled".
 
-        Parameters
-        ----------
-        remove_labels : bool
-            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and images
-            that have any are not marked as "skipped".
-        revisions : mapping, optional
-            See :meth:`assign`.
+        Without ``remove_labels``, images that have labels, boxes or polygons are not marked as "skipped".
         """
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} must be one of {t.STATUSES!r}.")
@@ -676,13 +628,8 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         """Label images without labels with their prelabels, or the most confident prediction, unless it is of a shape.
 
-        Parameters
-        ----------
-        seen : mapping, optional
-            The labels that were shown, by image. Where others are offered now, nothing is stored, but the image is
-            returned as a conflict.
-        revisions : mapping, optional
-            See :meth:`assign`.
+        Where other labels than those in ``seen`` are offered now, nothing is stored, but the image is returned as a
+        conflict.
         """
         wanted: dict[str, list[str]] = {}
         conflicts: list[Conflict] = []

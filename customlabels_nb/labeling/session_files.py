@@ -56,17 +56,7 @@ class _Batch:
 
 
 class SessionFiles:
-    """Thumbnails and views for a screen, and uploads.
-
-    Parameters
-    ----------
-    root : Path
-        Project folder. Uploads are written to its subfolder ``images/``.
-    dataset : callable
-        ``dataset(split)`` returns the current dataset.
-    add_images : callable
-        ``add_images(files, split, label)`` imports files and returns a report.
-    """
+    """Thumbnails and views for a screen, and uploads, which are written to ``images/`` in ``root``."""
 
     def __init__(
         self,
@@ -104,13 +94,7 @@ class SessionFiles:
         return [next(made) if data is None else data for data in thumbnails]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
-        """Return the full image in a format that browsers support.
-
-        Raises
-        ------
-        ImageError
-            If the image cannot be read.
-        """
+        """Return the full image in a format that browsers support."""
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:

@@ -71,18 +71,9 @@ class Submission:
 class Verification(DrawingSession):
     """Session in which a person judges predictions. Every verdict is stored when the method returns.
 
-    Parameters
-    ----------
-    project : SqlStore
-        Store of the project, to which images are submitted.
-    folder : Path
-        Folder of the project.
-    path : Path
-        Database of the sample, see :func:`draw_sample`.
-    test_share : float
-        Share of the judged random images that are submitted to test.
-    test_precision : callable, optional
-        Returns the precision of the model on the test set, None if unknown.
+    ``path`` is the database of the sample from :func:`draw_sample`, ``project`` the store to which images are
+    submitted, the share ``test_share`` of the random ones to test. ``test_precision`` returns the precision of the
+    model on the test set.
     """
 
     def __init__(
@@ -225,15 +216,7 @@ class Verification(DrawingSession):
         return words if self._on_test_set is None else f"{words}, on the test set {self._on_test_set:.2f}"
 
     def send(self) -> Submission:
-        """Add the judged images to the project with their labels, as one action for each dataset.
-
-        Raises
-        ------
-        NotAllowedError
-            If the project is read-only.
-        LabelError
-            If somebody has renamed or removed a label since. Nothing is added.
-        """
+        """Add the judged images to the project with their labels, one action per dataset, unless a label has gone."""
         if self._project.read_only:
             raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
         images, marks, _ = self._store.tables(self.split)
@@ -276,14 +259,8 @@ def draw_sample(
 ) -> Path:
     """Draw images to judge, half of them uniformly and half of them the least certain of the others.
 
-    Images that the project has, or that cannot be read, are left out. The same arguments return the same database.
-
-    Parameters
-    ----------
-    predict : callable
-        Returns the predictions, as ``detect_many`` does. It is not called if the sample exists.
-    key : str
-        Text that identifies the images and predictions.
+    Images that the project has, or that cannot be read, are left out. The same arguments and ``key`` return the same
+    database. ``predict`` is not called if it exists.
     """
     if project.read_only:
         raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")

@@ -41,16 +41,8 @@ def feature_key(content: str) -> bytes:
 class FeatureFile:
     """Packed features of one backbone, in the order in which they were added.
 
-    Parameters
-    ----------
-    path : Path
-        File, created when the first features are added.
-    name : str
-        Name of the features. A file with another name, or another number of features, is replaced.
-    width : int
-        Number of features of an image.
-    limit_bytes : int
-        Maximum size. When it is reached, the older half of the features is dropped.
+    A file with another ``name``, or another number of features, is replaced. When ``limit_bytes`` is reached, the older
+    half is dropped.
     """
 
     def __init__(self, path: Path, name: str, width: int, limit_bytes: int) -> None:
@@ -66,11 +58,6 @@ class FeatureFile:
 
         The array stays valid when features are added or the file is replaced. Nothing is copied, so many images need
         little memory.
-
-        Returns
-        -------
-        positions : ndarray of int64, shape (keys,)
-        rows : ndarray of float16, shape (records, width)
         """
         with self._lock:
             self._refresh()
@@ -167,15 +154,7 @@ class FeatureFile:
 
 
 class FeatureCache:
-    """Feature files of a project, one for each backbone.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the files, created when features are added.
-    limit_bytes : int
-        Maximum size of each file.
-    """
+    """Feature files of a project, one for each backbone, of at most ``limit_bytes`` each."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder, self.limit_bytes = folder, limit_bytes

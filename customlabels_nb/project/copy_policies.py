@@ -29,16 +29,9 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Statement:
-    """Statement of a policy.
+    """Statement of a policy: whether it allows, for which principals (accounts, ARNs) and versions (ends of ARNs).
 
-    Attributes
-    ----------
-    allows : bool
-        False if it denies.
-    principals : frozenset of str
-        Accounts and ARNs of those that it is about, or "*".
-    versions : frozenset of str
-        Ends of the ARNs of the versions that it is about, or "*".
+    Both may be "*".
     """
 
     allows: bool
@@ -49,15 +42,7 @@ class Statement:
 def read_policy(text: str, project: str | None = None) -> list[Statement]:
     """Return the statements of a policy, a JSON document.
 
-    Parameters
-    ----------
-    project : str, optional
-        ARN of the project without its last part, which the resources must lie in. By default, any project.
-
-    Raises
-    ------
-    InputError
-        If the document is malformed or contains what is not supported, such as conditions.
+    The resources must lie in ``project``, an ARN without its last part, if given. Conditions are refused.
     """
     try:
         policy = json.loads(text)
@@ -120,13 +105,7 @@ def decide(policies: Iterable[str], version: int | None, account: str | None, pr
 
 
 def require_permission(root: Path, version: str, target: Path) -> None:
-    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``.
-
-    Raises
-    ------
-    NotAllowedError
-        If one denies it, or the target is in another account and none allows it.
-    """
+    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``."""
     path = ledger_file(root)
     if not path.is_file():
         return

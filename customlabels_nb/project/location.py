@@ -82,13 +82,7 @@ class ProjectLocation:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it is valid as a project or version name and as a folder name.
-
-    Raises
-    ------
-    ProjectNameError
-        If it is not valid. A valid name cannot refer to a path outside the parent folder.
-    """
+    """Return ``name`` if it is valid for a project or version, and so cannot refer outside the parent folder."""
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
@@ -152,13 +146,7 @@ def check_description(text: object) -> str:
 
 
 def is_project(path: Path) -> bool:
-    """Check whether the folder ``path`` contains a project.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be accessed.
-    """
+    """Check whether the folder ``path`` contains a project."""
     try:
         return (path / DATABASE).is_file() or (path / POINTER).is_file()
     except OSError as error:
@@ -173,13 +161,6 @@ def new_project_folder(root: Path) -> Iterator[Path]:
 
     Until then it is in a hidden folder beside ``root``. If the process is killed, there is no partial project, and the
     next project that is created or opened beside it removes the hidden folder.
-
-    Raises
-    ------
-    ProjectExistsError
-        If there is a file or folder ``root``. It is never changed.
-    ProjectError
-        If the folder cannot be created.
     """
     try:
         if os.path.lexists(root):
@@ -241,13 +222,7 @@ def _without_password(url: str) -> str:
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
-    """Open the database of the project in ``root``.
-
-    Raises
-    ------
-    ProjectNotFoundError
-        If ``root`` contains no project.
-    """
+    """Open the database of the project in ``root``."""
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)

@@ -764,13 +764,7 @@ class Model(Runnable):
 
 
 def require_confirmation(question: str, confirm: bool, consequence: str = "This cannot be undone.") -> None:
-    """Ask the user for confirmation unless ``confirm`` is True. Any answer other than yes is treated as no.
-
-    Raises
-    ------
-    NotAllowedError
-        If the user does not answer yes, or cannot be asked.
-    """
+    """Ask the user for confirmation unless ``confirm`` is True. Any answer other than yes is treated as no."""
     if confirm:
         return
     try:

@@ -154,18 +154,7 @@ class ModelCard:
 def make_card(
     folder: Path, root: Path, record: VersionRecord, project: str, *, evaluated: Evaluation | None = None
 ) -> ModelCard:
-    """Build the card of the version in ``folder`` from its files, without running the model or opening an image.
-
-    Parameters
-    ----------
-    evaluated : Evaluation, optional
-        The version's evaluation at default thresholds, if already available.
-
-    Raises
-    ------
-    ArtifactError
-        If ``folder`` does not contain a model.
-    """
+    """Build the card of the version in ``folder`` from its files, without running the model or opening an image."""
     config = load_config(folder)
     evaluation, hand_set = _evaluation(folder, root, config, evaluated)
     facts = CardFacts(
@@ -287,24 +276,9 @@ def _markdown_cell(cell: Cell) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """Facts that a card is built from.
+    """Facts that a card is built from, with the datasets as they were when the version was trained.
 
-    Attributes
-    ----------
-    project : str
-        Name of the project.
-    record : VersionRecord
-        Record of the version.
-    config : ModelConfig
-        Configuration of the model.
-    environment : dict
-        Python version, platform and package versions used for training.
-    train, test : Dataset or None
-        Datasets as they were when the version was trained.
-    evaluation : Evaluation or None
-        Evaluation on the test images, at the version's thresholds.
-    hand_set : tuple of str
-        Labels whose thresholds differ from the defaults.
+    ``hand_set`` has the labels whose thresholds differ from the defaults.
     """
 
     project: str

@@ -39,12 +39,7 @@ def tag_cache(folder: Path) -> None:
 class ContentCache:
     """Cache of bytes by key in a folder, which evicts the least recently used entries when it exceeds a size limit.
 
-    Parameters
-    ----------
-    folder : Path
-        Cache folder, created on the first write, with the folder that contains it.
-    limit_bytes : int
-        Maximum size. It is checked each time 1/16 of it has been written, so the cache may exceed it by that amount.
+    The size is checked each time 1/16 of ``limit_bytes`` has been written, so the cache may exceed it by that amount.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:

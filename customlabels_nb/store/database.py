@@ -89,15 +89,7 @@ def unpack(value: bytes | None) -> Any:
 
 
 class Database:
-    """Database of one project.
-
-    Parameters
-    ----------
-    location : str
-        Path of an SQLite file, or a PostgreSQL URL.
-    schema : str, optional
-        PostgreSQL schema of the project.
-    """
+    """Database of one project, in an SQLite file or a PostgreSQL ``schema``."""
 
     def __init__(self, location: str, schema: str | None = None) -> None:
         self.location = location
@@ -131,13 +123,7 @@ class Database:
             )
 
     def check_format(self) -> None:
-        """Migrate a database of an earlier release to the current format.
-
-        Raises
-        ------
-        SchemaTooOldError, SchemaTooNewError
-            If the database was written before 1.0, or by a newer release.
-        """
+        """Migrate a database of an earlier release to the current format."""
         if self._format() == tables.FORMAT:
             return
         with self.write() as connection:

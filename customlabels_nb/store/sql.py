@@ -110,13 +110,7 @@ _ACTION_DTYPES = {
 
 
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
-    """Create the database of a new project.
-
-    Raises
-    ------
-    ProjectExistsError
-        If the file or the schema already exists.
-    """
+    """Create the database of a new project."""
     database = Database(location, schema)
     if database.is_sqlite and Path(location).exists():
         raise ProjectExistsError(f"The file {location!r} already exists. Nothing was overwritten.")
@@ -132,15 +126,7 @@ def create_store(location: str, name: str, *, schema: str | None = None, task: s
 
 
 def open_store(location: str, *, schema: str | None = None) -> SqlStore:
-    """Open a project's database, migrating an older schema if necessary.
-
-    Raises
-    ------
-    ProjectNotFoundError
-        If there is no database.
-    SchemaTooNewError
-        If the database was written by a newer release.
-    """
+    """Open a project's database, migrating an older schema if necessary."""
     database = Database(location, schema)
     if database.is_sqlite and not Path(location).is_file():
         raise ProjectNotFoundError(f"There is no project database at {location!r}.")
@@ -204,11 +190,6 @@ class SqlStore:
         """Copy a consistent snapshot of the database to a new SQLite file, which :func:`open_store` can open.
 
         Running labelling jobs are paused in the copy, and nobody holds a task there. All answers are copied.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written. A partly written file is unusable.
         """
         try:
             if self._database.is_sqlite:
@@ -452,18 +433,10 @@ class SqlStore:
             return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
 
     def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return a compact table of all images in both datasets, without names, for counting.
+        """Return a compact table of all images (or only ``images``) in both datasets, without names, for counting.
 
-        Parameters
-        ----------
-        images : sequence of str, optional
-            Only these images, in either dataset. The run time is independent of the number of other images.
-
-        Returns
-        -------
-        DataFrame
-            number (int64, ascending and permanent), split and status (categories), added (datetime of the import),
-            predicted (bool, True if any model has predictions for the image).
+        Numbers are ascending and permanent. ``predicted`` is True if any model has predictions for the image. The time
+        for ``images`` is independent of the number of others.
         """
         c, p = schema.images.c, schema.predictions.c
         query = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
@@ -519,17 +492,7 @@ class SqlStore:
             return _read_actions(connection, [], limit, payloads=("before", "after"))
 
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
-        """Return :meth:`history` without the columns ``before`` and ``after``.
-
-        Parameters
-        ----------
-        before : int, optional
-            Only actions with a smaller id.
-        who : str, optional
-            Only actions by this person.
-        limit : int, optional
-            Maximum number of actions.
-        """
+        """Return :meth:`history` without the columns ``before`` and ``after``."""
         c = schema.history.c
         where = [] if before is None else [c.id < before]
         if who is not None:
@@ -586,20 +549,6 @@ class SqlStore:
 
         Undo is itself an action, and undoing it redoes the original action. Changes to images, annotations and labels
         can be undone in any order, unless a later change to the same images or labels still applies.
-
-        Parameters
-        ----------
-        action_id : int, optional
-            Id of the action in the history. Defaults to the latest action by ``action.who`` that can still be undone.
-
-        Raises
-        ------
-        StaleEditError
-            If one of the action's images has been changed since then. Nothing is written.
-        NotAllowedError
-            If the action has already been undone or cannot be undone, or its labels have been changed since then.
-        InputError
-            If ``action_id`` is not an integer.
         """
         with self._database.write() as connection:
             return undo_action(connection, action_id, action)
@@ -625,24 +574,9 @@ class SqlStore:
     ) -> WriteResult:
         """Add images with their annotations, creating the dataset and missing labels.
 
-        Parameters
-        ----------
-        files : DataFrame, optional
-            Columns image, bytes and mtime_ns of local files, so that a later import can skip unchanged files.
-        issues, lines, source
-            Findings, unread manifest lines and the origin of the images. They are stored even if no image is new.
-
-        Returns
-        -------
-        WriteResult
-            ``count`` is the number of added images.
-
-        Raises
-        ------
-        TableError
-            If an image is already in the dataset.
-        OutdatedError
-            If images have been added, removed, moved or changed since ``as_of``.
+        Files have image, bytes and mtime_ns, so that a later import can skip unchanged ones. Issues, lines and the
+        source are stored even if no image is new. If images have been added, removed, moved or changed since ``as_of``,
+        OutdatedError is raised.
         """
         parts = [(images, annotations, files)]
         return self.add_parts(split, parts, action, issues=issues, lines=lines, source=source, as_of=as_of)
@@ -661,13 +595,8 @@ class SqlStore:
     ) -> WriteResult:
         """Add images as in :meth:`add_images`, part by part as one action.
 
-        Parameters
-        ----------
-        parts : iterable
-            Images, their annotations, and ``files`` or None. They may be made as they are added, and an exception then
-            leaves everything as it was. ``issues`` and ``lines`` are read after them.
-        labels : iterable of str
-            Labels that may occur, so that new labels are sorted by name, whatever part they are in.
+        Parts may be made as they are added, and an exception then leaves everything as it was. ``issues`` and ``lines``
+        are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in.
         """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
@@ -695,15 +624,6 @@ class SqlStore:
         ``images.revision`` is the revision on which the edit is based. Other images in the dataset stay the same.
         ``stored`` is a recent result of :meth:`tables` for these images. If it is passed, the images are read again
         only if somebody has changed them. Other labels than these ``labels`` are added if they do not exist.
-
-        Raises
-        ------
-        LabelError
-            If one of the ``labels`` does not exist. Nothing is written.
-        StaleEditError
-            If a changed image now has a different revision. Nothing is written.
-        TableError
-            If an image is not in the dataset.
         """
         edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
@@ -750,15 +670,7 @@ class SqlStore:
             return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
-        """Remove images (image, revision) and their annotations, but not the files. ``count`` is the number of images.
-
-        Raises
-        ------
-        StaleEditError
-            If an image now has a different revision. Nothing is removed.
-        TableError
-            If an image is not in the dataset.
-        """
+        """Remove images (image, revision) and their annotations, but no files. ``count`` is their number."""
         with self._database.write() as connection:
             ids, stored, marks = read_named(connection, split, images)
             gone = images["image"].tolist()
@@ -888,13 +800,7 @@ class SqlStore:
             return snapshots.restore(connection, name, content, action)
 
     def delete_snapshot(self, name: str, action: Action) -> WriteResult:
-        """Delete a snapshot.
-
-        Raises
-        ------
-        InputError
-            If the snapshot does not exist.
-        """
+        """Delete a snapshot."""
         with self._database.write() as connection:
             snapshots.load(connection, name)
             connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
@@ -925,11 +831,6 @@ class SqlStore:
         """Append labels (name, color) as one action. With ``review``, mark all labelled images for review.
 
         ``count`` is the number of images marked for review.
-
-        Raises
-        ------
-        LabelError
-            If a label already exists. Nothing is added.
         """
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
@@ -964,13 +865,7 @@ class SqlStore:
             return record(connection, action, count=len(images), after=after, undo=trace.payload())
 
     def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
-        """Rename a label in all annotations and predictions. ``count`` is the number of annotations.
-
-        Raises
-        ------
-        LabelError
-            If ``new`` already exists.
-        """
+        """Rename a label in all annotations and predictions. ``count`` is the number of annotations."""
         name = t.check_label(new)
         c = schema.labels.c
         with self._database.write() as connection:
@@ -1026,11 +921,6 @@ class SqlStore:
         """Remove a label. ``count`` is the number of annotations that had ``label``.
 
         Labelled images that lose their last annotation become unlabelled.
-
-        Raises
-        ------
-        LabelError
-            If the label is in use and ``with_annotations`` is False.
         """
         a = schema.annotations
         with self._database.write() as connection:
@@ -1104,13 +994,7 @@ class SqlStore:
             return [_read_version(row) for row in rows]
 
     def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
-        """Add a version.
-
-        Raises
-        ------
-        NotAllowedError
-            If a version with this name already exists.
-        """
+        """Add a version."""
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
             if _has_version(connection, version.name):

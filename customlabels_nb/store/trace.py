@@ -50,12 +50,7 @@ class Trace:
     ) -> Rows:
         """Store the current state of the rows whose ``key`` is in ``ids``, and return them with the id first.
 
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Columns that the action will change. Defaults to all columns.
-        gone : bool
-            True if the action will delete the rows.
+        ``columns`` are those that the action will change, by default all. ``gone`` tells that it will delete the rows.
         """
         names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
         rows = rows_with(self._connection, table, names, ids, key=key)

@@ -293,13 +293,7 @@ def _annotations(
 def _put_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
 ) -> list[str]:
-    """Undo the changes in ``payload``, and return the images that changed.
-
-    Parameters
-    ----------
-    expected : mapping
-        Current revision of each image. For a removed image, the revision that it would have.
-    """
+    """Undo the changes in ``payload``, given the revision of each image (if removed, the one it would have)."""
     _datasets_back(connection, payload, trace)
     labels = _labels_back(connection, payload, trace)
     made = made_ids(payload, schema.images)

@@ -168,13 +168,7 @@ def _tagged(notebook: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _exercises(notebook: Any, path: Path) -> int:
-    """Return the number of exercises.
-
-    Raises
-    ------
-    InputError
-        If there are none, or if cells are missing, repeated, misnumbered or of the wrong type.
-    """
+    """Return the number of exercises."""
     tagged = list(_tagged(notebook))
     cells: dict[tuple[str, str], list[Any]] = {}
     for kind, number, cell in tagged:

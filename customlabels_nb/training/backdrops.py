@@ -24,13 +24,7 @@ _SIDE = 128  # pixels; side of the canvas for a distractor
 
 
 def draw_backdrop(rng: Rng, size: Size, photo: Pixels | None = None) -> Image.Image:
-    """Draw a random RGB background of ``size`` (width, height).
-
-    Parameters
-    ----------
-    photo : ndarray of uint8, shape (height, width, 3), optional
-        Photo to crop the background from, instead of drawing it.
-    """
+    """Draw a random RGB background of ``size`` (width, height), or crop it from ``photo``."""
     image = _drawn(rng, size) if photo is None else cut_out(rng, size, photo)
     return _joined(rng, image, _drawn(rng, size)) if rng.random() < 0.2 else image
 

@@ -64,47 +64,10 @@ class BrandScenes:
     the label at position ``i`` modulo the number of labels, so all labels are equally frequent, however many images
     each label has.
 
-    Parameters
-    ----------
-    logos : sequence of (str, str)
-        Image and label of each logo.
-    labels : sequence of str
-        Labels in index order. A label without a usable image does not occur in the scenes.
-    backgrounds : sequence of str, optional
-        Images without any of the logos, to crop backgrounds from. Never pass test images.
-    root : Path, optional
-        Folder that relative paths refer to.
-    random_state : int
-        Random seed for composing the scenes.
-    size : int
-        Longest side of a scene in pixels.
-    length : int
-        Scenes per epoch.
-    cache_bytes : int
-        See :data:`CACHE_BYTES`.
-    events : Events, optional
-        Receives the progress of cutting out the logos, which happens in the constructor.
-    masks : bool
-        Add the outlines of the visible parts of the logos.
-
-    Attributes
-    ----------
-    composed : bool
-        Always True: a scene already shows several objects, so it is not combined into a mosaic. Nor is it mirrored,
-        because a mirrored logo is a different logo.
-    facts : dict
-        See :class:`customlabels_nb.training.scene_sources.SceneSource`.
-    issues : list of Issue
-        One issue for each image that cannot be used.
-    notes : list of str
-        Human-readable findings about the images.
-
-    Raises
-    ------
-    InputError
-        If an argument is invalid.
-    NotEnoughDataError
-        If no image shows a logo.
+    Backgrounds are cropped from images without any of the logos, never from test images. ``events`` receives the
+    progress of cutting out the logos, which happens in the constructor. ``composed`` is always True: a scene already
+    shows several objects, so it is not combined into a mosaic. Nor is it mirrored, because a mirrored logo is a
+    different logo.
     """
 
     composed = True

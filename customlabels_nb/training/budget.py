@@ -105,21 +105,7 @@ class Clock:
 
 
 def parse_budget(budget: str | float | None = None, steps: int | None = None, *, default: str = "2min") -> Budget:
-    """Parse a training budget.
-
-    Parameters
-    ----------
-    budget : str or float, optional
-        Wall-clock time limit: seconds, or a string such as "90s", "2min", "1h 30min" or "best".
-    steps : int, optional
-        Exact number of steps, instead of ``budget``. To repeat an earlier training run, pass the number of steps that
-        it reported.
-
-    Raises
-    ------
-    InputError
-        If both ``budget`` and ``steps`` are given, or one of them is invalid.
-    """
+    """Parse a time limit (seconds, or "90s", "2min", "1h 30min" or "best"), or an exact number of ``steps``."""
     if steps is not None:
         if budget is not None:
             raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Pass only one of them.")

@@ -38,20 +38,7 @@ def usable_ranks(size: int, images: int) -> int:
 
 
 class Peers:
-    """Connected ranks, as one of them sees them.
-
-    Parameters
-    ----------
-    rank, size : int
-        Number of this rank, and number of all ranks.
-    images : int
-        Images in each batch.
-
-    Attributes
-    ----------
-    slots : range
-        Positions in the batch of this rank's images.
-    """
+    """Connected ranks, as one of them sees them. ``slots`` are the positions in the batch of this rank's images."""
 
     def __init__(self, rank: int, size: int, images: int) -> None:
         each = math.ceil(images / size)

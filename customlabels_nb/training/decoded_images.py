@@ -33,22 +33,7 @@ def default_cache_bytes() -> int:
 
 
 class DecodedImages(ABC, Generic[Decoded]):
-    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time.
-
-    Parameters
-    ----------
-    images : sequence of str
-        Paths or URLs.
-    root : Path, optional
-        Folder that relative paths refer to.
-    cache_bytes : int, optional
-        Memory limit. See :func:`default_cache_bytes`.
-
-    Attributes
-    ----------
-    cached_bytes : int
-        Current size of the cache in bytes.
-    """
+    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time."""
 
     def __init__(self, images: Sequence[str], *, root: Path | None = None, cache_bytes: int | None = None) -> None:
         self.images = list(images)
@@ -93,13 +78,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         return decoded
 
     def preload(self, events: Events) -> None:
-        """Decode images in threads until the cache is full or all images are decoded.
-
-        Raises
-        ------
-        Cancelled
-            If ``events`` is cancelled.
-        """
+        """Decode images in threads until the cache is full or all images are decoded."""
         workers = connections(self.images, settings.threads)
         events.progress("images", 0, len(self))
         with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:

@@ -234,11 +234,6 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
     A label that occurs in a share f of the images, with f below :data:`RARE`, has a repeat factor of sqrt(RARE / f),
     other labels one of 1. An image gets the repeat factor of its rarest label. (Repeat factor sampling, introduced with
     the LVIS data set: Gupta et al., 2019.)
-
-    Parameters
-    ----------
-    labels : sequence of int arrays
-        Labels in each image.
     """
     shown = np.zeros(n_labels)
     distinct = [np.unique(label_codes) for label_codes in labels]
@@ -250,15 +245,7 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
 
 
 class Turns:
-    """Endless, shuffled sequence of training images, with each image as often per epoch as its weight requires.
-
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        Occurrences of each image per epoch, as returned by :func:`frequencies`.
-    random_state : int
-        Random seed for shuffling.
-    """
+    """Endless, shuffled sequence of images, each as often per epoch as its weight of :func:`frequencies`."""
 
     def __init__(self, weights: FloatArray, random_state: int) -> None:
         self._ends = np.cumsum(np.asarray(weights, dtype=np.float64))

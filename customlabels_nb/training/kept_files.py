@@ -40,11 +40,6 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
     """Write both datasets as manifests, followed by the content hashes and statuses of their images.
 
     The hashes are written last, so the presence of their file marks a complete snapshot.
-
-    Raises
-    ------
-    ArtifactError
-        If the folder cannot be written to.
     """
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
     polygons: dict[str, dict[str, list[Any]]] = {}
@@ -101,13 +96,7 @@ def _json_bytes(value: Any) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file to a version's folder atomically, creating the folder if needed.
-
-    Raises
-    ------
-    ArtifactError
-        If the file cannot be written.
-    """
+    """Write a file to a version's folder atomically, creating the folder if needed."""
     with write_errors(repr(str(path)), ArtifactError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
@@ -176,12 +165,6 @@ def write_predictions(
     """Store the predictions for a split with the version, so that it can be evaluated without running the model.
 
     ``split`` is "train", "test" or :data:`CROSS_FITTED`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Table with the columns ``image``, ``label``, ``confidence`` and, for detectors, ``left``, ``top``, ``width`` and
-        ``height``, and ``polygon`` for masks.
     """
     numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
     rows = {

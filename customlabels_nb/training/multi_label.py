@@ -55,29 +55,9 @@ def fit_multi_label_head(
 ) -> FittedHead:
     """Fit a head that predicts for each label whether an image has it.
 
-    The result is deterministic for the same input and seed.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-        Pooled features from the backbone.
-    truth : array of bool, shape (n, k)
-        True where an image has a label. An image may have no labels, but every label needs at least one image. If all
-        images have a label, it gets the same high confidence for any image, because there are no negative examples.
-    Cs : sequence of float
-        Inverse regularisation strengths to choose from.
-
-    Returns
-    -------
-    FittedHead
-        Head whose logits :func:`customlabels_nb.models.classifier.probabilities` converts with "sigmoid".
-
-    Raises
-    ------
-    InputError
-        If the shapes do not match, a feature is NaN or infinite, or ``Cs`` is invalid.
-    NotEnoughDataError
-        If there are no labels, or a label has no image.
+    The result is deterministic for the same input and seed. An image may have no labels, but every label needs at least
+    one image. If all images have a label, it gets the same high confidence for any image, because there are no negative
+    examples.
     """
     x, y = _checked(features, truth)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):

@@ -56,10 +56,7 @@ _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 class Sticker:
     """Image with an alpha channel to paste, stored as an image pyramid of halved sizes.
 
-    Attributes
-    ----------
-    levels : tuple of PIL.Image.Image
-        RGBA images, largest first, each with a transparent margin of one pixel, so that warped edges are soft.
+    Levels have RGBA, largest first, and a transparent margin of one pixel, so that warped edges are soft.
     """
 
     levels: tuple[Image.Image, ...]
@@ -87,17 +84,9 @@ class Sticker:
 
 @dataclass(frozen=True, eq=False)
 class Logo:
-    """Cut-out logo, as the stickers in which it can be pasted.
+    """Cut-out logo, as the stickers in which islands of the background color are opaque or transparent.
 
-    Attributes
-    ----------
-    closed, opened : Sticker
-        Logo in which the islands of the background color are opaque or transparent, respectively. Both are the same
-        sticker if there are no islands.
-    color : tuple of int, or None
-        Color of the plain background that was removed.
-    rectangle : bool
-        True if the logo could not be separated from its background.
+    ``rectangle`` is True if it could not be separated from its background. ``color`` is that of a plain background.
     """
 
     closed: Sticker
@@ -120,20 +109,11 @@ class Logo:
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Position, size and shape of a sticker in an image.
+    """Centre, size (before rotation) and shape of a sticker in an image, in pixels.
 
-    Attributes
-    ----------
-    x, y : float
-        Centre, in pixels of the image.
-    width, height : float
-        Size in pixels, before rotation.
-    angle : float
-        Rotation in degrees, clockwise.
-    corners : ndarray of shape (4, 2)
-        Perspective: offset of each corner as shares of width and height, clockwise from the top left.
-    softer : int
-        Number of pyramid levels to skip, which makes the sticker less sharp than possible.
+    ``angle`` is in degrees, clockwise. ``corners`` have the perspective: the offset of each as shares of width and
+    height, clockwise from the top left. ``softer`` levels are skipped, which makes the sticker less sharp than
+    possible.
     """
 
     x: float
@@ -157,10 +137,7 @@ class Pose:
 class Patch:
     """Warped RGBA sticker, with its top left pixel at (``left``, ``top``) in the image, possibly outside the image.
 
-    Attributes
-    ----------
-    logo : ndarray of uint8, shape (height, width)
-        Alpha channel of the logo itself, without the plate.
+    ``logo`` is the alpha channel of the logo itself, without the plate.
     """
 
     image: Image.Image
@@ -170,13 +147,7 @@ class Patch:
 
 
 def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: float = 0.1) -> Patch:
-    """Warp a sticker into its pose in the image.
-
-    Parameters
-    ----------
-    margin : float
-        Distance between the edges of the sticker and the plate, as a share of the sticker's shorter side.
-    """
+    """Warp a sticker into its pose. ``margin`` around it on the plate is a share of its shorter side."""
     corners = pose.quadrangle()
     source = _level_for(sticker, pose)
     width, height = source.width - 2, source.height - 2
@@ -202,13 +173,7 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: fl
 
 
 class PasteCanvas:
-    """Image to paste stickers on, which tracks the visible part of each logo.
-
-    Parameters
-    ----------
-    ground : PIL.Image.Image
-        RGB image, modified in place.
-    """
+    """Image to paste stickers on in place, which tracks the visible part of each logo."""
 
     def __init__(self, ground: Image.Image) -> None:
         self.image = ground
@@ -354,14 +319,7 @@ def compose(
 ) -> TrainingScene:
     """Paste logos and distractors onto a background, randomising everything that keeps the logos recognisable.
 
-    Parameters
-    ----------
-    backdrop : PIL.Image.Image
-        RGB image, modified in place.
-    logos : sequence of (int, Logo)
-        Label index and logo of each logo to paste. A logo that does not fit anywhere is skipped.
-    masks : bool
-        Add the outlines of the visible parts of the logos.
+    The backdrop is modified in place. A logo that does not fit anywhere is skipped.
     """
     canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []

@@ -19,16 +19,9 @@ _UNEVEN = 0.8  # share of one label in the training images
 
 @dataclass(frozen=True)
 class UsableImages:
-    """Usable images of one dataset.
+    """Usable images of one dataset, and their usable annotations: image-level labels without duplicates, or shapes.
 
-    Attributes
-    ----------
-    images : DataFrame
-        Table with the columns image, sha256, width and height. It includes images without annotations if the model can
-        learn from them.
-    marks : DataFrame
-        Usable annotations of these images, with the same columns as a dataset's annotations: either image-level labels
-        without duplicates, or shapes.
+    Images include those without annotations if the model can learn from them.
     """
 
     images: pd.DataFrame
@@ -37,19 +30,7 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Plan of a training run: task, recipe, labels and images.
-
-    Attributes
-    ----------
-    choice : TaskChoice
-        Task and recipe, and the reason for them.
-    labels : DataFrame
-        Labels that training images have, in the project's order.
-    train, test : UsableImages
-        Images and annotations to train on and to test on.
-    notes : list of str
-        Human-readable notes on what is excluded and what will limit the result.
-    """
+    """Plan of a training run: task, recipe, labels and images. Labels are in the project's order."""
 
     choice: TaskChoice
     labels: pd.DataFrame
@@ -77,22 +58,7 @@ def make_plan(
     project_task: str | None = None,
     limits: Limits = LOCAL,
 ) -> TrainingPlan:
-    """Check the datasets, and plan which labels to train on which images.
-
-    Parameters
-    ----------
-    task : str, optional
-        Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. Chosen from the labels by default.
-    recipe : {"brands"}, optional
-        Recipe. Chosen from the labels by default.
-
-    Raises
-    ------
-    InputError
-        If ``task`` or ``recipe`` is unknown, or they do not fit each other.
-    NotEnoughDataError
-        If there are too few images or labels. The message names the missing data and the required number.
-    """
+    """Check the datasets, and plan which labels to train on which images."""
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
     is_brands = choice.recipe == BRANDS
     parts = {
@@ -122,11 +88,6 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
     """Split a training set as distribute() would, and return the remaining training set and the test set.
 
     The project itself is not changed.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If no label has two images to split.
     """
     rest, part = train.split(0.2)
     if len(train) and not len(part) and train.annotations["label"].nunique() > 1:

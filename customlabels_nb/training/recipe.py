@@ -38,26 +38,9 @@ class Base:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Training job: plan, options, device and folders.
+    """Training job: plan, options, device and folders. Checkpoints are stored in the version's ``folder``.
 
-    Attributes
-    ----------
-    plan : TrainingPlan
-        Kind of model, labels and images.
-    options : TrainingOptions
-        Options that the user passed.
-    device : str
-        Device to train on.
-    root, folder : Path
-        Project folder and version folder. Checkpoints are stored in the version folder.
-    events : Events
-        Receives progress, metrics and messages.
-    base : Base or None
-        Version to start from, if that gives a better model.
-    started : float
-        Start of the budget, as a value of :func:`time.perf_counter`.
-    ranks : Ranks or None
-        Processes that share the images of each batch.
+    ``started`` is the start of the budget, as a value of :func:`time.perf_counter`.
     """
 
     plan: TrainingPlan
@@ -86,18 +69,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the trained model for the readable images of one dataset.
-
-    Attributes
-    ----------
-    images : list of str
-        Images that could be read.
-    table : DataFrame or None
-        Table with the columns image, label, confidence (between 0 and 1) and, for detectors, left, top, width and
-        height in pixels. None if there are no predictions.
-    issues : list of Issue
-        Reasons why other images could not be read.
-    """
+    """Predictions of the trained model for the readable images of one dataset."""
 
     images: list[str]
     table: pd.DataFrame | None
@@ -106,23 +78,11 @@ class Predictions:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Result of a training recipe.
+    """Result of a training recipe. The config is without the thresholds and facts that the run adds.
 
-    Attributes
-    ----------
-    network : torch.nn.Module
-        Network with the weights to save.
-    config : ModelConfig
-        Configuration of the model, without the thresholds and facts that the run adds.
-    train, test : Predictions
-        Predictions for the training images and the test images.
-    cross_fitted : Predictions or None
-        Predictions for training images, each by a model that was not trained on the image: all images of a
-        classifier, or a sample if there are many. None for detectors, and if no image could be held out.
-    facts : dict
-        JSON-serialisable choices and metrics of the recipe.
-    held_out : list of str
-        Training images that the network was not trained on.
+    ``cross_fitted`` are predictions for training images, each by a model that was not trained on the image: all images
+    of a classifier, or a sample if there are many. None for detectors, and if no image could be held out. ``held_out``
+    has training images that the network was not trained on.
     """
 
     network: nn.Module

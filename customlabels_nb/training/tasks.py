@@ -69,11 +69,6 @@ def choose_task(
     A classifier is single-label if each labelled training image has exactly one label. The recipe "brands" also applies
     to a given task with drawn objects, if the training images have no boxes as above. Unless ``named``, its task is
     "polygons" if all objects in the test images are polygons, and otherwise "boxes".
-
-    Raises
-    ------
-    InputError
-        If ``named`` or ``recipe`` is unknown, or they do not fit each other.
     """
     if named is not None and named not in TASKS:
         raise InputError(f"task={named!r} is unknown. Choose one of {', '.join(map(repr, TASKS))}.")

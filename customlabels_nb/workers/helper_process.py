@@ -46,14 +46,9 @@ _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Mess
 
 # -- parent -----------------------------------------------------------------------------------------
 class HelperProcess:
-    """Helper process that runs one task at a time. It is started when there is a task.
+    """Helper process that runs one task at a time, started when there is a task, ended after ``idle_seconds``.
 
-    Parameters
-    ----------
-    idle_seconds : float
-        Time without work after which the process ends.
-    niceness : int
-        How far the process gives way to others for the processor, from 0 to 19.
+    ``niceness`` (0 to 19) is how far it gives way to others for the processor.
     """
 
     def __init__(self, *, idle_seconds: float = IDLE_SECONDS, niceness: int = _NICENESS) -> None:
@@ -74,22 +69,8 @@ class HelperProcess:
     ) -> Any:
         """Run a task, relay its events, and return its result. Call it in a thread, such as a :class:`Job`.
 
-        If ``events`` is cancelled, the task is asked to stop at its next event, and killed after
-        :data:`STOP_SECONDS`. Events with images are not relayed.
-
-        Parameters
-        ----------
-        arguments : JSON value
-            First argument of the function. The second one is an :class:`Events`.
-        pulse : callable, optional
-            Function that is called several times a second while the task runs.
-
-        Raises
-        ------
-        HelperError
-            If the function raises an error, or the process ends. The message gives the reason.
-        Cancelled
-            If the task was stopped.
+        If ``events`` is cancelled, the task is asked to stop at its next event, and killed after :data:`STOP_SECONDS`.
+        Events with images are not relayed. ``pulse`` is called several times a second while the task runs.
         """
         with self._turn:
             if self._rest is not None:

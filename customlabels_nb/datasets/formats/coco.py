@@ -490,13 +490,7 @@ def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | No
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write the contents to the file ``path``, creating its folder if necessary.
-
-    Raises
-    ------
-    InputError
-        If an annotation's image is not in the images table, or a number is not finite.
-    """
+    """Write the contents to ``path``. Unlisted images, and numbers that are not finite, are an InputError."""
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     owners = pd.Index(contents.images["image"]).get_indexer(pd.Index(contents.annotations["image"])).astype(np.int64)

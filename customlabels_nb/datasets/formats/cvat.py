@@ -226,13 +226,7 @@ def _points(text: str) -> Ring:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write an XML file.
-
-    Raises
-    ------
-    InputError
-        If a label contains characters that XML cannot store.
-    """
+    """Write an XML file."""
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     check_xml_labels(labels)

@@ -287,13 +287,7 @@ def split_of(name: object) -> str:
 
 
 def sizes_of_drawn(contents: Contents, unit: str) -> dict[str, Size]:
-    """Return the known image sizes, after reading those of images with boxes or polygons, to convert them to ``unit``.
-
-    Raises
-    ------
-    InputError
-        If the size of an image with boxes or polygons is unknown and cannot be read.
-    """
+    """Return the known image sizes, after reading those of images with shapes, to convert them to ``unit``."""
     known = contents.images.dropna(subset=["width", "height"])
     columns = (known[name].tolist() for name in ("image", "width", "height"))
     sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}

@@ -65,13 +65,7 @@ class Findings:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """Load the JSON object in the file.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read, is empty, or does not contain a JSON object.
-    """
+    """Load the JSON object in the file."""
     value: dict[str, Any] = _load(path, dict)
     return value
 
@@ -156,13 +150,7 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
-    """Write the entries as a JSON array, in batches.
-
-    Raises
-    ------
-    InputError
-        If a number is not finite, which JSON does not allow.
-    """
+    """Write the entries as a JSON array, in batches. A number that is not finite is an InputError."""
     rest = iter(entries)
     file.write(b"[")
     between = b"\n"
@@ -182,13 +170,7 @@ def shown(value: object) -> str:
 
 
 def find_image(finder: ImageFinder, *names: str) -> str:
-    """Return the URI of an image by its name in a file, using any further names as alternative locations.
-
-    Raises
-    ------
-    ValueError
-        If there is no name, or the first name is not allowed or not valid for an image.
-    """
+    """Return the URI of an image by its first name, using others as alternatives. ValueError if none is allowed."""
     uri = finder.find(*names) if names else ""
     if not uri or not storable(uri):
         raise ValueError(f"{shown(names[0] if names else None)} is not a valid image name.")
@@ -248,14 +230,9 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
 
 
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Convert boxes ``[left, top, width, height]`` from a file to an array. None or an empty list means no box.
+    """Convert boxes ``[left, top, width, height]`` to an array (n, 4), and flag those that are invalid.
 
-    Returns
-    -------
-    boxes : ndarray of shape (n, 4)
-        NaN for missing and invalid boxes.
-    bad : ndarray of shape (n,)
-        True for invalid boxes: not four finite numbers, or a negative size.
+    Missing (None or an empty list) and invalid boxes are NaN.
     """
     values = _all_at_once(raw)
     given = np.ones(len(raw), dtype=bool)

@@ -91,24 +91,10 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class ManifestTable:
-    """Images and annotations of a manifest, by line.
+    """Images and annotations of a manifest. ``rows`` is grouped by line.
 
-    Attributes
-    ----------
-    numbers : ndarray of int
-        Line number of each image.
-    sources : ndarray of str
-        Image name on each line.
-    labelled : ndarray of bool
-        True for images that were reviewed.
-    sizes : ndarray of shape (images, 2)
-        Width and height in pixels, 0 if unknown.
-    rows : AnnotationColumns
-        Annotations, grouped by line.
-    labels : list of str
-        Labels that the integer codes in ``rows`` stand for.
-    origins : list of tuple
-        Job and annotator (or None) that the integer codes in ``rows`` stand for.
+    ``sizes`` are 0 if unknown. Codes in ``rows`` refer to ``labels`` and to ``origins``, pairs of a job and an
+    annotator (or None).
     """
 
     numbers: _IntArray
@@ -169,21 +155,8 @@ class ManifestTable:
 class ManifestReader:
     """Reader of manifest lines that stores the parsed result of each line.
 
-    Parameters
-    ----------
-    source : LineSource
-        Lines to read.
-    limits : Limits
-        Limits to check. ``limits.service`` enables all rules of Rekognition.
-
-    Attributes
-    ----------
-    total : int
-        Number of lines that were read.
-    blank : int
-        Number of blank lines without findings.
-    filled, objects : int
-        Number of non-blank lines, and number of lines that begin like a JSON object.
+    It counts all lines (``total``), those that are blank without findings, not blank (``filled``), and begin like an
+    object.
     """
 
     def __init__(self, source: LineSource, limits: Limits) -> None:

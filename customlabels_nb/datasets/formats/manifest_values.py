@@ -41,18 +41,10 @@ State: TypeAlias = Literal["valid", "invalid", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class LineFinding:
-    """Error or warning about a line.
+    """Error or warning about a line, with Rekognition's exact message.
 
-    Attributes
-    ----------
-    code : str
-        Key in :data:`customlabels_nb.core.issues.CODES`.
-    message : str
-        Message for the code, in Rekognition's exact words.
-    place : tuple
-        Path to the affected part of the line's object. () is the complete line, or the manifest.
-    detail : str
-        Additional information for people, often empty.
+    ``place`` is the path to the affected part of the line's object, () for the complete line or the manifest.
+    ``detail`` is for people.
     """
 
     code: str

@@ -91,13 +91,6 @@ def staged(folder: Path) -> Iterator[Staged]:
 
     A full disk is detected before anything is replaced. Write index files last, because the files are moved in the
     order in which they were written.
-
-    Raises
-    ------
-    InputError
-        If a symlink in ``folder`` points outside it, or none of the images can be copied.
-    OSError
-        If writing fails. The files in ``folder`` are then unchanged.
     """
     with scratch(folder) as waiting:
         files = Staged(folder, waiting)

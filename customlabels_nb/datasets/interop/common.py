@@ -22,13 +22,7 @@ _NAMED_IN_MESSAGES = 3
 
 
 def imported(package: str, what: str) -> Any:
-    """Import ``package``, which the feature ``what`` requires.
-
-    Raises
-    ------
-    MissingDependencyError
-        If the package is not installed. The message includes the command that installs it.
-    """
+    """Import ``package``, which the feature ``what`` requires."""
     try:
         return import_module(package)
     except ImportError as error:
@@ -38,13 +32,7 @@ def imported(package: str, what: str) -> Any:
 
 
 def chosen_task(task: str | None, annotations: pd.DataFrame, *, polygons: bool = False) -> str:
-    """Validate ``task``, or infer it from the annotations. "polygons" is valid only with ``polygons``.
-
-    Raises
-    ------
-    InputError
-        If the task is unknown, or there are no annotations to infer it from.
-    """
+    """Validate ``task``, or infer it from the annotations. "polygons" is valid only with ``polygons``."""
     if task is None:
         if annotations.empty:
             raise InputError("The dataset has no annotations. Label some images first, or pass task=.")

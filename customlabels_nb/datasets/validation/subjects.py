@@ -41,15 +41,7 @@ UPLOAD_NOTE = "Images that are not on S3 were checked as if they were uploaded t
 
 
 class ManifestOnDisk(Generic[Fixed]):
-    """Manifest file that can be validated and repaired.
-
-    Parameters
-    ----------
-    build : callable
-        Creates a dataset from tables.
-    images, relocate
-        Current location of the images; see :func:`customlabels_nb.read_dataset`.
-    """
+    """Manifest file that can be validated and repaired. ``build`` creates a dataset from tables."""
 
     def __init__(
         self,
@@ -106,18 +98,7 @@ class ManifestOnDisk(Generic[Fixed]):
 class DatasetTables(Generic[Fixed]):
     """Tables of a dataset in memory, checked as if they were written to a manifest.
 
-    Parameters
-    ----------
-    contents : Contents
-        Tables of the dataset.
-    build : callable
-        Creates a dataset from tables.
-    name : str
-        Name of the dataset in findings.
-    root : Path, optional
-        Folder that relative image paths refer to.
-    unread : sequence of (str, int, str)
-        File, number and text of each line that could not be imported. These lines are checked after all other lines.
+    The ``unread`` lines (file, number and text), which could not be imported, are checked after all others.
     """
 
     def __init__(

@@ -18,22 +18,10 @@ _FIRST_LINES = 5
 
 @dataclass(frozen=True)
 class Task:
-    """All findings with the same code in a manifest.
+    """All findings with the same code in a manifest, or in both if ``split`` is empty.
 
-    Attributes
-    ----------
-    split : {"train", "test", ""}
-        Affected manifest, empty for both together.
-    code, message : str
-        Code of the findings, and the message of the first finding.
-    lines : int
-        Number of lines with the code, 0 if it affects the manifest as a whole.
-    frees : int
-        Number of lines that are unusable only because of this code.
-    first_lines : tuple of int
-        Numbers of the first few lines.
-    detail : str
-        Details about the manifest as a whole that are not in the message.
+    ``lines`` is 0 if the code affects the manifest as a whole. ``frees`` counts the lines that are unusable only
+    because of it.
     """
 
     split: str
@@ -108,15 +96,7 @@ def first_step(tasks: Sequence[Task]) -> str:
 
 @dataclass(frozen=True)
 class _Remedy:
-    """Advice for a code.
-
-    Attributes
-    ----------
-    text : str
-        Advice for people, with calls to the repairs.
-    repairs : tuple of str
-        Names for ``report.fix``, best first.
-    """
+    """Advice for a code, with the names for ``report.fix``, best first."""
 
     text: str
     repairs: tuple[str, ...] = ()

@@ -138,25 +138,7 @@ class RequestFields:
 
 @dataclass(frozen=True)
 class Call:
-    """Call of an operation.
-
-    Attributes
-    ----------
-    folder : ProjectFolder
-        Projects that are served.
-    secret : bytes
-        Secret that signs the addresses of images.
-    base : str
-        Address of this server as the client knows it.
-    path : RequestFields
-        Values in the path.
-    query : RequestFields
-        Values in the query.
-    content_type : str
-        Type of the body.
-    body : bytes
-        Body.
-    """
+    """Call of an operation. ``base`` is the server's address as the client knows it."""
 
     folder: ProjectFolder[Any]
     secret: bytes

@@ -41,18 +41,8 @@ _log = logging.getLogger(__name__)
 class CustomVisionEndpoint:
     """Endpoint without the web server.
 
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the projects.
-    options : ServingOptions
-        Budget of trainings, limits and others.
-    key : str, optional
-        The only key that is accepted, for tests. By default, the keys in the folder ``.endpoints`` in ``root``.
-    folder : ProjectFolder, optional
-        Projects in ``root``, if another endpoint has opened them already. It closes them, too.
-    scheme : {"http", "https"}
-        Start of the addresses of images.
+    Only ``key`` is accepted if given (for tests), otherwise the keys in the folder ``.endpoints`` in ``root``. A given
+    ``folder`` was opened by another endpoint. It closes it, too.
     """
 
     def __init__(

@@ -27,15 +27,7 @@ _ATTEMPTS = 5
 
 
 class ImageList:
-    """Images of a project with their annotations, in the order in which they were added.
-
-    Parameters
-    ----------
-    served : ServedProject
-        Project.
-    names : sequence of str, optional
-        Only these images. By default all.
-    """
+    """Images of a project (or only ``names``) with their annotations, in the order in which they were added."""
 
     def __init__(self, served: ServedProject, names: Sequence[str] | None = None) -> None:
         store = served.project._store

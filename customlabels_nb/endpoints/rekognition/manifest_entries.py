@@ -111,10 +111,7 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
 def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
     """Store lines: their images and annotations in the project, replacing those of known images, and the lines.
 
-    Raises
-    ------
-    ManifestError
-        If the lines have too many labels. Nothing is stored.
+    With too many labels, nothing is stored.
     """
     store = served.project._store
     entries, images, marks = read_entries(lines, served.folder.limits)

@@ -45,13 +45,7 @@ class Pager:
         self._request = request
 
     def page(self, default: int = 100) -> Page:
-        """Read the request's token and page size. An empty token asks for the first page.
-
-        Raises
-        ------
-        ServiceError
-            If the token was not made for this request (InvalidPaginationTokenException).
-        """
+        """Read the request's token and page size. An empty token asks for the first page."""
         size = self._request.get("MaxResults", default)
         token = self._request.get("NextToken", "")
         if not token:

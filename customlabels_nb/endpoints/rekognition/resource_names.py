@@ -50,13 +50,7 @@ def name_in_arn(name: str, digits: int) -> str:
 
 
 def parse_arn(text: str) -> ResourceName:
-    """Parse the ARN of a project, dataset or version, which has one spelling: ``str`` of the result is ``text``.
-
-    Raises
-    ------
-    ServiceError
-        If the ARN is malformed (InvalidParameterException), or cannot exist here (ResourceNotFoundException).
-    """
+    """Parse the ARN of a project, dataset or version, which has one spelling: ``str`` of the result is ``text``."""
     match = _ARN.fullmatch(text)
     if match is None:
         if re.fullmatch(r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/.+/\d+", text, re.ASCII):

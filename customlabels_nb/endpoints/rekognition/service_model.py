@@ -69,13 +69,7 @@ def most_bytes(operation: str) -> int:
 
 
 def read_request(operation: str, body: bytes) -> dict[str, Any]:
-    """Parse and check the input of an operation, with blobs decoded.
-
-    Raises
-    ------
-    ServiceError
-        If the body is not a JSON object (SerializationException), or a member is missing or invalid.
-    """
+    """Parse and check the input of an operation, with blobs decoded."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -54,15 +54,7 @@ _SIZE = 128  # longest side of a thumbnail in pixels
 
 
 class AdviceImage(NamedTuple):
-    """Thumbnail of an image, with the full size of the upright image in pixels.
-
-    Attributes
-    ----------
-    data : bytes
-        JPEG data.
-    width, height : int
-        Size of the upright image in pixels.
-    """
+    """Thumbnail of an image as JPEG, with the full size of the upright image in pixels."""
 
     data: bytes
     width: int
@@ -227,22 +219,9 @@ def advise(
 ) -> Advice:
     """Derive suggestions for improving a model from its evaluation, largest estimated gain first.
 
-    Parameters
-    ----------
-    features : dict, DataFrame or ndarray, optional
-        Feature vectors of the test images (dict of image to vector, a table indexed by image, or one row per test
-        image), for suggestions about labels whose images vary in appearance.
-    access : tuple of str
-        Two expressions that evaluate to the project and the model, empty outside a project.
-    split : str
-        Split of the project that has the test images, empty if they are not in the project.
-    pictures : callable, optional
-        Function that returns the thumbnail of an image, for display in notebooks.
-
-    Raises
-    ------
-    InputError
-        If ``features`` does not match the test images.
+    ``features`` are vectors of the test images, by image or one row each, for suggestions about labels whose images
+    vary in appearance. ``access`` has the expressions that evaluate to the project and the model, empty outside a
+    project. ``split`` is empty if the test images are not in a project.
     """
     features = checked_features(features, applied.outcomes)
     case = Case(applied, summary, per_label, per_image, training, features, *access, split)

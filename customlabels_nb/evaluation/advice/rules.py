@@ -35,20 +35,8 @@ MOST_NAMES = 50
 class Case:
     """Evaluation to derive suggestions from.
 
-    Attributes
-    ----------
-    applied : Thresholded
-        Ground truth and predictions with thresholds applied.
-    summary, per_label, per_image : DataFrame
-        Tables of the evaluation.
-    training : dict or None
-        Number of training images by label.
-    features : ndarray of float64, shape (n, d), or None
-        One feature vector per test image, NaN for images without features.
-    project, model : str
-        Expressions that evaluate to the project and the model, empty outside a project.
-    split : str
-        Split of the project that has the test images, empty if they are not in the project.
+    ``features`` has one row per test image, NaN for images without features. ``project`` and ``model`` are expressions
+    that evaluate to them, and empty outside a project, as ``split`` is.
     """
 
     applied: Thresholded
@@ -202,18 +190,6 @@ class Mistakes:
     """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted``, ``confidence`` and boxes.
 
     ``truth`` is missing if there is no true label, and ``predicted`` if there is no prediction.
-
-    Attributes
-    ----------
-    suspects : DataFrame
-        Mistakes where the ground truth is probably wrong. No other table contains them.
-    taken : DataFrame
-        Confusions: one label is predicted instead of another.
-    missed, alarms : DataFrame
-        True labels without any prediction, and predictions without any true label.
-    misplaced : DataFrame
-        Predicted boxes that overlap a true box of the same label but do not match it (detection), with the IoU as
-        ``iou``.
     """
 
     suspects: pd.DataFrame
@@ -739,17 +715,9 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
 def checked_features(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
 ) -> FloatArray | None:
-    """Validate the features and return them in the order of the test images, shape (n, d), with NaN where missing.
+    """Return the features in the order of the test images, shape (n, d), with NaN where missing.
 
-    Parameters
-    ----------
-    features : dict, DataFrame or ndarray, optional
-        Dict of image to features, table indexed by image, or array with one row per test image, in order.
-
-    Raises
-    ------
-    InputError
-        If ``features`` has a different form.
+    They are a dict of image to features, a table indexed by image, or an array with one row per test image, in order.
     """
     if features is None:
         return None

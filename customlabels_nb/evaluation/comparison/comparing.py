@@ -182,13 +182,6 @@ def compare(
         Compare only the test images that both evaluations share. By default, different test images are an error.
     random_state, resamples : int
         Seed and number of bootstrap resamples.
-
-    Raises
-    ------
-    InputError
-        If the tasks, IoU thresholds or test images differ.
-    NotEnoughDataError
-        If no test image is in both evaluations.
     """
     _check_alike(before, after)
     here, there = same_images(before, after, common=common)
@@ -367,15 +360,7 @@ _KEYS = ["image", "label"]
 
 @dataclass(frozen=True, eq=False)
 class ComparedSide:
-    """One of the two evaluations, restricted to the compared images.
-
-    Attributes
-    ----------
-    applied : Thresholded
-        Ground truth and predictions with thresholds applied.
-    rows : DataFrame
-        ``per_image`` table of this evaluation, with image names as in the evaluation before.
-    """
+    """One of two evaluations, restricted to the compared images, with the image names of the one before."""
 
     applied: Thresholded
     rows: pd.DataFrame

@@ -128,21 +128,9 @@ class VersionsComparison:
 def compare_versions(
     evaluations: Sequence[Evaluation], names: Sequence[str], *, common: bool = False
 ) -> VersionsComparison:
-    """Compare evaluations on the same test images. Differences refer to the first one.
+    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share.
 
-    Parameters
-    ----------
-    evaluations : sequence of Evaluation
-        At least two evaluations of the same task.
-    common : bool
-        Compare only the test images that all evaluations share. By default, different test images are an error.
-
-    Raises
-    ------
-    InputError
-        If the tasks, IoU thresholds or test images differ.
-    NotEnoughDataError
-        If no test image is in all evaluations.
+    Differences refer to the first one.
     """
     first = evaluations[0]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]

@@ -45,15 +45,7 @@ _KEPT = 4  # maximum number of cached positions
 
 
 class Exploration:
-    """Evaluation with the current thresholds and filter of the results screen.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Evaluation to explore.
-    name : str
-        Name of the evaluated model version.
-    """
+    """Evaluation with the current thresholds and filter of the results screen."""
 
     def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
         self.evaluation = evaluation
@@ -200,13 +192,7 @@ class Exploration:
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
-        """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies.
-
-        Raises
-        ------
-        InputError, LabelError
-            If the filter contains an unknown label, slice or group.
-        """
+        """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies."""
         choice, applied = chosen or self.filter, self.applied
         label = None if choice.label is None else self._label(choice.label)
         judged = filtering.judge(applied, label)
@@ -337,20 +323,7 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
     """Evaluate again with the ground truth of some images replaced, without running the model.
 
     Thresholds are set in the same way as before. Assumed and cross-validated thresholds are chosen again, on the new
-    ground truth.
-
-    Parameters
-    ----------
-    images : iterable of str
-        Images with new ground truth. Images that are not in the test set are ignored. Test images that are not listed
-        keep their ground truth.
-    truth : DataFrame
-        New annotations of these images: ``image``, ``label`` and, for detectors, the box columns.
-
-    Raises
-    ------
-    TableError
-        If an image in a single-label task has two labels in the new ground truth.
+    ground truth. Test images that are not in ``images`` keep theirs.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)

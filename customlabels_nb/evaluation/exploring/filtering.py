@@ -102,18 +102,7 @@ class Filter:
 
 
 class ImageOutcomes(NamedTuple):
-    """Correct and wrong results for each image.
-
-    Attributes
-    ----------
-    bits : ndarray of uint8, shape (n,)
-        Bitwise OR of :data:`TP`, :data:`FP` and :data:`FN`.
-    score : ndarray of float64, shape (n,)
-        1 plus the confidence of the most confident mistake, where a missed label or box counts as 1 minus its
-        confidence. Without mistakes, the confidence of the most confident true positive. Without either, -1.
-    margin : ndarray of float64, shape (n,)
-        Smallest distance between a confidence and its threshold, infinity without predictions.
-    """
+    """Correct and wrong results for each image."""
 
     bits: np.ndarray[Any, np.dtype[np.uint8]]
     score: FloatArray

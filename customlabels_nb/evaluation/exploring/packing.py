@@ -154,13 +154,7 @@ def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
 def summary_as_json(
     exploration: Exploration, project: str, details: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Build the page header: name, metrics of the evaluation, date, facts about training, and code to copy.
-
-    Parameters
-    ----------
-    project : str
-        Name of the project. If empty, there is no code to copy.
-    """
+    """Build the page header. Without the name of a ``project``, it has no code to copy."""
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
     kept = table.loc[[name for name in ("f1", "precision", "recall", "accuracy") if name in table.index]]
@@ -256,15 +250,7 @@ def _number(value: Any) -> float | None:
 
 
 class TestPictures:
-    """Thumbnails and full-size views of test images, by position.
-
-    Parameters
-    ----------
-    images : DataFrame
-        One row per test image: ``image``, and optionally ``sha256``, ``width`` and ``height``.
-    root : Path, optional
-        Folder that relative paths refer to. Thumbnails are stored in its cache.
-    """
+    """Thumbnails, cached in ``root``, and full-size views of test images, by position."""
 
     __test__ = False  # not a pytest class
 
@@ -304,13 +290,7 @@ class TestPictures:
         return header.width, header.height
 
     def view(self, index: int) -> BrowserImage:
-        """Return the full-size image in a format that browsers can display.
-
-        Raises
-        ------
-        ImageError
-            If the image cannot be read.
-        """
+        """Return the full-size image in a format that browsers can display."""
         return full_view_of(self._names[index], root=self._root, sha256=self._content(index), cache=self._cache)
 
     def _content(self, index: int) -> str | None:

@@ -44,11 +44,6 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than ten
     labels, the ten with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
     there is only one label, the plot shows the precision, recall and F1 of that label.
-
-    Raises
-    ------
-    LabelError
-        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="f1")
     curves = {name: evaluation.curve(name).dropna(subset="precision") for name in table["label"]}
@@ -79,11 +74,6 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
     The legend shows average precision. If there are more than ten labels, the ten with the lowest average precision
     appear in the legend, and the rest are drawn in grey. Faint lines connect points of equal F1.
-
-    Raises
-    ------
-    LabelError
-        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="average_precision")
     beside = ax is None

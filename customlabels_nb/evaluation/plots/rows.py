@@ -19,18 +19,7 @@ ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.0, 40.0
 
 @dataclass(frozen=True)
 class PlotRows:
-    """Rows of a plot, numbered from 0 at the top.
-
-    Attributes
-    ----------
-    ax : Axes
-    count : int
-        Number of rows.
-    size : float
-        Font size in points.
-    step : int
-        Every ``step``-th row has text.
-    """
+    """Rows of a plot, numbered from 0 at the top. Every ``step``-th row has text, in points of ``size``."""
 
     ax: Axes
     count: int

@@ -36,22 +36,7 @@ _EACH = 4  # images per thread
 
 
 class Engine:
-    """Engine that runs the unchanged network with PyTorch.
-
-    Parameters
-    ----------
-    network : ImageClassifier or ImageDetector
-        Network on ``device``, in eval mode.
-    config : ModelConfig
-        Config of the model.
-    device : str
-        Device of the network.
-
-    Attributes
-    ----------
-    at_once : int
-        Preferred batch size.
-    """
+    """Engine that runs the unchanged network with PyTorch. ``at_once`` is the preferred batch size."""
 
     name = TORCH
 

@@ -120,22 +120,8 @@ def export(
 ) -> Exported:
     """Export the model in the folder ``model`` to the folder ``path``.
 
-    Parameters
-    ----------
-    format : {"onnx", "pt2"}
-        File format.
-    path : path, optional
-        New folder, or a folder that contains an earlier export. By default ``<name>-<format>`` in the current folder.
-
-    Raises
-    ------
-    InputError, NotAllowedError
-        If the format is unknown, or the folder cannot be used.
-    MissingDependencyError
-        If packages that the format requires are not installed.
-    ModelError
-        If the model cannot be exported to this format, or the output of the exported file differs from the model's. In
-        both cases, no file is saved.
+    The folder may contain an earlier export. No file is saved if the output of the exported file differs from the
+    model's.
     """
     ending = check_format(format)
     folder = _folder(path, name, ending)
@@ -251,15 +237,7 @@ WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx
 
 
 def check_format(name: object) -> str:
-    """Return ``name`` if it is a format that can be written on this machine.
-
-    Raises
-    ------
-    InputError
-        If the format does not exist.
-    MissingDependencyError
-        If packages that the format requires are not installed.
-    """
+    """Return ``name`` if it is a format that can be written on this machine."""
     if not isinstance(name, str) or name not in WRITERS:
         raise InputError(f"Unknown export format {name!r}. Choose one of: {', '.join(WRITERS)}.")
     if name == "onnx":
@@ -339,11 +317,6 @@ def difference(
     """Compute the largest difference between the exported model and the network, and count the compared photos.
 
     Differences are in confidence (between 0 and 1), or in box position as a fraction of the image size.
-
-    Parameters
-    ----------
-    run : callable
-        Function that runs the exported model on float32 images and returns its outputs.
     """
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))

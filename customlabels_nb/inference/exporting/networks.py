@@ -34,11 +34,6 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
     sides are multiples of 32. It returns the candidates before the last non-maximum suppression: corners ``x0, y0, x1,
     y1`` on the canvas (m, 4), confidences (m,) and label indices (m,). A detector with masks returns the detections
     after non-maximum suppression instead, and their masks (m, cells, cells).
-
-    Raises
-    ------
-    InputError
-        If this kind of detector cannot be exported.
     """
     with torch.inference_mode(False):
         copied = copy.deepcopy(network).eval().requires_grad_(False)
