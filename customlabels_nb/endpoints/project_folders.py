@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, TypeVar
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger, unused_digits
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
-from customlabels_nb.project.location import DATABASE, POINTER, is_project, ledger_file, state_folder
+from customlabels_nb.project.location import DATABASE, LEDGER, POINTER, STATE_FOLDER, is_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 
@@ -48,7 +48,6 @@ class ServedProject:
     version_lock: threading.RLock = field(default_factory=threading.RLock)
 
     def close(self) -> None:
-        """Close the project and the ledger."""
         with contextlib.suppress(CustomLabelsError):
             self.project.close()
         self.ledger.close()
@@ -67,7 +66,6 @@ class Quotas:
     copies: int | None = 5
 
     def check(self, name: str, count: int, code: str = "ServiceQuotaExceededException") -> None:
-        """Raise ServiceError if ``count`` is more than the quota ``name``."""
         most = getattr(self, name)
         if most is not None and count > most:
             raise ServiceError(code, f"The quota of {name.replace('_', ' ')} is {most}.")
@@ -96,10 +94,7 @@ class ServingOptions:
 
 
 class ProjectFolder(Generic[Served]):
-    """Projects in a folder. ``served_type`` is the class that they are opened with.
-
-    ``training`` is held by the training that runs, in any folder of the server.
-    """
+    """Projects in a folder, opened as ``served_type``. ``training`` is held by the training that runs in any folder."""
 
     def __init__(
         self,
@@ -162,7 +157,7 @@ class ProjectFolder(Generic[Served]):
             mark = _mark(project.root)
             if mark is None:
                 raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
-            ledger = Ledger(ledger_file(project.root))
+            ledger = Ledger(project.root / LEDGER)
             digits, others = ledger.fact("digits"), {served.digits for served in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's
                 digits = unused_digits(project._store.project().created.timestamp(), others)
@@ -221,7 +216,7 @@ def _mark(folder: Path) -> tuple[int, int] | None:
 
 def lock_folder(root: Path) -> IO[bytes]:
     """Lock a folder of projects until the returned file is closed, so that no other process takes jobs for cut off."""
-    folder = state_folder(root)
+    folder = root / STATE_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     file = (folder / "lock").open("wb")
     try:

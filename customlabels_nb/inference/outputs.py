@@ -37,8 +37,7 @@ from customlabels_nb.models.artifact import ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
-_PART = re.compile(r"part-(\d{6,12})(?:-\d{9,12})?\.parquet")
-_OLD_DIGITS = 6
+_PART = re.compile(r"part-(\d{9,12})-\d{9,12}\.parquet")
 _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
@@ -53,10 +52,7 @@ class ImageResult:
 
 
 class Output(Protocol):
-    """Interface of the output formats, see the module.
-
-    ``form`` is the name of the format. A step is written after so many images, or seconds.
-    """
+    """Interface of the output formats. A step is written after so many images, or seconds."""
 
     form: str
     path: Any
@@ -398,9 +394,8 @@ class ParquetParts:
         return bytes(sink.getvalue().to_pybytes())
 
 
-def _number_in(part: str) -> tuple[bool, int]:
-    digits = _PART.fullmatch(part)[1]  # type: ignore[index]
-    return len(digits) > _OLD_DIGITS, int(digits)
+def _number_in(part: str) -> int:
+    return int(_PART.fullmatch(part)[1])  # type: ignore[index]
 
 
 def table_of_arrow(table: Any) -> pd.DataFrame:

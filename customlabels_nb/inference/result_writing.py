@@ -167,7 +167,6 @@ class Writing:
         return remaining
 
     def take(self, results: Sequence[ImageResult]) -> None:
-        """Queue a batch for writing."""
         self._behind.put(results)
 
     def close(self, *, complete: bool) -> None:
@@ -301,7 +300,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
     output = ParquetParts(OutputFolder(path, "path"))
     try:
         facts, done = read_journal(output.folder)
-        total = sum(stop - first for first, stop, _ in listings(output.folder)) + done.images.total()
+        total = sum(stop - first for first, stop, _ in listings(output.folder))
     except OSError as error:
         raise InputError(f"path={str(path)!r} cannot be read: {error.strerror or error}.") from error
     if facts is None:
@@ -337,12 +336,7 @@ def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> No
 def open_writing(
     to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool, spread: bool = False
 ) -> Writing:
-    """Return the writer for ``to``: to JSON Lines or a manifest by its suffix, else to a folder of Parquet files.
-
-    Warns about polygons, which a manifest does not have.
-
-    With ``spread``, several workers write, which requires a folder.
-    """
+    """Return the writer for ``to``, by its suffix. Manifests lose polygons, and ``spread`` requires a folder."""
     folder = OutputFolder(to)
     suffix = os.path.splitext(str(folder))[1].lower()
     if suffix in _SUFFIXES and folder.local is None:

@@ -142,7 +142,6 @@ class ModelConfig:
 
     @property
     def is_detector(self) -> bool:
-        """True if the model predicts boxes."""
         return self.task in DRAWN_TASKS
 
     @property
@@ -162,11 +161,7 @@ class ModelConfig:
 
 
 def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
-    """Write the model and its config to ``folder``, which is created if necessary.
-
-    Each file is written under a temporary name and then renamed. The config comes last, so a folder with a config is
-    complete.
-    """
+    """Write the model and then its config atomically, so that a folder with a config is complete."""
     from safetensors.torch import save
 
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
@@ -186,7 +181,6 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
 
 
 def save_zero_shot(folder: Path, config: ModelConfig) -> None:
-    """Write the config of a zero-shot model to ``folder``, which is created if necessary."""
     with write_errors(f"The folder {str(folder)!r}", ArtifactError):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / CONFIG, _to_json(config))
@@ -260,7 +254,6 @@ def load_config(folder: Path) -> ModelConfig:
             f"{str(path)!r} has the format {content['format']!r}, but this release reads {FORMAT!r}. "
             "Update customlabels_nb."
         )
-    content.setdefault("view_thresholds", {})  # older folders have none
     known = {entry.name for entry in fields(ModelConfig)}
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {"zero_shot"}, "missing")):
         if names:

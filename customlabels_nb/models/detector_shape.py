@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +129,11 @@ class DetectorShape:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
-        """Create a shape from the result of :meth:`to_dict`.
-
-        A model saved before ``votes`` or ``cascade`` was added lacks them and keeps detecting the same boxes.
-        """
-        expected = {"architecture", "anchors", "channels", "hidden"}
-        if not isinstance(values, Mapping) or set(values) - {"votes", "cascade"} != expected:
+        """Create a shape from the result of :meth:`to_dict`."""
+        expected = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or set(values) != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")
-        return cls(**{"votes": False, "cascade": False, **values})
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -210,10 +207,7 @@ _LEFT_OUT = (
 
 @dataclass(frozen=True)
 class TransformersShape:
-    """Architecture of a detector from transformers. ``side`` is that of its square input in pixels.
-
-    ``revision`` is the commit or hash of the pretrained weights. ``config`` is without their labels.
-    """
+    """Architecture of a detector from transformers, with pretrained ``revision`` and the side of its square input."""
 
     architecture: str
     revision: str
@@ -241,7 +235,6 @@ class TransformersShape:
 
     @property
     def family(self) -> Family:
-        """Family of the detector."""
         return FAMILIES[self.config["model_type"]]
 
     @property

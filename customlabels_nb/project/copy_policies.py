@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.project.location import ledger_file, state_folder
+from customlabels_nb.project.location import LEDGER, STATE_FOLDER
 
 #: File in the endpoint's folder with the account that the projects beside it belong to.
 ACCOUNT_FILE = "account"
@@ -29,10 +29,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Statement:
-    """Statement of a policy: whether it allows, for which principals (accounts, ARNs) and versions (ends of ARNs).
-
-    Both may be "*".
-    """
+    """Statement of a policy: if it allows, for which principals and versions (ends of ARNs), "*" for any."""
 
     allows: bool
     principals: frozenset[str]
@@ -40,10 +37,7 @@ class Statement:
 
 
 def read_policy(text: str, project: str | None = None) -> list[Statement]:
-    """Return the statements of a policy, a JSON document.
-
-    The resources must lie in ``project``, an ARN without its last part, if given. Conditions are refused.
-    """
+    """Return the statements of a JSON policy on ``project`` (an ARN without its end). Conditions are refused."""
     try:
         policy = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -106,7 +100,7 @@ def decide(policies: Iterable[str], version: int | None, account: str | None, pr
 
 def require_permission(root: Path, version: str, target: Path) -> None:
     """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``."""
-    path = ledger_file(root)
+    path = root / LEDGER
     if not path.is_file():
         return
     try:
@@ -129,6 +123,6 @@ def require_permission(root: Path, version: str, target: Path) -> None:
 
 def _account(folder: Path) -> str | None:
     try:
-        return (state_folder(folder) / ACCOUNT_FILE).read_text("utf-8").strip()
+        return (folder / STATE_FOLDER / ACCOUNT_FILE).read_text("utf-8").strip()
     except OSError:
         return None

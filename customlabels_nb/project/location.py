@@ -34,8 +34,10 @@ from customlabels_nb.store import Action, SqlStore, create_store, open_store
 
 POINTER = "project.json"
 DATABASE = "project.db"
-_LEDGERS = ("endpoints.db", "rekognition.db")  # the second name is of older projects
-_STATE_FOLDERS = (".endpoints", ".rekognition")
+#: File in a project's folder with what only the HTTP endpoints know of the project.
+LEDGER = "endpoints.db"
+#: Folder beside projects with the files of the HTTP endpoints themselves, such as access keys.
+STATE_FOLDER = ".endpoints"
 _GENERATED = "generated version name"  # setting: start and number of the last one
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
@@ -44,20 +46,6 @@ _MOST_BYTES = 200
 _LONGEST_DESCRIPTION = 2000
 _MOST_COMPARED = 20  # files and folders that may be a project with a similar name
 _SECRETS = ("password", "sslpassword", "passwd")
-
-
-def ledger_file(root: Path) -> Path:
-    """Return the file in a project's folder with what only the HTTP endpoints know of the project."""
-    return _first_existing(root, _LEDGERS)
-
-
-def state_folder(root: Path) -> Path:
-    """Return the folder beside projects with the files of the HTTP endpoints themselves, such as access keys."""
-    return _first_existing(root, _STATE_FOLDERS)
-
-
-def _first_existing(root: Path, names: tuple[str, ...]) -> Path:
-    return next((root / name for name in names if (root / name).exists()), root / names[0])
 
 
 @dataclass

@@ -37,7 +37,7 @@ from customlabels_nb.endpoints.rekognition.signatures import read_claim, verify
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Workspace
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import ACCOUNT_FILE
-from customlabels_nb.project.location import state_folder
+from customlabels_nb.project.location import STATE_FOLDER
 from customlabels_nb.settings import settings
 
 Operation: TypeAlias = Callable[[RekognitionCall, dict[str, Any]], dict[str, Any]]
@@ -105,7 +105,7 @@ class Endpoint:
                 folder.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError) as error:
                 raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
-        self.key_file = state_folder(self.root) / "keys.json"
+        self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
         self._workspaces: dict[str, Workspace] = {}
         self._locks: list[IO[bytes]] = []
@@ -115,7 +115,7 @@ class Endpoint:
             self.keys = load_keys(self.key_file, key, roots)
             training = threading.Lock()
             for name, folder in roots.items():
-                (state_folder(folder) / ACCOUNT_FILE).write_text(name, "utf-8")
+                (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
                 console = f"custom-labels-console-{options.region}-{tail}"
                 self._buckets[console], owners[console] = folder, {name}
@@ -158,7 +158,6 @@ class Endpoint:
             return failure(error)
 
     def failure(self, error: Exception) -> Answer:
-        """Return the answer for an error."""
         return failure(error)
 
     def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
