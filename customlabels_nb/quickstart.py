@@ -89,10 +89,7 @@ def run_cells(
     on_start: Callable[[int], None] | None = None,
     seconds: float = 3600,
 ) -> None:
-    """Run a notebook's cells in place, with the current Python as its kernel.
-
-    ``environment`` is that of the kernel, complete. ``on_start`` is called with the index of each code cell.
-    """
+    """Run a notebook's cells in place. ``environment`` is complete, ``on_start`` gets a cell's index."""
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.channels import AsyncZMQSocketChannel
     from jupyter_client.kernelspec import KernelSpecManager

@@ -27,11 +27,7 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
 
 
 def extra_command(extra: str, names: Sequence[str] = ()) -> str:
-    """Return the command that installs an extra's dependencies, or only ``names``.
-
-    When running from an uninstalled checkout, the dependencies cannot be looked up, so the command installs the whole
-    extra.
-    """
+    """Return the command that installs an extra's dependencies, or only ``names``, or the whole extra in a checkout."""
     from packaging.requirements import Requirement
 
     try:

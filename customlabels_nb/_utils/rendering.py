@@ -27,7 +27,6 @@ def render(template: str, **values: Any) -> str:
 
 
 def data_url(data: bytes, kind: str = "image/jpeg") -> str:
-    """Encode ``data`` as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 

@@ -53,7 +53,6 @@ def lower_bound(right: ArrayLike, count: ArrayLike, level: float = LEVEL) -> Flo
 
 
 def precision_interval(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Compute the two-sided Clopper-Pearson interval of the precision of ``right`` out of ``count`` items."""
     side = (1 + level) / 2
     return float(lower_bound(right, count, side)), 1 - float(lower_bound(count - right, count, side))
 
@@ -134,11 +133,7 @@ def check_boxes(
     iou: float = IOU_THRESHOLD,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Choose one random predicted box of each check image: a table with image, label, confidence and right.
-
-    The boxes of an image are not independent, so only one of them is evidence. Pass only predictions that could be
-    shown at all, or most of the chosen boxes are noise.
-    """
+    """Choose one random predicted box of each check image: a table with image, label, confidence and right."""
     predicted = predictions[predictions["image"].isin(images)]
     if predicted.empty:
         return predicted[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))

@@ -65,10 +65,7 @@ class AssistResults:
         return [str(name) for name in self.images[positions]]
 
     def cluster_pages(self, waiting: Collection[str], taken_out: Collection[str] = ()) -> pd.DataFrame:
-        """Return the cluster pages of ``waiting`` images, with the columns of ``pages`` and ``image``.
-
-        Images in ``taken_out`` come back alone, after all pages.
-        """
+        """Return the pages of ``waiting`` images. Those in ``taken_out`` come back alone, after all pages."""
         pages = self.pages.assign(image=self.images[self.pages["position"].to_numpy()])
         open_, out = (np.isin(self.images, list(names)) for names in (waiting, taken_out))
         return remaining_pages(pages, open_, out)
@@ -112,10 +109,7 @@ def _unpacked(columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
-    """Return the pages without the images that have been answered, in the same order.
-
-    Images that were taken out of a page come back alone, after all pages.
-    """
+    """Return the pages without answered images. Those that were taken out of a page come back alone, at the end."""
     remaining = pages[open_[pages["position"].to_numpy()]]
     alone = taken_out[remaining["position"].to_numpy()]
     first, last = remaining[~alone], remaining[alone]

@@ -72,10 +72,7 @@ def find_near_duplicates(
     threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
 ) -> pd.DataFrame:
-    """Find pairs of near-duplicates within and between datasets.
-
-    See :meth:`customlabels_nb.project.project.Project.near_duplicates`.
-    """
+    """Find pairs of near-duplicates within and between datasets."""
     check_threshold(threshold)
     seen = _files_of(datasets, files, events)
     pictures = Pictures.of(datasets, [files_of.contents for files_of in seen])

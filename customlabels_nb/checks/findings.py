@@ -19,11 +19,7 @@ _LISTED = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """Finding of a check: a key of ``CODES`` and a sentence each for what was found and what to do.
-
-    ``rows`` has the affected images, each once, with the columns split, image and detail. ``count`` is used if it is
-    not given.
-    """
+    """Finding of a check, with its affected images (split, image, detail), each once, or only their ``count``."""
 
     code: str
     severity: str
@@ -39,7 +35,6 @@ class Finding:
 
     @property
     def images(self) -> int:
-        """Number of affected images."""
         return self.count if self.rows is None else len(self.rows)
 
 

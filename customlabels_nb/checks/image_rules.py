@@ -39,10 +39,7 @@ _ADVICE = {
 
 @dataclass
 class Files:
-    """Current state of the files of a dataset: content hashes, upright sizes, and problems by position.
-
-    ``remote`` counts the remote images, which were not checked because that would require downloading them.
-    """
+    """State of the files of a dataset by position. Remote images, which are not downloaded, are only counted."""
 
     contents: list[str | None]
     width: npt.NDArray[np.float64]
@@ -136,10 +133,7 @@ def _note(files: Files, index: int, seen: _FileCheck) -> None:
 
 
 def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
-    """Record images found to be unreadable when all images, including remote ones, were read.
-
-    Problems recorded earlier are not replaced.
-    """
+    """Record images found to be unreadable when all images were read, unless a problem is recorded already."""
     noted = {index for index, _, _ in files.problems}
     by_image = {issue.where: issue for issue in issues}
     for index, image in enumerate(dataset.images["image"]):

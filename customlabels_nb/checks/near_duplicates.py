@@ -91,7 +91,6 @@ class NearDuplicates:
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise InputError if ``threshold`` is not a valid minimum correlation of near-duplicates."""
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
         raise InputError(f"threshold={threshold!r} must be greater than 0.8 and at most 1.")
 

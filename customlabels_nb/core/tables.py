@@ -80,15 +80,11 @@ ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str"
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
-    """Create an empty table with the given columns and dtypes."""
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
-    """Create one annotation per image with the given label, confidence 1 and the current time.
-
-    The label is not validated.
-    """
+    """Create one annotation per image with the given label, which is not validated, and confidence 1."""
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
     columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
@@ -104,7 +100,6 @@ def by_machine(annotations: pd.DataFrame) -> pd.Series:
 
 
 def check_split(split: str) -> str:
-    """Return ``split`` if it is "train" or "test", or raise InputError."""
     if split not in SPLITS:
         raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
     return split

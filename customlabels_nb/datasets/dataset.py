@@ -792,7 +792,6 @@ class Dataset:
         return self._derived(images, self._annotations[self._annotations["image"].isin(images["image"])])
 
     def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
-        """Return a dataset with other images and annotations, and the predictions for these images."""
         predictions = self._predictions[self._predictions["image"].isin(images["image"])]
         facts: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
         return Dataset(images, annotations, self._labels, predictions=predictions, **facts)

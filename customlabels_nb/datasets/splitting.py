@@ -133,10 +133,7 @@ def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
 
 
 def _union(pairs: Iterable[tuple[object, object]]) -> Callable[[object], object]:
-    """Return a function that maps an item to its group.
-
-    Items connected through pairs share a group (union-find).
-    """
+    """Return a function that maps an item to its group, connected through pairs (union-find)."""
     parent: dict[object, object] = {}
 
     def find(item: object) -> object:

@@ -185,10 +185,7 @@ def disk(folder: Path | None = None) -> DiagnosticLine:
 
 
 def database(folder: Path | None = None, mounts: str | None = None) -> DiagnosticLine:
-    """Check that project databases work in the working folder, by creating a temporary one, and are safe there.
-
-    ``mounts`` is a mount table in the format of ``/proc/mounts``, by default this computer's.
-    """
+    """Check that project databases work and are safe in the working folder. ``mounts`` is as in ``/proc/mounts``."""
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
@@ -304,10 +301,7 @@ _UNKNOWN = "unknown"
 
 
 def nvidia_driver(path: str | None = None, proc: Path = Path("/proc/driver/nvidia")) -> Driver | None:
-    """Return the name and driver version of the first NVIDIA GPU, or None.
-
-    In containers that were started without GPU access, ``proc`` still shows the driver.
-    """
+    """Return the name and driver version of the first NVIDIA GPU, also in containers without access to it, or None."""
     program = shutil.which("nvidia-smi", path=path)
     if program is not None:
         command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]

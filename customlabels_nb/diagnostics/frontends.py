@@ -255,7 +255,6 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Path of this environment's Python."""
         names = ("Scripts/python.exe", "python.exe", "bin/python", "bin/python3")
         present = [self.prefix / name for name in names if (self.prefix / name).exists()]
         return present[0] if present else self.prefix / "bin" / "python"
@@ -359,7 +358,6 @@ def prefix_of(python: Path) -> Path:
 
 
 def _same_folder(first: Path, other: Path) -> bool:
-    """Check whether two paths refer to the same folder."""
     return os.path.realpath(first) == os.path.realpath(other)
 
 

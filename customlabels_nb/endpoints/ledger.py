@@ -106,7 +106,6 @@ class Ledger:
                 )
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock, self._reading:
             self._reader.close()
             self._connection.close()
@@ -138,19 +137,16 @@ class Ledger:
 
     # -- facts --------------------------------------------------------------------------------------
     def fact(self, key: str, default: Any = None) -> Any:
-        """Return the JSON value of a fact about the project, or ``default``."""
         rows = self.rows("SELECT value FROM facts WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else default
 
     def set_facts(self, **facts: Any) -> None:
-        """Store facts about the project."""
         with self.writing() as connection:
             pairs = [(key, json.dumps(value)) for key, value in facts.items()]
             connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", pairs)
 
     # -- datasets -----------------------------------------------------------------------------------
     def datasets(self) -> dict[str, DatasetState]:
-        """Return the states of the datasets by split, train first."""
         columns = "split, digits, created, status, message, code"
         rows = self.rows(f"SELECT {columns} FROM datasets ORDER BY split = 'test'")
         return {row[0]: DatasetState(*row) for row in rows}
@@ -177,7 +173,6 @@ class Ledger:
             return connection.execute(statement, (status, message, code, split)).rowcount > 0
 
     def remove_dataset(self, split: str) -> None:
-        """Remove a dataset with its entries."""
         with self.writing() as connection:
             connection.execute("DELETE FROM entries WHERE split = ?", (split,))
             connection.execute("DELETE FROM datasets WHERE split = ?", (split,))
@@ -214,7 +209,6 @@ class Ledger:
             )
 
     def remove_entries(self, ids: Sequence[int]) -> None:
-        """Remove entries."""
         with self.writing() as connection:
             connection.executemany("DELETE FROM entries WHERE id = ?", [(each,) for each in ids])
 

@@ -53,13 +53,11 @@ class ServedVersion(Generic[Served]):
 
     @property
     def status(self) -> str:
-        """Status, one of those of the service."""
         status: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
         return status
 
     @property
     def message(self) -> str:
-        """Explanation of the status."""
         return _MESSAGES.get(self.status) or (self.record.status_message if self.record else "") or self.status
 
     @property
@@ -72,13 +70,11 @@ class ServedVersion(Generic[Served]):
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags of the version, with its description."""
         tags: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
         return tags
 
     @property
     def model(self) -> Model:
-        """Version as an object of the project."""
         return Model(self.served.project._location, self.local)
 
 
@@ -107,7 +103,6 @@ def versions_of(served: Served) -> list[ServedVersion[Served]]:
 
 
 def count_versions(folder: ProjectFolder[Any], *statuses: str) -> int:
-    """Count the versions in a folder with these statuses."""
     by_project = folder.read_each(folder.projects(), versions_of)
     return sum(version.status in statuses for versions in by_project for version in versions)
 
@@ -149,10 +144,7 @@ def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
 
 
 def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: str, **facts: Any) -> None:
-    """Store the final status of a version that the endpoint has trained or copied, and the tags it has by now.
-
-    Tags that a notebook has changed meanwhile are kept.
-    """
+    """Store the final status of a version, and its tags unless a notebook has changed them meanwhile."""
     with ledger.writing():
         now, known = datetime.now(UTC), change_facts(ledger, local)
         tags, first = known.get("tags", {}), known.get("first_tags", {})
@@ -171,6 +163,5 @@ def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: s
 
 
 def forget_version(ledger: Ledger, local: str) -> None:
-    """Remove a version from the ledger."""
     with ledger.writing() as connection:
         connection.execute("DELETE FROM versions WHERE name = ?", (local,))

@@ -44,7 +44,6 @@ class Masks:
     polygon: _Objects
 
     def of(self, truth: IntArray | BoolArray, predicted: IntArray | BoolArray) -> Masks:
-        """Select true and predicted masks by their positions or by masks."""
         return Masks(self.truth[truth], self.truth_polygon[truth], self.predicted[predicted], self.polygon[predicted])
 
     def find_candidates(self, group: IntArray, truth_group: IntArray, truth_crowd: BoolArray) -> Candidates:
@@ -228,10 +227,7 @@ class Boxes(Outcomes):
         return self.truth_box[:, 2] * self.truth_box[:, 3], self.box[:, 2] * self.box[:, 3]
 
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
-        """Match accepted false positives to missed boxes of other labels: a position (or -1) and IoU (or NaN) each.
-
-        The algorithm is the same as for boxes of one label, but over all labels of an image.
-        """
+        """Match accepted false positives to missed boxes of other labels: a position (or -1) and IoU (or NaN) each."""
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
         taken, found_iou, _ = self.candidates_of_any_label(wrong, missed).match(self.iou_threshold)

@@ -68,10 +68,7 @@ def snapshot_file_names(*parts: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """JSON lines of a snapshot, without line endings, that can be iterated over once.
-
-    ``estimated`` is the number of images of unknown size, for which the extent of their boxes is written instead.
-    """
+    """JSON lines of a snapshot, to be read once. For ``estimated`` images, the size is the extent of their boxes."""
 
     lines: Iterator[bytes]
     estimated: int = 0
@@ -103,10 +100,7 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
 def truth_snapshot(
     images: pd.DataFrame, annotations: pd.DataFrame, *, boxes: bool, created: datetime | None = None
 ) -> Snapshot:
-    """Create a snapshot without predictions, with one line per image that has image-level labels or boxes.
-
-    All annotations of an image are ``"human-annotated": "no"`` if a model assigned one of them.
-    """
+    """Create a snapshot without predictions. Annotations are of machines if a model made one of the image's."""
     date = _date(created)
     usable = annotations[annotations["left"].notna() == boxes]
     chosen = images[images["image"].isin(usable["image"])]
@@ -319,11 +313,7 @@ Size: TypeAlias = dict[str, int | bool]
 
 
 def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple[list[Size], int]:
-    """Return the size of each image in manifest form, and the number of those estimated from the extent of its boxes.
-
-    ``image`` is the row number in ``images`` for each box. The extent, a lower bound, is used if the header cannot be
-    read.
-    """
+    """Return the size of each image, and the number of those estimated from the extent of boxes in row ``image``."""
     sides = np.zeros((len(images), 2))
     if {"width", "height"} <= set(images.columns):
         given = [pd.to_numeric(images[side], errors="coerce") for side in ("width", "height")]

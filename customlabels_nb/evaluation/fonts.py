@@ -73,10 +73,7 @@ def _further_for(text: str, families: Sequence[str]) -> tuple[list[str], set[int
 
 
 def _family_of_weight(name: str, weight: str | int) -> str:
-    """Return a font family for ``name`` in the given weight, registering it if needed.
-
-    Without this, matplotlib warns if the font does not come in that weight.
-    """
+    """Return a font family for ``name`` in this weight, registered because matplotlib would warn otherwise."""
     face = _nearest_face(name, weight)
     if _number(face.weight) == _number(weight):
         return name

@@ -28,10 +28,7 @@ FARTHEST = 1e9
 
 
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Validate an input table and return only the given columns.
-
-    ``image`` (str) and ``label`` (str or missing) become categorical, so that long columns are processed as codes.
-    """
+    """Validate an input table and return the given columns, ``image`` and ``label`` as categoricals."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}.")
     for column in columns:
@@ -159,11 +156,7 @@ _HEAD = 4096  # rows
 
 
 def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) -> pd.Categorical:
-    """Convert a column to a categorical, converting each distinct value to a string only once.
-
-    Missing values stay missing, and values with equal strings become one category. ``where`` names the column in
-    errors.
-    """
+    """Convert a column to a categorical, each distinct value once. Equal strings become one category."""
     try:
         codes, values = _factorized(column)
     except TypeError as error:
@@ -240,11 +233,7 @@ def _period(texts: ObjectArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class BoxedRows:
-    """Table of boxes: the ``m`` rows with a box, in pixels, and ``all_rows``, only ``image`` and ``label``.
-
-    ``crowd`` and ``confidence`` (1 for ground truth) have shape (m,). ``without_box`` counts rows with a label but no
-    box.
-    """
+    """Boxes of a table in pixels, of its ``m`` rows that have one. ``without_box`` counts labels without."""
 
     all_rows: pd.DataFrame
     rows: pd.DataFrame
@@ -255,10 +244,7 @@ class BoxedRows:
     without_box: int
 
     def sorted_positions(self, images: pd.Index, labels: pd.Index) -> tuple[IntArray, IntArray, IntArray]:
-        """Return the image position, label position and row of each box, by image, label and descending confidence.
-
-        Boxes whose image or label is not listed are ignored. Ties keep the order of the table.
-        """
+        """Return the image, label and row of each listed box, by image, label and descending confidence (stable)."""
         image, label = _positions(self.rows["image"], images), _positions(self.rows["label"], labels)
         kept = np.flatnonzero((image >= 0) & (label >= 0))
         group = image[kept] * len(labels) + label[kept]
@@ -267,7 +253,6 @@ class BoxedRows:
 
 
 def has_boxes(frame: pd.DataFrame) -> bool:
-    """Check whether an input table contains a box."""
     return isinstance(frame, pd.DataFrame) and any(
         name in frame.columns and bool(frame[name].notna().to_numpy().any()) for name in ("left", "xmin", "polygon")
     )

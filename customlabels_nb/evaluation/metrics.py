@@ -78,10 +78,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
-    """Compute macro averages over the labels that have test images, or 0 if no label has any.
-
-    Keys: ``f1``, ``precision``, ``recall``, ``mean_threshold``, ``mean_average_precision``.
-    """
+    """Compute macro averages of the metrics over the labels that have test images, or 0 if no label has any."""
     here = per_label[per_label["test_images"] > 0]
     columns = {
         "f1": "f1",
@@ -156,10 +153,7 @@ def counted_rows(applied: Thresholded) -> csr_array:
 
 
 def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Compute metrics (m, 4), and each label's F1 (m, k), of bootstrap resamples of :func:`counted_rows`.
-
-    Metrics are in the order of :data:`COUNTED`. Undefined values are NaN.
-    """
+    """Compute metrics :data:`COUNTED` (m, 4), and each label's F1 (m, k), of resampled rows, NaN if undefined."""
     tp, fp, fn, right = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k], sums[:, 3 * k :]
     here = (tp + fn) > 0
     precision, recall, f1 = ratios(tp, fp, fn)

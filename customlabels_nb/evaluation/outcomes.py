@@ -29,10 +29,7 @@ TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "true positive", "false positive
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Cumulative counts for one label at its ``s`` distinct confidences, highest first.
-
-    ``hits`` and ``accepted`` count correct and all predictions with at least this confidence.
-    """
+    """Counts of correct and all predictions of a label at its distinct confidences or above, highest first."""
 
     confidence: FloatArray
     hits: IntArray
@@ -67,7 +64,6 @@ class Outcomes(ABC):
     left_out: int = field(default=0, kw_only=True)
 
     def position(self, label: str) -> int:
-        """Return the position of a label in :attr:`labels`."""
         if label not in self.labels:
             raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(self.labels)!r}.")
         return self.labels.index(label)
@@ -127,10 +123,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes.
-
-        Thresholds of shape (n, k) apply per image.
-        """
+        """Return a mask of accepted predictions, (n, k) or (p,) for boxes. Thresholds (n, k) apply per image."""
 
     @abstractmethod
     def image_counts(self, thresholds: FloatArray) -> csr_array:
@@ -142,10 +135,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """Build a table of all true positives, false positives and false negatives: by image, most confident first.
-
-        The columns include ``image``, ``label``, ``confidence``, ``result`` and ``threshold``.
-        """
+        """Build a table of all true positives, false positives and false negatives, by image and confidence."""
 
     @abstractmethod
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:

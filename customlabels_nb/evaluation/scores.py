@@ -33,10 +33,7 @@ _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together
 
 @dataclass(frozen=True, eq=False)
 class Scores(Outcomes):
-    """Ground truth and predictions of a classifier, in matrices (n, k) of images and labels.
-
-    Pairs that are not ``given`` have no prediction and confidence 0. They are never accepted, even at a threshold of 0.
-    """
+    """Ground truth and predictions of a classifier, (n, k). Pairs that are not ``given`` are never accepted."""
 
     truth: BoolArray
     confidence: FloatArray
@@ -253,10 +250,7 @@ class ImageLabelPairs:
 
 
 def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
-    """Find the image/label pairs in a table with categorical columns. A duplicate is a TableError.
-
-    Rows for other images and rows without a label are ignored.
-    """
+    """Find the image/label pairs in a table with categorical columns. A duplicate is a TableError."""
     columns = [(images, frame["image"].cat), (labels, frame["label"].cat)]
     places = [index.get_indexer(column.categories) for index, column in columns]
     codes = [column.codes.to_numpy() for _, column in columns]
@@ -280,10 +274,7 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
 
 
 def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:
-    """Return the images and labels of a table that lists the same labels in the same order for each image, else None.
-
-    Most classifier predictions have this form and can be copied into the matrix directly.
-    """
+    """Return images and labels of a table that lists the same labels in order for each image (most do), else None."""
     width = int(np.argmax(image != image[0])) if image.size else 0
     if width == 0 or image.size % width:
         return None

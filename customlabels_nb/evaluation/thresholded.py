@@ -36,7 +36,6 @@ class Thresholded:
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
-        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes."""
         if not self.folds:
             return self.outcomes.accepted(self.thresholds)
         return self.outcomes.accepted(self.of_images())
@@ -57,7 +56,6 @@ class Thresholded:
         return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
 
     def confusion(self) -> ConfusionMatrix:
-        """Compute the confusion matrix."""
         return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
 
     def per_image(self) -> pd.DataFrame:

@@ -65,10 +65,7 @@ def why_unread(name: str) -> str | None:
 
 @contextmanager
 def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels) -> Iterator[Image.Image]:
-    """Open an encoded image and read its header, as a context manager.
-
-    A file object must be positioned at its start. Errors are subclasses of ImageError with ``name`` in their message.
-    """
+    """Open an encoded image (a file at its start) and read its header. ImageError names ``name``."""
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")
     try:

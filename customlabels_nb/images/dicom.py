@@ -26,13 +26,11 @@ _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def is_readable() -> bool:
-    """Check whether pydicom is installed."""
     return find_spec("pydicom") is not None
 
 
 @cache
 def how_to_read() -> str:
-    """Return the error message for DICOM files when pydicom is not installed."""
     return f"DICOM images need the package pydicom. Install it with: {extra_command('dicom')}"
 
 
@@ -45,10 +43,7 @@ def is_dicom(file: BinaryIO) -> bool:
 
 
 class RefusedError(Exception):
-    """Error for a DICOM file that may be intact but is not supported.
-
-    The message states the reason and what to do, without the name of the image.
-    """
+    """Error for a DICOM file that is not supported: reason and advice, without the name of the image."""
 
 
 class DicomImage(ImageFile.ImageFile):

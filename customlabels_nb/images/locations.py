@@ -21,10 +21,7 @@ _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Place that a user has passed: a file, a folder or a pattern, on this machine or behind a URL.
-
-    ``name`` is what the user passed, with the home folder for ``~`` and without a password. ``path`` is None for a URL.
-    """
+    """Place that a user has passed: a file, folder or pattern. ``path`` is None for a URL, ``name`` has no password."""
 
     name: str
     path: Path | None
@@ -46,7 +43,6 @@ class Location:
 
     @property
     def is_folder(self) -> bool:
-        """True for a folder on this machine."""
         return self.path is not None and os.path.isdir(self.path)
 
     @property

@@ -83,10 +83,7 @@ class Segmenter(Protocol):
 def find_mask_outline(
     logits: Logits, size: tuple[int, int], clicks: Sequence[Click] = ()
 ) -> tuple[Polygon | None, float]:
-    """Trace a mask to a polygon in pixels of the image (None if empty), and return the size of a cell of its grid.
-
-    Small parts and holes are left out, except where the user clicked.
-    """
+    """Trace a mask to a polygon without small parts, except clicked ones (or None), and its grid's cell size."""
     from contourpy import FillType, contour_generator
 
     scale = np.array([size[0] / logits.shape[1], size[1] / logits.shape[0]])
@@ -326,10 +323,7 @@ def _cut(cv2: Any, pixels: Mask, state: Mask, models: tuple[Any, Any], mode: int
 
 
 def _near(cv2: Any, mask: Mask, state: Mask, *, holes: bool) -> Mask:
-    """Return a state that can change near the outline of a mask, with ``holes`` also inside of it.
-
-    It cannot change where ``state`` is certain.
-    """
+    """Return a state that can change near a mask's outline (with ``holes``, also inside), unless it is certain."""
     around = np.ones((2 * _BAND + 1, 2 * _BAND + 1), dtype=np.uint8)
     near = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     near[cv2.dilate(mask, around) == 0] = cv2.GC_BGD

@@ -63,10 +63,7 @@ class ImageHeader:
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
-    """Read a local file, or a remote file through the download cache.
-
-    A folder, device or pipe is a NotAnImageError. If the file has more than ``max_bytes``, the rest is not read.
-    """
+    """Read a file, remote ones through the download cache, of at most ``max_bytes``. Pipes are not images."""
     if is_remote(uri):
         return fetch(uri, max_bytes=max_bytes)[0]
     try:
@@ -83,10 +80,7 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
 
 
 def read_content(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[bytes, str]:
-    """Read an image file and return its data and its content hash, or for a remote file its identity.
-
-    A remote file that is cached with the identity ``known`` causes no request.
-    """
+    """Return the data and content hash or remote identity of an image. A cached ``known`` identity needs no request."""
     if is_remote(uri):
         data, identity = fetch(uri, known=known)
         return data, identity or content_hash(data)

@@ -43,10 +43,7 @@ def predict_all(
     *,
     before: int = 0,
 ) -> bool:
-    """Pass the predictions for each image to ``take``. Return False if the run was interrupted.
-
-    ``before`` is the number of images that an earlier run processed. They count towards the progress.
-    """
+    """Pass predictions to ``take``, with progress from ``before`` on. Return False if the run was interrupted."""
     postprocessor = batches.postprocessor
     workers = connections(images, decode_threads(postprocessor.predictor.device or "cpu"))
     done, total = before, before + len(images)
@@ -122,10 +119,7 @@ def free_bytes(device: str) -> int | None:
 
 
 def _free_in_container() -> float:
-    """Return the memory that a container may still allocate, or infinity outside a container.
-
-    The operating system's own statistics ignore the container's memory limit.
-    """
+    """Return the memory that a container, which the system's statistics ignore, may still allocate, or infinity."""
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = int((_CGROUP / "memory.current").read_text("ascii"))

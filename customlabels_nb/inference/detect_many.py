@@ -128,10 +128,7 @@ def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Image names, result counts and concatenated predictions of one batch.
-
-    Concatenated arrays take a fraction of the memory of one array per image.
-    """
+    """Image names, result counts and concatenated predictions (small in memory) of one batch."""
 
     images: list[str]
     counts: list[int]
@@ -148,7 +145,6 @@ class _Kept:
 
     @property
     def images(self) -> int:
-        """Number of processed images."""
         return sum(len(batch.images) for batch in self._batches)
 
     def take(self, results: Sequence[ImageResult]) -> None:
@@ -183,10 +179,7 @@ def _use_workers(
     batch_size: int | None,
     events: Events | None,
 ) -> bool:
-    """Let workers process the remaining images, and record each chunk. Return False if the run was interrupted.
-
-    ``total`` is the number of images with those that an earlier run processed, which count towards the progress.
-    """
+    """Let workers process the remaining of ``total`` images, and record chunks. Return False if interrupted."""
     runs = writing.runs
     if not runs:
         return True

@@ -50,10 +50,7 @@ def part_name(first: int, stop: int) -> str:
 
 @dataclass
 class CompletedChunk:
-    """Totals of all steps in a journal: how often each name was processed, and other images by number.
-
-    A range is the first number and the one after the last.
-    """
+    """Totals of all steps: how often each name was processed, and ranges of other images (first, after the last)."""
 
     images: Counter[str] = field(default_factory=Counter)
     ranges: dict[tuple[int, int], None] = field(default_factory=dict)
@@ -71,12 +68,10 @@ class CompletedChunk:
 
     @property
     def last(self) -> Mark | None:
-        """Last mark of the output."""
         return self.marks[-1] if self.marks else None
 
     @property
     def stop(self) -> int:
-        """Number after the last one in ``ranges``."""
         return max((stop for _, stop in self.ranges), default=0)
 
     def without_named(self, images: Sequence[str]) -> Sequence[str]:
@@ -134,7 +129,6 @@ class Journal:
         self.done.add(images, failures, objects, mark)
 
     def close(self) -> None:
-        """Close the journal and release its lock."""
         with suppress(OSError) if self._failed else nullcontext():  # it would write the rest of the failed line
             self._file.close()
 

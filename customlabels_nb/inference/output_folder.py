@@ -42,10 +42,7 @@ class OutputFolder:
         return str(self.place)
 
     def sizes(self) -> dict[str, int]:
-        """Return the size in bytes of each file, by its name relative to the folder.
-
-        Files in folders below are listed only for a URL, where folders are part of the name.
-        """
+        """Return the size of each file in bytes, in subfolders only for a URL, where they are part of the name."""
         if self.local is not None:
             if not self.local.is_dir():
                 return {}
@@ -59,7 +56,6 @@ class OutputFolder:
         return self._remotely("listed", listed)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file."""
         if self.local is not None:
             return (self.local / name).read_bytes()
         return self._remotely("read", lambda system, path: bytes(system.cat_file(f"{path}/{name}")))

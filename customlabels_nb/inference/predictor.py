@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """Thread-safe runner of the classifier or detector in one model folder.
-
-    ``changed`` is called when the model stops after its idle timeout, and when a request starts it again.
-    """
+    """Thread-safe runner of the model in a folder. ``changed`` is called when it stops when idle, and wakes up."""
 
     def __init__(self, folder: Path, *, changed: Callable[[], None] | None = None) -> None:
         self.folder = folder
@@ -63,12 +60,10 @@ class Predictor:
 
     @property
     def running(self) -> bool:
-        """True if the model is loaded."""
         return self._running is not None
 
     @property
     def asleep(self) -> bool:
-        """True if the model stopped after its idle timeout. The next request starts it again."""
         return self._asleep is not None
 
     @property
@@ -84,7 +79,6 @@ class Predictor:
 
     @property
     def views(self) -> int:
-        """Number of views of each image over which predictions are averaged."""
         return self._views
 
     @property

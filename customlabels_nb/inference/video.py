@@ -429,13 +429,11 @@ class VideoDetection:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _describe_length(self) -> str:
-        """Describe how much of the video was processed."""
         count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
         length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""
         return f"{count}{length} processed" + (", then stopped" if self.interrupted else "")
 
     def _end(self) -> float:
-        """Return the end of the timeline in ms."""
         last = float(self.frames["timestamp_ms"].max()) if len(self.frames) else 0.0
         return max(self.duration_ms or 0.0, last, 1.0)
 
@@ -457,10 +455,7 @@ class VideoDetection:
 
 
 def _marks_of(index: int, rows: list[tuple[str, float, str, Any, Any]]) -> Marks:
-    """Convert the predictions in a frame to drawing marks.
-
-    Each has a label, a confidence, a color, a box (NaN if absent) and a polygon (None if absent).
-    """
+    """Convert predictions in a frame to marks: label, confidence, color, box (or NaN) and polygon (or None)."""
     boxes = [
         LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
         for label, confidence, color, box, polygon in rows

@@ -103,10 +103,7 @@ class VideoFile:
         self.count = stream.frames or (round(float(seconds * rate)) if rate and seconds else 0) or None
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all frames in display order. Packets that cannot be decoded are skipped and counted.
-
-        TruncatedVideoError is raised if reading stops before the end of the file, or no frame can be decoded.
-        """
+        """Yield all readable frames in display order. TruncatedVideoError if the file ends early or has none."""
         start = None if self._container.start_time is None else self._container.start_time / 1e6
         index, last, shape = 0, 0.0, self.size
         rotation, turn = None, None

@@ -37,10 +37,7 @@ _FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):
-    """Metadata of a remote image that the source provides without reading the image.
-
-    It has the same fields as :class:`ImageFacts`, which are None if unknown.
-    """
+    """Metadata of a remote image from the source, with the fields of :class:`ImageFacts`, None if unknown."""
 
     width: int | None
     height: int | None
@@ -57,10 +54,7 @@ LabelsByImage: TypeAlias = Mapping[str, tuple[str, ...]]
 
 @dataclass
 class Intake:
-    """Result of deduplication: new images with file metadata, images with changed content, and issues.
-
-    ``known`` maps the source names of images that were already in the dataset to the project's names for them.
-    """
+    """New images with metadata, changed images, and issues. ``known`` maps source names to names in the project."""
 
     images: pd.DataFrame
     annotations: pd.DataFrame
@@ -101,10 +95,7 @@ class Deduplication:
     def take_in(
         self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
     ) -> Intake:
-        """Find the images that are not in the project yet, and detect duplicates and leaks between train and test.
-
-        ``read`` has metadata by image, and gets that of others, so that a retry does not read files again.
-        """
+        """Find new images, duplicates and leaks between train and test. ``read`` keeps metadata for a retry."""
         options, stored, content = self._options, self._stored, self._content
         names: list[str] = contents.images["image"].tolist()
         stats = contents.stats
@@ -400,10 +391,7 @@ def _changed(
 
 
 def _copied_name(image: str, sha256: str) -> str:
-    """Return the path of an image's copy in the project: its file name, with its content and origin.
-
-    The hashes of both make it unique, so that nothing is overwritten.
-    """
+    """Return the path of an image's copy in the project, unique by hashes of its content and origin."""
     if not is_remote(image) and not to_path(image).is_absolute():
         return image  # already in the project
     plain = unquote(image.partition("?")[0]) if is_remote(image) else os.fspath(to_path(image))

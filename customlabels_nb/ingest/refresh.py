@@ -136,7 +136,6 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
 
 
 def _removed(store: SqlStore, split: str) -> set[str]:
-    """Return the images that users have removed from the dataset."""
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}

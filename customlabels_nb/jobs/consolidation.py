@@ -67,10 +67,7 @@ class Votes:
 
 @dataclass(frozen=True, eq=False)
 class WeightedVotes:
-    """Values that each item got votes for, as pairs sorted by item, and the accuracy of each person.
-
-    ``pair`` is the position of the pair that each vote is for, shape (v,).
-    """
+    """Values with votes by item, the pair of each vote, shape (v,), and the accuracy of each person."""
 
     item: IntArray
     value: IntArray
@@ -276,10 +273,7 @@ def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray
 
 
 def _label_results(votes: Votes, weighed: WeightedVotes, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the agreement on each item, and the labels that got votes.
-
-    ``majority`` is True if more than half of the people gave the most probable value.
-    """
+    """Return the agreement on each item, the labels with votes, and if more than half voted for the likeliest."""
     given = np.flatnonzero(weighed.value)
     sure, share = weighed.probability, 2 * weighed.count / np.bincount(votes.item)[weighed.item]
     if task == "single-label":

@@ -81,7 +81,6 @@ class ReviewerSession(ReviewSession):
         self._take_in(disputed)
 
     def close(self) -> None:
-        """Remove the temporary database."""
         with self._lock:
             self._store.close()
             self._folder.cleanup()
@@ -93,7 +92,6 @@ class ReviewerSession(ReviewSession):
         return self._job.task in t.TASKS[2:]
 
     def labels(self) -> pd.DataFrame:
-        """Return the job's labels, in order."""
         return self._label_table
 
     def row(self, image: str) -> dict[str, Any]:
@@ -232,10 +230,7 @@ class ReviewerSession(ReviewSession):
 
     # -- decisions ----------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Take the consensus of images, or leave those without a result that people skipped or nobody answered.
-
-        Decided images stay the same. InputError is raised if there is no consensus because of a tie.
-        """
+        """Take the consensus of images, unless it is a tie, or leave those without one. Decided ones stay."""
         self._check_here(images)
         images = [name for name in images if not self._states[name][0]]
         bare = {name for name in images if self._states[name][1] == "[]"}
@@ -343,10 +338,7 @@ class ReviewerSession(ReviewSession):
     def _edit(
         self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
     ) -> EditResult:
-        """Edit images, and store what is decided in the job. Otherwise nothing is edited.
-
-        Images that others have decided, or answered in another way, are conflicts.
-        """
+        """Edit images and store decisions in the job, or nothing. Those that others changed are conflicts."""
 
         def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             every = pd.Series(True, index=rows.index)
@@ -400,10 +392,7 @@ class ReviewerSession(ReviewSession):
         }
 
     def send(self, images: Iterable[str]) -> None:
-        """Store the decisions about images in the job, and withdraw those that were undone.
-
-        StaleEditError is raised if others have decided an image, or answered in another way, since it was read.
-        """
+        """Store decisions in the job, and withdraw undone ones. StaleEditError if others have changed an image."""
         with self._lock:
             now = {name: self._state(name) for name in images if name in self._facts}
             changed = {name: state for name, state in now.items() if state != self._states[name]}

@@ -21,11 +21,9 @@ class ActionList(ProjectScreen):
     """Project history for a screen, with undo."""
 
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
-        """Return the actions, newest first. See :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)
 
     def people(self) -> dict[str, int]:
-        """Count the actions of each person."""
         return self._store.actors()
 
     def rows(self, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[dict[str, Any]]:

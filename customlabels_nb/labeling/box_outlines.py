@@ -64,10 +64,7 @@ class BoxOutlines:
 def outline_boxes(
     store: SqlStore, root: Path, split: str, get_segmenter: Callable[[], Segmenter], events: Events
 ) -> BoxOutlines:
-    """Replace the boxes of a dataset by the polygons that the segmenter finds in them, as one action.
-
-    Boxes around a crowd and shapes that already are polygons stay as they are.
-    """
+    """Replace boxes by the segmenter's polygons, as one action, except crowds and polygons."""
     images, annotations, _ = store.tables(split)
     boxes = annotations[annotations["left"].notna() & annotations["polygon"].isna() & ~annotations["crowd"]]
     if boxes.empty:

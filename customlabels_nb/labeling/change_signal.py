@@ -16,10 +16,7 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method whenever :func:`notify` is called for the project, from any thread, until the result is called.
-
-    Only a weak reference to the method's object is stored.
-    """
+    """Call a method (held weakly) on each :func:`notify` for the project, in any thread, until the result is called."""
     reference = weakref.WeakMethod(listener)
     with _lock:
         _listeners.setdefault(str(root), []).append(reference)

@@ -110,12 +110,10 @@ class DashboardSession(ProjectScreen):
         threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
     def watch(self, changed: Callable[[], object]) -> ChangePoller:
-        """Return a poller that calls ``changed`` soon after any action while somebody is watching."""
         return ChangePoller(self._store, changed)
 
     @property
     def task(self) -> str | None:
-        """Task of the project, or None if it is not set."""
         return self._store.project().task
 
     def _read(self) -> None:
@@ -254,10 +252,7 @@ class DashboardSession(ProjectScreen):
         self.checking.start(lambda events: DashboardCheck(self._check(events), tuple(self._plan()), seen))
 
     def export(self, folder: str, format: str, **options: Any) -> None:
-        """Start exporting labelled data in the background.
-
-        :attr:`exporting` reports its progress. For the arguments, see :func:`.exporting.export`.
-        """
+        """Start exporting in the background, see :func:`.exporting.export`. :attr:`exporting` has the progress."""
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
     def train(self) -> None:
@@ -270,10 +265,7 @@ class DashboardSession(ProjectScreen):
 
 
 class ChangePoller:
-    """Background thread that polls the store and calls ``changed`` soon after each action, while somebody is watching.
-
-    It ends ``patience`` seconds after the last call of :meth:`awake`.
-    """
+    """Thread that calls ``changed`` soon after each action, until ``patience`` seconds after :meth:`awake`."""
 
     def __init__(
         self, store: SqlStore, changed: Callable[[], object], *, every: float = 0.1, patience: float = 8.0
@@ -293,13 +285,11 @@ class ChangePoller:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Stop polling. :meth:`awake` starts it again."""
         with self._lock:
             self._until = 0.0
 
     @property
     def is_awake(self) -> bool:
-        """True if the thread is running."""
         return self._thread is not None
 
     def _run(self) -> None:

@@ -25,10 +25,7 @@ _COLORS = {"right": RIGHT, "wrong": WRONG}
 
 
 class EvaluationSession(LabellingSession):
-    """Session that shows the images of an evaluation with their ground truth, and changes nothing.
-
-    ``moves`` counts the positions of the thresholds, which may be moved meanwhile.
-    """
+    """Session that shows an evaluation's images. ``moves`` counts the positions of its thresholds."""
 
     def __init__(self, store: SqlStore, root: Path, exploration: Exploration) -> None:
         self.exploration = exploration
@@ -46,7 +43,6 @@ class EvaluationSession(LabellingSession):
 
     @property
     def read_only(self) -> bool:
-        """True."""
         return True
 
     @property
@@ -69,7 +65,6 @@ class EvaluationSession(LabellingSession):
                 self.moves += 1
 
     def labels(self) -> pd.DataFrame:
-        """Return the labels of the evaluation, in order."""
         return self.exploration.evaluation.labels
 
     def assist_state(self) -> dict[str, Any] | None:
@@ -78,7 +73,6 @@ class EvaluationSession(LabellingSession):
         return {"version": self.moves}
 
     def totals(self) -> dict[str, int]:
-        """Count the images."""
         return {t.TRAIN: 0, t.TEST: len(self.table)}
 
     def row(self, image: str) -> dict[str, Any]:
@@ -86,7 +80,6 @@ class EvaluationSession(LabellingSession):
         return {**super().row(image), "right": image not in self.wrong}
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Return :meth:`.Exploration.table` of these images."""
         with self._lock:
             return self.exploration.table([self.exploration.index_of[name] for name in images])
 

@@ -39,7 +39,6 @@ class DashboardExport:
 
     @property
     def files(self) -> list[Path]:
-        """All files that were written."""
         return [file for written in self.written for file in written.files]
 
 

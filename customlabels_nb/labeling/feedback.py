@@ -35,14 +35,10 @@ class AddedImageReport:
 
 
 class Feedback(ProjectScreen):
-    """Feedback recorder that adds quick-test images to a project, one action per image, with undo.
-
-    Images that do not exist as local files are written to ``images/`` in the project folder.
-    """
+    """Recorder that adds quick-test images to a project, as undoable actions, in ``images/`` if they are no files."""
 
     @property
     def one_label(self) -> bool:
-        """True if the project's task is single-label."""
         return self._store.project().task == "single-label"
 
     def labels(self) -> list[tuple[str, str]]:

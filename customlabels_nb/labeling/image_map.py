@@ -81,10 +81,7 @@ class ImageMap:
 
     # -- places -------------------------------------------------------------------------------------
     def layout(self) -> MapLayout:
-        """Return the places of all positions of the table, NaN for removed images and those without features.
-
-        A layout that is not stored is computed in the background.
-        """
+        """Return the places of all positions, NaN if removed or without features, laying them out if necessary."""
         with self._lock:
             contents, key = self._contents(), None
             found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
@@ -116,7 +113,6 @@ class ImageMap:
             self._start(self._open_layouts(), self._contents())
 
     def close(self) -> None:
-        """Stop the computation of a layout."""
         if self._work is not None:
             self._work[1].cancel()
 

@@ -169,10 +169,7 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 
 
 def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:
-    """Return the shapes of each image for the front end, with coordinates rounded to a tenth of a pixel.
-
-    A shape is a list of label, confidence and outline: ``[left, top, width, height]``, or a polygon.
-    """
+    """Return each image's shapes: label, confidence, and ``[left, top, width, height]`` or a polygon, rounded."""
     drawn = rows[~is_whole(rows)]
     outlines = drawn[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64).round(1).tolist()
     columns = (drawn[name].tolist() for name in ("image", "label", "confidence", "polygon"))

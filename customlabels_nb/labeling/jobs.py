@@ -29,10 +29,7 @@ class JobState(Generic[T]):
 
 
 class Job(Generic[T]):
-    """Task in a background thread that can be monitored, stopped and started again.
-
-    ``changes`` increases with each change of state. ``on_end`` is called in the thread.
-    """
+    """Background task. ``changes`` increases with each change of state, and ``on_end`` is called in the thread."""
 
     def __init__(self, on_end: Callable[[], object] | None = None) -> None:
         self.on_end = on_end
@@ -44,7 +41,6 @@ class Job(Generic[T]):
 
     @property
     def state(self) -> JobState[T]:
-        """Current state."""
         return self._state
 
     def start(self, work: Callable[[Events], T]) -> None:
@@ -59,11 +55,9 @@ class Job(Generic[T]):
             self._thread.start()
 
     def stop(self) -> None:
-        """Request that the job stop at its next step."""
         self._events.cancel()
 
     def wait(self, seconds: float | None = None) -> JobState[T]:
-        """Wait until the job ends, and return its state."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self._state

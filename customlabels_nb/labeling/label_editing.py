@@ -28,10 +28,7 @@ class Step:
 
 
 class LabelEditing(ProjectScreen):
-    """Editor of a project's labels. Each edit is stored when the method returns, and can be undone. Thread-safe.
-
-    If somebody else has renamed, merged or removed a label, editing it raises an error that explains what happened.
-    """
+    """Editor of a project's labels, stored at once, with undo. Errors explain what others did to a label."""
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
         super().__init__(store, root, user=user)
@@ -40,7 +37,6 @@ class LabelEditing(ProjectScreen):
 
     # -- current labels ------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in the project's label order: label, color."""
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
@@ -79,7 +75,6 @@ class LabelEditing(ProjectScreen):
         return self._change("rename label", summary, lambda a: self._store.rename_label(label, name, a), label)
 
     def recolor(self, label: str, color: str) -> None:
-        """Change the color of a label to ``#rrggbb``."""
         summary = f"“{label}” was recolored"
         self._change("recolor label", summary, lambda a: self._store.recolor_label(label, color, a), label)
 
@@ -126,12 +121,10 @@ class LabelEditing(ProjectScreen):
     # -- undo ----------------------------------------------------------------------------------------
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def undo(self) -> str | None:
@@ -139,7 +132,6 @@ class LabelEditing(ProjectScreen):
         return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:
-        """Redo the most recently undone edit. See :meth:`undo`."""
         return self._undo_or_redo(self._redo, self._undo, "redo")
 
     def _undo_or_redo(self, steps: list[Step], others: list[Step], verb: str) -> str | None:

@@ -48,10 +48,7 @@ EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 
 
 def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bool = True) -> Segmenter | None:
-    """Return the model that a value of ``settings.outline_engine`` names, or None for GrabCut.
-
-    ``report`` receives what is being done if it takes long.
-    """
+    """Return the model that an outline engine names, or None for GrabCut, and ``report`` what takes long."""
     if not isinstance(engine, str):
         if any(not hasattr(engine, name) for name in ("name", "version", "encode", "mask")):
             raise InputError(
@@ -101,10 +98,7 @@ class Outliner:
         self._lock = threading.Lock()
 
     def prepare(self, image: ImageKey, following: ImageKey | None = None) -> Future[dict[str, str]]:
-        """Load the engine, and encode an image and then ``following``, dropping earlier ones that still wait.
-
-        The result has the name of the ``engine`` and ``advice`` about a better one, or an empty string.
-        """
+        """Load the engine and encode an image, then ``following``. The result has ``engine`` and ``advice``."""
         with self._lock:
             self._wanted = image
             for key, future in self._features.items():
@@ -210,10 +204,7 @@ def encode_cached(
     *,
     keep: bool = True,
 ) -> EncodedImage:
-    """Return the features of an image, from the cache if its ``content`` hash is known and they are there.
-
-    With ``keep``, new ones are added to the cache, unless the file has changed since it was hashed.
-    """
+    """Return an image's features, cached by ``content``. ``keep`` caches new ones of unchanged files."""
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 

@@ -67,7 +67,6 @@ class ProjectActions(ProjectScreen):
         return facts
 
     def labels(self) -> list[str]:
-        """Return the names of the project's labels."""
         names: list[str] = self._store.labels()["label"].tolist()
         return names
 

@@ -20,10 +20,7 @@ _MOST_ACTIONS = 200
 
 @dataclass(frozen=True)
 class ProjectCounts:
-    """Images and annotations of both datasets, without names. See :meth:`.SqlStore.outline_images`.
-
-    ``later`` is True for annotations that were not imported with their image, but created later. Numbers ascend.
-    """
+    """Images and annotations of both datasets without names. ``later`` is False for imported annotations."""
 
     images: pd.DataFrame
     annotations: pd.DataFrame
@@ -45,12 +42,10 @@ class ProjectCounts:
 
     @classmethod
     def read(cls, store: SqlStore) -> ProjectCounts:
-        """Read the current state of the store."""
         return cls.of(store.outline_images(), store.outline_annotations())
 
     @classmethod
     def empty(cls, store: SqlStore) -> ProjectCounts:
-        """Return the tables of a project without images."""
         columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
         return cls.of(store.outline_images([]), t.empty(columns))
 

@@ -24,10 +24,7 @@ from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
 
 @dataclass(frozen=True)
 class Facts:
-    """Labels of a model with their colors (#rrggbb) and thresholds (between 0 and 1), in the same order.
-
-    ``one_label`` is True for single-label models.
-    """
+    """Labels of a model with their colors and thresholds. ``one_label`` is True for single-label models."""
 
     labels: tuple[str, ...]
     colors: tuple[str, ...]
@@ -108,10 +105,7 @@ _ANSWER_COLUMNS = ("label", "confidence", *t.BOX_COLUMNS)
 
 
 class QuickTestSession:
-    """Session that runs models on images and keeps the latest images with their predictions.
-
-    ``candidates`` returns the available models, with the default first. ``feedback`` adds images to a project.
-    """
+    """Session that runs one of the ``candidates`` (models) on images, and keeps the latest with predictions."""
 
     def __init__(
         self,
@@ -133,7 +127,6 @@ class QuickTestSession:
 
     # -- models -------------------------------------------------------------------------------------
     def candidates(self) -> list[QuickTestModel]:
-        """Return the available models."""
         return list(self._candidates())
 
     def candidate(self, name: str | None = None) -> QuickTestModel:
@@ -145,21 +138,17 @@ class QuickTestSession:
         raise ModelNotFoundError(f"Model {wanted!r} no longer exists. Choose a different model.")
 
     def choose(self, name: str) -> None:
-        """Select the model for subsequent images."""
         self.model = self.candidate(name).name
 
     def start(self) -> None:
-        """Start the selected model."""
         self.candidate().start()
 
     def stop(self) -> None:
-        """Stop the selected model."""
         self.candidate().stop()
 
     # -- predictions --------------------------------------------------------------------------------
     @property
     def current(self) -> QuickTestImage | None:
-        """Image that is currently shown."""
         return None if self._current is None else self._trial(self._current)
 
     @property
@@ -169,10 +158,7 @@ class QuickTestSession:
         return None if trial is None else trial.answers.get(self.model)
 
     def ask(self, image: Any, name: str | None = None) -> QuickTestImage:
-        """Run the selected model on an image, starting it if necessary. If it fails, the current image stays.
-
-        ``image`` has encoded bytes, or anything else that ``model.detect`` accepts.
-        """
+        """Run the selected model on an image, starting it if necessary. If it fails, the current image stays."""
         data, called, location = self._read(image, name)
         answer, picture = self._answer(image if data is None else _named(data, called))
         if data is None:

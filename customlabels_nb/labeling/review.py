@@ -73,7 +73,6 @@ class ReviewTable(ImageTable):
     left_by_label: Counter[str] = field(default_factory=Counter)
 
     def all_labels(self, index: int) -> set[str]:
-        """Return the labels of an image and of its shapes."""
         return {*self.labels[index], *self.box_labels[index]}
 
     def _columns(self) -> tuple[list[Any], ...]:
@@ -122,7 +121,6 @@ class ReviewSession(LabellingSession):
 
     @property
     def table(self) -> ReviewTable:
-        """Images of the open dataset."""
         table = super().table
         assert isinstance(table, ReviewTable)
         return table
@@ -146,10 +144,7 @@ class ReviewSession(LabellingSession):
         return predicted.label in self.table.all_labels(self.table.position[image])
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``.
-
-        In the queue of suspects, it has ``suspects``: lists of kind, given and suggested label, and if it is drawn.
-        """
+        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``."""
         index = self.table.position[image]
         moment = self.table.moments[index]
         return {
@@ -284,7 +279,7 @@ def _approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
-    """Return an edit that sets this label, ``alone`` in place of all others, and marks the images as reviewed.
+    """Return an edit that sets a label, ``alone`` or beside others, and marks images as reviewed.
 
     If ``instead_of`` is None or an image does not have it, all shapes of the image get the new label.
     """

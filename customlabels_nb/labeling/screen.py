@@ -23,17 +23,14 @@ class ProjectScreen:
 
     @property
     def user(self) -> str:
-        """Name of the person who changes the project here."""
         return self._user or settings.user
 
     @property
     def project(self) -> str:
-        """Name of the project."""
         return self._store.project().name
 
     @property
     def read_only(self) -> bool:
-        """True if nothing can be stored here."""
         return self._store.read_only
 
     def last_action(self) -> int:

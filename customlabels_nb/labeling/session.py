@@ -124,7 +124,6 @@ class LabellingSession(ProjectScreen):
 
     @property
     def table(self) -> ImageTable:
-        """Images of the open dataset."""
         return self._tables[self.split]
 
     @property
@@ -159,7 +158,6 @@ class LabellingSession(ProjectScreen):
         return self._store.project().instructions
 
     def set_instructions(self, text: str) -> None:
-        """Set the instructions."""
         if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
             raise InputError(f"Instructions must be text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
@@ -175,7 +173,6 @@ class LabellingSession(ProjectScreen):
         return match[1]
 
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in order."""
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
@@ -221,7 +218,6 @@ class LabellingSession(ProjectScreen):
             return {split: self._totals[split] for split in t.SPLITS}
 
     def annotators(self) -> list[str]:
-        """Return the names of the people who labelled images of the open dataset."""
         with self._lock:
             return sorted(person for person, images in self.table.by_annotator.items() if images)
 
@@ -562,10 +558,7 @@ class LabellingSession(ProjectScreen):
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Add a label to images, or remove it. With :attr:`assigns_one`, it replaces the others.
-
-        ``revisions``, on which the edit is based, defaults to those last read here.
-        """
+        """Add a label to images (or replace the others, with :attr:`assigns_one`), or remove it."""
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
         name = t.check_label(label)
@@ -582,7 +575,6 @@ class LabellingSession(ProjectScreen):
     def set_labels(
         self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Replace the labels of images."""
         names = [t.check_label(label) for label in labels]
         return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
@@ -735,21 +727,17 @@ class LabellingSession(ProjectScreen):
                     self._undo, self._redo = steps
 
     def undo(self) -> EditResult:
-        """Undo the latest edit of this session, if there is one."""
         return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> EditResult:
-        """Redo the most recently undone edit."""
         return self._undo_or_redo(self._redo, self._undo, "redo")
 
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def _forget_edits(self, images: Iterable[str]) -> None:

@@ -49,10 +49,7 @@ _COLUMNS = ("image", "label", "confidence", *t.BOX_COLUMNS)
 
 @dataclass(frozen=True)
 class Submission:
-    """Result of a submission: numbers of images added to train and test, and a table of images that were not added.
-
-    Of the added images, ``unsettled`` are wrong and have no other label yet.
-    """
+    """Numbers of images added to train and test, a table of those left out, and wrong ones without other label."""
 
     train: int
     test: int
@@ -100,12 +97,10 @@ class Verification(DrawingSession):
 
     @property
     def store(self) -> SqlStore:
-        """Store of the sample."""
         return self._store
 
     @property
     def model(self) -> str:
-        """Name of the model that made the predictions."""
         return self.record().tags["model"]
 
     @property
@@ -145,10 +140,7 @@ class Verification(DrawingSession):
     def correct(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Give images another label. In a multi-label task add it to the predicted ones, or remove it unless ``on``.
-
-        If boxes were predicted, they keep their coordinates and get the label.
-        """
+        """Give images another label, or in a multi-label task add or remove one. Predicted boxes get the label."""
         name = t.check_label(label)
 
         def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -175,10 +167,7 @@ class Verification(DrawingSession):
 
     # -- results ------------------------------------------------------------------------------------
     def judged(self) -> pd.DataFrame:
-        """Return the judged predictions (image, label, confidence, right) of the images drawn uniformly at random.
-
-        Of several boxes of an image, one is drawn, because they are not independent.
-        """
+        """Return judged predictions of the uniformly drawn images, one box each because boxes are not independent."""
         images, marks, _ = self._store.tables(self.split)
         names = images.loc[_is_random(images) & images["status"].isin(_JUDGED), "image"].tolist()
         guesses = self._guesses(names)

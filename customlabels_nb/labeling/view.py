@@ -153,10 +153,7 @@ def _sorted(
 
 
 def _natural(name: str) -> list[Any]:
-    """Return a key for natural sorting, in which ``2.jpg`` comes before ``10.jpg``.
-
-    The key alternates between text and numbers, starting with text.
-    """
+    """Return a key for natural sorting (``2.jpg`` before ``10.jpg``), alternately text and numbers."""
     parts: list[Any] = _DIGITS.split(name.casefold())
     parts[1::2] = map(int, parts[1::2])
     return parts

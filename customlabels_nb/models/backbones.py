@@ -137,10 +137,7 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
 
 
 def fetch_backbone(name: str) -> Backbone:
-    """Download the weights of the backbone ``name`` unless they are cached, and return its description.
-
-    Call this before training, so that a failed download does not interrupt it.
-    """
+    """Download a backbone's weights unless they are cached, so that training does not fail later."""
     facts = backbone_named(name)
     if facts.source == TIMM:
         timm_backbones.weights_file(facts)

@@ -19,10 +19,7 @@ _SHRINKS_WHILE_DECODING = ("JPEG", "MPO")
 
 @dataclass(frozen=True)
 class Canvas:
-    """Image in the upper left corner of a detector's input. ``larger`` is a larger one, if requested.
-
-    ``size`` is that of the original upright image, ``inside`` that of the scaled image on the canvas.
-    """
+    """Upright image of ``size`` in the upper left corner, ``inside``, of a detector's input, and a larger one."""
 
     pixels: npt.NDArray[np.uint8]
     size: tuple[int, int]
@@ -67,10 +64,7 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode an upright RGB image, at a fraction of its size if its longer side remains at least ``longest``.
-
-    Returns the size of the original upright image, too.
-    """
+    """Decode an upright RGB image, perhaps reduced to at least ``longest``, and return its original size."""
     with opened(data, name) as header:
         if header.format not in _SHRINKS_WHILE_DECODING:
             size = None

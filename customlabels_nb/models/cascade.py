@@ -95,10 +95,7 @@ def object_confidences(logits: torch.Tensor) -> torch.Tensor:
 
 
 def is_likely(confidences: torch.Tensor, least: float) -> torch.Tensor:
-    """Return which proposals of an image the second pass refines: the best ones, and all that reach ``least``.
-
-    The others show the background, with hardly any exception, and are half of the work.
-    """
+    """Return which proposals the second pass refines: the best, and those from ``least`` on, half of the work."""
     best = confidences.topk(min(REFINED, len(confidences))).indices
     return (confidences >= least) | (torch.zeros_like(confidences).index_fill(0, best, 1.0) > 0)
 

@@ -65,7 +65,6 @@ class _Pyramid(nn.Module):
         self._frozen_in_half: tuple[nn.Module, ...] = ()
 
     def train(self, mode: bool = True) -> _Pyramid:
-        """Set the training mode."""
         self._frozen_in_half = ()  # the weights may differ in the next training run
         super().train(mode)
         return self
@@ -295,10 +294,7 @@ def _pretrained_body(backbone: str) -> nn.Module:
 
 
 def fold_batch_norm(body: nn.Module) -> nn.Module:
-    """Fold the packaged backbone's batch norms, whose statistics never change, into the preceding convolutions.
-
-    The output stays the same, but training and inference take only five sixths of the time.
-    """
+    """Fold the packaged backbone's constant batch norms into convolutions, which saves a sixth of the time."""
     _fold(body, "conv_stem", "bn1")
     for block in body.blocks.modules():
         for convolution, norm in _EXPANDING if hasattr(block, "conv_pwl") else _PLAIN:
@@ -372,10 +368,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
     def forward(
         self, x: dict[str, torch.Tensor], boxes: list[torch.Tensor], image_shapes: list[tuple[int, int]]
     ) -> torch.Tensor:
-        """Compute the features of boxes ``x0, y0, x1, y1`` in pixels, shape (all boxes, channels, bins, bins).
-
-        ``x`` has the levels of a feature pyramid, the finest first.
-        """
+        """Compute features (all boxes, channels, bins, bins) of boxes ``x0, y0, x1, y1``, finest level first."""
         maps = [x[name] for name in self.featmap_names]
         one_size = len(set(image_shapes)) == 1
         if not (self.training and one_size and maps[0].device.type == "cpu" and max(maps[0].shape[2:]) <= _MOST_CELLS):

@@ -83,10 +83,7 @@ def choose_detector(wanted: str, *, masks: bool, seconds: float | None, device: 
 
 
 def fetch_detector(name: str, events: Events) -> str:
-    """Download the weights of a detector from transformers unless they are on this machine.
-
-    Returns a name that always refers to the same weights: it contains the revision, or is the path of a folder.
-    """
+    """Download a detector's weights if necessary, and return a name that always refers to the same ones."""
     if find_spec("transformers") is None:
         raise MissingDependencyError(
             f"detector={name!r} needs transformers. Install it with: {extra_command('foundation')}"

@@ -145,10 +145,7 @@ def get_features(name: str) -> str:
 
 
 class PackedFeatures:
-    """Features of many images, read from the cache's file when rows are indexed, so that they need little memory.
-
-    Images that cannot be read have rows of zeros.
-    """
+    """Features of many images, read from the cache's file when indexed. Unreadable images have zeros."""
 
     def __init__(self, cache: FeatureCache, backbone: str = PACKAGED) -> None:
         facts = describe_features(backbone)
@@ -199,10 +196,7 @@ class PackedFeatures:
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
-    """Find the images most similar to one image.
-
-    Returns the rows of the others, the most similar first, and their cosine similarity. Rows of NaN are never similar.
-    """
+    """Return the rows of the most similar images, never those of NaN, and their cosine similarity."""
     rows = _checked_features(features)
     if not 0 <= index < len(rows):
         raise InputError(f"index={index!r} is out of range for {len(rows)} images.")
@@ -280,7 +274,6 @@ def _chain(rows: Features, start: int | None) -> Positions:
 
 
 def unit_rows(rows: Rows | Features) -> Features:
-    """Scale rows to unit length."""
     rows = rows.astype(np.float32, copy=False)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -73,10 +73,7 @@ class FeatureFile:
         return positions >= 0
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.floating]) -> None:
-        """Append features. Keys that are in the file already, and rows that float16 cannot represent, are skipped.
-
-        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
-        """
+        """Append new features that fit float16. A full disk or read-only folder is not an error."""
         with self._lock, np.errstate(over="ignore"):
             packed = np.zeros(len(keys), dtype=self._record)
             packed["key"] = np.frombuffer(b"".join(keys), dtype=f"V{_KEY_BYTES}")

@@ -48,10 +48,7 @@ def _open(root: Path, model: str, _revision: str) -> ImageSearch:
 
 
 class ImageSearch:
-    """Cosine similarities of a project's images to vectors of the same model.
-
-    Between two searches, only the lengths of the vectors and the positions of the latest images are kept in memory.
-    """
+    """Cosine similarities of a project's images, keeping only lengths and the latest images' positions."""
 
     def __init__(self, root: Path, model: str) -> None:
         self._model = model
@@ -64,10 +61,7 @@ class ImageSearch:
         self._lengths = np.empty(0, dtype=np.float32)
 
     def scores(self, keys: Sequence[str | None], compute_vector: Callable[[], npt.NDArray[np.float32]]) -> Scores:
-        """Return the cosine similarity of a vector to the image of each hash or identity, NaN without features.
-
-        If there are images, but none has features, NotAllowedError is raised.
-        """
+        """Return the cosine similarity to each image, NaN without features, unless no image has any."""
         with self._lock:
             rows = self._look_up(tuple(keys))
             positions, lengths = self._positions, self._lengths
@@ -83,7 +77,6 @@ class ImageSearch:
         return found
 
     def vector_of(self, key: str | None) -> npt.NDArray[np.float32] | None:
-        """Return the stored features of one image, or None if there are none."""
         (position,), rows = self._file.lookup([None if key is None else feature_key(key)])
         return None if position < 0 else rows[position].astype(np.float32)
 

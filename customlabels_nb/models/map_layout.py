@@ -55,7 +55,6 @@ class MapLayout:
 
     @property
     def without(self) -> int:
-        """Number of images without features."""
         return len(self.xy) - self.laid_out - self.placed
 
 

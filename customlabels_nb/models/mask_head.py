@@ -15,10 +15,7 @@ _CHANNELS, _LAYERS = 64, 3
 
 
 class MaskHead(nn.Module):
-    """Mask head from torchvision. It predicts one mask for each box, whatever its label.
-
-    One mask for all labels is learnt from fewer images than one for each label, and nearly as accurate.
-    """
+    """Mask head from torchvision with one mask for all labels, which fewer images teach nearly as well."""
 
     def __init__(self, pool: nn.Module, channels: int) -> None:
         super().__init__()

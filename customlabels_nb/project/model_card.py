@@ -276,10 +276,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """Facts that a card is built from, with the datasets as they were when the version was trained.
-
-    ``hand_set`` has the labels whose thresholds differ from the defaults.
-    """
+    """Facts of a card, with datasets as when it was trained. ``hand_set`` labels have other thresholds."""
 
     project: str
     record: VersionRecord
@@ -292,7 +289,6 @@ class CardFacts:
 
     @property
     def task(self) -> str:
-        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
         return self.config.task
 
     @property
@@ -303,7 +299,6 @@ class CardFacts:
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """Facts stored by the training run."""
         return self.config.training
 
     @cached_property
@@ -616,7 +611,6 @@ def _value(value: object) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Check whether ``value`` is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -734,5 +734,4 @@ def _csv(table: pd.DataFrame, *, index: bool) -> bytes:
 
 
 def _shown(value: object) -> str:
-    """Format a detail as text, with times to the minute."""
     return f"{value:%Y-%m-%d %H:%M %Z}".strip() if isinstance(value, datetime) else str(value)

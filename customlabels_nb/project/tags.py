@@ -63,5 +63,4 @@ class Tags(MutableMapping[str, str]):
         self._change(lambda now: {**now, **added})
 
     def clear(self) -> None:
-        """Remove all tags."""
         self._change(lambda now: {})

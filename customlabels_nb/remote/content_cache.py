@@ -37,10 +37,7 @@ def tag_cache(folder: Path) -> None:
 
 
 class ContentCache:
-    """Cache of bytes by key in a folder, which evicts the least recently used entries when it exceeds a size limit.
-
-    The size is checked each time 1/16 of ``limit_bytes`` has been written, so the cache may exceed it by that amount.
-    """
+    """Least recently used cache of bytes in a folder, which may exceed its limit by a sixteenth."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
@@ -60,10 +57,7 @@ class ContentCache:
         return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Store ``data`` under ``key``, unless ``data`` alone exceeds the size limit.
-
-        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
-        """
+        """Store ``data`` unless it exceeds the limit alone. A full disk or read-only folder is not an error."""
         path = self._path(key)
         if len(data) > self.limit_bytes:
             return

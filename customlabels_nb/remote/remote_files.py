@@ -151,10 +151,7 @@ def list_files(url: str) -> list[RemoteFile]:
 
 
 def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
-    """List the files under a web server URL by following the links on its pages recursively, sorted by name.
-
-    Links to locations outside ``url`` are ignored, and so are links with a query, which such pages use for sorting.
-    """
+    """List the files under a web URL, by links without query and within it, recursively, sorted by name."""
     files: set[str] = set()
     seen, waiting = {url}, [url]
     while waiting:
@@ -255,10 +252,7 @@ def open_system(url: str) -> tuple[Any, str]:
 
 
 def path_in_bucket(url: str) -> Path | None:
-    """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL.
-
-    Keys that lead out of its folder, by ``..`` or by a link, or have a hidden part, raise FileNotFoundError.
-    """
+    """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL."""
     bucket, _, key = url.partition("://")[2].partition("/")
     folder = settings.buckets.get(bucket) if protocol_of(url) in _S3 and "::" not in url else None
     if folder is None:
@@ -444,10 +438,7 @@ async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
 
 
 async def _is_public(host: str, port: int | None) -> bool:
-    """Check whether all addresses of a host are public.
-
-    Without a proxy, a host that cannot be resolved counts as public, because the request to it fails anyway.
-    """
+    """Check whether a host's addresses are public, or cannot be resolved, so that the request fails anyway."""
     try:
         entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:

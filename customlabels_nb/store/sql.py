@@ -160,7 +160,6 @@ class SqlStore:
         self._database.close()
 
     def destroy(self) -> None:
-        """Delete all data of this store permanently, and close it."""
         self._finish_reading()
         self._database.drop()
 
@@ -187,10 +186,7 @@ class SqlStore:
             return None if role == of_all else str(role)
 
     def copy_to(self, path: str) -> None:
-        """Copy a consistent snapshot of the database to a new SQLite file, which :func:`open_store` can open.
-
-        Running labelling jobs are paused in the copy, and nobody holds a task there. All answers are copied.
-        """
+        """Copy a snapshot of the database to a new SQLite file, with all answers, and jobs paused."""
         try:
             if self._database.is_sqlite:
                 with self._database.read() as connection, closing(sqlite3.connect(path)) as copy:
@@ -242,15 +238,11 @@ class SqlStore:
 
     # -- settings -----------------------------------------------------------------------------------
     def setting(self, name: str) -> Any:
-        """Return the value of a setting, or None if it was never set."""
         with self._database.read(once=True) as connection:
             return read_setting(connection, name)
 
     def change_setting(self, name: str, change: Callable[[Any], Any], action: Action | None = None) -> Any:
-        """Replace the JSON value of a setting by ``change(value)`` in one transaction, and return the new value.
-
-        ``action`` records the change in the history. Without it, the value is a note of the program.
-        """
+        """Replace a setting's JSON value by ``change(value)``, in the history only with an ``action``."""
         with self._database.write() as connection:
             old = read_setting(connection, name)
             new = change(old)
@@ -345,7 +337,6 @@ class SqlStore:
         return int(images or 0), int(boxes or 0)
 
     def images(self, split: str | None = None) -> pd.DataFrame:
-        """Return the images table, in the order of import."""
         with self._database.read() as connection:
             return frames.read_images(connection, split)
 
@@ -409,7 +400,6 @@ class SqlStore:
             return frames.read_files(connection), image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
-        """Return the findings of imports and validation, oldest first."""
         return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
@@ -422,7 +412,6 @@ class SqlStore:
             return frames.frame(rows, columns)
 
     def image_count(self) -> int:
-        """Count the images of both datasets."""
         with self._database.read(once=True) as connection:
             return int(connection.scalar(select(func.sum(schema.image_counts.c.images))) or 0)
 
@@ -808,7 +797,6 @@ class SqlStore:
 
     # -- labels -------------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in the project's label order."""
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
@@ -828,10 +816,7 @@ class SqlStore:
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
     ) -> WriteResult:
-        """Append labels (name, color) as one action. With ``review``, mark all labelled images for review.
-
-        ``count`` is the number of images marked for review.
-        """
+        """Append labels (name, color). ``review`` marks labelled images for review and counts them."""
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
             raise LabelError(f"A label occurs twice in {names!r}.")
@@ -886,10 +871,7 @@ class SqlStore:
             return record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
 
     def merge_labels(self, label: str, into: str, action: Action) -> WriteResult:
-        """Replace ``label`` with ``into`` and remove it, without duplicating image-level labels.
-
-        ``count`` is the number of annotations that had ``label``.
-        """
+        """Replace ``label`` with ``into`` and remove it. ``count`` is the number of its annotations."""
         with self._database.write() as connection:
             id_, target = _require_label(connection, label), _require_label(connection, into)
             if id_ == target:
@@ -918,10 +900,7 @@ class SqlStore:
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
     def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> WriteResult:
-        """Remove a label. ``count`` is the number of annotations that had ``label``.
-
-        Labelled images that lose their last annotation become unlabelled.
-        """
+        """Remove a label. Images without another become unlabelled. ``count`` is that of its annotations."""
         a = schema.annotations
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
@@ -1010,10 +989,7 @@ class SqlStore:
     def change_version(
         self, name: str, change: Callable[[VersionRecord], Mapping[str, Any] | None], action: Action | None = None
     ) -> WriteResult:
-        """Change the fields of a version to those in ``change(record)``, in one transaction.
-
-        No other kernel can change the version in between. If ``change`` returns None or raises, nothing is written.
-        """
+        """Change a version to ``change(record)`` before other kernels can, unless it returns None or raises."""
         c = schema.versions.c
         with self._database.write() as connection:
             rows = fetch(connection, select(*(c[field] for field in _VERSION_FIELDS)).where(c.name == name))
@@ -1059,10 +1035,7 @@ class SqlStore:
     def replace_predictions(
         self, model: str, predictions: pd.DataFrame, action: Action, *, images: Collection[str] | None = None
     ) -> WriteResult:
-        """Replace a model's predictions for ``images``, by default all of them.
-
-        ``count`` is the number of predictions that the model has then.
-        """
+        """Replace a model's predictions for ``images`` or all. ``count`` is the number that it has then."""
         p = schema.predictions.c
         with self._database.write() as connection:
             _delete_predictions(connection, model, images)

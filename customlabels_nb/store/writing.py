@@ -39,13 +39,11 @@ _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
 # -- settings ---------------------------------------------------------------------------------------
 def read_setting(connection: Connection, name: str) -> Any:
-    """Return the JSON value of a setting, or None if it was never set."""
     text = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == SETTING + name))
     return None if text is None else json.loads(text)
 
 
 def write_setting(connection: Connection, name: str, value: Any) -> None:
-    """Replace the JSON value of a setting."""
     connection.execute(delete(schema.meta).where(schema.meta.c.key == SETTING + name))
     insert_rows(connection, schema.meta, ("key", "value"), [(SETTING + name, json.dumps(value))])
 
@@ -94,7 +92,6 @@ def ensure_dataset(
 
 
 def touch_dataset(connection: Connection, split: str, **more: str | None) -> None:
-    """Update the modification time of a dataset."""
     values = {"status": "UPDATE_COMPLETE", "status_message": "The dataset is ready.", "updated": now_us(), **more}
     update_rows(connection, schema.datasets, tuple(values), [(*values.values(), split)], key="split")
 
@@ -108,7 +105,6 @@ def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
 
 # -- images and annotations -------------------------------------------------------------------------
 def image_ids(connection: Connection, images: Sequence[str], split: str | None = None) -> dict[str, int]:
-    """Map the names of these images to their ids."""
     c = schema.images.c
     statement = select(c.image, c.id).where(among(connection, c.image, images))
     return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
@@ -347,7 +343,6 @@ def insert_label(connection: Connection, name: str, color: str | None) -> int:
 
 
 def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:
-    """Return the ids of the images that have an annotation with the label."""
     a = schema.annotations.c
     return [int(row[0]) for row in fetch(connection, select(a.image_id).where(a.label_id == label_id).distinct())]
 

@@ -44,10 +44,7 @@ def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
 
 
 def draw_shape(rng: Rng) -> Pixels:
-    """Draw a distractor that is not a logo, as an RGBA image of about 128 × 128 pixels.
-
-    The distractor is a shape, a ring, lettering, a group of shapes or a sign.
-    """
+    """Draw a distractor (shape, ring, lettering, group or sign) as RGBA of about 128 × 128 pixels."""
     image = Image.new("RGBA", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
     colors = palette(rng, 3)

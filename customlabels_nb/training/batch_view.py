@@ -47,10 +47,7 @@ def show_batch(
     project_task: str | None = None,
     random_state: int = 0,
 ) -> ContactSheet:
-    """Show training images as the model sees them, with their labels or boxes.
-
-    The test set is only used to choose the task. Without ``augmented``, images are preprocessed as for prediction.
-    """
+    """Show training images as the model sees them, with their labels or boxes."""
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
     if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:

@@ -94,10 +94,7 @@ def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 class Photos(DecodedImages[TrainingScene]):
-    """Scene source that decodes and caches training images with boxes, with a longer side of at most ``side`` pixels.
-
-    Unusable boxes and images are skipped.
-    """
+    """Scene source of training images with boxes, decoded to at most ``side`` pixels, without unusable ones."""
 
     def __init__(
         self,

@@ -118,10 +118,7 @@ class BrandScenes:
         return np.array([self._first_label(index)], dtype=np.int64)
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """Compose scene ``index`` of an epoch.
-
-        Returns None and records an issue if an image of the scene can no longer be read.
-        """
+        """Compose a scene of an epoch. None, with an issue, if an image can no longer be read."""
         rng = np.random.default_rng([self._seed, epoch, index])
         shape = float(rng.choice(_SHAPES))
         size = round(self._size * min(1.0, shape)), round(self._size / max(1.0, shape))

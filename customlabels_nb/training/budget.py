@@ -59,10 +59,7 @@ class Clock:
         return self._now() - self._started
 
     def reserve(self, doing: str, seconds: float) -> float:
-        """Return the seconds to reserve for a piece of work, or 0 if it needs more than a quarter of the budget.
-
-        In the latter case, a message is emitted and the work does not count towards the budget.
-        """
+        """Return the seconds to reserve for work, or 0 and a message if it needs over a quarter of the budget."""
         if seconds <= _COUNTED * (self.budget.seconds or math.inf):
             return seconds
         self.events.message(f"{doing} takes about {math.ceil(seconds)} s, beyond the budget of {self.budget}.")
@@ -80,10 +77,7 @@ class Clock:
 
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:
-        """Announce the work in this block as exceeding the budget if its progress shows that it takes long.
-
-        The duration is estimated from the progress events of ``phase`` after the first few images.
-        """
+        """Announce work as exceeding the budget if progress events of ``phase`` show that it takes long."""
         begun, beyond, seen = self._now(), 0.0, list[tuple[int, float]]()
 
         def on_event(event: Event) -> None:

@@ -113,10 +113,7 @@ def fit_head(
 
 
 def rows_to_compare(having: Iterable[IntArray], n: int, random_state: int) -> IntArray:
-    """Choose the rows for cross-validation: all ``n`` images, or a random sample with at least a few of each label.
-
-    Returns ascending row indices of shape (m,). ``having`` contains the row indices of each label's images.
-    """
+    """Return ascending rows for cross-validation: all, or a sample with a few of each label."""
     if n <= MOST_COMPARED:
         return np.arange(n, dtype=np.int64)
     rng = np.random.default_rng(random_state)

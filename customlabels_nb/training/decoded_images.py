@@ -25,10 +25,7 @@ _GIGABYTE = 2**30
 
 
 def default_cache_bytes() -> int:
-    """Return the default memory limit for decoded images in bytes: a quarter of the free memory, at most 2 GB.
-
-    Processes of a training run on one machine share it.
-    """
+    """Return the memory limit for decoded images on this machine: a quarter of the free memory, at most 2 GB."""
     return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
@@ -46,7 +43,6 @@ class DecodedImages(ABC, Generic[Decoded]):
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Return the number of images, including unusable ones."""
         return len(self.images)
 
     @property
@@ -56,10 +52,7 @@ class DecodedImages(ABC, Generic[Decoded]):
             return list(dict.fromkeys(issue for index in sorted(self._issues) for issue in self._issues[index]))
 
     def load(self, index: int, epoch: int = 0) -> Decoded | None:
-        """Return the decoded image, the same in every epoch.
-
-        Returns None and records an issue if the image cannot be used.
-        """
+        """Return the decoded image, the same in every epoch, or None with an issue."""
         with self._lock:
             if index in self._kept or index in self._unusable:
                 return self._kept.get(index)

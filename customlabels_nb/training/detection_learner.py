@@ -120,7 +120,6 @@ class DetectionLearner:
         return RankTask("detector", facts)
 
     def preload(self) -> None:
-        """Decode training images that fit into memory."""
         if isinstance(self._prepared.source, Photos):
             self._prepared.source.preload(Events())
 
@@ -315,10 +314,7 @@ def single(
 
 
 def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
-    """Combine four downscaled scenes around a random point on a square canvas (mosaic augmentation).
-
-    A mosaic contains more objects, at more scales and on more varied backgrounds.
-    """
+    """Combine four downscaled scenes on a square canvas, for more objects, scales and backgrounds."""
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
     parts = []
@@ -356,10 +352,7 @@ def _draw(
     offset: FloatArray,
     window: tuple[int, int, int, int],
 ) -> _Part:
-    """Draw a scaled scene with its top left corner at ``offset``, clipped to a window of the canvas.
-
-    Returns the visible boxes on the canvas, their labels, and their outlines if masks are trained.
-    """
+    """Draw a scaled scene at ``offset`` in a window, and return visible boxes, labels and outlines."""
     nothing: _Part = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales

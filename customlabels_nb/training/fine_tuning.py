@@ -48,10 +48,7 @@ _WARM_UP, _AVERAGE = 20, 0.98
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """Options for fine-tuning. On a CPU, the same options and images give the same model.
-
-    ``clock`` tracks a budget that has already started, with the images to predict after training.
-    """
+    """Options for fine-tuning, deterministic on a CPU. ``clock`` tracks a budget that has started."""
 
     budget: Budget = field(default_factory=parse_budget)
     random_state: int = 0
@@ -129,10 +126,7 @@ def forward_all(
     phase: str = "features",
     mirrored: bool = False,
 ) -> FloatArray:
-    """Run ``network`` in eval mode on images, optionally mirrored, and return its outputs, shape (n, outputs).
-
-    Rows for images that cannot be read are NaN. ``events`` receives progress under the name ``phase``.
-    """
+    """Run ``network`` in eval mode on images, or mirrored ones, NaN for unreadable, shape (n, outputs)."""
     step = forward_batch(device)
     batches = BatchSize(step, device, events)
 

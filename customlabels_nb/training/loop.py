@@ -72,10 +72,7 @@ _STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
 class Learner(Protocol):
-    """Interface between the training loop and a task: create batches, compute losses and validate.
-
-    ``identity`` has JSON facts. Training only resumes from a checkpoint with the same ones.
-    """
+    """Interface between the training loop and a task. Runs resume only with the same ``identity``."""
 
     network: nn.Module
     identity: dict[str, Any]
@@ -86,10 +83,7 @@ class Learner(Protocol):
         ...
 
     def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> Sequence[Any]:
-        """Return the items of a step's batch, or only those at the positions ``slots`` of the batch.
-
-        The items depend only on the arguments. ``fraction`` is the completed share of the training run.
-        """
+        """Return a batch or its ``slots``, which depend only on the arguments, as the share done."""
         ...
 
     def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
@@ -177,10 +171,7 @@ class LoopState:
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
-    """Compute the learning rate at a step as a share of the full one: a short linear warm-up, then cosine decay.
-
-    The rates of the first :data:`PROBE` steps do not depend on ``total``, which is not yet known at that point.
-    """
+    """Compute the learning rate: linear warm-up, then cosine decay. :data:`PROBE` steps ignore ``total``."""
     if step < PROBE or total is None:
         return min(1.0, (step + 1) / warm_up)
     top = min(warm_up, max(PROBE, total // 4))
@@ -219,7 +210,6 @@ class OtherRank:
         self.loaded = Loaded(task.facts["state"], {k: v for k, v in task.tensors.items() if "." in k})
 
     def prepare(self) -> None:
-        """Decode images."""
         if isinstance(self.learner, Preloading):
             self.learner.preload()
 

@@ -111,10 +111,7 @@ def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray,
 
 
 def _folds(y: BoolArray, random_state: int) -> IntArray | None:
-    """Assign images to cross-validation folds, with each label spread as evenly as possible.
-
-    Returns None if most labels have only one image.
-    """
+    """Assign images to folds with labels spread evenly, or None if most have only one image."""
     if 2 * (y.sum(axis=0) > 1).sum() < y.shape[1]:
         return None
     folds = min(MAX_FOLDS, int(y.sum(axis=0).max()))
@@ -194,10 +191,7 @@ def _calibrated(
     random_state: int,
     notes: list[str],
 ) -> FittedHead:
-    """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences.
-
-    The rows of ``held_out`` and ``y`` belong to the images at the indices ``compared`` of all ``count`` images.
-    """
+    """Add out-of-fold metrics and a useful temperature, of images ``compared`` among ``count``."""
     if held_out is None:
         return head
     temperature = fit_temperature(held_out, y, random_state=random_state)

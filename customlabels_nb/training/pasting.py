@@ -54,10 +54,7 @@ _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 @dataclass(frozen=True, eq=False)
 class Sticker:
-    """Image with an alpha channel to paste, stored as an image pyramid of halved sizes.
-
-    Levels have RGBA, largest first, and a transparent margin of one pixel, so that warped edges are soft.
-    """
+    """Image to paste: a pyramid of RGBA with a transparent margin of a pixel for soft warped edges."""
 
     levels: tuple[Image.Image, ...]
 
@@ -84,10 +81,7 @@ class Sticker:
 
 @dataclass(frozen=True, eq=False)
 class Logo:
-    """Cut-out logo, as the stickers in which islands of the background color are opaque or transparent.
-
-    ``rectangle`` is True if it could not be separated from its background. ``color`` is that of a plain background.
-    """
+    """Cut-out logo, as the stickers in which islands of the background color are opaque or transparent."""
 
     closed: Sticker
     opened: Sticker
@@ -135,10 +129,7 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Warped RGBA sticker, with its top left pixel at (``left``, ``top``) in the image, possibly outside the image.
-
-    ``logo`` is the alpha channel of the logo itself, without the plate.
-    """
+    """Warped RGBA sticker at (``left``, ``top``), and the alpha channel of the logo without its plate."""
 
     image: Image.Image
     left: int
@@ -317,10 +308,7 @@ def compose(
     *,
     masks: bool = False,
 ) -> TrainingScene:
-    """Paste logos and distractors onto a background, randomising everything that keeps the logos recognisable.
-
-    The backdrop is modified in place. A logo that does not fit anywhere is skipped.
-    """
+    """Paste logos, where they fit, and distractors onto a background in place, keeping them recognisable."""
     canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []
     for turn in rng.permutation(len(logos) + len(others)):
@@ -343,10 +331,7 @@ def compose(
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Simulate a camera photo: exposure, color cast, blur, noise and JPEG compression.
-
-    Returns pixels of shape (height, width, 3).
-    """
+    """Simulate a camera photo: exposure, color cast, blur, noise and JPEG. Shape (height, width, 3)."""
     image = image.point(_exposure(rng))
     if rng.random() < 0.3:
         share = float(rng.uniform(0.35, 0.9))

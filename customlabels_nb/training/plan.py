@@ -19,10 +19,7 @@ _UNEVEN = 0.8  # share of one label in the training images
 
 @dataclass(frozen=True)
 class UsableImages:
-    """Usable images of one dataset, and their usable annotations: image-level labels without duplicates, or shapes.
-
-    Images include those without annotations if the model can learn from them.
-    """
+    """Usable images of a dataset and their labels or shapes, with negative ones if the model can use them."""
 
     images: pd.DataFrame
     marks: pd.DataFrame
@@ -40,12 +37,10 @@ class TrainingPlan:
 
     @property
     def task(self) -> str:
-        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
         return self.choice.task
 
     @property
     def recipe(self) -> str | None:
-        """Recipe, see :class:`customlabels_nb.training.tasks.TaskChoice`."""
         return self.choice.recipe
 
 
@@ -85,10 +80,7 @@ def without_machine_labels(dataset: Dataset) -> Dataset:
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
-    """Split a training set as distribute() would, and return the remaining training set and the test set.
-
-    The project itself is not changed.
-    """
+    """Split a training set as distribute() would, without changing the project."""
     rest, part = train.split(0.2)
     if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
         raise NotEnoughDataError(

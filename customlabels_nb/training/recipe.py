@@ -38,10 +38,7 @@ class Base:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Training job: plan, options, device and folders. Checkpoints are stored in the version's ``folder``.
-
-    ``started`` is the start of the budget, as a value of :func:`time.perf_counter`.
-    """
+    """Training job with its plan, options and folders. ``started`` is from :func:`time.perf_counter`."""
 
     plan: TrainingPlan
     options: TrainingOptions
@@ -63,7 +60,6 @@ class TrainingJob:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for the checkpoints of an unfinished training run."""
         return self.folder / CHECKPOINTS
 
 

@@ -164,10 +164,7 @@ def recipe_for(task: str) -> Callable[[TrainingJob], TrainingResult]:
 
 
 def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, events: Events) -> TrainingOptions:
-    """Download the weights that training starts from, and return options with the name of the backbone used.
-
-    For a detector with its own backbone, this is the name of the detector.
-    """
+    """Download weights that training starts from, and return options that name the backbone or detector."""
     detector = plan.task not in CLASSIFICATION_TASKS
     seconds = options.time().seconds if detector or options.is_timed else None  # the default limit is for detectors
     if detector:
@@ -243,10 +240,7 @@ def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Data
 def _write_version(
     work: TrainingJob, trained: TrainingResult, columns: pd.DataFrame
 ) -> tuple[dict[str, Any], Evaluation]:
-    """Write the files in the version's folder, and return the version's metrics and its evaluation.
-
-    ``columns`` is the project's table of test images, see :func:`stored_evaluation`.
-    """
+    """Write a version's files, and return metrics and evaluation, with ``columns`` of the test images."""
     facts = {
         "random_state": work.options.random_state,
         "device": work.device,

@@ -94,7 +94,6 @@ class Heartbeat:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop the heartbeat and wait for its thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()

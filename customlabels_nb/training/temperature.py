@@ -37,7 +37,6 @@ class Temperature:
 
     @property
     def kept(self) -> bool:
-        """True if the temperature differs from 1."""
         return self.value != 1.0
 
 

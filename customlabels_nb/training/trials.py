@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 
 def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
-    """Return the fold of each image, from 0 on, so that each label keeps its proportion in all folds.
-
-    Images with the same content are in the same fold.
-    """
+    """Return the fold of each image, keeping proportions of labels, and equal contents together."""
     if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(dataset):
         raise InputError(f"folds={folds!r} must be an integer from 2 to the number of images, {len(dataset):,}.")
     labels = dataset.labels_of_images()

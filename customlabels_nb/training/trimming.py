@@ -142,10 +142,7 @@ def _own_alpha(image: Image.Image) -> Alpha | None:
 
 
 def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
-    """Fit a surface of background colors to the image's edge, shape (height, width, 3), and estimate its noise.
-
-    Returns None if the edge does not show a smooth background.
-    """
+    """Fit a smooth surface of background colors to the edge, and its noise, or return None."""
     height, width = rgb.shape[:2]
     depth = max(1, round(_EDGE * min(height, width)))
     edge = np.ones((height, width), dtype=bool)
@@ -221,10 +218,7 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
 
 
 def _separate(distance: Floats, noise: float) -> tuple[Mask, Mask]:
-    """Separate the logo from the background by the distance to the background color.
-
-    Returns a mask of the logo, including islands of the background color, and a mask of these islands.
-    """
+    """Separate the logo by its distance to the background color: masks of logo and islands in it."""
     # JPEG compression leaves ripples next to strong edges
     ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
     sure, perhaps = distance > 14 + 4 * noise, distance > np.maximum(6 + 3 * noise, ripples)

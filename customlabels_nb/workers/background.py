@@ -70,7 +70,6 @@ class BackgroundRunner:
 
     @property
     def pid(self) -> int | None:
-        """ID of this runner's helper process, or None if it is not running."""
         return self._helper.pid
 
     @property

@@ -46,10 +46,7 @@ _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Mess
 
 # -- parent -----------------------------------------------------------------------------------------
 class HelperProcess:
-    """Helper process that runs one task at a time, started when there is a task, ended after ``idle_seconds``.
-
-    ``niceness`` (0 to 19) is how far it gives way to others for the processor.
-    """
+    """Process that runs one task at a time, ends when idle, and yields the processor by ``niceness``."""
 
     def __init__(self, *, idle_seconds: float = IDLE_SECONDS, niceness: int = _NICENESS) -> None:
         self.idle_seconds = idle_seconds
@@ -60,7 +57,6 @@ class HelperProcess:
 
     @property
     def pid(self) -> int | None:
-        """Process ID, or None if the process is not running."""
         running = self._running
         return running.process.pid if running is not None and running.process.poll() is None else None
 
@@ -92,7 +88,6 @@ class HelperProcess:
                 self._rest.start()
 
     def close(self) -> None:
-        """End the process, with the task that is running."""
         if self._running is not None:
             self._running.kill()
 
@@ -267,7 +262,6 @@ class _Channel:
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Write a line."""
         with self._lock:
             self._file.write(json.dumps(message).encode() + b"\n")
             self._file.flush()

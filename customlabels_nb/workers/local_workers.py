@@ -42,7 +42,6 @@ class LocalWorkers:
 
     @property
     def pids(self) -> list[int]:
-        """Process IDs of the workers that are running."""
         return [helper.pid for helper in self._helpers if helper.pid is not None]
 
     def ready(self) -> int:

@@ -197,7 +197,6 @@ class WorkerRanks:
         self._is_stopped = True
 
     def close(self) -> None:
-        """End the other processes."""
         disconnect()
         if self._workers is not None:
             self._workers.close()
@@ -290,7 +289,6 @@ def launched_rank(workers: int | None) -> int | None:
 
 # -- other ranks ------------------------------------------------------------------------------------
 def take_part(job: WorkerJob) -> Callable[[dict[str, Any], Events], str]:
-    """Return the function that a worker runs for each task of :class:`WorkerRanks`."""
     return _take_part
 
 
@@ -315,10 +313,7 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
 
 
 def follow() -> str:
-    """Take part in the training runs of rank 0 in a process that ``torchrun`` has started.
-
-    Returns the ``version`` that rank 0 has passed to :func:`ranks`.
-    """
+    """Take part in rank 0's trainings in a process of ``torchrun``, and return its ``version``."""
     _join()
     device = int(os.environ.get("LOCAL_RANK", "0"))
     while (received := _received()).function != _END:

@@ -65,7 +65,6 @@ class RayWorkers:
 
     @property
     def names(self) -> list[str]:
-        """Names of the workers that are ready: machine and process ID."""
         return [actor.name for actor in self._actors if actor.name]
 
     def ready(self) -> int:

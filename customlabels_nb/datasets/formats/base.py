@@ -171,7 +171,6 @@ class ImageFinder:
         return to_uri(self._base / parts)
 
     def relocated(self, uri: str) -> str:
-        """Return the current URI of an image given its old URI, or the same URI if it was not relocated."""
         return self._known_place(uri) or uri
 
     def _known_place(self, name: str, *urls: str) -> str | None:

@@ -243,10 +243,7 @@ class _Images:
 def _read_annotations(
     entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
 ) -> pd.DataFrame:
-    """Build the annotations table, adding a finding for each entry that is unreadable or changed.
-
-    With ``known_pixels``, small boxes are not mistaken for ratios.
-    """
+    """Build the annotations table and findings. With ``known_pixels``, small boxes are not mistaken for ratios."""
     places: Sequence[int] = range(len(entries))
     if not set(map(type, entries)) <= {dict}:
         for number, entry in enumerate(entries):
@@ -416,7 +413,6 @@ def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float
 
 
 def _sizes(images: _Images) -> _Floats:
-    """Return the width and height of each image, or NaN if unknown."""
     sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 

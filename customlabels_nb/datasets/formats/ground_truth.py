@@ -55,7 +55,6 @@ _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Contents:
-    """Read a manifest file."""
     return manifest_of(ManifestFile(path), os.fspath(path))
 
 

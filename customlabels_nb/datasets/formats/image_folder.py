@@ -77,10 +77,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
-    """Select the image files in a listing of the remote folder ``url`` by their names, as :func:`read_folder` does.
-
-    No file is opened, so caches and projects are not detected.
-    """
+    """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
     accepted = FoundFiles()
     top = url.rstrip("/") + "/"
     labels: dict[str, str | None] = {}

@@ -165,7 +165,6 @@ def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
 
 
 def shown(value: object) -> str:
-    """Shorten the ``repr`` of a value from a file for a message."""
     return reprlib.repr(value)
 
 
@@ -212,10 +211,7 @@ def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
-    """Yield each image with its size after EXIF rotation, or with the reason why the size is unknown.
-
-    Only the headers of local files are read.
-    """
+    """Yield each image with its size after EXIF rotation, or why it is unknown, from headers of local files only."""
 
     def measure_one(uri: str) -> tuple[str, tuple[int, int] | str]:
         try:
@@ -230,10 +226,7 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
 
 
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Convert boxes ``[left, top, width, height]`` to an array (n, 4), and flag those that are invalid.
-
-    Missing (None or an empty list) and invalid boxes are NaN.
-    """
+    """Convert boxes to an array (n, 4), NaN where they are missing or invalid, and flag the invalid ones."""
     values = _all_at_once(raw)
     given = np.ones(len(raw), dtype=bool)
     if values is None:
@@ -314,10 +307,7 @@ def _areas(
 
 
 def as_rings(segmentation: object) -> tuple[list[Ring], int]:
-    """Return the readable parts of a segmentation, and the number of non-empty parts.
-
-    Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it.
-    """
+    """Return the readable parts of a segmentation, flat lists ``x, y, …`` or a single one, and the number of parts."""
     if not isinstance(segmentation, list):
         return [], 1
     flat = bool(segmentation) and not isinstance(segmentation[0], list)

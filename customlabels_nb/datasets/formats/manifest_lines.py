@@ -139,7 +139,6 @@ def lines_numbered(source: LineSource, numbers: Container[int]) -> Iterator[tupl
 
 
 def without_end(raw: bytes) -> bytes:
-    """Strip the line break from a line."""
     return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
@@ -315,7 +314,6 @@ class _Attribute:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
 
     def check_metadata(self) -> None:
-        """Check the format of the attribute's metadata."""
         if not self._metadata_is_sound():
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
 
@@ -344,7 +342,6 @@ class _Attribute:
 
     @property
     def has_bad_date(self) -> bool:
-        """True if there is a date that cannot be parsed."""
         date = self.facts.get("creation-date")
         return bool(date) and moment(date) is None
 

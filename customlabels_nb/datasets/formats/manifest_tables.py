@@ -238,7 +238,6 @@ class ManifestReader:
 
     # -- results ------------------------------------------------------------------------------------
     def notes(self) -> list[Note]:
-        """Return the lines with findings, by number."""
         return [Note(number, raw, parsed) for number, (raw, parsed) in sorted(self._exact.items()) if parsed.findings]
 
     def count(self, state: State) -> int:
@@ -259,7 +258,6 @@ class ManifestReader:
         )
 
     def buckets(self) -> set[str]:
-        """Return the S3 buckets of the images."""
         buckets = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}
         return self._codes.buckets | {bucket for bucket in buckets if bucket is not None}
 
@@ -370,7 +368,6 @@ class _AnnotationColumns:
         return len(self.lines)
 
     def take(self, positions: _IntArray) -> _AnnotationColumns:
-        """Select rows by position, in the order of ``positions``."""
         return _AnnotationColumns(*(getattr(self, name)[positions] for name in _AnnotationColumns.__slots__))
 
 
@@ -406,11 +403,9 @@ class Codes:
         self._service = limits.service
 
     def label(self, name: str) -> int:
-        """Return the code of a valid label."""
         return self.labels.setdefault(name, len(self.labels))
 
     def origin(self, origin: Origin) -> int:
-        """Return the code of a valid job name and annotator."""
         return self.origins.setdefault(origin, len(self.origins))
 
     def plain_label(self, name: str) -> int:

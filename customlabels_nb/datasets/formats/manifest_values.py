@@ -41,11 +41,7 @@ State: TypeAlias = Literal["valid", "invalid", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class LineFinding:
-    """Error or warning about a line, with Rekognition's exact message.
-
-    ``place`` is the path to the affected part of the line's object, () for the complete line or the manifest.
-    ``detail`` is for people.
-    """
+    """Error or warning about a line, with Rekognition's exact message. ``place`` is the path to the affected part."""
 
     code: str
     message: str
@@ -55,10 +51,7 @@ class LineFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """Result of checking the image of a line: its size after EXIF rotation, and reasons why it cannot be used.
-
-    ``unusable`` has the same code for all lines, ``wrong_size`` a separate code for lines with boxes.
-    """
+    """Result of checking an image: its upright size, and codes of what is wrong for all lines, or those with boxes."""
 
     size: tuple[int, int] | None = None
     unusable: str = ""
@@ -67,10 +60,7 @@ class ImageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Valid label of an image, or of the object in ``box`` (left, top, width, height in pixels).
-
-    ``job`` and ``annotator`` are described in :func:`origin_of`.
-    """
+    """Valid label of an image, or of the object in ``box``, with the job and annotator of :func:`origin_of`."""
 
     name: str
     confidence: float

@@ -501,10 +501,7 @@ def _label_file(name: str) -> str:
 
 
 def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first.
-
-    With ``ours``, yield only the path that this package exports to.
-    """
+    """Yield possible paths of an image's label file, most likely first, or with ``ours`` that of an export."""
     top, name = os.path.abspath(base), listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/")
     if below:

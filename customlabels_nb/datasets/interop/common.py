@@ -51,10 +51,7 @@ def has_place(annotations: pd.DataFrame) -> pd.Series:
 
 
 def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the box ``left, top, width, height`` of each annotation, shape (n, 4).
-
-    For a polygon without a box, this is the bounding box of the polygon.
-    """
+    """Return the box ``left, top, width, height`` of each annotation, or the bounding box of its polygon."""
     boxes: np.ndarray[Any, np.dtype[np.float64]] = annotations[list(t.BOX_COLUMNS)].to_numpy(np.float64).copy()
     for row in np.flatnonzero(np.isnan(boxes[:, 0])):
         boxes[row] = polygon_to_ltwh(annotations["polygon"].iat[row])
@@ -62,10 +59,7 @@ def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]
 
 
 def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """Select the labelled images, and return an issue that reports the unlabelled ones.
-
-    An image counts as labelled if it has annotations or was labelled as empty.
-    """
+    """Select the images that are labelled, also as empty, and return an issue about the others."""
     images = contents.images
     known = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
     others = images.loc[~known, "image"]
@@ -86,5 +80,4 @@ def place_of(image: str, root: Path | None) -> str:
 
 
 def joined_messages(issues: list[Issue]) -> str:
-    """Join the messages of the issues into the text of a warning."""
     return " ".join(issue.message for issue in issues)

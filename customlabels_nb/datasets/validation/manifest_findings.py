@@ -66,7 +66,6 @@ class CheckedManifest:
 
     @cached_property
     def contents(self) -> Contents | None:
-        """Tables of everything that could be read, or None."""
         return None if self.read_contents is None else self.read_contents()
 
     def raw_lines(self) -> Iterator[tuple[int, bytes]]:

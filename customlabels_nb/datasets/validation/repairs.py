@@ -303,7 +303,6 @@ class _Line:
         return {error.place for error in findings if error.code == "ERROR_INVALID_BOUNDING_BOX"}
 
     def _findings_to_repair(self, repair: str, code: str) -> list[LineFinding]:
-        """Return the findings with this code, if the repair for them was requested."""
         return [error for error in self.findings if error.code == code] if repair in self.names else []
 
     def _parsed(self, value: dict[str, Any]) -> ParsedLine:

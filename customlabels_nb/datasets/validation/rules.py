@@ -204,7 +204,6 @@ class _ManifestSide:
     judged: _ImageFindings
 
     def add(self, code: str, detail: str = "") -> None:
-        """Add an error for the manifest as a whole."""
         self.manifest.errors.append(finding(code, detail=detail))
 
     def stop(self, code: str, detail: str = "") -> None:
@@ -372,10 +371,7 @@ def _note(judged: _ImageFindings, location: str, seen: ImageHeader | ImageError,
 
 
 def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
-    """Check whether the error concerns the image itself rather than access to its location.
-
-    Access can fail because of a missing package, no network, no credentials, or a server that does not respond.
-    """
+    """Check whether the error concerns the image itself, not a missing package, network or permission."""
     if type(error) is ImageError:
         return False
     if not isinstance(error, ImageNotFoundError):

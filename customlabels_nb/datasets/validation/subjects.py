@@ -56,10 +56,7 @@ class ManifestOnDisk(Generic[Fixed]):
         self._relocate = relocate
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
-        """Repair the lines, and return their tables and the changes.
-
-        Issues and unreadable lines keep their original line numbers.
-        """
+        """Repair the lines, and return their tables and the changes, with the original line numbers."""
         changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
@@ -96,10 +93,7 @@ class ManifestOnDisk(Generic[Fixed]):
 
 
 class DatasetTables(Generic[Fixed]):
-    """Tables of a dataset in memory, checked as if they were written to a manifest.
-
-    The ``unread`` lines (file, number and text), which could not be imported, are checked after all others.
-    """
+    """Dataset in memory, checked as if it were written to a manifest, followed by ``unread`` lines."""
 
     def __init__(
         self,
@@ -195,10 +189,7 @@ class DatasetTables(Generic[Fixed]):
 
 
 def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> list[tuple[str, int, str]]:
-    """Select the unread lines that are still missing from the tables.
-
-    Lines from CSV files, lines that were read in part, and lines that have been corrected since then are ignored.
-    """
+    """Select the unread lines of manifests that are still missing from the tables and have not been corrected."""
     missing = []
     for source, number, raw in unread:
         if source.lower().endswith(".csv"):

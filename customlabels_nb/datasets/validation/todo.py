@@ -18,11 +18,7 @@ _FIRST_LINES = 5
 
 @dataclass(frozen=True)
 class Task:
-    """All findings with the same code in a manifest, or in both if ``split`` is empty.
-
-    ``lines`` is 0 if the code affects the manifest as a whole. ``frees`` counts the lines that are unusable only
-    because of it.
-    """
+    """All findings with the same code. ``frees`` counts the lines that are unusable only because of it."""
 
     split: str
     code: str
@@ -34,7 +30,6 @@ class Task:
 
     @property
     def advice(self) -> _Remedy:
-        """Advice for the code."""
         return ADVICE[self.code]
 
     @property
@@ -79,10 +74,7 @@ def _only_cause(line: CheckedLine) -> str | None:
 
 
 def first_step(tasks: Sequence[Task]) -> str:
-    """Describe the first step in a sentence, usually the repair that makes the most lines usable.
-
-    The result is empty if there are no tasks.
-    """
+    """Describe the first step, usually the repair that makes the most lines usable, or return an empty string."""
     for task in tasks:
         mends = [repair for repair in task.advice.repairs if repair not in _LEAVE_OUT]
         if task.frees and mends:

@@ -61,19 +61,13 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
 
 
 def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
-    """Yield the lines of the manifest with ``errors`` and ``warnings`` arrays, without line breaks.
-
-    Lines without findings stay unchanged, except that arrays from an earlier validation are removed.
-    """
+    """Yield the lines with new ``errors`` and ``warnings`` arrays in place of those of an earlier validation."""
     for _, raw, line in paired_lines(manifest):
         yield _cleaned(raw) if line is None else _annotated(raw, line.value, line.findings)
 
 
 def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
-    """Yield the lines as Rekognition lists dataset entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``.
-
-    Lines that are not JSON objects are skipped, as in the creation of a dataset.
-    """
+    """Yield the JSON objects as Rekognition lists entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``."""
     for _, raw, line in paired_lines(manifest):
         value = parsed(raw)
         if value is not None:
@@ -112,10 +106,7 @@ def is_warning(finding: LineFinding) -> bool:
 
 
 def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
-    """Write the summary and the annotated manifests to the existing ``folder``, each file atomically.
-
-    No file is written if a manifest has a terminal error, because then nothing was validated.
-    """
+    """Write the summary and annotated manifests to ``folder``, each atomically, or nothing after a terminal error."""
     sides = [(checked.train, TRAINING_FILE), (checked.test, TESTING_FILE)]
     manifests = [(manifest, folder / name) for manifest, name in sides if manifest is not None]
     if any(manifest.terminal for manifest, _ in manifests):

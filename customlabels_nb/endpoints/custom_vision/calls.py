@@ -192,7 +192,6 @@ class Call:
 
 
 def json_answer(content: Any, status: int = 200, reason: str | None = None) -> Answer:
-    """Return an answer with a JSON value."""
     body = json.dumps(content, allow_nan=False).encode()
     return Answer(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body, reason)
 
@@ -230,6 +229,5 @@ def _id_in_path(value: str | None) -> str:
 
 
 def moment(time: datetime | float) -> str:
-    """Format a time, or seconds since 1970, as the service does."""
     given = datetime.fromtimestamp(time, UTC) if isinstance(time, float | int) else time.astimezone(UTC)
     return given.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

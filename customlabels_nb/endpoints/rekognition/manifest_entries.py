@@ -82,10 +82,7 @@ def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str 
 
 
 def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFrame, pd.DataFrame]:
-    """Check lines of different images, and return them as entries with the tables of their images and annotations.
-
-    ``image`` is the source-ref in all of them.
-    """
+    """Check lines of images, or all of one ``image``, and return entries with tables of images and annotations."""
     reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
     reader.read()
     images, marks = reader.table().frames()
@@ -144,10 +141,7 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
 
 
 def refresh_entries(served: RekognitionProject) -> None:
-    """Bring the ledger up to date with the project's store, which notebooks may have changed.
-
-    Nothing happens while a job changes the datasets. Another request that refreshes them is waited for.
-    """
+    """Bring the ledger up to date with the store, unless a job changes the datasets. Wait for others that do so."""
     with served.refreshing:
         store, ledger = served.project._store, served.ledger
         last = store.last_action()

@@ -49,17 +49,14 @@ _log = logging.getLogger(__name__)
 
 @cache
 def service_model() -> ServiceModel:
-    """Return botocore's model of the service."""
     return ServiceModel(Loader().load_service_model("rekognition", "service-2"), "rekognition")
 
 
 def declared_errors(operation: str) -> frozenset[str]:
-    """Return the codes of the errors that an operation declares."""
     return frozenset(shape.name for shape in service_model().operation_model(operation).error_shapes)
 
 
 def status_of(code: str) -> int:
-    """Return the HTTP status of an error."""
     return 500 if code in _FAULTS else 400
 
 

@@ -32,7 +32,6 @@ class RekognitionProject(ServedProject):
 
     @property
     def arn(self) -> ResourceName:
-        """ARN of the project."""
         return ResourceName(self.folder.options.region, self.folder.account, self.name, self.digits)
 
     @cached_property
@@ -43,7 +42,6 @@ class RekognitionProject(ServedProject):
         return str(given) if given is not None and folder == name else name_in_arn(name, self.digits)
 
     def dataset_arn(self, state: DatasetState) -> ResourceName:
-        """Return the ARN of a dataset."""
         return self.arn.dataset(state.split, state.digits)
 
     def start_job(self, splits: tuple[str, ...], change: str, work: Callable[[], None]) -> None:
@@ -95,7 +93,6 @@ class Workspace(ProjectFolder[RekognitionProject]):
         raise not_found(name)
 
     def find_project(self, name: ResourceName) -> RekognitionProject:
-        """Return the project with a name."""
         if name.split or name.version:
             raise not_found(name)
         return self.find(name)
@@ -125,7 +122,6 @@ class RekognitionCall:
 
 
 def other_split(split: str) -> str:
-    """Return "test" for "train", and the other way round."""
     return t.TEST if split == t.TRAIN else t.TRAIN
 
 

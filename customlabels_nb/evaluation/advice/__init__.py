@@ -189,10 +189,7 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
 
 
 def strongest(items: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """Select the suggestions to show, and count the suggestions not shown.
-
-    Suspected label errors come first, because they make all other suggestions unreliable.
-    """
+    """Select the suggestions to show, first suspected label errors, which affect all others, and count the rest."""
     kept: list[AdviceItem] = []
     for item in sorted(items, key=lambda item: (item.kind != "label_error", -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:

@@ -51,37 +51,30 @@ class Case:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Ground truth and predictions."""
         return self.applied.outcomes
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels in order."""
         return self.outcomes.labels
 
     @property
     def single_label(self) -> bool:
-        """True if the task is single-label."""
         return self.outcomes.task == SINGLE_LABEL
 
     @property
     def is_drawn(self) -> bool:
-        """True if the task is "boxes" or "polygons"."""
         return self.outcomes.task in DRAWN_TASKS
 
     @property
     def shape(self) -> str:
-        """Return what the model draws: "mask" or "box"."""
         return "mask" if self.outcomes.task == POLYGONS else "box"
 
     @property
     def shapes(self) -> str:
-        """Return the plural of :attr:`shape`."""
         return "masks" if self.shape == "mask" else "boxes"
 
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Numbers of true positives, false positives and false negatives of each label."""
         table = self.per_label
         return table["tp"].to_numpy(), table["fp"].to_numpy(), table["fn"].to_numpy()
 
@@ -102,17 +95,14 @@ class Case:
 
     @cached_property
     def hits(self) -> pd.DataFrame:
-        """Rows of the true positives."""
         return self.rows(TRUE_POSITIVE)
 
     @cached_property
     def misses(self) -> pd.DataFrame:
-        """Rows of the false negatives."""
         return self.rows(FALSE_NEGATIVE)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
-        """Rows of the false positives."""
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
@@ -150,7 +140,6 @@ class Case:
         return self.code(f"{self.project}.add_images({NEW!r}, label={label!r}{to})")
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
-        """Write the code that applies the given thresholds."""
         if self.project:
             return self.code(f"{self.model}.set_thresholds({dict(thresholds)!r})")
         return f"thresholds = {dict(thresholds)!r}  # for cl.evaluate(..., thresholds=thresholds)"
@@ -187,10 +176,7 @@ _COLUMNS = ["image", "truth", "predicted", "confidence"]
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted``, ``confidence`` and boxes.
-
-    ``truth`` is missing if there is no true label, and ``predicted`` if there is no prediction.
-    """
+    """Mistakes by kind: ``image``, ``truth`` and ``predicted`` (missing without one), ``confidence`` and boxes."""
 
     suspects: pd.DataFrame
     taken: pd.DataFrame
@@ -715,10 +701,7 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
 def checked_features(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
 ) -> FloatArray | None:
-    """Return the features in the order of the test images, shape (n, d), with NaN where missing.
-
-    They are a dict of image to features, a table indexed by image, or an array with one row per test image, in order.
-    """
+    """Return the features (a dict, an indexed table or rows in order) by test image, (n, d), NaN where missing."""
     if features is None:
         return None
     number = len(outcomes.images)

@@ -374,7 +374,6 @@ class ComparedSide:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Ground truth and predictions."""
         return self.applied.outcomes
 
     def numbers(self, *results: str) -> pd.Series:

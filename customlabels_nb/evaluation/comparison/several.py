@@ -128,10 +128,7 @@ class VersionsComparison:
 def compare_versions(
     evaluations: Sequence[Evaluation], names: Sequence[str], *, common: bool = False
 ) -> VersionsComparison:
-    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share.
-
-    Differences refer to the first one.
-    """
+    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share."""
     first = evaluations[0]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])

@@ -83,7 +83,6 @@ class Exploration:
         return position
 
     def set_iou_threshold(self, iou_threshold: float) -> Position:
-        """Set the minimum IoU for boxes to match."""
         return self.move_to(replace(self.position, iou_threshold=iou_threshold))
 
     @property
@@ -131,24 +130,20 @@ class Exploration:
         return overall_metrics(self.applied.outcomes, self.per_label)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """Compute 95% confidence intervals of F1, precision and recall at the current thresholds."""
         return bootstrap_intervals(self.applied).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """Confusion matrix at the current thresholds."""
         return self.applied.confusion()
 
     # -- images -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
-        """Names of the test images."""
         names: list[str] = self.evaluation.outcomes.images.tolist()
         return names
 
     @cached_property
     def index_of(self) -> dict[str, int]:
-        """Position of each image by name."""
         return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
@@ -211,7 +206,6 @@ class Exploration:
         return order[kept[order]]
 
     def check(self, chosen: filtering.Filter) -> filtering.Filter:
-        """Validate a filter and return it."""
         self.choose(chosen)
         return chosen
 
@@ -233,7 +227,6 @@ class Exploration:
         return table.drop(columns=[name for name in columns if name in table.columns]).assign(**columns)
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Build the ``per_image`` table for the given images at the current thresholds."""
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
 
     # -- comparison ---------------------------------------------------------------------------------
@@ -320,10 +313,9 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
-    """Evaluate again with the ground truth of some images replaced, without running the model.
+    """Evaluate again with the ground truth of some images replaced, choosing assumed thresholds again.
 
-    Thresholds are set in the same way as before. Assumed and cross-validated thresholds are chosen again, on the new
-    ground truth. Test images that are not in ``images`` keep theirs.
+    The model is not run. Test images that are not in ``images`` keep theirs.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)

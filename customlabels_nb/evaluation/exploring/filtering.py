@@ -155,10 +155,7 @@ def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
 
 
 def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
-    """Return a mask of the images that ``show`` selects.
-
-    If ``labelled`` is True, ``judged`` covers a single label, and "all" selects the images with a result for it.
-    """
+    """Return a mask of the images that ``show`` selects, for one label if ``labelled``, where it has a result."""
     if show in GROUPS:
         if show not in groups:
             raise InputError(f"show={show!r} is not available here. Use one of {[*SHOWN, *groups]!r}.")
@@ -169,7 +166,6 @@ def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *,
 
 
 def short_name(name: str) -> str:
-    """Return the last part of a path or URL."""
     return name.rstrip("/").rsplit("/", 1)[-1]
 
 

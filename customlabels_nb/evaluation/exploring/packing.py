@@ -74,10 +74,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
 
 
 def _folds(exploration: Exploration) -> Arrays:
-    """Return the fold of each image and a classifier's thresholds per fold, or an empty dict if there is one image.
-
-    The thresholds of a detector depend on the IoU threshold, so the page computes them itself.
-    """
+    """Return the fold of each image and a classifier's thresholds per fold. The page computes a detector's itself."""
     if not exploration.folds:
         return {}
     outcomes = exploration.evaluation.outcomes
@@ -236,7 +233,6 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
 
 
 def default_name(what: str, name: str) -> str:
-    """Build a default output name: a file name for the page, otherwise a folder name."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
     return f"{plain}.html" if what == "page" else f"{plain}-results"
 

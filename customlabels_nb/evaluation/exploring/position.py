@@ -79,12 +79,10 @@ class Position:
         return outcomes.at_iou_threshold(self.iou_threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert the position to the format used by the page and its saved state."""
         return {"mode": self.mode, "one": self.one, "own": dict(self.own), "iou_threshold": self.iou_threshold}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Create a position from the result of :meth:`to_dict`."""
         return cls(**state)
 
 

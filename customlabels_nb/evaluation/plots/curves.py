@@ -96,10 +96,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
 
 def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
-    """Select the ``per_label`` rows of the labels to draw, lowest metric first.
-
-    A label without test images is included only if it is passed as ``label``.
-    """
+    """Select the ``per_label`` rows to draw, lowest metric first, without untested labels unless asked for."""
     table = evaluation.per_label
     if label is None:
         return table[table["test_images"] > 0].sort_values(by, kind="stable")
@@ -169,10 +166,7 @@ def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
 
 
 def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """Return the distinct recall values, ascending from 0, and the highest precision at each of them.
-
-    Further points of equal recall add no area under the curve.
-    """
+    """Return the recall values, ascending from 0, and the highest precision at each. Others add no area."""
     points = curve.dropna()
     recall, precision = (points[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
     first = np.flatnonzero(

@@ -35,11 +35,9 @@ class PlotRows:
 
     @property
     def written(self) -> range:
-        """Rows that have text."""
         return range(0, self.count, self.step)
 
     def name(self, names: Sequence[str]) -> None:
-        """Write the label names on the y axis."""
         texts = [plain(names[row], 28) for row in self.written]
         self.ax.set_yticks(list(self.written), texts, fontsize=self.size)
         self.ax.set_ylim(max(self.count, 1) - 0.4, -0.6)

@@ -79,7 +79,6 @@ class Bfloat16Engine(Engine):
             return probabilities(self.network.head(features.float()), self.config.activation)
 
     def find(self, canvases: Sequence[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
-        """Detect objects as :class:`Engine` does."""
         with self._in_half():
             return super().find(canvases, thresholds)
 

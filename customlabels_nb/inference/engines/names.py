@@ -23,7 +23,6 @@ class EngineChoice:
 
 
 def check_engine(name: object) -> None:
-    """Raise InputError unless the name is one of :data:`ENGINES`."""
     if name not in ENGINES:
         raise InputError(f"Unknown engine {name!r}. Choose one of: {', '.join(ENGINES)}.")
 

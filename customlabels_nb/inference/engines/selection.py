@@ -86,10 +86,7 @@ def open_engine(
 def open_kept_engine(
     folder: Path, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str
 ) -> tuple[Engine, EngineChoice]:
-    """Open an engine as :func:`open_engine` does, reusing the engine that "auto" once chose on this machine.
-
-    A different engine would change the predictions slightly.
-    """
+    """Open an engine, reusing what "auto" once chose on this machine, because others change predictions slightly."""
     if wanted != AUTO or device != "cpu":
         return open_engine(network, config, device, wanted)
     machine = [platform.machine(), platform.processor(), os.cpu_count(), has_bfloat16()]

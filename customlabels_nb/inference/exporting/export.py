@@ -314,10 +314,7 @@ def difference(
     facts: dict[str, Any],
     pictures: Sequence[str],
 ) -> tuple[float, int]:
-    """Compute the largest difference between the exported model and the network, and count the compared photos.
-
-    Differences are in confidence (between 0 and 1), or in box position as a fraction of the image size.
-    """
+    """Compute the largest difference of the exported model's confidences, or boxes as fractions, and count photos."""
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
         looked_at = [*canvases, *_noisy_canvases(config)]
@@ -366,10 +363,7 @@ def _boxes_apart(
 
 
 def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[str, Any], canvas: Canvas) -> bool:
-    """Check whether the model's own output changes when its input changes by less than one step of a pixel value.
-
-    If the IoU of two boxes is close to the suppression threshold, the last bit decides whether one is suppressed.
-    """
+    """Check whether rounding of a pixel value changes the model's own output, such as which box is suppressed."""
     graph, rng = exportable(network), np.random.default_rng(1)
 
     def nearly(images: Any) -> list[Any]:

@@ -256,7 +256,6 @@ def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> t
 
 
 def clipped(corners: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Clip ``x0, y0, x1, y1`` to the canvas."""
     height, width = images.shape[-2:]
     x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
     return torch.stack((x, y), dim=2).reshape(-1, 4)

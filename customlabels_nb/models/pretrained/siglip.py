@@ -79,10 +79,7 @@ def load_image_tower(name: str) -> nn.Module:
 
 
 def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
-    """Compute the unit vector of a text, which is close to the vectors of images that it describes.
-
-    The network that reads texts stays in memory, and so do the latest vectors.
-    """
+    """Compute the unit vector of a text. The network and the latest vectors stay in memory."""
     plain = " ".join(text.split()).lower() if isinstance(text, str) else ""
     if not plain:
         raise InputError(f"The text {text!r} to search for is empty. Describe the images, like 'a red screw'.")
