@@ -101,7 +101,6 @@ def near_duplicates(
     *,
     threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
-    phase: str = "near-duplicates",
 ) -> NearDuplicates:
     """Find the pairs of images that are copies of the same photo.
 
@@ -131,7 +130,7 @@ def near_duplicates(
                             similarity[pair] = max(value, similarity.get(pair, 0.0))
                     done += size
                     if events is not None:
-                        events.progress(phase, done, len(usable))
+                        events.progress("near-duplicates", done, len(usable))
     pairs = np.asarray(sorted(similarity), dtype=np.int64).reshape(-1, 2)
     values = np.asarray([similarity[a, b] for a, b in pairs.tolist()], dtype=np.float32)
     return NearDuplicates(pairs[:, 0], pairs[:, 1], np.minimum(values, np.float32(1)))

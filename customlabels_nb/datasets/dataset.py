@@ -861,7 +861,6 @@ class Dataset:
         )
 
     def _head(self) -> str:
-        """Summarise the number of images, in total and by status."""
         statuses = self._images["status"].value_counts()
         parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
         return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"

@@ -260,7 +260,6 @@ class Environment:
         return present[0] if present else self.prefix / "bin" / "python"
 
     def version_of(self, package: str) -> str | None:
-        """Return the version of an installed package, or None if it is not installed."""
         folders = [*self.prefix.glob("lib/python3*/site-packages"), *self.prefix.glob("lib/python3*/dist-packages")]
         folders += self.prefix.glob("Lib/site-packages")
         if self.is_own:
@@ -277,7 +276,6 @@ class Environment:
         return None
 
     def is_disabled(self, name: str) -> bool:
-        """Check whether a labextension is disabled."""
         answer = False
         for folder in (*self.config, self.prefix / "etc" / "jupyter"):
             page = _json(folder / "labconfig" / "page_config.json") or {}
@@ -378,7 +376,6 @@ class NotebookServer:
 
 
 def _this_place() -> NotebookServer:
-    """Detect the front end of this process."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None or not hasattr(shell, "kernel"):
         return NotebookServer(TERMINAL)

@@ -152,7 +152,6 @@ class Ledger:
         return {row[0]: DatasetState(*row) for row in rows}
 
     def add_dataset(self, split: str, status: str, message: str, *, created: float | None = None) -> DatasetState:
-        """Add a dataset with new digits."""
         with self.writing() as connection:
             created = time.time() if created is None else created
             taken = {state.digits for state in self.datasets().values()} | {self.fact("last_dataset", 0)}
@@ -202,7 +201,6 @@ class Ledger:
             connection.executemany("INSERT INTO entry_labels VALUES (?, ?, ?)", marks)
 
     def move_entries(self, ids: Sequence[int], split: str) -> None:
-        """Move entries to the other dataset."""
         with self.writing() as connection:
             connection.executemany(
                 "UPDATE OR REPLACE entries SET split = ? WHERE id = ?", [(split, each) for each in ids]

@@ -116,7 +116,6 @@ class ProjectFolder(Generic[Served]):
         self._broken: set[Path] = set()
 
     def close(self) -> None:
-        """Finish the jobs and close the projects. Training processes go on."""
         self.is_closed = True
         self.jobs.shutdown()
         with self.lock:
@@ -152,7 +151,6 @@ class ProjectFolder(Generic[Served]):
             self._open = {folder: other for folder, other in self._open.items() if other is not served}
 
     def adopt(self, project: Project, **facts: Any) -> Served:
-        """Add an open project, with facts for its ledger."""
         with self.lock:
             mark = _mark(project.root)
             if mark is None:

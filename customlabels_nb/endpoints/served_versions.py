@@ -62,7 +62,6 @@ class ServedVersion(Generic[Served]):
 
     @property
     def created(self) -> datetime:
-        """Time of creation."""
         given = self.facts.get("created")
         if given is not None:
             return datetime.fromtimestamp(given, UTC)

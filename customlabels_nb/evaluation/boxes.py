@@ -56,37 +56,14 @@ class Masks:
 class Boxes(Outcomes):
     """Ground truth and predictions of a detector, with ``t`` true boxes and ``p`` predicted boxes.
 
-    Boxes are sorted by image and label, and predicted boxes then by descending confidence. Ties keep the order of the
-    table.
+    Boxes are left, top, width, height in pixels of the upright image, sorted by image and label, and predicted boxes
+    then by descending confidence. Ties keep the order of the table. Images and labels are positions.
 
-    Attributes
-    ----------
-    truth_image, truth_label : ndarray of int64, shape (t,)
-        Positions of the image and label of each true box.
-    truth_box : ndarray of float64, shape (t, 4)
-        Left, top, width, height in pixels of the upright image.
-    truth_crowd : ndarray of bool, shape (t,)
-        True for a box around a crowd. A crowd is not a target, and predictions on it count as neither right nor wrong.
-    image, label : ndarray of int64, shape (p,)
-        Positions of the image and label of each predicted box.
-    confidence : ndarray of float64, shape (p,)
-        Confidence between 0 and 1.
-    box : ndarray of float64, shape (p, 4)
-        Predicted boxes, in the same format as ``truth_box``.
-    candidates : Candidates
-        Pairs of predictions and true boxes of the same image and label, with their IoU.
-    iou_threshold : float
-        Minimum IoU of a match.
-    match : ndarray of int64, shape (p,)
-        Position of the true box that each prediction matches if accepted, or -1 if it matches none.
-    match_iou : ndarray of float64, shape (p,)
-        IoU of the matched pair, or NaN if there is no match.
-    ignored : ndarray of bool, shape (p,)
-        True for predictions on a crowd.
-    left_out_rows : dict of str to int
-        Number of rows in ``truth`` and in ``predictions`` that were ignored because they have a label but no box.
-    masks : Masks, optional
-        Masks of the boxes, for the task "polygons". Masks are matched instead of boxes.
+    ``truth_crowd`` is True for a box around a crowd, which is not a target, and predictions on it (``ignored``) count
+    as neither right nor wrong. ``candidates`` are pairs of predictions and true boxes of the same image and label.
+    ``match`` is the position of the true box that each prediction matches if accepted, or -1, and ``match_iou`` their
+    IoU, or NaN. ``left_out_rows`` counts rows with a label but no box. For the task "polygons", ``masks`` are matched
+    instead of boxes.
     """
 
     truth_image: IntArray

@@ -86,12 +86,9 @@ def check_threshold(value: object) -> float:
 def threshold_curve(steps: Steps) -> pd.DataFrame:
     """Compute the precision, recall and F1 of one label as functions of the threshold.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``threshold`` (ascending from 0 to 1), ``precision`` (NaN if nothing is accepted), ``recall``, ``f1``.
-        The thresholds are 0, all distinct confidences and 1, or evenly spaced if there would be more than
-        :data:`MOST_POINTS`. Between two thresholds, the metrics equal their values at the higher one.
+    Thresholds are 0, all distinct confidences and 1, ascending, or evenly spaced if there would be more than
+    :data:`MOST_POINTS`. Between two of them, the metrics equal their values at the higher one. Precision is NaN if
+    nothing is accepted.
     """
     thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
     if len(thresholds) > MOST_POINTS:

@@ -28,7 +28,6 @@ class Location:
 
     @classmethod
     def of(cls, item: object) -> Location:
-        """Read a path or URL."""
         if not isinstance(item, str | os.PathLike) or not os.fspath(item):
             raise InputError(f"{item!r} is not a path or URL.")
         text = plain_url(expand_home(os.fsdecode(item)))

@@ -151,7 +151,6 @@ class ObjectJournal(Journal):
             folder.write(RUN, _encoded(_head(facts)))
 
     def add(self, images: Images, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
-        """Write a step."""
         assert isinstance(images, tuple)
         first, stop = images
         name = f"_journal/{first:09}-{stop:09}-{objects}.json"

@@ -89,7 +89,6 @@ class OutputFolder:
         self._remotely("written", put)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files."""
         if self.local is not None:
             for name in names:
                 (self.local / name).unlink()

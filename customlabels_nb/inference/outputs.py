@@ -333,7 +333,7 @@ class ParquetParts:
         """Return columns of the written files as a pyarrow dataset, in the order of their images."""
         schema = self._schema(columns)
         system, path = self.folder.system()
-        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=_number_in)
+        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=lambda name: int(_PART.fullmatch(name)[1]))  # type: ignore[index]
         if not names:
             return _imported("pyarrow.dataset").dataset(schema.empty_table())
         files, datasets = [f"{path}/{name}" for name in names], _imported("pyarrow.dataset")
@@ -392,10 +392,6 @@ class ParquetParts:
         table = self._arrow.table(arrays, schema=schema)
         self._parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
         return bytes(sink.getvalue().to_pybytes())
-
-
-def _number_in(part: str) -> int:
-    return int(_PART.fullmatch(part)[1])  # type: ignore[index]
 
 
 def table_of_arrow(table: Any) -> pd.DataFrame:

@@ -100,7 +100,6 @@ class Postprocessor:
         return to_pixels(open_image(data, name=name, at_least=size), size)
 
     def prepare_picture(self, image: Image.Image) -> Prepared:
-        """Preprocess an upright image."""
         size = self.config.input_size
         if self.is_detector:
             return to_canvas(image, size, self.config.fill, larger=self.predictor.larger_size)

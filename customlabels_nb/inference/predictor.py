@@ -284,7 +284,6 @@ class _Running:
         return self
 
     def release(self) -> None:
-        """Decrement the number of pending requests."""
         with self._free:
             self._uses -= 1
             self._last_used = time.monotonic()

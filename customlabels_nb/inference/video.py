@@ -202,7 +202,6 @@ class _Still:
     chips: Sequence[tuple[str, str]]
 
     def facts(self) -> dict[str, Any]:
-        """Return the values that the template shows."""
         if self.boxes:
             picture = BoxPicture(self.picture, self.boxes, side=_STILL_SHOWN)
             (width, height), source = picture.size, picture.to_url()

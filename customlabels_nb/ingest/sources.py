@@ -190,7 +190,6 @@ class _Finder:
         self._listed: dict[str, RemoteFile] = {}
 
     def from_location(self, location: Location) -> SourceContents:
-        """Return the contents of a path, URL or pattern."""
         name, path = location.name, location.path
         if location.is_pattern:
             contents = self.from_list(self.matches(location))
@@ -204,7 +203,6 @@ class _Finder:
         return self._from_container(location) or self.from_files([location])
 
     def matches(self, pattern: Location, *, required: bool = True) -> list[Location]:
-        """Return the files that match a pattern."""
         if pattern.path is None:
             listed = {file.url: file for file in list_files(pattern.name)}
             self._listed.update(listed)
@@ -233,7 +231,6 @@ class _Finder:
         return parts[0] if len(parts) == 1 else _join(parts)
 
     def from_files(self, locations: list[Location]) -> SourceContents:
-        """Return the contents of a list of image files."""
         paths = {location.uri: location.path for location in locations}
         uris = list(paths)
         name = uris[0] if len(uris) == 1 else f"{len(uris)} files"

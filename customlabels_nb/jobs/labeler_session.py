@@ -112,7 +112,6 @@ class LabelerSession(DrawingSession):
 
     @property
     def waiting(self) -> list[str]:
-        """Names of the leased images without an answer."""
         with self._lock:
             return [
                 self.table.names[index] for index in self.table.here() if self.table.statuses[index] == "unlabelled"

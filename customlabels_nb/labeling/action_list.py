@@ -65,7 +65,6 @@ class ActionList(ProjectScreen):
                                                                          not by_split.get(str(side)))}  # fmt: skip
 
     def undo(self, action_id: int) -> int:
-        """Undo an action on behalf of the user, and return the number of changed images."""
         with self._lock:
             undone = self._store.undo(action_id, self._action("undo"))
         change_signal.notify(self.root)

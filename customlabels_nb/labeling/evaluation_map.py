@@ -55,7 +55,6 @@ class EvaluationSession(LabellingSession):
             return self._predictions[t.TEST]
 
     def _judge(self) -> None:
-        """Find the mistakes at new thresholds."""
         with self._lock:
             if self._position != self.exploration.position:
                 self._position = self.exploration.position

@@ -62,7 +62,6 @@ class ImageTable:
 
     @classmethod
     def read(cls, store: SqlStore, split: str) -> ImageTable:
-        """Read a dataset from the store."""
         table = cls()
         with collection_paused():
             images, annotations, _ = store.tables(split)
@@ -123,7 +122,6 @@ class ImageTable:
             self.by_annotator[person] += by
 
     def drop(self, names: Iterable[str]) -> None:
-        """Mark these images as removed from the dataset."""
         for name in names:
             index = self.position.get(name)
             if index is not None and index not in self.gone:

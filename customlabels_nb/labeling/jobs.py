@@ -44,7 +44,6 @@ class Job(Generic[T]):
         return self._state
 
     def start(self, work: Callable[[Events], T]) -> None:
-        """Start ``work(events)`` in a background thread."""
         with self._lock:
             if self._state.name == "running":
                 raise NotAllowedError("This job is already running. Wait until it ends, or stop it.")

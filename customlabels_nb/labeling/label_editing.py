@@ -69,7 +69,6 @@ class LabelEditing(ProjectScreen):
         return self._change("send to review", summary, lambda a: self._store.review_without(label, a), label)
 
     def rename(self, label: str, new: str) -> int:
-        """Rename a label, and return the number of changed annotations."""
         name = t.check_label(new)
         summary = f"“{label}” was renamed to “{name}”"
         return self._change("rename label", summary, lambda a: self._store.rename_label(label, name, a), label)

@@ -71,7 +71,6 @@ class ProjectActions(ProjectScreen):
         return names
 
     def kept_thresholds(self) -> dict[str, float]:
-        """Return the thresholds that the version has now."""
         record = next(version for version in self._store.versions() if version.name == self._version)
         config = load_config(self.root / record.folder)
         return {label: config.threshold_of(label) for label in config.labels}
@@ -106,7 +105,6 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        """Load the stored evaluation of the version ``name``."""
         from customlabels_nb.training.stored import stored_evaluation
 
         record = next((version for version in self._store.versions() if version.name == name), None)

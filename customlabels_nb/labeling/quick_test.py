@@ -153,7 +153,6 @@ class QuickTestSession:
 
     @property
     def answer(self) -> QuickTestAnswer | None:
-        """Predictions of the selected model for the current image."""
         trial = self.current
         return None if trial is None else trial.answers.get(self.model)
 

@@ -222,7 +222,7 @@ class ReviewSession(LabellingSession):
         """
         name = t.check_label(label)
         if not on:
-            change = _take_away(name)
+            change = _mark_reviewed(edit_rules.remove_label(name))
             return self._edit(images, change, f"correct: not {name}", revisions, looked_through=True)
         self._refuse_mixed_shapes(images, instead_of)
         change = _correct(name, annotator=self.user, alone=self.assigns_one, instead_of=instead_of)
@@ -308,12 +308,6 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
     return change
 
 
-def _take_away(label: str) -> edit_rules.Change:
-    """Return an edit that removes this label and marks images as reviewed, or unlabelled if they have no label left."""
-
-    return _mark_reviewed(edit_rules.remove_label(label))
-
-
 def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
     """Return the edit, after which images are reviewed, or unlabelled if they have no label left."""
 
@@ -327,6 +321,5 @@ def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
 
 
 def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Remove all annotations of the images."""
     every = pd.Series(True, index=images.index)
     return without_review(images.assign(status="unlabelled"), every), annotations.head(0)

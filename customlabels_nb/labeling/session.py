@@ -113,7 +113,6 @@ class LabellingSession(ProjectScreen):
 
     # -- project -----------------------------------------------------------------------------------
     def open(self, split: str) -> None:
-        """Open the train or the test set."""
         with self._lock:
             t.check_split(split)
             if split not in self._tables:
@@ -208,7 +207,6 @@ class LabellingSession(ProjectScreen):
         return name
 
     def totals(self) -> dict[str, int]:
-        """Count the images of each dataset."""
         with self._lock:
             for split in t.SPLITS:
                 if split in self._tables:
@@ -223,7 +221,6 @@ class LabellingSession(ProjectScreen):
 
     # -- findings -----------------------------------------------------------------------------------
     def findings(self, image: str) -> tuple[tuple[str, str], ...]:
-        """Return the codes and messages of an image's problems."""
         with self._lock:
             findings = self._all_findings().get(image, ())
             broken = self._broken[self.split].get(image)
@@ -487,7 +484,6 @@ class LabellingSession(ProjectScreen):
 
     # -- changes by others --------------------------------------------------------------------------
     def reread(self, images: Sequence[str]) -> None:
-        """Read the current state of these images from the store."""
         with self._lock:
             names = list(images)
             if not names:
@@ -741,7 +737,6 @@ class LabellingSession(ProjectScreen):
         return bool(self._redo)
 
     def _forget_edits(self, images: Iterable[str]) -> None:
-        """Remove the edits of these images from the undo history."""
         gone = set(images)
         self._undo = [step for step in self._undo if not gone.intersection(step.images)]
         self._redo = [step for step in self._redo if not gone.intersection(step.images)]

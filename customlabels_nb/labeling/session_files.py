@@ -177,14 +177,12 @@ class SessionFiles:
         return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype="str")))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
-        """Delete uploaded files that were not imported."""
         known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
         for path in files:
             if str(path) not in known and path.suffix.lower() != ".zip":
                 path.unlink(missing_ok=True)
 
     def cancel_upload(self, batch: str) -> None:
-        """Cancel a batch and delete its files."""
         with self._lock:
             held = self._batches.pop(batch, None)
         if held is not None:

@@ -129,7 +129,6 @@ class DetectorShape:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
-        """Create a shape from the result of :meth:`to_dict`."""
         expected = {field.name for field in fields(cls)}
         if not isinstance(values, Mapping) or set(values) != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")

@@ -158,7 +158,6 @@ class FeatureCache:
         self._files: dict[str, FeatureFile] = {}
 
     def of(self, backbone: Backbone) -> FeatureFile:
-        """Return the file with the features of a backbone."""
         name = content_key(backbone.name, backbone.input_size, TRANSFORM_VERSION)
         if name not in self._files:
             path = self.folder / f"{name[:32]}{SUFFIX}"

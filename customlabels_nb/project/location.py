@@ -57,7 +57,6 @@ class ProjectLocation:
     url: str | None = None  # database URL including the password, if one was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
-        """Return the dataset of a split in its current state."""
         store = self.store
 
         def unread() -> list[tuple[str, int, str]]:

@@ -714,7 +714,6 @@ def evaluate(
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:
-    """Draw a plot and return it as PNG."""
     from matplotlib import pyplot as plt
 
     figure = draw().get_figure(root=True)

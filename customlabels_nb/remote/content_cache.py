@@ -46,7 +46,6 @@ class ContentCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """Return the bytes stored under ``key``, or None if the key is not in the cache."""
         path = self._path(key)
         try:
             data = path.read_bytes()

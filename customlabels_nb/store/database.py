@@ -164,7 +164,6 @@ class Database:
         return repr(self.location) if self.is_sqlite else repr(self.url.render_as_string(hide_password=True))
 
     def drop(self) -> None:
-        """Delete the database permanently."""
         if self.is_sqlite:
             self.close()
             for suffix in ("", "-wal", "-shm"):
@@ -321,7 +320,6 @@ def _url(location: str) -> URL:
 
 
 def _is_read_only(path: str) -> bool:
-    """Check whether the file exists and it or its folder is not writable."""
     there = os.path.exists(path)
     return there and not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK))
 

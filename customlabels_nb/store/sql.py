@@ -253,7 +253,6 @@ class SqlStore:
 
     # -- project ------------------------------------------------------------------------------------
     def project(self) -> ProjectRecord:
-        """Return the project's record."""
         c = schema.project.c
         columns = (c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags, c.instructions)
         with self._database.read(once=True) as connection:
@@ -517,7 +516,6 @@ class SqlStore:
             return labels_of_actions(connection, ids)
 
     def actors(self) -> dict[str, int]:
-        """Count the actions of each person."""
         c = schema.history.c
         counts = select(c.who, func.count()).group_by(c.who).order_by(func.count().desc(), c.who)
         with self._database.read() as connection:
@@ -789,7 +787,6 @@ class SqlStore:
             return snapshots.restore(connection, name, content, action)
 
     def delete_snapshot(self, name: str, action: Action) -> WriteResult:
-        """Delete a snapshot."""
         with self._database.write() as connection:
             snapshots.load(connection, name)
             connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
@@ -953,7 +950,6 @@ class SqlStore:
             return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
     def recolor_label(self, label: str, color: str, action: Action) -> WriteResult:
-        """Set the color of a label to ``#rrggbb``."""
         c = schema.labels.c
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
@@ -966,14 +962,12 @@ class SqlStore:
 
     # -- versions and predictions -------------------------------------------------------------------
     def versions(self) -> list[VersionRecord]:
-        """Return the model versions, oldest first."""
         c = schema.versions.c
         with self._database.read() as connection:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
             return [_read_version(row) for row in rows]
 
     def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
-        """Add a version."""
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
             if _has_version(connection, version.name):
@@ -1017,7 +1011,6 @@ class SqlStore:
             return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
     def delete_version(self, name: str, action: Action) -> WriteResult:
-        """Delete a version and its predictions."""
         with self._database.write() as connection:
             if not _has_version(connection, name):
                 raise ModelNotFoundError(f"Version {name!r} does not exist.")

@@ -119,7 +119,6 @@ class PackedNames:
         self._parts = [self._compressor.compress(b'{"images":[')]
 
     def add(self, names: Sequence[str]) -> None:
-        """Append names."""
         text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))[1:-1]
         text = f",{text}" if self.count and text else text
         self._parts.append(self._compressor.compress(text.encode("utf-8", "surrogatepass")))

@@ -62,7 +62,6 @@ class FittedHead:
     notes: tuple[str, ...] = ()
 
     def logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Compute logits of shape (n, k) from features of shape (n, d)."""
         rows = np.asarray(features, dtype=np.float32)
         return np.asarray(rows @ self.weight.T + self.bias, dtype=np.float32)
 

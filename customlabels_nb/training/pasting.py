@@ -60,7 +60,6 @@ class Sticker:
 
     @classmethod
     def of(cls, pixels: npt.NDArray[np.uint8]) -> Sticker:
-        """Create a sticker from RGBA ``pixels`` of shape (height, width, 4)."""
         level = Image.fromarray(pixels)
         levels = [_with_margin(level)]
         while min(level.size) >= 2 * _SMALLEST_LEVEL:
@@ -457,7 +456,6 @@ def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) 
 
 
 def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
-    """Compute the share of a rectangle that another rectangle covers."""
     width = min(rectangle[2], by[2]) - max(rectangle[0], by[0])
     height = min(rectangle[3], by[3]) - max(rectangle[1], by[1])
     area = (rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
@@ -51,7 +51,6 @@ def make_plan(
     task: str | None = None,
     recipe: str | None = None,
     project_task: str | None = None,
-    limits: Limits = LOCAL,
 ) -> TrainingPlan:
     """Check the datasets, and plan which labels to train on which images."""
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
@@ -62,7 +61,7 @@ def make_plan(
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, train, test, labels, parts["train"], parts["test"], limits)
+    _require_enough(choice, train, test, labels, parts["train"], parts["test"])
     notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
@@ -132,7 +131,6 @@ def _require_enough(
     labels: pd.DataFrame,
     learnt: UsableImages,
     tested: UsableImages,
-    limits: Limits,
 ) -> None:
     is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
     learns_boxes = is_detector and not is_brands
@@ -142,7 +140,7 @@ def _require_enough(
             "project.annotate('train'), or pass task='boxes' to train on boxes."
         )
     model = "detector" if is_detector else "classifier"
-    least = limits.min_detection_labels if is_detector else limits.min_classification_labels
+    least = LOCAL.min_detection_labels if is_detector else LOCAL.min_classification_labels
     labelled = learnt.marks["image"].nunique()
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
@@ -156,9 +154,9 @@ def _require_enough(
             f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
             "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
-    if labelled < limits.min_training_images and not is_brands:
+    if labelled < LOCAL.min_training_images and not is_brands:
         raise NotEnoughDataError(
-            f"Training needs at least {limits.min_training_images} labelled images, but there are {labelled}."
+            f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {labelled}."
         )
     names = tested.marks["label"].unique()
     if not len(names):

@@ -155,7 +155,6 @@ class _Running:
             self.process.stdin.flush()
 
     def kill(self) -> None:
-        """Kill the process, wait for it, and close its files."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None

@@ -78,29 +78,16 @@ class Contents:
 class Format:
     """Dataset format, implemented by one module and listed in :data:`customlabels_nb.datasets.formats.FORMATS`.
 
-    Attributes
-    ----------
-    name : str
-        Name of the format in ``format=``.
-    recognise : callable
-        Checks the content of a file or folder for this format. It must neither raise nor read large files completely.
-    read : callable
-        Returns the contents of a file or folder, given its path, an :class:`ImageFinder` and ``options``. Raises
-        ManifestError or InputError if nothing can be read at all.
-    write : callable
-        Writes contents (each file atomically) and returns the paths of the files. It never writes outside ``path``.
-    holds : frozenset of str
-        The :data:`CAPABILITIES` that survive writing and reading.
-    columns, notes : frozenset of str
-        Additional columns of the images table, and keys of its ``attrs``, that also survive.
-    options : frozenset of str
-        Keyword arguments of ``read``.
-    folder : callable
-        Returns the folder that contains the annotations when they are written to a path.
-    machine_labels : bool
-        True if the annotators of labels that a model assigned survive, although those of people may not.
-    copies : bool
-        True if writing copies the images, because labels are stored as folder names.
+    ``recognise`` checks the content of a file or folder for this format. It must neither raise nor read large files
+    completely. ``read`` returns the contents, given a path, an :class:`ImageFinder` and ``options``, or raises
+    ManifestError or InputError if nothing can be read at all. ``write`` writes contents (each file atomically), never
+    outside ``path``, and returns the paths of the files. ``folder`` returns the one that contains the annotations
+    written to a path.
+
+    ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, ``columns`` and ``notes`` the additional
+    columns of the images table and keys of its ``attrs`` that also do. ``machine_labels`` is True if the annotators of
+    labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
+    images, because labels are stored as folder names.
     """
 
     name: str

@@ -465,7 +465,6 @@ def encode_brush(mask: Mask) -> bytes:
 
 
 def _write(contents: Contents, path: Path, *, records: bool = False) -> list[Path]:
-    """Write a JSON file, or one of JSON_MIN with ``records``."""
     path = file_in(path, _FILE)
     sizes = sizes_of_drawn(contents, "percent")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -300,7 +300,6 @@ class _Attribute:
 
     # -- checks that end the line when they fail ---------------------------------------------------------
     def check_value(self) -> None:
-        """Check the format of the attribute's value."""
         strict, value = self.limits.service, self.value
         like_boxes = self.kind == BOXES or (self.unsure and strict and isinstance(value, dict))
         if like_boxes:

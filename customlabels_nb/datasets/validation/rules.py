@@ -335,7 +335,6 @@ class _ImageFindings:
 
 
 def _judge_images(places: Sequence[str], limits: Limits) -> _ImageFindings:
-    """Check the images at these paths and URLs."""
     judged = _ImageFindings()
     local = [location for location in places if not is_remote(location)]
     for location, header in zip(local, headers(local), strict=True):

@@ -133,7 +133,6 @@ class Endpoint:
         return self._workspaces[ACCOUNT]
 
     def close(self) -> None:
-        """Finish the jobs and close the projects."""
         for workspace in self._workspaces.values():
             workspace.close()
         for name in self._buckets:
@@ -165,7 +164,6 @@ class Endpoint:
         return headers["X-Amz-Target"].endswith("DetectCustomLabels")
 
     def instructions(self, url: str) -> list[str]:
-        """Return the lines that a shell needs for its clients."""
         region = self.options.region  # boto3 reads the second variable, other clients the first
         variables = {"AWS_ENDPOINT_URL_REKOGNITION": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
         variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}

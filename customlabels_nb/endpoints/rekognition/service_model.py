@@ -174,12 +174,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _matches(pattern: str, value: str) -> bool:
     r"""Match a whole text. Python's ``re`` knows no ``\p{L}``, so characters stand in for the categories."""
     if r"\p{" in pattern and not value.isascii():
-        value = "".join(each if each.isascii() else _stand_in(each) for each in value)
+        value = "".join(
+            each if each.isascii() else _CATEGORIES.get(unicodedata.category(each)[0], ("", "\0"))[1] for each in value
+        )
     return _compiled(pattern).fullmatch(value) is not None
-
-
-def _stand_in(character: str) -> str:
-    return _CATEGORIES.get(unicodedata.category(character)[0], ("", "\0"))[1]
 
 
 def _short(value: object) -> str:

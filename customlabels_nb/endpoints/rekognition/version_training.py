@@ -85,7 +85,6 @@ class _Training:
         self.started = time.time()
 
     def run(self) -> None:
-        """Train the version."""
         self.outputs.write(PROBE, b"")
         data = self._data()
         self._validate(*data)

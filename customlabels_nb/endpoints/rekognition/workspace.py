@@ -98,7 +98,6 @@ class Workspace(ProjectFolder[RekognitionProject]):
         return self.find(name)
 
     def find_dataset(self, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
-        """Return the project and the state of a dataset."""
         served = self.find(name)
         state = served.ledger.datasets().get(name.split or "")
         if state is None or state.digits != name.digits:

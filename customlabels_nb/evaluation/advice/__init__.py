@@ -290,8 +290,6 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colors: Mapping[str, str]) 
 
 
 def _caption(row: pd.Series) -> str:
-    """Write a short caption for an image of a suggestion."""
-
     def has(name: str) -> bool:
         return name in row.index and pd.notna(row[name])
 

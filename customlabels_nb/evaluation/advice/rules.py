@@ -85,7 +85,6 @@ class Case:
         return float((ratios(*changed)[2] - ratios(*self.counts)[2])[tested].mean()) if tested.any() else 0.0
 
     def each(self, labels: Sequence[str] | pd.Series) -> IntArray:
-        """Count how often each label occurs in ``labels``, shape (k,)."""
         numbers = pd.Series(list(labels), dtype="object").value_counts()
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 

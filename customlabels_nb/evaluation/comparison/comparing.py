@@ -171,17 +171,9 @@ def compare(
     """Compare two evaluations on the same test images.
 
     Each evaluation keeps its own thresholds. Confidence intervals come from a paired bootstrap: images are resampled
-    with replacement, the same ones for both evaluations, and the difference is computed for each resample.
-
-    Parameters
-    ----------
-    before, after : Evaluation
-        Evaluations of the same task. Images are matched by name or, if both images tables have a column ``sha256``, by
-        content.
-    common : bool
-        Compare only the test images that both evaluations share. By default, different test images are an error.
-    random_state, resamples : int
-        Seed and number of bootstrap resamples.
+    with replacement, the same ones for both evaluations, and the difference is computed for each resample. Images are
+    matched by name or, if both images tables have a column ``sha256``, by content. With ``common``, only those that
+    both share are compared. By default, different test images are an error.
     """
     _check_alike(before, after)
     here, there = same_images(before, after, common=common)
@@ -248,7 +240,6 @@ def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple
 
 
 def _contents(evaluation: Evaluation) -> pd.Series:
-    """Return the content hash of each image, missing if unknown."""
     images = evaluation.images
     empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
     return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty

@@ -70,7 +70,6 @@ class Sam2Segmenter:
         clicks: Sequence[Click] = (),
         previous: npt.NDArray[np.float32] | None = None,
     ) -> tuple[npt.NDArray[np.float32], float]:
-        """Predict a mask. See :class:`~customlabels_nb.images.outlining.Segmenter`."""
         torch = self._torch
         side = self._model.prompt_encoder.input_image_size
         scale = np.array([side / size[0], side / size[1]])

@@ -68,7 +68,6 @@ class Weights:
     licence: str = ""
 
     def config(self, *types: str) -> dict[str, Any]:
-        """Read the configuration of a model of one of these ``types``."""
         path = self.folder / "config.json"
         try:
             config = json.loads(path.read_bytes())
