@@ -106,8 +106,7 @@ def propose(
 ) -> Proposals:
     """Store proposals in place of earlier ones, for all images without a label and the labelled check images.
 
-    ``reserved`` are the places of check images, which are the evidence for a guarantee. ``test`` includes the
-    unlabelled test images.
+    ``reserved`` are the places of check images, the evidence for a guarantee. ``test`` adds unlabelled test images.
     """
     texts = _check_prompts(prompts)
     task = _choose_task(store, model)

@@ -97,8 +97,7 @@ def fingerprints(
 ) -> Fingerprints:
     """Compute the fingerprints of images in worker threads, and cache each fingerprint as soon as it is ready.
 
-    Images are not read if their content hash (None if unknown or possibly changed) is in the cache. Those computed
-    before a cancellation stay there.
+    Images whose content hash (None if unknown) is in the cache are not read. A cancellation loses nothing.
     """
     if contents is not None and len(contents) != len(images):
         raise InputError(

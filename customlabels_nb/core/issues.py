@@ -160,11 +160,7 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Issue:
-    """Issue found in data, with the standard message of its ``code`` unless given.
-
-    ``where`` is an image, a label, a folder or a key in a manifest line, ``source`` the file, folder or table that was
-    being read.
-    """
+    """Issue found in data. ``where`` is an image, label, folder or key, ``source`` the file that was being read."""
 
     code: str
     message: str = ""

@@ -120,8 +120,7 @@ class Boxes(Outcomes):
     def _ordered(self) -> tuple[IntArray, IntArray]:
         """Positions of the predictions by label and descending confidence, and the bounds of each label's section.
 
-        As in COCO, predictions of equal confidence are sorted by image and, within an image, keep the order of the
-        table.
+        As in COCO, equal confidences are sorted by image and then keep the order of the table.
         """
         order = np.lexsort((-self.confidence, self.label)).astype(np.int64)
         return order, np.append(0, np.cumsum(self._by_label(self.label)))
@@ -175,8 +174,7 @@ class Boxes(Outcomes):
     def accepted(self, thresholds: FloatArray) -> BoolArray:
         """Return a mask of the accepted predictions, shape (p,).
 
-        A prediction is accepted if its confidence reaches its label's threshold and it is not on a crowd. Thresholds of
-        shape (n, k) apply per image.
+        The confidence reaches its label's threshold, and the box is not on a crowd. Thresholds (n, k) apply per image.
         """
         limits = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
         return (self.confidence >= limits) & ~self.ignored

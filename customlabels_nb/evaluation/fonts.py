@@ -35,8 +35,7 @@ MISSING = "\u25a1"  # an empty square, for characters that no font has
 def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
     """Decorate a plotting function so that its text falls back to :data:`FURTHER_FONTS` where needed.
 
-    The fonts are set on each text element rather than with ``plt.rc_context``, because Jupyter's inline backend loses
-    figures created inside such a context.
+    Fonts are set on text, not with ``plt.rc_context``, in which Jupyter's inline backend loses figures.
     """
 
     @wraps(function)

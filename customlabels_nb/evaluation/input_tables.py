@@ -329,8 +329,7 @@ def rasterised(
 ) -> npt.NDArray[np.object_]:
     """Rasterise the polygons in the given rows, or the boxes of rows without one, to run-length encodings, shape (m,).
 
-    ``image`` has the position of the image of each mask, ``positions`` the row of its polygon, ``sizes`` width and
-    height.
+    ``image`` and ``positions`` are the image of each mask and the row of its polygon, ``sizes`` width and height.
     """
     masks = np.empty(len(positions), dtype=object)
     for number, (index, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):

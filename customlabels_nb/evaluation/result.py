@@ -418,8 +418,7 @@ def make_outcomes(
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
     """Infer the task from the truth and predictions tables, which are validated later.
 
-    The task is "boxes" if a table contains a box, "single-label" if no image has two true labels, and otherwise
-    "multi-label".
+    It is "boxes" if there is a box, "single-label" if no image has two true labels, otherwise "multi-label".
     """
     if has_boxes(truth) or has_boxes(predictions):
         return BOXES

@@ -17,11 +17,7 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Thresholded:
-    """Ground truth and predictions with thresholds applied, the same for all images or by fold.
-
-    Each fold has the positions of its images and their thresholds. Every image is in one fold, and ``thresholds`` is
-    their mean.
-    """
+    """Ground truth and predictions with thresholds, for all or by fold. ``thresholds`` is the mean over folds."""
 
     outcomes: Outcomes
     thresholds: FloatArray

@@ -41,8 +41,7 @@ def best_threshold(steps: Steps) -> float:
 def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
     """Choose the assumed threshold of each label, which maximises its F1, shape (k,).
 
-    A label without test images, or without a single correct prediction, gets the median of the other labels'
-    thresholds, or 0.5 if there are no others.
+    A label without test images or correct predictions gets the median of the others' thresholds, or 0.5.
     """
     result = np.array([best_threshold(outcomes.steps(position)) for position in range(len(outcomes.labels))])
     chosen = result[~np.isnan(result)]

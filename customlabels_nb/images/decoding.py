@@ -165,8 +165,7 @@ def _png_is_whole(data: bytes) -> bool:
 def orientation(image: Image.Image, data: bytes | None = None) -> int:
     """Return the EXIF orientation from 1 to 8, or 1 if it cannot be read.
 
-    Pillow decodes an entire PNG to find EXIF data, which may be at the end. If ``data`` is given and contains none, the
-    PNG is not decoded.
+    Pillow decodes an entire PNG to find EXIF data at its end, unless ``data`` is given and contains none.
     """
     if image.format == "TIFF":
         return 1  # Pillow applies the orientation of a TIFF while decoding it

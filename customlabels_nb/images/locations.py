@@ -48,8 +48,7 @@ class Location:
     def is_pattern(self) -> bool:
         """True for a glob pattern.
 
-        A local path is a pattern if it contains ``*`` or ``?`` and does not exist. A URL is a pattern if it contains
-        ``*`` and is not an HTTP URL.
+        A local path is one with ``*`` or ``?`` that does not exist, a URL one with ``*`` that is not an HTTP URL.
         """
         if self.path is None:
             return "*" in self.name and not self.name.startswith(("http:", "https:"))

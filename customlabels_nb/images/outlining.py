@@ -54,8 +54,7 @@ class Click:
 class Segmenter(Protocol):
     """Model that outlines objects. It encodes an image once, so that each click is fast.
 
-    ``name`` becomes the annotator of the polygons that :meth:`.Project.boxes_to_polygons` makes. Features of another
-    ``version`` (of the weights) are not used.
+    ``name`` becomes the annotator of polygons. Features of another ``version`` (of the weights) are not used.
     """
 
     name: str

@@ -57,8 +57,7 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
 def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
     """Load one image upright as :func:`load_input` does, with its encoded bytes (or None) and its name.
 
-    The model decodes these bytes in the same way as in evaluation and batch inference, so that all three produce the
-    same confidences.
+    The model decodes these bytes as in evaluation and batch inference, so that the confidences are the same.
     """
     if isinstance(image, str | os.PathLike):
         name, place = _one_image(image, root)

@@ -84,8 +84,7 @@ class VideoFrame:
 class VideoFile:
     """Video file that is open for reading. ``duration_ms`` and ``count`` (approximate) are those in the file.
 
-    ``size`` refers to upright frames once the first frame has been read. ``lost`` counts packets that could not be
-    decoded.
+    ``size`` refers to upright frames after the first one. ``lost`` counts packets that could not be decoded.
     """
 
     def __init__(self, av: ModuleType, container: Any, stream: Any, name: str, path: Path) -> None:

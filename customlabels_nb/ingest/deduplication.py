@@ -316,8 +316,7 @@ def _read_all(
 ) -> None:
     """Read the images at ``indexes`` and add their metadata, or the error for an unusable image, to ``results``.
 
-    With ``by_hash``, remote images are identified by their hash, like local images, and otherwise by the identity that
-    the server reports.
+    Remote images are identified by their hash if ``by_hash``, and otherwise as the server reports.
     """
     workers = connections((names[index] for index in indexes), settings.threads)
 

@@ -48,8 +48,7 @@ ACCEPTED, _SKIP = "accepted", json.dumps("skip")
 class JobReviewQuery(ReviewQuery):
     """Filter and sort order of a job's review.
 
-    ``reason`` is one of :mod:`customlabels_nb.jobs.disagreement`, ("skipped",), or ("alone",) if more answers are
-    needed, but nobody is left to ask.
+    ``reason`` is one of :mod:`.disagreement`, ("skipped",), or ("alone",) if nobody is left to give more answers.
     """
 
     reason: Sequence[str | None] | None = None

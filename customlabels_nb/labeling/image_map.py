@@ -215,8 +215,7 @@ class ImageMap:
     def values(self, by: str) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
         """Return the legend of a coloring, and the value of each image, NaN without one.
 
-        The legend is a scale with ``low`` and ``high``, or has ``groups`` (name, number of images, and a color if it is
-        fixed), whose numbers are the values.
+        It is a scale (``low``, ``high``), or has ``groups`` (name, number and perhaps color), numbered by the values.
         """
         if by not in self.colorings():
             raise InputError(f"by={by!r} is not one of {self.colorings()!r}.")

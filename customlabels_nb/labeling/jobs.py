@@ -18,8 +18,7 @@ T = TypeVar("T")
 class JobState(Generic[T]):
     """State of a job: "idle", "running", "done", "failed" or "stopped".
 
-    ``progress`` is the latest progress event, ``result`` is set when the job is done, and ``error`` is the error
-    message if the job failed or was stopped.
+    ``progress`` is the latest event, ``result`` that of a job that is done, ``error`` says why it ended otherwise.
     """
 
     name: str = "idle"

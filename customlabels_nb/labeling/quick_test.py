@@ -80,8 +80,7 @@ class QuickTestAnswer:
 class QuickTestImage:
     """Image that was tested, with its unique number in the session, views as JPEG and answers by model.
 
-    ``place`` is the path of a local file. ``kept`` was written to the project for this image, and is not deleted if the
-    addition is undone.
+    ``place`` is a local file. ``kept`` was written to the project, and stays if the addition is undone.
     """
 
     number: int

@@ -23,8 +23,7 @@ FEATURES = "features"
 class Backbone:
     """Description of a backbone. ``features`` is the length of its vector. ``parameters`` are without the classifier.
 
-    ``mean`` and ``std`` are for pixels scaled to 0 to 1. ``weights`` and ``architecture`` are names in timm or
-    torchvision.
+    ``mean`` and ``std`` are for pixels scaled to 0 to 1. ``weights`` are named as in timm or torchvision.
     """
 
     name: str
@@ -61,8 +60,7 @@ def require_fitting(
 ) -> None:
     """Raise ``error`` if keys in ``weights`` are missing, unexpected or have the wrong ``.shape``.
 
-    The message names these keys and calls the weights ``what``. PyTorch's own check only warns about some mismatches,
-    but a wrong architecture must be an error.
+    The message names these keys, of ``what``. PyTorch itself only warns about some wrong architectures.
     """
     missing = sorted(expected.keys() - weights.keys())
     unexpected = sorted(weights.keys() - expected.keys())

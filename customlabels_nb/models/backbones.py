@@ -182,8 +182,7 @@ def largest_in_time(
 ) -> tuple[str, str]:
     """Choose the largest network that takes at most half of the time, and return its name and the reason.
 
-    ``costs`` has the seconds on a CPU core for a forward pass of each network but ``packaged``, which is used if no
-    other suits, the smallest first.
+    ``costs`` are CPU seconds for a forward pass of each network but ``packaged``, the fallback, smallest first.
     """
     core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
     fitting = [name for name, cost in costs.items() if passes * cost <= core_seconds]

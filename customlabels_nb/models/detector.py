@@ -53,8 +53,7 @@ class DetectedBoxes:
 class ImageDetector(nn.Module):
     """Detector for normalised float images (n, 3, height, width) whose sides are multiples of 32.
 
-    The resizing step of torchvision's ``network`` is removed, because canvases already have the right size. One with a
-    mask head is a Faster R-CNN.
+    torchvision's resizing is removed from ``network``, because canvases have the right size. Masks need Faster R-CNN.
     """
 
     def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int, masks: MaskHead | None = None) -> None:
@@ -87,8 +86,7 @@ class ImageDetector(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Compute the losses of a batch in training mode, with boxes ``x0, y0, x1, y1`` in pixels of the canvas.
 
-        ``masks`` has regions like boxes, and the share of each of their cells that the object covers, shape (m, cells,
-        cells).
+        ``masks`` has regions like boxes, and the share of each cell covered by the object, shape (m, cells, cells).
         """
         targets = [
             {"boxes": b, "labels": codes + 1} for b, codes in zip(boxes, labels, strict=True)

@@ -131,8 +131,7 @@ def build_detector(
 ) -> ImageDetector:
     """Build the network without trained weights or downloads.
 
-    ``candidates`` is the number of boxes that the first stage proposes per level and image in training, before
-    non-maximum suppression.
+    The first stage proposes ``candidates`` per level and image in training, before non-maximum suppression.
     """
     if masks:
         check_masks(shape.architecture)
@@ -220,8 +219,7 @@ def pretrained_detector(
 def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetector, wanted: Sequence[str]) -> int:
     """Copy the weights of a trained detector to a new one, and the last layer's rows for the labels they share.
 
-    Returns the number of shared labels, or 0 if the shapes differ and nothing was copied. Labels are in the order of
-    outputs.
+    Returns the number of shared labels (in the order of outputs), or 0 if the shapes differ, and nothing is copied.
     """
     if old.shape.architecture != OWN or new.shape.architecture != OWN:
         return 0

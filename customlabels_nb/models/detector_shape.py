@@ -328,8 +328,7 @@ def check_input_size(size: object) -> None:
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:
     """Return anchor sides in a geometric series from the ``smallest`` box side to nearly the full canvas.
 
-    With an input size of 320 pixels and no small boxes, the anchor sides are 24, 40, 64, 100, 160 and 250 pixels, two
-    on each of three levels.
+    For 320 pixels and no small boxes, they are 24, 40, 64, 100, 160 and 250 pixels, two on each of three levels.
     """
     low, high = min(24.0, max(8.0, smallest)), 0.78 * input_size
     sides = [round(low * (high / low) ** (step / 5), 1) for step in range(6)]

@@ -41,8 +41,7 @@ def feature_key(content: str) -> bytes:
 class FeatureFile:
     """Packed features of one backbone, in the order in which they were added.
 
-    A file with another ``name``, or another number of features, is replaced. When ``limit_bytes`` is reached, the older
-    half is dropped.
+    A file with another ``name`` or ``width`` is replaced. At ``limit_bytes``, the older half is dropped.
     """
 
     def __init__(self, path: Path, name: str, width: int, limit_bytes: int) -> None:
@@ -56,8 +55,7 @@ class FeatureFile:
     def lookup(self, keys: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], Rows]:
         """Return the position of each key in the file, -1 where there are no valid features, and the mapped file.
 
-        The array stays valid when features are added or the file is replaced. Nothing is copied, so many images need
-        little memory.
+        The array stays valid when features are added or the file is replaced. Nothing is copied.
         """
         with self._lock:
             self._refresh()

@@ -31,8 +31,7 @@ _ALIASES = ("class_embed", "bbox_embed")
 class TransformersDetector(ImageDetector):
     """Detector whose network is a model of transformers. Its labels start from 0, without a background.
 
-    Images are padded to a square at the right and at the bottom, as all images are in training. The windows of RF-DETR
-    require it.
+    Images are padded to a square at the right and bottom, as in training, which the windows of RF-DETR require.
     """
 
     def __init__(self, network: nn.Module, shape: TransformersShape, n_labels: int) -> None:

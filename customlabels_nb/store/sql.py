@@ -209,8 +209,7 @@ class SqlStore:
     def rename_images(self, names: Mapping[str, str]) -> int:
         """Rename images everywhere in the store, including history and snapshots, and return their number.
 
-        This is meant for a copy of the project in a different location. It is not recorded as an action, and revisions
-        stay the same.
+        This is for a copy of the project elsewhere. It is no action, and revisions stay the same.
         """
         payloads = ("before", "after", "undo")
         i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
@@ -349,8 +348,7 @@ class SqlStore:
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the dataset's images and annotations, and all labels, in a consistent state.
 
-        With ``images``, return only these images and their annotations, without labels. The run time is independent of
-        the number of other images.
+        With ``images``, return only these and no labels, in a time independent of the number of others.
         """
         with self._database.read() as connection:
             _, table, annotations = frames.read_tables(connection, split, images)
@@ -449,8 +447,7 @@ class SqlStore:
     def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
         """Return the annotations in both datasets, or of the images with these numbers, without boxes.
 
-        The columns are number (of the image), label and annotator (categories, ``annotator`` may be missing) and
-        created (datetime).
+        Columns: number (of the image), label, annotator (categories, may be missing), created (datetime).
         """
         a, names = schema.annotations.c, schema.labels.c
         marks = select(a.image_id, a.label_id, a.annotator, a.created)
@@ -496,8 +493,7 @@ class SqlStore:
     def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
         """Return up to ``limit`` actions after the action with this id, oldest first.
 
-        The columns are id, created, who, what, note, split, count, and images, a list of the images that the action
-        touched.
+        Columns: id, created, who, what, note, split, count, and images (a list of those that the action touched).
         """
         c = schema.history.c
         dtypes = {**_ACTION_DTYPES, "before": "object", "after": "object"}
@@ -753,8 +749,7 @@ class SqlStore:
     def snapshots(self) -> pd.DataFrame:
         """Return the snapshots, oldest first.
 
-        The columns are name, created, who, split (missing if the snapshot contains both datasets), and the numbers of
-        images and annotations.
+        Columns: name, created, who, split (missing if both are in it), and numbers of images and annotations.
         """
         dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
                   "annotations": "int64"}  # fmt: skip

@@ -142,8 +142,7 @@ def insert_images(
 ) -> tuple[PackedNames, int]:
     """Insert images with their annotations and findings, and count the new findings and unread lines.
 
-    Of ``labels``, those that the annotations use come first among the new labels. ``issues`` and ``lines`` may be lists
-    that are filled while the parts are made.
+    Of new ``labels``, used ones come first. ``issues`` and ``lines`` may be filled while parts are made.
     """
     ensure_dataset(connection, split, source, trace)
     known, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c

@@ -64,8 +64,7 @@ class Peers:
     def add(self, losses: Losses | None, parameters: Sequence[Any]) -> Losses | None:
         """Add up the gradients of all ranks in place, and return the losses of the whole batch.
 
-        ``losses`` is None if this rank has run out of memory. If any rank has, gradients stay as they are, and the
-        result is None in all ranks.
+        ``losses`` is None if this rank is out of memory. If any is, gradients stay, and the result is None in all.
         """
         names = list(losses or ())
         flags = torch.zeros(1 + len(parameters), dtype=torch.float64)

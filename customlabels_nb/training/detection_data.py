@@ -101,8 +101,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold out images for validation and decode the others.
 
-    See :func:`customlabels_nb.training.detector_recipe.train_detector` for the arguments. ``pretrained`` is the shape
-    of a detector from transformers.
+    See :func:`.detector_recipe.train_detector`. ``pretrained`` is the shape of a detector from transformers.
     """
     if not labels:
         raise InputError("labels is empty. A detector needs at least one label.")

@@ -59,8 +59,7 @@ class ImagePixels(DecodedImages[Pixels]):
 class ImageChange:
     """Random augmentation of an image, as if a different camera had taken it: zoom, mirroring, rotation and lighting.
 
-    ``move`` is an affine map from each point of the new image to its source, in units of half a side. ``contrast`` and
-    ``brightness`` apply to normalised values.
+    ``move`` maps points of the new image to their sources, in half sides. Contrast is of normalised values.
     """
 
     move: npt.NDArray[np.float64]

@@ -66,8 +66,7 @@ class BaseVersion:
 class ImprovementResult:
     """Result of :func:`improve`. ``network`` is None if nothing beat the head on the frozen backbone.
 
-    Notes are the candidates and decisions with their metrics. Later versions are compared using the ``held_out``
-    images.
+    Notes are the candidates and decisions. Later versions are compared using the ``held_out`` images.
     """
 
     network: ImageClassifier | None

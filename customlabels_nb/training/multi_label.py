@@ -87,8 +87,7 @@ def fit_multi_label_head(
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:
     """Compute a weight for each label of each image, shape (n, k).
 
-    With ``balance=0``, all weights are equal. With ``balance=1``, the images with a label and those without it have
-    equal total weight.
+    With ``balance=1``, images with a label and those without it have equal total weight, with 0 all images.
     """
     n, count = len(truth), truth.sum(axis=0)
     having, lacking = (n / (2 * np.maximum(number, 1)) for number in (count, n - count))

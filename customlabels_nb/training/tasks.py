@@ -27,8 +27,7 @@ RECIPES = (BRANDS,)
 class TaskChoice:
     """Task of a model, its recipe, and the reason for choosing them, as the end of a sentence.
 
-    ``task`` is one of :data:`customlabels_nb.core.tables.TASKS`. ``recipe`` is one of :data:`RECIPES`, or None for the
-    usual way to train a model for the task.
+    ``recipe`` is one of :data:`RECIPES`, or None for the usual way to train a model for the task.
     """
 
     task: str

@@ -103,8 +103,7 @@ class Ranks(Protocol):
     def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         """Connect the first ``size`` processes and let the others run ``task``.
 
-        ``ready`` is called regularly with the number of processes that are ready, until all are. LostRankError means
-        that one ended before that.
+        ``ready`` gets the number of ready processes until all are. LostRankError means that one ended before.
         """
         ...
 
@@ -254,8 +253,7 @@ def ranks(
 ) -> Iterator[Ranks | None]:
     """Yield the ranks for a training run in this process, or None if it trains alone.
 
-    By default, they are on this machine, or where ``torchrun`` has started them. ``version`` is what :func:`follow`
-    returns in those processes.
+    By default, they are here or where ``torchrun`` has started them, where :func:`follow` returns ``version``.
     """
     if workers is None or workers == 1:
         yield None

@@ -206,8 +206,7 @@ def is_here(uri: str) -> bool:
 def listed_name(uri: str, base: Path) -> str:
     """Return the name of an image as written on one line of a text file in ``base``.
 
-    The name is the path relative to ``base``, or a URL. Names with characters that are not allowed on a line are
-    written as ``file:`` URLs.
+    It is the path relative to ``base``, or a URL, ``file:`` for characters that are not allowed on a line.
     """
     name = written_name(uri, base)
     if is_remote(name) or name.startswith("file://"):
@@ -325,8 +324,7 @@ def make_folder(path: Path, format_name: str) -> None:
 class Index:
     """Content of the index file: the labels in order, and the image names in order with their sizes.
 
-    ``test`` holds the names of test images that no other file lists, ``files`` the names of annotation files that
-    cannot be derived from the image names.
+    ``test`` has the test images that no other file lists, ``files`` annotation files with other names than images.
     """
 
     labels: list[str] = field(default_factory=list)

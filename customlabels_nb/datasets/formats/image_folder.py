@@ -109,8 +109,7 @@ def is_image_name(name: str) -> bool:
 def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     """List the local files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
 
-    Folders and hidden files are skipped, and so are files in caches and projects of this package, unless the pattern
-    names their folder without wildcards.
+    Hidden files, folders, caches and projects of this package are skipped, unless the pattern names them.
     """
     parts = os.fspath(pattern).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)

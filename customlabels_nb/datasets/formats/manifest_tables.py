@@ -93,8 +93,7 @@ class Line(NamedTuple):
 class ManifestTable:
     """Images and annotations of a manifest. ``rows`` is grouped by line.
 
-    ``sizes`` are 0 if unknown. Codes in ``rows`` refer to ``labels`` and to ``origins``, pairs of a job and an
-    annotator (or None).
+    ``sizes`` are 0 if unknown. Codes in ``rows`` refer to ``labels`` and ``origins`` (job, and annotator or None).
     """
 
     numbers: _IntArray
@@ -153,11 +152,7 @@ class ManifestTable:
 
 
 class ManifestReader:
-    """Reader of manifest lines that stores the parsed result of each line.
-
-    It counts all lines (``total``), those that are blank without findings, not blank (``filled``), and begin like an
-    object.
-    """
+    """Reader of manifest lines that stores the parsed result of each line, and counts lines by kind."""
 
     def __init__(self, source: LineSource, limits: Limits) -> None:
         self.source, self.limits = source, limits

@@ -232,8 +232,7 @@ def is_crowd(box: dict[str, Any]) -> bool:
 def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
     """Return the width and height in an attribute's ``image_size``, or None if they are not a valid image size.
 
-    With ``strict``, only integers are accepted. Otherwise a size marked as estimated is ignored, so that boxes are not
-    fitted to it.
+    With ``strict``, only integers are accepted. Otherwise an estimated size is ignored, so that no box is fitted.
     """
     try:
         size = value["image_size"][0]

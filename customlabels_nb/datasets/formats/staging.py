@@ -87,8 +87,7 @@ class Staged:
 def staged(folder: Path) -> Iterator[Staged]:
     """Stage files in ``folder``: move them into place when the block succeeds, delete them when it fails.
 
-    A full disk is detected before anything is replaced. Write index files last, because the files are moved in the
-    order in which they were written.
+    A full disk is detected before anything is replaced. Files are moved as they were written, so write indexes last.
     """
     with scratch(folder) as waiting:
         files = Staged(folder, waiting)

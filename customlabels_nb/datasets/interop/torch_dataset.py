@@ -134,8 +134,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
         """Collate a batch into a list of images and a list of targets.
 
-        Pass it as ``DataLoader(collate_fn=…)`` for targets with boxes or masks, because the number of boxes varies
-        between images.
+        Pass it as ``DataLoader(collate_fn=…)`` for boxes or masks, because their number varies.
         """
         images, targets = zip(*batch, strict=True)
         return list(images), list(targets)

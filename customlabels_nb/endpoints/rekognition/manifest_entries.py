@@ -63,10 +63,9 @@ def manifest_error(code: str) -> ManifestError:
 
 
 def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the lines with their source-refs, or with None if they cannot become entries. Blank lines are left out.
+    """Yield lines with their source-refs, or None if they cannot be entries: objects with an image on S3.
 
-    A line needs to be a JSON object with an image on S3, and not too long. Findings of an earlier validation are
-    removed.
+    Blank lines and the findings of an earlier validation are left out.
     """
     longest = limits.max_line_length
     for raw in source:

@@ -120,8 +120,7 @@ def export(
 ) -> Exported:
     """Export the model in the folder ``model`` to the folder ``path``.
 
-    The folder may contain an earlier export. No file is saved if the output of the exported file differs from the
-    model's.
+    It may contain an earlier export. Nothing is saved if the exported model's output differs.
     """
     ending = check_format(format)
     folder = _folder(path, name, ending)

@@ -58,8 +58,7 @@ KNOWN_MODELS = {
 class Weights:
     """Weights on this machine, with ``config.json`` and ``model.safetensors`` in ``folder``.
 
-    ``name`` is that of the repository without its owner, or of the folder. ``revision`` is a commit, or the SHA-256 of
-    the weights of a local folder.
+    ``name`` is that of the repository or folder. ``revision`` is a commit, or the SHA-256 of local weights.
     """
 
     name: str
@@ -86,8 +85,7 @@ class Weights:
 def find_weights(name: str, revision: str | None = None) -> Weights | None:
     """Find weights on this machine without using the network, or return None.
 
-    The name is one of :data:`KNOWN_MODELS` or ``"hf://user/name"``, both also with ``@revision`` at the end, or a
-    folder.
+    The name is one of :data:`KNOWN_MODELS` or ``"hf://user/name"``, perhaps with ``@revision``, or a folder.
     """
     from huggingface_hub import snapshot_download
 
