@@ -197,7 +197,6 @@ class Events:
             self._listeners.append(listener)
 
         def unsubscribe() -> None:
-            """Remove the listener."""
             with self._lock:
                 if listener in self._listeners:
                     self._listeners.remove(listener)

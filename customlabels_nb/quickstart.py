@@ -43,13 +43,7 @@ def notebooks_folder() -> Path:
 
 
 def check_photos(folder: str) -> None:
-    """Check that a folder contains enough photos and labels to train on.
-
-    Raises
-    ------
-    InputError, NotEnoughDataError
-        If there are no photos, or too few photos or labels. The message says what to do.
-    """
+    """Check that a folder contains enough photos and labels to train on."""
     photos = read_folder(folder, labels_from="folders")
     counts: dict[str, int] = {}
     for label in photos.labels:
@@ -70,20 +64,7 @@ def check_photos(folder: str) -> None:
 
 
 def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
-    """Run the quickstart notebook with the current Python as its kernel.
-
-    Parameters
-    ----------
-    images : Path, optional
-        Folder of the user's photos, with a subfolder for each label. By default, generated images are used.
-    say : callable
-        Function called with a line of text at each step.
-
-    Raises
-    ------
-    NotebookFailed
-        If a cell raises an error.
-    """
+    """Run the quickstart notebook with the current Python, on the folder ``images`` with labels or on drawn images."""
     import nbformat
 
     notebook = nbformat.read(notebooks_folder() / QUICKSTART, as_version=4)
@@ -108,22 +89,7 @@ def run_cells(
     on_start: Callable[[int], None] | None = None,
     seconds: float = 3600,
 ) -> None:
-    """Run a notebook's cells in place, with the current Python as its kernel.
-
-    Parameters
-    ----------
-    environment : mapping, optional
-        Complete environment of the kernel. By default, the environment of this process.
-    on_start : callable, optional
-        Function called with the index of each code cell before it runs.
-    seconds : float
-        Timeout for each cell.
-
-    Raises
-    ------
-    nbclient.exceptions.CellExecutionError
-        If a cell raises an error.
-    """
+    """Run a notebook's cells in place. ``environment`` is complete, ``on_start`` gets a cell's index."""
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.channels import AsyncZMQSocketChannel
     from jupyter_client.kernelspec import KernelSpecManager

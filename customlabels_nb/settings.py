@@ -62,10 +62,7 @@ def _number(variable: str, default: float) -> float:
 
 
 class CpuShare(int):
-    """Number of CPUs available to this process.
-
-    In ``settings.threads``, this type indicates a default rather than the user's choice.
-    """
+    """Number of available CPUs. In ``settings.threads``, this type means a default, not the user's choice."""
 
 
 def cpu_share(cgroup: Path = Path("/sys/fs/cgroup"), own_file: Path = Path("/proc/self/cgroup")) -> CpuShare:

@@ -39,13 +39,7 @@ def _thread_of(device: str) -> ThreadPoolExecutor:
 
 
 def choose_device(name: str | None = None) -> str:
-    """Return ``name`` if that device is available, or by default the first available of cuda, mps and cpu.
-
-    Raises
-    ------
-    DeviceError
-        If the named device is unknown or not available.
-    """
+    """Return ``name`` if that device is available, otherwise raise; by default the first of cuda, mps and cpu."""
     import torch
 
     present = ["cpu"]
@@ -82,35 +76,14 @@ def release_memory(device: str) -> None:
 
 
 class BatchSize:
-    """Batch size that is halved whenever memory runs out.
-
-    Parameters
-    ----------
-    size : int
-        Batch size to begin with.
-    device : str
-        Device that computes the batches.
-    events : Events, optional
-        Receives a message whenever the batch size is reduced.
-
-    Attributes
-    ----------
-    size : int
-        Current batch size.
-    """
+    """Batch size that is halved whenever memory runs out, with a message to ``events``."""
 
     def __init__(self, size: int, device: str, events: Events | None = None) -> None:
         self.size = size
         self._device, self._events = device, events
 
     def map(self, compute: Callable[[Sequence[_Item]], Iterable[_Result]], images: Sequence[_Item]) -> list[_Result]:
-        """Call ``compute`` with batches of ``images``, and return its results, one for each image.
-
-        Raises
-        ------
-        ModelError
-            If there is not enough memory for one image.
-        """
+        """Call ``compute`` with batches, and return one result an image, unless memory is too small for one."""
         results: list[_Result] = []
         while len(results) < len(images):
             size, shortage = self.size, ""  # a different thread may change it

@@ -15,10 +15,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
 def read_seconds(text: str) -> float | None:
-    """Parse a duration, which may have several parts, into seconds, or return None if it is invalid.
-
-    A number without a unit is in seconds.
-    """
+    """Parse a duration of one or more parts (a plain number is in seconds) into seconds, or return None if invalid."""
     total, end = 0.0, 0
     lower = text.strip().lower()
     while end < len(lower):

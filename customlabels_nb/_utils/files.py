@@ -29,22 +29,7 @@ def expand_home(path: str) -> str:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Write a file atomically, as a context manager.
-
-    The block writes to a temporary file next to ``path``, which replaces it on success and is deleted on error.
-
-    Parameters
-    ----------
-    path : Path
-        Target path. Its folder must exist.
-    durable : bool
-        Wait until the data is on the disk, so that it survives a power failure.
-
-    Raises
-    ------
-    OSError
-        If writing fails. In this case, ``path`` is unchanged.
-    """
+    """Write a file atomically, through a temporary file beside it. ``durable`` waits until the data is on the disk."""
     temporary = path.with_name(f".{uuid4().hex[:12]}.part")
     try:
         with temporary.open("xb") as file:
@@ -59,7 +44,6 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically with :func:`replacing`."""
     with replacing(path) as file:
         file.write(data)
 
@@ -78,7 +62,6 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def why_not_written(error: BaseException) -> str:
-    """Return the reason for a failed write, without a full stop."""
     if is_disk_full(error):
         return "the disk is full. Free some space and try again"
     return getattr(error, "strerror", None) or str(error)

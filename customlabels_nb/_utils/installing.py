@@ -18,15 +18,7 @@ _PLAIN = re.compile(r"[\w./\\:@+-]+")
 
 
 def install_command(*what: str, python: str | os.PathLike[str] | None = None, has_pip: bool | None = None) -> str:
-    """Return the shell command that installs requirements.
-
-    Parameters
-    ----------
-    python : path, optional
-        Python interpreter to install for. Defaults to the current one.
-    has_pip : bool, optional
-        Whether that Python has pip. By default, the current Python is checked. Without pip, the command uses uv.
-    """
+    """Return the shell command that installs requirements for ``python``, with uv if it has no pip."""
     if has_pip is None:
         has_pip = find_spec("pip") is not None
     program = os.fspath(python or sys.executable or "python")
@@ -35,11 +27,7 @@ def install_command(*what: str, python: str | os.PathLike[str] | None = None, ha
 
 
 def extra_command(extra: str, names: Sequence[str] = ()) -> str:
-    """Return the command that installs an extra's dependencies, or only ``names``.
-
-    When running from an uninstalled checkout, the dependencies cannot be looked up, so the command installs the whole
-    extra.
-    """
+    """Return the command that installs an extra's dependencies, or only ``names``, or the whole extra in a checkout."""
     from packaging.requirements import Requirement
 
     try:

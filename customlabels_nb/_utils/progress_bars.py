@@ -12,10 +12,7 @@ from customlabels_nb.events import Event, Events, Message, Metrics, Progress
 
 @contextmanager
 def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
-    """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars.
-
-    Phases without any work have no bar. An interrupt is one line instead of a traceback, with or without progress bars.
-    """
+    """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars."""
     try:
         with _bars(events) if show else nullcontext():
             yield events

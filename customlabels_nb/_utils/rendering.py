@@ -22,20 +22,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """Render a template of this package.
-
-    Parameters
-    ----------
-    template : str
-        Name of a file in ``templates/``.
-    **values
-        Template variables. A missing variable is an error.
-    """
+    """Render a file in ``templates/``. A missing variable is an error."""
     return _environment().get_template(template).render(values)
 
 
 def data_url(data: bytes, kind: str = "image/jpeg") -> str:
-    """Encode ``data`` as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 

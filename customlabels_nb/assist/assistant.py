@@ -347,7 +347,6 @@ class Assist:
 
     @property
     def _runner(self) -> BackgroundRunner:
-        """Runner for the project's current database."""
         if self._runner_of is None or self._runner_of[0] is not self._store:
             self._runner_of = self._store, BackgroundRunner(self._store, "trainer")
         return self._runner_of[1]

@@ -22,7 +22,6 @@ from customlabels_nb.assist.queue import FIRST_SHARE, LATER_SHARE, MANY_CHECKED
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.boxes import make_boxes
-from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 
 #: Confidence level of the lower bound, and ratio between the numbers of surest items that are compared.
 LEVEL, GROWTH = 0.95, 1.2
@@ -52,9 +51,8 @@ def lower_bound(right: ArrayLike, count: ArrayLike, level: float = LEVEL) -> Flo
     return np.asarray(np.where(r > 0, beta.ppf(1 - level, np.maximum(r, 1e-9), n - r + 1), 0.0))
 
 
-def precision_interval(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Compute the two-sided Clopper-Pearson interval of the precision of ``right`` out of ``count`` items."""
-    side = (1 + level) / 2
+def precision_interval(right: int, count: int) -> tuple[float, float]:
+    side = (1 + LEVEL) / 2
     return float(lower_bound(right, count, side)), 1 - float(lower_bound(count - right, count, side))
 
 
@@ -131,19 +129,14 @@ def check_boxes(
     annotations: pd.DataFrame,
     images: Sequence[str],
     *,
-    iou: float = IOU_THRESHOLD,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Choose one random predicted box of each check image: a table with image, label, confidence and right.
-
-    The boxes of an image are not independent, so only one of them is evidence. Pass only predictions that could be
-    shown at all, or most of the chosen boxes are noise.
-    """
+    """Choose one random predicted box of each check image: a table with image, label, confidence and right."""
     predicted = predictions[predictions["image"].isin(images)]
     if predicted.empty:
         return predicted[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))
     truth = pd.concat([annotations, pd.DataFrame({"image": list(images)})], ignore_index=True)
-    boxes = make_boxes(truth, predicted, list(images), iou_threshold=iou)
+    boxes = make_boxes(truth, predicted, list(images))
     drawn = np.random.default_rng(random_state).permutation(np.flatnonzero(~boxes.ignored))
     first = drawn[np.unique(boxes.image[drawn], return_index=True)[1]]
     names, labels = (np.asarray(each, dtype=object) for each in (boxes.images, boxes.labels))

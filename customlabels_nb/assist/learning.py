@@ -134,10 +134,7 @@ def describe_forecast(forecast: Forecast | None, labels: Sequence[str], seconds_
 
 
 def seconds_per_label(times: ArrayLike) -> float | None:
-    """Compute the seconds that a person needs for a label, without breaks, or None with fewer than 5 labels.
-
-    ``times`` are the moments in seconds at which labels were given. Labels of one action have the same moment.
-    """
+    """Compute the seconds that a person needs for a label, from the moments of actions, or None with fewer than 5."""
     moments, counts = np.unique(np.asarray(times, dtype=np.float64), return_counts=True)
     gaps = np.diff(moments)
     working = gaps <= _BREAK

@@ -69,21 +69,7 @@ _EXAMPLE = "{'screw': 'a photo of a screw', 'nut': 'a photo of a nut'}"
 
 @dataclass(frozen=True, repr=False)
 class Proposals:
-    """Result of :meth:`.Assist.propose`.
-
-    Attributes
-    ----------
-    model, revision : str
-        Name of the model, under which the predictions are stored, and its revision.
-    prompts : dict of str to str
-        Description of each label.
-    frame : DataFrame
-        Stored predictions: image, label, confidence, left, top, width, height, polygon.
-    images, remaining : int
-        Numbers of images that were processed, and that were not because the call was stopped.
-    errors : DataFrame
-        Images that cannot be read: image, code and message.
-    """
+    """Result of :meth:`.Assist.propose`, with ``remaining``, the number of images that were not processed."""
 
     model: str
     revision: str
@@ -120,14 +106,7 @@ def propose(
 ) -> Proposals:
     """Store proposals in place of earlier ones, for all images without a label and the labelled check images.
 
-    Parameters
-    ----------
-    prompts, model, masks, threshold, workers
-        See :meth:`.Assist.propose`.
-    test : bool
-        Include the unlabelled test images.
-    reserved : sequence of int
-        Places of check images, which are the evidence for a guarantee.
+    ``reserved`` are the places of check images, the evidence for a guarantee. ``test`` adds unlabelled test images.
     """
     texts = _check_prompts(prompts)
     task = _choose_task(store, model)

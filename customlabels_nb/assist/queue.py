@@ -89,8 +89,7 @@ def compact(features: NDArray[np.floating] | PackedFeatures, *, random_state: in
 def check_places(images: Sequence[str], *, random_state: int = 0) -> NDArray[np.uint64]:
     """Return a random number for each image, its place in the order of check images.
 
-    It depends on the image's content hash or name and the seed only. Images that are removed or added later therefore
-    do not change the order of the others.
+    It depends only on the image's content hash or name and the seed, so other images do not change the order.
     """
     key = str(random_state).encode()
     numbers = [blake2b(name.encode("utf-8", "replace"), digest_size=8, key=key).digest() for name in images]

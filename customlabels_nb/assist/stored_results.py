@@ -31,23 +31,10 @@ _TABLES = ("queue", "pages", "prelabels", "suspects")
 
 @dataclass(frozen=True, eq=False)
 class AssistResults:
-    """Results of one run. Positions in the tables refer to ``images``.
+    """Results of run number ``run`` (0 before the first). Positions in the tables refer to ``images``.
 
-    Attributes
-    ----------
-    run : int
-        Number of the run, 0 before the first.
-    images : ndarray of str
-        Training images, in the order of the dataset when the run started.
-    queue : DataFrame
-        ``position`` and ``kind`` of the images to ask, from :func:`.queue.order_queue`.
-    pages : DataFrame
-        ``position``, ``cluster``, ``page``, ``label`` and ``alike``, from :func:`.clusters.cluster_pages`.
-    prelabels : DataFrame
-        ``image``, ``label``, ``confidence``, box columns and ``polygon`` of predictions that can be trusted, sorted by
-        label, the surest first. Images with several labels have several rows.
-    suspects : DataFrame
-        Table of :mod:`.suspects`.
+    ``queue`` is from :func:`.queue.order_queue`, ``pages`` from :func:`.clusters.cluster_pages` and ``suspects`` from
+    :mod:`.suspects`. ``prelabels`` has the predictions that can be trusted, by label, the surest first.
     """
 
     run: int
@@ -78,10 +65,7 @@ class AssistResults:
         return [str(name) for name in self.images[positions]]
 
     def cluster_pages(self, waiting: Collection[str], taken_out: Collection[str] = ()) -> pd.DataFrame:
-        """Return the cluster pages of ``waiting`` images, with the columns of ``pages`` and ``image``.
-
-        Images in ``taken_out`` come back alone, after all pages.
-        """
+        """Return the pages of ``waiting`` images. Those in ``taken_out`` come back alone, after all pages."""
         pages = self.pages.assign(image=self.images[self.pages["position"].to_numpy()])
         open_, out = (np.isin(self.images, list(names)) for names in (waiting, taken_out))
         return remaining_pages(pages, open_, out)
@@ -125,10 +109,7 @@ def _unpacked(columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
-    """Return the pages without the images that have been answered, in the same order.
-
-    Images that were taken out of a page come back alone, after all pages.
-    """
+    """Return the pages without answered images. Those that were taken out of a page come back alone, at the end."""
     remaining = pages[open_[pages["position"].to_numpy()]]
     alone = taken_out[remaining["position"].to_numpy()]
     first, last = remaining[~alone], remaining[alone]

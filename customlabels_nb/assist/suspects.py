@@ -201,7 +201,6 @@ class _Case:
 
 
 def _table(rows: list[_Row]) -> pd.DataFrame:
-    """Create the table of suspects, the highest score first."""
     types = dict.fromkeys(COLUMNS, "float64") | dict.fromkeys(("image", "kind", "given", "suggested", "model"), "str")
     table = pd.DataFrame(rows, columns=[*COLUMNS]).astype(types | {"annotation": "Int64"})
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)

@@ -257,7 +257,6 @@ def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:
 
 
 def _readable(data: _Images, known: BoolArray) -> tuple[UsableImages, IntArray]:
-    """Leave out labelled images that cannot be read."""
     images = data.part.images[known[data.at]].reset_index(drop=True)
     marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
     return UsableImages(images, marks), data.at[known[data.at]]

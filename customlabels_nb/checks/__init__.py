@@ -41,20 +41,9 @@ def check_datasets(
 ) -> CheckReport:
     """Check the training and test sets for problems that would harm training or its evaluation.
 
-    Parameters
-    ----------
-    task : str, optional
-        Task of the project, one of :data:`customlabels_nb.core.tables.TASKS`.
-    files : DataFrame, optional
-        Table returned by ``files()`` of a store. Files that have not changed since their import are not opened again.
-    near_duplicates : bool, optional
-        Whether to search for near-duplicates. By default, the search runs if it needs to read at most 2,000 images and
-        download none.
-
-    Raises
-    ------
-    Cancelled
-        If cancellation was requested through ``events``. Fingerprints computed so far stay in the cache.
+    By default, near-duplicates are searched if at most 2,000 images need to be read and none downloaded. With
+    ``files``, the table ``files()`` of a store, files that have not changed since their import are not opened.
+    Fingerprints computed before a cancellation stay in the cache.
     """
     datasets = [train, test]
     seen = _files_of(datasets, files, events)
@@ -83,10 +72,7 @@ def find_near_duplicates(
     threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
 ) -> pd.DataFrame:
-    """Find pairs of near-duplicates within and between datasets.
-
-    See :meth:`customlabels_nb.project.project.Project.near_duplicates`.
-    """
+    """Find pairs of near-duplicates within and between datasets."""
     check_threshold(threshold)
     seen = _files_of(datasets, files, events)
     pictures = Pictures.of(datasets, [files_of.contents for files_of in seen])

@@ -24,13 +24,7 @@ _SAME = 1.0  # pixels between the edges of boxes that count as duplicates
 
 
 def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
-    """Check the boxes of a dataset.
-
-    Parameters
-    ----------
-    width, height : ndarray of float64, shape (n,)
-        Width and height of each image in pixels, NaN if unknown.
-    """
+    """Check the boxes of a dataset, given the size of each image in pixels, NaN if unknown."""
     annotations = dataset.annotations
     boxes = annotations[annotations["left"].notna()]
     if boxes.empty:

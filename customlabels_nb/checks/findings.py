@@ -19,25 +19,7 @@ _LISTED = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a check.
-
-    Parameters
-    ----------
-    code : str
-        A key of :data:`customlabels_nb.core.issues.CODES`.
-    severity : str
-        One of :data:`SEVERITIES`.
-    message : str
-        Sentence that states the finding with its numbers.
-    advice : str
-        Sentence that recommends what to do.
-    where : str
-        Affected label, split or image.
-    rows : DataFrame, optional
-        Affected images, with the columns split, image and detail. Each image occurs once.
-    count : int, optional
-        Number of affected images, if ``rows`` is not given.
-    """
+    """Finding of a check, with its affected images (split, image, detail), each once, or only their ``count``."""
 
     code: str
     severity: str
@@ -53,7 +35,6 @@ class Finding:
 
     @property
     def images(self) -> int:
-        """Number of affected images."""
         return self.count if self.rows is None else len(self.rows)
 
 

@@ -53,17 +53,7 @@ FREQUENCY = np.hypot(*np.mgrid[:KEPT, :KEPT]).astype(np.float32)
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Fingerprints of several images.
-
-    Attributes
-    ----------
-    prints : ndarray of FINGERPRINT, shape (n,)
-        Fingerprint of each image, all zeros if the image cannot be read.
-    readable : ndarray of bool, shape (n,)
-        False for images that cannot be read.
-    issues : list of Issue
-        Issues that state why an image cannot be read.
-    """
+    """Fingerprints of images, all zeros where ``readable`` is False, and issues that state why."""
 
     prints: Prints
     readable: npt.NDArray[np.bool_]
@@ -107,18 +97,7 @@ def fingerprints(
 ) -> Fingerprints:
     """Compute the fingerprints of images in worker threads, and cache each fingerprint as soon as it is ready.
 
-    Parameters
-    ----------
-    contents : sequence of (str or None), optional
-        Content hash of each image, None if unknown or if the file may have changed. An image is not read if its
-        fingerprint is in the cache.
-
-    Raises
-    ------
-    InputError
-        If ``contents`` and ``images`` differ in length.
-    Cancelled
-        If cancellation was requested through ``events``. Fingerprints computed so far stay in the cache.
+    Images whose content hash (None if unknown) is in the cache are not read. A cancellation loses nothing.
     """
     if contents is not None and len(contents) != len(images):
         raise InputError(

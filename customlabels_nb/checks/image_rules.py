@@ -39,19 +39,7 @@ _ADVICE = {
 
 @dataclass
 class Files:
-    """Current state of the files of a dataset.
-
-    Attributes
-    ----------
-    contents : list of (str or None)
-        Content hash of each image, None if the current content is unknown.
-    width, height : ndarray of float64, shape (n,)
-        Size of the upright image in pixels, NaN if unknown.
-    problems : list of (int, str, str)
-        Unusable or changed images, each as position, issue code and detail.
-    remote : int
-        Number of remote images, which were not checked because that would require downloading them.
-    """
+    """State of the files of a dataset by position. Remote images, which are not downloaded, are only counted."""
 
     contents: list[str | None]
     width: npt.NDArray[np.float64]
@@ -67,12 +55,6 @@ def inspect_files(
 
     A file is not opened if its size and modification time are the same as at its import, and read completely if they
     have changed. If they are not known, only the header is read. Remote images are not downloaded.
-
-    Parameters
-    ----------
-    known : DataFrame, optional
-        Table returned by ``files()`` of a store, with ``image``, and ``bytes`` and ``mtime_ns`` of the file at its
-        import.
     """
     images = dataset.images
     names = images["image"].tolist()
@@ -151,10 +133,7 @@ def _note(files: Files, index: int, seen: _FileCheck) -> None:
 
 
 def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
-    """Record images found to be unreadable when all images, including remote ones, were read.
-
-    Problems recorded earlier are not replaced.
-    """
+    """Record images found to be unreadable when all images were read, unless a problem is recorded already."""
     noted = {index for index, _, _ in files.problems}
     by_image = {issue.where: issue for issue in issues}
     for index, image in enumerate(dataset.images["image"]):

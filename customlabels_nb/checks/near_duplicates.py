@@ -83,15 +83,7 @@ _UNWEIGHTED = np.divide(1, FREQUENCY, out=np.zeros_like(FREQUENCY), where=FREQUE
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Pairs of near-duplicates.
-
-    Attributes
-    ----------
-    first, second : ndarray of int64, shape (m,)
-        Positions in the fingerprints, ``first < second``. Each pair occurs once.
-    similarity : ndarray of float32, shape (m,)
-        Correlation of the gradients of each pair, at most 1.
-    """
+    """Pairs of near-duplicates as positions ``first < second``, each once, with the correlation of their gradients."""
 
     first: Ints
     second: Ints
@@ -99,7 +91,6 @@ class NearDuplicates:
 
 
 def check_threshold(threshold: float) -> None:
-    """Raise InputError if ``threshold`` is not a valid minimum correlation of near-duplicates."""
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
         raise InputError(f"threshold={threshold!r} must be greater than 0.8 and at most 1.")
 
@@ -110,32 +101,12 @@ def near_duplicates(
     *,
     threshold: float = SIMILARITY_THRESHOLD,
     events: Events | None = None,
-    phase: str = "near-duplicates",
 ) -> NearDuplicates:
     """Find the pairs of images that are copies of the same photo.
 
-    Parameters
-    ----------
-    prints : ndarray of FINGERPRINT, shape (n,)
-        One fingerprint per distinct content. Unreadable and single-color images are never part of a pair.
-    sides : array of shape (n,), optional
-        Split of each image. Each split is searched separately, so that many near-duplicates in one split do not crowd
-        out near-duplicates in the other.
-    threshold : float
-        Minimum correlation, greater than 0.8 and at most 1.
-    events : Events, optional
-        Receives progress events of ``phase``.
-
-    Returns
-    -------
-    NearDuplicates
-        Pairs of near-duplicates. If an image has more than 8 near-duplicates in one split, only the most similar ones
-        are included.
-
-    Raises
-    ------
-    InputError
-        If ``threshold`` is out of range, or ``sides`` and ``prints`` have different lengths.
+    Unreadable and single-color images are never part of a pair. Each split in ``sides`` is searched separately, so that
+    many near-duplicates in one split do not crowd out those in the other. At most the 8 most similar of an image in a
+    split are included. ``threshold`` is greater than 0.8.
     """
     check_threshold(threshold)
     where = np.zeros(len(prints), dtype=np.int64) if sides is None else np.unique(sides, return_inverse=True)[1]
@@ -159,7 +130,7 @@ def near_duplicates(
                             similarity[pair] = max(value, similarity.get(pair, 0.0))
                     done += size
                     if events is not None:
-                        events.progress(phase, done, len(usable))
+                        events.progress("near-duplicates", done, len(usable))
     pairs = np.asarray(sorted(similarity), dtype=np.int64).reshape(-1, 2)
     values = np.asarray([similarity[a, b] for a, b in pairs.tolist()], dtype=np.float32)
     return NearDuplicates(pairs[:, 0], pairs[:, 1], np.minimum(values, np.float32(1)))
@@ -272,13 +243,7 @@ def _unit(rows: npt.NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Table of the images of one or two datasets.
-
-    Attributes
-    ----------
-    images : DataFrame
-        Columns ``image``, ``split``, ``content`` (missing if unknown) and ``labels`` (a tuple for each image).
-    """
+    """Table of the images of one or two datasets: ``image``, ``split``, ``content`` and ``labels`` (a tuple each)."""
 
     images: pd.DataFrame
 
@@ -310,11 +275,6 @@ def near_duplicate_pairs(
 
     If several images in one split have identical content, only the first is in the table. Images with identical content
     in different splits are not reported as a pair.
-
-    Parameters
-    ----------
-    prints : Fingerprints
-        Fingerprints of ``pictures.distinct``.
     """
     images = pictures.images.iloc[pictures.distinct].reset_index(drop=True)
     pairs = near_duplicates(prints.prints, images["split"].to_numpy(dtype=object).astype(str), threshold=threshold,

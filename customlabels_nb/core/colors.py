@@ -24,7 +24,6 @@ def label_color(position: int) -> str:
 
 
 def check_color(color: str) -> str:
-    """Convert a color ``#rrggbb`` to lower case, or raise InputError if it is invalid."""
     if not isinstance(color, str) or not _COLOR.fullmatch(color):
         raise InputError(f"color={color!r} must have the form '#rrggbb', such as '#c8553d'.")
     return color.lower()

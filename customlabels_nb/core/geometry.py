@@ -87,13 +87,7 @@ def rotate_box(box: Sequence[float], degrees: float, around: Sequence[float]) ->
 
 
 def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
-    """Compute the intersection over union of each pair of ``left, top, width, height`` boxes.
-
-    Returns
-    -------
-    ndarray of shape (len(first), len(second))
-        IoU of each pair, 0 where the union has no area.
-    """
+    """Compute the IoU of each pair of ``left, top, width, height`` boxes, 0 where the union has no area."""
     a, b = ltwh_to_xyxy(first), ltwh_to_xyxy(second)
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
@@ -108,19 +102,8 @@ def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
 def iou_of_pairs(first: npt.ArrayLike, second: npt.ArrayLike, *, crowd: npt.ArrayLike = False) -> FloatArray:
     """Compute the intersection over union of corresponding ``left, top, width, height`` boxes of two arrays.
 
-    The arithmetic follows pycocotools' ``bbIou`` operation by operation, so that both return identical values.
-
-    Parameters
-    ----------
-    first, second : array-like, shape (n, 4)
-        Boxes to compare.
-    crowd : bool or array-like of bool, shape (n,)
-        True where the second box is a crowd. The result is then the share of the first box's area inside the crowd.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        IoU of each pair, 0 where the boxes do not intersect.
+    The arithmetic follows pycocotools' ``bbIou`` operation by operation, so that both return identical values. Where
+    ``crowd`` is True, the result is the share of the first box's area inside the second one.
     """
     (left, top, width, height), (to_left, to_top, to_width, to_height) = _as_boxes(first).T, _as_boxes(second).T
     across = np.minimum(width + left, to_width + to_left) - np.maximum(left, to_left)

@@ -160,21 +160,7 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Issue:
-    """An issue found in data.
-
-    Parameters
-    ----------
-    code : str
-        A key of :data:`CODES`.
-    message : str
-        Description of the issue. Defaults to the standard message for ``code``.
-    where : str
-        Subject of the issue: an image, a label, a folder, or a key in a manifest line.
-    source : str
-        File, folder or table that was being read.
-    line : int, optional
-        Line number in ``source``, counted from 1.
-    """
+    """Issue found in data. ``where`` is an image, label, folder or key, ``source`` the file that was being read."""
 
     code: str
     message: str = ""

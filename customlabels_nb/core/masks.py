@@ -31,10 +31,7 @@ class OutlineTooLongError(InputError):
 
 
 def polygon_to_rle(polygon: Any, size: tuple[int, int]) -> Rle:
-    """Rasterise a polygon by the even-odd rule, clipped to an image of ``size`` (width, height).
-
-    Rings with coordinates that are not finite are left out.
-    """
+    """Rasterise a polygon by the even-odd rule, clipped to ``size`` (width, height). Infinite rings are left out."""
     from pycocotools import mask
 
     width, height = size
@@ -87,10 +84,7 @@ def polygon_to_mask(polygon: Any, size: tuple[int, int]) -> Mask:
 
 
 def masks_of(polygons: Sequence[Any], boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
-    """Rasterise polygons, shape (n, height, width). The mask of an object without a polygon (None) is its box.
-
-    ``boxes`` has shape (n, 4) as ``left, top, width, height``, ``size`` is (width, height).
-    """
+    """Rasterise polygons, (n, height, width). Where it is None, the mask is the box ``left, top, width, height``."""
     filled = np.zeros((len(polygons), size[1], size[0]), dtype=np.uint8)
     for number, (polygon, box) in enumerate(zip(polygons, np.asarray(boxes).tolist(), strict=True)):
         filled[number] = polygon_to_mask(box_polygon(box) if polygon is None else polygon, size)
@@ -113,13 +107,7 @@ def decode(rle: Mapping[str, Any]) -> Mask:
 
 
 def as_rle(given: object) -> Rle:
-    """Check an RLE that was read from a file, with compressed or uncompressed counts, and return it compressed.
-
-    Raises
-    ------
-    ValueError
-        If it is not a valid RLE, or an OutlineTooLongError if its outline has more than ``MOST_EDGES`` edges.
-    """
+    """Check an RLE from a file and return it compressed. ValueError (or OutlineTooLongError) if it is not usable."""
     if not isinstance(given, Mapping) or not isinstance(size := given.get("size"), list | tuple) or len(size) != 2:
         raise ValueError("An RLE needs size: [height, width] and counts.")
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MOST_PIXELS:
@@ -161,12 +149,8 @@ def _runs(counts: str | bytes) -> list[int] | None:
 def mask_to_polygon(mask: npt.ArrayLike) -> Polygon | None:
     """Return the outline of a mask along the edges of its pixels, or None if it is empty.
 
-    Parts and holes become rings. Rasterised again, the polygon gives the same mask.
-
-    Raises
-    ------
-    OutlineTooLongError
-        If the outline has more than ``MOST_EDGES`` pixel edges.
+    Parts and holes become rings. Rasterised again, the polygon gives the same mask. OutlineTooLongError is raised if
+    the outline has more than ``MOST_EDGES`` pixel edges.
     """
     filled = np.pad(np.asarray(mask, dtype=bool), 1)
     rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))

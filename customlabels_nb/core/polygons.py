@@ -30,13 +30,7 @@ OFF_FRAME = "POLYGON_OFF_FRAME"
 
 
 def rings_of(polygon: Any) -> list[FloatArray]:
-    """Return the rings of a polygon that are not empty, each with shape (n, 2). None or an empty list has no rings.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is neither a list of points nor a list of rings.
-    """
+    """Return the non-empty rings, each of shape (n, 2). ValueError or TypeError if they are not lists of points."""
     if polygon is None or len(polygon) == 0:
         return []
     if not isinstance(polygon, list | tuple | np.ndarray):

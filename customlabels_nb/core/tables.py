@@ -80,15 +80,11 @@ ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str"
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
-    """Create an empty table with the given columns and dtypes."""
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
-    """Create one annotation per image with the given label, confidence 1 and the current time.
-
-    The label is not validated.
-    """
+    """Create one annotation per image with the given label, which is not validated, and confidence 1."""
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
     columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
@@ -104,21 +100,13 @@ def by_machine(annotations: pd.DataFrame) -> pd.Series:
 
 
 def check_split(split: str) -> str:
-    """Return ``split`` if it is "train" or "test", or raise InputError."""
     if split not in SPLITS:
         raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
     return split
 
 
 def check_label(name: object, *, max_length: int = 256) -> str:
-    """Validate a label and return it without leading and trailing white space.
-
-    Raises
-    ------
-    LabelError
-        If the label is not a string, is empty, has more than ``max_length`` characters, or contains a NUL or a lone
-        surrogate.
-    """
+    """Return a label without outer white space, after checking its type, length and characters (no lone surrogates)."""
     if not isinstance(name, str):
         raise LabelError(f"A label must be a string, not {name!r}. Convert numbers with .astype(str).")
     text = name.strip()
@@ -139,13 +127,7 @@ def storable(text: str) -> bool:
 
 
 def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
-    """Create an images table from a DataFrame with at least the column ``image``. Extra columns go last.
-
-    Raises
-    ------
-    TableError
-        If ``image`` is missing or has empty or duplicate values, or ``split`` or ``status`` has an unknown value.
-    """
+    """Create an images table from a DataFrame with at least the column ``image``. Extra columns go last."""
     _check_columns(frame, "images", ["image"])
     _check_names(frame["image"])
     result = frame.reset_index(drop=True)
@@ -174,14 +156,6 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     Boxes may be given as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
     image. A polygon without a box gets its bounding box. Rows without a label (unlabelled images) and duplicate
     image-level labels are dropped.
-
-    Raises
-    ------
-    TableError
-        If a column is missing, a box is incomplete, negative in size or not finite, or a confidence is not between 0
-        and 1.
-    LabelError
-        If a label is not valid.
     """
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)

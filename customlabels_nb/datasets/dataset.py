@@ -792,7 +792,6 @@ class Dataset:
         return self._derived(images, self._annotations[self._annotations["image"].isin(images["image"])])
 
     def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
-        """Return a dataset with other images and annotations, and the predictions for these images."""
         predictions = self._predictions[self._predictions["image"].isin(images["image"])]
         facts: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
         return Dataset(images, annotations, self._labels, predictions=predictions, **facts)
@@ -862,7 +861,6 @@ class Dataset:
         )
 
     def _head(self) -> str:
-        """Summarise the number of images, in total and by status."""
         statuses = self._images["status"].value_counts()
         parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
         return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"

@@ -39,10 +39,7 @@ def without_review(images: pd.DataFrame, mask: pd.Series, tag: str = REVIEWED) -
 def forget_where_changed(
     images: pd.DataFrame, annotations: pd.DataFrame, old_images: pd.DataFrame, old_annotations: pd.DataFrame
 ) -> pd.DataFrame:
-    """Remove the tag from images whose annotations or status were changed by an edit.
-
-    An image that was not tagged before the edit keeps the tag if the edit sets it.
-    """
+    """Remove the tag where an edit has changed annotations or status, unless the edit itself sets it."""
     if not any(REVIEWED in tags for tags in old_images["tags"].tolist()):
         return images
     tagged = has_tag(old_images)

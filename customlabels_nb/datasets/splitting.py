@@ -20,24 +20,11 @@ def stratified_split(
     """Choose a fraction of the images so that each label keeps its proportion.
 
     This is iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011),
-    applied to groups of images. Starting with the rarest label, each group with that label is assigned to the side of
-    the split that still needs the largest share of images with the labels of the group.
+    applied to groups of images that stay together. Starting with the rarest label, each group with that label is
+    assigned to the side of the split that still needs the largest share of images with the labels of the group.
 
-    Parameters
-    ----------
-    labels : sequence of n sequences of str
-        Labels of each image. Images without labels are never chosen.
-    fraction : float
-        Fraction of the images of each label to choose, between 0 and 1. If a label occurs in two or more groups, at
-        least one of its images is chosen and at least one is not, as far as the other labels of these images allow. If
-        it occurs in a single group, none of its images is chosen.
-    groups : sequence of n hashables, optional
-        Group of each image. Images in the same group stay together.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-        True for the chosen images. All values are False if no label occurs in two or more groups.
+    Of a label in two or more groups, at least one image is chosen and one is not, as far as the other labels allow. Of
+    one in a single group, and of images without labels, none is chosen.
     """
     rng = np.random.default_rng(random_state)
     counts, unit_of = _count(labels, groups)
@@ -138,13 +125,7 @@ def join_groups(first: Sequence[object], second: Sequence[object]) -> list[objec
 
 
 def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
-    """Return the group of each image, given a table of pairs (columns ``image``, ``other``) that belong together.
-
-    Raises
-    ------
-    InputError
-        If the table lacks one of these columns.
-    """
+    """Return the group of each image, given a table of pairs (columns ``image``, ``other``) that belong together."""
     if not {"image", "other"} <= set(pairs.columns):
         raise InputError(f"A groups table must have the columns 'image' and 'other', but has {list(pairs.columns)}.")
     find = _union(zip(pairs["image"].tolist(), pairs["other"].tolist(), strict=True))
@@ -152,10 +133,7 @@ def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:
 
 
 def _union(pairs: Iterable[tuple[object, object]]) -> Callable[[object], object]:
-    """Return a function that maps an item to its group.
-
-    Items connected through pairs share a group (union-find).
-    """
+    """Return a function that maps an item to its group, connected through pairs (union-find)."""
     parent: dict[object, object] = {}
 
     def find(item: object) -> object:

@@ -126,22 +126,7 @@ class Checkup:
 
 @dataclass(frozen=True)
 class DiagnosticLine:
-    """Line of a diagnostic report.
-
-    Attributes
-    ----------
-    section : str
-        Section that contains the line: "packages", "machine", "widgets", …
-    name : str
-        Name of the item checked.
-    state : str
-        "good"; "note": something optional is missing; "warning": it works, but not everywhere or not as well as it
-        could; "problem": something required is missing.
-    text : str
-        Result of the check.
-    advice : str
-        Recommended action, or an empty string if there is nothing to do.
-    """
+    """Line of a diagnostic report. "note" is something optional that is missing, "problem" something required."""
 
     section: str
     name: str
@@ -200,10 +185,7 @@ def disk(folder: Path | None = None) -> DiagnosticLine:
 
 
 def database(folder: Path | None = None, mounts: str | None = None) -> DiagnosticLine:
-    """Check that project databases work in the working folder, by creating a temporary one, and are safe there.
-
-    ``mounts`` is a mount table in the format of ``/proc/mounts``, by default this computer's.
-    """
+    """Check that project databases work and are safe in the working folder. ``mounts`` is as in ``/proc/mounts``."""
     folder = Path.cwd() if folder is None else folder
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
@@ -297,13 +279,7 @@ def device() -> Iterator[DiagnosticLine]:
 def idle_gpu(
     driver: Driver | None, built_for: str | None, environment: Mapping[str, str], warned: list[str]
 ) -> tuple[str, str] | None:
-    """Explain why torch does not use the GPU and what to do about it, or return None if there is no GPU.
-
-    Parameters
-    ----------
-    built_for : str or None
-        CUDA release that torch was built for, or None for a CPU build.
-    """
+    """Explain why torch does not use the GPU and what to do about it, or return None if there is no GPU."""
     if driver is None:
         return None
     have = f"torch cannot use {driver.name} (driver {driver.version})"
@@ -325,15 +301,7 @@ _UNKNOWN = "unknown"
 
 
 def nvidia_driver(path: str | None = None, proc: Path = Path("/proc/driver/nvidia")) -> Driver | None:
-    """Return the name and driver version of the first NVIDIA GPU, or None if no driver is installed.
-
-    Parameters
-    ----------
-    path : str, optional
-        Folders to search for ``nvidia-smi``, in the format of PATH. Defaults to PATH itself.
-    proc : Path
-        Folder in which Linux exposes the driver, even in a container started without GPU access.
-    """
+    """Return the name and driver version of the first NVIDIA GPU, also in containers without access to it, or None."""
     program = shutil.which("nvidia-smi", path=path)
     if program is not None:
         command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]

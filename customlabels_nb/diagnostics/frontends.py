@@ -62,13 +62,7 @@ def widgets() -> Iterator[DiagnosticLine]:
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
-    """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each.
-
-    Parameters
-    ----------
-    kernel : Environment, optional
-        Environment of the kernel. Defaults to the environment of this process.
-    """
+    """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each."""
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if lab is None:
@@ -135,13 +129,7 @@ def jupyterlab(environment: Environment) -> DiagnosticLine:
 
 
 def on_path(environment: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
-    """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment.
-
-    Parameters
-    ----------
-    path : str, optional
-        Folders to search, in the format of PATH. Defaults to PATH itself.
-    """
+    """Yield the report line for the ``jupyter lab`` on PATH, unless it belongs to this environment."""
     start = "Use `customlabels-nb lab`, which starts the JupyterLab of this environment"
     script = shutil.which("jupyter-lab", path=path)
     if script is None:
@@ -254,17 +242,7 @@ class _Kernel:
 
 @dataclass(frozen=True)
 class Environment:
-    """Python environment as seen by a Jupyter server that runs in it.
-
-    Attributes
-    ----------
-    prefix : Path
-        Environment folder, which contains ``bin``, ``lib`` and ``share`` (on Windows ``Scripts`` and ``Lib``).
-    shared : sequence of Path
-        Jupyter's user and system data folders outside the environment.
-    config : sequence of Path
-        Jupyter's configuration folders outside the environment.
-    """
+    """Python environment as seen by a Jupyter server in it, with Jupyter's folders outside it."""
 
     prefix: Path
     shared: Sequence[Path] = ()
@@ -277,13 +255,11 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Path of this environment's Python."""
         names = ("Scripts/python.exe", "python.exe", "bin/python", "bin/python3")
         present = [self.prefix / name for name in names if (self.prefix / name).exists()]
         return present[0] if present else self.prefix / "bin" / "python"
 
     def version_of(self, package: str) -> str | None:
-        """Return the version of an installed package, or None if it is not installed."""
         folders = [*self.prefix.glob("lib/python3*/site-packages"), *self.prefix.glob("lib/python3*/dist-packages")]
         folders += self.prefix.glob("Lib/site-packages")
         if self.is_own:
@@ -300,7 +276,6 @@ class Environment:
         return None
 
     def is_disabled(self, name: str) -> bool:
-        """Check whether a labextension is disabled."""
         answer = False
         for folder in (*self.config, self.prefix / "etc" / "jupyter"):
             page = _json(folder / "labconfig" / "page_config.json") or {}
@@ -381,7 +356,6 @@ def prefix_of(python: Path) -> Path:
 
 
 def _same_folder(first: Path, other: Path) -> bool:
-    """Check whether two paths refer to the same folder."""
     return os.path.realpath(first) == os.path.realpath(other)
 
 
@@ -402,7 +376,6 @@ class NotebookServer:
 
 
 def _this_place() -> NotebookServer:
-    """Detect the front end of this process."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None or not hasattr(shell, "kernel"):
         return NotebookServer(TERMINAL)
@@ -415,14 +388,7 @@ def place_of(
     parents: Sequence[tuple[Sequence[str], Path | None]],
     modules: Mapping[str, Any],
 ) -> NotebookServer:
-    """Detect the front end of a kernel.
-
-    Parameters
-    ----------
-    environment : mapping
-        Environment variables. They are checked last, because programs started in VS Code's terminal inherit its
-        variables.
-    """
+    """Detect the front end of a kernel, from environment variables last, because VS Code's terminals pass theirs on."""
     if "google.colab" in modules or "COLAB_RELEASE_TAG" in environment:
         return NotebookServer(COLAB)
     if "__vsc_ipynb_file__" in namespace:

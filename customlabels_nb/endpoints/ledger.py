@@ -66,24 +66,10 @@ class DatasetState:
 
 @dataclass(frozen=True)
 class Entry:
-    """Manifest line of a dataset.
+    """Manifest line of a dataset, as it was given.
 
-    Attributes
-    ----------
-    image : str
-        Name of the image in the project's store.
-    source : str
-        ``source-ref`` of the line.
-    line : bytes
-        Line as it was given, without findings.
-    labelled : bool
-        True if the line is valid and has a label attribute.
-    findings : list of dict
-        Code, message and place of each error.
-    labels : dict of str to bool
-        Labels of the image, and whether the label is on a box.
-    state : str
-        Digest of the image's annotations in the store.
+    ``labelled`` is True if it is valid and has a label attribute. ``labels`` tells for each label whether it is on a
+    box. ``state`` is the digest of the image's annotations in the store.
     """
 
     image: str
@@ -120,7 +106,6 @@ class Ledger:
                 )
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock, self._reading:
             self._reader.close()
             self._connection.close()
@@ -152,25 +137,21 @@ class Ledger:
 
     # -- facts --------------------------------------------------------------------------------------
     def fact(self, key: str, default: Any = None) -> Any:
-        """Return the JSON value of a fact about the project, or ``default``."""
         rows = self.rows("SELECT value FROM facts WHERE key = ?", key)
         return json.loads(rows[0][0]) if rows else default
 
     def set_facts(self, **facts: Any) -> None:
-        """Store facts about the project."""
         with self.writing() as connection:
             pairs = [(key, json.dumps(value)) for key, value in facts.items()]
             connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", pairs)
 
     # -- datasets -----------------------------------------------------------------------------------
     def datasets(self) -> dict[str, DatasetState]:
-        """Return the states of the datasets by split, train first."""
         columns = "split, digits, created, status, message, code"
         rows = self.rows(f"SELECT {columns} FROM datasets ORDER BY split = 'test'")
         return {row[0]: DatasetState(*row) for row in rows}
 
     def add_dataset(self, split: str, status: str, message: str, *, created: float | None = None) -> DatasetState:
-        """Add a dataset with new digits."""
         with self.writing() as connection:
             created = time.time() if created is None else created
             taken = {state.digits for state in self.datasets().values()} | {self.fact("last_dataset", 0)}
@@ -191,7 +172,6 @@ class Ledger:
             return connection.execute(statement, (status, message, code, split)).rowcount > 0
 
     def remove_dataset(self, split: str) -> None:
-        """Remove a dataset with its entries."""
         with self.writing() as connection:
             connection.execute("DELETE FROM entries WHERE split = ?", (split,))
             connection.execute("DELETE FROM datasets WHERE split = ?", (split,))
@@ -221,14 +201,12 @@ class Ledger:
             connection.executemany("INSERT INTO entry_labels VALUES (?, ?, ?)", marks)
 
     def move_entries(self, ids: Sequence[int], split: str) -> None:
-        """Move entries to the other dataset."""
         with self.writing() as connection:
             connection.executemany(
                 "UPDATE OR REPLACE entries SET split = ? WHERE id = ?", [(split, each) for each in ids]
             )
 
     def remove_entries(self, ids: Sequence[int]) -> None:
-        """Remove entries."""
         with self.writing() as connection:
             connection.executemany("DELETE FROM entries WHERE id = ?", [(each,) for each in ids])
 

@@ -13,13 +13,7 @@ from customlabels_nb.errors import InputError
 
 
 def read_private(path: Path) -> Any:
-    """Return the content of a file, or None if it does not exist.
-
-    Raises
-    ------
-    InputError
-        If other users may read or change the file.
-    """
+    """Return the content of a file, or None if it does not exist. InputError if other users may read or change it."""
     if not path.exists():
         return None
     if os.name == "posix" and path.stat().st_mode & 0o077:

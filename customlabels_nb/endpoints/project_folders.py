@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, TypeVar
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger, unused_digits
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
-from customlabels_nb.project.location import DATABASE, POINTER, is_project, ledger_file, state_folder
+from customlabels_nb.project.location import DATABASE, LEDGER, POINTER, STATE_FOLDER, is_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 
@@ -48,7 +48,6 @@ class ServedProject:
     version_lock: threading.RLock = field(default_factory=threading.RLock)
 
     def close(self) -> None:
-        """Close the project and the ledger."""
         with contextlib.suppress(CustomLabelsError):
             self.project.close()
         self.ledger.close()
@@ -67,7 +66,6 @@ class Quotas:
     copies: int | None = 5
 
     def check(self, name: str, count: int, code: str = "ServiceQuotaExceededException") -> None:
-        """Raise ServiceError if ``count`` is more than the quota ``name``."""
         most = getattr(self, name)
         if most is not None and count > most:
             raise ServiceError(code, f"The quota of {name.replace('_', ' ')} is {most}.")
@@ -79,25 +77,11 @@ HOSTED = Quotas(projects=100, versions_per_project=100, trainings=2, running=2, 
 
 @dataclass(frozen=True)
 class ServingOptions:
-    """Options of an endpoint.
+    """Options of an endpoint. Requests for any region are accepted, ``region`` is that of new ARNs.
 
-    Attributes
-    ----------
-    region : str
-        Region in new ARNs. Requests for any region are accepted.
-    limits : Limits
-        Limits of manifests and images.
-    hold : float
-        Seconds, at most 20, for which a description of a single version in transition waits for a change, so that
-        waiters of clients end soon.
-    budget : str or float, optional
-        Time limit of a training run, as in ``project.train``.
-    engine : str, optional
-        Engine that runs models, as in ``model.start``.
-    quotas : Quotas
-        Numbers of projects, versions and others.
-    service_limits : bool
-        Enforce the limits that Custom Vision documents, such as 6 MB an image.
+    ``hold`` is the time in seconds, at most 20, for which a description of a single version in transition waits for a
+    change, so that waiters of clients end soon. ``service_limits`` enforces the limits that Custom Vision documents,
+    such as 6 MB an image.
     """
 
     region: str = "us-east-1"
@@ -110,10 +94,7 @@ class ServingOptions:
 
 
 class ProjectFolder(Generic[Served]):
-    """Projects in a folder. ``served_type`` is the class that they are opened with.
-
-    ``training`` is held by the training that runs, in any folder of the server.
-    """
+    """Projects in a folder, opened as ``served_type``. ``training`` is held by the training that runs in any folder."""
 
     def __init__(
         self,
@@ -135,7 +116,6 @@ class ProjectFolder(Generic[Served]):
         self._broken: set[Path] = set()
 
     def close(self) -> None:
-        """Finish the jobs and close the projects. Training processes go on."""
         self.is_closed = True
         self.jobs.shutdown()
         with self.lock:
@@ -171,12 +151,11 @@ class ProjectFolder(Generic[Served]):
             self._open = {folder: other for folder, other in self._open.items() if other is not served}
 
     def adopt(self, project: Project, **facts: Any) -> Served:
-        """Add an open project, with facts for its ledger."""
         with self.lock:
             mark = _mark(project.root)
             if mark is None:
                 raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
-            ledger = Ledger(ledger_file(project.root))
+            ledger = Ledger(project.root / LEDGER)
             digits, others = ledger.fact("digits"), {served.digits for served in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's
                 digits = unused_digits(project._store.project().created.timestamp(), others)
@@ -235,7 +214,7 @@ def _mark(folder: Path) -> tuple[int, int] | None:
 
 def lock_folder(root: Path) -> IO[bytes]:
     """Lock a folder of projects until the returned file is closed, so that no other process takes jobs for cut off."""
-    folder = state_folder(root)
+    folder = root / STATE_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     file = (folder / "lock").open("wb")
     try:

@@ -38,22 +38,11 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class ServedVersion(Generic[Served]):
-    """Model version of a project.
+    """Model version of a project. ``digits`` end its ARN.
 
-    Attributes
-    ----------
-    served : Served
-        Its project.
-    local : str
-        Name of the version in Python.
-    digits : int
-        End of its ARN.
-    facts : dict
-        What only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units. ``status`` and
-        ``tags`` are there until the endpoint has finished to train or copy it. A copy has ``first_tags`` until then,
-        those that its record in the store begins with.
-    record : VersionRecord, optional
-        Record in the project's store, which a version has once its training or copying has begun.
+    ``facts`` is what only the endpoint knows of it: its ``name`` in the ARN, ``output``, ``files`` and units.
+    ``status`` and ``tags`` are there until the endpoint has finished to train or copy it. A copy has ``first_tags``
+    until then, those that its record in the store begins with. The record exists once training or copying has begun.
     """
 
     served: Served
@@ -64,18 +53,15 @@ class ServedVersion(Generic[Served]):
 
     @property
     def status(self) -> str:
-        """Status, one of those of the service."""
         status: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
         return status
 
     @property
     def message(self) -> str:
-        """Explanation of the status."""
         return _MESSAGES.get(self.status) or (self.record.status_message if self.record else "") or self.status
 
     @property
     def created(self) -> datetime:
-        """Time of creation."""
         given = self.facts.get("created")
         if given is not None:
             return datetime.fromtimestamp(given, UTC)
@@ -83,13 +69,11 @@ class ServedVersion(Generic[Served]):
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags of the version, with its description."""
         tags: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
         return tags
 
     @property
     def model(self) -> Model:
-        """Version as an object of the project."""
         return Model(self.served.project._location, self.local)
 
 
@@ -118,7 +102,6 @@ def versions_of(served: Served) -> list[ServedVersion[Served]]:
 
 
 def count_versions(folder: ProjectFolder[Any], *statuses: str) -> int:
-    """Count the versions in a folder with these statuses."""
     by_project = folder.read_each(folder.projects(), versions_of)
     return sum(version.status in statuses for versions in by_project for version in versions)
 
@@ -160,10 +143,7 @@ def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
 
 
 def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: str, **facts: Any) -> None:
-    """Store the final status of a version that the endpoint has trained or copied, and the tags it has by now.
-
-    Tags that a notebook has changed meanwhile are kept.
-    """
+    """Store the final status of a version, and its tags unless a notebook has changed them meanwhile."""
     with ledger.writing():
         now, known = datetime.now(UTC), change_facts(ledger, local)
         tags, first = known.get("tags", {}), known.get("first_tags", {})
@@ -182,6 +162,5 @@ def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: s
 
 
 def forget_version(ledger: Ledger, local: str) -> None:
-    """Remove a version from the ledger."""
     with ledger.writing() as connection:
         connection.execute("DELETE FROM versions WHERE name = ?", (local,))

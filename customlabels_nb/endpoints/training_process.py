@@ -14,7 +14,7 @@ import psutil
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, ServedVersion, change_facts, end_job
 from customlabels_nb.errors import CustomLabelsError
-from customlabels_nb.project.location import ledger_file
+from customlabels_nb.project.location import LEDGER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.training.status import settle_orphans
@@ -41,10 +41,7 @@ def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedV
 
 
 def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
-    """Train a version in a new process, or wait for its process if it has one.
-
-    If the process dies, the training has failed.
-    """
+    """Train a version in a new process, or wait for its process. If it dies, the training has failed."""
     if not _wait_for(version):
         start_process(version)
         _wait_for(version)  # one that a server began just before it was killed may have been faster
@@ -64,12 +61,9 @@ def _wait_for(version: ServedVersion[Any]) -> bool:
 
 
 def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Ledger], None]) -> None:
-    """Call ``train`` unless another process trains the version. Failures are recorded as the status of the version.
-
-    ``task`` has the ``root`` of the project and the ``name`` of the version in Python.
-    """
+    """Call ``train`` unless another process trains the version, and record failures as its status."""
     project = load_project(task["root"])
-    ledger = Ledger(ledger_file(project.root))
+    ledger = Ledger(project.root / LEDGER)
     try:
         with ledger.writing():
             facts = change_facts(ledger, task["name"])

@@ -31,19 +31,6 @@ def resampled_sums(
 
     For rows with many duplicates, the number of draws is sampled from a multinomial distribution. Rare rows are drawn
     one by one. The resulting distribution is the same.
-
-    Parameters
-    ----------
-    rows : csr_array of shape (n, c)
-        Small integers, one row per image. For a paired comparison, put the columns of both evaluations side by side:
-        each resample draws entire rows.
-    random_state : int
-        Seed. The same seed gives the same draws for the same rows.
-
-    Yields
-    ------
-    ndarray of float64, shape (m, c)
-        Sums of ``m`` resamples. All blocks together have ``resamples`` rows.
     """
     rng = np.random.default_rng(random_state)
     kind, numbers = _kinds(rows)
@@ -68,17 +55,7 @@ def resampled_sums(
 
 
 def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Compute the 2.5th and 97.5th percentiles of each column, ignoring NaN.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (m, c)
-
-    Returns
-    -------
-    low, high : ndarray of float64, shape (c,)
-        NaN for an all-NaN column.
-    """
+    """Compute the 2.5th and 97.5th percentiles of each column, ignoring NaN. An all-NaN column gives NaN."""
     result = np.full((2, values.shape[1]), np.nan)
     known: BoolArray = ~np.isnan(values)
     whole = known.all(axis=0)

@@ -44,7 +44,6 @@ class Masks:
     polygon: _Objects
 
     def of(self, truth: IntArray | BoolArray, predicted: IntArray | BoolArray) -> Masks:
-        """Select true and predicted masks by their positions or by masks."""
         return Masks(self.truth[truth], self.truth_polygon[truth], self.predicted[predicted], self.polygon[predicted])
 
     def find_candidates(self, group: IntArray, truth_group: IntArray, truth_crowd: BoolArray) -> Candidates:
@@ -57,37 +56,14 @@ class Masks:
 class Boxes(Outcomes):
     """Ground truth and predictions of a detector, with ``t`` true boxes and ``p`` predicted boxes.
 
-    Boxes are sorted by image and label, and predicted boxes then by descending confidence. Ties keep the order of the
-    table.
+    Boxes are left, top, width, height in pixels of the upright image, sorted by image and label, and predicted boxes
+    then by descending confidence. Ties keep the order of the table. Images and labels are positions.
 
-    Attributes
-    ----------
-    truth_image, truth_label : ndarray of int64, shape (t,)
-        Positions of the image and label of each true box.
-    truth_box : ndarray of float64, shape (t, 4)
-        Left, top, width, height in pixels of the upright image.
-    truth_crowd : ndarray of bool, shape (t,)
-        True for a box around a crowd. A crowd is not a target, and predictions on it count as neither right nor wrong.
-    image, label : ndarray of int64, shape (p,)
-        Positions of the image and label of each predicted box.
-    confidence : ndarray of float64, shape (p,)
-        Confidence between 0 and 1.
-    box : ndarray of float64, shape (p, 4)
-        Predicted boxes, in the same format as ``truth_box``.
-    candidates : Candidates
-        Pairs of predictions and true boxes of the same image and label, with their IoU.
-    iou_threshold : float
-        Minimum IoU of a match.
-    match : ndarray of int64, shape (p,)
-        Position of the true box that each prediction matches if accepted, or -1 if it matches none.
-    match_iou : ndarray of float64, shape (p,)
-        IoU of the matched pair, or NaN if there is no match.
-    ignored : ndarray of bool, shape (p,)
-        True for predictions on a crowd.
-    left_out_rows : dict of str to int
-        Number of rows in ``truth`` and in ``predictions`` that were ignored because they have a label but no box.
-    masks : Masks, optional
-        Masks of the boxes, for the task "polygons". Masks are matched instead of boxes.
+    ``truth_crowd`` is True for a box around a crowd, which is not a target, and predictions on it (``ignored``) count
+    as neither right nor wrong. ``candidates`` are pairs of predictions and true boxes of the same image and label.
+    ``match`` is the position of the true box that each prediction matches if accepted, or -1, and ``match_iou`` their
+    IoU, or NaN. ``left_out_rows`` counts rows with a label but no box. For the task "polygons", ``masks`` are matched
+    instead of boxes.
     """
 
     truth_image: IntArray
@@ -144,8 +120,7 @@ class Boxes(Outcomes):
     def _ordered(self) -> tuple[IntArray, IntArray]:
         """Positions of the predictions by label and descending confidence, and the bounds of each label's section.
 
-        As in COCO, predictions of equal confidence are sorted by image and, within an image, keep the order of the
-        table.
+        As in COCO, equal confidences are sorted by image and then keep the order of the table.
         """
         order = np.lexsort((-self.confidence, self.label)).astype(np.int64)
         return order, np.append(0, np.cumsum(self._by_label(self.label)))
@@ -199,8 +174,7 @@ class Boxes(Outcomes):
     def accepted(self, thresholds: FloatArray) -> BoolArray:
         """Return a mask of the accepted predictions, shape (p,).
 
-        A prediction is accepted if its confidence reaches its label's threshold and it is not on a crowd. Thresholds of
-        shape (n, k) apply per image.
+        The confidence reaches its label's threshold, and the box is not on a crowd. Thresholds (n, k) apply per image.
         """
         limits = thresholds[self.label] if thresholds.ndim == 1 else thresholds[self.image, self.label]
         return (self.confidence >= limits) & ~self.ignored
@@ -228,17 +202,7 @@ class Boxes(Outcomes):
         return self.truth_box[:, 2] * self.truth_box[:, 3], self.box[:, 2] * self.box[:, 3]
 
     def taken_for(self, accepted: BoolArray) -> tuple[IntArray, FloatArray]:
-        """Match the accepted false positives to missed boxes of other labels.
-
-        The algorithm is the same as for boxes of one label, but over all labels of an image.
-
-        Returns
-        -------
-        match : ndarray of int64, shape (p,)
-            Position of the matched true box, or -1 if there is no match.
-        iou : ndarray of float64, shape (p,)
-            IoU of the matched pair, or NaN if there is no match.
-        """
+        """Match accepted false positives to missed boxes of other labels: a position (or -1) and IoU (or NaN) each."""
         wrong, missed = np.flatnonzero(accepted & (self.match < 0)), np.flatnonzero(self.missed(accepted))
         wrong = wrong[np.lexsort((-self.confidence[wrong], self.image[wrong]))]
         taken, found_iou, _ = self.candidates_of_any_label(wrong, missed).match(self.iou_threshold)
@@ -380,33 +344,10 @@ def make_boxes(
 ) -> Boxes:
     """Convert a truth table and a predictions table to matched boxes.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        Columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height`` (or ``xmin``, ``ymin``, ``xmax``,
-        ``ymax``) in pixels, and optionally ``crowd`` and ``polygon``. A polygon without a box is replaced by its
-        bounding box. A row without a box only declares its image part of the test set.
-    predictions : DataFrame
-        Same columns, and ``confidence`` (between 0 and 1).
-    images : list, Series or DataFrame with a column ``image``, optional
-        Test images. Defaults to the images in either table. Rows for other images are ignored.
-    labels : list or labels table, optional
-        Order and colors of the labels. Labels without boxes are ignored.
-    iou_threshold : float
-        Minimum IoU of a match.
-    masks : bool
-        If True, match the masks inside the polygons instead of the boxes. The mask of a row without a polygon is its
-        box. Masks are clipped to the image if ``images`` has the columns ``width`` and ``height``.
-
-    Raises
-    ------
-    InputError
-        If ``iou_threshold`` or ``images`` is not valid.
-    TableError
-        If a column is missing, a box is incomplete, negative or not finite, the label of a box is missing, or a
-        confidence is not a number between 0 and 1.
-    NotEnoughDataError
-        If there are no test images or no boxes, or if a table contains none of the test images.
+    A polygon without a box is replaced by its bounding box. A row without a box only declares its image part of the
+    test set. Rows for other than the test images and labels without boxes are ignored. With ``masks``, the masks inside
+    the polygons are matched. The mask of a row without a polygon is its box. Masks are clipped to the image if
+    ``images`` has the columns ``width`` and ``height``.
     """
     iou_threshold = check_iou_threshold(iou_threshold)
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")

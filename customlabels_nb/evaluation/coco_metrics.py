@@ -20,13 +20,7 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 def interpolated_precision(hit: BoolArray, targets: int) -> float:
-    """Compute COCO average precision from predictions sorted by descending confidence, 0 if there are no targets.
-
-    Parameters
-    ----------
-    hit : ndarray of bool, shape (m,)
-        True if the prediction is correct.
-    """
+    """Compute COCO average precision from predictions sorted by descending confidence, 0 if there are no targets."""
     if not targets:
         return 0.0
     hits = np.flatnonzero(hit)  # between two hits, recall is constant and precision decreases

@@ -30,11 +30,6 @@ def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded
 
     All metrics then come from images that were not used to choose the thresholds. If a label's only test image is in a
     fold, the label's threshold for that fold is the median of the other labels' thresholds.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there are fewer than two test images.
     """
     if len(outcomes.images) < 2:
         raise NotEnoughDataError(

@@ -20,10 +20,7 @@ def mean_average_recall(boxes: Boxes) -> float:
 
 
 def coco_map(boxes: Boxes) -> float:
-    """Compute COCO mAP@[.5:.95], the mean over ten IoU thresholds and the labels that have test images.
-
-    This is the first summary metric of ``pycocotools.cocoeval``. It is 0 if no label has test images.
-    """
+    """Compute COCO mAP@[.5:.95] as in ``pycocotools.cocoeval``, over labels with test images, 0 if there are none."""
     here = np.flatnonzero(boxes.in_test_set).tolist()
     if not here:
         return 0.0

@@ -68,10 +68,7 @@ def snapshot_file_names(*parts: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """JSON lines of a snapshot, without line endings, that can be iterated over once.
-
-    ``estimated`` is the number of images of unknown size, for which the extent of their boxes is written instead.
-    """
+    """JSON lines of a snapshot, to be read once. For ``estimated`` images, the size is the extent of their boxes."""
 
     lines: Iterator[bytes]
     estimated: int = 0
@@ -90,14 +87,6 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
 
     Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
     least confident true negatives are omitted.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Evaluation to write. Image sizes are taken from the columns ``width`` and ``height`` of its images, otherwise
-        from the headers of local files, otherwise from the extent of the boxes, with the flag ``"estimated"``.
-    created : datetime, optional
-        Creation date to write (UTC if naive). Default is now.
     """
     outcomes, date = evaluation.outcomes, _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
@@ -111,17 +100,7 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
 def truth_snapshot(
     images: pd.DataFrame, annotations: pd.DataFrame, *, boxes: bool, created: datetime | None = None
 ) -> Snapshot:
-    """Create a snapshot without predictions, with one line per image that has image-level labels or boxes.
-
-    All annotations of an image are ``"human-annotated": "no"`` if a model assigned one of them.
-
-    Parameters
-    ----------
-    boxes : bool
-        Write boxes if True, otherwise image-level labels.
-    created : datetime, optional
-        Creation date to write (UTC if naive). Default is now.
-    """
+    """Create a snapshot without predictions. Annotations are of machines if a model made one of the image's."""
     date = _date(created)
     usable = annotations[annotations["left"].notna() == boxes]
     chosen = images[images["image"].isin(usable["image"])]
@@ -334,18 +313,7 @@ Size: TypeAlias = dict[str, int | bool]
 
 
 def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple[list[Size], int]:
-    """Return the size of each image in manifest form, and the number of sizes estimated from the extent of the boxes.
-
-    Parameters
-    ----------
-    images : DataFrame
-        ``image``, and ``width`` and ``height`` in pixels if known.
-    image : ndarray of int64, shape (b,)
-        Row number in ``images`` for each box.
-    box : ndarray of float64, shape (b, 4)
-        Left, top, width, height in pixels. If the header of an image cannot be read, its size is the extent of its
-        boxes, which is a lower bound.
-    """
+    """Return the size of each image, and the number of those estimated from the extent of boxes in row ``image``."""
     sides = np.zeros((len(images), 2))
     if {"width", "height"} <= set(images.columns):
         given = [pd.to_numeric(images[side], errors="coerce") for side in ("width", "height")]

@@ -35,8 +35,7 @@ MISSING = "\u25a1"  # an empty square, for characters that no font has
 def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
     """Decorate a plotting function so that its text falls back to :data:`FURTHER_FONTS` where needed.
 
-    The fonts are set on each text element rather than with ``plt.rc_context``, because Jupyter's inline backend loses
-    figures created inside such a context.
+    Fonts are set on text, not with ``plt.rc_context``, in which Jupyter's inline backend loses figures.
     """
 
     @wraps(function)
@@ -73,10 +72,7 @@ def _further_for(text: str, families: Sequence[str]) -> tuple[list[str], set[int
 
 
 def _family_of_weight(name: str, weight: str | int) -> str:
-    """Return a font family for ``name`` in the given weight, registering it if needed.
-
-    Without this, matplotlib warns if the font does not come in that weight.
-    """
+    """Return a font family for ``name`` in this weight, registered because matplotlib would warn otherwise."""
     face = _nearest_face(name, weight)
     if _number(face.weight) == _number(weight):
         return name

@@ -28,10 +28,7 @@ FARTHEST = 1e9
 
 
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Validate an input table and return only the given columns.
-
-    ``image`` (str) and ``label`` (str or missing) become categorical, so that long columns are processed as codes.
-    """
+    """Validate an input table and return the given columns, ``image`` and ``label`` as categoricals."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}.")
     for column in columns:
@@ -68,14 +65,7 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
 ) -> tuple[npt.NDArray[np.object_], int]:
-    """Return the names of the test images, and the number of images in the tables that are not test images.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there are no test images, or if a non-empty table shares no images with ``images`` (or, if ``images`` is not
-        given, with the other table).
-    """
+    """Return the names of the test images, and the number of images in the tables that are not test images."""
     named = [_values(frame["image"]) for frame in (truth, predictions)]
     seen = named[0].append(named[1]).unique()
     if images is None:
@@ -100,13 +90,7 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
 def labels_and_colors(
     truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
 ) -> tuple[list[str], list[str]]:
-    """Return the labels that occur in the tables, in order, and the color of each.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the tables have no labels.
-    """
+    """Return the labels that occur in the tables, in order, and the color of each."""
     both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
     table = normalise_labels([] if labels is None else labels)
     color_of: dict[str, Any] = dict(zip(table["label"], table["color"], strict=True))
@@ -172,22 +156,7 @@ _HEAD = 4096  # rows
 
 
 def as_categories(column: pd.Series, where: str, text: Callable[[object], str]) -> pd.Categorical:
-    """Convert a column to a categorical, converting each distinct value to a string only once.
-
-    Parameters
-    ----------
-    column : Series
-        Column of hashable values. Missing values stay missing.
-    where : str
-        Name of the column to use in error messages.
-    text : callable
-        Function that converts a value to a string. Values with equal strings become one category.
-
-    Raises
-    ------
-    TableError
-        If a cell holds an unhashable value such as a list.
-    """
+    """Convert a column to a categorical, each distinct value once. Equal strings become one category."""
     try:
         codes, values = _factorized(column)
     except TypeError as error:
@@ -264,25 +233,7 @@ def _period(texts: ObjectArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class BoxedRows:
-    """Table of boxes.
-
-    Attributes
-    ----------
-    all_rows : DataFrame
-        ``image`` and ``label`` of all rows, with or without a box.
-    rows : DataFrame
-        The ``m`` rows that have a box.
-    box : ndarray of float64, shape (m, 4)
-        Left, top, width, height in pixels.
-    polygon : ndarray of object, shape (m,)
-        Polygon of each box, or None.
-    crowd : ndarray of bool, shape (m,)
-        True for a box around a crowd.
-    confidence : ndarray of float64, shape (m,)
-        Confidence of each box, 1 for ground truth.
-    without_box : int
-        Number of rows that have a label but no box.
-    """
+    """Boxes of a table in pixels, of its ``m`` rows that have one. ``without_box`` counts labels without."""
 
     all_rows: pd.DataFrame
     rows: pd.DataFrame
@@ -293,10 +244,7 @@ class BoxedRows:
     without_box: int
 
     def sorted_positions(self, images: pd.Index, labels: pd.Index) -> tuple[IntArray, IntArray, IntArray]:
-        """Return the image position, label position and row of each box, by image, label and descending confidence.
-
-        Boxes whose image or label is not listed are ignored. Ties keep the order of the table.
-        """
+        """Return the image, label and row of each listed box, by image, label and descending confidence (stable)."""
         image, label = _positions(self.rows["image"], images), _positions(self.rows["label"], labels)
         kept = np.flatnonzero((image >= 0) & (label >= 0))
         group = image[kept] * len(labels) + label[kept]
@@ -305,28 +253,13 @@ class BoxedRows:
 
 
 def has_boxes(frame: pd.DataFrame) -> bool:
-    """Check whether an input table contains a box."""
     return isinstance(frame, pd.DataFrame) and any(
         name in frame.columns and bool(frame[name].notna().to_numpy().any()) for name in ("left", "xmin", "polygon")
     )
 
 
 def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
-    """Validate a truth or predictions table and extract the rows that have a box.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns ``image``, ``label``, the box as ``left, top, width, height`` or ``xmin, ymin, xmax, ymax``, and
-        ``confidence`` for predictions. Optional columns are ``crowd``, and ``polygon`` for rows without a box, or
-        instead of the columns of the box.
-    name : {"truth", "predictions"}
-
-    Raises
-    ------
-    InputError, TableError
-        If the table or a box is not valid.
-    """
+    """Validate a truth or predictions table and extract the rows that have a box."""
     by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
     shapes = {*BOX_COLUMNS, *CORNER_COLUMNS, "polygon"}
     if isinstance(frame, pd.DataFrame) and shapes & set(frame.columns) == {"polygon"}:
@@ -396,12 +329,7 @@ def rasterised(
 ) -> npt.NDArray[np.object_]:
     """Rasterise the polygons in the given rows, or the boxes of rows without one, to run-length encodings, shape (m,).
 
-    Parameters
-    ----------
-    image, positions : ndarray of int64, shape (m,)
-        Position of the image of each mask, and the row of its polygon.
-    sizes : ndarray of int64, shape (n, 2)
-        Width and height of each image.
+    ``image`` and ``positions`` are the image of each mask and the row of its polygon, ``sizes`` width and height.
     """
     masks = np.empty(len(positions), dtype=object)
     for number, (index, row) in enumerate(zip(image.tolist(), positions.tolist(), strict=True)):
@@ -416,13 +344,7 @@ def rasterised(
 
 
 def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: BoxedRows) -> IntArray:
-    """Return the width and height of each test image, or those that its shapes need if unknown, shape (n, 2).
-
-    Raises
-    ------
-    TableError
-        If an image is too large for masks.
-    """
+    """Return the width and height of each test image, or those that its shapes need if unknown, shape (n, 2)."""
     index = pd.Index(test_images)
     sizes = np.full((len(index), 2), np.nan)
     if isinstance(images, pd.DataFrame) and {"width", "height"} <= set(images.columns):

@@ -38,16 +38,8 @@ _MANY_BOXES = 64  # with more boxes in a group, it pays to compare neighbouring 
 class Candidates:
     """Candidates for matching: pairs of a prediction and a true box of the same group whose IoU is above 0.
 
-    Attributes
-    ----------
-    prediction, truth : ndarray of int64, shape (q,)
-        Positions of the two boxes of each pair, sorted by prediction, then by descending IoU.
-    iou : ndarray of float64, shape (q,)
-        Intersection over union.
-    on_crowd : ndarray of float64, shape (p,)
-        For each prediction, the largest share of its area inside a single crowd of its group.
-    truths : int
-        Number of true boxes, including crowds.
+    They are sorted by prediction, then by descending IoU. ``on_crowd`` has for each prediction the largest share of its
+    area inside a single crowd of its group. ``truths`` counts true boxes, including crowds.
     """
 
     prediction: IntArray
@@ -57,16 +49,9 @@ class Candidates:
     truths: int
 
     def match(self, iou_threshold: float) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Match all predictions at one IoU threshold. The results have shape (p,).
+        """Match all predictions at one IoU threshold: the true box (or -1), the IoU (or NaN), and True where ignored.
 
-        Returns
-        -------
-        match : ndarray of int64
-            Position of the true box, or -1 if there is no match.
-        iou : ndarray of float64
-            IoU of the matched pair, or NaN if there is no match.
-        ignored : ndarray of bool
-            True for predictions that match no true box but lie on a crowd. They count as neither right nor wrong.
+        Ignored predictions match no true box but lie on a crowd. They count as neither right nor wrong.
         """
         least = min(iou_threshold, WHOLE)
         enough = np.flatnonzero(self.iou >= least)
@@ -79,12 +64,7 @@ class Candidates:
     def of(self, predictions: IntArray, moved: IntArray, truths: int) -> Self:
         """Return the candidates of selected predictions. Select all or none of the predictions in a group.
 
-        Parameters
-        ----------
-        predictions : ndarray of int64, shape (m,)
-            Positions of the predictions to select, in the order of the result.
-        moved : ndarray of int64, shape (m,)
-            Offset to add to the true-box positions of each prediction.
+        ``moved`` is the offset to add to the true-box positions of each prediction.
         """
         start = np.searchsorted(self.prediction, predictions, side="left")
         pairs, owner = ranges(start, np.searchsorted(self.prediction, predictions, side="right") - start)
@@ -101,16 +81,9 @@ def find_candidates(
 ) -> Candidates:
     """Find the candidate matches between ``p`` predictions and ``t`` true boxes.
 
-    Parameters
-    ----------
-    group, truth_group : ndarray of int64, shape (p,) and (t,)
-        Group of each box, ascending. Within a group, predictions are sorted by descending confidence.
-    box, truth_box : ndarray of float64, shape (p, 4) and (t, 4)
-        Left, top, width, height.
-    truth_crowd : ndarray of bool, shape (t,)
-    masks : (ndarray of object, ndarray of object), shape (p,) and (t,), optional
-        Run-length encodings of the predicted and true masks. If given, the IoU is that of the masks, whose bounding
-        boxes must be ``box`` and ``truth_box``.
+    Groups are ascending. Within a group, predictions are sorted by descending confidence. If ``masks`` (run-length
+    encodings of predictions and truth) are given, the IoU is that of the masks, whose bounding boxes must be ``box``
+    and ``truth_box``.
     """
     start = np.searchsorted(truth_group, group, side="left")
     count = np.searchsorted(truth_group, group, side="right") - start

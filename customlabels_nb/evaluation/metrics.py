@@ -78,10 +78,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
-    """Compute macro averages over the labels that have test images, or 0 if no label has any.
-
-    Keys: ``f1``, ``precision``, ``recall``, ``mean_threshold``, ``mean_average_precision``.
-    """
+    """Compute macro averages of the metrics over the labels that have test images, or 0 if no label has any."""
     here = per_label[per_label["test_images"] > 0]
     columns = {
         "f1": "f1",
@@ -116,15 +113,7 @@ def log_loss(scores: Scores) -> float:
 
 @dataclass(frozen=True)
 class Intervals:
-    """95% confidence intervals as pairs ``(low, high)``, NaN if undefined.
-
-    Attributes
-    ----------
-    metrics : dict
-        Intervals of ``f1``, ``precision``, ``recall`` and, for single-label models, ``accuracy``.
-    label_f1 : tuple of two float64 ndarrays of shape (k,)
-        Lower and upper bounds of each label's F1.
-    """
+    """95% confidence intervals ``(low, high)`` of metrics by name and of each label's F1, NaN if undefined."""
 
     metrics: dict[str, tuple[float, float]]
     label_f1: tuple[FloatArray, FloatArray]
@@ -164,19 +153,7 @@ def counted_rows(applied: Thresholded) -> csr_array:
 
 
 def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Compute the metrics of each bootstrap resample from its column sums of :func:`counted_rows`.
-
-    Parameters
-    ----------
-    sums : ndarray of float64, shape (m, 3 k + 2), or (m, 3 k) without the columns for accuracy
-
-    Returns
-    -------
-    metrics : ndarray of float64, shape (m, 4)
-        Metrics in the order of :data:`COUNTED`, NaN if undefined.
-    label_f1 : ndarray of float64, shape (m, k)
-        F1 of each label, NaN if the resample has no image with the label.
-    """
+    """Compute metrics :data:`COUNTED` (m, 4), and each label's F1 (m, k), of resampled rows, NaN if undefined."""
     tp, fp, fn, right = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k], sums[:, 3 * k :]
     here = (tp + fn) > 0
     precision, recall, f1 = ratios(tp, fp, fn)

@@ -29,17 +29,7 @@ TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "true positive", "false positive
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Cumulative counts for one label at each of its distinct confidences, for decreasing thresholds.
-
-    Attributes
-    ----------
-    confidence : ndarray of float64, shape (s,)
-        The distinct confidences, highest first.
-    hits, accepted : ndarray of int64, shape (s,)
-        Number of correct predictions, and number of all predictions, with at least this confidence.
-    targets : int
-        Number of targets of the label.
-    """
+    """Counts of correct and all predictions of a label at its distinct confidences or above, highest first."""
 
     confidence: FloatArray
     hits: IntArray
@@ -65,19 +55,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(ABC):
-    """Ground truth and predictions on one test set.
-
-    Attributes
-    ----------
-    task : str
-        One of :data:`TASKS`.
-    images : ndarray of object, shape (n,)
-        Names of the test images.
-    labels, colors : tuple of str, length k
-        Labels, in order, and the color of each.
-    left_out : int
-        Number of images in the truth and predictions tables that are not test images.
-    """
+    """Ground truth and predictions on one test set. ``left_out`` counts images outside it."""
 
     task: str
     images: npt.NDArray[np.object_]
@@ -86,13 +64,6 @@ class Outcomes(ABC):
     left_out: int = field(default=0, kw_only=True)
 
     def position(self, label: str) -> int:
-        """Return the position of a label in :attr:`labels`.
-
-        Raises
-        ------
-        LabelError
-            If the label does not exist.
-        """
         if label not in self.labels:
             raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(self.labels)!r}.")
         return self.labels.index(label)
@@ -152,10 +123,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def accepted(self, thresholds: FloatArray) -> BoolArray:
-        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes.
-
-        Thresholds of shape (n, k) apply per image.
-        """
+        """Return a mask of accepted predictions, (n, k) or (p,) for boxes. Thresholds (n, k) apply per image."""
 
     @abstractmethod
     def image_counts(self, thresholds: FloatArray) -> csr_array:
@@ -167,10 +135,7 @@ class Outcomes(ABC):
 
     @abstractmethod
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
-        """Build a table of all true positives, false positives and false negatives: by image, most confident first.
-
-        The columns include ``image``, ``label``, ``confidence``, ``result`` and ``threshold``.
-        """
+        """Build a table of all true positives, false positives and false negatives, by image and confidence."""
 
     @abstractmethod
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:

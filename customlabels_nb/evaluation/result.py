@@ -402,14 +402,7 @@ def make_outcomes(
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
 ) -> Outcomes:
-    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``.
-
-    Raises
-    ------
-    InputError, TableError, LabelError, NotEnoughDataError
-        See :func:`customlabels_nb.evaluation.boxes.make_boxes` and
-        :func:`customlabels_nb.evaluation.scores.make_scores`.
-    """
+    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``."""
     if task is None:
         task = task_of(truth, predictions)
     if task not in TASKS:
@@ -425,8 +418,7 @@ def make_outcomes(
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
     """Infer the task from the truth and predictions tables, which are validated later.
 
-    The task is "boxes" if a table contains a box, "single-label" if no image has two true labels, and otherwise
-    "multi-label".
+    It is "boxes" if there is a box, "single-label" if no image has two true labels, otherwise "multi-label".
     """
     if has_boxes(truth) or has_boxes(predictions):
         return BOXES
@@ -441,13 +433,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
 ) -> list[str]:
-    """Write the notes on how to interpret the metrics.
-
-    Parameters
-    ----------
-    given : number, dict, str or None
-        Thresholds passed to ``evaluate``.
-    """
+    """Write the notes on how to interpret the metrics."""
     notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)

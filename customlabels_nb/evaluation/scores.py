@@ -33,17 +33,7 @@ _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together
 
 @dataclass(frozen=True, eq=False)
 class Scores(Outcomes):
-    """Ground truth and predictions of a classifier, for ``n`` test images and ``k`` labels.
-
-    Attributes
-    ----------
-    truth : ndarray of bool, shape (n, k)
-        True if the image has the label.
-    confidence : ndarray of float64, shape (n, k)
-        Confidence between 0 and 1, or 0 if the pair has no prediction.
-    given : ndarray of bool, shape (n, k)
-        True if the image/label pair has a prediction. Other pairs are never accepted, even at a threshold of 0.
-    """
+    """Ground truth and predictions of a classifier, (n, k). Pairs that are not ``given`` are never accepted."""
 
     truth: BoolArray
     confidence: FloatArray
@@ -206,27 +196,8 @@ def make_scores(
 ) -> Scores:
     """Convert a truth table and a predictions table to matrices.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        Columns ``image`` and ``label``, one row per label. A row with a missing label declares an image without labels.
-    predictions : DataFrame
-        Columns ``image``, ``label`` and ``confidence`` (between 0 and 1). A missing image/label pair has confidence 0
-        and is never accepted.
-    images : list, Series or DataFrame with a column ``image``, optional
-        Test images. Defaults to the images in either table. Rows for other images are ignored.
-    task : {"single-label", "multi-label"}
-        Task to evaluate.
-
-    Raises
-    ------
-    InputError
-        If ``task`` or ``images`` is not valid.
-    TableError
-        If a column is missing, an image/label pair is duplicated, a confidence is not a number between 0 and 1, or an
-        image in a single-label task has two labels.
-    NotEnoughDataError
-        If there are no test images or no labels, or if a table contains none of the test images.
+    A row of ``truth`` with a missing label declares an image without labels. A pair without a prediction has confidence
+    0 and is never accepted. ``images`` defaults to those in either table. Rows for other images are ignored.
     """
     if task not in CLASSIFICATION_TASKS:
         raise InputError(f"task={task!r} is not a classification task. Use one of {', '.join(CLASSIFICATION_TASKS)}.")
@@ -265,13 +236,7 @@ def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], nam
 
 @dataclass(frozen=True, eq=False)
 class ImageLabelPairs:
-    """Image/label pairs in a table, and their positions in the image × label matrix.
-
-    Attributes
-    ----------
-    has : ndarray of bool, shape (n, k)
-        True if the table contains the image/label pair.
-    """
+    """Image/label pairs in a table, and their positions in the (n, k) matrix of images and labels."""
 
     has: BoolArray
     _where: Any  # target in the matrix: a block of rows and columns, or positions in the flat matrix
@@ -285,15 +250,7 @@ class ImageLabelPairs:
 
 
 def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Index) -> ImageLabelPairs:
-    """Find the image/label pairs in a table with categorical ``image`` and ``label`` columns.
-
-    Rows for other images and rows without a label are ignored.
-
-    Raises
-    ------
-    TableError
-        If the table contains a duplicate pair.
-    """
+    """Find the image/label pairs in a table with categorical columns. A duplicate is a TableError."""
     columns = [(images, frame["image"].cat), (labels, frame["label"].cat)]
     places = [index.get_indexer(column.categories) for index, column in columns]
     codes = [column.codes.to_numpy() for _, column in columns]
@@ -317,10 +274,7 @@ def find_pairs(frame: pd.DataFrame, name: str, images: pd.Index, labels: pd.Inde
 
 
 def _block(image: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[IntArray, IntArray] | None:
-    """Return the images and labels of a table that lists the same labels in the same order for each image, else None.
-
-    Most classifier predictions have this form and can be copied into the matrix directly.
-    """
+    """Return images and labels of a table that lists the same labels in order for each image (most do), else None."""
     width = int(np.argmax(image != image[0])) if image.size else 0
     if width == 0 or image.size % width:
         return None

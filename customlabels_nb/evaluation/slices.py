@@ -49,10 +49,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins
 
 
 def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:
-    """Yield the name and the image positions of each slice of a column with one value per image.
-
-    Numbers that are stored as text are sliced as numbers. With ``bins``, numbers and times are always in ranges.
-    """
+    """Yield the name and images of each slice of a column. Numbers and times are in ranges if there are ``bins``."""
     values = _as_numbers(values)
     if values.dtype == object:
         values = values.map(_each_once).explode()

@@ -36,13 +36,7 @@ def evaluation_summary(
     ended: datetime | None = None,
     training_images: int = 0,
 ) -> dict[str, Any]:
-    """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``.
-
-    Parameters
-    ----------
-    ended : datetime, optional
-        Time of the evaluation (UTC if naive). Default is now.
-    """
+    """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``."""
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task in DRAWN_TASKS:
         means |= {key: evaluation.metric(metric) for key, metric in _DETECTION_MEANS.items()}

@@ -17,17 +17,7 @@ from customlabels_nb.evaluation.outcomes import Outcomes
 
 @dataclass(frozen=True, eq=False)
 class Thresholded:
-    """Ground truth and predictions with thresholds applied.
-
-    Attributes
-    ----------
-    outcomes : Outcomes
-    thresholds : ndarray of float64, shape (k,)
-        Threshold of each label, in label order. With folds, the mean over the folds.
-    folds : tuple of pairs of an int64 ndarray and a float64 ndarray of shape (k,)
-        Positions of the images in each fold and the thresholds that apply to them. Every image is in exactly one fold.
-        Empty if ``thresholds`` apply to all images.
-    """
+    """Ground truth and predictions with thresholds, for all or by fold. ``thresholds`` is the mean over folds."""
 
     outcomes: Outcomes
     thresholds: FloatArray
@@ -42,7 +32,6 @@ class Thresholded:
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
-        """Return a mask of the accepted predictions: shape (n, k) for a classifier, (p,) for boxes."""
         if not self.folds:
             return self.outcomes.accepted(self.thresholds)
         return self.outcomes.accepted(self.of_images())
@@ -63,7 +52,6 @@ class Thresholded:
         return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
 
     def confusion(self) -> ConfusionMatrix:
-        """Compute the confusion matrix."""
         return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
 
     def per_image(self) -> pd.DataFrame:

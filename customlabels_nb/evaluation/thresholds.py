@@ -41,8 +41,7 @@ def best_threshold(steps: Steps) -> float:
 def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
     """Choose the assumed threshold of each label, which maximises its F1, shape (k,).
 
-    A label without test images, or without a single correct prediction, gets the median of the other labels'
-    thresholds, or 0.5 if there are no others.
+    A label without test images or correct predictions gets the median of the others' thresholds, or 0.5.
     """
     result = np.array([best_threshold(outcomes.steps(position)) for position in range(len(outcomes.labels))])
     chosen = result[~np.isnan(result)]
@@ -54,13 +53,6 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
 
     None uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label. Labels
     missing from the mapping use their assumed threshold.
-
-    Raises
-    ------
-    InputError
-        If a threshold is not a number between 0 and 1.
-    LabelError
-        If the mapping contains an unknown label.
     """
     if thresholds is None:
         return assumed_thresholds(outcomes)
@@ -77,13 +69,7 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
 
 
 def check_threshold(value: object) -> float:
-    """Validate a threshold and return it as a float.
-
-    Raises
-    ------
-    InputError
-        If ``value`` is not a number between 0 and 1.
-    """
+    """Validate a threshold and return it as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InputError(
             f"A threshold must be a number between 0 and 1, not {value!r}. To choose thresholds automatically, pass "
@@ -99,12 +85,9 @@ def check_threshold(value: object) -> float:
 def threshold_curve(steps: Steps) -> pd.DataFrame:
     """Compute the precision, recall and F1 of one label as functions of the threshold.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``threshold`` (ascending from 0 to 1), ``precision`` (NaN if nothing is accepted), ``recall``, ``f1``.
-        The thresholds are 0, all distinct confidences and 1, or evenly spaced if there would be more than
-        :data:`MOST_POINTS`. Between two thresholds, the metrics equal their values at the higher one.
+    Thresholds are 0, all distinct confidences and 1, ascending, or evenly spaced if there would be more than
+    :data:`MOST_POINTS`. Between two of them, the metrics equal their values at the higher one. Precision is NaN if
+    nothing is accepted.
     """
     thresholds = np.unique(np.concatenate([[0.0, 1.0], steps.confidence]))
     if len(thresholds) > MOST_POINTS:

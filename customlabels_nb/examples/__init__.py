@@ -134,7 +134,6 @@ def write_photos(
     photos |= detect
 
     def paint(path: Path) -> Picture:
-        """Draw and save a photo."""
         split, number = photos[path]
         which, n = number % len(labels), number // len(labels)
         rng = np.random.default_rng([zlib.crc32(name.encode()), random_state, _SPLITS.index(split), which, n])

@@ -74,7 +74,6 @@ def vary(color: Color, rng: np.random.Generator, spread: float = 0.05) -> Color:
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
-    """Choose a random item."""
     return items[int(rng.integers(len(items)))]
 
 
@@ -99,11 +98,7 @@ def rect(x0: float, y0: float, x1: float, y1: float, radius: float = 0.0) -> np.
 
 
 def petal(length: float, width: float, belly: float = 0.55, point: float = 0.6) -> np.ndarray:
-    """Return the outline of a petal or leaf that grows up from the origin.
-
-    ``belly`` is the position of the widest part along the length (0 to 1). ``point`` is the sharpness of the ends, from
-    0.5 (round) to 1.2 (pointed).
-    """
+    """Return the outline of a petal or leaf, widest at ``belly`` (0 to 1), with ``point`` from 0.5 (round) to 1.2."""
     along = (1 - np.cos(np.linspace(0, math.pi, 15))) / 2
     half = width / 2 * np.abs(np.sin(math.pi * along ** (math.log(0.5) / math.log(belly)))) ** point
     return np.stack([np.concatenate([half, -half[::-1]]), length * np.concatenate([along, along[::-1]])], axis=1)
@@ -130,10 +125,7 @@ def turned(points: Points, degrees: float, x: float = 0.0, y: float = 0.0, scale
 
 
 class Painting:
-    """Canvas that records which object each pixel shows.
-
-    The attribute ``owner`` is the number of the object being drawn. Anything drawn while it is 0 is background.
-    """
+    """Canvas that records which object each pixel shows, by ``owner``, the one being drawn (0 for the background)."""
 
     def __init__(self, size: tuple[int, int], above: Color, below: Color | None = None) -> None:
         self.size = (size[0] * OVERSAMPLE, size[1] * OVERSAMPLE)
@@ -165,10 +157,7 @@ class Painting:
             ImageDraw.Draw(self.owners).polygon(outline, fill=self.owner)
 
     def boxes(self, labels: Sequence[str]) -> tuple[Box, ...]:
-        """Return the bounding box of each object's visible pixels. Object 1 has the first label, and so on.
-
-        Objects with an empty label get no box.
-        """
+        """Return the bounding box of each object's visible pixels, by its label, unless that is empty."""
         owners, boxes = np.asarray(self.owners), []
         for number, label in enumerate(labels, start=1):
             seen = owners == number
@@ -263,10 +252,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Camera:
-    """Camera position (x to the right, y up, z away) and angles in degrees (to the right, up, clockwise).
-
-    ``lens`` is the focal length as a fraction of the canvas's longer side. Light comes from ``sun`` (x, z).
-    """
+    """Camera position (x right, y up, z away), angles in degrees, focal length by the canvas's longer side, and sun."""
 
     eye: tuple[float, float, float]
     yaw: float
@@ -310,7 +296,6 @@ class Space:
         return Space(self.canvas, self.camera, (x, self.origin[1] + v, z), self.turn + turn)
 
     def distance(self) -> float:
-        """Compute the distance to the camera."""
         return math.dist(self.origin, self.camera.eye)
 
     def _eye(self) -> np.ndarray:

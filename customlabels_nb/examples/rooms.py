@@ -468,13 +468,7 @@ def paint(split: str, number: int, rng: np.random.Generator, size: tuple[int, in
 
 
 def draw(label: str, rng: np.random.Generator, size: tuple[int, int] = SIZE) -> Image.Image:
-    """Draw an image of a room, one of :data:`LABELS`. The same state of ``rng`` gives the same image.
-
-    Raises
-    ------
-    InputError
-        If ``label`` is not a label of this example.
-    """
+    """Draw an image of a room, one of :data:`LABELS`. The same state of ``rng`` gives the same image."""
     if label not in LABELS:
         raise InputError(f"label={label!r} is not a label of this example. Choose one of: {', '.join(LABELS)}.")
     if label == "floor_plan":

@@ -39,10 +39,7 @@ _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw: ``left, top, width, height`` in image pixels, with label, color (#rrggbb) and value.
-
-    If there is a ``polygon`` (:mod:`customlabels_nb.core.polygons`), it is drawn instead of the box.
-    """
+    """A box to draw in image pixels, or its ``polygon``, with label, color (#rrggbb) and value."""
 
     box: tuple[float, float, float, float]
     label: str
@@ -68,20 +65,6 @@ class BoxPicture:
 
     Text is placed where it covers no other text and little of the boxes. If there is no room for both label and value,
     only the value is drawn, or no text at all. Earlier boxes have priority.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Image in mode RGB.
-    marks : sequence of LabelledBox
-        Boxes to draw.
-    side : int
-        Longest side on the screen in pixels.
-
-    Attributes
-    ----------
-    size : tuple of float
-        Width and height on the screen in pixels.
     """
 
     def __init__(self, image: Image.Image, marks: Sequence[LabelledBox], *, side: int = SIDE) -> None:
@@ -110,12 +93,10 @@ class BoxPicture:
 
     @cached_property
     def tags(self) -> list[Tag | None]:
-        """Text of each box, or None if there is no room for it."""
         return list(_arranged(self.marks, self.corners, self.size))
 
     @property
     def untagged(self) -> int:
-        """Number of boxes without room for their text."""
         return sum(tag is None and bool(mark.label) for tag, mark in zip(self.tags, self.marks, strict=True))
 
     def to_svg(self) -> str:
@@ -175,10 +156,7 @@ def ink_on(color: str) -> str:
 
 @cache
 def plain_font(size: int) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans from matplotlib's files, without importing matplotlib.
-
-    DejaVu Sans has far more glyphs than Pillow's default font, which is the fallback.
-    """
+    """Load DejaVu Sans from matplotlib's files without importing it, for its glyphs, or else Pillow's font."""
     spec = importlib.util.find_spec("matplotlib")
     if spec is not None and spec.origin is not None:
         path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"

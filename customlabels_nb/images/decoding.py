@@ -65,20 +65,7 @@ def why_unread(name: str) -> str | None:
 
 @contextmanager
 def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels) -> Iterator[Image.Image]:
-    """Open an encoded image and read its header, as a context manager.
-
-    Parameters
-    ----------
-    data : bytes or file
-        Encoded image. A file object must be positioned at its start.
-    max_pixels : int
-        Maximum number of pixels. Larger images raise ImageTooLargeError.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem, with ``name`` in its message.
-    """
+    """Open an encoded image (a file at its start) and read its header. ImageError names ``name``."""
     if not data:
         raise NotAnImageError(name, "the file is empty (0 bytes).")
     try:
@@ -178,8 +165,7 @@ def _png_is_whole(data: bytes) -> bool:
 def orientation(image: Image.Image, data: bytes | None = None) -> int:
     """Return the EXIF orientation from 1 to 8, or 1 if it cannot be read.
 
-    Pillow decodes an entire PNG to find EXIF data, which may be at the end. If ``data`` is given and contains none, the
-    PNG is not decoded.
+    Pillow decodes an entire PNG to find EXIF data at its end, unless ``data`` is given and contains none.
     """
     if image.format == "TIFF":
         return 1  # Pillow applies the orientation of a TIFF while decoding it

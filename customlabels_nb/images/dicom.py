@@ -26,13 +26,11 @@ _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def is_readable() -> bool:
-    """Check whether pydicom is installed."""
     return find_spec("pydicom") is not None
 
 
 @cache
 def how_to_read() -> str:
-    """Return the error message for DICOM files when pydicom is not installed."""
     return f"DICOM images need the package pydicom. Install it with: {extra_command('dicom')}"
 
 
@@ -45,20 +43,11 @@ def is_dicom(file: BinaryIO) -> bool:
 
 
 class RefusedError(Exception):
-    """Error for a DICOM file that may be intact but is not supported.
-
-    The message states the reason and what to do, without the name of the image.
-    """
+    """Error for a DICOM file that is not supported: reason and advice, without the name of the image."""
 
 
 class DicomImage(ImageFile.ImageFile):
-    """DICOM file as a Pillow image, whose size is read from the header and whose pixels are decoded on load.
-
-    Attributes
-    ----------
-    n_frames : int
-        Number of frames in the file. The first one is used.
-    """
+    """DICOM file as a Pillow image, whose size is read from the header and whose first frame is decoded on load."""
 
     format = "DICOM"
     format_description = "Digital Imaging and Communications in Medicine"
@@ -79,13 +68,7 @@ class DicomImage(ImageFile.ImageFile):
 
 
 def open_dicom(file: BinaryIO, name: str) -> DicomImage:
-    """Open the image in a DICOM file, reading only the header.
-
-    Raises
-    ------
-    ImageError
-        A subclass that names the image, if the file contains no image or is damaged, or if pydicom is not installed.
-    """
+    """Open the image in a DICOM file, reading only the header."""
     if not is_readable():
         raise NotAnImageError(name, how_to_read())
     try:

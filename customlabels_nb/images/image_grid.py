@@ -22,17 +22,7 @@ _GAP, _LINE, _FONT_SIZE = 8, 20, 12
 
 @dataclass(frozen=True)
 class Tile:
-    """One image in a grid.
-
-    Attributes
-    ----------
-    image : PIL.Image.Image
-        Image in mode RGB.
-    boxes : list of LabelledBox
-        Boxes in pixels of the image.
-    labels : list of (str, str)
-        Image-level labels and their colors (#rrggbb).
-    """
+    """Image in a grid, with boxes in its pixels, and image-level labels with their colors (#rrggbb)."""
 
     image: Image.Image
     boxes: list[LabelledBox] = field(default_factory=list)
@@ -40,15 +30,7 @@ class Tile:
 
 
 class ContactSheet:
-    """Image grid with a caption, which notebooks display.
-
-    Parameters
-    ----------
-    tiles : sequence of Tile
-        Images in the grid.
-    words : str
-        Caption below the grid.
-    """
+    """Image grid with a caption, which notebooks display."""
 
     def __init__(self, tiles: Sequence[Tile], words: str) -> None:
         self.tiles = list(tiles)
@@ -58,13 +40,7 @@ class ContactSheet:
         return len(self.tiles)
 
     def draw(self, side: int = SIDE) -> Image.Image:
-        """Draw the grid on a white background.
-
-        Parameters
-        ----------
-        side : int
-            Longest side of each image, in pixels.
-        """
+        """Draw the grid on a white background, with ``side`` as the longest side of each image in pixels."""
         scale = side / SIDE
         pictures = [self._picture(tile).to_picture(scale) for tile in self.tiles]
         columns = math.ceil(math.sqrt(len(pictures))) or 1

@@ -21,28 +21,13 @@ _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Place that a user has passed: a file, a folder or a pattern, on this machine or behind a URL.
-
-    Attributes
-    ----------
-    name : str
-        Path or URL as passed, with the home folder for ``~`` and without a password.
-    path : Path or None
-        Local path, or None for a URL.
-    """
+    """Place that a user has passed: a file, folder or pattern. ``path`` is None for a URL, ``name`` has no password."""
 
     name: str
     path: Path | None
 
     @classmethod
     def of(cls, item: object) -> Location:
-        """Read a path or URL.
-
-        Raises
-        ------
-        InputError
-            If ``item`` is not a path or URL, or is empty.
-        """
         if not isinstance(item, str | os.PathLike) or not os.fspath(item):
             raise InputError(f"{item!r} is not a path or URL.")
         text = plain_url(expand_home(os.fsdecode(item)))
@@ -57,15 +42,13 @@ class Location:
 
     @property
     def is_folder(self) -> bool:
-        """True for a folder on this machine."""
         return self.path is not None and os.path.isdir(self.path)
 
     @property
     def is_pattern(self) -> bool:
         """True for a glob pattern.
 
-        A local path is a pattern if it contains ``*`` or ``?`` and does not exist. A URL is a pattern if it contains
-        ``*`` and is not an HTTP URL.
+        A local path is one with ``*`` or ``?`` that does not exist, a URL one with ``*`` that is not an HTTP URL.
         """
         if self.path is None:
             return "*" in self.name and not self.name.startswith(("http:", "https:"))
@@ -81,13 +64,7 @@ class Location:
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
-    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8.
-
-    Raises
-    ------
-    InputError
-        If the path is not a valid file name.
-    """
+    """Convert a local path to the form used in tables: the absolute path, or a ``file:`` URL if it is not UTF-8."""
     text = os.path.abspath(os.fspath(path))
     try:
         text.encode()
@@ -129,13 +106,7 @@ def without_scheme(uri: str) -> str:
 
 
 def local_path(path: str | os.PathLike[str], argument: str) -> Path:
-    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is not a path, is empty, or is a URL other than ``file:``. The message names the ``argument``.
-    """
+    """Convert an argument to a local path: a path, with ``~`` for the home folder, or a ``file:`` URL."""
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{argument}={path!r} is not a path.")
     text = _encodable(os.fsdecode(path))

@@ -54,12 +54,7 @@ class Click:
 class Segmenter(Protocol):
     """Model that outlines objects. It encodes an image once, so that each click is fast.
 
-    Attributes
-    ----------
-    name : str
-        Name of the model, which becomes the annotator of the polygons that :meth:`.Project.boxes_to_polygons` makes.
-    version : str
-        Revision of its weights. Features of another version are not used.
+    ``name`` becomes the annotator of polygons. Features of another ``version`` (of the weights) are not used.
     """
 
     name: str
@@ -77,34 +72,17 @@ class Segmenter(Protocol):
         clicks: Sequence[Click] = (),
         previous: Logits | None = None,
     ) -> tuple[Logits, float]:
-        """Predict the mask of the object in a box or at clicks.
+        """Predict the mask in a box or at clicks: logits, positive inside the object, and the predicted IoU.
 
-        Parameters
-        ----------
-        size : (int, int)
-            Width and height of the image. Boxes and clicks are in its pixels.
-        previous : array, optional
-            The result for the same prompts without the last click, which is refined.
-
-        Returns
-        -------
-        (array, float)
-            Logits on a grid of any size over the image, positive inside the object, and the predicted IoU.
+        Boxes and clicks are in pixels of an image of ``size``. The logits cover it with a grid of any size.
+        ``previous`` has those for the same prompts without the last click, which are refined.
         """
 
 
 def find_mask_outline(
     logits: Logits, size: tuple[int, int], clicks: Sequence[Click] = ()
 ) -> tuple[Polygon | None, float]:
-    """Trace a mask that a :class:`Segmenter` predicted.
-
-    Small parts and holes are left out, except where the user clicked.
-
-    Returns
-    -------
-    (polygon, float)
-        Polygon in pixels of the image, or None if the mask is empty, and the size of a cell of the grid.
-    """
+    """Trace a mask to a polygon without small parts, except clicked ones (or None), and its grid's cell size."""
     from contourpy import FillType, contour_generator
 
     scale = np.array([size[0] / logits.shape[1], size[1] / logits.shape[0]])
@@ -133,13 +111,7 @@ def find_mask_outline(
 
 
 def check_prompts(size: tuple[int, int], box: Box | None, clicks: Sequence[Click]) -> None:
-    """Check that clicks and a box are inside an image of this size, and not too many.
-
-    Raises
-    ------
-    InputError
-        If they are not.
-    """
+    """Check that clicks and a box are inside an image of this size, and not too many."""
     width, height = size
     if len(clicks) > _MOST_CLICKS:
         raise InputError(
@@ -155,13 +127,7 @@ def check_prompts(size: tuple[int, int], box: Box | None, clicks: Sequence[Click
 
 
 def import_opencv() -> Any:
-    """Import OpenCV.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
+    """Import OpenCV."""
     try:
         import cv2
     except ImportError as error:
@@ -172,27 +138,10 @@ def import_opencv() -> Any:
 def find_outline(
     image: Image.Image, *, box: Box | None = None, clicks: Sequence[Click] = (), view: Box | None = None
 ) -> tuple[Polygon | None, float]:
-    """Find the outline of the object in a box or at clicks.
+    """Find the outline of the object in a box or at clicks, and the size of a pixel of the searched crop.
 
-    Parameters
-    ----------
-    box : tuple of float, optional
-        Box around the object: left, top, width, height in pixels.
-    clicks : sequence of Click
-        Points inside and outside of the object. Without a box, at least one is inside.
-    view : tuple of float, optional
-        Without a box, region that is searched, like ``box``. By default it is the complete image.
-
-    Returns
-    -------
-    (polygon, float)
-        Polygon in pixels of the image, or None if no object was found, and the size of a pixel of the crop that
-        was searched.
-
-    Raises
-    ------
-    MissingDependencyError
-        If OpenCV is not installed.
+    Boxes are left, top, width, height in pixels. Without a box, at least one click is inside, and ``view`` (by default
+    the complete image) is searched. The polygon is None if no object was found.
     """
     cv2 = import_opencv()
     if box is not None:
@@ -373,10 +322,7 @@ def _cut(cv2: Any, pixels: Mask, state: Mask, models: tuple[Any, Any], mode: int
 
 
 def _near(cv2: Any, mask: Mask, state: Mask, *, holes: bool) -> Mask:
-    """Return a state that can change near the outline of a mask, with ``holes`` also inside of it.
-
-    It cannot change where ``state`` is certain.
-    """
+    """Return a state that can change near a mask's outline (with ``holes``, also inside), unless it is certain."""
     around = np.ones((2 * _BAND + 1, 2 * _BAND + 1), dtype=np.uint8)
     near = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     near[cv2.dilate(mask, around) == 0] = cv2.GC_BGD

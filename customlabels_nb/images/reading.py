@@ -63,17 +63,7 @@ class ImageHeader:
 
 
 def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
-    """Read a local file, or a remote file through the download cache.
-
-    Raises
-    ------
-    ImageNotFoundError
-        If the file does not exist or is not readable.
-    NotAnImageError
-        If ``uri`` is a folder, a device or a pipe.
-    ImageTooLargeError
-        If the file has more than ``max_bytes``, in which case the rest is not read.
-    """
+    """Read a file, remote ones through the download cache, of at most ``max_bytes``. Pipes are not images."""
     if is_remote(uri):
         return fetch(uri, max_bytes=max_bytes)[0]
     try:
@@ -90,18 +80,7 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
 
 
 def read_content(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[bytes, str]:
-    """Read an image file and return its data and its content hash, or for a remote file its identity.
-
-    Parameters
-    ----------
-    known : str, optional
-        Column ``sha256`` of the images table. A remote file that is cached with this identity causes no request.
-
-    Raises
-    ------
-    ImageError
-        As :func:`read_bytes`.
-    """
+    """Return the data and content hash or remote identity of an image. A cached ``known`` identity needs no request."""
     if is_remote(uri):
         data, identity = fetch(uri, known=known)
         return data, identity or content_hash(data)
@@ -133,11 +112,6 @@ def measure(data: bytes, name: str) -> tuple[int, int]:
     """Return the oriented width and height of an encoded image, decoding it only if it may be incomplete.
 
     JPEG and WebP files with a proper end and PNG files with valid checksums are trusted. All others are decoded once.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem, with ``name`` in its message.
     """
     return examine(data, name)[:2]
 
@@ -165,11 +139,6 @@ def read_header(uri: str, root: Path | None = None) -> ImageHeader:
 
     Only the header of a local file is read, or all of a PNG to find its EXIF data. Unlike :func:`measure`, this does
     not check that the file is complete. A remote file is downloaded and checked.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem and names the image.
     """
     if is_remote(uri):
         data = read_bytes(uri)
@@ -220,31 +189,11 @@ def open_image(
     keep_alpha: bool = False,
     max_pixels: int = LOCAL.max_pixels,
 ) -> Image.Image:
-    """Open an image from a path, URL, bytes or PIL image as upright RGB.
+    """Open an image from a path, URL, bytes or PIL image as upright RGB, the first one of several frames.
 
-    Parameters
-    ----------
-    name : str, optional
-        Name of the image in error messages. Defaults to the path.
-    at_least : int, optional
-        Size in pixels to which the shorter side may be reduced while decoding a JPEG, which saves time.
-    longest : int, optional
-        The same for the longer side, which may be reduced further. Only one of the two can be passed.
-    keep_alpha : bool
-        Return an image in mode RGBA that keeps its transparency.
-    max_pixels : int
-        Maximum number of pixels. Larger images raise ImageTooLargeError before decoding.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Upright image in mode RGB, with alpha blended over white, CMYK converted and 16 bits scaled to 8. If the file
-        has several frames, this is the first one.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem and names the image.
+    Alpha is blended over white (unless ``keep_alpha``), CMYK converted and 16 bits scaled to 8. To save time, a JPEG
+    may be decoded smaller, with its shorter side of no less than ``at_least`` pixels, or its longer one of no less than
+    ``longest``. Larger images than ``max_pixels`` raise ImageTooLargeError before decoding.
     """
     upright = upright_rgba if keep_alpha else upright_rgb
     if isinstance(source, Image.Image):
@@ -294,21 +243,8 @@ def read_in_batches(
 ) -> Iterator[list[tuple[int, Prepared | Issue]]]:
     """Read images in threads and yield batches of the results of ``prepare``, in order, with issues for failures.
 
-    Parameters
-    ----------
-    prepare : callable
-        Function that takes the upright image and its content hash or identity. It is called in a thread.
-    at_least : int
-        Size in pixels to which the shorter side of a JPEG may be reduced while decoding.
-    threads : int
-        Number of threads for local images. Remote images use more.
-    events : Events, optional
-        Receives progress events of ``phase`` after each batch. Images at other positions count as done.
-
-    Raises
-    ------
-    Cancelled
-        If cancellation was requested through ``events``.
+    ``prepare`` takes the upright image and its content hash or identity, in a thread. ``threads`` read local images,
+    more of them remote ones. Images at other positions count as done in ``events``.
     """
 
     def read(index: int) -> tuple[int, Prepared | Issue]:

@@ -36,20 +36,7 @@ _NOTE = re.compile(rb"view of (\d+) x (\d+) pixels")
 
 
 class BrowserImage(NamedTuple):
-    """An encoded image that browsers display upright, with its size and scale.
-
-    Attributes
-    ----------
-    data : bytes
-        Encoded image.
-    mime : str
-        "image/jpeg", "image/png" or "image/webp".
-    width, height : int
-        Size of the view in pixels.
-    scale : float
-        View pixels per pixel of the upright image: 1, or less if the view is scaled down. Multiply boxes by it to draw
-        them on the view.
-    """
+    """An encoded image that browsers display upright. Multiply boxes by ``scale`` to draw them on it."""
 
     data: bytes
     mime: str
@@ -64,16 +51,6 @@ def full_view(data: bytes, name: str, *, longest: int = LONGEST_CONVERTED) -> Br
     JPEG, WebP and 8-bit PNG images that need no rotation are returned unchanged. The page background shows through
     their transparent parts. All other images, and images with several frames, are converted to JPEG, with alpha blended
     over white, 16 bits scaled to 8, and the DICOM window applied.
-
-    Parameters
-    ----------
-    longest : int
-        Longest side of a converted image, in pixels.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem, with ``name`` in its message.
     """
     with opened(data, name) as image:
         width, height = image.size
@@ -113,18 +90,7 @@ __all__ = ["TAG_NAME", "ContentCache", "full_view_of", "kept_thumbnail", "projec
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
-    """Return a JPEG thumbnail that fits into ``size`` × ``size`` pixels, from the cache if ``sha256`` is known.
-
-    Parameters
-    ----------
-    sha256 : str, optional
-        Column ``sha256`` of the images table: the hash of a local file, or the identity of a remote file.
-
-    Raises
-    ------
-    ImageError
-        If the image cannot be read.
-    """
+    """Return a JPEG thumbnail within ``size`` × ``size`` pixels, cached by the hash or remote identity ``sha256``."""
     if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
         return kept
     data, content = read_content(image, root, known=sha256)
@@ -149,15 +115,7 @@ def full_view_of(
     cache: ContentCache | None,
     longest: int = LONGEST_CONVERTED,
 ) -> BrowserImage:
-    """Return the full image for display in a browser, converted by :func:`full_view` if necessary.
-
-    Converted images come from the cache if ``sha256`` is known.
-
-    Raises
-    ------
-    ImageError
-        If the image cannot be read.
-    """
+    """Return the full image for a browser, converted if necessary, and then cached by ``sha256``."""
     key = _key(sha256, f"-view-{longest}.jpg") if sha256 and cache is not None else None
     if key is not None and cache is not None and (kept := cache.get(key)) is not None:
         view = kept_view(kept)

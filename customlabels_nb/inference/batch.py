@@ -43,10 +43,7 @@ def predict_all(
     *,
     before: int = 0,
 ) -> bool:
-    """Pass the predictions for each image to ``take``. Return False if the run was interrupted.
-
-    ``before`` is the number of images that an earlier run processed. They count towards the progress.
-    """
+    """Pass predictions to ``take``, with progress from ``before`` on. Return False if the run was interrupted."""
     postprocessor = batches.postprocessor
     workers = connections(images, decode_threads(postprocessor.predictor.device or "cpu"))
     done, total = before, before + len(images)
@@ -85,24 +82,7 @@ def _predict_part(batches: PredictionBatches, batch: Sequence[tuple[str, Prepare
 
 
 class PredictionBatches(BatchSize):
-    """Batches that a running model processes, with their size.
-
-    Parameters
-    ----------
-    postprocessor : Postprocessor
-        Postprocessor of the running model.
-    wanted : int, optional
-        Batch size. By default it depends on the device and its free memory.
-    events : Events, optional
-        Receives a message whenever the batch size is reduced.
-
-    Attributes
-    ----------
-    postprocessor : Postprocessor
-        As given.
-    at_a_time : int
-        Number of batches that are processed at the same time.
-    """
+    """Batches that a running model processes. ``wanted`` is by default chosen by the device and its free memory."""
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
@@ -112,13 +92,7 @@ class PredictionBatches(BatchSize):
         super().__init__(int(wanted) if wanted is not None else self._fitting(device), device, events)
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
-        """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images.
-
-        Raises
-        ------
-        ModelError
-            If the model is not running, or there is not enough memory for one image.
-        """
+        """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images."""
         return self.map(lambda part: self.postprocessor.ask(part, at_once=len(part)), images)
 
     def _fitting(self, device: str) -> int:
@@ -145,10 +119,7 @@ def free_bytes(device: str) -> int | None:
 
 
 def _free_in_container() -> float:
-    """Return the memory that a container may still allocate, or infinity outside a container.
-
-    The operating system's own statistics ignore the container's memory limit.
-    """
+    """Return the memory that a container, which the system's statistics ignore, may still allocate, or infinity."""
     try:
         limit = (_CGROUP / "memory.max").read_text("ascii").strip()
         used = int((_CGROUP / "memory.current").read_text("ascii"))

@@ -60,42 +60,10 @@ def detect_many(
 ) -> pd.DataFrame | WrittenDetections:
     """Run a started model on many images, in this process or with workers.
 
-    Parameters
-    ----------
-    sources, root
-        See :func:`customlabels_nb.inference.inputs.expand_sources`.
-    threshold, max_results
-        Applied to each image. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
-    to, resume
-        File or folder to write the predictions to, and whether to continue an earlier run that wrote to it. See
-        :class:`customlabels_nb.inference.result_writing.Writing`.
-    batch_size : int, optional
-        Number of images in one forward pass. By default it depends on the device and its free memory. If memory runs
-        out, the batch size is reduced.
-    workers, backend
-        Number of workers, and where they run. See :func:`customlabels_nb.workers.spreading.open_workers`.
-    shared_filesystem : bool
-        Whether the machines of a cluster see the same local files. Each worker then compares one with the driver's.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``image``, ``label``, ``confidence`` (between 0 and 1) and, for a detector, ``left``, ``top``,
-        ``width``, ``height`` (in pixels), and ``polygon`` for a model with masks. Images keep their order, and the
-        predictions for each image are sorted by decreasing confidence. ``.attrs["errors"]`` holds a dict with
-        ``image``, ``code`` and ``message`` for each image or folder that cannot be read. After an interrupt or a
-        request to stop, ``.attrs["interrupted"]`` is True and ``.attrs["remaining"]`` lists the images that were not
-        processed. Pass that list as ``sources`` to continue.
-    WrittenDetections
-        Returned instead of the table if ``to`` is given.
-
-    Raises
-    ------
-    InputError
-        If an argument is invalid, ``sources`` does not exist, or ``to`` cannot be written.
-    ModelError
-        If the model is not running, or there is not enough memory for one image. Predictions written before the error
-        are preserved, and ``resume=True`` continues after them.
+    See :meth:`customlabels_nb.project.runnable.LoadedModel.detect_many` for the table. Its ``.attrs`` have ``errors``
+    (image, code and message) and after an interrupt ``interrupted`` and ``remaining``. With ``shared_filesystem``, each
+    worker compares a local file with the driver's. Predictions written before an error are preserved, and
+    ``resume=True`` continues after them.
     """
     is_spread = workers is not None or backend is not None
     if is_spread:
@@ -160,10 +128,7 @@ def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Image names, result counts and concatenated predictions of one batch.
-
-    Concatenated arrays take a fraction of the memory of one array per image.
-    """
+    """Image names, result counts and concatenated predictions (small in memory) of one batch."""
 
     images: list[str]
     counts: list[int]
@@ -180,7 +145,6 @@ class _Kept:
 
     @property
     def images(self) -> int:
-        """Number of processed images."""
         return sum(len(batch.images) for batch in self._batches)
 
     def take(self, results: Sequence[ImageResult]) -> None:
@@ -215,10 +179,7 @@ def _use_workers(
     batch_size: int | None,
     events: Events | None,
 ) -> bool:
-    """Let workers process the remaining images, and record each chunk. Return False if the run was interrupted.
-
-    ``total`` is the number of images with those that an earlier run processed, which count towards the progress.
-    """
+    """Let workers process the remaining of ``total`` images, and record chunks. Return False if interrupted."""
     runs = writing.runs
     if not runs:
         return True

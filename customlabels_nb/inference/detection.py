@@ -131,22 +131,7 @@ def detect(
     max_results: int | None = None,
     root: Path | None = None,
 ) -> Detection:
-    """Run a started model on one image.
-
-    Parameters
-    ----------
-    image : object
-        See :func:`customlabels_nb.inference.inputs.load_input`.
-    threshold, max_results
-        See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
-
-    Raises
-    ------
-    InputError
-        If the image or another argument is invalid.
-    ModelError
-        If the model is not running.
-    """
+    """Run a started model on one image."""
     postprocessor = Postprocessor(predictor, threshold, max_results)
     shown, data, name = load_encoded(image, root=root)
     answer = postprocessor.ask(
@@ -218,7 +203,6 @@ class _Drawing:
         return f"({without} without space for a label)" if without else ""
 
     def to_text(self) -> str:
-        """Return one line with the image name and its labels."""
         labels = ", ".join(f"{chip.label} {chip.value}" for chip in self.chips)
         return f"{file_name(self.name)}: {labels or self.sentence}"
 
@@ -250,10 +234,7 @@ class _Drawing:
         return buffer.getvalue()
 
     def to_picture(self, side: int) -> Image.Image:
-        """Draw the image, at most ``side`` pixels wide and high, with the labels below it on white.
-
-        An image is enlarged only if it is small and has boxes, whose labels need space.
-        """
+        """Draw the image within ``side`` pixels with the labels below. Only small images with boxes are enlarged."""
         if self.boxes is None:
             photo = self.image.resize(_fitted(self.image.size, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
             unit = max(side / _SIDE, 0.5)

@@ -23,13 +23,7 @@ _LOOK_SECONDS = 60.0  # longest time for which a thread may outlive the object t
 
 
 def idle_seconds(idle_stop: str | float) -> float:
-    """Convert ``idle_stop`` to a timeout in seconds, which is infinite for "never".
-
-    Raises
-    ------
-    InputError
-        If the value cannot be parsed, or is not between a tenth of a second and 30 days.
-    """
+    """Convert ``idle_stop`` to a timeout in seconds, which is infinite for "never"."""
     if isinstance(idle_stop, str):
         if idle_stop.strip().lower() == NEVER:
             return math.inf

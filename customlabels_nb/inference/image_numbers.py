@@ -30,11 +30,9 @@ class Run(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Number after the last image."""
         return self.first + len(self.images)
 
     def chunks(self, size: int) -> Iterator[Run]:
-        """Split the run into runs of at most ``size`` images."""
         for start in range(0, len(self.images), size):
             yield Run(self.first + start, self.images[start : start + size])
 
@@ -46,26 +44,18 @@ def listings(folder: OutputFolder) -> list[tuple[int, int, str]]:
 
 
 def unprocessed(folder: OutputFolder, images: Sequence[str], done: CompletedChunk) -> list[Run]:
-    """Return the images that are not done with their numbers, in order, and store the names of new ones.
-
-    Raises
-    ------
-    InputError
-        If a listing that the journal refers to is missing.
-    """
-    images = done.without_named(images)
+    """Return the images that are not done with their numbers, in order, and store the names of new ones."""
     frozen = listings(folder)
-    stop = frozen[-1][1] if frozen else done.images.total()
-    gaps = any(first != before for (first, _, _), (_, before, _) in zip(frozen[1:], frozen, strict=False))
+    stop = frozen[-1][1] if frozen else 0
+    gaps = any(first != before for (first, _, _), (_, before, _) in zip(frozen, [(0, 0, ""), *frozen], strict=False))
     if gaps or done.stop > stop:
         raise InputError(
             f"to={str(folder)!r} is missing one of the files '_images-….parquet', which list its images. "
             "Empty the folder to start again, or pass a different `to`."
         )
-    start = frozen[0][0] if frozen else stop
     same = _equal_at_start(folder, [name for _, _, name in frozen], images)
-    if same == stop - start:
-        runs, new = list(without(Run(start, images[:same]), done.ranges)), images[same:]
+    if same == stop:
+        runs, new = list(without(Run(0, images[:same]), done.ranges)), images[same:]
     else:
         runs, new = _matched(folder, frozen, images, done)
     if new:
@@ -88,16 +78,13 @@ def _equal_at_start(folder: OutputFolder, names: Sequence[str], images: Sequence
 def _matched(
     folder: OutputFolder, frozen: Sequence[tuple[int, int, str]], images: Sequence[str], done: CompletedChunk
 ) -> tuple[list[Run], list[str]]:
-    """Return the runs of stored images to process, and the names that are not stored.
-
-    A name that is stored several times takes the numbers first that are done.
-    """
+    """Return runs of stored images to process, and the new names. Equal names take finished numbers first."""
     finished = np.zeros(frozen[-1][1], dtype=bool)
     for begin, end in done.ranges:
         finished[begin:end] = True
     first: dict[str, int] = {}
     more: dict[str, deque[int]] = {}
-    for number, name in enumerate(_stored(folder, [name for _, _, name in frozen]), frozen[0][0]):
+    for number, name in enumerate(_stored(folder, [name for _, _, name in frozen])):
         if first.setdefault(name, number) != number:
             more.setdefault(name, deque()).append(number)
     for name, later in more.items():

@@ -28,22 +28,10 @@ _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
 def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image, str]:
     """Load one image as an upright RGB image and return it with its name.
 
-    Parameters
-    ----------
-    image : str, Path, bytes, open file, PIL image, array or tensor
-        Path or URL, the bytes of an encoded file, a file opened in binary mode, an array of shape (height, width) or
-        (height, width, 1, 3 or 4), or a torch tensor of shape (1, 3 or 4, height, width). Arrays and tensors contain
-        uint8 values, or floats between 0 and 1. They may also be a batch of one image: (1, height, width, channels) for
-        arrays, (1, channels, height, width) for tensors.
-    root : Path, optional
-        Base folder of relative paths that do not exist in the current folder.
-
-    Raises
-    ------
-    ImageError
-        If a file or URL cannot be read as an image.
-    InputError
-        If the type, shape or range of values is not supported.
+    It is a path or URL, the bytes of an encoded file, a file opened in binary mode, a PIL image, an array of shape
+    (height, width) or (height, width, 1, 3 or 4), or a tensor of shape (1, 3 or 4, height, width), also as a batch of
+    one. Values are uint8, or floats between 0 and 1. ``root`` is the base of relative paths that do not exist in the
+    current folder.
     """
     if isinstance(image, str | os.PathLike):
         name, place = _one_image(image, root)
@@ -67,19 +55,9 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
 
 
 def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
-    """Load one image as :func:`load_input` does, together with its encoded bytes if there are any.
+    """Load one image upright as :func:`load_input` does, with its encoded bytes (or None) and its name.
 
-    The model decodes these bytes in the same way as in evaluation and batch inference, so that all three produce the
-    same confidences.
-
-    Returns
-    -------
-    shown : PIL.Image.Image
-        Upright RGB image at full size.
-    data : bytes or None
-        Encoded image, or None if ``image`` is not encoded, such as an array.
-    name : str
-        Path, URL or other name of the image.
+    The model decodes these bytes as in evaluation and batch inference, so that the confidences are the same.
     """
     if isinstance(image, str | os.PathLike):
         name, place = _one_image(image, root)
@@ -109,22 +87,10 @@ def expand_sources(
 ) -> list[str]:
     """List the images that ``sources`` refers to, as paths or URLs.
 
-    Parameters
-    ----------
-    sources : str, Path, DataFrame or iterable of these paths
-        One of the following. A single image. A folder with its subfolders (hidden ones are skipped), which may be
-        local, in a bucket (``s3://bucket/photos/``) or on a web server that lists its files (URL ending in "/"). A
-        pattern with ``*``, ``?`` or ``**``, which may be in a bucket (``s3://bucket/*.jpg``). A list of any of these. A
-        table with image names in the column ``image``.
-    root : Path, optional
-        Base folder of relative paths that do not exist in the current folder. See :func:`located`.
-    issues : list of Issue, optional
-        List to which an issue is appended for each folder that cannot be read.
-
-    Raises
-    ------
-    InputError
-        If a single name does not exist, a folder or pattern contains no images, or an entry is not a path or URL.
+    They are a single image, a folder with its subfolders (hidden ones are skipped), which may be local, in a bucket
+    (``s3://bucket/photos/``) or on a web server that lists its files (URL ending in "/"), a pattern with ``*``, ``?``
+    or ``**``, a list of any of these, or a table with the column ``image``. Folders that cannot be read are added to
+    ``issues``.
     """
     issues = [] if issues is None else issues
     if isinstance(sources, pd.DataFrame):

@@ -50,17 +50,7 @@ def part_name(first: int, stop: int) -> str:
 
 @dataclass
 class CompletedChunk:
-    """Totals of all steps in a journal.
-
-    Attributes
-    ----------
-    images : Counter
-        Names of images, how often each was processed.
-    ranges : dict of (int, int) to None
-        Numbers of other images that were processed: the first, and the one after the last.
-    failures, marks, found
-        Images that could not be read, marks of the output, and number of predictions.
-    """
+    """Totals of all steps: how often each name was processed, and ranges of other images (first, after the last)."""
 
     images: Counter[str] = field(default_factory=Counter)
     ranges: dict[tuple[int, int], None] = field(default_factory=dict)
@@ -78,12 +68,10 @@ class CompletedChunk:
 
     @property
     def last(self) -> Mark | None:
-        """Last mark of the output."""
         return self.marks[-1] if self.marks else None
 
     @property
     def stop(self) -> int:
-        """Number after the last one in ``ranges``."""
         return max((stop for _, stop in self.ranges), default=0)
 
     def without_named(self, images: Sequence[str]) -> Sequence[str]:
@@ -115,30 +103,8 @@ class CompletedChunk:
 class Journal:
     """Journal in a local file, opened for writing and locked for this process.
 
-    Parameters
-    ----------
-    path : Path
-        Journal file, created if it does not exist.
-    facts : mapping
-        Description of the run, as JSON values.
-    folder : OutputFolder, optional
-        Folder of the output. Steps whose file is missing in it are left out.
-
-    Attributes
-    ----------
-    begun : bool
-        True if the journal already existed.
-    done : CompletedChunk
-        Totals of the recorded steps.
-    engine : str or None
-        Engine that the run was started with, or None if the journal does not record it.
-
-    Raises
-    ------
-    InputError
-        If the file is not a journal, or belongs to a run with different ``facts``.
-    NotAllowedError
-        If another process, or another cell of this notebook, is writing to the file.
+    ``facts`` describes the run. A journal with others is an InputError. Steps whose file is missing in ``folder`` are
+    left out. ``begun`` is True if the journal already existed, and ``done`` has the totals of its steps.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any], folder: OutputFolder | None = None) -> None:
@@ -163,7 +129,6 @@ class Journal:
         self.done.add(images, failures, objects, mark)
 
     def close(self) -> None:
-        """Close the journal and release its lock."""
         with suppress(OSError) if self._failed else nullcontext():  # it would write the rest of the failed line
             self._file.close()
 
@@ -186,7 +151,6 @@ class ObjectJournal(Journal):
             folder.write(RUN, _encoded(_head(facts)))
 
     def add(self, images: Images, failures: Sequence[Failure], objects: int, mark: Mark | None) -> None:
-        """Write a step."""
         assert isinstance(images, tuple)
         first, stop = images
         name = f"_journal/{first:09}-{stop:09}-{objects}.json"

@@ -20,24 +20,9 @@ Found = TypeVar("Found")
 class OutputFolder:
     """Folder that results are written to. Files appear in it complete or not at all.
 
-    Parameters
-    ----------
-    to : path or URL
-        Folder. A URL of a bucket in ``settings.buckets`` is a local folder. A password in a URL is removed.
-    argument : str
-        Name of the user's argument for error messages.
-
-    Attributes
-    ----------
-    local : Path or None
-        Absolute path of a local folder.
-    place : Path or str
-        ``local``, or the URL without a "/" at the end.
-
-    Raises
-    ------
-    InputError
-        If ``to`` is not a path or URL, or is on a web server, to which nothing can be written.
+    A URL of a bucket in ``settings.buckets`` is a local folder. A password in a URL is removed. Web servers are
+    refused. ``argument`` is the name of the user's argument. ``place`` is the absolute local path, or the URL without a
+    "/" at its end.
     """
 
     def __init__(self, to: str | os.PathLike[str], argument: str = "to") -> None:
@@ -57,10 +42,7 @@ class OutputFolder:
         return str(self.place)
 
     def sizes(self) -> dict[str, int]:
-        """Return the size in bytes of each file, by its name relative to the folder.
-
-        Files in folders below are listed only for a URL, where folders are part of the name.
-        """
+        """Return the size of each file in bytes, in subfolders only for a URL, where they are part of the name."""
         if self.local is not None:
             if not self.local.is_dir():
                 return {}
@@ -74,7 +56,6 @@ class OutputFolder:
         return self._remotely("listed", listed)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file."""
         if self.local is not None:
             return (self.local / name).read_bytes()
         return self._remotely("read", lambda system, path: bytes(system.cat_file(f"{path}/{name}")))
@@ -108,7 +89,6 @@ class OutputFolder:
         self._remotely("written", put)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files."""
         if self.local is not None:
             for name in names:
                 (self.local / name).unlink()

@@ -37,8 +37,7 @@ from customlabels_nb.models.artifact import ModelConfig
 
 _SIDES = ("Left", "Top", "Width", "Height")
 
-_PART = re.compile(r"part-(\d{6,12})(?:-\d{9,12})?\.parquet")
-_OLD_DIGITS = 6
+_PART = re.compile(r"part-(\d{9,12})-\d{9,12}\.parquet")
 _CUT_OFF = re.compile(r"\.[0-9a-f]{12}\.part")
 
 
@@ -53,19 +52,7 @@ class ImageResult:
 
 
 class Output(Protocol):
-    """Interface of the output formats, see the module.
-
-    Attributes
-    ----------
-    form : str
-        Name of the format, as shown to users.
-    path : Path or str
-        Location of the output, a URL as a string.
-    journal : str
-        Location of its journal.
-    images_a_step, seconds_a_step
-        Number of images, or of seconds, after which a step is written.
-    """
+    """Interface of the output formats. A step is written after so many images, or seconds."""
 
     form: str
     path: Any
@@ -89,13 +76,7 @@ class Output(Protocol):
         """Create an empty output."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        """Remove everything written after the last of ``marks`` and remember the processed ``images``.
-
-        Raises
-        ------
-        InputError
-            If data that an earlier step has written is missing.
-        """
+        """Remove everything written after the last of ``marks`` and remember the processed ``images``."""
 
     def write(self, results: Sequence[ImageResult]) -> Mark | None:
         """Write the predictions of one step."""
@@ -193,13 +174,7 @@ class JsonLines(LineOutput):
 
 
 def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """Read a file of :class:`JsonLines`: its images, also those in which nothing was found, and its predictions.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or a line is not one of ``detect_many``.
-    """
+    """Read a file of :class:`JsonLines`: its images, also those in which nothing was found, and its predictions."""
     images: list[str] = []
     rows: list[tuple[Any, ...]] = []
     polygons: list[Any] = []
@@ -300,11 +275,6 @@ class ParquetParts:
 
     The name of a file contains the number of its first image and the number after its last, so that no two chunks share
     a file, not even if they begin with the same image.
-
-    Raises
-    ------
-    MissingDependencyError
-        If pyarrow is not installed.
     """
 
     form = "Parquet"
@@ -363,7 +333,7 @@ class ParquetParts:
         """Return columns of the written files as a pyarrow dataset, in the order of their images."""
         schema = self._schema(columns)
         system, path = self.folder.system()
-        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=_number_in)
+        names = sorted(set(filter(_PART.fullmatch, map(str, marks))), key=lambda name: int(_PART.fullmatch(name)[1]))  # type: ignore[index]
         if not names:
             return _imported("pyarrow.dataset").dataset(schema.empty_table())
         files, datasets = [f"{path}/{name}" for name in names], _imported("pyarrow.dataset")
@@ -372,13 +342,7 @@ class ParquetParts:
         return datasets.dataset(files, schema=schema, format=form, filesystem=system)
 
     def read(self, marks: Iterable[Mark] = (), rows: int | None = None) -> pd.DataFrame:
-        """Read the first ``rows`` that were written, or all.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
-        """
+        """Read the first ``rows`` that were written, or all."""
         marks, broken = list(marks), (OSError, self._arrow.ArrowException)
         try:
             return table_of_arrow(self._table(marks, rows))
@@ -428,11 +392,6 @@ class ParquetParts:
         table = self._arrow.table(arrays, schema=schema)
         self._parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
         return bytes(sink.getvalue().to_pybytes())
-
-
-def _number_in(part: str) -> tuple[bool, int]:
-    digits = _PART.fullmatch(part)[1]  # type: ignore[index]
-    return len(digits) > _OLD_DIGITS, int(digits)
 
 
 def table_of_arrow(table: Any) -> pd.DataFrame:

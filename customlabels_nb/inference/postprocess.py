@@ -34,22 +34,11 @@ Prepared: TypeAlias = Pixels | Canvas
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """Predictions of a model for one image.
+    """Predictions of a model for one image that reach their threshold, by decreasing confidence.
 
-    Attributes
-    ----------
-    labels : ndarray of int64, shape (n,)
-        Label indices of the predictions that reach their threshold, sorted by decreasing confidence.
-    confidences : ndarray of float64, shape (n,)
-        Confidences, between 0 and 1.
-    boxes : ndarray of float64, shape (n, 4)
-        Boxes as ``left, top, width, height`` in pixels of the upright image, NaN for a classifier.
-    polygons : ndarray of object, shape (n,), or None
-        Polygons around the objects in pixels of the upright image, see :mod:`customlabels_nb.core.polygons`. None
-        unless the model predicts masks.
-    highest : tuple of (int, float), or None
-        Index of the label with the highest confidence, whether or not it reaches its threshold, and that confidence.
-        None if there is no prediction at all.
+    ``labels`` are indices. Boxes have shape (n, 4): ``left, top, width, height`` in pixels of the upright image, NaN
+    for a classifier. Polygons are None unless the model predicts masks. ``highest`` is the index and confidence of the
+    label with the highest confidence, whether or not it reaches its threshold, None if there is no prediction at all.
     """
 
     labels: IntArray
@@ -92,22 +81,7 @@ def polygons_of(masks: DetectedMasks, rows: IntArray) -> ObjectArray:
 
 
 class Postprocessor:
-    """Inference with fixed thresholds.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        Predictor of the model.
-    threshold
-        See :func:`customlabels_nb.inference.thresholds.resolve_thresholds`.
-    max_results : int, optional
-        Maximum number of predictions per image. The most confident ones are returned.
-
-    Raises
-    ------
-    InputError, LabelError
-        If an argument is invalid.
-    """
+    """Inference with fixed thresholds, which returns the ``max_results`` most confident predictions of an image."""
 
     def __init__(self, predictor: Predictor, threshold: Threshold = None, max_results: int | None = None) -> None:
         self.predictor = predictor
@@ -119,33 +93,20 @@ class Postprocessor:
         self.columns = ["image", *columns_of(self.config.task)]
 
     def prepare(self, data: bytes, name: str) -> Prepared:
-        """Decode and preprocess an encoded image at no larger size than the model needs.
-
-        Raises
-        ------
-        ImageError
-            If the image cannot be read. The error is of a subclass and names the image.
-        """
+        """Decode and preprocess an encoded image at no larger size than the model needs."""
         size = self.config.input_size
         if self.is_detector:
             return open_canvas(data, name, size, self.config.fill, larger=self.predictor.larger_size)
         return to_pixels(open_image(data, name=name, at_least=size), size)
 
     def prepare_picture(self, image: Image.Image) -> Prepared:
-        """Preprocess an upright image."""
         size = self.config.input_size
         if self.is_detector:
             return to_canvas(image, size, self.config.fill, larger=self.predictor.larger_size)
         return to_pixels(image, size)
 
     def ask(self, images: Sequence[Prepared], *, at_once: int | None = None) -> list[ImagePrediction]:
-        """Return the predictions for each image, computed in batches of ``at_once`` or the device's default size.
-
-        Raises
-        ------
-        ModelError
-            If the model is not running.
-        """
+        """Return the predictions for each image, computed in batches of ``at_once`` or the device's default size."""
         if self.is_detector:
             canvases = cast(Sequence[Canvas], images)
             detected = self.predictor.boxes(canvases, at_once=at_once, thresholds=self.thresholds)
@@ -184,17 +145,9 @@ def api_entries(
 ) -> list[dict[str, Any]]:
     """Build the API's ``CustomLabels`` list, with confidences in percent and boxes as fractions of the image size.
 
-    Parameters
-    ----------
-    labels, confidences
-        Label names, and confidences between 0 and 1.
-    boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image, NaN for an image-level label.
-    size : tuple of int, optional
-        Width and height of the upright image. May be None only if no label has a box.
-    polygons : iterable, optional
-        Polygon of each box, or None. The API has one ring for each object, so the rings of an object with several parts
-        or holes are joined to one ring around the same area.
+    Confidences are given between 0 and 1, and boxes as ``left, top, width, height`` in pixels of the upright image, NaN
+    for an image-level label. ``size`` may be None only if no label has a box. The API has one ring for each object, so
+    the rings of an object with several parts or holes are joined to one ring around the same area.
     """
     ratios = boxes if size is None else ltwh_to_ratios(boxes, size)
     entries = []

@@ -33,20 +33,7 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """Thread-safe runner of the classifier or detector in one model folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder written by :func:`customlabels_nb.models.artifact.save_artifact`.
-    changed : callable, optional
-        Callback that is called when the model stops after its idle timeout, and when a request starts it again.
-
-    Raises
-    ------
-    ArtifactError
-        If the folder contains no readable config.
-    """
+    """Thread-safe runner of the model in a folder. ``changed`` is called when it stops when idle, and wakes up."""
 
     def __init__(self, folder: Path, *, changed: Callable[[], None] | None = None) -> None:
         self.folder = folder
@@ -73,12 +60,10 @@ class Predictor:
 
     @property
     def running(self) -> bool:
-        """True if the model is loaded."""
         return self._running is not None
 
     @property
     def asleep(self) -> bool:
-        """True if the model stopped after its idle timeout. The next request starts it again."""
         return self._asleep is not None
 
     @property
@@ -94,7 +79,6 @@ class Predictor:
 
     @property
     def views(self) -> int:
-        """Number of views of each image over which predictions are averaged."""
         return self._views
 
     @property
@@ -141,31 +125,9 @@ class Predictor:
     ) -> None:
         """Load the weights on the device and run a warm-up pass.
 
-        Does nothing if the model is already running on this device. If it is running on a different device, it is
-        moved.
-
-        Parameters
-        ----------
-        device : str, optional
-            Device to run on. By default the current device, or the best available one if the model is stopped.
-        engine : str, optional
-            See :func:`customlabels_nb.inference.engines.selection.open_engine`. The initial value is "auto". By default
-            unchanged.
-        idle_stop : str or float, optional
-            See :func:`customlabels_nb.inference.idle.idle_seconds`. The initial value is "never". By default unchanged.
-        views : int, optional
-            Number of views, see :mod:`customlabels_nb.inference.views`. The initial value is 1. By default unchanged.
-
-        Raises
-        ------
-        DeviceError
-            If the named device is not available.
-        ArtifactError
-            If the model's files are damaged.
-        InputError
-            If ``idle_stop`` cannot be parsed, the engine does not exist, or ``views`` is not 1, 2 or 4.
-        ModelError, MissingDependencyError
-            If the engine cannot run the model.
+        Does nothing if the model already runs on this device, and moves it from another one. By default, the device,
+        the engine (at first "auto"), ``idle_stop`` ("never") and ``views`` (1) stay, and a stopped model starts on the
+        best available device.
         """
         if engine is not None:
             check_engine(engine)
@@ -201,13 +163,7 @@ class Predictor:
             self._idle_seconds, self._views = DEFAULT_SECONDS, 1
 
     def sleep_if_idle(self) -> float | None:
-        """Stop the model until the next request if there has been none for :attr:`idle_stop` seconds.
-
-        Returns
-        -------
-        float or None
-            Seconds until the timeout. None if the model is not running or has just stopped.
-        """
+        """Stop the model until the next request if it was idle, or return the seconds until then if it runs."""
         with self._lock:
             with self._guard:
                 running = self._running
@@ -226,26 +182,9 @@ class Predictor:
     def probabilities(
         self, images: Sequence[Image.Image | Pixels], *, at_once: int | None = None
     ) -> npt.NDArray[np.float64]:
-        """Compute the confidence of each label for each image.
+        """Compute the confidence of each label for each image, shape (n, k), in the order of ``config.labels``.
 
-        Parameters
-        ----------
-        images : sequence of PIL images or uint8 arrays of shape (3, input_size, input_size)
-            Upright images, or arrays from :func:`customlabels_nb.models.transforms.to_pixels`.
-        at_once : int, optional
-            Batch size. Defaults to :attr:`at_once`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, k)
-            Confidences in the order of ``config.labels``.
-
-        Raises
-        ------
-        ModelError
-            If the model is not running, or is a detector.
-        InputError
-            If an array has the wrong shape or dtype.
+        Images are upright, or arrays from :func:`customlabels_nb.models.transforms.to_pixels`.
         """
         with self._running_kind(detector=False) as running:
             pixels = [_as_pixels(image, running.config.input_size, i) for i, image in enumerate(images)]
@@ -261,30 +200,13 @@ class Predictor:
         at_once: int | None = None,
         thresholds: FloatArray | None = None,
     ) -> list[DetectedBoxes]:
-        """Detect objects in each image.
+        """Detect objects in each upright image, independently of the others, by decreasing confidence.
 
-        Parameters
-        ----------
-        images : sequence of PIL images or Canvas
-            Upright images. Boxes are in pixels of the image. For a :class:`customlabels_nb.models.canvas.Canvas`, boxes
-            are in pixels of the original image, whose size the canvas stores. With four views, a canvas needs a larger
-            one of :attr:`larger_size`, else the result is that of two views.
-        at_once : int, optional
-            Batch size. Defaults to :attr:`at_once`.
-        thresholds : ndarray of float64, shape (k,), optional
-            Confidence for each label from which a model with masks computes the mask of a box. By default, every box
-            gets one.
-
-        Returns
-        -------
-        list of DetectedBoxes
-            Boxes (left, top, width, height), labels (indices into ``config.labels``) and confidences for each image,
-            sorted by decreasing confidence. The detections in one image do not depend on the other images.
-
-        Raises
-        ------
-        ModelError
-            If the model is not running, or is a classifier.
+        Boxes are (left, top, width, height) in pixels of the image. For a
+        :class:`customlabels_nb.models.canvas.Canvas`, they are in pixels of the original image, whose size the canvas
+        stores. With four views, a canvas needs a larger one of :attr:`larger_size`, else the result is that of two
+        views. ``thresholds`` has the confidence for each label from which a model with masks computes the mask of a
+        box, by default of every box.
         """
         detected: list[DetectedBoxes] = []
         with self._running_kind(detector=True) as running:
@@ -362,7 +284,6 @@ class _Running:
         return self
 
     def release(self) -> None:
-        """Decrement the number of pending requests."""
         with self._free:
             self._uses -= 1
             self._last_used = time.monotonic()

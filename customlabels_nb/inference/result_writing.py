@@ -124,25 +124,7 @@ class WrittenDetections:
 
 
 class Writing:
-    """Writer to one output, which runs in a background thread.
-
-    Parameters
-    ----------
-    output : Output
-        See :func:`output_for`.
-    postprocessor : Postprocessor
-        Postprocessor of the model.
-    resume : bool
-        Continue an earlier run.
-
-    Raises
-    ------
-    InputError
-        If ``output`` cannot be written, already exists although ``resume`` is False, or belongs to a run with a
-        different model or different thresholds.
-    NotAllowedError
-        If another process is writing to ``output``.
-    """
+    """Writer to one output, which runs in a background thread."""
 
     def __init__(self, output: Output, postprocessor: Postprocessor, *, resume: bool) -> None:
         self._output = output
@@ -185,13 +167,6 @@ class Writing:
         return remaining
 
     def take(self, results: Sequence[ImageResult]) -> None:
-        """Queue a batch for writing.
-
-        Raises
-        ------
-        InputError
-            If an earlier batch could not be written.
-        """
         self._behind.put(results)
 
     def close(self, *, complete: bool) -> None:
@@ -325,7 +300,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
     output = ParquetParts(OutputFolder(path, "path"))
     try:
         facts, done = read_journal(output.folder)
-        total = sum(stop - first for first, stop, _ in listings(output.folder)) + done.images.total()
+        total = sum(stop - first for first, stop, _ in listings(output.folder))
     except OSError as error:
         raise InputError(f"path={str(path)!r} cannot be read: {error.strerror or error}.") from error
     if facts is None:
@@ -361,17 +336,7 @@ def _use_engine(engine: str | None, postprocessor: Postprocessor, to: str) -> No
 def open_writing(
     to: str | os.PathLike[str], postprocessor: Postprocessor, *, root: Path | None, resume: bool, spread: bool = False
 ) -> Writing:
-    """Return the writer for ``to``: to JSON Lines or a manifest by its suffix, else to a folder of Parquet files.
-
-    Warns about polygons, which a manifest does not have.
-
-    With ``spread``, several workers write, which requires a folder.
-
-    Raises
-    ------
-    InputError, MissingDependencyError, NotAllowedError
-        As :class:`Writing`, or if the suffix is not supported or pyarrow is not installed.
-    """
+    """Return the writer for ``to``, by its suffix. Manifests lose polygons, and ``spread`` requires a folder."""
     folder = OutputFolder(to)
     suffix = os.path.splitext(str(folder))[1].lower()
     if suffix in _SUFFIXES and folder.local is None:

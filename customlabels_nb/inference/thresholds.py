@@ -19,20 +19,8 @@ Threshold = float | Mapping[str, float] | None
 def resolve_thresholds(config: ModelConfig, threshold: Threshold, views: int = 1) -> FloatArray:
     """Return the threshold of each label, shape (k,), in the order of ``config.labels``.
 
-    Parameters
-    ----------
-    threshold : float or mapping, optional
-        By default, each label's assumed threshold. A number between 0 and 1 applies to all labels. A mapping sets the
-        threshold of each label that it contains. The other labels keep their assumed threshold.
-    views : int
-        Number of views that the predictions are averaged over, on which assumed thresholds depend.
-
-    Raises
-    ------
-    LabelError
-        If ``threshold`` contains an unknown label.
-    InputError
-        If a threshold is not between 0 and 1.
+    By default, each label has its assumed threshold, which depends on ``views``. A number applies to all labels. Labels
+    that are missing in a mapping keep their assumed threshold.
     """
     thresholds = {label: config.threshold_of(label, views) for label in config.labels}
     if isinstance(threshold, Mapping):
@@ -56,21 +44,7 @@ def check_max_results(max_results: object) -> None:
 def choose(
     labels: IntArray, confidences: FloatArray, thresholds: FloatArray, max_results: int | None = None
 ) -> IntArray:
-    """Return the indices of the predictions that reach their threshold, sorted by decreasing confidence.
-
-    The sort is stable.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (n,)
-        Label indices of the predictions.
-    confidences : ndarray of float64, shape (n,)
-        Confidences of the predictions.
-    thresholds : ndarray of float64, shape (k,)
-        Threshold of each label. A confidence equal to the threshold passes.
-    max_results : int, optional
-        Maximum number of results, applied after sorting.
-    """
+    """Return the indices of the predictions that reach their threshold, sorted stably by decreasing confidence."""
     order = np.argsort(-confidences, kind="stable")
     return order[confidences[order] >= thresholds[labels[order]]][:max_results]
 

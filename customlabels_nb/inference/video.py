@@ -69,40 +69,9 @@ def detect_video(
 ) -> VideoDetection:
     """Run a started model on the frames of a video, keeping only a few frames in memory at a time.
 
-    The video is decoded in separate threads while the model runs.
-
-    Parameters
-    ----------
-    video : path
-        A file that FFmpeg can read (MP4, MOV, MKV, WebM, AVI, …), or a URL, which is downloaded first.
-    every : str or int
-        Interval between processed frames: a time ("1s", "500ms") according to the timestamps in the file, or a number
-        of frames. 1 processes all frames.
-    root : Path, optional
-        Base folder of a relative path that does not exist in the current folder.
-    threshold, max_results
-        Applied to each frame. See :class:`customlabels_nb.inference.postprocess.Postprocessor`.
-    to : path, optional
-        Output to write. See :meth:`customlabels_nb.inference.video.VideoDetection.to`.
-    allow_damaged : bool
-        Process a truncated file up to its last readable frame.
-
-    Returns
-    -------
-    VideoDetection
-        Predictions for the processed frames. After an interrupt or a request to stop, these are the frames processed so
-        far, ``interrupted`` is True, and nothing is written.
-
-    Raises
-    ------
-    InputError, LabelError
-        If an argument is invalid.
-    VideoError
-        If the video cannot be used. The error is of a subclass.
-    MissingDependencyError
-        If PyAV is not installed.
-    ModelError
-        If the model is not running.
+    The video is decoded in separate threads while the model runs. ``every`` is a time according to the timestamps in
+    the file, or a number of frames. ``allow_damaged`` processes a truncated file up to its last readable frame. After
+    an interrupt, the result has the frames processed so far, and nothing is written.
     """
     postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
@@ -233,7 +202,6 @@ class _Still:
     chips: Sequence[tuple[str, str]]
 
     def facts(self) -> dict[str, Any]:
-        """Return the values that the template shows."""
         if self.boxes:
             picture = BoxPicture(self.picture, self.boxes, side=_STILL_SHOWN)
             (width, height), source = picture.size, picture.to_url()
@@ -460,13 +428,11 @@ class VideoDetection:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _describe_length(self) -> str:
-        """Describe how much of the video was processed."""
         count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
         length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""
         return f"{count}{length} processed" + (", then stopped" if self.interrupted else "")
 
     def _end(self) -> float:
-        """Return the end of the timeline in ms."""
         last = float(self.frames["timestamp_ms"].max()) if len(self.frames) else 0.0
         return max(self.duration_ms or 0.0, last, 1.0)
 
@@ -488,10 +454,7 @@ class VideoDetection:
 
 
 def _marks_of(index: int, rows: list[tuple[str, float, str, Any, Any]]) -> Marks:
-    """Convert the predictions in a frame to drawing marks.
-
-    Each has a label, a confidence, a color, a box (NaN if absent) and a polygon (None if absent).
-    """
+    """Convert predictions in a frame to marks: label, confidence, color, box (or NaN) and polygon (or None)."""
     boxes = [
         LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
         for label, confidence, color, box, polygon in rows
@@ -502,13 +465,7 @@ def _marks_of(index: int, rows: list[tuple[str, float, str, Any, Any]]) -> Marks
 
 
 def target_of(to: str | os.PathLike[str] | None, video: str) -> _Target:
-    """Parse ``to`` for the given video, creating the folder if ``to`` names one.
-
-    Raises
-    ------
-    InputError
-        If ``to`` cannot be written.
-    """
+    """Parse ``to`` for the given video, creating the folder if ``to`` names one."""
     if to is None:
         return _Target()
     path = local_path(to, "to")

@@ -52,13 +52,7 @@ _ACROSS = (_T.ROTATE_90, _T.ROTATE_270, _T.TRANSPOSE, _T.TRANSVERSE)
 
 
 def require_av() -> ModuleType:
-    """Import PyAV, which reads and writes videos.
-
-    Raises
-    ------
-    MissingDependencyError
-        If PyAV is not installed.
-    """
+    """Import PyAV, which reads and writes videos."""
     try:
         import av
     except ImportError as error:
@@ -69,22 +63,9 @@ def require_av() -> ModuleType:
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One frame of a video.
+    """Frame of a video at its position in display order, from 0, with its exact time in ``seconds``.
 
-    Attributes
-    ----------
-    index : int
-        Position in display order, from 0.
-    ms : float
-        Display time in milliseconds from the start of the video.
-    seconds : fractions.Fraction or float
-        Exact display time as stored in the file.
-    raw : av.VideoFrame
-        Decoded frame.
-    shape : tuple of int
-        Width and height of the image in pixels before it is transposed.
-    turn : PIL.Image.Transpose or None
-        Transposition that makes the image upright.
+    ``shape`` is the size before ``turn``, the transposition that makes the image upright.
     """
 
     index: int
@@ -101,26 +82,9 @@ class VideoFrame:
 
 
 class VideoFile:
-    """Video file that is open for reading.
+    """Video file that is open for reading. ``duration_ms`` and ``count`` (approximate) are those in the file.
 
-    Attributes
-    ----------
-    name : str
-        Name as given by the user.
-    path : Path
-        Local path.
-    size : tuple of int
-        Width and height of the frames in pixels. They refer to upright frames once the first frame has been read.
-    duration_ms : float or None
-        Duration in milliseconds according to the file, if known.
-    count : int or None
-        Approximate number of frames according to the file, if known.
-    has_sound : bool
-        True if the file contains an audio stream.
-    lost : int
-        Number of packets so far that could not be decoded.
-    decoded : int
-        Number of frames decoded so far.
+    ``size`` refers to upright frames after the first one. ``lost`` counts packets that could not be decoded.
     """
 
     def __init__(self, av: ModuleType, container: Any, stream: Any, name: str, path: Path) -> None:
@@ -138,15 +102,7 @@ class VideoFile:
         self.count = stream.frames or (round(float(seconds * rate)) if rate and seconds else 0) or None
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all frames in display order. Packets that cannot be decoded are skipped and counted.
-
-        Raises
-        ------
-        TruncatedVideoError
-            If reading stops before the end of the file, or no frame can be decoded.
-        NotAVideoError
-            If a frame has too many pixels.
-        """
+        """Yield all readable frames in display order. TruncatedVideoError if the file ends early or has none."""
         start = None if self._container.start_time is None else self._container.start_time / 1e6
         index, last, shape = 0, 0.0, self.size
         rotation, turn = None, None
@@ -191,20 +147,7 @@ class VideoFile:
 
 @contextmanager
 def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[VideoFile]:
-    """Open a video and read its header.
-
-    Parameters
-    ----------
-    damaged : bool
-        Accept a truncated file and read it as far as possible.
-
-    Raises
-    ------
-    VideoError
-        If the file cannot be read as a video. The error is of a subclass and names the video.
-    MissingDependencyError
-        If PyAV is not installed.
-    """
+    """Open a video and read its header. ``damaged`` accepts a truncated file."""
     av = require_av()
     _check_file(path, name, damaged)
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
@@ -231,13 +174,7 @@ def open_source(video: str, root: Path | None = None, *, damaged: bool = False) 
 
 @contextmanager
 def local_video(video: str, root: Path | None = None) -> Iterator[Path]:
-    """Yield the local file for a path or URL. A remote file is downloaded and deleted afterwards.
-
-    Raises
-    ------
-    InputError, MissingDependencyError
-        If a URL cannot be read.
-    """
+    """Yield the local file for a path or URL. A remote file is downloaded and deleted afterwards."""
     if not is_remote(video):
         path = to_path(video)
         below = root / path if root is not None and not path.is_absolute() and not path.exists() else path
@@ -317,11 +254,6 @@ def _ends_too_early(path: Path) -> bool:
     """Check whether an MP4, MOV, AVI, MKV or WebM file is shorter than its header declares.
 
     Formats: ISO/IEC 14496-12 (4.2, boxes), RIFF, RFC 8794 (EBML) and RFC 9559 (Matroska).
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -50,26 +50,8 @@ class Marks:
 def write_annotated(video: VideoFile, marks: Sequence[Marks], path: Path, events: Events) -> str | None:
     """Write the video with ``marks`` drawn on it to ``path`` as MP4, with the original timestamps and without sound.
 
-    Parameters
-    ----------
-    marks : sequence of Marks
-        Marks in ascending order of their frame index.
-    path : Path
-        Output file in an existing folder. An existing file is replaced only when the new file is complete.
-
-    Returns
-    -------
-    str or None
-        Note about the codec if it is not H.264.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    VideoError
-        If the source video can no longer be read.
-    Cancelled
-        If ``events`` receives a request to stop. An existing file at ``path`` is not changed.
+    Marks are in ascending order of their frame index. An existing file is replaced only when the new file is complete.
+    A note is returned if the codec is not H.264.
     """
     av = require_av()
     try:

@@ -63,7 +63,6 @@ def views_of(pixels: Sequence[Pixels], views: int) -> Iterator[list[Pixels]]:
 
 
 def mirror_canvas(canvas: Canvas) -> Canvas:
-    """Mirror the image on a canvas from left to right."""
     pixels, width = canvas.pixels.copy(), canvas.inside[0]
     pixels[:, :, :width] = pixels[:, :, :width][:, :, ::-1]
     return replace(canvas, pixels=pixels)

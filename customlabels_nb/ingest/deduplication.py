@@ -37,10 +37,7 @@ _FATE = {True: "It was kept.", False: "It was skipped."}
 
 
 class UnreadFacts(NamedTuple):
-    """Metadata of a remote image that the source provides without reading the image.
-
-    It has the same fields as :class:`ImageFacts`, which are None if unknown.
-    """
+    """Metadata of a remote image from the source, with the fields of :class:`ImageFacts`, None if unknown."""
 
     width: int | None
     height: int | None
@@ -57,10 +54,7 @@ LabelsByImage: TypeAlias = Mapping[str, tuple[str, ...]]
 
 @dataclass
 class Intake:
-    """Result of deduplication: new images with file metadata, images with changed content, and issues.
-
-    ``known`` maps the source names of images that were already in the dataset to the project's names for them.
-    """
+    """New images with metadata, changed images, and issues. ``known`` maps source names to names in the project."""
 
     images: pd.DataFrame
     annotations: pd.DataFrame
@@ -71,20 +65,10 @@ class Intake:
 
 
 class Deduplication:
-    """Deduplication of an import, whose images may come in several parts.
+    """Deduplication of an import, whose images may come in several parts, with the images ``known`` in both splits.
 
     Remote images are only read if they are to be copied or verified. Otherwise, the metadata from the source is used.
-
-    Parameters
-    ----------
-    known : DataFrame
-        Table returned by ``files()`` of the store, with the images of both splits.
-    source : str
-        Name of the source, for the issues.
-    root : Path
-        Project folder. Files are copied to it if ``options.copy`` is True.
-    labels : mapping, optional
-        Stored labels of the images in this dataset, used to report duplicates with different labels.
+    The stored ``labels`` are used to report duplicates with different labels.
     """
 
     def __init__(
@@ -111,13 +95,7 @@ class Deduplication:
     def take_in(
         self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
     ) -> Intake:
-        """Find the images that are not in the project yet, and detect duplicates and leaks between train and test.
-
-        Parameters
-        ----------
-        read : dict
-            Metadata already read, by image. New metadata is added to it, so that a retry does not read files again.
-        """
+        """Find new images, duplicates and leaks between train and test. ``read`` keeps metadata for a retry."""
         options, stored, content = self._options, self._stored, self._content
         names: list[str] = contents.images["image"].tolist()
         stats = contents.stats
@@ -338,8 +316,7 @@ def _read_all(
 ) -> None:
     """Read the images at ``indexes`` and add their metadata, or the error for an unusable image, to ``results``.
 
-    With ``by_hash``, remote images are identified by their hash, like local images, and otherwise by the identity that
-    the server reports.
+    Remote images are identified by their hash if ``by_hash``, and otherwise as the server reports.
     """
     workers = connections((names[index] for index in indexes), settings.threads)
 
@@ -413,10 +390,7 @@ def _changed(
 
 
 def _copied_name(image: str, sha256: str) -> str:
-    """Return the path of an image's copy in the project: its file name, with its content and origin.
-
-    The hashes of both make it unique, so that nothing is overwritten.
-    """
+    """Return the path of an image's copy in the project, unique by hashes of its content and origin."""
     if not is_remote(image) and not to_path(image).is_absolute():
         return image  # already in the project
     plain = unquote(image.partition("?")[0]) if is_remote(image) else os.fspath(to_path(image))

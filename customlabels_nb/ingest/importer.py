@@ -204,10 +204,7 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
 
 
 def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
-    """Add annotations to the images that are unlabelled, and return the number of images labelled.
-
-    An image that someone else labels before the update is left unchanged.
-    """
+    """Label the images that are still unlabelled, and return their number."""
     for _ in range(_ATTEMPTS if len(wanted) else 0):
         images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())
         bare = (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])

@@ -31,11 +31,6 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
 
     The labels of existing images do not change. Images that a user removed from the dataset are not added again, and
     images that are in the other split are not added.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the dataset does not exist.
     """
     record = store.dataset(split)
     if record is None:
@@ -141,7 +136,6 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
 
 
 def _removed(store: SqlStore, split: str) -> set[str]:
-    """Return the images that users have removed from the dataset."""
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     return {image for states in actions["before"] if isinstance(states, dict) for image in states}

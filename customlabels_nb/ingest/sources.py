@@ -34,13 +34,7 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_identit
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
-
-    Raises
-    ------
-    InputError
-        If a value is not allowed, or both ``label`` and ``labels_from="folders"`` are given.
-    """
+    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`."""
 
     split: str = t.TRAIN
     labels_from: str | None = None
@@ -134,12 +128,6 @@ def find_images(
     """List the images of ``source``: a folder, a zip file, one file or URL, a pattern, a list, or a DataFrame.
 
     A zip file is unpacked in ``project_folder``, into a folder named after the file and its content.
-
-    Raises
-    ------
-    InputError
-        If the source does not exist or contains no images, if there are no folders for ``labels_from="folders"``, or
-        if the column ``split`` of a DataFrame differs from the split to import into.
     """
     label = None if options.label is None else t.check_label(options.label)
     finder = _Finder(project_folder, annotator, labels_from=options.labels_from)
@@ -172,13 +160,7 @@ def find_images(
 def find_again(
     description: Mapping[str, Any], *, project_folder: Path, annotator: str | None = None
 ) -> SourceContents | None:
-    """Rescan a source from its stored description, or return None if it cannot be rescanned.
-
-    Raises
-    ------
-    CustomLabelsError
-        Under the same conditions as :func:`find_images`, except that a folder or pattern may have no images.
-    """
+    """Rescan a source from its description, or return None if it cannot be rescanned. It may now have no images."""
     kind, pattern = description.get("kind"), description.get("pattern")
     if kind not in ("folder", "zip", "files"):
         return None
@@ -208,7 +190,6 @@ class _Finder:
         self._listed: dict[str, RemoteFile] = {}
 
     def from_location(self, location: Location) -> SourceContents:
-        """Return the contents of a path, URL or pattern."""
         name, path = location.name, location.path
         if location.is_pattern:
             contents = self.from_list(self.matches(location))
@@ -222,7 +203,6 @@ class _Finder:
         return self._from_container(location) or self.from_files([location])
 
     def matches(self, pattern: Location, *, required: bool = True) -> list[Location]:
-        """Return the files that match a pattern."""
         if pattern.path is None:
             listed = {file.url: file for file in list_files(pattern.name)}
             self._listed.update(listed)
@@ -251,7 +231,6 @@ class _Finder:
         return parts[0] if len(parts) == 1 else _join(parts)
 
     def from_files(self, locations: list[Location]) -> SourceContents:
-        """Return the contents of a list of image files."""
         paths = {location.uri: location.path for location in locations}
         uris = list(paths)
         name = uris[0] if len(uris) == 1 else f"{len(uris)} files"

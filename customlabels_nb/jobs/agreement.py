@@ -262,18 +262,13 @@ def describe_people(
     gold: pd.DataFrame | None = None,
     last_seen: Mapping[str, pd.Timestamp] | None = None,
 ) -> pd.DataFrame:
-    """Describe the work of each person.
+    """Describe the work of each person, in alphabetical order.
 
     ``skipped`` has the number of tasks that each person skipped, ``gold`` the known answers of :func:`score_gold`, and
-    ``last_seen`` the last sign of life, by default the last answer.
-
-    Returns
-    -------
-    DataFrame
-        One row per person in alphabetical order: ``person``, ``done`` and ``skipped`` (tasks), ``seconds`` (median per
-        answer), ``agreement`` (share of the person's votes that are the most frequent vote of the others of the task,
-        without ties), ``gold`` (share of right gold answers), ``gold_answers``, ``stopped`` (see :func:`score_gold`),
-        ``confusion`` (the most frequent difference from the others, in words) and ``last_seen``.
+    ``last_seen`` the last sign of life, by default the last answer. The column ``seconds`` is the median per answer,
+    ``agreement`` the share of the person's votes that are the most frequent vote of the others of the task, without
+    ties, ``gold`` the share of right gold answers, and ``confusion`` the most frequent difference from the others, in
+    words.
     """
     skipped, last_seen = skipped or {}, last_seen or {}
     groups = answers.groupby("person")

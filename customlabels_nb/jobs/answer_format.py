@@ -71,13 +71,6 @@ def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
 
     ``answer`` is a label, a list of labels, or a list of boxes (dicts with label, left, top, width, height, and
     polygon), as the task requires. None or an empty list means "nothing here". ``labels`` has the id of each label.
-
-    Raises
-    ------
-    InputError
-        If the answer does not fit the task.
-    LabelError
-        If a label is not one of the job's labels.
     """
 
     def known(label: Any) -> list[Any]:

@@ -44,10 +44,7 @@ def match_boxes(task: IntArray, person: IntArray, label: IntArray, box: FloatArr
 
 
 def cluster_boxes(task: IntArray, person: IntArray, label: IntArray, box: FloatArray) -> IntArray:
-    """Return the number of each box's cluster, shape (n,). Clusters are numbered by task.
-
-    The parameters are those of :func:`match_boxes`.
-    """
+    """Return the number of each box's cluster, shape (n,), by task. See :func:`match_boxes`."""
     first, second, overlap = _near(task, person, box)
     score = _score(first, second, overlap, label)
     matched = _one_to_one(first, second, score, person)

@@ -67,10 +67,7 @@ class Votes:
 
 @dataclass(frozen=True, eq=False)
 class WeightedVotes:
-    """Values that each item got votes for, as pairs sorted by item, and the accuracy of each person.
-
-    ``pair`` is the position of the pair that each vote is for, shape (v,).
-    """
+    """Values with votes by item, the pair of each vote, shape (v,), and the accuracy of each person."""
 
     item: IntArray
     value: IntArray
@@ -115,15 +112,8 @@ def consolidate(
     objects, where the probability of a box is multiplied by the mean IoU of the drawn boxes with the result. A tie has
     no result and is never resolved. A single answer has the agreement 1.
 
-    Parameters
-    ----------
-    answers, task
-        Table of answers in any order, and one of :data:`customlabels_nb.core.tables.TASKS`.
-    annotators, most, agreement
-        Number of answers that each task needs, number from which a disagreement is left to a reviewer, and agreement
-        from which a task is resolved.
-    accuracy : mapping, optional
-        Accuracy of people from an earlier result. With it, the answers of a few tasks can be combined alone.
+    ``most`` is the number of answers from which a disagreement is left to a reviewer. With the ``accuracy`` of people
+    from an earlier result, the answers of a few tasks can be combined alone.
     """
     votes = collect_votes(answers, task, labels)
     weighed = weigh_votes(votes, accuracy)
@@ -167,13 +157,7 @@ def job_name(job: str) -> str:
 
 
 def collect_votes(answers: pd.DataFrame, task: str, labels: Sequence[str] = ()) -> Votes:
-    """Create the votes of the counted answers. Labels that are not in ``labels`` follow in alphabetical order.
-
-    Raises
-    ------
-    InputError
-        If ``task`` is unknown.
-    """
+    """Create the votes of the counted answers. Labels that are not in ``labels`` follow in alphabetical order."""
     if task not in t.TASKS:
         raise InputError(f"task={task!r} is unknown. Choose one of: {', '.join(t.TASKS)}.")
     rows = answers[answers["counted"].to_numpy(dtype=np.bool_)]
@@ -289,10 +273,7 @@ def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray
 
 
 def _label_results(votes: Votes, weighed: WeightedVotes, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the agreement on each item, and the labels that got votes.
-
-    ``majority`` is True if more than half of the people gave the most probable value.
-    """
+    """Return the agreement on each item, the labels with votes, and if more than half voted for the likeliest."""
     given = np.flatnonzero(weighed.value)
     sure, share = weighed.probability, 2 * weighed.count / np.bincount(votes.item)[weighed.item]
     if task == "single-label":

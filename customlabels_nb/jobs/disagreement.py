@@ -20,8 +20,7 @@ Reason: TypeAlias = tuple[str | None, ...]
 def find_disagreements(answers: pd.DataFrame, task: str) -> tuple[dict[int, list[Reason]], dict[int, list[int]]]:
     """Return the reasons of each task, and the numbers of the objects that the boxes of each answer belong to.
 
-    ``answers`` are counted answers as in :mod:`.consolidation`, and ``task`` is one of
-    :data:`customlabels_nb.core.tables.TASKS`.
+    ``answers`` are counted answers as in :mod:`.consolidation`.
     """
     votes, is_drawn = collect_votes(answers, task), task in t.TASKS[2:]
     values: dict[int, Counter[int]] = defaultdict(Counter)

@@ -87,10 +87,7 @@ def whoami(project: Any) -> Identity:
 
 
 def current_person(store: SqlStore) -> tuple[str, bool]:
-    """Return the person who works with the project, with a warning if the login is shared by many people.
-
-    The second value is True for an exact name: that of JupyterHub, a login or a role, not one that was typed.
-    """
+    """Return the person who works with the project, warning of shared logins, and if the name was not typed."""
     global _warned
     name, source = _name_and_source(store)
     if is_nobody(name) and not _warned:

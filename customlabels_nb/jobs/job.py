@@ -982,7 +982,6 @@ class LabellingJob:
         update_rows(connection, jobs_table, tuple(values), [(*values.values(), self._id)])
 
     def _note(self, connection: Connection, what: str, person: str, after: dict[str, Any], count: int = 0) -> None:
-        """Record an action in the project's history."""
         name = read_job(connection, self._id).name
         record(connection, Action(what, person, name), count=count, after={"job": name, **after})
 

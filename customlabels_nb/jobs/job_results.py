@@ -139,10 +139,7 @@ def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, in
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mapping[str, tuple[int, bool]]) -> None:
-    """Raise StaleEditError if a task has another answer or decision than ``seen``, or needs no decision any more.
-
-    ``tasks`` maps ids to images.
-    """
+    """Raise StaleEditError if a task (id to image) has another answer than ``seen``, or needs no decision."""
     latest, each = newest_answers(connection, list(tasks)), list(tasks)
     sql = f"""SELECT t.id, CASE WHEN t.state IN ('{REVIEWED}', '{ACCEPTED}') THEN 1
             WHEN t.state IN ('{NEEDS_REVIEW}', '{ANSWERED}', '{SKIPPED}') OR ({ALONE}) THEN 0 END AS decided
@@ -159,10 +156,7 @@ def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mappi
 def combine(
     connection: Connection, row: Row[Any], accuracy: dict[str, float] | None = None, only: str = "TRUE"
 ) -> Consensus:
-    """Combine the answers of a job, or of the tasks ``t`` that fulfil the SQL condition ``only``.
-
-    The decision of a reviewer replaces all answers to a task.
-    """
+    """Combine the answers of a job or some tasks (SQL on ``t``). A reviewer's decision replaces all answers."""
     answers = read_answers(connection, row, only)
     decided = f"""SELECT max(a.id) AS answer FROM job_answers a JOIN job_tasks t ON t.id = a.task
         WHERE t.job = :job AND t.state = '{REVIEWED}' AND a.reason = '{REVIEWED}' AND {only} GROUP BY a.task"""
@@ -177,10 +171,7 @@ def combine(
 
 
 def final_results(connection: Connection, row: Row[Any]) -> Consensus:
-    """Combine all answers of a job. Only tasks that are decided have the state "resolved".
-
-    They keep it if the answers to other tasks change how much the people are trusted, unless that makes a tie.
-    """
+    """Combine all answers of a job. Only tasks that are decided have the state "resolved"."""
     consensus = combine(connection, row)
     sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
     stored = consensus.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})

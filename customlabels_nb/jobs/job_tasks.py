@@ -128,10 +128,7 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
 
 # -- tasks ------------------------------------------------------------------------------------------
 def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Mapping[str, str], annotators: int) -> int:
-    """Add a task for each image that the job does not have yet, in random order, and return their number.
-
-    ``gold`` maps images to their known answer in stored form. Their tasks look like all others.
-    """
+    """Add a task for each new image in random order, and return their number. ``gold`` has encoded answers."""
     c = schema.job_tasks.c
     known = {row[0] for row in fetch(connection, select(c.image).where(c.job == job))}
     new = [image for image in dict.fromkeys([*images, *gold]) if image not in known]
@@ -159,10 +156,7 @@ def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Map
 
 
 def set_slots(connection: Connection, job: int, annotators: int) -> None:
-    """Give each task at least ``annotators`` slots, and remove unanswered ones above that number.
-
-    Answers that count already keep counting.
-    """
+    """Give each task at least ``annotators`` slots, and remove unanswered ones above. Counted answers stay."""
     _lock_tasks(connection, job)
     fewer = """DELETE FROM job_slots WHERE state <> 'answered' AND (task, slot) IN (
         SELECT task, slot FROM (

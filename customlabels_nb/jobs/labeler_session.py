@@ -112,7 +112,6 @@ class LabelerSession(DrawingSession):
 
     @property
     def waiting(self) -> list[str]:
-        """Names of the leased images without an answer."""
         with self._lock:
             return [
                 self.table.names[index] for index in self.table.here() if self.table.statuses[index] == "unlabelled"
@@ -124,7 +123,6 @@ class LabelerSession(DrawingSession):
         return len(self.waiting) <= _FEW and self.clock() >= self._lease_after
 
     def labels(self) -> pd.DataFrame:
-        """Return the job's labels, in order."""
         return self._label_table
 
     def label_state(self) -> tuple[object, ...]:
@@ -132,7 +130,6 @@ class LabelerSession(DrawingSession):
         return *super().label_state(), *self._label_table["label"], *self.progress.values()
 
     def check_known(self, label: str) -> None:
-        """Raise LabelError if the label is not one of the job's."""
         if label not in set(self._label_table["label"]):
             raise LabelError(f"Label {label!r} is not one of the job's labels any more. Choose another one.")
 
@@ -156,7 +153,6 @@ class LabelerSession(DrawingSession):
         self.leave()
 
     def touch(self) -> None:
-        """Note that a person uses the view."""
         self._used = self.clock()
 
     def open(self, split: str) -> None:
@@ -365,10 +361,7 @@ class LabelerSession(DrawingSession):
             return outcome
 
     def _send(self, images: Iterable[str]) -> None:
-        """Store the answers of images whose state here has not been acknowledged.
-
-        After a StoreError they are sent again. What is refused for another reason is reverted here.
-        """
+        """Store answers that were not acknowledged, again after a StoreError. Those that are refused are reverted."""
         self._unsent.update(name for name in images if name in self._tasks)
         refused = None
         for name in sorted(self._unsent):
@@ -438,12 +431,10 @@ class JobFiles(SessionFiles):
         ]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
-        """Return the full image."""
         with self._without_folders(image) as source:
             return super().full(source, content)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
-        """Return the image to draw on."""
         with self._without_folders(image) as source:
             return super().drawing_view(source, content, pixels)
 

@@ -140,10 +140,7 @@ def _statement(sql: str, dialect: str) -> TextClause:
 
 
 def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
-    """Run one SQL statement and return its rows.
-
-    ``{now}`` is the time of the database, and ``:each`` a list of values, for ``IN``.
-    """
+    """Run SQL and return its rows. ``{now}`` is the database's time, and ``:each`` a list for ``IN``."""
     result = connection.execute(_statement(sql, connection.dialect.name), values)
     return result.all() if result.returns_rows else ()
 
@@ -155,7 +152,6 @@ def fetch_one(connection: Connection, sql: str, **values: Any) -> Row[Any] | Non
 
 
 def read_job(connection: Connection, job: int) -> Row[Any]:
-    """Read the row of a job."""
     return run(connection, "SELECT * FROM jobs WHERE id = :job", job=job)[0]
 
 
@@ -471,10 +467,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
 
 
 def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
-    """Take back a person's answer or skip, and return the lease of the task, which they hold again after an answer.
-
-    NotAllowedError is raised if the answer is final.
-    """
+    """Take back a person's answer or skip unless it is final, and return the lease of the task."""
 
     def work(connection: Connection, who: str) -> Lease:
         task = lock_task(connection, lease.task, who)

@@ -67,10 +67,7 @@ class ManagerSession:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """All numbers of the dashboard as JSON, with times in microseconds since 1970.
-
-        Until the first measurement ends, only the settings of the job and the states of its images are there.
-        """
+        """Numbers of the dashboard as JSON, in microseconds since 1970, at first without measured ones."""
         with self._lock:
             counts = self._counts
             pace = describe_pace(self._times, counts["now"], counts["left"]) if self._measured else None
@@ -267,10 +264,7 @@ class ManagerSession:
 
     # -- decisions ----------------------------------------------------------------------------------
     def act(self, action: str, person: str = "") -> None:
-        """Pause, resume or close the job, trust or merge a person, or accept or return the skipped images that wait.
-
-        A person is merged into the first name that is similar to theirs.
-        """
+        """Pause, resume or close the job, trust a person, merge one into a similar name, or settle skipped images."""
         actions: dict[str, Callable[[], object]] = {
             "pause": self.job.pause, "resume": self.job.resume, "close": self.job.close,
             "trust": lambda: self.job.trust(person), "accept": self.job.accept_skipped,
@@ -338,5 +332,4 @@ def _label(label: Any) -> dict[str, Any]:
 
 
 def _plain(values: Iterable[float]) -> list[float | None]:
-    """Convert numbers for JSON, with None for NaN."""
     return [None if np.isnan(value) else float(value) for value in values]

@@ -48,11 +48,7 @@ ACCEPTED, _SKIP = "accepted", json.dumps("skip")
 class JobReviewQuery(ReviewQuery):
     """Filter and sort order of a job's review.
 
-    Attributes
-    ----------
-    reason : sequence, optional
-        Only images with this reason: one of :mod:`customlabels_nb.jobs.disagreement`, ("skipped",), or ("alone",) if
-        more answers are needed, but nobody is left to ask.
+    ``reason`` is one of :mod:`.disagreement`, ("skipped",), or ("alone",) if nobody is left to give more answers.
     """
 
     reason: Sequence[str | None] | None = None
@@ -84,7 +80,6 @@ class ReviewerSession(ReviewSession):
         self._take_in(disputed)
 
     def close(self) -> None:
-        """Remove the temporary database."""
         with self._lock:
             self._store.close()
             self._folder.cleanup()
@@ -96,7 +91,6 @@ class ReviewerSession(ReviewSession):
         return self._job.task in t.TASKS[2:]
 
     def labels(self) -> pd.DataFrame:
-        """Return the job's labels, in order."""
         return self._label_table
 
     def row(self, image: str) -> dict[str, Any]:
@@ -235,10 +229,7 @@ class ReviewerSession(ReviewSession):
 
     # -- decisions ----------------------------------------------------------------------------------
     def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
-        """Take the consensus of images, or leave those without a result that people skipped or nobody answered.
-
-        Decided images stay the same. InputError is raised if there is no consensus because of a tie.
-        """
+        """Take the consensus of images, unless it is a tie, or leave those without one. Decided ones stay."""
         self._check_here(images)
         images = [name for name in images if not self._states[name][0]]
         bare = {name for name in images if self._states[name][1] == "[]"}
@@ -346,10 +337,7 @@ class ReviewerSession(ReviewSession):
     def _edit(
         self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
     ) -> EditResult:
-        """Edit images, and store what is decided in the job. Otherwise nothing is edited.
-
-        Images that others have decided, or answered in another way, are conflicts.
-        """
+        """Edit images and store decisions in the job, or nothing. Those that others changed are conflicts."""
 
         def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             every = pd.Series(True, index=rows.index)
@@ -403,10 +391,7 @@ class ReviewerSession(ReviewSession):
         }
 
     def send(self, images: Iterable[str]) -> None:
-        """Store the decisions about images in the job, and withdraw those that were undone.
-
-        StaleEditError is raised if others have decided an image, or answered in another way, since it was read.
-        """
+        """Store decisions in the job, and withdraw undone ones. StaleEditError if others have changed an image."""
         with self._lock:
             now = {name: self._state(name) for name in images if name in self._facts}
             changed = {name: state for name, state in now.items() if state != self._states[name]}

@@ -21,11 +21,9 @@ class ActionList(ProjectScreen):
     """Project history for a screen, with undo."""
 
     def table(self, *, before: int | None = None, who: str | None = None, limit: int | None = PAGE) -> pd.DataFrame:
-        """Return the actions, newest first. See :meth:`customlabels_nb.store.SqlStore.actions`."""
         return self._store.actions(before=before, who=who, limit=limit)
 
     def people(self) -> dict[str, int]:
-        """Count the actions of each person."""
         return self._store.actors()
 
     def rows(self, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[dict[str, Any]]:
@@ -67,13 +65,6 @@ class ActionList(ProjectScreen):
                                                                          not by_split.get(str(side)))}  # fmt: skip
 
     def undo(self, action_id: int) -> int:
-        """Undo an action on behalf of the user, and return the number of changed images.
-
-        Raises
-        ------
-        StaleEditError, NotAllowedError
-            See :meth:`customlabels_nb.store.SqlStore.undo`.
-        """
         with self._lock:
             undone = self._store.undo(action_id, self._action("undo"))
         change_signal.notify(self.root)

@@ -64,10 +64,7 @@ class BoxOutlines:
 def outline_boxes(
     store: SqlStore, root: Path, split: str, get_segmenter: Callable[[], Segmenter], events: Events
 ) -> BoxOutlines:
-    """Replace the boxes of a dataset by the polygons that the segmenter finds in them, as one action.
-
-    Boxes around a crowd and shapes that already are polygons stay as they are.
-    """
+    """Replace boxes by the segmenter's polygons, as one action, except crowds and polygons."""
     images, annotations, _ = store.tables(split)
     boxes = annotations[annotations["left"].notna() & annotations["polygon"].isna() & ~annotations["crowd"]]
     if boxes.empty:
@@ -95,13 +92,7 @@ def outline_boxes(
 def outlines_in(
     image: str, content: Any, boxes: list[Box], root: Path, segmenter: Segmenter, cache: ContentCache
 ) -> list[tuple[Any, float, str]]:
-    """Return a polygon or None, its score and the reason why there is none for each box in an image.
-
-    Parameters
-    ----------
-    content : str or None
-        Content hash of the image, under which the polygons are cached.
-    """
+    """Return a polygon (or None), its score and the reason if None for each box, cached by the hash ``content``."""
     known = content if isinstance(content, str) else None
     key = f"{content_key(known, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if known else None
     if key is not None and (data := cache.get(key)) is not None:

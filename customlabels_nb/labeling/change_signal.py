@@ -16,18 +16,7 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method whenever :func:`notify` is called for the project in ``root``.
-
-    Parameters
-    ----------
-    listener : bound method
-        Listener, called without arguments in any thread. Only a weak reference to its object is stored.
-
-    Returns
-    -------
-    callable
-        Function that removes the listener.
-    """
+    """Call a method (held weakly) on each :func:`notify` for the project, in any thread, until the result is called."""
     reference = weakref.WeakMethod(listener)
     with _lock:
         _listeners.setdefault(str(root), []).append(reference)

@@ -81,22 +81,8 @@ class DashboardTotals:
 class DashboardSession(ProjectScreen):
     """Statistics, check and export of one project. Thread-safe.
 
-    Parameters
-    ----------
-    store : SqlStore
-        Store of the project.
-    root : Path
-        Project folder.
-    dataset : callable
-        ``dataset(split)`` returns the current dataset.
-    check : callable
-        ``check(events)`` returns the report of ``project.check()``.
-    plan : callable
-        ``plan()`` returns sentences that describe what training would use, or why it would not start.
-    assist : Assist, optional
-        Help with labelling, shown in a card.
-    user : str, optional
-        Name of the person who undoes actions. Defaults to ``settings.user``.
+    ``dataset(split)`` returns the current dataset, ``check(events)`` the report of ``project.check()``, and ``plan()``
+    sentences that describe what training would use, or why it would not start. ``assist`` is shown in a card.
     """
 
     def __init__(
@@ -124,12 +110,10 @@ class DashboardSession(ProjectScreen):
         threading.Thread(target=self._read, name="customlabels_nb statistics", daemon=True).start()
 
     def watch(self, changed: Callable[[], object]) -> ChangePoller:
-        """Return a poller that calls ``changed`` soon after any action while somebody is watching."""
         return ChangePoller(self._store, changed)
 
     @property
     def task(self) -> str | None:
-        """Task of the project, or None if it is not set."""
         return self._store.project().task
 
     def _read(self) -> None:
@@ -161,16 +145,7 @@ class DashboardSession(ProjectScreen):
     def totals(
         self, unit: str = "hour", *, offset: timedelta = timedelta(), wait: float | None = None
     ) -> DashboardTotals:
-        """Return the current statistics.
-
-        Parameters
-        ----------
-        unit, offset
-            See :func:`.progress.work`.
-        wait : float, optional
-            Seconds to wait for the first reading of the images before returning incomplete statistics. By default,
-            wait indefinitely.
-        """
+        """Return the current statistics, incomplete if the images are not read within ``wait`` seconds."""
         if not self._was_read.wait(wait):
             return self._stored_counts(unit, offset)
         with self._lock:
@@ -223,20 +198,10 @@ class DashboardSession(ProjectScreen):
     def query(self, split: str, link: Mapping[str, Any]) -> Query:
         """Return the gallery query that shows exactly the images counted by a number on the dashboard.
 
-        Parameters
-        ----------
-        link : mapping
-            One of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, one of
-            :data:`.progress.QUEUE` or :data:`.results.QUEUES`, where "suspect" gives a query of the review; ``work``, a
-            start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding of the
-            latest check; ``action``, an id in the history. An empty mapping selects all images.
-
-        Raises
-        ------
-        InputError
-            If ``link`` has an unknown key or several keys.
-        NotAllowedError
-            If ``link`` refers to a finding but no check has been run.
+        ``link`` has one of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``,
+        one of :data:`.progress.QUEUE` or :data:`.results.QUEUES`, where "suspect" gives a query of the review;
+        ``work``, a start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding
+        of the latest check; ``action``, an id in the history. An empty mapping selects all images.
         """
         t.check_split(split)
         if not link:
@@ -287,10 +252,7 @@ class DashboardSession(ProjectScreen):
         self.checking.start(lambda events: DashboardCheck(self._check(events), tuple(self._plan()), seen))
 
     def export(self, folder: str, format: str, **options: Any) -> None:
-        """Start exporting labelled data in the background.
-
-        :attr:`exporting` reports its progress. For the arguments, see :func:`.exporting.export`.
-        """
+        """Start exporting in the background, see :func:`.exporting.export`. :attr:`exporting` has the progress."""
         self.exporting.start(lambda events: export(self._dataset, folder, format, events=events, **options))
 
     def train(self) -> None:
@@ -303,19 +265,7 @@ class DashboardSession(ProjectScreen):
 
 
 class ChangePoller:
-    """Background thread that polls the store and calls a function soon after each action, while somebody is watching.
-
-    Parameters
-    ----------
-    store : SqlStore
-        Store to poll.
-    changed : callable
-        Function called without arguments.
-    every : float
-        Seconds between two polls. Each poll is one small query.
-    patience : float
-        Seconds after the last call of :meth:`awake` until the thread ends.
-    """
+    """Thread that calls ``changed`` soon after each action, until ``patience`` seconds after :meth:`awake`."""
 
     def __init__(
         self, store: SqlStore, changed: Callable[[], object], *, every: float = 0.1, patience: float = 8.0
@@ -335,13 +285,11 @@ class ChangePoller:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Stop polling. :meth:`awake` starts it again."""
         with self._lock:
             self._until = 0.0
 
     @property
     def is_awake(self) -> bool:
-        """True if the thread is running."""
         return self._thread is not None
 
     def _run(self) -> None:

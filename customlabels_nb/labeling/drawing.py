@@ -36,13 +36,7 @@ class Shape:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Shape:
-        """Parse a shape sent by the front end. :meth:`check` validates its size.
-
-        Raises
-        ------
-        InputError
-            If ``value`` is not a valid shape, or its coordinates are not finite.
-        """
+        """Parse a shape sent by the front end. :meth:`check` validates its size."""
         try:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
             rings = [ring.round(_DIGITS) for ring in rings_of(value.get("polygon"))]
@@ -81,15 +75,7 @@ class DrawingSession(LabellingSession):
     """Session of an annotator, which saves all shapes of an image in one transaction."""
 
     def shapes(self, image: str) -> dict[str, Any]:
-        """Return an image with its shapes, image-level labels and predictions for the front end.
-
-        Returns
-        -------
-        dict
-            name, short, width, height, status, revision, labels, ``predicted`` and ``predicted_drawn`` (as in
-            :meth:`row`), shapes and predictions: lists of dicts with label, left, top, width, height, polygon, crowd
-            and confidence.
-        """
+        """Return an image with its shapes, image-level labels and predictions (see :meth:`row`) for the front end."""
         if image not in self.table.position:
             raise InputError(f"Image {image!r} is not in the {self.split} set.")
         self.reread([image])
@@ -124,13 +110,7 @@ class DrawingSession(LabellingSession):
         """Replace all shapes and labels of an image, and set its status.
 
         Unchanged shapes and labels keep their annotator and time. For an image with shapes or labels, the status
-        "skipped" becomes "labelled".
-
-        Raises
-        ------
-        InputError
-            If a new shape is smaller than 2 × 2 pixels or extends beyond the image, or ``shapes`` or ``status`` is
-            invalid.
+        "skipped" becomes "labelled". New shapes need 2 × 2 pixels inside the image.
         """
         if len(shapes) > _MOST_SHAPES:
             raise InputError(f"An image cannot have {len(shapes):,} shapes. The maximum is {_MOST_SHAPES:,}.")

@@ -72,7 +72,6 @@ def set_labels_of(wanted: Mapping[str, Sequence[str]], *, annotator: str) -> Cha
 
 
 def clear_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Remove all image-level labels."""
     kept = annotations[~is_whole(annotations)].reset_index(drop=True)
     return _unlabelled_if_bare(images, kept), kept
 
@@ -89,7 +88,6 @@ def set_status(status: str, *, remove_labels: bool = False) -> Change:
 
 
 def skip_bare(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mark unlabelled images without annotations as skipped."""
     stays = (images["status"] != "unlabelled") | images["image"].isin(annotations["image"])
     return images.assign(status=images["status"].where(stays, "skipped")), annotations
 

@@ -25,20 +25,7 @@ _COLORS = {"right": RIGHT, "wrong": WRONG}
 
 
 class EvaluationSession(LabellingSession):
-    """Session that shows the images of an evaluation with their ground truth, and changes nothing.
-
-    Parameters
-    ----------
-    store, root
-        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
-    exploration : Exploration
-        Evaluation and its thresholds, which may be moved meanwhile.
-
-    Attributes
-    ----------
-    moves : int
-        Number of positions of the thresholds so far.
-    """
+    """Session that shows an evaluation's images. ``moves`` counts the positions of its thresholds."""
 
     def __init__(self, store: SqlStore, root: Path, exploration: Exploration) -> None:
         self.exploration = exploration
@@ -56,7 +43,6 @@ class EvaluationSession(LabellingSession):
 
     @property
     def read_only(self) -> bool:
-        """True."""
         return True
 
     @property
@@ -69,7 +55,6 @@ class EvaluationSession(LabellingSession):
             return self._predictions[t.TEST]
 
     def _judge(self) -> None:
-        """Find the mistakes at new thresholds."""
         with self._lock:
             if self._position != self.exploration.position:
                 self._position = self.exploration.position
@@ -79,7 +64,6 @@ class EvaluationSession(LabellingSession):
                 self.moves += 1
 
     def labels(self) -> pd.DataFrame:
-        """Return the labels of the evaluation, in order."""
         return self.exploration.evaluation.labels
 
     def assist_state(self) -> dict[str, Any] | None:
@@ -88,7 +72,6 @@ class EvaluationSession(LabellingSession):
         return {"version": self.moves}
 
     def totals(self) -> dict[str, int]:
-        """Count the images."""
         return {t.TRAIN: 0, t.TEST: len(self.table)}
 
     def row(self, image: str) -> dict[str, Any]:
@@ -96,7 +79,6 @@ class EvaluationSession(LabellingSession):
         return {**super().row(image), "right": image not in self.wrong}
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Return :meth:`.Exploration.table` of these images."""
         with self._lock:
             return self.exploration.table([self.exploration.index_of[name] for name in images])
 

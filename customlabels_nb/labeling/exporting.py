@@ -26,17 +26,7 @@ _ENDINGS = {"ground_truth": ".manifest", "coco": ".json", "csv": ".csv"}
 
 @dataclass(frozen=True)
 class DashboardExport:
-    """Result of an export.
-
-    Attributes
-    ----------
-    folder : Path
-        Folder that contains the files.
-    images : dict
-        Number of exported images by dataset.
-    written : list of ExportReport
-        One result per dataset, or one for both if the format stores the split.
-    """
+    """Result of an export, with the number of images by dataset, and one report for each file."""
 
     folder: Path
     images: dict[str, int]
@@ -49,7 +39,6 @@ class DashboardExport:
 
     @property
     def files(self) -> list[Path]:
-        """All files that were written."""
         return [file for written in self.written for file in written.files]
 
 
@@ -67,27 +56,8 @@ def export(
     """Export labelled images, and optionally images with other statuses, in a dataset format.
 
     If the format stores the split, both datasets are written together. Otherwise, each dataset is written to its own
-    subfolder, ``train`` or ``test``.
-
-    Parameters
-    ----------
-    dataset : callable
-        ``dataset(split)`` returns the current dataset.
-    folder : path
-        Path inside ``base``, or an absolute path.
-    include : collection of str
-        Statuses to export in addition to labelled images, from :data:`MORE`.
-    copy_images : bool
-        Also copy the images.
-    base : Path, optional
-        Folder that contains the notebook. Defaults to the working folder.
-
-    Raises
-    ------
-    InputError
-        If an argument is invalid, or a relative folder is outside ``base``.
-    NotEnoughDataError
-        If there are no images to export.
+    subfolder, ``train`` or ``test``. ``folder`` is inside ``base``, by default the working folder, or absolute.
+    ``include`` has the other statuses to export, from :data:`MORE`.
     """
     if format not in FORMATS:
         raise InputError(f"format={format!r} must be one of {list(FORMATS)!r}.")
@@ -121,13 +91,7 @@ def export(
 
 
 def place_of(folder: str | os.PathLike[str], base: Path) -> Path:
-    """Resolve a folder relative to ``base``.
-
-    Raises
-    ------
-    InputError
-        If ``folder`` is empty, contains a NUL character, or is relative and not a subfolder of ``base``.
-    """
+    """Resolve a folder relative to ``base``, and refuse a relative one outside it."""
     text = os.fspath(folder).strip()
     if not text or "\0" in text:
         raise InputError(f"folder={text!r} must be a non-empty folder name without NUL characters, such as 'export'.")

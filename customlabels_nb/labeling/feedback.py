@@ -35,14 +35,10 @@ class AddedImageReport:
 
 
 class Feedback(ProjectScreen):
-    """Feedback recorder that adds quick-test images to a project, one action per image, with undo.
-
-    Images that do not exist as local files are written to ``images/`` in the project folder.
-    """
+    """Recorder that adds quick-test images to a project, as undoable actions, in ``images/`` if they are no files."""
 
     @property
     def one_label(self) -> bool:
-        """True if the project's task is single-label."""
         return self._store.project().task == "single-label"
 
     def labels(self) -> list[tuple[str, str]]:
@@ -55,23 +51,8 @@ class Feedback(ProjectScreen):
     ) -> AddedImageReport:
         """Add one image with these annotations. Without annotations, it is stored as checked and empty.
 
-        Parameters
-        ----------
-        file : str, optional
-            Path of the local image file, which stays where it is. Without it, ``data`` is written to ``images/``.
-        annotations : DataFrame
-            ``label`` and, for boxes, ``left``, ``top``, ``width``, ``height`` in pixels of the upright image.
-        split : {"train", "test"}
-            Dataset to add to.
-        model : str
-            Name of the model, stored as the source of the image.
-
-        Raises
-        ------
-        NotAllowedError
-            If the project already has this image or is read-only. Nothing is changed.
-        InputError, LabelError
-            If an argument is invalid.
+        The local ``file`` stays where it is. Without one, ``data`` is written to ``images/``. If the project has the
+        image already, nothing is changed. ``model`` is stored as the source of the image.
         """
         t.check_split(split)
         if self.read_only:
@@ -86,15 +67,7 @@ class Feedback(ProjectScreen):
             raise
 
     def undo(self, added: AddedImageReport) -> None:
-        """Undo an addition. The image is removed from the dataset, but its file is not deleted.
-
-        Raises
-        ------
-        StaleEditError
-            If somebody has changed the image's labels since then. Nothing is changed.
-        NotAllowedError
-            If the addition has already been undone.
-        """
+        """Undo an addition, unless its labels were changed. The image leaves the dataset, but its file stays."""
         self._store.undo(added.action, Action("undo", self.user, "quick test"))
         change_signal.notify(self.root)
 

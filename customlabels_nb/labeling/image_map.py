@@ -53,28 +53,7 @@ class ImageMap:
     """Places and colors of the images of a session's open dataset, by their positions in its table.
 
     Without a stored layout, it shows the plane of the principal components until the layout is computed in a helper
-    process. Thread-safe.
-
-    Parameters
-    ----------
-    session : LabellingSession
-    model : callable
-        ``model()`` returns the name of the project's features.
-    images : callable
-        ``images(split)`` returns the images table.
-    columns : callable
-        ``columns()`` returns the names of the columns that were added to it.
-    similar : SimilarityOrder
-        Order by a text.
-    random_state : int
-        Seed of the layout.
-
-    Attributes
-    ----------
-    error : str
-        Reason why the map is missing or could not be laid out, or an empty string.
-    progress : tuple of int or None
-        Steps of the running layout, done and total.
+    process. ``error`` states why the map is missing. Thread-safe.
     """
 
     def __init__(
@@ -102,10 +81,7 @@ class ImageMap:
 
     # -- places -------------------------------------------------------------------------------------
     def layout(self) -> MapLayout:
-        """Return the places of all positions of the table, NaN for removed images and those without features.
-
-        A layout that is not stored is computed in the background.
-        """
+        """Return the places of all positions, NaN if removed or without features, laying them out if necessary."""
         with self._lock:
             contents, key = self._contents(), None
             found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
@@ -137,7 +113,6 @@ class ImageMap:
             self._start(self._open_layouts(), self._contents())
 
     def close(self) -> None:
-        """Stop the computation of a layout."""
         if self._work is not None:
             self._work[1].cancel()
 
@@ -240,8 +215,7 @@ class ImageMap:
     def values(self, by: str) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
         """Return the legend of a coloring, and the value of each image, NaN without one.
 
-        The legend is a scale with ``low`` and ``high``, or has ``groups`` (name, number of images, and a color if it is
-        fixed), whose numbers are the values.
+        It is a scale (``low``, ``high``), or has ``groups`` (name, number and perhaps color), numbered by the values.
         """
         if by not in self.colorings():
             raise InputError(f"by={by!r} is not one of {self.colorings()!r}.")
@@ -282,15 +256,7 @@ class ImageMap:
 
     # -- search -------------------------------------------------------------------------------------
     def hits(self, text: str) -> list[int]:
-        """Return the positions of the images that a text describes best.
-
-        Raises
-        ------
-        NotReadyError
-            While the text is being read.
-        NotAllowedError
-            If no image has vectors.
-        """
+        """Return the positions of the images that a text describes best. NotReadyError while it is being read."""
         table = self.session.table
         here = list(table.here())
         order = self._similar([table.names[i] for i in here], [table.hashes[i] for i in here], text=text)

@@ -39,22 +39,9 @@ class Prediction:
 class ImageTable:
     """Image data as columns, in the order of import. Positions are never reused. ``gone`` lists the removed ones.
 
-    Attributes
-    ----------
-    labels : list of tuple of str
-        Image-level labels of each image.
-    box_labels : list of tuple of str
-        Labels of the boxes and polygons of each image, one entry per shape.
-    hashes : list
-        Content hash of each image, None if unknown.
-    by_status, by_label : Counter
-        Number of images with each status, and with each label (of the image or of its shapes).
-    by_annotator : Counter
-        Number of images labelled by each person.
-    several : int
-        Number of images with several image-level labels.
-    rejected : set of str
-        Images whose prelabel was rejected.
+    ``box_labels`` has one entry per shape. ``by_label`` counts images by their labels and those of their shapes,
+    ``by_annotator`` those that each person labelled, ``several`` those with several image-level labels. ``rejected``
+    has the images whose prelabel was rejected.
     """
 
     names: list[str] = field(default_factory=list)
@@ -75,7 +62,6 @@ class ImageTable:
 
     @classmethod
     def read(cls, store: SqlStore, split: str) -> ImageTable:
-        """Read a dataset from the store."""
         table = cls()
         with collection_paused():
             images, annotations, _ = store.tables(split)
@@ -136,7 +122,6 @@ class ImageTable:
             self.by_annotator[person] += by
 
     def drop(self, names: Iterable[str]) -> None:
-        """Mark these images as removed from the dataset."""
         for name in names:
             index = self.position.get(name)
             if index is not None and index not in self.gone:
@@ -182,10 +167,7 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 
 
 def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:
-    """Return the shapes of each image for the front end, with coordinates rounded to a tenth of a pixel.
-
-    A shape is a list of label, confidence and outline: ``[left, top, width, height]``, or a polygon.
-    """
+    """Return each image's shapes: label, confidence, and ``[left, top, width, height]`` or a polygon, rounded."""
     drawn = rows[~is_whole(rows)]
     outlines = drawn[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64).round(1).tolist()
     columns = (drawn[name].tolist() for name in ("image", "label", "confidence", "polygon"))

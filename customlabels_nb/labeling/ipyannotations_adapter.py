@@ -15,21 +15,8 @@ _NEEDED = ("display", "on_submit", "on_undo", "options")
 def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     """Connect a widget for labelling the images of ``query`` one by one, storing each result immediately.
 
-    Parameters
-    ----------
-    labeller : class or widget
-        Widget such as ``ipyannotations.images.ClassLabeller`` or ``MulticlassLabeller``. It submits a label, a list of
-        labels, or None to skip an image. Images with annotations are not skipped.
-
-    Returns
-    -------
-    widget
-        The labelling widget. Its attribute ``session`` is the session.
-
-    Raises
-    ------
-    InputError
-        If ``labeller`` lacks one of ``display``, ``on_submit``, ``on_undo`` and ``options``.
+    The labeller is a class or widget such as ``ipyannotations.images.ClassLabeller``. It submits a label, a list of
+    labels, or None to skip an image. Images with annotations are not skipped. Its attribute ``session`` is the session.
     """
     missing = next((name for name in _NEEDED if not hasattr(labeller, name)), None)
     if missing is not None:

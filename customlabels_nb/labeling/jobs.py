@@ -18,8 +18,7 @@ T = TypeVar("T")
 class JobState(Generic[T]):
     """State of a job: "idle", "running", "done", "failed" or "stopped".
 
-    ``progress`` is the latest progress event, ``result`` is set when the job is done, and ``error`` is the error
-    message if the job failed or was stopped.
+    ``progress`` is the latest event, ``result`` that of a job that is done, ``error`` says why it ended otherwise.
     """
 
     name: str = "idle"
@@ -29,18 +28,7 @@ class JobState(Generic[T]):
 
 
 class Job(Generic[T]):
-    """Task in a background thread that can be monitored, stopped and started again.
-
-    Parameters
-    ----------
-    on_end : callable, optional
-        Callback without arguments, called in the background thread when the job has ended.
-
-    Attributes
-    ----------
-    changes : int
-        Counter that increases whenever the state changes.
-    """
+    """Background task. ``changes`` increases with each change of state, and ``on_end`` is called in the thread."""
 
     def __init__(self, on_end: Callable[[], object] | None = None) -> None:
         self.on_end = on_end
@@ -52,17 +40,9 @@ class Job(Generic[T]):
 
     @property
     def state(self) -> JobState[T]:
-        """Current state."""
         return self._state
 
     def start(self, work: Callable[[Events], T]) -> None:
-        """Start ``work(events)`` in a background thread.
-
-        Raises
-        ------
-        NotAllowedError
-            If the job is already running.
-        """
         with self._lock:
             if self._state.name == "running":
                 raise NotAllowedError("This job is already running. Wait until it ends, or stop it.")
@@ -73,11 +53,9 @@ class Job(Generic[T]):
             self._thread.start()
 
     def stop(self) -> None:
-        """Request that the job stop at its next step."""
         self._events.cancel()
 
     def wait(self, seconds: float | None = None) -> JobState[T]:
-        """Wait until the job ends, and return its state."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self._state

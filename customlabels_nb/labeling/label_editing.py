@@ -28,10 +28,7 @@ class Step:
 
 
 class LabelEditing(ProjectScreen):
-    """Editor of a project's labels. Each edit is stored when the method returns, and can be undone. Thread-safe.
-
-    If somebody else has renamed, merged or removed a label, editing it raises an error that explains what happened.
-    """
+    """Editor of a project's labels, stored at once, with undo. Errors explain what others did to a label."""
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
         super().__init__(store, root, user=user)
@@ -40,17 +37,10 @@ class LabelEditing(ProjectScreen):
 
     # -- current labels ------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in the project's label order: label, color."""
         return self._store.labels()
 
     def uses(self, label: str | None = None) -> pd.DataFrame:
-        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations.
-
-        Raises
-        ------
-        LabelError
-            If ``label`` does not exist. The message explains what happened to it.
-        """
+        """Count the uses of each label, or only of ``label``: label, train, test (images), annotations."""
         uses = self._store.label_uses(label)
         if label is not None and uses.empty:
             raise LabelError(self._fate(label))
@@ -79,13 +69,11 @@ class LabelEditing(ProjectScreen):
         return self._change("send to review", summary, lambda a: self._store.review_without(label, a), label)
 
     def rename(self, label: str, new: str) -> int:
-        """Rename a label, and return the number of changed annotations."""
         name = t.check_label(new)
         summary = f"“{label}” was renamed to “{name}”"
         return self._change("rename label", summary, lambda a: self._store.rename_label(label, name, a), label)
 
     def recolor(self, label: str, color: str) -> None:
-        """Change the color of a label to ``#rrggbb``."""
         summary = f"“{label}” was recolored"
         self._change("recolor label", summary, lambda a: self._store.recolor_label(label, color, a), label)
 
@@ -132,26 +120,17 @@ class LabelEditing(ProjectScreen):
     # -- undo ----------------------------------------------------------------------------------------
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def undo(self) -> str | None:
-        """Undo the latest edit made here and return its description, or None if there is no edit.
-
-        Raises
-        ------
-        StaleEditError, NotAllowedError
-            If somebody has changed the same data since then. The next call then undoes the edit before this one.
-        """
+        """Undo the latest edit made here and return its description or None. If it is stale, the next call skips it."""
         return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> str | None:
-        """Redo the most recently undone edit. See :meth:`undo`."""
         return self._undo_or_redo(self._redo, self._undo, "redo")
 
     def _undo_or_redo(self, steps: list[Step], others: list[Step], verb: str) -> str | None:

@@ -48,22 +48,7 @@ EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 
 
 def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bool = True) -> Segmenter | None:
-    """Return the model that a value of ``settings.outline_engine`` names, or None for GrabCut.
-
-    Parameters
-    ----------
-    report : callable
-        Receives what is being done if it takes long.
-    download : bool
-        Download the weights if they are not on this machine.
-
-    Raises
-    ------
-    InputError
-        If the setting is invalid.
-    WeightsUnavailableError
-        If the weights are neither on this machine nor can be downloaded.
-    """
+    """Return the model that an outline engine names, or None for GrabCut, and ``report`` what takes long."""
     if not isinstance(engine, str):
         if any(not hasattr(engine, name) for name in ("name", "version", "encode", "mask")):
             raise InputError(
@@ -85,13 +70,7 @@ def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bo
 
 
 def get_segmenter(report: Callable[[str], None]) -> Segmenter:
-    """Return the model that ``settings.outline_engine`` names, or SAM 2, which may be downloaded, if that is "auto".
-
-    Raises
-    ------
-    InputError
-        If the setting names no model.
-    """
+    """Return the model that ``settings.outline_engine`` names, or SAM 2, which may be downloaded, if that is "auto"."""
     segmenter = choose_segmenter(_SAM2 if settings.outline_engine == _AUTO else settings.outline_engine, report=report)
     if segmenter is None:
         raise InputError(f"settings.outline_engine={_GRABCUT!r} must be 'auto' or a model to turn boxes into polygons.")
@@ -102,22 +81,8 @@ class Outliner:
     """Outlines of objects in the images of a screen.
 
     Images are encoded in one thread, and prompts are answered in another one, so that neither delays other requests.
-
-    Parameters
-    ----------
-    decode : callable
-        ``decode(image, known)`` opens the image with this name, and returns it with the hash of its content.
-    decode_shown : callable
-        ``decode_shown(image)`` opens an image and keeps it for the next call.
-    cache : ContentCache
-        Cache for the features of images.
-
-    Attributes
-    ----------
-    for_labelers : bool
-        The screen belongs to a labelling job: nothing is downloaded, and messages contain no commands.
-    report : callable
-        Receives what is being done, or an empty string when it is done.
+    ``decode(image, known)`` opens an image and returns the hash of its content, too. ``decode_shown(image)`` keeps it
+    for the next call. ``for_labelers`` means that nothing is downloaded, and messages contain no commands.
     """
 
     def __init__(self, decode: Decode, decode_shown: Callable[[str], Image.Image], cache: ContentCache) -> None:
@@ -133,15 +98,7 @@ class Outliner:
         self._lock = threading.Lock()
 
     def prepare(self, image: ImageKey, following: ImageKey | None = None) -> Future[dict[str, str]]:
-        """Load the engine and encode an image, and the ``following`` one afterwards.
-
-        Images that were to be encoded before and are still waiting are dropped.
-
-        Returns
-        -------
-        Future of dict
-            ``engine``, the name of the engine, and ``advice`` about a better one, or an empty string.
-        """
+        """Load the engine and encode an image, then ``following``. The result has ``engine`` and ``advice``."""
         with self._lock:
             self._wanted = image
             for key, future in self._features.items():
@@ -165,14 +122,7 @@ class Outliner:
     def find(
         self, image: ImageKey, *, box: Box | None, clicks: Sequence[Click], view: Box | None
     ) -> Future[dict[str, Any]]:
-        """Find the outline of the object in a box or at clicks.
-
-        Returns
-        -------
-        Future of dict
-            ``polygon`` and ``pixel``. They and the arguments are those of
-            :func:`~customlabels_nb.images.outlining.find_outline`.
-        """
+        """Find the outline as :func:`~customlabels_nb.images.outlining.find_outline` does."""
         return self._finder.submit(self._find, image, box, tuple(clicks), view)
 
     def _find(self, image: ImageKey, box: Box | None, clicks: tuple[Click, ...], view: Box | None) -> dict[str, Any]:
@@ -254,10 +204,7 @@ def encode_cached(
     *,
     keep: bool = True,
 ) -> EncodedImage:
-    """Return the features of an image, from the cache if its ``content`` hash is known and they are there.
-
-    With ``keep``, new ones are added to the cache, unless the file has changed since it was hashed.
-    """
+    """Return an image's features, cached by ``content``. ``keep`` caches new ones of unchanged files."""
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 

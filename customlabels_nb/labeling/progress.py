@@ -66,14 +66,7 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
 
     The table ends with the last unit in which anything was labelled, has no gaps, and covers at most the number of
     units in :data:`UNITS`. An image counts in each unit in which it received a label that still exists. Labels imported
-    with the images are not counted.
-
-    Parameters
-    ----------
-    unit : {"hour", "day"}
-        Time unit of a row.
-    offset : timedelta
-        UTC offset of the time zone in which hours and days begin.
+    with the images are not counted. ``offset`` is that of the time zone in which hours and days begin.
     """
     length, most = _unit(unit)
     marks = outline.annotations[outline.annotations["later"]]
@@ -97,8 +90,7 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
 def queue(outline: ProjectCounts) -> pd.DataFrame:
     """Count the images that wait for a person: kind (one of :data:`QUEUE`), train, test.
 
-    "unlabelled" are images to label manually, "predicted" are images with a prediction, and "needs_review" are images
-    marked for review.
+    They are "unlabelled", "predicted" (with a prediction), or "needs_review" (marked for review).
     """
     rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
     return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype(dict.fromkeys(t.SPLITS, "int64"))
@@ -119,15 +111,7 @@ def numbers_of(
     work: tuple[datetime, str] | None = None,
     since: datetime | None = None,
 ) -> Numbers:
-    """Return the numbers of a dataset's images that are included in a count.
-
-    Parameters
-    ----------
-    queue : str, optional
-        One of :data:`QUEUE`.
-    work : (datetime, str), optional
-        Start and unit of an hour or day, to select the images that :func:`work` counts in it.
-    """
+    """Return the numbers of a dataset's images in a count: a :data:`QUEUE`, a unit of :func:`work`, or ``since``."""
     images, marks = outline.images, outline.annotations
     chosen = images["split"] == t.check_split(split)
     if queue is not None:

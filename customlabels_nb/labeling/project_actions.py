@@ -27,20 +27,8 @@ _WRITING = ("keep_thresholds", "add_to_train")
 class ProjectActions(ProjectScreen):
     """Actions of the results screen on a model version's project.
 
-    Parameters
-    ----------
-    store, root
-        See :class:`~customlabels_nb.labeling.screen.ProjectScreen`.
-    version : str
-        Name of the version.
-    config : ModelConfig
-        Configuration of the version.
-    keep_thresholds : callable
-        ``keep_thresholds({label: threshold})`` stores the thresholds in the version.
-    open_images : callable
-        ``open_images(names)`` returns the widget for correcting the labels of these test images.
-    open_map : callable
-        ``open_map(exploration, name, random_state)`` returns the widget with a map of an evaluation's images.
+    ``keep_thresholds({label: threshold})`` stores them in the version. ``open_images(names)`` returns the widget for
+    correcting these test images, and ``open_map(exploration, name, random_state)`` one with their map.
     """
 
     def __init__(
@@ -79,12 +67,10 @@ class ProjectActions(ProjectScreen):
         return facts
 
     def labels(self) -> list[str]:
-        """Return the names of the project's labels."""
         names: list[str] = self._store.labels()["label"].tolist()
         return names
 
     def kept_thresholds(self) -> dict[str, float]:
-        """Return the thresholds that the version has now."""
         record = next(version for version in self._store.versions() if version.name == self._version)
         config = load_config(self.root / record.folder)
         return {label: config.threshold_of(label) for label in config.labels}
@@ -119,7 +105,6 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        """Load the stored evaluation of the version ``name``."""
         from customlabels_nb.training.stored import stored_evaluation
 
         record = next((version for version in self._store.versions() if version.name == name), None)

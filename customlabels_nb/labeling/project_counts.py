@@ -20,16 +20,7 @@ _MOST_ACTIONS = 200
 
 @dataclass(frozen=True)
 class ProjectCounts:
-    """Images and annotations of both datasets, without names. See :meth:`.SqlStore.outline_images`.
-
-    Attributes
-    ----------
-    images : DataFrame
-        number, split, status, added, predicted, in ascending order of number.
-    annotations : DataFrame
-        number (of the image), label, annotator, created, split of the image, and ``later``, True if the annotation was
-        created after the image was imported (not imported with it).
-    """
+    """Images and annotations of both datasets without names. ``later`` is False for imported annotations."""
 
     images: pd.DataFrame
     annotations: pd.DataFrame
@@ -51,12 +42,10 @@ class ProjectCounts:
 
     @classmethod
     def read(cls, store: SqlStore) -> ProjectCounts:
-        """Read the current state of the store."""
         return cls.of(store.outline_images(), store.outline_annotations())
 
     @classmethod
     def empty(cls, store: SqlStore) -> ProjectCounts:
-        """Return the tables of a project without images."""
         columns = {"number": "int64", "label": "category", "annotator": "category", "created": t.CREATED_DTYPE}
         return cls.of(store.outline_images([]), t.empty(columns))
 
@@ -75,13 +64,7 @@ class ProjectCounts:
 
 
 class FollowedCounts:
-    """Counts that follow the changes to a store, as of the action ``seen``.
-
-    Parameters
-    ----------
-    store : SqlStore
-        Store to follow.
-    """
+    """Counts that follow the changes to a store, as of the action ``seen``."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store

@@ -36,23 +36,9 @@ CHECK_SHARE = 0.25
 class Queues:
     """Latest results of assist for one session, and what was put aside in it.
 
-    Parameters
-    ----------
-    assist : Assist, optional
-        Source of the results.
-
-    Attributes
-    ----------
-    version : int
-        Number of the results, which increases with each new run.
-    prelabels : dict
-        Prelabels by image: tuples of label, box, confidence and polygon or None.
-    suspects : dict
-        Suspects by image.
-    checks : frozenset of str
-        The next check images, which are labelled without predictions.
-    cluster : dict or None
-        Shown cluster page: ``number``, ``of`` and ``alike``, or only ``check`` if it has check images.
+    Prelabels are tuples of label, box, confidence and polygon or None. ``checks`` are the next check images, which are
+    labelled without predictions. ``cluster`` has the shown page's ``number``, ``of`` and ``alike``, or only ``check``
+    if it has check images.
     """
 
     def __init__(self, assist: Any = None) -> None:

@@ -24,10 +24,7 @@ from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
 
 @dataclass(frozen=True)
 class Facts:
-    """Labels of a model with their colors (#rrggbb) and thresholds (between 0 and 1), in the same order.
-
-    ``one_label`` is True for single-label models.
-    """
+    """Labels of a model with their colors and thresholds. ``one_label`` is True for single-label models."""
 
     labels: tuple[str, ...]
     colors: tuple[str, ...]
@@ -37,21 +34,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class QuickTestModel:
-    """Model that can be tried.
-
-    Attributes
-    ----------
-    name, about : str
-        Name of the model, and a short description.
-    start, stop : callable
-        Functions that start and stop the model.
-    device : callable
-        Function that returns the device of the running model, None if it is not running.
-    ask : callable
-        ``ask(image)`` returns all predictions, as :class:`customlabels_nb.inference.detection.Detection`.
-    facts : callable
-        Function that returns the :class:`Facts` of the running model.
-    """
+    """Model that can be tried, with functions that start it, stop it and run it with all its predictions."""
 
     name: str
     about: str
@@ -95,28 +78,9 @@ class QuickTestAnswer:
 
 @dataclass
 class QuickTestImage:
-    """Image that was tested.
+    """Image that was tested, with its unique number in the session, views as JPEG and answers by model.
 
-    Attributes
-    ----------
-    number : int
-        Unique number of the image in the session.
-    name : str
-        Path, URL or file name.
-    data : bytes
-        Encoded image.
-    place : str, optional
-        Path of the local image file.
-    view, small : bytes
-        JPEG of the upright image, full view and thumbnail.
-    width, height : int
-        Size of the upright image in pixels.
-    answers : dict of str to QuickTestAnswer
-        Predictions by model.
-    added : Added, optional
-        Record of its addition to the dataset, None if it was not added.
-    kept : Path, optional
-        File that was written to the project for this image. It is not deleted if the addition is undone.
+    ``place`` is a local file. ``kept`` was written to the project, and stays if the addition is undone.
     """
 
     number: int
@@ -140,17 +104,7 @@ _ANSWER_COLUMNS = ("label", "confidence", *t.BOX_COLUMNS)
 
 
 class QuickTestSession:
-    """Session that runs models on images and keeps the latest images with their predictions.
-
-    Parameters
-    ----------
-    candidates : callable
-        Function that returns the available models, with the default first.
-    feedback : Feedback, optional
-        Project to which images can be added.
-    root : Path, optional
-        Base folder of relative paths that do not exist in the working folder.
-    """
+    """Session that runs one of the ``candidates`` (models) on images, and keeps the latest with predictions."""
 
     def __init__(
         self,
@@ -172,7 +126,6 @@ class QuickTestSession:
 
     # -- models -------------------------------------------------------------------------------------
     def candidates(self) -> list[QuickTestModel]:
-        """Return the available models."""
         return list(self._candidates())
 
     def candidate(self, name: str | None = None) -> QuickTestModel:
@@ -184,46 +137,26 @@ class QuickTestSession:
         raise ModelNotFoundError(f"Model {wanted!r} no longer exists. Choose a different model.")
 
     def choose(self, name: str) -> None:
-        """Select the model for subsequent images."""
         self.model = self.candidate(name).name
 
     def start(self) -> None:
-        """Start the selected model."""
         self.candidate().start()
 
     def stop(self) -> None:
-        """Stop the selected model."""
         self.candidate().stop()
 
     # -- predictions --------------------------------------------------------------------------------
     @property
     def current(self) -> QuickTestImage | None:
-        """Image that is currently shown."""
         return None if self._current is None else self._trial(self._current)
 
     @property
     def answer(self) -> QuickTestAnswer | None:
-        """Predictions of the selected model for the current image."""
         trial = self.current
         return None if trial is None else trial.answers.get(self.model)
 
     def ask(self, image: Any, name: str | None = None) -> QuickTestImage:
-        """Run the selected model on an image, starting the model if necessary.
-
-        Parameters
-        ----------
-        image
-            Encoded bytes, or anything else that ``model.detect`` accepts.
-        name : str, optional
-            Name of the image, if ``image`` is bytes.
-
-        Raises
-        ------
-        ImageError, InputError
-            If the image cannot be read. The current image stays the same.
-        ModelError
-            If the model cannot be started.
-        """
+        """Run the selected model on an image, starting it if necessary. If it fails, the current image stays."""
         data, called, location = self._read(image, name)
         answer, picture = self._answer(image if data is None else _named(data, called))
         if data is None:
@@ -243,13 +176,7 @@ class QuickTestSession:
         return answer, picture.size
 
     def again(self, number: int) -> QuickTestImage:
-        """Show an earlier image, running the selected model on it if necessary.
-
-        Raises
-        ------
-        InputError
-            If the image is no longer available.
-        """
+        """Show an earlier image, running the selected model on it if necessary."""
         with self._lock:
             trial = self._trial(number)
         candidate, known = self.candidate(), trial.answers.get(self.model)
@@ -282,25 +209,7 @@ class QuickTestSession:
     def add(
         self, number: int, split: str, rows: Sequence[int], labels: Sequence[str] = (), *, model: str | None = None
     ) -> AddedImageReport:
-        """Add an image to the dataset with the confirmed predictions.
-
-        Parameters
-        ----------
-        split : {"train", "test"}
-            Dataset to add to.
-        rows : sequence of int
-            Positions of the confirmed predictions in the model's output.
-        model : str, optional
-            Model whose predictions are used, by default the selected one.
-
-        Raises
-        ------
-        NotAllowedError
-            If there is no project, the image has already been added, or the project is single-label and several labels
-            are given. Nothing is added.
-        InputError, LabelError
-            If an argument is invalid.
-        """
+        """Add an image to the dataset with the confirmed predictions, at positions ``rows`` in the model's output."""
         if self.feedback is None:
             raise NotAllowedError("This model does not belong to a project to which images can be added.")
         with self._lock:

@@ -43,21 +43,12 @@ _REVIEWABLE = ("labelled", "needs_review")
 
 @dataclass(frozen=True)
 class ReviewQuery(Query):
-    """Filter and sort order of a review.
+    """Filter and sort order of a review. :data:`NO_LABEL` selects images without any label.
 
-    Attributes
-    ----------
-    show : str
-        One of :data:`SHOWN`.
-    label : str, optional
-        Images with this label. :data:`NO_LABEL` selects images without any label.
-    sort : str
-        One of :data:`SORTS`. "doubt" starts with predictions that differ from the label, the most confident first,
-        followed by predictions that agree, the least confident first. Training images are predicted by models that were
-        not trained on them, if a classifier was trained. "newest" starts with the most recently labelled
-        image.
-    queue : str, optional
-        "suspect": only images whose labels are probably wrong, the most suspicious first.
+    The order "doubt" starts with predictions that differ from the label, the most confident first, followed by
+    predictions that agree, the least confident first. Training images are predicted by models that were not trained on
+    them, if a classifier was trained. The queue "suspect" has those whose labels are probably wrong, the most
+    suspicious first.
     """
 
     show: str = "to_review"
@@ -71,16 +62,8 @@ class ReviewQuery(Query):
 class ReviewTable(ImageTable):
     """Image table with additional columns for a review.
 
-    Attributes
-    ----------
-    reviewed : list of bool
-        True for reviewed images.
-    moments : list of int
-        Time of the latest annotation in microseconds since 1970, 0 if there is none.
-    left, done : int
-        Number of images to review, and of reviewed images.
-    left_by_label : Counter
-        Number of images to review by label. :data:`NO_LABEL` counts images without a label.
+    ``moments`` are the times of the latest annotations in microseconds since 1970, or 0. ``left`` counts the images to
+    review, also by label.
     """
 
     reviewed: list[bool] = field(default_factory=list)
@@ -90,7 +73,6 @@ class ReviewTable(ImageTable):
     left_by_label: Counter[str] = field(default_factory=Counter)
 
     def all_labels(self, index: int) -> set[str]:
-        """Return the labels of an image and of its shapes."""
         return {*self.labels[index], *self.box_labels[index]}
 
     def _columns(self) -> tuple[list[Any], ...]:
@@ -116,21 +98,9 @@ class ReviewTable(ImageTable):
 class ReviewSession(LabellingSession):
     """Session of a reviewer. Edits are stored immediately, with undo and conflicts as in :class:`.LabellingSession`.
 
-    Parameters
-    ----------
-    store, root, split, user
-        See :class:`.LabellingSession`.
-    cross_fitted : callable, optional
-        Returns a table of predictions for training images (image, label, confidence) by models that were not trained
-        on the image. A model rarely disagrees with a label it was trained on, so these replace the stored predictions
-        of the project's own versions.
-    assist : Assist, optional
-        Source of suspected label errors.
-
-    Attributes
-    ----------
-    table : ReviewTable
-        Images of the open dataset.
+    ``cross_fitted`` returns a table of predictions for training images (image, label, confidence) by models that were
+    not trained on the image. A model rarely disagrees with a label it was trained on, so these replace the stored
+    predictions of the project's own versions.
     """
 
     table_type = ReviewTable
@@ -151,7 +121,6 @@ class ReviewSession(LabellingSession):
 
     @property
     def table(self) -> ReviewTable:
-        """Images of the open dataset."""
         table = super().table
         assert isinstance(table, ReviewTable)
         return table
@@ -175,10 +144,7 @@ class ReviewSession(LabellingSession):
         return predicted.label in self.table.all_labels(self.table.position[image])
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``.
-
-        In the queue of suspects, it has ``suspects``: lists of kind, given and suggested label, and if it is drawn.
-        """
+        """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``."""
         index = self.table.position[image]
         moment = self.table.moments[index]
         return {
@@ -251,23 +217,12 @@ class ReviewSession(LabellingSession):
         """Correct the labels of images: replace all labels, or in a multi-label task add one.
 
         Boxes and polygons keep their coordinates. If all shapes of an image have the same label, they also get the new
-        label.
-
-        Parameters
-        ----------
-        instead_of : str, optional
-            Replace only this label, both on images and on shapes.
-        on : bool
-            In a multi-label task, False removes the label.
-
-        Raises
-        ------
-        InputError
-            If an image has shapes with several labels, and ``instead_of`` does not select one of them.
+        label. With ``instead_of``, only this label is replaced, on images and on shapes. In a multi-label task,
+        ``on=False`` removes the label.
         """
         name = t.check_label(label)
         if not on:
-            change = _take_away(name)
+            change = _mark_reviewed(edit_rules.remove_label(name))
             return self._edit(images, change, f"correct: not {name}", revisions, looked_through=True)
         self._refuse_mixed_shapes(images, instead_of)
         change = _correct(name, annotator=self.user, alone=self.assigns_one, instead_of=instead_of)
@@ -324,15 +279,9 @@ def _approve(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None = None) -> edit_rules.Change:
-    """Return an edit that sets this label and marks the images as reviewed.
+    """Return an edit that sets a label, ``alone`` or beside others, and marks images as reviewed.
 
-    Parameters
-    ----------
-    alone : bool
-        Replace all image-level labels, instead of adding the label.
-    instead_of : str, optional
-        Label to replace, both on images and on shapes. If it is None or an image does not have it, all shapes of the
-        image get the new label.
+    If ``instead_of`` is None or an image does not have it, all shapes of the image get the new label.
     """
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -359,12 +308,6 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
     return change
 
 
-def _take_away(label: str) -> edit_rules.Change:
-    """Return an edit that removes this label and marks images as reviewed, or unlabelled if they have no label left."""
-
-    return _mark_reviewed(edit_rules.remove_label(label))
-
-
 def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
     """Return the edit, after which images are reviewed, or unlabelled if they have no label left."""
 
@@ -378,6 +321,5 @@ def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
 
 
 def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Remove all annotations of the images."""
     every = pd.Series(True, index=images.index)
     return without_review(images.assign(status="unlabelled"), every), annotations.head(0)

@@ -13,17 +13,7 @@ UNDO_STEPS = 200
 
 
 class ProjectScreen:
-    """Base class for screens that show and change a project.
-
-    Parameters
-    ----------
-    store : SqlStore
-        Store of the project.
-    root : Path
-        Project folder. All screens of the project in this process are notified of changes.
-    user : str, optional
-        Name of the person who makes the changes. Defaults to ``settings.user``.
-    """
+    """Base class for screens that show and change a project, and notify its other screens in this process."""
 
     def __init__(self, store: SqlStore, root: Path, *, user: str | None = None) -> None:
         self.root = root
@@ -33,17 +23,14 @@ class ProjectScreen:
 
     @property
     def user(self) -> str:
-        """Name of the person who changes the project here."""
         return self._user or settings.user
 
     @property
     def project(self) -> str:
-        """Name of the project."""
         return self._store.project().name
 
     @property
     def read_only(self) -> bool:
-        """True if nothing can be stored here."""
         return self._store.read_only
 
     def last_action(self) -> int:

@@ -73,28 +73,9 @@ class LabellingSession(ProjectScreen):
     Every edit is one transaction, stored when the method returns. Images that somebody else has changed are not written
     but returned as conflicts. The other images of the same edit are written. Thread-safe.
 
-    Parameters
-    ----------
-    store : SqlStore
-        Store of the project.
-    root : Path
-        Project folder.
-    split : {"train", "test"}
-        Dataset to open.
-    user : str, optional
-        Name of the annotator. Defaults to ``settings.user``.
-    similar : callable, optional
-        ``similar(images, keys)`` returns an order in which similar images are neighbours, for sorting by similarity.
-        With ``to=position``, the images most similar to that one come first.
-    assist : Assist, optional
-        Source of prelabels and queues.
-
-    Attributes
-    ----------
-    queues : Queues
-        What assist found, and what was put aside here.
-    cluster_size : int or None
-        Largest number of images in a page of the queue "clustered". None if it is shown image by image.
+    ``similar(images, keys)`` returns an order in which similar images are neighbours. With ``to=position``, the images
+    most similar to that one come first. ``cluster_size`` is the largest number of images in a page of the queue
+    "clustered", or None if it is shown image by image.
     """
 
     #: Type of the image table, and of the default query.
@@ -132,7 +113,6 @@ class LabellingSession(ProjectScreen):
 
     # -- project -----------------------------------------------------------------------------------
     def open(self, split: str) -> None:
-        """Open the train or the test set."""
         with self._lock:
             t.check_split(split)
             if split not in self._tables:
@@ -143,7 +123,6 @@ class LabellingSession(ProjectScreen):
 
     @property
     def table(self) -> ImageTable:
-        """Images of the open dataset."""
         return self._tables[self.split]
 
     @property
@@ -178,21 +157,12 @@ class LabellingSession(ProjectScreen):
         return self._store.project().instructions
 
     def set_instructions(self, text: str) -> None:
-        """Set the instructions."""
         if not isinstance(text, str) or len(text) > _LONGEST_INSTRUCTIONS or "\0" in text:
             raise InputError(f"Instructions must be text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
 
     def picture_in(self, instructions: str, line: int) -> str:
-        """Return the path or URL of the picture in a line of the instructions, counted from 0.
-
-        Raises
-        ------
-        OutdatedError
-            If the session has other instructions.
-        InputError
-            If the line has no picture.
-        """
+        """Return the picture in a line (from 0) of the instructions. OutdatedError if they have changed."""
         if instructions != self.instructions:
             raise OutdatedError("The instructions have changed. Open them again.")
         lines = instructions.split("\n")
@@ -202,7 +172,6 @@ class LabellingSession(ProjectScreen):
         return match[1]
 
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in order."""
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
@@ -238,7 +207,6 @@ class LabellingSession(ProjectScreen):
         return name
 
     def totals(self) -> dict[str, int]:
-        """Count the images of each dataset."""
         with self._lock:
             for split in t.SPLITS:
                 if split in self._tables:
@@ -248,13 +216,11 @@ class LabellingSession(ProjectScreen):
             return {split: self._totals[split] for split in t.SPLITS}
 
     def annotators(self) -> list[str]:
-        """Return the names of the people who labelled images of the open dataset."""
         with self._lock:
             return sorted(person for person, images in self.table.by_annotator.items() if images)
 
     # -- findings -----------------------------------------------------------------------------------
     def findings(self, image: str) -> tuple[tuple[str, str], ...]:
-        """Return the codes and messages of an image's problems."""
         with self._lock:
             findings = self._all_findings().get(image, ())
             broken = self._broken[self.split].get(image)
@@ -388,13 +354,7 @@ class LabellingSession(ProjectScreen):
         return self.show(self.query_type()) if self._view is None else self._view
 
     def view_numbered(self, number: int) -> View:
-        """Return one of the latest views.
-
-        Raises
-        ------
-        OutdatedError
-            If the view is too old. Call :meth:`show` again.
-        """
+        """Return one of the latest views. OutdatedError if it is too old. Call :meth:`show` again."""
         for view in self._views:
             if view.number == number and view.split == self.split:
                 return view
@@ -524,7 +484,6 @@ class LabellingSession(ProjectScreen):
 
     # -- changes by others --------------------------------------------------------------------------
     def reread(self, images: Sequence[str]) -> None:
-        """Read the current state of these images from the store."""
         with self._lock:
             names = list(images)
             if not names:
@@ -535,13 +494,7 @@ class LabellingSession(ProjectScreen):
                 self.table.drop(set(names) - set(rows["image"]))
 
     def follow(self) -> set[str] | None:
-        """Apply changes made in other cells and by other people since the last call.
-
-        Returns
-        -------
-        set of str or None
-            Changed images of the open dataset, or None if any image may have changed.
-        """
+        """Apply changes made elsewhere since the last call, and return the changed images (None if any may be)."""
         with self._lock:
             self._on_assist_change()
             if self._store.last_action() == self._seen:
@@ -601,13 +554,7 @@ class LabellingSession(ProjectScreen):
     def assign(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Add a label to images, or remove it. With :attr:`assigns_one`, it replaces the others.
-
-        Parameters
-        ----------
-        revisions : mapping, optional
-            Revisions on which the edit is based. Defaults to the revisions last read here.
-        """
+        """Add a label to images (or replace the others, with :attr:`assigns_one`), or remove it."""
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
         name = t.check_label(label)
@@ -624,7 +571,6 @@ class LabellingSession(ProjectScreen):
     def set_labels(
         self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Replace the labels of images."""
         names = [t.check_label(label) for label in labels]
         return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
 
@@ -650,13 +596,7 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         """Set the status of images: "skipped", "needs_review", "labelled" (checked: nothing here) or "unlabelled".
 
-        Parameters
-        ----------
-        remove_labels : bool
-            Remove all labels, boxes and polygons of the images in the same step. By default they are kept, and images
-            that have any are not marked as "skipped".
-        revisions : mapping, optional
-            See :meth:`assign`.
+        Without ``remove_labels``, images that have labels, boxes or polygons are not marked as "skipped".
         """
         if status not in t.STATUSES:
             raise InputError(f"status={status!r} must be one of {t.STATUSES!r}.")
@@ -676,13 +616,8 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         """Label images without labels with their prelabels, or the most confident prediction, unless it is of a shape.
 
-        Parameters
-        ----------
-        seen : mapping, optional
-            The labels that were shown, by image. Where others are offered now, nothing is stored, but the image is
-            returned as a conflict.
-        revisions : mapping, optional
-            See :meth:`assign`.
+        Where other labels than those in ``seen`` are offered now, nothing is stored, but the image is returned as a
+        conflict.
         """
         wanted: dict[str, list[str]] = {}
         conflicts: list[Conflict] = []
@@ -788,25 +723,20 @@ class LabellingSession(ProjectScreen):
                     self._undo, self._redo = steps
 
     def undo(self) -> EditResult:
-        """Undo the latest edit of this session, if there is one."""
         return self._undo_or_redo(self._undo, self._redo, "undo")
 
     def redo(self) -> EditResult:
-        """Redo the most recently undone edit."""
         return self._undo_or_redo(self._redo, self._undo, "redo")
 
     @property
     def can_undo(self) -> bool:
-        """True if there is an edit to undo."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """True if there is an edit to redo."""
         return bool(self._redo)
 
     def _forget_edits(self, images: Iterable[str]) -> None:
-        """Remove the edits of these images from the undo history."""
         gone = set(images)
         self._undo = [step for step in self._undo if not gone.intersection(step.images)]
         self._redo = [step for step in self._redo if not gone.intersection(step.images)]

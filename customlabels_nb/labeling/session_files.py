@@ -56,17 +56,7 @@ class _Batch:
 
 
 class SessionFiles:
-    """Thumbnails and views for a screen, and uploads.
-
-    Parameters
-    ----------
-    root : Path
-        Project folder. Uploads are written to its subfolder ``images/``.
-    dataset : callable
-        ``dataset(split)`` returns the current dataset.
-    add_images : callable
-        ``add_images(files, split, label)`` imports files and returns a report.
-    """
+    """Thumbnails and views for a screen, and uploads, which are written to ``images/`` in ``root``."""
 
     def __init__(
         self,
@@ -104,13 +94,6 @@ class SessionFiles:
         return [next(made) if data is None else data for data in thumbnails]
 
     def full(self, image: str, content: str | None) -> BrowserImage:
-        """Return the full image in a format that browsers support.
-
-        Raises
-        ------
-        ImageError
-            If the image cannot be read.
-        """
         return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
@@ -126,10 +109,7 @@ class SessionFiles:
         return BrowserImage(small, "image/jpeg", width, height, width / view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
-        """Crop a region (left, top, width, height in pixels) of the upright image as a JPEG at most ``pixels`` wide.
-
-        The decoded image of the last call is cached, so that panning in a large image decodes it only once.
-        """
+        """Crop a region of the upright image as a JPEG at most ``pixels`` wide. The decoded image is cached."""
         whole = self._decoded(image)
         left, top, width, height = box
         right, bottom = min(whole.width, left + width), min(whole.height, top + height)
@@ -150,10 +130,7 @@ class SessionFiles:
         return open_hashed(image, self.root, known=known)
 
     def instruction_picture(self, path: str) -> bytes:
-        """Return an image from the instructions as a JPEG of at most 800 pixels per side.
-
-        ``path`` may be relative to the project folder.
-        """
+        """Return an image from the instructions, also relative to the project, as a JPEG of at most 800 pixels."""
         return thumbnail(open_image(path, root=self.root, at_least=_INSTRUCTION_PIXELS), _INSTRUCTION_PIXELS)
 
     # -- uploads ------------------------------------------------------------------------------------
@@ -181,10 +158,7 @@ class SessionFiles:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
-        """Import the files of the batch, optionally giving all of them the same label.
-
-        The issues of the report name the files as they were uploaded.
-        """
+        """Import the batch's files, with an optional label, and report issues under their uploaded names."""
         held = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
@@ -203,14 +177,12 @@ class SessionFiles:
         return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype="str")))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
-        """Delete uploaded files that were not imported."""
         known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
         for path in files:
             if str(path) not in known and path.suffix.lower() != ".zip":
                 path.unlink(missing_ok=True)
 
     def cancel_upload(self, batch: str) -> None:
-        """Cancel a batch and delete its files."""
         with self._lock:
             held = self._batches.pop(batch, None)
         if held is not None:
@@ -239,10 +211,7 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def reserve(folder: Path, name: str, taken: set[str]) -> Path:
-    """Create an empty file under a valid name that is not in ``taken`` (lower case), and add the name to ``taken``.
-
-    Another process that creates a file of the same name meanwhile keeps it.
-    """
+    """Create an empty file under a valid name not in ``taken`` (lower case), and never one of another process."""
     while True:
         path = folder / free_name(name, taken)
         taken.add(path.name.lower())
@@ -252,10 +221,7 @@ def reserve(folder: Path, name: str, taken: set[str]) -> Path:
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:
-    """Convert an import report to JSON-compatible data for the front end.
-
-    Each problem is listed once, with the names of its files and without the folders of the server.
-    """
+    """Convert an import report to JSON, with each problem once, without folders of the server."""
     issues = report.issues.assign(message=[_QUOTED_FOLDER.sub("", text) for text in report.issues["message"]])
     problems = [
         {"message": message, "count": len(where), "files": [short_name(name) for name in where[:_FILES_NAMED]]}

@@ -24,18 +24,6 @@ class SimilarityOrder:
 
     The first call with images whose features are unknown starts computing them in a background thread and raises
     NotReadyError with the progress. Later calls keep raising it until the features are ready.
-
-    Parameters
-    ----------
-    root : Path
-        Project folder. Features are stored in its cache.
-    model : callable
-        ``model()`` returns the name of the project's features. If they are those of a backbone, SigLIP 2 reads texts.
-
-    Attributes
-    ----------
-    missing : int
-        Number of images without vectors in the latest order by a text. They come last.
     """
 
     def __init__(self, root: Path, model: Callable[[], str] = lambda: PACKAGED) -> None:
@@ -52,11 +40,6 @@ class SimilarityOrder:
 
         With ``to``, the images are sorted by decreasing similarity to the image at this position. With ``text``, they
         are sorted by how well the text describes them, and only features that are stored are used.
-
-        Raises
-        ------
-        NotReadyError
-            While features are being computed.
         """
         if len(images) < 3 and text is None:
             return sorted(range(len(images)), key=lambda at: at != to)  # all are neighbours in any order

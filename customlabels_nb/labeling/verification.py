@@ -49,10 +49,7 @@ _COLUMNS = ("image", "label", "confidence", *t.BOX_COLUMNS)
 
 @dataclass(frozen=True)
 class Submission:
-    """Result of a submission: numbers of images added to train and test, and a table of images that were not added.
-
-    Of the added images, ``unsettled`` are wrong and have no other label yet.
-    """
+    """Numbers of images added to train and test, a table of those left out, and wrong ones without other label."""
 
     train: int
     test: int
@@ -71,18 +68,9 @@ class Submission:
 class Verification(DrawingSession):
     """Session in which a person judges predictions. Every verdict is stored when the method returns.
 
-    Parameters
-    ----------
-    project : SqlStore
-        Store of the project, to which images are submitted.
-    folder : Path
-        Folder of the project.
-    path : Path
-        Database of the sample, see :func:`draw_sample`.
-    test_share : float
-        Share of the judged random images that are submitted to test.
-    test_precision : callable, optional
-        Returns the precision of the model on the test set, None if unknown.
+    ``path`` is the database of the sample from :func:`draw_sample`, ``project`` the store to which images are
+    submitted, the share ``test_share`` of the random ones to test. ``test_precision`` returns the precision of the
+    model on the test set.
     """
 
     def __init__(
@@ -109,12 +97,10 @@ class Verification(DrawingSession):
 
     @property
     def store(self) -> SqlStore:
-        """Store of the sample."""
         return self._store
 
     @property
     def model(self) -> str:
-        """Name of the model that made the predictions."""
         return self.record().tags["model"]
 
     @property
@@ -154,10 +140,7 @@ class Verification(DrawingSession):
     def correct(
         self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
     ) -> EditResult:
-        """Give images another label. In a multi-label task add it to the predicted ones, or remove it unless ``on``.
-
-        If boxes were predicted, they keep their coordinates and get the label.
-        """
+        """Give images another label, or in a multi-label task add or remove one. Predicted boxes get the label."""
         name = t.check_label(label)
 
         def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -184,10 +167,7 @@ class Verification(DrawingSession):
 
     # -- results ------------------------------------------------------------------------------------
     def judged(self) -> pd.DataFrame:
-        """Return the judged predictions (image, label, confidence, right) of the images drawn uniformly at random.
-
-        Of several boxes of an image, one is drawn, because they are not independent.
-        """
+        """Return judged predictions of the uniformly drawn images, one box each because boxes are not independent."""
         images, marks, _ = self._store.tables(self.split)
         names = images.loc[_is_random(images) & images["status"].isin(_JUDGED), "image"].tolist()
         guesses = self._guesses(names)
@@ -225,15 +205,7 @@ class Verification(DrawingSession):
         return words if self._on_test_set is None else f"{words}, on the test set {self._on_test_set:.2f}"
 
     def send(self) -> Submission:
-        """Add the judged images to the project with their labels, as one action for each dataset.
-
-        Raises
-        ------
-        NotAllowedError
-            If the project is read-only.
-        LabelError
-            If somebody has renamed or removed a label since. Nothing is added.
-        """
+        """Add the judged images to the project with their labels, one action per dataset, unless a label has gone."""
         if self._project.read_only:
             raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
         images, marks, _ = self._store.tables(self.split)
@@ -276,14 +248,8 @@ def draw_sample(
 ) -> Path:
     """Draw images to judge, half of them uniformly and half of them the least certain of the others.
 
-    Images that the project has, or that cannot be read, are left out. The same arguments return the same database.
-
-    Parameters
-    ----------
-    predict : callable
-        Returns the predictions, as ``detect_many`` does. It is not called if the sample exists.
-    key : str
-        Text that identifies the images and predictions.
+    Images that the project has, or that cannot be read, are left out. The same arguments and ``key`` return the same
+    database. ``predict`` is not called if it exists.
     """
     if project.read_only:
         raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")

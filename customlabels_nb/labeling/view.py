@@ -31,31 +31,12 @@ _DIGITS = re.compile(r"(\d+)")
 class Query:
     """Filter and sort order of images. Filters are combined with "and".
 
-    Attributes
-    ----------
-    show : str
-        One of :data:`SHOWN`.
-    label, predicted, annotator : str, optional
-        Images with this label, with this predicted label, or labelled by this person.
-    search : str
-        Part of the file name, or of the complete path if it contains a ``/``. Case-insensitive.
-    images : frozenset of str, optional
-        Only these images.
-    sort : str
-        One of :data:`SORTS`. "uncertainty" starts with the least confident prediction, "text" with the images that the
-        text describes best.
-    random_state : int
-        Seed of the random order. An image's rank depends on the seed and on its content, or on its name if the content
-        is unknown.
-    like : str, optional
-        With the sort order "similarity": the image that comes first, followed by the images most similar to it.
-    text : str
-        With the sort order "text": what the images show.
-    confidence : float
-        Only images whose prediction has at least this confidence. With 0, also images without a prediction.
-    queue : str, optional
-        One of :data:`QUEUES`: only unlabelled images, in the order that assist recommends. "clustered" shows one page
-        of similar images at a time, with the image ``like``, if it is set.
+    ``search`` is part of the file name, or of the complete path if it contains a ``/``. "uncertainty" starts with the
+    least confident prediction. An image's rank in the random order depends on the seed and on its content, or on its
+    name if the content is unknown. "similarity" has ``like`` first, then the images most similar to it, and "text"
+    those that the ``text`` describes best. With a ``confidence`` of 0, images without a prediction are included. A
+    ``queue`` has only unlabelled images, in the order that assist recommends. "clustered" shows one page of similar
+    images at a time, with the image ``like``, if it is set.
     """
 
     show: str = "all"
@@ -99,15 +80,8 @@ class Query:
 class View:
     """Fixed order of images. It stays the same while labels change, so that no image moves while somebody works.
 
-    Attributes
-    ----------
-    number : int
-        Unique number of the view in the session.
-    order : ndarray of int
-        Positions in the session's table.
-    waiting : tuple of int, optional
-        Progress (done, total) while the requested order is being computed. Until then, images keep the order of the
-        previous view, followed by images that were not in it.
+    ``waiting`` is the progress (done, total) while the requested order is being computed. Until then, images keep the
+    order of the previous view, followed by images that were not in it.
     """
 
     number: int
@@ -128,14 +102,7 @@ def order_of(
     with_errors: Collection[str],
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Return the positions of the images selected by ``query``, in its order.
-
-    Parameters
-    ----------
-    by_similarity : callable, optional
-        Function that orders positions so that similar images are neighbours, or by a text. Only needed for these two
-        orders.
-    """
+    """Return the positions of the images selected by ``query``. Orders by similarity or text need ``by_similarity``."""
     positions = list(table.here())
     if query.images is not None:
         positions = [i for i in positions if table.names[i] in query.images]
@@ -186,10 +153,7 @@ def _sorted(
 
 
 def _natural(name: str) -> list[Any]:
-    """Return a key for natural sorting, in which ``2.jpg`` comes before ``10.jpg``.
-
-    The key alternates between text and numbers, starting with text.
-    """
+    """Return a key for natural sorting (``2.jpg`` before ``10.jpg``), alternately text and numbers."""
     parts: list[Any] = _DIGITS.split(name.casefold())
     parts[1::2] = map(int, parts[1::2])
     return parts

@@ -63,39 +63,13 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Description of a model in addition to its weights.
+    """Description of a model in addition to its weights. Labels are in the order of the model's outputs.
 
-    Attributes
-    ----------
-    task : str
-        "single-label", "multi-label", "boxes" or "polygons" (boxes with masks).
-    labels : tuple of str
-        Labels in the order of the model's outputs.
-    colors : tuple of str
-        Color of each label as #rrggbb.
-    backbone : str
-        Name of the backbone. For a detector with its own backbone, the name of the detector.
-    input_size : int
-        Side of the square input in pixels. For a detector, the longer side of the image on its canvas.
-    mean, std : tuple of float
-        Mean and standard deviation of each channel, for pixels scaled to 0 to 1.
-    thresholds : dict of str to float
-        Assumed threshold of each label, between 0 and 1. Other labels have :data:`DEFAULT_THRESHOLD`.
-    view_thresholds : dict of str to dict
-        The same for predictions that are averaged over several views, by their number.
-    training : dict
-        Facts about the training run, as JSON values.
-    detector : DetectorShape, TransformersShape or None
-        Shape of a detector's network. It may be passed as the result of its ``to_dict``.
-    zero_shot : ZeroShot or None
-        Pretrained model and descriptions of a detector that was not trained, which has no ``detector``.
-    format : str
-        Format of the files.
-
-    Raises
-    ------
-    InputError
-        If a value is invalid.
+    The backbone of a detector without one is the name of the detector. ``input_size`` is the side of the square input
+    in pixels, for a detector the longer side of the image on its canvas. ``mean`` and ``std`` are for pixels scaled to
+    0 to 1. Labels without a threshold have :data:`DEFAULT_THRESHOLD`. ``view_thresholds`` are those for predictions
+    that are averaged over so many views. ``detector`` may be passed as the result of its ``to_dict``. ``zero_shot``
+    describes a detector that was not trained.
     """
 
     task: str
@@ -168,7 +142,6 @@ class ModelConfig:
 
     @property
     def is_detector(self) -> bool:
-        """True if the model predicts boxes."""
         return self.task in DRAWN_TASKS
 
     @property
@@ -188,19 +161,7 @@ class ModelConfig:
 
 
 def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: ModelConfig) -> None:
-    """Write the model and its config to ``folder``, which is created if necessary.
-
-    Each file is written under a temporary name and then renamed. The config comes last, so a folder with a config is
-    complete.
-
-    Raises
-    ------
-    InputError
-        If the number of the model's outputs differs from the number of labels in the config, or the config is for a
-        model of a different task.
-    ArtifactError
-        If a weight is NaN or infinite, or the folder cannot be written.
-    """
+    """Write the model and then its config atomically, so that a folder with a config is complete."""
     from safetensors.torch import save
 
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
@@ -220,29 +181,13 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
 
 
 def save_zero_shot(folder: Path, config: ModelConfig) -> None:
-    """Write the config of a zero-shot model to ``folder``, which is created if necessary.
-
-    Raises
-    ------
-    ArtifactError
-        If the folder cannot be written.
-    """
     with write_errors(f"The folder {str(folder)!r}", ArtifactError):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / CONFIG, _to_json(config))
 
 
 def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
-    """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config.
-
-    Raises
-    ------
-    ArtifactError
-        If a file is missing, damaged, or written by a different program or a newer release, or if the files do not
-        match.
-    WeightsUnavailableError, ModelError
-        If the pretrained weights of a zero-shot model are not on this machine, or have changed.
-    """
+    """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config."""
     config = load_config(folder)
     if config.zero_shot is not None:
         from customlabels_nb.models.pretrained.zero_shot import load_zero_shot
@@ -292,13 +237,7 @@ def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
 
 
 def load_config(folder: Path) -> ModelConfig:
-    """Load only the config of ``folder``, without importing torch.
-
-    Raises
-    ------
-    ArtifactError
-        As :func:`load_artifact`.
-    """
+    """Load only the config of ``folder``, without importing torch."""
     path = folder / CONFIG
     try:
         content = json.loads(_read_file(path, MOST_CONFIG_BYTES))
@@ -315,7 +254,6 @@ def load_config(folder: Path) -> ModelConfig:
             f"{str(path)!r} has the format {content['format']!r}, but this release reads {FORMAT!r}. "
             "Update customlabels_nb."
         )
-    content.setdefault("view_thresholds", {})  # older folders have none
     known = {entry.name for entry in fields(ModelConfig)}
     for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {"zero_shot"}, "missing")):
         if names:
@@ -327,16 +265,7 @@ def load_config(folder: Path) -> ModelConfig:
 
 
 def update_config(folder: Path, config: ModelConfig) -> None:
-    """Replace the config of an existing model to change its thresholds, colors or training facts.
-
-    Raises
-    ------
-    InputError
-        If the new config changes a value that the weights depend on: the task, labels, backbone, input size,
-        normalisation or detector shape.
-    ArtifactError
-        If ``folder`` contains no readable config, or cannot be written.
-    """
+    """Replace the thresholds, colors or training facts of an existing model. Anything the weights depend on stays."""
     present = load_config(folder)
     for name in ("task", "labels", "backbone", "input_size", "mean", "std", "detector", "zero_shot"):
         before, after = getattr(present, name), getattr(config, name)
@@ -407,15 +336,7 @@ def _is_size(value: object) -> bool:
 
 
 def _read_file(path: Path, most: int | None = None) -> bytes:
-    """Read a regular file. Pipes and devices are rejected, because reading them may never end.
-
-    Raises
-    ------
-    OSError
-        If the file does not exist or cannot be read.
-    ValueError
-        If it is not a regular file, or has more than ``most`` bytes.
-    """
+    """Read a regular file of at most ``most`` bytes, or raise OSError or ValueError. Reading pipes may never end."""
     status = os.stat(path)  # must precede open(), which would wait for the writer of a pipe
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
@@ -425,13 +346,7 @@ def _read_file(path: Path, most: int | None = None) -> bytes:
 
 
 def _read_shapes(path: Path) -> dict[str, SimpleNamespace]:
-    """Read the names and shapes of the tensors from the header of a safetensors file.
-
-    Raises
-    ------
-    ArtifactError
-        If the file does not exist, or its header is invalid.
-    """
+    """Read the names and shapes of the tensors from the header of a safetensors file."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):

@@ -21,30 +21,9 @@ FEATURES = "features"
 
 @dataclass(frozen=True)
 class Backbone:
-    """Description of a backbone.
+    """Description of a backbone. ``features`` is the length of its vector. ``parameters`` are without the classifier.
 
-    Attributes
-    ----------
-    name : str
-        Name in arguments and in model files.
-    architecture : str
-        Name of the network in timm or torchvision.
-    licence : str
-        Licence of the weights.
-    megabytes : float
-        Size of the weights in megabytes.
-    mean, std : tuple of float
-        Mean and standard deviation used in pretraining for each channel (red, green, blue) of pixels scaled to 0 to 1.
-    input_size : int
-        Side of the square input in pixels.
-    features : int
-        Length of the feature vector.
-    source : str
-        Source of the network: "packaged", "timm" or "torchvision".
-    parameters : int
-        Number of parameters without the classifier.
-    weights : str
-        Name of the pretrained weights in timm or torchvision.
+    ``mean`` and ``std`` are for pixels scaled to 0 to 1. ``weights`` are named as in timm or torchvision.
     """
 
     name: str
@@ -81,8 +60,7 @@ def require_fitting(
 ) -> None:
     """Raise ``error`` if keys in ``weights`` are missing, unexpected or have the wrong ``.shape``.
 
-    The message names these keys and calls the weights ``what``. PyTorch's own check only warns about some mismatches,
-    but a wrong architecture must be an error.
+    The message names these keys, of ``what``. PyTorch itself only warns about some wrong architectures.
     """
     missing = sorted(expected.keys() - weights.keys())
     unexpected = sorted(weights.keys() - expected.keys())

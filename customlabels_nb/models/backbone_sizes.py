@@ -10,15 +10,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class SizedBackbone:
-    """Backbone of a size.
-
-    Attributes
-    ----------
-    name : str
-        Name of the backbone.
-    core_seconds : float
-        Processor time of a forward pass for one image on a CPU core, measured by ``benchmarks/backbones.py``.
-    """
+    """Backbone of a size. ``core_seconds``, for an image on a CPU core, come from ``benchmarks/backbones.py``."""
 
     name: str
     core_seconds: float

@@ -89,13 +89,7 @@ def is_backbone_name(name: object) -> bool:
 
 
 def backbone_named(name: str) -> Backbone:
-    """Return the backbone ``name``, with the name of its weights in timm or torchvision added if it is missing.
-
-    Raises
-    ------
-    InputError
-        If the backbone does not exist.
-    """
+    """Return the backbone ``name``, with the name of its weights in timm or torchvision added if it is missing."""
     if not is_backbone_name(name):
         raise InputError(
             f"Unknown backbone {name!r}. Use {PACKAGED!r}, or a network from timm or torchvision such as "
@@ -114,13 +108,7 @@ def _of_a_library(name: str) -> Backbone:
 
 
 def build_backbone(name: str = PACKAGED) -> nn.Module:
-    """Build the network without trained weights. It maps float images (n, 3, side, side) to features (n, features).
-
-    Raises
-    ------
-    InputError
-        If the backbone does not exist.
-    """
+    """Build the network without trained weights. It maps float images (n, 3, side, side) to features (n, features)."""
     facts = backbone_named(name)
     if facts.source == TORCHVISION:
         return torchvision_backbones.build(facts)
@@ -136,15 +124,6 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
 
     The input is normalised float images of shape (n, 3, input_size, input_size), see
     :func:`customlabels_nb.models.transforms.to_batch`. The output is pooled features of shape (n, features).
-
-    Raises
-    ------
-    InputError
-        If the backbone does not exist.
-    WeightsUnavailableError
-        If the weights are not cached and cannot be downloaded. The message suggests an alternative.
-    ModelError
-        If the weights are missing, damaged or for a different architecture.
     """
     facts = backbone_named(name)
     if facts.source == TIMM:
@@ -158,15 +137,7 @@ def load_backbone(name: str = PACKAGED) -> nn.Module:
 
 
 def fetch_backbone(name: str) -> Backbone:
-    """Download the weights of the backbone ``name`` unless they are cached, and return its description.
-
-    Call this before training, so that a failed download does not interrupt it.
-
-    Raises
-    ------
-    InputError, WeightsUnavailableError
-        As in :func:`load_backbone`.
-    """
+    """Download a backbone's weights unless they are cached, so that training does not fail later."""
     facts = backbone_named(name)
     if facts.source == TIMM:
         timm_backbones.weights_file(facts)
@@ -182,15 +153,6 @@ def choose_backbone(
 
     "auto" is the largest size that takes at most half of the time, or the packaged backbone if there is none. If its
     weights are not available, it is the largest of the smaller ones that are cached. A message reports the choice.
-
-    Parameters
-    ----------
-    detector : bool
-        Whether the backbone is for a detector.
-    seconds : float, optional
-        Time limit of the training. Ten minutes are assumed if there is none.
-    device : str
-        Device to train on. A GPU is assumed to be as fast as 20 CPU cores.
     """
     sizes = DETECTORS if detector else CLASSIFIERS
     if wanted != AUTO:
@@ -220,18 +182,7 @@ def largest_in_time(
 ) -> tuple[str, str]:
     """Choose the largest network that takes at most half of the time, and return its name and the reason.
 
-    Parameters
-    ----------
-    packaged : str
-        Network to use if no other suits.
-    costs : mapping of str to float
-        Seconds on a CPU core for a forward pass of each of the others, the smallest network first.
-    passes : int
-        Number of forward passes.
-    fetch : callable
-        Function that downloads the weights of a network unless they are on this machine.
-    is_here : callable
-        Function that checks whether the weights of a network are on this machine.
+    ``costs`` are CPU seconds for a forward pass of each network but ``packaged``, the fallback, smallest first.
     """
     core_seconds = _SHARE * (seconds or _ANY_TIME) * (settings.threads if device == "cpu" else _GPU_CORES)
     fitting = [name for name, cost in costs.items() if passes * cost <= core_seconds]
@@ -262,13 +213,7 @@ def imagenet_weights() -> dict[str, torch.Tensor]:
 
 
 def rename_keys(packaged: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the keys of the packaged weights to timm's names.
-
-    Raises
-    ------
-    ModelError
-        If a key has no counterpart.
-    """
+    """Rename the keys of the packaged weights to timm's names."""
     positions = [f"{stage}.{i}" for stage, blocks in enumerate(_STAGES) for i in range(blocks)]
     renamed = {}
     for key, value in packaged.items():

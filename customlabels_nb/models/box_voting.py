@@ -46,16 +46,8 @@ def vote(corners: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, kept
     """Return the boxes ``kept``, each averaged with the boxes of its label that overlap it.
 
     The weight of a box is the square of its confidence times the part of its IoU above :data:`OVERLAP`. It grows from
-    zero, so that rounding errors in a box never decide whether it votes.
-
-    Parameters
-    ----------
-    corners : Tensor, shape (n, 4)
-        ``x0, y0, x1, y1`` of all boxes of an image.
-    scores, labels : Tensor, shape (n,)
-        Their confidences and labels.
-    kept : int64 Tensor
-        Indices of the boxes that remain after non-maximum suppression.
+    zero, so that rounding errors in a box never decide whether it votes. Corners are ``x0, y0, x1, y1`` of all boxes of
+    an image. ``kept`` are the indices of those that remain after non-maximum suppression.
     """
     same = labels[kept, None] == labels
     weights = (box_iou(corners[kept], corners).nan_to_num(0.0) - OVERLAP).clamp(min=0) * same * scores**2

@@ -19,19 +19,7 @@ _SHRINKS_WHILE_DECODING = ("JPEG", "MPO")
 
 @dataclass(frozen=True)
 class Canvas:
-    """Image prepared as the input of a detector.
-
-    Attributes
-    ----------
-    pixels : ndarray of uint8, shape (3, height, width)
-        Canvas with the image in the upper left corner and a fill color elsewhere.
-    size : tuple of int
-        Width and height of the original upright image.
-    inside : tuple of int
-        Width and height of the scaled image on the canvas.
-    larger : Canvas or None
-        The same image on a larger canvas, if it was requested.
-    """
+    """Upright image of ``size`` in the upper left corner, ``inside``, of a detector's input, and a larger one."""
 
     pixels: npt.NDArray[np.uint8]
     size: tuple[int, int]
@@ -39,13 +27,7 @@ class Canvas:
     larger: Canvas | None = None
 
     def to_image(self, corners: npt.ArrayLike) -> FloatArray:
-        """Convert corners on the canvas to boxes ``left, top, width, height`` in pixels of the original image.
-
-        Parameters
-        ----------
-        corners : array of shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels of the canvas, as the network returns them.
-        """
+        """Convert ``x0, y0, x1, y1`` on the canvas to ``left, top, width, height`` in the original image."""
         scale = np.divide(self.size, self.inside)
         boxes = np.asarray(corners, dtype=np.float64).reshape(-1, 4) * np.tile(scale, 2)
         return clip_ltwh(xyxy_to_ltwh(boxes), self.size)
@@ -61,16 +43,8 @@ def to_canvas(
 ) -> Canvas:
     """Scale an upright image so that its longer side has ``longest`` pixels, and place it on a canvas.
 
-    Parameters
-    ----------
-    longest : int
-        Longer side in pixels.
-    fill : sequence of int
-        Red, green and blue of the area that the image does not cover.
-    size : tuple of int, optional
-        Width and height of the original image, if ``image`` is a reduced copy of it.
-    larger : int, optional
-        Longer side, in pixels, of a second, larger canvas.
+    ``fill`` is the color of the rest, ``size`` that of the original image, if ``image`` is a reduced copy of it, and
+    ``larger`` the longer side of a second canvas.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     inside = fitted(rgb.size, longest)
@@ -90,20 +64,7 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def open_reduced(data: bytes, name: str, longest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode an upright RGB image, at a fraction of its size if its longer side remains at least ``longest``.
-
-    Returns
-    -------
-    image : PIL.Image.Image
-        Decoded image.
-    size : tuple of int
-        Width and height of the original upright image.
-
-    Raises
-    ------
-    ImageError
-        If the image cannot be read. The error is of a subclass and names the image.
-    """
+    """Decode an upright RGB image, perhaps reduced to at least ``longest``, and return its original size."""
     with opened(data, name) as header:
         if header.format not in _SHRINKS_WHILE_DECODING:
             size = None

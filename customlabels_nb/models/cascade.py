@@ -25,13 +25,7 @@ Targets = list[dict[str, torch.Tensor]]
 
 
 class CascadeHeads(VotingHeads):
-    """Second stage of a Faster R-CNN in two passes, with box voting.
-
-    Attributes
-    ----------
-    second_head, second_predictor : nn.Module
-        Layers of the second pass, like ``box_head`` and ``box_predictor`` of the first.
-    """
+    """Second stage of a Faster R-CNN in two passes, with box voting."""
 
     second_head: nn.Module
     second_predictor: nn.Module
@@ -83,16 +77,9 @@ def refined(
 ) -> torch.Tensor:
     """Return the boxes that the second pass starts from, shape (n, 4).
 
-    Parameters
-    ----------
-    moved : Tensor, shape (n, k, 4)
-        Box that the first pass predicts for each proposal and label. Index 0 is the background.
-    logits : Tensor, shape (n, k)
-        Logits of the first pass, which choose the label.
-    proposals : Tensor, shape (n, 4)
-        Proposals, which stay where the predicted box would be thinner than a pixel.
-    labels : Tensor, shape (n,), optional
-        True label of each proposal, used instead of the most likely one, or 0 for the background.
+    ``moved``, shape (n, k, 4), has the box that the first pass predicts for each proposal and label, of which 0 is the
+    background. ``labels`` are used instead of the most likely ones. Proposals stay where the predicted box would be
+    thinner than a pixel.
     """
     best = logits[:, 1:].argmax(dim=1) + 1
     if labels is not None:
@@ -108,17 +95,7 @@ def object_confidences(logits: torch.Tensor) -> torch.Tensor:
 
 
 def is_likely(confidences: torch.Tensor, least: float) -> torch.Tensor:
-    """Return which proposals of an image the second pass refines: the best ones, and all that reach ``least``.
-
-    The others show the background, with hardly any exception, and are half of the work.
-
-    Parameters
-    ----------
-    confidences : Tensor, shape (n,)
-        Result of :func:`object_confidences` after the first pass.
-    least : float
-        Minimum confidence of a detection.
-    """
+    """Return which proposals the second pass refines: the best, and those from ``least`` on, half of the work."""
     best = confidences.topk(min(REFINED, len(confidences))).indices
     return (confidences >= least) | (torch.zeros_like(confidences).index_fill(0, best, 1.0) > 0)
 

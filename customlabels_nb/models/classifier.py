@@ -11,15 +11,7 @@ from customlabels_nb.errors import InputError
 
 
 class ImageClassifier(nn.Module):
-    """Classifier from normalised float images (n, 3, side, side) to logits (n, k).
-
-    Parameters
-    ----------
-    backbone : nn.Module
-        Network that returns features of shape (n, features).
-    features, n_labels : int
-        Numbers of inputs and outputs of the linear head.
-    """
+    """Classifier from normalised float images (n, 3, side, side) to logits (n, k)."""
 
     def __init__(self, backbone: nn.Module, features: int, n_labels: int) -> None:
         super().__init__()

@@ -28,18 +28,10 @@ _OFFSETS = ("head", "rpn.head", "roi_heads.box_predictor")
 
 @dataclass(frozen=True)
 class DetectedMasks:
-    """Masks of the detections in one image.
+    """Masks of the detections in one image: the probability that a cell shows the object, (n, cells, cells).
 
-    Attributes
-    ----------
-    inside : ndarray of float32, shape (n, cells, cells)
-        Probability that a cell of the region shows the object. NaN for a detection below its threshold.
-    regions : ndarray of float64, shape (n, 4)
-        ``x0, y0, x1, y1`` of each mask in pixels of the upright image. It may reach beyond the image.
-    size : tuple of int
-        Width and height of the upright image.
-    pixel : float
-        Side of a pixel of the network's input, in pixels of the image.
+    Masks are NaN for detections below their threshold. ``regions`` are ``x0, y0, x1, y1`` in pixels of the upright
+    image and may reach beyond it. ``pixel`` is the side of a pixel of the network's input, in pixels of the image.
     """
 
     inside: npt.NDArray[np.float32]
@@ -50,19 +42,7 @@ class DetectedMasks:
 
 @dataclass(frozen=True)
 class DetectedBoxes:
-    """Detections in one image, the most confident first.
-
-    Attributes
-    ----------
-    boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image.
-    labels : ndarray of int64, shape (n,)
-        Label indices.
-    confidences : ndarray of float64, shape (n,)
-        Confidences, between 0 and 1.
-    masks : DetectedMasks or None
-        Masks of the detections, if the network predicts masks.
-    """
+    """Detections in one image, the most confident first: ``left, top, width, height`` in its pixels."""
 
     boxes: FloatArray
     labels: npt.NDArray[np.int64]
@@ -73,16 +53,7 @@ class DetectedBoxes:
 class ImageDetector(nn.Module):
     """Detector for normalised float images (n, 3, height, width) whose sides are multiples of 32.
 
-    Parameters
-    ----------
-    network : nn.Module
-        Detection model from torchvision. Its resizing step is removed, because canvases already have the right size.
-    shape : DetectorShape
-        Shape that the network was built from.
-    n_labels : int
-        Number of labels.
-    masks : MaskHead, optional
-        Head that predicts masks. ``network`` must be a Faster R-CNN.
+    torchvision's resizing is removed from ``network``, because canvases have the right size. Masks need Faster R-CNN.
     """
 
     def __init__(self, network: nn.Module, shape: DetectorShape, n_labels: int, masks: MaskHead | None = None) -> None:
@@ -113,17 +84,9 @@ class ImageDetector(nn.Module):
         labels: Sequence[torch.Tensor],
         masks: Sequence[tuple[torch.Tensor, torch.Tensor]] = (),
     ) -> dict[str, torch.Tensor]:
-        """Compute the losses of a batch in training mode.
+        """Compute the losses of a batch in training mode, with boxes ``x0, y0, x1, y1`` in pixels of the canvas.
 
-        Parameters
-        ----------
-        boxes : sequence of Tensor, shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
-        labels : sequence of int64 Tensor, shape (n,)
-            Label indices, from 0.
-        masks : sequence of (Tensor, Tensor)
-            For a network with a mask head, regions like ``boxes`` for each image, and the share of each of their cells
-            that the object covers, shape (m, cells, cells).
+        ``masks`` has regions like boxes, and the share of each cell covered by the object, shape (m, cells, cells).
         """
         targets = [
             {"boxes": b, "labels": codes + 1} for b, codes in zip(boxes, labels, strict=True)

@@ -65,7 +65,6 @@ class _Pyramid(nn.Module):
         self._frozen_in_half: tuple[nn.Module, ...] = ()
 
     def train(self, mode: bool = True) -> _Pyramid:
-        """Set the training mode."""
         self._frozen_in_half = ()  # the weights may differ in the next training run
         super().train(mode)
         return self
@@ -78,13 +77,9 @@ class _Pyramid(nn.Module):
     def freeze(self, stages: int, *, lean: bool = False) -> None:
         """Freeze the early stages of the backbone, which detect edges and textures and process the most pixels.
 
-        Parameters
-        ----------
-        stages : int
-            Number of stages to freeze in an EfficientNet. Other backbones are frozen up to stride 8.
-        lean : bool
-            Also freeze large depthwise convolutions, which have few weights, but whose gradients take a quarter of a
-            training step on a CPU.
+        ``stages`` is their number in an EfficientNet. Other backbones are frozen up to stride 8. ``lean`` also freezes
+        large depthwise convolutions, which have few weights, but whose gradients take a quarter of a training step on a
+        CPU.
         """
         blocks = getattr(self.body, "blocks", None)
         if blocks is None or not hasattr(self.body, "conv_stem"):
@@ -136,21 +131,7 @@ def build_detector(
 ) -> ImageDetector:
     """Build the network without trained weights or downloads.
 
-    Parameters
-    ----------
-    shape : DetectorShape or TransformersShape
-        Shape of the network.
-    backbone : str
-        Name of the backbone, see :mod:`customlabels_nb.models.backbones`. Ignored if the architecture has its own.
-    candidates : int
-        Number of boxes that the first stage proposes per level and image in training, before non-maximum suppression.
-    masks : bool
-        Add a mask head.
-
-    Raises
-    ------
-    InputError
-        If the backbone cannot be used for a detector, or the architecture cannot have a mask head.
+    The first stage proposes ``candidates`` per level and image in training, before non-maximum suppression.
     """
     if masks:
         check_masks(shape.architecture)
@@ -215,27 +196,8 @@ def pretrained_detector(
 ) -> ImageDetector:
     """Build a detector for training from a pretrained backbone, or from a COCO detector without its last layers.
 
-    Parameters
-    ----------
-    random_state : int
-        Seed of the randomly initialised weights.
-    proposals : int
-        Number of proposals per image that the second stage is trained on. Ignored for a COCO detector.
-    lean : bool
-        Skip computations that are expensive on a CPU and contribute little to training.
-    masks : bool
-        Add a mask head.
-    weights : bool
-        Load the pretrained weights. Without them, nothing is downloaded.
-
-    Raises
-    ------
-    InputError
-        If the backbone cannot be used for a detector.
-    WeightsUnavailableError
-        If the weights are not cached and cannot be downloaded. The message suggests an alternative.
-    ModelError
-        If the weights are damaged.
+    The second stage is trained on so many ``proposals`` per image, unless it is a COCO detector. ``lean`` skips
+    computations that are expensive on a CPU and contribute little to training.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
@@ -257,15 +219,7 @@ def pretrained_detector(
 def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetector, wanted: Sequence[str]) -> int:
     """Copy the weights of a trained detector to a new one, and the last layer's rows for the labels they share.
 
-    Parameters
-    ----------
-    labels, wanted : sequence of str
-        Labels of the old and of the new detector, in the order of their outputs.
-
-    Returns
-    -------
-    int
-        Number of shared labels, or 0 if the shapes differ and nothing was copied.
+    Returns the number of shared labels (in the order of outputs), or 0 if the shapes differ, and nothing is copied.
     """
     if old.shape.architecture != OWN or new.shape.architecture != OWN:
         return 0
@@ -338,10 +292,7 @@ def _pretrained_body(backbone: str) -> nn.Module:
 
 
 def fold_batch_norm(body: nn.Module) -> nn.Module:
-    """Fold the packaged backbone's batch norms, whose statistics never change, into the preceding convolutions.
-
-    The output stays the same, but training and inference take only five sixths of the time.
-    """
+    """Fold the packaged backbone's constant batch norms into convolutions, which saves a sixth of the time."""
     _fold(body, "conv_stem", "bn1")
     for block in body.blocks.modules():
         for convolution, norm in _EXPANDING if hasattr(block, "conv_pwl") else _PLAIN:
@@ -415,17 +366,7 @@ class SeparableRoIAlign(MultiScaleRoIAlign):
     def forward(
         self, x: dict[str, torch.Tensor], boxes: list[torch.Tensor], image_shapes: list[tuple[int, int]]
     ) -> torch.Tensor:
-        """Compute the features of boxes, shape (all boxes, channels, bins, bins).
-
-        Parameters
-        ----------
-        x : dict of str to Tensor, shape (images, channels, height, width)
-            Levels of a feature pyramid, the finest first.
-        boxes : list of Tensor, shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels, for each image.
-        image_shapes : list of tuple of int
-            Height and width of each image.
-        """
+        """Compute features (all boxes, channels, bins, bins) of boxes ``x0, y0, x1, y1``, finest level first."""
         maps = [x[name] for name in self.featmap_names]
         one_size = len(set(image_shapes)) == 1
         if not (self.training and one_size and maps[0].device.type == "cpu" and max(maps[0].shape[2:]) <= _MOST_CELLS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +35,10 @@ _SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 class CocoDetector:
     """Detector with weights trained on COCO, which are downloaded on first use.
 
-    Attributes
-    ----------
-    name : str
-        Name in torchvision, or short name of a detector from transformers.
-    box_ap : float
-        mAP@[.5:.95] on COCO in percent, as reported by its authors.
-    parameters : float
-        Number of parameters in millions.
-    megabytes : float
-        Size of the download in megabytes.
-    licence : str
-        Licence of the code and the weights.
-    repository : str
-        Repository on the Hugging Face Hub, or an empty string for a detector from torchvision.
-    core_seconds : float
-        Processor time of a forward pass for one image of the size that the weights were trained with, on a CPU core,
-        measured with random weights. Only known for detectors from transformers.
+    ``box_ap`` is mAP@[.5:.95] on COCO in percent, as reported by its authors. ``parameters`` are millions.
+    ``repository`` is empty for a detector from torchvision. ``core_seconds``, the processor time of a forward pass for
+    one image of the size that the weights were trained with, were measured with random weights for detectors from
+    transformers.
     """
 
     name: str
@@ -98,27 +85,12 @@ TRANSFORMERS_DETECTORS = {
 class DetectorShape:
     """Architecture of a detector, which determines its network apart from the number of labels and the weights.
 
-    Attributes
-    ----------
-    architecture : str
-        :data:`OWN`, or a key of :data:`COCO_DETECTORS`, for which the other attributes do not matter.
-    anchors : tuple of tuple of float
-        Sides of the square anchors in pixels of the canvas, for each level of the feature pyramid, finest first. Each
-        anchor is used with aspect ratios of 1/2, 1 and 2.
-    channels : int
-        Number of channels of each pyramid level.
-    hidden : int
-        Width of the head that classifies each proposal.
-    votes : bool
-        Average the boxes of an object, see :mod:`customlabels_nb.models.box_voting`. False for other architectures.
-    cascade : bool
-        Refine boxes in a second pass, see :mod:`customlabels_nb.models.cascade`. Requires ``votes``. False for other
-        architectures.
-
-    Raises
-    ------
-    InputError
-        If a value is invalid.
+    ``anchors`` are the sides of the square anchors in pixels of the canvas, for each level of the feature pyramid,
+    finest first. Each is used with aspect ratios of 1/2, 1 and 2. ``channels`` are those of each level, ``hidden`` the
+    width of the head that classifies each proposal. ``votes`` averages the boxes of an object, see
+    :mod:`customlabels_nb.models.box_voting`, and ``cascade`` refines them in a second pass, see
+    :mod:`customlabels_nb.models.cascade`, which requires ``votes``. For a key of :data:`COCO_DETECTORS`, all these do
+    not matter.
     """
 
     architecture: str = OWN
@@ -157,34 +129,15 @@ class DetectorShape:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
-        """Create a shape from the result of :meth:`to_dict`.
-
-        A model saved before ``votes`` or ``cascade`` was added lacks them and keeps detecting the same boxes.
-
-        Raises
-        ------
-        InputError
-            If keys are missing or unknown, or a value is invalid.
-        """
-        expected = {"architecture", "anchors", "channels", "hidden"}
-        if not isinstance(values, Mapping) or set(values) - {"votes", "cascade"} != expected:
+        expected = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or set(values) != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")
-        return cls(**{"votes": False, "cascade": False, **values})
+        return cls(**values)
 
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """Pretrained detector that was not trained on its labels, but is given a description of each.
-
-    Attributes
-    ----------
-    weights : str
-        Name or folder of the weights, see :mod:`customlabels_nb.models.pretrained.weights`.
-    revision : str
-        Revision of the weights.
-    prompts : tuple of str
-        Description of each label, in the order of the labels.
-    """
+    """Pretrained detector that was not trained on its labels, but is given a description of each, in their order."""
 
     weights: str
     revision: str
@@ -198,24 +151,10 @@ class ZeroShot:
 
 @dataclass(frozen=True)
 class Family:
-    """Kind of detector from transformers, and how its authors train it.
+    """Kind of detector from transformers, its classes there, and how its authors train it.
 
-    Attributes
-    ----------
-    config, network : str
-        Names of its classes in transformers.
-    backbone : str
-        Type of its backbone, the only one that is built.
-    backbone_layers : str
-        Part of the names of the backbone's parameters.
-    mean, std : tuple of float
-        Normalisation of its input.
-    rate, backbone_rate : float
-        Learning rates of AdamW for batches of 8 images.
-    decay : float
-        Weight decay of matrices.
-    clip : float
-        Largest norm of the gradient.
+    ``backbone`` is the only type that is built. ``backbone_layers`` is part of the names of its parameters. Learning
+    rates of AdamW are for batches of 8 images. ``decay`` is for matrices, ``clip`` the largest norm of the gradient.
     """
 
     config: str
@@ -267,24 +206,7 @@ _LEFT_OUT = (
 
 @dataclass(frozen=True)
 class TransformersShape:
-    """Architecture of a detector from transformers.
-
-    Attributes
-    ----------
-    architecture : str
-        Name of the pretrained detector.
-    revision, licence : str
-        Commit or hash of the pretrained weights, and their licence if it is known.
-    config : dict
-        Configuration for transformers, without the labels of the pretrained weights.
-    side : int
-        Side of the square input in pixels.
-
-    Raises
-    ------
-    InputError
-        If a value is invalid.
-    """
+    """Architecture of a detector from transformers, with pretrained ``revision`` and the side of its square input."""
 
     architecture: str
     revision: str
@@ -312,7 +234,6 @@ class TransformersShape:
 
     @property
     def family(self) -> Family:
-        """Family of the detector."""
         return FAMILIES[self.config["model_type"]]
 
     @property
@@ -331,13 +252,7 @@ class TransformersShape:
         return bool(self.config["model_type"] == "rf_detr")
 
     def for_size(self, input_size: int) -> TransformersShape:
-        """Return the shape for images whose longer side has ``input_size`` pixels.
-
-        Raises
-        ------
-        InputError
-            If the detector proposes more objects than such an image has cells.
-        """
+        """Return the shape for images whose longer side has ``input_size`` pixels."""
         side = -(-input_size // self.divisor) * self.divisor
         strides = [_whole(self.config["backbone_config"], "patch_size")] if self._is_windowed else self._strides()
         cells = sum((side // stride) ** 2 for stride in strides)
@@ -368,13 +283,7 @@ AnyShape = DetectorShape | TransformersShape
 
 
 def shape_from_dict(values: Mapping[str, Any]) -> AnyShape:
-    """Create a shape from the result of its ``to_dict``.
-
-    Raises
-    ------
-    InputError
-        If keys are missing or unknown, or a value is invalid.
-    """
+    """Create a shape from the result of its ``to_dict``."""
     if not isinstance(values, Mapping) or "config" not in values:
         return DetectorShape.from_dict(values)
     if set(values) != {"architecture", "revision", "licence", "config", "side"}:
@@ -392,13 +301,7 @@ def is_pretrained(name: str) -> bool:
 
 
 def check_detector(name: object) -> None:
-    """Raise an error unless the detector exists.
-
-    Raises
-    ------
-    InputError
-        If the name is not that of a detector, nor "auto", a folder or a repository.
-    """
+    """Raise an error unless the detector exists."""
     if name in (OWN, AUTO) or name in COCO_DETECTORS or (isinstance(name, str) and is_pretrained(name)):
         return
     names = ", ".join((OWN, AUTO, *TRANSFORMERS_DETECTORS, *COCO_DETECTORS))
@@ -406,13 +309,7 @@ def check_detector(name: object) -> None:
 
 
 def check_masks(name: str) -> None:
-    """Raise an error unless the detector can have a mask head.
-
-    Raises
-    ------
-    InputError
-        If the detector has no second stage.
-    """
+    """Raise an error unless the detector can have a mask head."""
     if not name.startswith(OWN):
         raise InputError(
             f"detector={name!r} cannot predict masks. Use {OWN!r}, the default, or train boxes with task='boxes'."
@@ -420,13 +317,7 @@ def check_masks(name: str) -> None:
 
 
 def check_input_size(size: object) -> None:
-    """Raise an error unless ``size`` is None or a valid length for the longer side of an image on a canvas.
-
-    Raises
-    ------
-    InputError
-        If ``size`` is neither None nor a multiple of :data:`STRIDE` between 64 and 2048.
-    """
+    """Raise an error unless ``size`` is None or a valid length for the longer side of an image on a canvas."""
     good = isinstance(size, int) and not isinstance(size, bool) and size % STRIDE == 0 and 64 <= size <= 2048
     if size is not None and not good:
         raise InputError(
@@ -437,8 +328,7 @@ def check_input_size(size: object) -> None:
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:
     """Return anchor sides in a geometric series from the ``smallest`` box side to nearly the full canvas.
 
-    With an input size of 320 pixels and no small boxes, the anchor sides are 24, 40, 64, 100, 160 and 250 pixels, two
-    on each of three levels.
+    For 320 pixels and no small boxes, they are 24, 40, 64, 100, 160 and 250 pixels, two on each of three levels.
     """
     low, high = min(24.0, max(8.0, smallest)), 0.78 * input_size
     sides = [round(low * (high / low) ** (step / 5), 1) for step in range(6)]
@@ -457,21 +347,9 @@ def _is_side(value: object) -> bool:
 def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
     """Choose the network's input size for the boxes of a dataset.
 
-    Larger inputs are slower and are only chosen if small boxes require them.
-
-    Parameters
-    ----------
-    boxes : array of shape (n, 4)
-        ``left, top, width, height`` of each box, in pixels of its image.
-    sizes : array of shape (n, 2)
-        Width and height of the image that contains each box, in pixels.
-
-    Returns
-    -------
-    input_size : int
-        One of :data:`INPUT_SIZES`, never far above the resolution of the images.
-    smallest : float
-        10th percentile of the boxes' side lengths, in pixels at that input size.
+    Larger inputs are slower and are only chosen if small boxes require them, and never far above the resolution of the
+    images. Boxes and the ``sizes`` of their images have shape (n, 4) and (n, 2). Returns one of :data:`INPUT_SIZES`,
+    and the 10th percentile of the boxes' side lengths in pixels at that size.
     """
     rows, frames = np.asarray(boxes, dtype=np.float64).reshape(-1, 4), np.asarray(sizes, dtype=np.float64)
     longest = frames.reshape(-1, 2).max(axis=1, initial=0.0)

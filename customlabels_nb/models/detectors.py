@@ -64,13 +64,6 @@ def choose_detector(wanted: str, *, masks: bool, seconds: float | None, device: 
     "auto" is the most accurate detector from transformers that takes at most half of the time, or the packaged one if
     there is none. If its weights are not available, it is the most accurate of the others that are on this machine. A
     message reports the choice.
-
-    Parameters
-    ----------
-    masks : bool
-        Whether the detector must predict masks, which only the packaged one does.
-    seconds : float, optional
-        Time limit of the training.
     """
     if wanted != AUTO:
         return wanted
@@ -90,20 +83,7 @@ def choose_detector(wanted: str, *, masks: bool, seconds: float | None, device: 
 
 
 def fetch_detector(name: str, events: Events) -> str:
-    """Download the weights of a detector from transformers unless they are on this machine.
-
-    Returns
-    -------
-    str
-        Name that always refers to the same weights: it contains the revision, or is the path of a folder.
-
-    Raises
-    ------
-    MissingDependencyError
-        If transformers is not installed.
-    WeightsUnavailableError
-        If the weights cannot be downloaded. The message suggests an alternative.
-    """
+    """Download a detector's weights if necessary, and return a name that always refers to the same ones."""
     if find_spec("transformers") is None:
         raise MissingDependencyError(
             f"detector={name!r} needs transformers. Install it with: {extra_command('foundation')}"

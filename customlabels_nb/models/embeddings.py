@@ -42,15 +42,7 @@ _SAMPLE = 10_000
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Result of :func:`embed`.
-
-    Attributes
-    ----------
-    features : ndarray of float32, shape (n, d)
-        One row per image, in the given order, NaN for an image that cannot be read.
-    issues : list of Issue
-        One issue for each image that cannot be read.
-    """
+    """Result of :func:`embed`: features of shape (n, d), NaN for images that cannot be read, with an issue each."""
 
     features: Features
     issues: list[Issue]
@@ -80,27 +72,8 @@ def embed(
     images. If an interrupted or cancelled run is repeated with ``keys``, it continues where it stopped. If all images
     are cached, torch is not even imported.
 
-    Parameters
-    ----------
-    keys : sequence of (str or None), optional
-        SHA-256 hash of each image, or the identity of a remote image, or None if no key is known to be up to date. If
-        the cache contains features for an image's key, the image is not read.
-    backbone, device : str, optional
-        See :func:`describe_features` and :func:`customlabels_nb._utils.device.choose_device`.
-    cache : FeatureCache, optional
-        Cache for the features. They are rounded to float16, its precision, so that new and cached features are the
-        same. The accuracy of classifiers does not change measurably.
-    batch_size : int, optional
-        Number of images in one forward pass. By default it depends on the device.
-    events : Events, optional
-        Receives the progress as ``phase``.
-
-    Raises
-    ------
-    InputError
-        If the lengths of ``keys`` and ``images`` differ, or ``batch_size`` or ``backbone`` is invalid.
-    Cancelled
-        If ``events`` received a request to stop.
+    Keys are None if none is known to be up to date. With ``cache``, features are rounded to float16, its precision, so
+    that new and cached features are the same. The accuracy of classifiers does not change measurably.
     """
     facts = describe_features(backbone)
     if keys is not None and len(keys) != len(images):
@@ -152,26 +125,12 @@ def embed(
 
 
 def describe_features(name: str) -> Backbone:
-    """Describe the network that computes features: a backbone, "siglip2", or another SigLIP model.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
-    WeightsUnavailableError
-        If the weights of a SigLIP model are not on this machine.
-    """
+    """Describe the network that computes features: a backbone, "siglip2", or another SigLIP model."""
     return backbone_named(name) if is_backbone_name(name) else describe_image_tower(name)
 
 
 def get_features(name: str) -> str:
-    """Return the name of features after checking it, a folder as an absolute path. Missing weights are downloaded.
-
-    Raises
-    ------
-    InputError, WeightsUnavailableError, ModelError
-        As in :func:`describe_features`.
-    """
+    """Return the name of features after checking it, a folder as an absolute path. Missing weights are downloaded."""
     if not isinstance(name, str) or (name in KNOWN_MODELS and name != SIGLIP2):
         raise InputError(
             f"The features {name!r} must be {PACKAGED!r}, {SIGLIP2!r}, the folder of a SigLIP model, "
@@ -186,10 +145,7 @@ def get_features(name: str) -> str:
 
 
 class PackedFeatures:
-    """Features of many images, read from the cache's file when rows are indexed, so that they need little memory.
-
-    Images that cannot be read have rows of zeros.
-    """
+    """Features of many images, read from the cache's file when indexed. Unreadable images have zeros."""
 
     def __init__(self, cache: FeatureCache, backbone: str = PACKAGED) -> None:
         facts = describe_features(backbone)
@@ -240,27 +196,7 @@ class PackedFeatures:
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
-    """Find the images most similar to one image.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-        Features from :func:`embed`. Rows of NaN are never similar.
-    n : int, optional
-        Maximum number of images to return. By default all of them.
-
-    Returns
-    -------
-    positions : ndarray of int64
-        Row indices of the other images, the most similar first.
-    similarity : ndarray of float32
-        Cosine similarity of these images to the reference image, between -1 and 1.
-
-    Raises
-    ------
-    InputError
-        If the row ``index`` does not exist or has no features.
-    """
+    """Return the rows of the most similar images, never those of NaN, and their cosine similarity."""
     rows = _checked_features(features)
     if not 0 <= index < len(rows):
         raise InputError(f"index={index!r} is out of range for {len(rows)} images.")
@@ -278,25 +214,9 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
     """Order all images so that similar images are next to each other.
 
     Each image is followed by the most similar of the remaining images. More than 4,096 images are first split into
-    blocks along their principal directions, so that the time grows linearly with the number of images.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-        Features from :func:`embed`. Images without features (NaN) come last, in their original order.
-    to : int, optional
-        Row of a reference image. If given, the images are sorted by decreasing similarity to this image, which comes
-        first.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Row indices. The same input gives the same order.
-
-    Raises
-    ------
-    InputError
-        If ``features`` has the wrong shape, or ``to`` is invalid.
+    blocks along their principal directions, so that the time grows linearly with the number of images. Images without
+    features (NaN) come last, in their original order. With ``to``, the images are sorted by decreasing similarity to
+    this one, which comes first.
     """
     rows = _checked_features(features)
     known = ~np.isnan(rows[:, :1]).any(axis=1)
@@ -354,7 +274,6 @@ def _chain(rows: Features, start: int | None) -> Positions:
 
 
 def unit_rows(rows: Rows | Features) -> Features:
-    """Scale rows to unit length."""
     rows = rows.astype(np.float32, copy=False)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -41,16 +41,7 @@ def feature_key(content: str) -> bytes:
 class FeatureFile:
     """Packed features of one backbone, in the order in which they were added.
 
-    Parameters
-    ----------
-    path : Path
-        File, created when the first features are added.
-    name : str
-        Name of the features. A file with another name, or another number of features, is replaced.
-    width : int
-        Number of features of an image.
-    limit_bytes : int
-        Maximum size. When it is reached, the older half of the features is dropped.
+    A file with another ``name`` or ``width`` is replaced. At ``limit_bytes``, the older half is dropped.
     """
 
     def __init__(self, path: Path, name: str, width: int, limit_bytes: int) -> None:
@@ -64,13 +55,7 @@ class FeatureFile:
     def lookup(self, keys: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], Rows]:
         """Return the position of each key in the file, -1 where there are no valid features, and the mapped file.
 
-        The array stays valid when features are added or the file is replaced. Nothing is copied, so many images need
-        little memory.
-
-        Returns
-        -------
-        positions : ndarray of int64, shape (keys,)
-        rows : ndarray of float16, shape (records, width)
+        The array stays valid when features are added or the file is replaced. Nothing is copied.
         """
         with self._lock:
             self._refresh()
@@ -86,10 +71,7 @@ class FeatureFile:
         return positions >= 0
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.floating]) -> None:
-        """Append features. Keys that are in the file already, and rows that float16 cannot represent, are skipped.
-
-        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
-        """
+        """Append new features that fit float16. A full disk or read-only folder is not an error."""
         with self._lock, np.errstate(over="ignore"):
             packed = np.zeros(len(keys), dtype=self._record)
             packed["key"] = np.frombuffer(b"".join(keys), dtype=f"V{_KEY_BYTES}")
@@ -167,22 +149,13 @@ class FeatureFile:
 
 
 class FeatureCache:
-    """Feature files of a project, one for each backbone.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the files, created when features are added.
-    limit_bytes : int
-        Maximum size of each file.
-    """
+    """Feature files of a project, one for each backbone, of at most ``limit_bytes`` each."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder, self.limit_bytes = folder, limit_bytes
         self._files: dict[str, FeatureFile] = {}
 
     def of(self, backbone: Backbone) -> FeatureFile:
-        """Return the file with the features of a backbone."""
         name = content_key(backbone.name, backbone.input_size, TRANSFORM_VERSION)
         if name not in self._files:
             path = self.folder / f"{name[:32]}{SUFFIX}"

@@ -21,7 +21,6 @@ class HalfConv2d(nn.Conv2d):
     """Convolution that computes in bfloat16 during training, with float32 input and output."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Compute the convolution."""
         if not self.training or images.device.type != "cpu":
             return super().forward(images)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -32,7 +31,6 @@ class HalfLinear(nn.Linear):
     """Linear layer that computes in bfloat16 during training, with float32 input and output."""
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Compute the linear layer."""
         if not self.training or rows.device.type != "cpu":
             return super().forward(rows)
         with torch.autocast("cpu", dtype=torch.bfloat16):

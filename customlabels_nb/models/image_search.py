@@ -38,13 +38,7 @@ def no_vectors(model: str) -> str:
 
 
 def open_search(root: Path, model: str) -> ImageSearch:
-    """Return the search of a project with the revision of a model that is on this machine, once per process.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights of the model are not on this machine.
-    """
+    """Return the search of a project with the revision of a model that is on this machine, once per process."""
     return _open(root, model, describe_features(model).name)
 
 
@@ -54,22 +48,7 @@ def _open(root: Path, model: str, _revision: str) -> ImageSearch:
 
 
 class ImageSearch:
-    """Cosine similarities of a project's images to vectors of the same model.
-
-    Between two searches, only the lengths of the vectors and the positions of the latest images are kept in memory.
-
-    Parameters
-    ----------
-    root : Path
-        Project folder, whose cache has the features.
-    model : str
-        See :func:`~customlabels_nb.models.embeddings.describe_features`.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights of the model are not on this machine.
-    """
+    """Cosine similarities of a project's images, keeping only lengths and the latest images' positions."""
 
     def __init__(self, root: Path, model: str) -> None:
         self._model = model
@@ -82,20 +61,7 @@ class ImageSearch:
         self._lengths = np.empty(0, dtype=np.float32)
 
     def scores(self, keys: Sequence[str | None], compute_vector: Callable[[], npt.NDArray[np.float32]]) -> Scores:
-        """Return the cosine similarity of a vector to each image, NaN for an image without features.
-
-        Parameters
-        ----------
-        keys : sequence of (str or None)
-            Content hash or identity of each image.
-        compute_vector : callable
-            Returns the vector.
-
-        Raises
-        ------
-        NotAllowedError
-            If there are images, but none has features.
-        """
+        """Return the cosine similarity to each image, NaN without features, unless no image has any."""
         with self._lock:
             rows = self._look_up(tuple(keys))
             positions, lengths = self._positions, self._lengths
@@ -111,7 +77,6 @@ class ImageSearch:
         return found
 
     def vector_of(self, key: str | None) -> npt.NDArray[np.float32] | None:
-        """Return the stored features of one image, or None if there are none."""
         (position,), rows = self._file.lookup([None if key is None else feature_key(key)])
         return None if position < 0 else rows[position].astype(np.float32)
 
@@ -134,13 +99,7 @@ class ImageSearch:
 
 
 def similarities(root: Path, model: str, keys: Sequence[str | None], vectors: Scores) -> Scores:
-    """Return the cosine similarity of each image to each unit vector, shape (n, k), NaN for images without features.
-
-    Parameters
-    ----------
-    keys : sequence of (str or None)
-        Content hash or identity of each image.
-    """
+    """Return the cosine similarity of each image to each unit vector, shape (n, k), NaN for images without features."""
     hashed = [None if key is None else feature_key(key) for key in keys]
     positions, rows = project_features(root).of(describe_features(model)).lookup(hashed)
     result = np.full((len(keys), len(vectors)), np.nan, dtype=np.float32)
@@ -170,22 +129,7 @@ def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
 def search_images(
     root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None
 ) -> pd.DataFrame:
-    """Return the images (image, sha256) with their score, the best first. Images without vectors are left out.
-
-    Parameters
-    ----------
-    features : str
-        Features of the project.
-    text, image : str, optional
-        One of both.
-
-    Raises
-    ------
-    NotAllowedError
-        If no image has vectors.
-    ImageError
-        If the image to compare with cannot be read.
-    """
+    """Return the images (image, sha256) with their score, the best first. Images without vectors are left out."""
     model = text_model(features) if text is not None else features
     search = open_search(root, model)
     keys = [key if isinstance(key, str) else None for key in images["sha256"]]

@@ -42,18 +42,10 @@ _KEY = np.dtype("V16")
 
 @dataclass(frozen=True)
 class MapLayout:
-    """Places of images on a plane.
+    """Places of images on a plane, most of them between -1 and 1, NaN for an image without features.
 
-    Attributes
-    ----------
-    xy : ndarray of float32, shape (images, 2)
-        Places, most of them between -1 and 1. NaN for an image without features.
-    laid_out : int
-        Number of images in the dataset that were laid out together.
-    placed : int
-        Number of images that were placed by their neighbours.
-    is_final : bool
-        False for the plane of the first two principal components.
+    ``laid_out`` counts those that were laid out together, ``placed`` those that were placed by their neighbours.
+    ``is_final`` is False for the plane of the first two principal components.
     """
 
     xy: Places
@@ -63,7 +55,6 @@ class MapLayout:
 
     @property
     def without(self) -> int:
-        """Number of images without features."""
         return len(self.xy) - self.laid_out - self.placed
 
 
@@ -83,17 +74,6 @@ class MapLayouts:
 
     The places belong to the contents of images and to the features. New images are placed by their neighbours and
     stored as well, so that no image moves until :meth:`compute` is called again.
-
-    Parameters
-    ----------
-    root : Path
-        Project folder, whose cache has the features.
-    model : str
-        See :func:`~customlabels_nb.models.embeddings.describe_features`.
-    split : {"train", "test"}
-        Dataset.
-    random_state : int
-        Seed of the choice of images, and of UMAP.
     """
 
     def __init__(self, root: Path, model: str, split: str, random_state: int = 0) -> None:
@@ -106,13 +86,7 @@ class MapLayouts:
         self._stored: tuple[tuple[int, int], _Stored, dict[bytes, int]] | None = None
 
     def read(self, contents: Sequence[str | None]) -> MapLayout | None:
-        """Return the stored layout, in which new images are placed, or None if there is none.
-
-        Parameters
-        ----------
-        contents : sequence of (str or None)
-            Content hash or identity of each image.
-        """
+        """Return the stored layout, in which new images are placed, or None if there is none."""
         if self._read() is None:
             return None
         assert self._stored is not None
@@ -141,15 +115,7 @@ class MapLayouts:
         return MapLayout(result, together, int((at >= 0).sum()) - together)
 
     def plane(self, contents: Sequence[str | None]) -> MapLayout:
-        """Return the plane of the first two principal components, which needs about a second.
-
-        Raises
-        ------
-        NotAllowedError
-            If no image has features.
-        NotEnoughDataError
-            If there are too few images, or all of them are alike.
-        """
+        """Return the plane of the first two principal components, which needs about a second."""
         keys = [None if content is None else feature_key(content) for content in contents]
         positions, rows = self._file.lookup(keys)
         fit = _fit(rows, self._sample(contents), self._file)
@@ -160,18 +126,7 @@ class MapLayouts:
         return MapLayout(result, int(known.sum()), 0, is_final=False)
 
     def compute(self, contents: Sequence[str | None], events: Events) -> int:
-        """Lay out a sample of the images, store the result, and return their number.
-
-        Parameters
-        ----------
-        events : Events
-            Receives the progress, and can cancel the work.
-
-        Raises
-        ------
-        NotAllowedError, NotEnoughDataError
-            As in :meth:`plane`.
-        """
+        """Lay out a sample of the images, store the result, and return their number."""
         sample = self._sample(contents)
         positions, rows = self._file.lookup(sample)
         fit = _fit(rows, sample, self._file)

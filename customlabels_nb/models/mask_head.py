@@ -15,17 +15,7 @@ _CHANNELS, _LAYERS = 64, 3
 
 
 class MaskHead(nn.Module):
-    """Mask head from torchvision. It predicts one mask for each box, whatever its label.
-
-    One mask for all labels is learnt from fewer images than one for each label, and nearly as accurate.
-
-    Parameters
-    ----------
-    pool : nn.Module
-        RoIAlign layer for :data:`POOLED` × :data:`POOLED` features for each box.
-    channels : int
-        Number of channels of the feature pyramid.
-    """
+    """Mask head from torchvision with one mask for all labels, which fewer images teach nearly as well."""
 
     def __init__(self, pool: nn.Module, channels: int) -> None:
         super().__init__()
@@ -39,13 +29,7 @@ class MaskHead(nn.Module):
     def forward(
         self, features: dict[str, torch.Tensor], boxes: list[torch.Tensor], sizes: list[tuple[int, int]]
     ) -> torch.Tensor:
-        """Return the logits of the masks in all boxes, shape (n, cells, cells).
-
-        Parameters
-        ----------
-        boxes : list of Tensor, shape (n, 4)
-            ``x0, y0, x1, y1`` in pixels of the canvas, for each image.
-        """
+        """Return the logits of the masks in all boxes (``x0, y0, x1, y1`` on the canvas), shape (n, cells, cells)."""
         if not sum(map(len, boxes)):
             return boxes[0].new_zeros(0, CELLS, CELLS)
         logits: torch.Tensor = self.layers(self.pool(features, boxes, sizes))

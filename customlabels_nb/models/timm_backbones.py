@@ -30,13 +30,7 @@ def timm_names() -> list[str]:
 
 
 def described(name: str) -> Any:
-    """Look up timm's description of pretrained weights without building the network.
-
-    Raises
-    ------
-    InputError
-        If timm has no such network.
-    """
+    """Look up timm's description of pretrained weights without building the network."""
     import timm
 
     try:
@@ -50,13 +44,7 @@ def described(name: str) -> Any:
 
 
 def timm_backbone(name: str) -> Backbone:
-    """Describe timm's network ``name``, such as "resnet18" (with timm's default weights) or "resnet18.a1_in1k".
-
-    Raises
-    ------
-    InputError
-        If timm has no such pretrained network, or the network does not return one feature vector for a square image.
-    """
+    """Describe timm's network ``name``, such as "resnet18" (with timm's default weights) or "resnet18.a1_in1k"."""
     import timm
     import torch
 
@@ -90,15 +78,7 @@ def timm_backbone(name: str) -> Backbone:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """Load the network with its pretrained weights.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights cannot be downloaded.
-    ModelError
-        If the weights do not fit the network.
-    """
+    """Load the network with its pretrained weights."""
     import timm
     from safetensors import SafetensorError
 
@@ -119,13 +99,7 @@ def load(facts: Backbone) -> nn.Module:
 
 
 def weights_file(facts: Backbone) -> Path:
-    """Return the path of the weights file, downloading it if it is not in the Hugging Face Hub cache.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the file cannot be downloaded.
-    """
+    """Return the path of the weights file, downloading it if it is not in the Hugging Face Hub cache."""
     from huggingface_hub import hf_hub_download
 
     here = cached_file(facts.name)

@@ -34,13 +34,7 @@ def torchvision_names() -> list[str]:
 
 
 def described(name: str) -> tuple[str, Any]:
-    """Look up the network and weights for a name such as "resnet18" (default weights) or "resnet18.IMAGENET1K_V1".
-
-    Raises
-    ------
-    InputError
-        If torchvision has no such network.
-    """
+    """Look up the network and weights for a name such as "resnet18" (default weights) or "resnet18.IMAGENET1K_V1"."""
     from torchvision import models
 
     architecture, _, tag = name.partition(".")
@@ -54,13 +48,7 @@ def described(name: str) -> tuple[str, Any]:
 
 
 def torchvision_backbone(name: str) -> Backbone:
-    """Describe torchvision's network ``name``.
-
-    Raises
-    ------
-    InputError
-        If torchvision has no such network.
-    """
+    """Describe torchvision's network ``name``."""
     import torch
 
     architecture, weights = described(name)
@@ -100,15 +88,7 @@ def build(facts: Backbone) -> nn.Module:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """Load the network with its pretrained weights.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights cannot be downloaded.
-    ModelError
-        If the weights are damaged or do not fit the network.
-    """
+    """Load the network with its pretrained weights."""
     architecture, weights = described(facts.name.partition("/")[2])
     network = _whole(architecture, weights)
     load_exactly(
@@ -123,15 +103,7 @@ def load(facts: Backbone) -> nn.Module:
 
 
 def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
-    """Load the backbone's weights, downloading them if they are not in PyTorch's cache.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights cannot be downloaded.
-    ModelError
-        If the cached file is damaged.
-    """
+    """Load the backbone's weights, downloading them if they are not in PyTorch's cache."""
     _, weights = described(facts.name.partition("/")[2])
     path = cache_file(weights)
     if not path.is_file() and not settings.network:

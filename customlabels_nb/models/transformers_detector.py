@@ -31,17 +31,7 @@ _ALIASES = ("class_embed", "bbox_embed")
 class TransformersDetector(ImageDetector):
     """Detector whose network is a model of transformers. Its labels start from 0, without a background.
 
-    Images are padded to a square at the right and at the bottom, as all images are in training. The windows of RF-DETR
-    require it.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Object detection model of transformers.
-    shape : TransformersShape
-        Shape that the network was built from.
-    n_labels : int
-        Number of labels.
+    Images are padded to a square at the right and bottom, as in training, which the windows of RF-DETR require.
     """
 
     def __init__(self, network: nn.Module, shape: TransformersShape, n_labels: int) -> None:
@@ -97,15 +87,7 @@ class TransformersDetector(ImageDetector):
 
 
 def build_transformers_detector(shape: TransformersShape, n_labels: int) -> TransformersDetector:
-    """Build the network without trained weights or downloads.
-
-    Raises
-    ------
-    MissingDependencyError
-        If transformers is not installed, or too old for this kind of detector.
-    InputError
-        If the configuration is not one that transformers accepts.
-    """
+    """Build the network without trained weights or downloads."""
     config_class, network_class = _classes(shape)
     try:
         with quiet():
@@ -123,15 +105,7 @@ def build_transformers_detector(shape: TransformersShape, n_labels: int) -> Tran
 
 
 def pretrained_shape(name: str) -> TransformersShape:
-    """Return the shape of a detector whose weights are on this machine.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If they are not.
-    ModelError, InputError
-        If it is another kind of model.
-    """
+    """Return the shape of a detector whose weights are on this machine."""
     weights = get_weights(name, download=False)
     short = name.partition("@")[0]
     config = weights.config(*FAMILIES)
@@ -143,22 +117,7 @@ def pretrained_shape(name: str) -> TransformersShape:
 def pretrained_transformers_detector(
     name: str, shape: TransformersShape, n_labels: int, *, random_state: int
 ) -> TransformersDetector:
-    """Build a detector for training with pretrained weights, except for layers that depend on the labels.
-
-    Parameters
-    ----------
-    name : str
-        Name of the weights, see :func:`customlabels_nb.models.pretrained.weights.find_weights`.
-    random_state : int
-        Seed of the layers that depend on the labels.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    ModelError
-        If they are damaged, or not those that ``shape`` describes.
-    """
+    """Build a detector for training with pretrained weights, except for layers that depend on the labels."""
     weights = get_weights(name, download=False)
     if weights.revision != shape.revision:
         raise ModelError(

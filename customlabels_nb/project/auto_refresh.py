@@ -25,13 +25,7 @@ _PATIENCE_SECONDS = 2.0  # for which a screen waits for the new images
 
 
 def set_interval(store: SqlStore, every: object) -> None:
-    """Store after which time the sources are looked at again, None for never.
-
-    Raises
-    ------
-    InputError
-        If ``every`` is not a duration.
-    """
+    """Store after which time the sources are looked at again, None for never."""
     seconds = read_seconds(every) if isinstance(every, str) else every
     usable = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf
     if every is not None and not usable:

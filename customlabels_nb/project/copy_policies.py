@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.project.location import ledger_file, state_folder
+from customlabels_nb.project.location import LEDGER, STATE_FOLDER
 
 #: File in the endpoint's folder with the account that the projects beside it belong to.
 ACCOUNT_FILE = "account"
@@ -29,17 +29,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Statement:
-    """Statement of a policy.
-
-    Attributes
-    ----------
-    allows : bool
-        False if it denies.
-    principals : frozenset of str
-        Accounts and ARNs of those that it is about, or "*".
-    versions : frozenset of str
-        Ends of the ARNs of the versions that it is about, or "*".
-    """
+    """Statement of a policy: if it allows, for which principals and versions (ends of ARNs), "*" for any."""
 
     allows: bool
     principals: frozenset[str]
@@ -47,18 +37,7 @@ class Statement:
 
 
 def read_policy(text: str, project: str | None = None) -> list[Statement]:
-    """Return the statements of a policy, a JSON document.
-
-    Parameters
-    ----------
-    project : str, optional
-        ARN of the project without its last part, which the resources must lie in. By default, any project.
-
-    Raises
-    ------
-    InputError
-        If the document is malformed or contains what is not supported, such as conditions.
-    """
+    """Return the statements of a JSON policy on ``project`` (an ARN without its end). Conditions are refused."""
     try:
         policy = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -120,14 +99,8 @@ def decide(policies: Iterable[str], version: int | None, account: str | None, pr
 
 
 def require_permission(root: Path, version: str, target: Path) -> None:
-    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``.
-
-    Raises
-    ------
-    NotAllowedError
-        If one denies it, or the target is in another account and none allows it.
-    """
-    path = ledger_file(root)
+    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``."""
+    path = root / LEDGER
     if not path.is_file():
         return
     try:
@@ -150,6 +123,6 @@ def require_permission(root: Path, version: str, target: Path) -> None:
 
 def _account(folder: Path) -> str | None:
     try:
-        return (state_folder(folder) / ACCOUNT_FILE).read_text("utf-8").strip()
+        return (folder / STATE_FOLDER / ACCOUNT_FILE).read_text("utf-8").strip()
     except OSError:
         return None

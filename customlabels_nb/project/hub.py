@@ -69,19 +69,7 @@ def upload_version(
 
 
 def download_model(name: str) -> tuple[Path, str]:
-    """Download config and weights of a model named ``"hf://user/name@revision"``, and return their folder and its name.
-
-    Without a network, those that were downloaded earlier are used.
-
-    Raises
-    ------
-    InputError
-        If the name does not have that form.
-    WeightsUnavailableError
-        If the repository or revision does not exist or cannot be reached, or access to it is denied.
-    ArtifactError
-        If the repository contains no model of this package.
-    """
+    """Download config and weights of ``"hf://user/name@revision"``, or use earlier ones, and name the folder."""
     from huggingface_hub import snapshot_download
 
     repository, revision = parse_hub_name(name)

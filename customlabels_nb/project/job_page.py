@@ -144,10 +144,7 @@ def _serve(
 
 
 def _link_holders(job: LabellingJob) -> type:
-    """Return an identity provider for visitors with a personal link or the token of the server.
-
-    A cookie keeps the hash of the link, which is looked up in each request, so that a link can be revoked.
-    """
+    """Return an identity provider for a personal link, whose hash is in the cookie, or the server's token."""
     from jupyter_server.auth.identity import PasswordIdentityProvider, User
     from tornado.web import RequestHandler
 

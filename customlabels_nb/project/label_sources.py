@@ -12,18 +12,7 @@ from customlabels_nb.project.location import DATABASE, is_project, open_project_
 
 
 def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str | None]]:
-    """Read the labels of a project or dataset, in their original order.
-
-    Returns
-    -------
-    list of (str, str or None)
-        Name and color of each label. Labels that do not come from a project have no color.
-
-    Raises
-    ------
-    InputError
-        If nothing can be read from ``source``.
-    """
+    """Read the labels of a project or dataset in order. Others than a project's have no color."""
     if isinstance(source, Dataset):
         return [(label, None) for label in source.labels["label"].tolist()]
     text = os.fspath(source).strip()

@@ -12,11 +12,11 @@ from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.location import (
+    LEDGER,
     POINTER,
     ProjectLocation,
     check_name,
     is_project,
-    ledger_file,
     open_project_store,
 )
 from customlabels_nb.store import Action, SqlStore
@@ -114,8 +114,7 @@ def delete_project(location: ProjectLocation) -> None:
                 (location.root / part).unlink()
             elif (location.root / part).is_dir():
                 shutil.rmtree(location.root / part)
-        ledger = ledger_file(location.root).name
-        for file in (POINTER, ledger, f"{ledger}-wal", f"{ledger}-shm"):
+        for file in (POINTER, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
             (location.root / file).unlink(missing_ok=True)
         if location.root.is_dir() and not any(location.root.iterdir()):
             location.root.rmdir()

@@ -34,8 +34,10 @@ from customlabels_nb.store import Action, SqlStore, create_store, open_store
 
 POINTER = "project.json"
 DATABASE = "project.db"
-_LEDGERS = ("endpoints.db", "rekognition.db")  # the second name is of older projects
-_STATE_FOLDERS = (".endpoints", ".rekognition")
+#: File in a project's folder with what only the HTTP endpoints know of the project.
+LEDGER = "endpoints.db"
+#: Folder beside projects with the files of the HTTP endpoints themselves, such as access keys.
+STATE_FOLDER = ".endpoints"
 _GENERATED = "generated version name"  # setting: start and number of the last one
 _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
@@ -44,20 +46,6 @@ _MOST_BYTES = 200
 _LONGEST_DESCRIPTION = 2000
 _MOST_COMPARED = 20  # files and folders that may be a project with a similar name
 _SECRETS = ("password", "sslpassword", "passwd")
-
-
-def ledger_file(root: Path) -> Path:
-    """Return the file in a project's folder with what only the HTTP endpoints know of the project."""
-    return _first_existing(root, _LEDGERS)
-
-
-def state_folder(root: Path) -> Path:
-    """Return the folder beside projects with the files of the HTTP endpoints themselves, such as access keys."""
-    return _first_existing(root, _STATE_FOLDERS)
-
-
-def _first_existing(root: Path, names: tuple[str, ...]) -> Path:
-    return next((root / name for name in names if (root / name).exists()), root / names[0])
 
 
 @dataclass
@@ -69,7 +57,6 @@ class ProjectLocation:
     url: str | None = None  # database URL including the password, if one was given
 
     def dataset(self, split: str, *, project: Any = None) -> Dataset:
-        """Return the dataset of a split in its current state."""
         store = self.store
 
         def unread() -> list[tuple[str, int, str]]:
@@ -82,13 +69,7 @@ class ProjectLocation:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it is valid as a project or version name and as a folder name.
-
-    Raises
-    ------
-    ProjectNameError
-        If it is not valid. A valid name cannot refer to a path outside the parent folder.
-    """
+    """Return ``name`` if it is valid for a project or version, and so cannot refer outside the parent folder."""
     usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
@@ -152,13 +133,7 @@ def check_description(text: object) -> str:
 
 
 def is_project(path: Path) -> bool:
-    """Check whether the folder ``path`` contains a project.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be accessed.
-    """
+    """Check whether the folder ``path`` contains a project."""
     try:
         return (path / DATABASE).is_file() or (path / POINTER).is_file()
     except OSError as error:
@@ -173,13 +148,6 @@ def new_project_folder(root: Path) -> Iterator[Path]:
 
     Until then it is in a hidden folder beside ``root``. If the process is killed, there is no partial project, and the
     next project that is created or opened beside it removes the hidden folder.
-
-    Raises
-    ------
-    ProjectExistsError
-        If there is a file or folder ``root``. It is never changed.
-    ProjectError
-        If the folder cannot be created.
     """
     try:
         if os.path.lexists(root):
@@ -241,13 +209,7 @@ def _without_password(url: str) -> str:
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
-    """Open the database of the project in ``root``.
-
-    Raises
-    ------
-    ProjectNotFoundError
-        If ``root`` contains no project.
-    """
+    """Open the database of the project in ``root``."""
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)

@@ -65,7 +65,6 @@ class _RunningVersion:
     heartbeat: Heartbeat | None = None
 
     def be_silent(self) -> None:
-        """Stop the heartbeat."""
         if self.heartbeat is not None:
             self.heartbeat.stop()
             self.heartbeat = None
@@ -274,10 +273,7 @@ class Model(Runnable):
         return {row.label: float(row.threshold) for row in report.per_label.itertuples() if row.label in labels}
 
     def _choose_view_thresholds(self) -> None:
-        """Choose the thresholds of a detector that runs with several views, on its test images, unless it has them.
-
-        Thresholds that the user has set are kept.
-        """
+        """Choose a detector's thresholds for several views on its test images, unless it has them or the user's."""
         from customlabels_nb.models.artifact import load_config, update_config
         from customlabels_nb.training.kept_files import has_predictions, read_snapshot
 
@@ -764,13 +760,7 @@ class Model(Runnable):
 
 
 def require_confirmation(question: str, confirm: bool, consequence: str = "This cannot be undone.") -> None:
-    """Ask the user for confirmation unless ``confirm`` is True. Any answer other than yes is treated as no.
-
-    Raises
-    ------
-    NotAllowedError
-        If the user does not answer yes, or cannot be asked.
-    """
+    """Ask the user for confirmation unless ``confirm`` is True. Any answer other than yes is treated as no."""
     if confirm:
         return
     try:

@@ -154,18 +154,7 @@ class ModelCard:
 def make_card(
     folder: Path, root: Path, record: VersionRecord, project: str, *, evaluated: Evaluation | None = None
 ) -> ModelCard:
-    """Build the card of the version in ``folder`` from its files, without running the model or opening an image.
-
-    Parameters
-    ----------
-    evaluated : Evaluation, optional
-        The version's evaluation at default thresholds, if already available.
-
-    Raises
-    ------
-    ArtifactError
-        If ``folder`` does not contain a model.
-    """
+    """Build the card of the version in ``folder`` from its files, without running the model or opening an image."""
     config = load_config(folder)
     evaluation, hand_set = _evaluation(folder, root, config, evaluated)
     facts = CardFacts(
@@ -287,25 +276,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CardFacts:
-    """Facts that a card is built from.
-
-    Attributes
-    ----------
-    project : str
-        Name of the project.
-    record : VersionRecord
-        Record of the version.
-    config : ModelConfig
-        Configuration of the model.
-    environment : dict
-        Python version, platform and package versions used for training.
-    train, test : Dataset or None
-        Datasets as they were when the version was trained.
-    evaluation : Evaluation or None
-        Evaluation on the test images, at the version's thresholds.
-    hand_set : tuple of str
-        Labels whose thresholds differ from the defaults.
-    """
+    """Facts of a card, with datasets as when it was trained. ``hand_set`` labels have other thresholds."""
 
     project: str
     record: VersionRecord
@@ -318,7 +289,6 @@ class CardFacts:
 
     @property
     def task(self) -> str:
-        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
         return self.config.task
 
     @property
@@ -329,7 +299,6 @@ class CardFacts:
 
     @property
     def training(self) -> Mapping[str, Any]:
-        """Facts stored by the training run."""
         return self.config.training
 
     @cached_property
@@ -642,7 +611,6 @@ def _value(value: object) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Check whether ``value`` is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -28,17 +28,7 @@ def watch(
 ) -> Iterator[Events]:
     """Show the progress of a run during the ``with`` block, and how the run ended.
 
-    Parameters
-    ----------
-    events : Events or function, optional
-        Stream that the run reports to, or a function to call with each event. By default a new stream.
-    show : bool or "bars"
-        True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
-
-    Raises
-    ------
-    InputError
-        If an argument is invalid.
+    ``show`` is True for a live view in notebooks and bars elsewhere, "bars" for bars everywhere, False for nothing.
     """
     if not isinstance(show, bool) and show != BARS:
         raise InputError(f"progress={show!r} is not valid. Use True, False or 'bars'.")

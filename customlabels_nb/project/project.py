@@ -1688,7 +1688,6 @@ def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
     """Map images to their names in the dataset: as given, or as an import would write them."""
 
     def stored(names: Iterable[object]) -> set[str]:
-        """Return the names that are in the dataset."""
         wanted = [name for name in names if isinstance(name, str)]
         return set(store.tables(split, wanted)[0]["image"])
 

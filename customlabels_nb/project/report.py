@@ -714,7 +714,6 @@ def evaluate(
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:
-    """Draw a plot and return it as PNG."""
     from matplotlib import pyplot as plt
 
     figure = draw().get_figure(root=True)
@@ -734,5 +733,4 @@ def _csv(table: pd.DataFrame, *, index: bool) -> bytes:
 
 
 def _shown(value: object) -> str:
-    """Format a detail as text, with times to the minute."""
     return f"{value:%Y-%m-%d %H:%M %Z}".strip() if isinstance(value, datetime) else str(value)

@@ -306,7 +306,6 @@ def _predictions_in(predictions: Any, model: Any, root: Path) -> tuple[list[str]
 
 
 def open_label_manager(location: ProjectLocation) -> LabelManager:
-    """Open the label manager of the project."""
     from customlabels_nb.widgets.label_manager import LabelManager
 
     return LabelManager(LabelEditing(location.store, location.root), labels_in)
@@ -335,7 +334,6 @@ def _open_counted(location: ProjectLocation, assist: Assist, split: str, query: 
 
 
 def open_history_panel(location: ProjectLocation) -> HistoryPanel:
-    """Open the history panel of the project."""
     from customlabels_nb.widgets.history import HistoryPanel
 
     return HistoryPanel(ActionList(location.store, location.root))

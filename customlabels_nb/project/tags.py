@@ -52,16 +52,9 @@ class Tags(MutableMapping[str, str]):
         self._change(lambda now: {name: text for name, text in now.items() if name != key})
 
     def update(self, *tags: Any, **more: Any) -> None:
-        """Add tags, or replace those with the same keys, in one action.
-
-        Raises
-        ------
-        InputError
-            If a key or a value is not a string.
-        """
+        """Add tags, or replace those with the same keys, in one action."""
         added = check_tags(dict(*tags, **more))
         self._change(lambda now: {**now, **added})
 
     def clear(self) -> None:
-        """Remove all tags."""
         self._change(lambda now: {})

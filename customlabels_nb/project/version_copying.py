@@ -29,13 +29,7 @@ _CHUNK = 1 << 20
 
 
 def location_of(target: object) -> ProjectLocation:
-    """Return the location of a project, given the project or its folder.
-
-    Raises
-    ------
-    InputError, ProjectNotFoundError
-        If ``target`` is neither a project nor a project folder.
-    """
+    """Return the location of a project, given the project or its folder."""
     location = getattr(target, "_location", None)
     if isinstance(location, ProjectLocation):
         return location
@@ -52,24 +46,8 @@ def copy_version(
 ) -> str:
     """Copy a version to a project and return its name there.
 
-    Evaluation files and the model card contain the project's name. They are not copied if they can be recreated.
-
-    Parameters
-    ----------
-    source, target : ProjectLocation
-        Projects to copy from and to, which may be the same.
-    record : VersionRecord
-        Record of the version, which must be complete.
-    name : str, optional
-        Name of the copy. By default the name of the version. A failed copy of that name is replaced.
-
-    Raises
-    ------
-    NotAllowedError, ProjectNameError
-        If the name is already used or not valid. Nothing is written.
-    ArtifactError
-        If the version's folder is damaged or contains links, or the copy cannot be written. The partial copy is deleted
-        and the reason is stored in its status.
+    Evaluation files and the model card contain the project's name. They are not copied if they can be recreated. A
+    failed copy of that name is replaced. A partial copy is deleted and the reason is stored in its status.
     """
     folder = _own_folder(source.root, record)
     files = list(_files(folder))

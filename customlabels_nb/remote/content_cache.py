@@ -37,15 +37,7 @@ def tag_cache(folder: Path) -> None:
 
 
 class ContentCache:
-    """Cache of bytes by key in a folder, which evicts the least recently used entries when it exceeds a size limit.
-
-    Parameters
-    ----------
-    folder : Path
-        Cache folder, created on the first write, with the folder that contains it.
-    limit_bytes : int
-        Maximum size. It is checked each time 1/16 of it has been written, so the cache may exceed it by that amount.
-    """
+    """Least recently used cache of bytes in a folder, which may exceed its limit by a sixteenth."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
@@ -54,7 +46,6 @@ class ContentCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """Return the bytes stored under ``key``, or None if the key is not in the cache."""
         path = self._path(key)
         try:
             data = path.read_bytes()
@@ -65,10 +56,7 @@ class ContentCache:
         return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Store ``data`` under ``key``, unless ``data`` alone exceeds the size limit.
-
-        If the disk is full or the folder is read-only, nothing is stored and no error is raised.
-        """
+        """Store ``data`` unless it exceeds the limit alone. A full disk or read-only folder is not an error."""
         path = self._path(key)
         if len(data) > self.limit_bytes:
             return

@@ -86,25 +86,9 @@ def fetch(
 ) -> tuple[bytes, str | None]:
     """Return the bytes of a remote file, from the cache if possible, and the identity of its content.
 
-    Parameters
-    ----------
-    known : str, optional
-        Known identity of the content. If it is in the cache, no request is made. A value that is not an identity is
-        ignored.
-    max_bytes : int, optional
-        Maximum size. Larger files raise ImageTooLargeError without being read.
-
-    Returns
-    -------
-    data : bytes
-        Content of the file.
-    identity : str or None
-        Identity of the content. None if the server reports none, in which case the file is not cached.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem and names the URL.
+    If the identity ``known`` is in the cache, no request is made. A value that is not an identity is ignored. Larger
+    files than ``max_bytes`` raise ImageTooLargeError without being read. If the server reports no identity, the file is
+    not cached.
     """
     cache = project_cache(None, "remote")
     remembered = _seen.get(url) if settings.network else None
@@ -127,18 +111,7 @@ def fetch_all(
     workers: int = CONNECTIONS,
     events: Events | None = None,
 ) -> list[Issue]:
-    """Download remote images to the cache, ``workers`` at a time, skipping images that are already cached.
-
-    Returns
-    -------
-    list of Issue
-        One issue with the reason for each image that could not be downloaded.
-
-    Raises
-    ------
-    Cancelled
-        If cancellation was requested through ``events``. Files downloaded so far stay in the cache.
-    """
+    """Download remote images to the cache, ``workers`` at a time, and return issues for failures."""
     identities = [None] * len(urls) if known is None else known
     wanted = sum(size_in(identity) for identity in identities if identity is not None and is_identity(identity))
     if events is not None and wanted > project_cache(None, "remote").limit_bytes:

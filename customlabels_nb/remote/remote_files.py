@@ -122,13 +122,7 @@ def is_store(url: str) -> bool:
 
 
 def look_up(url: str) -> RemoteFile:
-    """Request the metadata of a remote file.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem and names the URL.
-    """
+    """Request the metadata of a remote file."""
     try:
         system, path = open_system(url)
         entry = system.info(path)
@@ -140,15 +134,7 @@ def look_up(url: str) -> RemoteFile:
 
 
 def list_files(url: str) -> list[RemoteFile]:
-    """List all files in a folder and its subfolders, or all files that match a pattern with ``*``, sorted by name.
-
-    Raises
-    ------
-    InputError
-        If the URL cannot be listed.
-    MissingDependencyError
-        If the protocol needs a package that is not installed.
-    """
+    """List all files in a folder and its subfolders, or all files that match a pattern with ``*``, sorted by name."""
     with _url_errors(url, "listed"):
         system, path = open_system(url)
         system.invalidate_cache()
@@ -165,22 +151,7 @@ def list_files(url: str) -> list[RemoteFile]:
 
 
 def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
-    """List the files under a web server URL by following the links on its pages recursively, sorted by name.
-
-    Links to locations outside ``url`` are ignored, and so are links with a query, which such pages use for sorting.
-
-    Parameters
-    ----------
-    folders : int
-        Maximum number of pages to read.
-
-    Raises
-    ------
-    InputError
-        If a page cannot be read, or there are more than ``folders`` pages.
-    MissingDependencyError
-        If the protocol needs a package that is not installed.
-    """
+    """List the files under a web URL, by links without query and within it, recursively, sorted by name."""
     files: set[str] = set()
     seen, waiting = {url}, [url]
     while waiting:
@@ -218,13 +189,7 @@ def media_type(url: str) -> str:
 
 
 def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
-    """Read a remote file of at most ``max_bytes``.
-
-    Raises
-    ------
-    ImageError
-        A subclass that describes the problem and names the URL.
-    """
+    """Read a remote file of at most ``max_bytes``."""
     size = None if expected is None else size_in(expected)
     if max_bytes is not None and size is not None and size > max_bytes:
         raise _too_large(url, max_bytes)
@@ -244,15 +209,7 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
 
 
 def download(url: str, path: Path, max_bytes: int) -> None:
-    """Download an entire file, such as an archive, to ``path``.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or has more than ``max_bytes``.
-    MissingDependencyError
-        If the protocol needs a package that is not installed.
-    """
+    """Download an entire file, such as an archive, to ``path``."""
     with _url_errors(url, "read"):
         system, location = open_system(url)
         with system.open(location, "rb") as source, path.open("wb") as target:
@@ -276,15 +233,7 @@ def identity_matches(identity: str, data: bytes) -> bool | None:
 
 
 def open_system(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system for ``url`` and the path within it, a local one for ``settings.buckets``.
-
-    Raises
-    ------
-    InputError
-        If ``settings.network`` is off.
-    FileNotFoundError
-        If the URL leads out of the folder of its bucket.
-    """
+    """Return the fsspec file system for ``url`` and the path within it, a local one for ``settings.buckets``."""
     if (local := path_in_bucket(url)) is not None:
         from fsspec.implementations.local import LocalFileSystem
 
@@ -303,13 +252,7 @@ def open_system(url: str) -> tuple[Any, str]:
 
 
 def path_in_bucket(url: str) -> Path | None:
-    """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the key leads out of the bucket's folder, by ``..`` or by a link, or has a hidden part.
-    """
+    """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL."""
     bucket, _, key = url.partition("://")[2].partition("/")
     folder = settings.buckets.get(bucket) if protocol_of(url) in _S3 and "::" not in url else None
     if folder is None:
@@ -495,10 +438,7 @@ async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
 
 
 async def _is_public(host: str, port: int | None) -> bool:
-    """Check whether all addresses of a host are public.
-
-    Without a proxy, a host that cannot be resolved counts as public, because the request to it fails anyway.
-    """
+    """Check whether a host's addresses are public, or cannot be resolved, so that the request fails anyway."""
     try:
         entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:

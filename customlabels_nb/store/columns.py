@@ -26,13 +26,7 @@ Column: TypeAlias = Array | Sequence[Any] | _Single | None
 
 
 def plain(values: pd.Series) -> Array | None:
-    """Convert a column to an array whose ``tolist`` suits the driver, with None for missing values.
-
-    Returns
-    -------
-    ndarray or None
-        None if all values are missing.
-    """
+    """Convert a column to an array whose ``tolist`` suits the driver, or to None if all values are missing."""
     missing = np.asarray(values.array.isna())
     if missing.all():
         return None
@@ -54,13 +48,7 @@ def shared(values: Array) -> Column:
 
 
 def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Column]) -> None:
-    """Insert rows given as columns. A column that is None stays empty, and a single value applies to all rows.
-
-    Raises
-    ------
-    ValueError
-        If the columns have different lengths.
-    """
+    """Insert rows given as columns. A column that is None stays empty, and a single value applies to all rows."""
     there = {name: column for name, column in columns.items() if column is not None}
     lengths = {len(column) for column in there.values() if not isinstance(column, _Single)}
     if len(lengths) != 1:
@@ -111,13 +99,9 @@ def fetch_columns(
 ) -> list[Array]:
     """Run a query and return one array per column.
 
-    Parameters
-    ----------
-    kinds : str
-        One letter per column: ``i`` integers without nulls (int64), ``f`` numbers (float64, nan for null), ``o``
-        objects as returned by the driver, ``s`` objects with few distinct values (equal values share memory).
-    go_on : callable, optional
-        Called every few thousand rows. If it raises an exception, reading stops.
+    ``kinds`` has a letter per column: ``i`` integers without nulls (int64), ``f`` numbers (float64, nan for null),
+    ``o`` objects as returned by the driver, ``s`` objects with few distinct values (equal values share memory).
+    ``go_on`` is called every few thousand rows. If it raises an exception, reading stops.
     """
     result = connection.execute(statement)
     parts: list[list[Array]] = [[] for _ in kinds]

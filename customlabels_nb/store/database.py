@@ -89,15 +89,7 @@ def unpack(value: bytes | None) -> Any:
 
 
 class Database:
-    """Database of one project.
-
-    Parameters
-    ----------
-    location : str
-        Path of an SQLite file, or a PostgreSQL URL.
-    schema : str, optional
-        PostgreSQL schema of the project.
-    """
+    """Database of one project, in an SQLite file or a PostgreSQL ``schema``."""
 
     def __init__(self, location: str, schema: str | None = None) -> None:
         self.location = location
@@ -131,13 +123,7 @@ class Database:
             )
 
     def check_format(self) -> None:
-        """Migrate a database of an earlier release to the current format.
-
-        Raises
-        ------
-        SchemaTooOldError, SchemaTooNewError
-            If the database was written before 1.0, or by a newer release.
-        """
+        """Migrate a database of an earlier release to the current format."""
         if self._format() == tables.FORMAT:
             return
         with self.write() as connection:
@@ -178,7 +164,6 @@ class Database:
         return repr(self.location) if self.is_sqlite else repr(self.url.render_as_string(hide_password=True))
 
     def drop(self) -> None:
-        """Delete the database permanently."""
         if self.is_sqlite:
             self.close()
             for suffix in ("", "-wal", "-shm"):
@@ -335,7 +320,6 @@ def _url(location: str) -> URL:
 
 
 def _is_read_only(path: str) -> bool:
-    """Check whether the file exists and it or its folder is not writable."""
     there = os.path.exists(path)
     return there and not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK))
 

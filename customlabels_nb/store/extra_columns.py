@@ -22,10 +22,7 @@ _INFERRED = "object"  # the dtype is inferred from the values, for example becau
 
 
 def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: bool = False) -> None:
-    """Store the dtypes of user-defined columns. A column loses its stored dtype if the new dtype conflicts with it.
-
-    With ``new_only``, known columns keep their stored dtype, because after an edit the dtype is only an inferred one.
-    """
+    """Store dtypes of user-defined columns, or remove conflicting ones. After edits, only ``new_only`` count."""
     given = {name: _spec(images[name]) for name in images.columns if name not in t.IMAGE_COLUMNS}
     if not given:
         return

@@ -217,13 +217,7 @@ def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFram
 def mark_columns(
     annotations: pd.DataFrame, image_ids: Mapping[str, int], label_ids: Mapping[str, int]
 ) -> dict[str, Column]:
-    """Return the columns to insert for annotations or predictions, without their ids.
-
-    Raises
-    ------
-    KeyError
-        If an image is not in ``image_ids``. The exception's argument is the image's name.
-    """
+    """Return the columns to insert for annotations or predictions, without ids. Unknown images raise KeyError."""
     created = annotations["created"].to_numpy(dtype="datetime64[us]").view("int64")
     return {
         "image_id": [image_ids[image] for image in annotations["image"].tolist()],

@@ -62,10 +62,7 @@ def warning_for(path: str | os.PathLike[str], mounts: str | None = None) -> str 
 
 
 def refuse_network_disk(store: SqlStore, mounts: str | None = None) -> None:
-    """Raise StoreError if several computers could write to the SQLite database of labelling jobs.
-
-    A file system that is not recognised as a network disk is found out when another computer has just written.
-    """
+    """Raise StoreError if several computers could write to labelling jobs in SQLite, or one just has."""
     location, schema = store.location
     if schema is not None or "://" in location:
         return

@@ -28,15 +28,7 @@ class Action:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """Result of a write: the action's id in the history, and the number of changed rows.
-
-    Attributes
-    ----------
-    action : int, optional
-        None if nothing changed, so that no action was written.
-    count : int
-        Number of images, annotations or predictions affected. Each writing method documents which of these it counts.
-    """
+    """Result of a write: the action's id in the history (None if nothing changed), and the number of changed rows."""
 
     action: int | None = None
     count: int = 0

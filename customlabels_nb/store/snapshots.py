@@ -79,7 +79,6 @@ def read_content(connection: Connection, split: str | None) -> Content:
 
 
 def encode(content: Content) -> bytes:
-    """Serialise and compress the content."""
     packer = zlib.compressobj(_LEVEL)
     parts = (packer.compress(part.encode("utf-8", "surrogatepass")) for part in _json_parts(content))
     return b"".join([*parts, packer.flush()])
@@ -241,10 +240,7 @@ def _positions(content: Content, places: Iterable[int]) -> Array:
 
 
 def matched(before: Content, after: Content) -> list[tuple[int | None, int | None]]:
-    """Match the images of two contents by split and name, then by name alone, and return pairs of positions.
-
-    An image without a counterpart is dropped if the other content does not include its dataset.
-    """
+    """Match images by split and name, then by name alone. Those of datasets that the other lacks are dropped."""
     keys = [list(zip(c.images["split"], c.images["image"], strict=True)) for c in (before, after)]
     there = {key: j for j, key in enumerate(keys[1])}
     pairs: dict[int, int] = {i: there[key] for i, key in enumerate(keys[0]) if key in there}

@@ -110,13 +110,7 @@ _ACTION_DTYPES = {
 
 
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
-    """Create the database of a new project.
-
-    Raises
-    ------
-    ProjectExistsError
-        If the file or the schema already exists.
-    """
+    """Create the database of a new project."""
     database = Database(location, schema)
     if database.is_sqlite and Path(location).exists():
         raise ProjectExistsError(f"The file {location!r} already exists. Nothing was overwritten.")
@@ -132,15 +126,7 @@ def create_store(location: str, name: str, *, schema: str | None = None, task: s
 
 
 def open_store(location: str, *, schema: str | None = None) -> SqlStore:
-    """Open a project's database, migrating an older schema if necessary.
-
-    Raises
-    ------
-    ProjectNotFoundError
-        If there is no database.
-    SchemaTooNewError
-        If the database was written by a newer release.
-    """
+    """Open a project's database, migrating an older schema if necessary."""
     database = Database(location, schema)
     if database.is_sqlite and not Path(location).is_file():
         raise ProjectNotFoundError(f"There is no project database at {location!r}.")
@@ -174,7 +160,6 @@ class SqlStore:
         self._database.close()
 
     def destroy(self) -> None:
-        """Delete all data of this store permanently, and close it."""
         self._finish_reading()
         self._database.drop()
 
@@ -201,15 +186,7 @@ class SqlStore:
             return None if role == of_all else str(role)
 
     def copy_to(self, path: str) -> None:
-        """Copy a consistent snapshot of the database to a new SQLite file, which :func:`open_store` can open.
-
-        Running labelling jobs are paused in the copy, and nobody holds a task there. All answers are copied.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written. A partly written file is unusable.
-        """
+        """Copy a snapshot of the database to a new SQLite file, with all answers, and jobs paused."""
         try:
             if self._database.is_sqlite:
                 with self._database.read() as connection, closing(sqlite3.connect(path)) as copy:
@@ -232,8 +209,7 @@ class SqlStore:
     def rename_images(self, names: Mapping[str, str]) -> int:
         """Rename images everywhere in the store, including history and snapshots, and return their number.
 
-        This is meant for a copy of the project in a different location. It is not recorded as an action, and revisions
-        stay the same.
+        This is for a copy of the project elsewhere. It is no action, and revisions stay the same.
         """
         payloads = ("before", "after", "undo")
         i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
@@ -261,15 +237,11 @@ class SqlStore:
 
     # -- settings -----------------------------------------------------------------------------------
     def setting(self, name: str) -> Any:
-        """Return the value of a setting, or None if it was never set."""
         with self._database.read(once=True) as connection:
             return read_setting(connection, name)
 
     def change_setting(self, name: str, change: Callable[[Any], Any], action: Action | None = None) -> Any:
-        """Replace the JSON value of a setting by ``change(value)`` in one transaction, and return the new value.
-
-        ``action`` records the change in the history. Without it, the value is a note of the program.
-        """
+        """Replace a setting's JSON value by ``change(value)``, in the history only with an ``action``."""
         with self._database.write() as connection:
             old = read_setting(connection, name)
             new = change(old)
@@ -280,7 +252,6 @@ class SqlStore:
 
     # -- project ------------------------------------------------------------------------------------
     def project(self) -> ProjectRecord:
-        """Return the project's record."""
         c = schema.project.c
         columns = (c.name, c.task, c.status, c.status_message, c.created, c.updated, c.tags, c.instructions)
         with self._database.read(once=True) as connection:
@@ -364,7 +335,6 @@ class SqlStore:
         return int(images or 0), int(boxes or 0)
 
     def images(self, split: str | None = None) -> pd.DataFrame:
-        """Return the images table, in the order of import."""
         with self._database.read() as connection:
             return frames.read_images(connection, split)
 
@@ -378,8 +348,7 @@ class SqlStore:
     ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the dataset's images and annotations, and all labels, in a consistent state.
 
-        With ``images``, return only these images and their annotations, without labels. The run time is independent of
-        the number of other images.
+        With ``images``, return only these and no labels, in a time independent of the number of others.
         """
         with self._database.read() as connection:
             _, table, annotations = frames.read_tables(connection, split, images)
@@ -428,7 +397,6 @@ class SqlStore:
             return frames.read_files(connection), image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
-        """Return the findings of imports and validation, oldest first."""
         return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
@@ -441,7 +409,6 @@ class SqlStore:
             return frames.frame(rows, columns)
 
     def image_count(self) -> int:
-        """Count the images of both datasets."""
         with self._database.read(once=True) as connection:
             return int(connection.scalar(select(func.sum(schema.image_counts.c.images))) or 0)
 
@@ -452,18 +419,10 @@ class SqlStore:
             return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
 
     def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return a compact table of all images in both datasets, without names, for counting.
+        """Return a compact table of all images (or only ``images``) in both datasets, without names, for counting.
 
-        Parameters
-        ----------
-        images : sequence of str, optional
-            Only these images, in either dataset. The run time is independent of the number of other images.
-
-        Returns
-        -------
-        DataFrame
-            number (int64, ascending and permanent), split and status (categories), added (datetime of the import),
-            predicted (bool, True if any model has predictions for the image).
+        Numbers are ascending and permanent. ``predicted`` is True if any model has predictions for the image. The time
+        for ``images`` is independent of the number of others.
         """
         c, p = schema.images.c, schema.predictions.c
         query = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
@@ -488,8 +447,7 @@ class SqlStore:
     def outline_annotations(self, numbers: Sequence[int] | None = None) -> pd.DataFrame:
         """Return the annotations in both datasets, or of the images with these numbers, without boxes.
 
-        The columns are number (of the image), label and annotator (categories, ``annotator`` may be missing) and
-        created (datetime).
+        Columns: number (of the image), label, annotator (categories, may be missing), created (datetime).
         """
         a, names = schema.annotations.c, schema.labels.c
         marks = select(a.image_id, a.label_id, a.annotator, a.created)
@@ -519,17 +477,7 @@ class SqlStore:
             return _read_actions(connection, [], limit, payloads=("before", "after"))
 
     def actions(self, *, before: int | None = None, who: str | None = None, limit: int | None = 50) -> pd.DataFrame:
-        """Return :meth:`history` without the columns ``before`` and ``after``.
-
-        Parameters
-        ----------
-        before : int, optional
-            Only actions with a smaller id.
-        who : str, optional
-            Only actions by this person.
-        limit : int, optional
-            Maximum number of actions.
-        """
+        """Return :meth:`history` without the columns ``before`` and ``after``."""
         c = schema.history.c
         where = [] if before is None else [c.id < before]
         if who is not None:
@@ -545,8 +493,7 @@ class SqlStore:
     def actions_since(self, history_id: int, limit: int | None = 100) -> pd.DataFrame:
         """Return up to ``limit`` actions after the action with this id, oldest first.
 
-        The columns are id, created, who, what, note, split, count, and images, a list of the images that the action
-        touched.
+        Columns: id, created, who, what, note, split, count, and images (a list of those that the action touched).
         """
         c = schema.history.c
         dtypes = {**_ACTION_DTYPES, "before": "object", "after": "object"}
@@ -565,7 +512,6 @@ class SqlStore:
             return labels_of_actions(connection, ids)
 
     def actors(self) -> dict[str, int]:
-        """Count the actions of each person."""
         c = schema.history.c
         counts = select(c.who, func.count()).group_by(c.who).order_by(func.count().desc(), c.who)
         with self._database.read() as connection:
@@ -586,20 +532,6 @@ class SqlStore:
 
         Undo is itself an action, and undoing it redoes the original action. Changes to images, annotations and labels
         can be undone in any order, unless a later change to the same images or labels still applies.
-
-        Parameters
-        ----------
-        action_id : int, optional
-            Id of the action in the history. Defaults to the latest action by ``action.who`` that can still be undone.
-
-        Raises
-        ------
-        StaleEditError
-            If one of the action's images has been changed since then. Nothing is written.
-        NotAllowedError
-            If the action has already been undone or cannot be undone, or its labels have been changed since then.
-        InputError
-            If ``action_id`` is not an integer.
         """
         with self._database.write() as connection:
             return undo_action(connection, action_id, action)
@@ -625,24 +557,9 @@ class SqlStore:
     ) -> WriteResult:
         """Add images with their annotations, creating the dataset and missing labels.
 
-        Parameters
-        ----------
-        files : DataFrame, optional
-            Columns image, bytes and mtime_ns of local files, so that a later import can skip unchanged files.
-        issues, lines, source
-            Findings, unread manifest lines and the origin of the images. They are stored even if no image is new.
-
-        Returns
-        -------
-        WriteResult
-            ``count`` is the number of added images.
-
-        Raises
-        ------
-        TableError
-            If an image is already in the dataset.
-        OutdatedError
-            If images have been added, removed, moved or changed since ``as_of``.
+        Files have image, bytes and mtime_ns, so that a later import can skip unchanged ones. Issues, lines and the
+        source are stored even if no image is new. If images have been added, removed, moved or changed since ``as_of``,
+        OutdatedError is raised.
         """
         parts = [(images, annotations, files)]
         return self.add_parts(split, parts, action, issues=issues, lines=lines, source=source, as_of=as_of)
@@ -661,13 +578,8 @@ class SqlStore:
     ) -> WriteResult:
         """Add images as in :meth:`add_images`, part by part as one action.
 
-        Parameters
-        ----------
-        parts : iterable
-            Images, their annotations, and ``files`` or None. They may be made as they are added, and an exception then
-            leaves everything as it was. ``issues`` and ``lines`` are read after them.
-        labels : iterable of str
-            Labels that may occur, so that new labels are sorted by name, whatever part they are in.
+        Parts may be made as they are added, and an exception then leaves everything as it was. ``issues`` and ``lines``
+        are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in.
         """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
@@ -695,15 +607,6 @@ class SqlStore:
         ``images.revision`` is the revision on which the edit is based. Other images in the dataset stay the same.
         ``stored`` is a recent result of :meth:`tables` for these images. If it is passed, the images are read again
         only if somebody has changed them. Other labels than these ``labels`` are added if they do not exist.
-
-        Raises
-        ------
-        LabelError
-            If one of the ``labels`` does not exist. Nothing is written.
-        StaleEditError
-            If a changed image now has a different revision. Nothing is written.
-        TableError
-            If an image is not in the dataset.
         """
         edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
@@ -750,15 +653,7 @@ class SqlStore:
             return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
 
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
-        """Remove images (image, revision) and their annotations, but not the files. ``count`` is the number of images.
-
-        Raises
-        ------
-        StaleEditError
-            If an image now has a different revision. Nothing is removed.
-        TableError
-            If an image is not in the dataset.
-        """
+        """Remove images (image, revision) and their annotations, but no files. ``count`` is their number."""
         with self._database.write() as connection:
             ids, stored, marks = read_named(connection, split, images)
             gone = images["image"].tolist()
@@ -854,8 +749,7 @@ class SqlStore:
     def snapshots(self) -> pd.DataFrame:
         """Return the snapshots, oldest first.
 
-        The columns are name, created, who, split (missing if the snapshot contains both datasets), and the numbers of
-        images and annotations.
+        Columns: name, created, who, split (missing if both are in it), and numbers of images and annotations.
         """
         dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
                   "annotations": "int64"}  # fmt: skip
@@ -888,13 +782,6 @@ class SqlStore:
             return snapshots.restore(connection, name, content, action)
 
     def delete_snapshot(self, name: str, action: Action) -> WriteResult:
-        """Delete a snapshot.
-
-        Raises
-        ------
-        InputError
-            If the snapshot does not exist.
-        """
         with self._database.write() as connection:
             snapshots.load(connection, name)
             connection.execute(delete(schema.snapshots).where(schema.snapshots.c.name == name))
@@ -902,7 +789,6 @@ class SqlStore:
 
     # -- labels -------------------------------------------------------------------------------------
     def labels(self) -> pd.DataFrame:
-        """Return the labels table, in the project's label order."""
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
@@ -922,15 +808,7 @@ class SqlStore:
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
     ) -> WriteResult:
-        """Append labels (name, color) as one action. With ``review``, mark all labelled images for review.
-
-        ``count`` is the number of images marked for review.
-
-        Raises
-        ------
-        LabelError
-            If a label already exists. Nothing is added.
-        """
+        """Append labels (name, color). ``review`` marks labelled images for review and counts them."""
         names = [t.check_label(label) for label, _ in labels]
         if len(set(names)) < len(names):
             raise LabelError(f"A label occurs twice in {names!r}.")
@@ -964,13 +842,7 @@ class SqlStore:
             return record(connection, action, count=len(images), after=after, undo=trace.payload())
 
     def rename_label(self, label: str, new: str, action: Action) -> WriteResult:
-        """Rename a label in all annotations and predictions. ``count`` is the number of annotations.
-
-        Raises
-        ------
-        LabelError
-            If ``new`` already exists.
-        """
+        """Rename a label in all annotations and predictions. ``count`` is the number of annotations."""
         name = t.check_label(new)
         c = schema.labels.c
         with self._database.write() as connection:
@@ -991,10 +863,7 @@ class SqlStore:
             return record(connection, action, count=count, before={"label": label}, after=after, undo=trace.payload())
 
     def merge_labels(self, label: str, into: str, action: Action) -> WriteResult:
-        """Replace ``label`` with ``into`` and remove it, without duplicating image-level labels.
-
-        ``count`` is the number of annotations that had ``label``.
-        """
+        """Replace ``label`` with ``into`` and remove it. ``count`` is the number of its annotations."""
         with self._database.write() as connection:
             id_, target = _require_label(connection, label), _require_label(connection, into)
             if id_ == target:
@@ -1023,15 +892,7 @@ class SqlStore:
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
     def remove_label(self, label: str, action: Action, *, with_annotations: bool = False) -> WriteResult:
-        """Remove a label. ``count`` is the number of annotations that had ``label``.
-
-        Labelled images that lose their last annotation become unlabelled.
-
-        Raises
-        ------
-        LabelError
-            If the label is in use and ``with_annotations`` is False.
-        """
+        """Remove a label. Images without another become unlabelled. ``count`` is that of its annotations."""
         a = schema.annotations
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
@@ -1084,7 +945,6 @@ class SqlStore:
             return record(connection, action, before={"order": old}, after={"order": new}, undo=trace.payload())
 
     def recolor_label(self, label: str, color: str, action: Action) -> WriteResult:
-        """Set the color of a label to ``#rrggbb``."""
         c = schema.labels.c
         with self._database.write() as connection:
             id_ = _require_label(connection, label)
@@ -1097,20 +957,12 @@ class SqlStore:
 
     # -- versions and predictions -------------------------------------------------------------------
     def versions(self) -> list[VersionRecord]:
-        """Return the model versions, oldest first."""
         c = schema.versions.c
         with self._database.read() as connection:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
             return [_read_version(row) for row in rows]
 
     def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
-        """Add a version.
-
-        Raises
-        ------
-        NotAllowedError
-            If a version with this name already exists.
-        """
         values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
         with self._database.write() as connection:
             if _has_version(connection, version.name):
@@ -1126,10 +978,7 @@ class SqlStore:
     def change_version(
         self, name: str, change: Callable[[VersionRecord], Mapping[str, Any] | None], action: Action | None = None
     ) -> WriteResult:
-        """Change the fields of a version to those in ``change(record)``, in one transaction.
-
-        No other kernel can change the version in between. If ``change`` returns None or raises, nothing is written.
-        """
+        """Change a version to ``change(record)`` before other kernels can, unless it returns None or raises."""
         c = schema.versions.c
         with self._database.write() as connection:
             rows = fetch(connection, select(*(c[field] for field in _VERSION_FIELDS)).where(c.name == name))
@@ -1157,7 +1006,6 @@ class SqlStore:
             return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
     def delete_version(self, name: str, action: Action) -> WriteResult:
-        """Delete a version and its predictions."""
         with self._database.write() as connection:
             if not _has_version(connection, name):
                 raise ModelNotFoundError(f"Version {name!r} does not exist.")
@@ -1175,10 +1023,7 @@ class SqlStore:
     def replace_predictions(
         self, model: str, predictions: pd.DataFrame, action: Action, *, images: Collection[str] | None = None
     ) -> WriteResult:
-        """Replace a model's predictions for ``images``, by default all of them.
-
-        ``count`` is the number of predictions that the model has then.
-        """
+        """Replace a model's predictions for ``images`` or all. ``count`` is the number that it has then."""
         p = schema.predictions.c
         with self._database.write() as connection:
             _delete_predictions(connection, model, images)

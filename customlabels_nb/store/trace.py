@@ -26,10 +26,7 @@ LABEL_FIELDS = ("id", "label", "color", "position")
 
 
 class Trace:
-    """Collector of the changes that an action makes in the current transaction, created before the first change.
-
-    Because writers take turns, all ids created from then on belong to this action.
-    """
+    """Collector of an action's changes. Writers take turns, so all new ids belong to this action."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,15 +45,7 @@ class Trace:
         key: str = "id",
         gone: bool = False,
     ) -> Rows:
-        """Store the current state of the rows whose ``key`` is in ``ids``, and return them with the id first.
-
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Columns that the action will change. Defaults to all columns.
-        gone : bool
-            True if the action will delete the rows.
-        """
+        """Store the current state of the rows whose ``key`` is in ``ids``, and return them with the id first."""
         names = ["id", *(c.name for c in table.columns if c.name != "id" and (columns is None or c.name in columns))]
         rows = rows_with(self._connection, table, names, ids, key=key)
         self.keep_known(table, names, rows, gone=gone)
@@ -75,7 +64,6 @@ class Trace:
         self._returned.setdefault(table.name, []).extend(ids)
 
     def note(self, key: str, value: Any) -> None:
-        """Store additional data in the trace."""
         self._more[key] = value
 
     def payload(self) -> dict[str, Any]:
@@ -151,7 +139,6 @@ def rows_with(
 
 
 def delete_with(connection: Connection, table: Table, ids: Iterable[int], *, key: str = "id") -> None:
-    """Delete the rows whose ``key`` is in ``ids``."""
     quote = connection.dialect.identifier_preparer.quote
     for where in conditions(quote(key), runs(ids)):
         connection.exec_driver_sql(f"DELETE FROM {quote(table.name)} WHERE {where}")
@@ -165,5 +152,4 @@ def update_with(connection: Connection, table: Table, changes: str, ids: Iterabl
 
 
 def made_ids(payload: Mapping[str, Any], table: Table) -> list[int]:
-    """Return the ids of the rows that an action created."""
     return [id_ for start, stop in payload["made"].get(table.name, ()) for id_ in range(start, stop)]

@@ -98,10 +98,7 @@ def touched_labels(before: Any, after: Any) -> tuple[list[str], list[str]]:
 
 
 def labels_of_actions(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
-    """Map actions to their :func:`touched_labels`. Undo and redo name those of the original action.
-
-    Edits of very many images are left out, as reading them would take too long.
-    """
+    """Map actions, or those they undo, to their :func:`touched_labels`, except very large edits."""
     c = schema.history.c
     links: dict[int, int] = dict(fetch(connection, select(c.id, c.undoes).where(c.undoes.is_not(None))))
     originals = {}
@@ -168,10 +165,7 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
 
 
 def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) -> dict[int, int]:
-    """Compute the revision that each image has now, provided that no later change still applies.
-
-    For a removed image, this is the revision that it would have.
-    """
+    """Compute the revision of each image (also removed) if no later change applies."""
     result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
     for part in done.payload["parts"].get(schema.images.name, ()):
@@ -293,13 +287,7 @@ def _annotations(
 def _put_back(
     connection: Connection, payload: Mapping[str, Any], trace: Trace, expected: Mapping[int, int]
 ) -> list[str]:
-    """Undo the changes in ``payload``, and return the images that changed.
-
-    Parameters
-    ----------
-    expected : mapping
-        Current revision of each image. For a removed image, the revision that it would have.
-    """
+    """Undo the changes in ``payload``, given the revision of each image (if removed, the one it would have)."""
     _datasets_back(connection, payload, trace)
     labels = _labels_back(connection, payload, trace)
     made = made_ids(payload, schema.images)

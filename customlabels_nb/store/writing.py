@@ -39,13 +39,11 @@ _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
 
 # -- settings ---------------------------------------------------------------------------------------
 def read_setting(connection: Connection, name: str) -> Any:
-    """Return the JSON value of a setting, or None if it was never set."""
     text = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == SETTING + name))
     return None if text is None else json.loads(text)
 
 
 def write_setting(connection: Connection, name: str, value: Any) -> None:
-    """Replace the JSON value of a setting."""
     connection.execute(delete(schema.meta).where(schema.meta.c.key == SETTING + name))
     insert_rows(connection, schema.meta, ("key", "value"), [(SETTING + name, json.dumps(value))])
 
@@ -94,7 +92,6 @@ def ensure_dataset(
 
 
 def touch_dataset(connection: Connection, split: str, **more: str | None) -> None:
-    """Update the modification time of a dataset."""
     values = {"status": "UPDATE_COMPLETE", "status_message": "The dataset is ready.", "updated": now_us(), **more}
     update_rows(connection, schema.datasets, tuple(values), [(*values.values(), split)], key="split")
 
@@ -108,7 +105,6 @@ def dataset_rows(connection: Connection, split: str) -> list[dict[str, Any]]:
 
 # -- images and annotations -------------------------------------------------------------------------
 def image_ids(connection: Connection, images: Sequence[str], split: str | None = None) -> dict[str, int]:
-    """Map the names of these images to their ids."""
     c = schema.images.c
     statement = select(c.image, c.id).where(among(connection, c.image, images))
     return dict(fetch(connection, statement if split is None else statement.where(c.split == split)))
@@ -123,7 +119,6 @@ class PackedNames:
         self._parts = [self._compressor.compress(b'{"images":[')]
 
     def add(self, names: Sequence[str]) -> None:
-        """Append names."""
         text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))[1:-1]
         text = f",{text}" if self.count and text else text
         self._parts.append(self._compressor.compress(text.encode("utf-8", "surrogatepass")))
@@ -147,8 +142,7 @@ def insert_images(
 ) -> tuple[PackedNames, int]:
     """Insert images with their annotations and findings, and count the new findings and unread lines.
 
-    Of ``labels``, those that the annotations use come first among the new labels. ``issues`` and ``lines`` may be lists
-    that are filled while the parts are made.
+    Of new ``labels``, used ones come first. ``issues`` and ``lines`` may be filled while parts are made.
     """
     ensure_dataset(connection, split, source, trace)
     known, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
@@ -347,7 +341,6 @@ def insert_label(connection: Connection, name: str, color: str | None) -> int:
 
 
 def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:
-    """Return the ids of the images that have an annotation with the label."""
     a = schema.annotations.c
     return [int(row[0]) for row in fetch(connection, select(a.image_id).where(a.label_id == label_id).distinct())]
 

@@ -16,10 +16,7 @@ _MOST_SHOWN = 80
 
 
 class ExerciseResult:
-    """Sentence about an answer, shown as Markdown.
-
-    Its plain text is the number of points, which nbgrader reads as the grade of the cell.
-    """
+    """Sentence about an answer, as Markdown. As plain text, it is the points that nbgrader reads."""
 
     def __init__(self, text: str, plain: str) -> None:
         self._text, self._plain = text, plain

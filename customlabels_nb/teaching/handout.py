@@ -139,7 +139,6 @@ def _chosen(notebooks: Iterable[str | os.PathLike[str]]) -> dict[Path, Any]:
 
 
 def _read(path: Path) -> Any:
-    """Read a notebook."""
     import nbformat
 
     try:
@@ -168,13 +167,6 @@ def _tagged(notebook: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _exercises(notebook: Any, path: Path) -> int:
-    """Return the number of exercises.
-
-    Raises
-    ------
-    InputError
-        If there are none, or if cells are missing, repeated, misnumbered or of the wrong type.
-    """
     tagged = list(_tagged(notebook))
     cells: dict[tuple[str, str], list[Any]] = {}
     for kind, number, cell in tagged:
@@ -205,7 +197,6 @@ def _exercises(notebook: Any, path: Path) -> int:
 
 
 def _student_copy(notebook: Any) -> Any:
-    """Return a copy without solutions and outputs."""
     copy = _graded_copy(notebook)
     for cell in copy.cells:
         if cell.cell_type == "code":

@@ -24,13 +24,7 @@ _SIDE = 128  # pixels; side of the canvas for a distractor
 
 
 def draw_backdrop(rng: Rng, size: Size, photo: Pixels | None = None) -> Image.Image:
-    """Draw a random RGB background of ``size`` (width, height).
-
-    Parameters
-    ----------
-    photo : ndarray of uint8, shape (height, width, 3), optional
-        Photo to crop the background from, instead of drawing it.
-    """
+    """Draw a random RGB background of ``size`` (width, height), or crop it from ``photo``."""
     image = _drawn(rng, size) if photo is None else cut_out(rng, size, photo)
     return _joined(rng, image, _drawn(rng, size)) if rng.random() < 0.2 else image
 
@@ -50,10 +44,7 @@ def cut_out(rng: Rng, size: Size, photo: Pixels) -> Image.Image:
 
 
 def draw_shape(rng: Rng) -> Pixels:
-    """Draw a distractor that is not a logo, as an RGBA image of about 128 × 128 pixels.
-
-    The distractor is a shape, a ring, lettering, a group of shapes or a sign.
-    """
+    """Draw a distractor (shape, ring, lettering, group or sign) as RGBA of about 128 × 128 pixels."""
     image = Image.new("RGBA", (_SIDE, _SIDE))
     draw = ImageDraw.Draw(image)
     colors = palette(rng, 3)

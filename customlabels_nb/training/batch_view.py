@@ -47,26 +47,7 @@ def show_batch(
     project_task: str | None = None,
     random_state: int = 0,
 ) -> ContactSheet:
-    """Show training images as the model sees them, with their labels or boxes.
-
-    Parameters
-    ----------
-    train, test : Dataset
-        Training and test set. The test set is only used to choose the task.
-    augmented : bool
-        If True, apply the random augmentation used in training. Otherwise, preprocess the images as for prediction.
-    task, recipe, project_task : str, optional
-        See :func:`customlabels_nb.training.plan.make_plan`.
-    random_state : int
-        Seed for the choice of images and for the augmentation.
-
-    Raises
-    ------
-    InputError
-        If ``n`` or ``random_state`` is out of range.
-    NotEnoughDataError
-        If no image has the annotations that the task needs, or no image can be read.
-    """
+    """Show training images as the model sees them, with their labels or boxes."""
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
     if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:

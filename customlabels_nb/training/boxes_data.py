@@ -30,24 +30,11 @@ BOX = ["left", "top", "width", "height"]
 
 @dataclass(frozen=True)
 class Example:
-    """Image with its boxes.
+    """Image with its boxes ``left, top, width, height`` in pixels of the upright image.
 
-    Attributes
-    ----------
-    image : str
-        Path or URL.
-    sha256 : str or None
-        Hash of the file's content, if known.
-    boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of the upright image.
-    labels : ndarray of int64, shape (n,)
-        Position of each box's label among the labels to train, from 0.
-    ignored : ndarray of float64, shape (m, 4)
-        Regions with many objects that are not boxed individually ("crowd"). Training treats these regions neither as
-        objects nor as background.
-    polygons : sequence
-        Polygon around the object in each box, or None, see :mod:`customlabels_nb.core.polygons`. Empty if no masks are
-        trained.
+    Labels are positions among the labels to train. ``ignored`` are regions with many objects that are not boxed
+    individually ("crowd"). Training treats these regions neither as objects nor as background. ``polygons`` are empty
+    if no masks are trained.
     """
 
     image: str
@@ -73,20 +60,8 @@ def make_examples(
 ) -> list[Example]:
     """Create one example per row of ``images``, in the order of the table.
 
-    An image without boxes becomes a negative example, which shows none of the labels.
-
-    Parameters
-    ----------
-    images : DataFrame
-        Table with the columns ``image`` and ``sha256``.
-    annotations : DataFrame
-        Table with the columns ``image``, ``label``, ``left``, ``top``, ``width``, ``height``, ``polygon`` and
-        ``crowd``, as in a dataset. A polygon counts as its bounding box. Rows without a box or polygon, or with
-        other labels, are ignored.
-    labels : sequence of str
-        Labels to train, in order.
-    masks : bool
-        Include the polygons, to train masks.
+    An image without boxes becomes a negative example, which shows none of the labels. A polygon counts as its bounding
+    box. Rows without a box or polygon, or with other labels, are ignored.
     """
     position = {label: i for i, label in enumerate(labels)}
     rows = with_boxes(annotations)
@@ -119,20 +94,7 @@ def with_boxes(annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 class Photos(DecodedImages[TrainingScene]):
-    """Scene source that decodes and caches training images with boxes.
-
-    Implements :class:`customlabels_nb.training.scene_sources.SceneSource`. Images are decoded so that the longer side
-    is at most ``side`` pixels. Unusable boxes and images are skipped.
-
-    Parameters
-    ----------
-    examples : sequence of Example
-        Images with their boxes.
-    root, cache_bytes
-        See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
-    side : int
-        Longer side of the cached images, in pixels.
-    """
+    """Scene source of training images with boxes, decoded to at most ``side`` pixels, without unusable ones."""
 
     def __init__(
         self,

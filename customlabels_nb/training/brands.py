@@ -64,47 +64,10 @@ class BrandScenes:
     the label at position ``i`` modulo the number of labels, so all labels are equally frequent, however many images
     each label has.
 
-    Parameters
-    ----------
-    logos : sequence of (str, str)
-        Image and label of each logo.
-    labels : sequence of str
-        Labels in index order. A label without a usable image does not occur in the scenes.
-    backgrounds : sequence of str, optional
-        Images without any of the logos, to crop backgrounds from. Never pass test images.
-    root : Path, optional
-        Folder that relative paths refer to.
-    random_state : int
-        Random seed for composing the scenes.
-    size : int
-        Longest side of a scene in pixels.
-    length : int
-        Scenes per epoch.
-    cache_bytes : int
-        See :data:`CACHE_BYTES`.
-    events : Events, optional
-        Receives the progress of cutting out the logos, which happens in the constructor.
-    masks : bool
-        Add the outlines of the visible parts of the logos.
-
-    Attributes
-    ----------
-    composed : bool
-        Always True: a scene already shows several objects, so it is not combined into a mosaic. Nor is it mirrored,
-        because a mirrored logo is a different logo.
-    facts : dict
-        See :class:`customlabels_nb.training.scene_sources.SceneSource`.
-    issues : list of Issue
-        One issue for each image that cannot be used.
-    notes : list of str
-        Human-readable findings about the images.
-
-    Raises
-    ------
-    InputError
-        If an argument is invalid.
-    NotEnoughDataError
-        If no image shows a logo.
+    Backgrounds are cropped from images without any of the logos, never from test images. ``events`` receives the
+    progress of cutting out the logos, which happens in the constructor. ``composed`` is always True: a scene already
+    shows several objects, so it is not combined into a mosaic. Nor is it mirrored, because a mirrored logo is a
+    different logo.
     """
 
     composed = True
@@ -155,10 +118,7 @@ class BrandScenes:
         return np.array([self._first_label(index)], dtype=np.int64)
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
-        """Compose scene ``index`` of an epoch.
-
-        Returns None and records an issue if an image of the scene can no longer be read.
-        """
+        """Compose a scene of an epoch. None, with an issue, if an image can no longer be read."""
         rng = np.random.default_rng([self._seed, epoch, index])
         shape = float(rng.choice(_SHAPES))
         size = round(self._size * min(1.0, shape)), round(self._size / max(1.0, shape))

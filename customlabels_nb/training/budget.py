@@ -59,10 +59,7 @@ class Clock:
         return self._now() - self._started
 
     def reserve(self, doing: str, seconds: float) -> float:
-        """Return the seconds to reserve for a piece of work, or 0 if it needs more than a quarter of the budget.
-
-        In the latter case, a message is emitted and the work does not count towards the budget.
-        """
+        """Return the seconds to reserve for work, or 0 and a message if it needs over a quarter of the budget."""
         if seconds <= _COUNTED * (self.budget.seconds or math.inf):
             return seconds
         self.events.message(f"{doing} takes about {math.ceil(seconds)} s, beyond the budget of {self.budget}.")
@@ -80,10 +77,7 @@ class Clock:
 
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:
-        """Announce the work in this block as exceeding the budget if its progress shows that it takes long.
-
-        The duration is estimated from the progress events of ``phase`` after the first few images.
-        """
+        """Announce work as exceeding the budget if progress events of ``phase`` show that it takes long."""
         begun, beyond, seen = self._now(), 0.0, list[tuple[int, float]]()
 
         def on_event(event: Event) -> None:
@@ -105,21 +99,7 @@ class Clock:
 
 
 def parse_budget(budget: str | float | None = None, steps: int | None = None, *, default: str = "2min") -> Budget:
-    """Parse a training budget.
-
-    Parameters
-    ----------
-    budget : str or float, optional
-        Wall-clock time limit: seconds, or a string such as "90s", "2min", "1h 30min" or "best".
-    steps : int, optional
-        Exact number of steps, instead of ``budget``. To repeat an earlier training run, pass the number of steps that
-        it reported.
-
-    Raises
-    ------
-    InputError
-        If both ``budget`` and ``steps`` are given, or one of them is invalid.
-    """
+    """Parse a time limit (seconds, or "90s", "2min", "1h 30min" or "best"), or an exact number of ``steps``."""
     if steps is not None:
         if budget is not None:
             raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Pass only one of them.")

@@ -43,28 +43,12 @@ _MOST_DOUBLE = 20_000  # images
 class FittedHead:
     """Linear classification head with its cross-validation metrics.
 
-    Attributes
-    ----------
-    weight : ndarray of float32, shape (k, d)
-        Weight vector of each label.
-    bias : ndarray of float32, shape (k,)
-        Bias of each label. The softmax of ``features @ weight.T + bias``, or the sigmoid if an image can have several
-        labels, gives the probabilities of the labels.
-    C : float
-        Chosen inverse regularisation strength.
-    log_loss, accuracy : float or None
-        Metrics on held-out images. None if nothing could be held out. If an image can have several labels, the log-loss
-        is the mean over the labels, and the accuracy is the share of images for which every label is correct at a
-        threshold of 0.5.
-    out_of_fold : ndarray of float64, shape (n, k), or None
-        Probabilities of each training image, predicted by a head that was not trained on it. NaN for the only image of
-        a label and for images that are not in the sample of :data:`MOST_COMPARED`.
-    balance : float
-        0 if all images have the same weight, 1 if all labels have the same total weight.
-    temperature : float
-        Temperature by which the logits are divided. The weights and biases already include it.
-    notes : tuple of str
-        Human-readable decisions with the metrics behind them.
+    The softmax of ``features @ weight.T + bias``, or the sigmoid if an image can have several labels, gives the
+    probabilities of the labels. ``log_loss`` (the mean over the labels) and ``accuracy`` (every label is correct at a
+    threshold of 0.5) come from held-out images. ``out_of_fold`` has probabilities by a head that was not trained on the
+    image, and NaN for the only image of a label and for images that are not in the sample of :data:`MOST_COMPARED`.
+    ``balance`` is 0 if all images have the same weight, 1 if all labels have the same total weight. Weights and biases
+    already include the ``temperature`` by which logits are divided.
     """
 
     weight: npt.NDArray[np.float32]
@@ -78,7 +62,6 @@ class FittedHead:
     notes: tuple[str, ...] = ()
 
     def logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Compute logits of shape (n, k) from features of shape (n, d)."""
         rows = np.asarray(features, dtype=np.float32)
         return np.asarray(rows @ self.weight.T + self.bias, dtype=np.float32)
 
@@ -93,25 +76,8 @@ def fit_head(
 ) -> FittedHead:
     """Fit a single-label classification head on ``n_labels`` labels.
 
-    The result is deterministic for the same input and seed.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-        Pooled features from the backbone. Do not standardise them: with few images, this is clearly worse.
-    targets : array of int, shape (n,)
-        Position of each image's label, 0 to ``n_labels`` - 1.
-    n_labels : int
-        Number of labels, at least 2. Each label needs at least one image.
-    Cs : sequence of float
-        Inverse regularisation strengths to choose from.
-
-    Raises
-    ------
-    InputError
-        If the shapes do not match, a feature is NaN or infinite, or a target or a value of ``Cs`` is invalid.
-    NotEnoughDataError
-        If there are fewer than two labels, or a label has no image.
+    The result is deterministic for the same input and seed. Do not standardise the features: with few images, this is
+    clearly worse. Each label needs at least one image.
     """
     x, y, counts = _checked(features, targets, n_labels)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
@@ -146,10 +112,7 @@ def fit_head(
 
 
 def rows_to_compare(having: Iterable[IntArray], n: int, random_state: int) -> IntArray:
-    """Choose the rows for cross-validation: all ``n`` images, or a random sample with at least a few of each label.
-
-    Returns ascending row indices of shape (m,). ``having`` contains the row indices of each label's images.
-    """
+    """Return ascending rows for cross-validation: all, or a sample with a few of each label."""
     if n <= MOST_COMPARED:
         return np.arange(n, dtype=np.int64)
     rng = np.random.default_rng(random_state)

@@ -32,13 +32,7 @@ Features = npt.NDArray[np.float32]
 
 
 def train_classifier(work: TrainingJob) -> TrainingResult:
-    """Train a single-label or multi-label image classifier.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If no test image, or no training image of some label, can be read.
-    """
+    """Train a single-label or multi-label image classifier."""
     plan, backbone = work.plan, backbone_named(work.options.backbone)
     names = plan.labels["label"].tolist()
     train, features, issues = _embed(work, plan.train, "train")

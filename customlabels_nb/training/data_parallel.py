@@ -38,20 +38,7 @@ def usable_ranks(size: int, images: int) -> int:
 
 
 class Peers:
-    """Connected ranks, as one of them sees them.
-
-    Parameters
-    ----------
-    rank, size : int
-        Number of this rank, and number of all ranks.
-    images : int
-        Images in each batch.
-
-    Attributes
-    ----------
-    slots : range
-        Positions in the batch of this rank's images.
-    """
+    """Connected ranks, as one of them sees them. ``slots`` are the positions in the batch of this rank's images."""
 
     def __init__(self, rank: int, size: int, images: int) -> None:
         each = math.ceil(images / size)
@@ -77,8 +64,7 @@ class Peers:
     def add(self, losses: Losses | None, parameters: Sequence[Any]) -> Losses | None:
         """Add up the gradients of all ranks in place, and return the losses of the whole batch.
 
-        ``losses`` is None if this rank has run out of memory. If any rank has, gradients stay as they are, and the
-        result is None in all ranks.
+        ``losses`` is None if this rank is out of memory. If any is, gradients stay, and the result is None in all.
         """
         names = list(losses or ())
         flags = torch.zeros(1 + len(parameters), dtype=torch.float64)

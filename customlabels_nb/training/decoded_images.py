@@ -25,30 +25,12 @@ _GIGABYTE = 2**30
 
 
 def default_cache_bytes() -> int:
-    """Return the default memory limit for decoded images in bytes: a quarter of the free memory, at most 2 GB.
-
-    Processes of a training run on one machine share it.
-    """
+    """Return the memory limit for decoded images on this machine: a quarter of the free memory, at most 2 GB."""
     return min(2 * _GIGABYTE, int(psutil.virtual_memory().available) // 4) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 class DecodedImages(ABC, Generic[Decoded]):
-    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time.
-
-    Parameters
-    ----------
-    images : sequence of str
-        Paths or URLs.
-    root : Path, optional
-        Folder that relative paths refer to.
-    cache_bytes : int, optional
-        Memory limit. See :func:`default_cache_bytes`.
-
-    Attributes
-    ----------
-    cached_bytes : int
-        Current size of the cache in bytes.
-    """
+    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time."""
 
     def __init__(self, images: Sequence[str], *, root: Path | None = None, cache_bytes: int | None = None) -> None:
         self.images = list(images)
@@ -61,7 +43,6 @@ class DecodedImages(ABC, Generic[Decoded]):
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Return the number of images, including unusable ones."""
         return len(self.images)
 
     @property
@@ -71,10 +52,7 @@ class DecodedImages(ABC, Generic[Decoded]):
             return list(dict.fromkeys(issue for index in sorted(self._issues) for issue in self._issues[index]))
 
     def load(self, index: int, epoch: int = 0) -> Decoded | None:
-        """Return the decoded image, the same in every epoch.
-
-        Returns None and records an issue if the image cannot be used.
-        """
+        """Return the decoded image, the same in every epoch, or None with an issue."""
         with self._lock:
             if index in self._kept or index in self._unusable:
                 return self._kept.get(index)
@@ -93,13 +71,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         return decoded
 
     def preload(self, events: Events) -> None:
-        """Decode images in threads until the cache is full or all images are decoded.
-
-        Raises
-        ------
-        Cancelled
-            If ``events`` is cancelled.
-        """
+        """Decode images in threads until the cache is full or all images are decoded."""
         workers = connections(self.images, settings.threads)
         events.progress("images", 0, len(self))
         with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:

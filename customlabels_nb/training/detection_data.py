@@ -46,31 +46,8 @@ _ENLARGED = 1.6  # largest enlargement by augmentation
 class DetectionOptions:
     """Options for training a detector. On a CPU, the same options and images give the same model.
 
-    Attributes
-    ----------
-    budget : Budget
-        See :func:`customlabels_nb.training.budget.parse_budget`.
-    random_state : int
-        Random seed.
-    device : str or None
-        Device to train on.
-    detector : str
-        :data:`customlabels_nb.models.detector_shape.OWN`, or the name of a detector pretrained on COCO.
-    backbone : str
-        Backbone of the package's own detector.
-    input_size : int or None
-        Longer side of the network's input in pixels. Chosen from the boxes if None.
-    batch : int
-        Images per step (batch size).
-    cache_bytes : int or None
-        Memory limit for decoded images in bytes.
-    masks : bool
-        Train masks too, on the images' outlines.
-
-    Raises
-    ------
-    InputError
-        If a value is invalid.
+    ``detector`` is :data:`customlabels_nb.models.detector_shape.OWN` with a ``backbone``, or pretrained on COCO. If
+    ``input_size``, the longer side of the network's input, is None, it is chosen from the boxes.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -94,20 +71,8 @@ class DetectionOptions:
 class Prepared:
     """Data prepared for training a detector.
 
-    Attributes
-    ----------
-    source : SceneSource
-        Training scenes.
-    held_out : list of (Example, Canvas)
-        Images for validation.
-    shown : list of (Example, Canvas)
-        A few sample images to display during training: held-out images if there are any, otherwise training images.
-    size : int
-        Longer side of the network's input in pixels.
-    smallest : float
-        10th percentile of the boxes' side lengths, in pixels at that input size.
-    notes : list of str
-        Notes for the user.
+    ``shown`` has a few samples to display during training: held-out images if there are any, otherwise training images.
+    ``smallest`` is the 10th percentile of the boxes' side lengths in pixels at the input size.
     """
 
     source: SceneSource
@@ -136,17 +101,7 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold out images for validation and decode the others.
 
-    See :func:`customlabels_nb.training.detector_recipe.train_detector` for the arguments. ``pretrained`` is the shape
-    of a detector from transformers.
-
-    Raises
-    ------
-    InputError
-        If there are no labels.
-    NotEnoughDataError
-        If there is no usable box to train on.
-    Cancelled
-        If ``events`` is cancelled.
+    See :func:`.detector_recipe.train_detector`. ``pretrained`` is the shape of a detector from transformers.
     """
     if not labels:
         raise InputError("labels is empty. A detector needs at least one label.")

@@ -120,7 +120,6 @@ class DetectionLearner:
         return RankTask("detector", facts)
 
     def preload(self) -> None:
-        """Decode training images that fit into memory."""
         if isinstance(self._prepared.source, Photos):
             self._prepared.source.preload(Events())
 
@@ -234,11 +233,6 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
     A label that occurs in a share f of the images, with f below :data:`RARE`, has a repeat factor of sqrt(RARE / f),
     other labels one of 1. An image gets the repeat factor of its rarest label. (Repeat factor sampling, introduced with
     the LVIS data set: Gupta et al., 2019.)
-
-    Parameters
-    ----------
-    labels : sequence of int arrays
-        Labels in each image.
     """
     shown = np.zeros(n_labels)
     distinct = [np.unique(label_codes) for label_codes in labels]
@@ -250,15 +244,7 @@ def frequencies(labels: Sequence[IntArray], n_labels: int) -> FloatArray:
 
 
 class Turns:
-    """Endless, shuffled sequence of training images, with each image as often per epoch as its weight requires.
-
-    Parameters
-    ----------
-    weights : array of shape (n,)
-        Occurrences of each image per epoch, as returned by :func:`frequencies`.
-    random_state : int
-        Random seed for shuffling.
-    """
+    """Endless, shuffled sequence of images, each as often per epoch as its weight of :func:`frequencies`."""
 
     def __init__(self, weights: FloatArray, random_state: int) -> None:
         self._ends = np.cumsum(np.asarray(weights, dtype=np.float64))
@@ -328,10 +314,7 @@ def single(
 
 
 def mosaic(scenes: Sequence[TrainingScene], side: int, fill: Sequence[int], rng: np.random.Generator) -> TrainingScene:
-    """Combine four downscaled scenes around a random point on a square canvas (mosaic augmentation).
-
-    A mosaic contains more objects, at more scales and on more varied backgrounds.
-    """
+    """Combine four downscaled scenes on a square canvas, for more objects, scales and backgrounds."""
     centre = np.round(rng.uniform(0.3, 0.7, size=2) * side).astype(int)
     canvas = _empty(side, fill)
     parts = []
@@ -369,10 +352,7 @@ def _draw(
     offset: FloatArray,
     window: tuple[int, int, int, int],
 ) -> _Part:
-    """Draw a scaled scene with its top left corner at ``offset``, clipped to a window of the canvas.
-
-    Returns the visible boxes on the canvas, their labels, and their outlines if masks are trained.
-    """
+    """Draw a scaled scene at ``offset`` in a window, and return visible boxes, labels and outlines."""
     nothing: _Part = np.empty((0, 4)), np.empty(0, dtype=np.int64), []
     height, width = scene.pixels.shape[:2]
     whole = np.array([width, height]) * scales

@@ -58,13 +58,7 @@ from customlabels_nb.workers.ranks import Ranks, RankTask
 
 
 def train_boxes(work: TrainingJob) -> TrainingResult:
-    """Train a detector and use it to predict the training and test images.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is no box or logo to train on, or no test image can be read.
-    """
+    """Train a detector and use it to predict the training and test images."""
     names, masks = work.plan.labels["label"].tolist(), work.plan.task == POLYGONS
     source: Sequence[Example] | SceneSource
     if work.plan.recipe == BRANDS:
@@ -187,25 +181,7 @@ _PROPOSALS = {True: 64, False: 256}  # on a CPU and on other devices
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """Result of :func:`train_detector`.
-
-    Attributes
-    ----------
-    network : ImageDetector
-        Trained network in eval mode, on the device it was trained on.
-    shape : DetectorShape or TransformersShape
-        Architecture of the network.
-    input_size : int
-        Longer side of the network's input in pixels.
-    mean, std : tuple of float
-        Mean and standard deviation for normalising each channel of an image with values between 0 and 1.
-    state : LoopState
-        Steps, seconds, losses and metrics of the training run.
-    facts : dict
-        JSON-serialisable facts to store with the model version.
-    issues : list of Issue
-        Images and boxes that were excluded from training, and why.
-    """
+    """Result of :func:`train_detector`: the network in eval mode, on the device it was trained on, with its facts."""
 
     network: ImageDetector
     shape: AnyShape
@@ -230,31 +206,11 @@ def train_detector(
     clock: Clock | None = None,
     ranks: Ranks | None = None,
 ) -> TrainedDetector:
-    """Train a detector within a budget.
+    """Train a detector within a budget. See :func:`customlabels_nb.training.loop.train` for cancelling and resuming.
 
-    See :func:`customlabels_nb.training.loop.train` for how to cancel and resume training.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels in index order.
-    checkpoints : Path, optional
-        Folder for checkpoints. If it contains one, training resumes from it.
-    validation : sequence of Example, optional
-        Held-out images. By default, some training images are held out if there are enough. Never pass test images,
-        because the best state is selected on the held-out images.
-    base : (ImageDetector, sequence of str), optional
-        Trained detector and its labels. Training starts from this detector if it knows one of ``labels`` and performs
-        well enough on held-out images.
-    ranks : Ranks, optional
-        Processes that share the images of each batch.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there are no boxes to train on.
-    ModelError
-        If the pretrained weights cannot be loaded.
+    Never pass test images for ``validation``, because the best state is selected on them. Training starts from
+    ``base``, a detector and its labels, if it knows one of ``labels`` and performs well enough on held-out images.
+    ``ranks`` share the images of each batch.
     """
     clock = clock or Clock(options.budget, events, time.perf_counter(), [])
     device = choose_device(options.device)
@@ -370,17 +326,7 @@ def _source(facts: dict[str, Any]) -> SceneSource:
 def predict_boxes(
     trained: TrainedDetector, images: Sequence[str], labels: Sequence[str], *, root: Path | None, events: Events
 ) -> tuple[pd.DataFrame, list[str], list[Issue]]:
-    """Detect objects in images with a trained detector.
-
-    Returns
-    -------
-    table : DataFrame
-        See :func:`customlabels_nb.models.detector.to_table`. A detector with masks adds the column ``polygon``.
-    readable : list of str
-        Images that could be read, in the order of ``images``.
-    issues : list of Issue
-        Reasons why the other images could not be read.
-    """
+    """Detect objects in images, and return the table, the readable images and issues for the others."""
     device = str(next(trained.network.parameters()).device)
     fill = fill_of(trained.mean)
     readable, detected, issues = [], [], []

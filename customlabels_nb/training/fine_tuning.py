@@ -48,25 +48,7 @@ _WARM_UP, _AVERAGE = 20, 0.98
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """Options for fine-tuning. On a CPU, the same options and images give the same model.
-
-    Attributes
-    ----------
-    budget : Budget
-        See :func:`customlabels_nb.training.budget.parse_budget`.
-    random_state : int
-        Random seed.
-    device : str
-        Device to train on.
-    batch : int
-        Images per step (batch size).
-    cache_bytes : int or None
-        Memory limit for decoded images in bytes.
-    clock : Clock or None
-        Clock that tracks a budget that has already started, with the images to predict after training.
-    ranks : Ranks or None
-        Processes that share the images of each batch.
-    """
+    """Options for fine-tuning, deterministic on a CPU. ``clock`` tracks a budget that has started."""
 
     budget: Budget = field(default_factory=parse_budget)
     random_state: int = 0
@@ -97,27 +79,9 @@ def fine_tune(
 ) -> LoopState:
     """Train ``network`` in place within a budget, and load the weights that performed best on held-out images.
 
-    Parameters
-    ----------
-    images : ImagePixels
-        Images at the backbone's input size. Unreadable images are skipped and recorded in ``images.issues``.
-    truth : array of shape (n,), int, or (n, k), bool
-        Index of each image's label, or a mask of each image's labels.
-    train_on, held_out : ndarray of int64
-        Indices of the images to train on, and of the images held out for validation.
-    weights : array of the same shape as ``truth``, optional
-        Weight of each image, or of each of its labels.
-    mirror : bool
-        If True, images are mirrored at random. Use False if left and right distinguish labels.
-    checkpoints : Path, optional
-        Folder for checkpoints. If it contains one, training resumes from it.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If none of the images to train on can be read.
-    ArtifactError, ModelError, Cancelled, KeyboardInterrupt
-        See :func:`customlabels_nb.training.loop.train`.
+    ``truth`` has the index of each image's label, or a mask (n, k) of its labels, and ``weights`` the same shape. Use
+    ``mirror=False`` if left and right distinguish labels. Training resumes from a checkpoint in ``checkpoints``.
+    Unreadable images are recorded in ``images.issues``.
     """
     network.to(options.device).to(memory_format=torch.channels_last)
     learner = _Learner(network, images, np.asarray(truth), train_on, held_out, backbone, options, weights, mirror)
@@ -162,10 +126,7 @@ def forward_all(
     phase: str = "features",
     mirrored: bool = False,
 ) -> FloatArray:
-    """Run ``network`` in eval mode on images, optionally mirrored, and return its outputs, shape (n, outputs).
-
-    Rows for images that cannot be read are NaN. ``events`` receives progress under the name ``phase``.
-    """
+    """Run ``network`` in eval mode on images, or mirrored ones, NaN for unreadable, shape (n, outputs)."""
     step = forward_batch(device)
     batches = BatchSize(step, device, events)
 

@@ -32,17 +32,7 @@ _PLAIN = 0.15  # share of images without augmentation
 
 
 class ImagePixels(DecodedImages[Pixels]):
-    """Cache of images resized to squares of one size by :func:`customlabels_nb.models.transforms.to_pixels`.
-
-    Pixels are read-only uint8 arrays of shape (3, side, side).
-
-    Parameters
-    ----------
-    images, root, cache_bytes
-        See :class:`customlabels_nb.training.decoded_images.DecodedImages`.
-    side : int
-        Side of the squares in pixels.
-    """
+    """Cache of read-only arrays (3, side, side) of :func:`customlabels_nb.models.transforms.to_pixels`."""
 
     def __init__(
         self, images: Sequence[str], side: int, *, root: Path | None = None, cache_bytes: int | None = None
@@ -69,12 +59,7 @@ class ImagePixels(DecodedImages[Pixels]):
 class ImageChange:
     """Random augmentation of an image, as if a different camera had taken it: zoom, mirroring, rotation and lighting.
 
-    Attributes
-    ----------
-    move : ndarray of float64, shape (2, 3)
-        Affine map from each point of the new image to its source, in units of half a side.
-    contrast, brightness : float
-        Factor and offset applied to normalised values.
+    ``move`` maps points of the new image to their sources, in half sides. Contrast is of normalised values.
     """
 
     move: npt.NDArray[np.float64]
@@ -104,18 +89,7 @@ def draw_change(rng: np.random.Generator, *, mirror: bool = True) -> ImageChange
 
 
 def apply_changes(batch: torch.Tensor, changes: Sequence[ImageChange]) -> torch.Tensor:
-    """Augment each image of a batch.
-
-    Parameters
-    ----------
-    batch : Tensor of float32, shape (n, 3, side, side)
-        Normalised images.
-
-    Returns
-    -------
-    Tensor
-        Augmented images with the same shape, dtype and device, in channels-last memory format.
-    """
+    """Augment each normalised image of a batch (n, 3, side, side), and return it in channels-last memory format."""
     import torch
     from torch.nn import functional
 

@@ -54,19 +54,7 @@ TUNED_NAME = "the fine-tuned network"
 
 @dataclass(frozen=True)
 class BaseVersion:
-    """Network of an earlier version to start from.
-
-    Attributes
-    ----------
-    name : str
-        Name of the version.
-    network : ImageClassifier
-        Network of the version.
-    backbone : str
-        Name of the network's backbone.
-    learnt : set of str
-        Content hashes of the images that the version was trained on, without its held-out images.
-    """
+    """Network of an earlier version to start from, and the hashes of its images without the held-out ones."""
 
     name: str
     network: ImageClassifier
@@ -76,20 +64,9 @@ class BaseVersion:
 
 @dataclass(frozen=True)
 class ImprovementResult:
-    """Result of :func:`improve`.
+    """Result of :func:`improve`. ``network`` is None if nothing beat the head on the frozen backbone.
 
-    Attributes
-    ----------
-    network : ImageClassifier or None
-        Network on the device, in eval mode. None if nothing beat the head on the frozen backbone.
-    notes : list of str
-        Human-readable candidates and decisions, with their metrics.
-    facts : dict
-        The notes in JSON-serialisable form, plus steps and per-epoch metrics if the network was fine-tuned.
-    held_out : ndarray of bool, shape (n,)
-        Mask of the images that the network was not trained on. Later versions are compared using these images.
-    issues : list of Issue
-        Images that can no longer be read.
+    Notes are the candidates and decisions. Later versions are compared using the ``held_out`` images.
     """
 
     network: ImageClassifier | None
@@ -126,25 +103,9 @@ def improve(
     """Try alternatives to ``head``, and use one only if it is better on held-out images.
 
     On a CPU, the same input gives the same result, even if the call is interrupted and repeated with the same
-    ``checkpoints`` folder.
-
-    Parameters
-    ----------
-    features : ndarray of float32, shape (n, d)
-        Image features from the frozen backbone.
-    truth : array of shape (n,), int, or (n, k), bool
-        Index of each image's label, or a mask of each image's labels.
-    hashes : sequence of n (str or None), optional
-        Content hash of each image, used to recognise the images that ``former`` was trained on.
-    tune : bool
-        If True, try fine-tuning, which takes the entire budget.
-
-    Raises
-    ------
-    InputError
-        If ``features``, ``truth``, ``images`` and ``hashes`` differ in length.
-    Cancelled, KeyboardInterrupt, ArtifactError, ModelError
-        See :func:`customlabels_nb.training.fine_tuning.fine_tune`.
+    ``checkpoints`` folder. ``truth`` has the index of each image's label, or a mask (n, k) of its labels. ``hashes``
+    are used to recognise the images that ``former`` was trained on. ``tune`` tries fine-tuning, which takes the entire
+    budget.
     """
     y = np.asarray(truth)
     if not len(features) == len(y) == len(images) or (hashes is not None and len(hashes) != len(images)):
@@ -359,15 +320,8 @@ def _report(improved: ImprovementResult, events: Events) -> ImprovementResult:
 def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -> tuple[bool, str]:
     """Decide whether the other candidate replaces the first, and return the decision and a sentence with both metrics.
 
-    The other candidate must have a log-loss that is lower by more than the standard error of the difference.
-
-    Parameters
-    ----------
-    names : tuple of (str, str)
-        Names of the candidates for messages, as the subject of a sentence: "the frozen backbone",
-        "the version 'fruit.1'".
-    first, other : ndarray of float64, shape (n,)
-        Log-loss of each held-out image.
+    The other candidate must have a log-loss that is lower by more than the standard error of the difference. Names are
+    the subject of a sentence: "the frozen backbone", "the version 'fruit.1'".
     """
     gain, count = first - other, f"{len(first):,} held-out images"
     if gain.mean() > standard_error(gain):
@@ -385,16 +339,8 @@ def hold_out(
 ) -> BoolArray | None:
     """Choose held-out images to compare candidates on, such that every label keeps a training image.
 
-    Parameters
-    ----------
-    seen : array of bool, shape (n,), optional
-        Images that a candidate has already been trained on, such as the training images of an earlier version. These
-        images are not held out, because the candidate would look better on them than it is.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,), or None
-        Mask of the held-out images, or None if too few images are new to all candidates.
+    Images in ``seen``, which a candidate has been trained on, are not held out, because the candidate would look better
+    on them than it is. The result is None if too few images are new to all candidates.
     """
     fresh = np.ones(len(labels), dtype=bool) if seen is None else ~np.asarray(seen, dtype=bool)
     if fresh.shape != (len(labels),):

@@ -37,15 +37,7 @@ _PREDICTIONS = {
 
 
 def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
-    """Write both datasets as manifests, followed by the content hashes and statuses of their images.
-
-    The hashes are written last, so the presence of their file marks a complete snapshot.
-
-    Raises
-    ------
-    ArtifactError
-        If the folder cannot be written to.
-    """
+    """Write datasets as manifests, then hashes and statuses, whose file marks a complete snapshot."""
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
     polygons: dict[str, dict[str, list[Any]]] = {}
     for dataset in (train, test):
@@ -87,12 +79,10 @@ def _with_polygons(annotations: pd.DataFrame, polygons: Mapping[str, list[Any]])
 
 
 def has_snapshots(folder: Path) -> bool:
-    """Check whether the folder contains complete snapshots from :func:`write_snapshots`."""
     return (folder / _IMAGES).is_file()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` to a JSON file with :func:`write_file`."""
     write_file(path, _json_bytes(value))
 
 
@@ -101,13 +91,7 @@ def _json_bytes(value: Any) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file to a version's folder atomically, creating the folder if needed.
-
-    Raises
-    ------
-    ArtifactError
-        If the file cannot be written.
-    """
+    """Write a file to a version's folder atomically, creating the folder if needed."""
     with write_errors(repr(str(path)), ArtifactError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
@@ -173,16 +157,7 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 def write_predictions(
     folder: Path, images: list[str], labels: list[str], table: pd.DataFrame, *, split: str = "test"
 ) -> None:
-    """Store the predictions for a split with the version, so that it can be evaluated without running the model.
-
-    ``split`` is "train", "test" or :data:`CROSS_FITTED`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Table with the columns ``image``, ``label``, ``confidence`` and, for detectors, ``left``, ``top``, ``width`` and
-        ``height``, and ``polygon`` for masks.
-    """
+    """Store the predictions for a split with the version, so that it can be evaluated without running the model."""
     numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
     rows = {
         "image_of": pd.Index(images).get_indexer(table["image"]).astype(np.int32),

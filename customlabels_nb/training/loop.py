@@ -72,17 +72,7 @@ _STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
 class Learner(Protocol):
-    """Interface between the training loop and a task: create batches, compute losses and validate.
-
-    Attributes
-    ----------
-    network : nn.Module
-        Network to train, on its device.
-    identity : dict
-        JSON-serialisable facts that identify the run. Training only resumes from a checkpoint with the same facts.
-    batch_size : int
-        Images per step.
-    """
+    """Interface between the training loop and a task. Runs resume only with the same ``identity``."""
 
     network: nn.Module
     identity: dict[str, Any]
@@ -93,10 +83,7 @@ class Learner(Protocol):
         ...
 
     def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> Sequence[Any]:
-        """Return the items of a step's batch, or only those at the positions ``slots`` of the batch.
-
-        The items depend only on the arguments. ``fraction`` is the completed share of the training run.
-        """
+        """Return a batch or its ``slots``, which depend only on the arguments, as the share done."""
         ...
 
     def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
@@ -134,34 +121,12 @@ class Preloading(Protocol):
 class LoopOptions:
     """Options of the training loop.
 
-    Attributes
-    ----------
-    budget : Budget
-        Time limit or number of steps.
-    best_steps : int
-        Largest number of steps for the budget "best".
-    epoch_steps : int
-        Steps between two validations, each followed by a checkpoint. A long epoch also has checkpoints within.
-    random_state : int
-        Random seed.
-    device : str
-        Device to train on.
-    metric : str
-        Metric of ``validate`` that selects the best state. Higher is better.
-    warm_up : int
-        Number of steps until the full learning rate.
-    clip : float
-        Largest norm of the gradient (gradient clipping).
-    average : float
-        Decay of the moving average of the weights, between 0 and 1.
-    spent : float
-        Seconds of the budget spent before the first step, for example to decode images.
-    expect : callable, optional
-        Function that takes a network and estimates the seconds for a validation and for the work after training.
-    least_steps : int
-        Smallest number of steps that a time budget is converted to.
-    ranks : Ranks or None
-        Processes that share the images of each batch.
+    ``epoch_steps`` are those between two validations, each followed by a checkpoint. A long epoch also has checkpoints
+    within. ``metric`` of ``validate`` selects the best state, higher is better. ``warm_up`` is the number of steps
+    until the full learning rate, ``clip`` the largest norm of the gradient, ``average`` the decay of the moving average
+    of the weights. ``spent`` are the seconds of the budget before the first step, for example to decode images.
+    ``expect`` takes a network and estimates the seconds for a validation and for the work after training.
+    ``best_steps`` is the most for the budget "best", and ``least_steps`` the fewest of any time budget.
     """
 
     budget: Budget
@@ -183,29 +148,12 @@ class LoopOptions:
 class LoopState:
     """JSON-serialisable progress of a training run.
 
-    Attributes
-    ----------
-    step : int
-        Number of completed steps.
-    total : int or None
-        Total number of steps. None until a time budget is converted to steps.
-    seconds : float
-        Wall-clock time so far, including the time before the run was resumed.
-    parts : int
-        Number of parts into which each batch is split. It is above 1 if an entire batch does not fit into memory, or
-        if several processes share it.
-    history : list of dict
-        ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch.
-    sums : dict
-        Sums of the losses since the end of the last epoch.
-    best_step, best : int or None, float or None
-        Step at which the metric on held-out images was highest, and the metric at that step.
-    step_seconds : float or None
-        Seconds per step, once known.
-    look_seconds, after_seconds : float
-        Seconds for a validation with its checkpoint, and seconds reserved for the work after training.
-    threads : int or None
-        Number of torch threads, stored because it affects rounding.
+    ``total`` is None until a time budget is converted to steps. ``seconds`` include the time before the run was
+    resumed. ``parts`` is above 1 if an entire batch does not fit into memory, or if several processes share it.
+    ``history`` has ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch, ``sums`` the
+    losses since the last one. ``best`` is the highest metric on held-out images. ``look_seconds`` are for a validation
+    with its checkpoint, ``after_seconds`` reserved for the work after training. ``threads`` of torch are stored because
+    their number affects rounding.
     """
 
     step: int = 0
@@ -223,10 +171,7 @@ class LoopState:
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
-    """Compute the learning rate at a step as a share of the full one: a short linear warm-up, then cosine decay.
-
-    The rates of the first :data:`PROBE` steps do not depend on ``total``, which is not yet known at that point.
-    """
+    """Compute the learning rate: linear warm-up, then cosine decay. :data:`PROBE` steps ignore ``total``."""
     if step < PROBE or total is None:
         return min(1.0, (step + 1) / warm_up)
     top = min(warm_up, max(PROBE, total // 4))
@@ -246,42 +191,16 @@ def train(
 ) -> LoopState:
     """Train until the budget is spent, then load the weights that performed best on held-out images, if any.
 
-    Parameters
-    ----------
-    events : Events
-        Receives the progress in the phase "training", which the progress bar shows, metrics after each epoch, and
-        messages about unusual events.
-    checkpoints : Path, optional
-        Folder for checkpoints. If it contains one, training resumes from it.
-    clock : callable
-        Function that returns seconds.
-
-    Raises
-    ------
-    ArtifactError
-        If the existing checkpoint is corrupted or belongs to a different training run, or a checkpoint cannot be
-        written.
-    ModelError
-        If not even one image at a time fits into memory, or the losses become NaN or infinite.
-    HelperError
-        If training fails in another process, or several processes end one after the other.
-    Cancelled, KeyboardInterrupt
-        If the user stops training. A checkpoint is stored first, so that the run can be resumed.
+    It resumes from a checkpoint in ``checkpoints``, or raises ArtifactError if that is corrupted or of a different run.
+    When the user stops (Cancelled, KeyboardInterrupt), a checkpoint is stored first. ModelError means that not even one
+    image fits into memory, or that losses become NaN, and HelperError that training fails in another process.
     """
     kept = Checkpoints(checkpoints) if checkpoints is not None else None
     return _Loop(learner, options, events, kept, clock).go()
 
 
 class OtherRank:
-    """Work of the other processes of a run, see :class:`customlabels_nb.workers.ranks.RankWork`.
-
-    Parameters
-    ----------
-    learner : Learner
-        Learner like that of rank 0, whatever its weights.
-    task : RankTask
-        Options and state of the run, as :func:`train` has sent them.
-    """
+    """Work of the other processes of a run, see :class:`customlabels_nb.workers.ranks.RankWork`."""
 
     def __init__(self, learner: Learner, task: RankTask) -> None:
         options = task.facts["options"]
@@ -291,7 +210,6 @@ class OtherRank:
         self.loaded = Loaded(task.facts["state"], {k: v for k, v in task.tensors.items() if "." in k})
 
     def prepare(self) -> None:
-        """Decode images."""
         if isinstance(self.learner, Preloading):
             self.learner.preload()
 
@@ -772,13 +690,7 @@ class Loaded:
 
 
 class Checkpoints:
-    """Checkpoints of one training run, in their own folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder, created by the first call of :meth:`save`. Only checkpoint files are ever removed from it.
-    """
+    """Checkpoints of one training run in a folder, from which only checkpoint files are ever removed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -786,17 +698,8 @@ class Checkpoints:
     def save(self, facts: Mapping[str, Any], tensors: Tensors, *, best: Tensors | None = None) -> None:
         """Write a checkpoint and remove the previous one.
 
-        Parameters
-        ----------
-        facts : mapping
-            JSON-serialisable values. ``step`` becomes part of the file names.
-        best : dict of str to Tensor, optional
-            New best state. If omitted, the previous best state stays.
-
-        Raises
-        ------
-        ArtifactError
-            If a file cannot be written, for example because the disk is full. The previous checkpoint stays valid.
+        ``step`` in ``facts`` becomes part of the file names. If ``best`` is omitted, the previous best state stays. If
+        a file cannot be written, the previous checkpoint stays valid.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -818,26 +721,14 @@ class Checkpoints:
             ) from error
 
     def load(self) -> Loaded | None:
-        """Load the last checkpoint, or return None if there is none.
-
-        Raises
-        ------
-        ArtifactError
-            If a file is missing or was changed after it was written.
-        """
+        """Load the last checkpoint, or return None if there is none."""
         content = self._state()
         if content is None:
             return None
         return Loaded(content["facts"], self._read(content["files"]["last"]))
 
     def load_best(self) -> Tensors | None:
-        """Load the tensors of the best state so far, or return None if there is none.
-
-        Raises
-        ------
-        ArtifactError
-            If a file is missing or was changed after it was written.
-        """
+        """Load the tensors of the best state so far, or return None if there is none."""
         content = self._state()
         entry = content["files"].get("best") if content is not None else None
         return None if entry is None else self._read(entry)

@@ -33,20 +33,7 @@ def mask_targets(scene: TrainingScene, rng: np.random.Generator) -> MaskTargets:
 
 
 def rasterise(outline: Outline, seen: FloatArray, region: FloatArray) -> npt.NDArray[np.float32]:
-    """Compute the share of each cell of a region that is inside an outline, by the even-odd rule.
-
-    Parameters
-    ----------
-    outline : list of ndarray, shape (n, 2)
-        Rings ``x, y``.
-    seen, region : ndarray, shape (4,)
-        ``x0, y0, x1, y1`` of the visible part of the object, and of the region.
-
-    Returns
-    -------
-    ndarray of float32, shape (cells, cells)
-        Share between 0 and 1.
-    """
+    """Compute the share of each cell inside an outline (even-odd), whose visible part is ``seen``."""
     side = CELLS * _FINER
     scale = side / np.maximum(region[2:] - region[:2], 1e-6)
     page = Image.new("1", (side, side))

@@ -55,29 +55,9 @@ def fit_multi_label_head(
 ) -> FittedHead:
     """Fit a head that predicts for each label whether an image has it.
 
-    The result is deterministic for the same input and seed.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-        Pooled features from the backbone.
-    truth : array of bool, shape (n, k)
-        True where an image has a label. An image may have no labels, but every label needs at least one image. If all
-        images have a label, it gets the same high confidence for any image, because there are no negative examples.
-    Cs : sequence of float
-        Inverse regularisation strengths to choose from.
-
-    Returns
-    -------
-    FittedHead
-        Head whose logits :func:`customlabels_nb.models.classifier.probabilities` converts with "sigmoid".
-
-    Raises
-    ------
-    InputError
-        If the shapes do not match, a feature is NaN or infinite, or ``Cs`` is invalid.
-    NotEnoughDataError
-        If there are no labels, or a label has no image.
+    The result is deterministic for the same input and seed. An image may have no labels, but every label needs at least
+    one image. If all images have a label, it gets the same high confidence for any image, because there are no negative
+    examples.
     """
     x, y = _checked(features, truth)
     if not Cs or not all(np.isfinite(C) and C > 0 for C in Cs):
@@ -107,8 +87,7 @@ def fit_multi_label_head(
 def label_weights(truth: BoolArray, balance: float) -> FloatArray:
     """Compute a weight for each label of each image, shape (n, k).
 
-    With ``balance=0``, all weights are equal. With ``balance=1``, the images with a label and those without it have
-    equal total weight.
+    With ``balance=1``, images with a label and those without it have equal total weight, with 0 all images.
     """
     n, count = len(truth), truth.sum(axis=0)
     having, lacking = (n / (2 * np.maximum(number, 1)) for number in (count, n - count))
@@ -131,10 +110,7 @@ def _checked(features: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray,
 
 
 def _folds(y: BoolArray, random_state: int) -> IntArray | None:
-    """Assign images to cross-validation folds, with each label spread as evenly as possible.
-
-    Returns None if most labels have only one image.
-    """
+    """Assign images to folds with labels spread evenly, or None if most have only one image."""
     if 2 * (y.sum(axis=0) > 1).sum() < y.shape[1]:
         return None
     folds = min(MAX_FOLDS, int(y.sum(axis=0).max()))
@@ -214,10 +190,7 @@ def _calibrated(
     random_state: int,
     notes: list[str],
 ) -> FittedHead:
-    """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences.
-
-    The rows of ``held_out`` and ``y`` belong to the images at the indices ``compared`` of all ``count`` images.
-    """
+    """Add out-of-fold metrics and a useful temperature, of images ``compared`` among ``count``."""
     if held_out is None:
         return head
     temperature = fit_temperature(held_out, y, random_state=random_state)

@@ -22,38 +22,10 @@ DETECTOR_BUDGET = "2min"
 class TrainingOptions:
     """Options of a training run. On a CPU, the same options and images give the same model.
 
-    Attributes
-    ----------
-    random_state : int
-        Random seed.
-    device : str or None
-        "cuda", "mps" or "cpu". If None, the first available of these.
-    backbone : str
-        Pretrained backbone, see :func:`customlabels_nb.backbones`, or its size.
-        :func:`customlabels_nb.training.run.with_weights` replaces it by the name of what is used, which is that of the
-        detector if the detector has its own backbone.
-    task : str or None
-        Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. If None, chosen from the labels.
-    recipe : str or None
-        Recipe, one of :data:`customlabels_nb.training.tasks.RECIPES`. If None, chosen from the labels.
-    budget : str, float or None
-        Wall-clock time limit: seconds, or a string such as "90s", "2min" or "best". If None, detectors get
-        :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
-    steps : int or None
-        Exact number of steps, instead of ``budget``.
-    detector : str
-        Name of the detector, see :func:`customlabels_nb.detectors`, "auto", a folder or ``"hf://user/name"``.
-        :func:`customlabels_nb.training.run.with_weights` replaces it by what is used, with the revision of its weights.
-    input_size : int or None
-        Longer side of a detector's input in pixels. If None, chosen from the boxes.
-    base : str or None
-        Name of the version to start from, if that gives a better model.
-    workers : int or None
-        Number of processes that share the images of each batch.
-    backend : str or None
-        "ray" to start the processes on a Ray cluster.
-    shared_filesystem : bool
-        Whether all machines of the cluster have the same files at the same local paths.
+    None stands for what is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``) or the machine
+    (``device``). Without a ``budget``, detectors get :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
+    :func:`customlabels_nb.training.run.with_weights` replaces ``backbone`` (or its size) and ``detector`` by what is
+    used, with the revision of its weights. ``workers`` processes share the images of each batch.
     """
 
     random_state: int = 0

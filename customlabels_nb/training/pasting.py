@@ -54,19 +54,12 @@ _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 @dataclass(frozen=True, eq=False)
 class Sticker:
-    """Image with an alpha channel to paste, stored as an image pyramid of halved sizes.
-
-    Attributes
-    ----------
-    levels : tuple of PIL.Image.Image
-        RGBA images, largest first, each with a transparent margin of one pixel, so that warped edges are soft.
-    """
+    """Image to paste: a pyramid of RGBA with a transparent margin of a pixel for soft warped edges."""
 
     levels: tuple[Image.Image, ...]
 
     @classmethod
     def of(cls, pixels: npt.NDArray[np.uint8]) -> Sticker:
-        """Create a sticker from RGBA ``pixels`` of shape (height, width, 4)."""
         level = Image.fromarray(pixels)
         levels = [_with_margin(level)]
         while min(level.size) >= 2 * _SMALLEST_LEVEL:
@@ -87,18 +80,7 @@ class Sticker:
 
 @dataclass(frozen=True, eq=False)
 class Logo:
-    """Cut-out logo, as the stickers in which it can be pasted.
-
-    Attributes
-    ----------
-    closed, opened : Sticker
-        Logo in which the islands of the background color are opaque or transparent, respectively. Both are the same
-        sticker if there are no islands.
-    color : tuple of int, or None
-        Color of the plain background that was removed.
-    rectangle : bool
-        True if the logo could not be separated from its background.
-    """
+    """Cut-out logo, as the stickers in which islands of the background color are opaque or transparent."""
 
     closed: Sticker
     opened: Sticker
@@ -120,20 +102,11 @@ class Logo:
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Position, size and shape of a sticker in an image.
+    """Centre, size (before rotation) and shape of a sticker in an image, in pixels.
 
-    Attributes
-    ----------
-    x, y : float
-        Centre, in pixels of the image.
-    width, height : float
-        Size in pixels, before rotation.
-    angle : float
-        Rotation in degrees, clockwise.
-    corners : ndarray of shape (4, 2)
-        Perspective: offset of each corner as shares of width and height, clockwise from the top left.
-    softer : int
-        Number of pyramid levels to skip, which makes the sticker less sharp than possible.
+    ``angle`` is in degrees, clockwise. ``corners`` have the perspective: the offset of each as shares of width and
+    height, clockwise from the top left. ``softer`` levels are skipped, which makes the sticker less sharp than
+    possible.
     """
 
     x: float
@@ -155,13 +128,7 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Warped RGBA sticker, with its top left pixel at (``left``, ``top``) in the image, possibly outside the image.
-
-    Attributes
-    ----------
-    logo : ndarray of uint8, shape (height, width)
-        Alpha channel of the logo itself, without the plate.
-    """
+    """Warped RGBA sticker at (``left``, ``top``), and the alpha channel of the logo without its plate."""
 
     image: Image.Image
     left: int
@@ -170,13 +137,7 @@ class Patch:
 
 
 def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: float = 0.1) -> Patch:
-    """Warp a sticker into its pose in the image.
-
-    Parameters
-    ----------
-    margin : float
-        Distance between the edges of the sticker and the plate, as a share of the sticker's shorter side.
-    """
+    """Warp a sticker into its pose. ``margin`` around it on the plate is a share of its shorter side."""
     corners = pose.quadrangle()
     source = _level_for(sticker, pose)
     width, height = source.width - 2, source.height - 2
@@ -202,13 +163,7 @@ def warp(sticker: Sticker, pose: Pose, *, plate: Color | None = None, margin: fl
 
 
 class PasteCanvas:
-    """Image to paste stickers on, which tracks the visible part of each logo.
-
-    Parameters
-    ----------
-    ground : PIL.Image.Image
-        RGB image, modified in place.
-    """
+    """Image to paste stickers on in place, which tracks the visible part of each logo."""
 
     def __init__(self, ground: Image.Image) -> None:
         self.image = ground
@@ -352,17 +307,7 @@ def compose(
     *,
     masks: bool = False,
 ) -> TrainingScene:
-    """Paste logos and distractors onto a background, randomising everything that keeps the logos recognisable.
-
-    Parameters
-    ----------
-    backdrop : PIL.Image.Image
-        RGB image, modified in place.
-    logos : sequence of (int, Logo)
-        Label index and logo of each logo to paste. A logo that does not fit anywhere is skipped.
-    masks : bool
-        Add the outlines of the visible parts of the logos.
-    """
+    """Paste logos, where they fit, and distractors onto a background in place, keeping them recognisable."""
     canvas = PasteCanvas(backdrop)
     taken: list[_Rectangle] = []
     for turn in rng.permutation(len(logos) + len(others)):
@@ -385,10 +330,7 @@ def compose(
 
 
 def photographed(rng: Rng, image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Simulate a camera photo: exposure, color cast, blur, noise and JPEG compression.
-
-    Returns pixels of shape (height, width, 3).
-    """
+    """Simulate a camera photo: exposure, color cast, blur, noise and JPEG. Shape (height, width, 3)."""
     image = image.point(_exposure(rng))
     if rng.random() < 0.3:
         share = float(rng.uniform(0.35, 0.9))
@@ -514,7 +456,6 @@ def _occlude(rng: Rng, canvas: PasteCanvas, around: _Rectangle, thing: Sticker) 
 
 
 def _share_covered(rectangle: _Rectangle, by: tuple[float, ...]) -> float:
-    """Compute the share of a rectangle that another rectangle covers."""
     width = min(rectangle[2], by[2]) - max(rectangle[0], by[0])
     height = min(rectangle[3], by[3]) - max(rectangle[1], by[1])
     area = (rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb.core.limits import LOCAL, Limits
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
@@ -19,17 +19,7 @@ _UNEVEN = 0.8  # share of one label in the training images
 
 @dataclass(frozen=True)
 class UsableImages:
-    """Usable images of one dataset.
-
-    Attributes
-    ----------
-    images : DataFrame
-        Table with the columns image, sha256, width and height. It includes images without annotations if the model can
-        learn from them.
-    marks : DataFrame
-        Usable annotations of these images, with the same columns as a dataset's annotations: either image-level labels
-        without duplicates, or shapes.
-    """
+    """Usable images of a dataset and their labels or shapes, with negative ones if the model can use them."""
 
     images: pd.DataFrame
     marks: pd.DataFrame
@@ -37,19 +27,7 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Plan of a training run: task, recipe, labels and images.
-
-    Attributes
-    ----------
-    choice : TaskChoice
-        Task and recipe, and the reason for them.
-    labels : DataFrame
-        Labels that training images have, in the project's order.
-    train, test : UsableImages
-        Images and annotations to train on and to test on.
-    notes : list of str
-        Human-readable notes on what is excluded and what will limit the result.
-    """
+    """Plan of a training run: task, recipe, labels and images. Labels are in the project's order."""
 
     choice: TaskChoice
     labels: pd.DataFrame
@@ -59,12 +37,10 @@ class TrainingPlan:
 
     @property
     def task(self) -> str:
-        """Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`."""
         return self.choice.task
 
     @property
     def recipe(self) -> str | None:
-        """Recipe, see :class:`customlabels_nb.training.tasks.TaskChoice`."""
         return self.choice.recipe
 
 
@@ -75,24 +51,8 @@ def make_plan(
     task: str | None = None,
     recipe: str | None = None,
     project_task: str | None = None,
-    limits: Limits = LOCAL,
 ) -> TrainingPlan:
-    """Check the datasets, and plan which labels to train on which images.
-
-    Parameters
-    ----------
-    task : str, optional
-        Task of the model, one of :data:`customlabels_nb.core.tables.TASKS`. Chosen from the labels by default.
-    recipe : {"brands"}, optional
-        Recipe. Chosen from the labels by default.
-
-    Raises
-    ------
-    InputError
-        If ``task`` or ``recipe`` is unknown, or they do not fit each other.
-    NotEnoughDataError
-        If there are too few images or labels. The message names the missing data and the required number.
-    """
+    """Check the datasets, and plan which labels to train on which images."""
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
     is_brands = choice.recipe == BRANDS
     parts = {
@@ -101,7 +61,7 @@ def make_plan(
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, train, test, labels, parts["train"], parts["test"], limits)
+    _require_enough(choice, train, test, labels, parts["train"], parts["test"])
     notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
@@ -119,15 +79,7 @@ def without_machine_labels(dataset: Dataset) -> Dataset:
 
 
 def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
-    """Split a training set as distribute() would, and return the remaining training set and the test set.
-
-    The project itself is not changed.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If no label has two images to split.
-    """
+    """Split a training set as distribute() would, without changing the project."""
     rest, part = train.split(0.2)
     if len(train) and not len(part) and train.annotations["label"].nunique() > 1:
         raise NotEnoughDataError(
@@ -179,7 +131,6 @@ def _require_enough(
     labels: pd.DataFrame,
     learnt: UsableImages,
     tested: UsableImages,
-    limits: Limits,
 ) -> None:
     is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
     learns_boxes = is_detector and not is_brands
@@ -189,7 +140,7 @@ def _require_enough(
             "project.annotate('train'), or pass task='boxes' to train on boxes."
         )
     model = "detector" if is_detector else "classifier"
-    least = limits.min_detection_labels if is_detector else limits.min_classification_labels
+    least = LOCAL.min_detection_labels if is_detector else LOCAL.min_classification_labels
     labelled = learnt.marks["image"].nunique()
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
@@ -203,9 +154,9 @@ def _require_enough(
             f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
             "ERROR_MANIFEST_TOO_FEW_LABELS",
         )
-    if labelled < limits.min_training_images and not is_brands:
+    if labelled < LOCAL.min_training_images and not is_brands:
         raise NotEnoughDataError(
-            f"Training needs at least {limits.min_training_images} labelled images, but there are {labelled}."
+            f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {labelled}."
         )
     names = tested.marks["label"].unique()
     if not len(names):

@@ -38,27 +38,7 @@ class Base:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Training job: plan, options, device and folders.
-
-    Attributes
-    ----------
-    plan : TrainingPlan
-        Kind of model, labels and images.
-    options : TrainingOptions
-        Options that the user passed.
-    device : str
-        Device to train on.
-    root, folder : Path
-        Project folder and version folder. Checkpoints are stored in the version folder.
-    events : Events
-        Receives progress, metrics and messages.
-    base : Base or None
-        Version to start from, if that gives a better model.
-    started : float
-        Start of the budget, as a value of :func:`time.perf_counter`.
-    ranks : Ranks or None
-        Processes that share the images of each batch.
-    """
+    """Training job with its plan, options and folders. ``started`` is from :func:`time.perf_counter`."""
 
     plan: TrainingPlan
     options: TrainingOptions
@@ -80,24 +60,12 @@ class TrainingJob:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder for the checkpoints of an unfinished training run."""
         return self.folder / CHECKPOINTS
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of the trained model for the readable images of one dataset.
-
-    Attributes
-    ----------
-    images : list of str
-        Images that could be read.
-    table : DataFrame or None
-        Table with the columns image, label, confidence (between 0 and 1) and, for detectors, left, top, width and
-        height in pixels. None if there are no predictions.
-    issues : list of Issue
-        Reasons why other images could not be read.
-    """
+    """Predictions of the trained model for the readable images of one dataset."""
 
     images: list[str]
     table: pd.DataFrame | None
@@ -106,23 +74,11 @@ class Predictions:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Result of a training recipe.
+    """Result of a training recipe. The config is without the thresholds and facts that the run adds.
 
-    Attributes
-    ----------
-    network : torch.nn.Module
-        Network with the weights to save.
-    config : ModelConfig
-        Configuration of the model, without the thresholds and facts that the run adds.
-    train, test : Predictions
-        Predictions for the training images and the test images.
-    cross_fitted : Predictions or None
-        Predictions for training images, each by a model that was not trained on the image: all images of a
-        classifier, or a sample if there are many. None for detectors, and if no image could be held out.
-    facts : dict
-        JSON-serialisable choices and metrics of the recipe.
-    held_out : list of str
-        Training images that the network was not trained on.
+    ``cross_fitted`` are predictions for training images, each by a model that was not trained on the image: all images
+    of a classifier, or a sample if there are many. None for detectors, and if no image could be held out. ``held_out``
+    has training images that the network was not trained on.
     """
 
     network: nn.Module

@@ -78,11 +78,6 @@ def train_version(
 
     Nothing is written until all checks have passed. The time budget starts at ``started``, a value of
     :func:`time.perf_counter`, or by default at this call. ``ranks`` are processes that share the images of each batch.
-
-    Raises
-    ------
-    NotEnoughDataError, NotAllowedError, InputError
-        If the datasets cannot be trained on, or ``ranks`` cannot read them. In this case, no version is created.
     """
     started = time.perf_counter() if started is None else started
     train, test = with_current_hashes(store, (train, test), events)
@@ -120,11 +115,6 @@ def resume_version(
 
     If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
     already been computed are reused from the cache, which finds them by content hash.
-
-    Raises
-    ------
-    NotAllowedError
-        If the version's training has not failed, or another kernel has already resumed it.
     """
     started, folder = time.perf_counter(), root / record.folder
     with resuming(store, record):
@@ -174,21 +164,7 @@ def recipe_for(task: str) -> Callable[[TrainingJob], TrainingResult]:
 
 
 def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, events: Events) -> TrainingOptions:
-    """Download the pretrained weights that training starts from, unless they are cached.
-
-    Returns
-    -------
-    TrainingOptions
-        The options, with the name of the backbone that is used. For a detector with its own backbone, this is the name
-        of the detector.
-
-    Raises
-    ------
-    InputError
-        If the detector cannot predict masks, but is to be trained on them, or cannot have the backbone or input size.
-    WeightsUnavailableError
-        If the weights cannot be downloaded. The message names an alternative.
-    """
+    """Download weights that training starts from, and return options that name the backbone or detector."""
     detector = plan.task not in CLASSIFICATION_TASKS
     seconds = options.time().seconds if detector or options.is_timed else None  # the default limit is for detectors
     if detector:
@@ -264,10 +240,7 @@ def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Data
 def _write_version(
     work: TrainingJob, trained: TrainingResult, columns: pd.DataFrame
 ) -> tuple[dict[str, Any], Evaluation]:
-    """Write the files in the version's folder, and return the version's metrics and its evaluation.
-
-    ``columns`` is the project's table of test images, see :func:`stored_evaluation`.
-    """
+    """Write a version's files, and return metrics and evaluation, with ``columns`` of the test images."""
     facts = {
         "random_state": work.options.random_state,
         "device": work.device,
@@ -311,13 +284,7 @@ def metrics_of(result: Evaluation) -> dict[str, float | None]:
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
-    """Find the version to start from and its training images.
-
-    Raises
-    ------
-    ModelNotFoundError
-        If there is no version with this name.
-    """
+    """Find the version to start from and its training images."""
     if name is None:
         return None
     record = next((version for version in store.versions() if version.name == name), None)

@@ -36,14 +36,8 @@ def make_samples(
 ) -> list[Sample]:
     """Create samples for :meth:`customlabels_nb.events.Events.samples`.
 
-    Parameters
-    ----------
-    truth, predictions : DataFrame
-        Tables with the columns image, label and, for boxes, left, top, width and height in pixels of the upright image.
-        Predictions also have a column confidence, with values between 0 and 1. Crowd regions are ignored. So are
-        unlikely predictions, except the most likely label of an image without boxes. Rows for other images are ignored.
-    captions : sequence of str, optional
-        Captions of the images. Defaults to ``names``.
+    Boxes are in pixels of the upright image. Crowd regions are ignored. So are unlikely predictions, except the most
+    likely label of an image without boxes, and rows for other images. Captions default to ``names``.
     """
     return [
         Sample(

@@ -14,15 +14,7 @@ Outline = list[npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class MaskTargets:
-    """Regions of a canvas, and the share of each of their cells that an object covers.
-
-    Attributes
-    ----------
-    regions : ndarray of float32, shape (n, 4)
-        ``x0, y0, x1, y1`` in pixels of the canvas.
-    inside : ndarray of float32, shape (n, cells, cells)
-        Share between 0 and 1.
-    """
+    """Regions ``x0, y0, x1, y1`` of a canvas, and the share of each of their cells that an object covers."""
 
     regions: npt.NDArray[np.float32]
     inside: npt.NDArray[np.float32]
@@ -30,21 +22,10 @@ class MaskTargets:
 
 @dataclass(frozen=True)
 class TrainingScene:
-    """Image with its boxes.
+    """Image with its boxes ``left, top, width, height``, in pixels of this image, which may be a reduced copy.
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8, shape (height, width, 3)
-        Pixels of the image. Treat the array as read-only, because it may be shared.
-    boxes : ndarray of float64, shape (n, 4)
-        ``left, top, width, height`` in pixels of this image, which may be smaller than the image in the file.
-    labels : ndarray of int64, shape (n,)
-        Index of each box's label in the list of labels to train.
-    outlines : sequence of (list of ndarray of float64, shape (m, 2)), or None
-        Rings ``x, y`` around the object in each box, in pixels of this image, or None if only the box is known. Empty
-        if no masks are trained. What is outside the box is not visible.
-    masks : MaskTargets or None
-        Masks to train on, for a batch.
+    Pixels may be shared, so treat them as read-only. ``outlines`` are rings ``x, y`` in its pixels, or None if only the
+    box is known, and empty if no masks are trained. What is outside the box is not visible. ``masks`` are for a batch.
     """
 
     pixels: npt.NDArray[np.uint8]

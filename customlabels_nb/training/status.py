@@ -94,7 +94,6 @@ class Heartbeat:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop the heartbeat and wait for its thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -149,13 +148,7 @@ def check_resumable(version: VersionRecord) -> None:
 
 @contextmanager
 def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
-    """Claim a failed version for this process during the block, and restore its status if the block raises.
-
-    Raises
-    ------
-    NotAllowedError
-        If the version's training has not failed, or another kernel has already resumed it.
-    """
+    """Claim a failed version for this process during the block, and restore its status if the block raises."""
 
     def claim(now: VersionRecord) -> dict[str, Any]:
         check_resumable(now)

@@ -27,15 +27,8 @@ def stored_evaluation(
 ) -> Evaluation:
     """Evaluate a version on the images and ground truth of a split at the time of training.
 
-    Parameters
-    ----------
-    split : {"test", "train"}
-        Split to evaluate on.
-    thresholds : number, dict or str, optional
-        See :func:`customlabels_nb.evaluation.evaluate`.
-    columns : DataFrame, optional
-        Current table of images. It provides tags and the user's own columns for slices, and image sizes and sources
-        that are not stored with the version.
+    ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
+    and sources that are not stored with the version.
     """
     dataset = read_snapshot(folder, split, root)
     names, predictions = read_predictions(folder, split=split)

@@ -27,8 +27,7 @@ RECIPES = (BRANDS,)
 class TaskChoice:
     """Task of a model, its recipe, and the reason for choosing them, as the end of a sentence.
 
-    ``task`` is one of :data:`customlabels_nb.core.tables.TASKS`. ``recipe`` is one of :data:`RECIPES`, or None for the
-    usual way to train a model for the task.
+    ``recipe`` is one of :data:`RECIPES`, or None for the usual way to train a model for the task.
     """
 
     task: str
@@ -69,11 +68,6 @@ def choose_task(
     A classifier is single-label if each labelled training image has exactly one label. The recipe "brands" also applies
     to a given task with drawn objects, if the training images have no boxes as above. Unless ``named``, its task is
     "polygons" if all objects in the test images are polygons, and otherwise "boxes".
-
-    Raises
-    ------
-    InputError
-        If ``named`` or ``recipe`` is unknown, or they do not fit each other.
     """
     if named is not None and named not in TASKS:
         raise InputError(f"task={named!r} is unknown. Choose one of {', '.join(map(repr, TASKS))}.")

@@ -24,16 +24,10 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class Temperature:
-    """Fitted temperature, by which logits are divided.
+    """Fitted temperature, by which logits are divided. It is 1 if no higher value is better.
 
-    Attributes
-    ----------
-    value : float
-        Temperature, at least 1. It is 1 if no higher value is better.
-    before, after : float
-        Mean log-loss of the held-out images, without and with a temperature fitted on other held-out images.
-    losses : ndarray of float64, shape (n,)
-        Log-loss of each image, whose mean is ``after``.
+    ``before`` and ``after`` are mean log-losses of held-out images, without and with a temperature fitted on others.
+    ``losses`` are those of each image after it.
     """
 
     value: float
@@ -43,7 +37,6 @@ class Temperature:
 
     @property
     def kept(self) -> bool:
-        """True if the temperature differs from 1."""
         return self.value != 1.0
 
 
@@ -51,19 +44,8 @@ def fit_temperature(logits: npt.ArrayLike, truth: npt.ArrayLike, *, random_state
     """Fit the temperature with the lowest log-loss, or return 1 if it does not help on other images.
 
     The temperature must lower the log-loss of images that it was not fitted on by more than the standard error of the
-    difference.
-
-    Parameters
-    ----------
-    logits : array of shape (n, k)
-        Logits for images that the model was not trained on. Logarithms of softmax probabilities work as well.
-    truth : array of shape (n,), int, or (n, k), bool
-        Index of each image's label (softmax), or a mask of each image's labels (sigmoid).
-
-    Raises
-    ------
-    InputError
-        If the shapes do not match or a logit is NaN or infinite.
+    difference. Logits are for images that the model was not trained on. Logarithms of softmax probabilities work as
+    well. ``truth`` has the index of each image's label (softmax), or a mask of its labels (sigmoid).
     """
     z, y = np.asarray(logits, dtype=np.float64), np.asarray(truth)
     if z.ndim != 2 or y.shape not in (z.shape[:1], z.shape) or not np.isfinite(z).all():

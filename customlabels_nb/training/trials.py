@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 
 
 def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
-    """Return the fold of each image, from 0 on, so that each label keeps its proportion in all folds.
-
-    Images with the same content are in the same fold.
-
-    Raises
-    ------
-    InputError
-        If ``folds`` is not an integer from 2 to the number of images.
-    """
+    """Return the fold of each image, keeping proportions of labels, and equal contents together."""
     if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(dataset):
         raise InputError(f"folds={folds!r} must be an integer from 2 to the number of images, {len(dataset):,}.")
     labels = dataset.labels_of_images()
@@ -65,23 +57,8 @@ def run_trials(
 ) -> pd.DataFrame:
     """Train and test one model for each trial, and return their metrics in the order of the trials.
 
-    ``.attrs["errors"]`` lists the trials that failed, with the name of the error as ``kind`` and its ``message``.
-
-    Parameters
-    ----------
-    train, test : Dataset
-        Images. If there are ``folds``, a trial is tested on one fold of ``train``, and trained on the others.
-    trials : list of dict
-        ``random_state`` and, if there are ``folds``, ``fold`` of each trial.
-    folds : dict, optional
-        Fold of each image of ``train``.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there are no folds, and too few images in one of the datasets.
-    HelperError
-        If no trial can be trained, for example because a label has too few images in each fold.
+    With ``folds``, a trial is tested on one fold of ``train``, and trained on the others. ``.attrs["errors"]`` lists
+    the trials that failed, with the name of the error as ``kind`` and its ``message``.
     """
     from customlabels_nb.training.kept_files import write_snapshots
     from customlabels_nb.training.plan import make_plan

@@ -46,19 +46,10 @@ _SMALL_PART, _STRONG_PART = 0.02, 0.2  # parts below the first share need the se
 class Cutout:
     """Logo that has been separated from its background.
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8, shape (height, width, 4)
-        RGBA pixels (not premultiplied), cropped to the visible part. Islands of the background color inside the logo,
-        such as the inside of a letter, are opaque.
-    opened : ndarray of uint8, shape (height, width), or None
-        Alternative alpha channel in which these islands are transparent, because it is unknown whether they belong to
-        the logo. None if there are no islands.
-    ground : {"transparent", "plain", "photo"}
-        Original background: none, a color with soft shades, or a photo that cannot be separated from the logo. With a
-        photo, the entire rectangle is used.
-    color : tuple of int, or None
-        Mean red, green and blue of a plain background, otherwise None.
+    Pixels are RGBA (not premultiplied), cropped to the visible part. Islands of the background color inside the logo,
+    such as the inside of a letter, are opaque. ``opened`` is an alternative alpha channel in which they are
+    transparent, because it is unknown whether they belong to the logo. The ``ground`` was "transparent", "plain" (of
+    ``color``, with soft shades), or a "photo" that cannot be separated from the logo, whose entire rectangle is used.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -73,16 +64,6 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
     If the image has transparency, its alpha channel is used. Otherwise, a polynomial surface is fitted to the colors
     at the image's edge. If most of the edge is smooth and fits this surface, the background consists of all pixels in
     the surface's colors that are connected to the edge.
-
-    Parameters
-    ----------
-    keep_ground : bool
-        If True, treat a plain background as part of the logo, which is then a rectangle.
-
-    Raises
-    ------
-    ImageError
-        If the image shows nothing but its background, or if the logo is too narrow to be pasted.
     """
     image = _shrunk(image)
     rgb, own_alpha = np.asarray(image.convert("RGB")), _own_alpha(image)
@@ -121,13 +102,7 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
 
 
 def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = False) -> Cutout:
-    """Read an image file and cut out its logo.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be used, or does not show a logo. See :func:`trim_background`.
-    """
+    """Read an image file and cut out its logo."""
     picture = open_image(image, root=root, at_least=LONGEST_LOOKED_AT, keep_alpha=True)
     return trim_background(picture, image, keep_ground=keep_ground)
 
@@ -167,10 +142,7 @@ def _own_alpha(image: Image.Image) -> Alpha | None:
 
 
 def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
-    """Fit a surface of background colors to the image's edge, shape (height, width, 3), and estimate its noise.
-
-    Returns None if the edge does not show a smooth background.
-    """
+    """Fit a smooth surface of background colors to the edge, and its noise, or return None."""
     height, width = rgb.shape[:2]
     depth = max(1, round(_EDGE * min(height, width)))
     edge = np.ones((height, width), dtype=bool)
@@ -246,10 +218,7 @@ def _distance(rgb: npt.NDArray[np.uint8], shades: Floats) -> Floats:
 
 
 def _separate(distance: Floats, noise: float) -> tuple[Mask, Mask]:
-    """Separate the logo from the background by the distance to the background color.
-
-    Returns a mask of the logo, including islands of the background color, and a mask of these islands.
-    """
+    """Separate the logo by its distance to the background color: masks of logo and islands in it."""
     # JPEG compression leaves ripples next to strong edges
     ripples = _RIPPLES * ndimage.maximum_filter(distance, size=15)
     sure, perhaps = distance > 14 + 4 * noise, distance > np.maximum(6 + 3 * noise, ripples)

@@ -40,22 +40,9 @@ _ENTRY = f"{__name__}:run_task"
 class RunnerRecord:
     """Background runner of a kind, such as "trainer", and its latest task. Times are microseconds since 1970, UTC.
 
-    Attributes
-    ----------
-    token : str or None
-        Identifies the process that may run tasks of this kind, None if it has given up this right.
-    host, pid, heartbeat
-        Computer, process and last sign of life of the runner.
-    state : str
-        State of the latest task: "running", "done", "failed" or "stopped".
-    error : str
-        Reason why the task failed or was stopped.
-    progress : list or None
-        Phase, number of finished units, and total number (or None) of the running task.
-    started, ended : int or None
-        Start and end of the latest task.
-    stop : bool
-        True if the running task was asked to stop.
+    ``token`` identifies the process that may run tasks of this kind, None if it has given up this right. ``state`` is
+    that of the latest task: "running", "done", "failed" or "stopped". ``progress`` has the phase, the number of
+    finished units, and the total number (or None). ``stop`` is True if the running task was asked to stop.
     """
 
     token: str | None
@@ -71,17 +58,7 @@ class RunnerRecord:
 
 
 class BackgroundRunner:
-    """Runner of one kind of task for a project.
-
-    Parameters
-    ----------
-    store : SqlStore
-        Store of the project.
-    kind : str
-        Kind of the tasks. Each kind has one runner in a project, in any number of kernels.
-    idle_seconds : float
-        Time without work after which the helper process ends.
-    """
+    """Runner of one kind of task for a project, in one of its kernels. Its process ends after ``idle_seconds``."""
 
     def __init__(self, store: SqlStore, kind: str, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self.kind = kind
@@ -93,7 +70,6 @@ class BackgroundRunner:
 
     @property
     def pid(self) -> int | None:
-        """ID of this runner's helper process, or None if it is not running."""
         return self._helper.pid
 
     @property
@@ -111,22 +87,9 @@ class BackgroundRunner:
     def run(self, entry: str, arguments: dict[str, Any], events: Events | None = None) -> Any:
         """Run a task in the helper process and return its result.
 
-        Parameters
-        ----------
-        entry : str
-            Module and function, as in "package.module:function". The function is called with a store of the project
-            (open in the helper process), the arguments and :class:`Events`, and returns a JSON value.
-        events : Events, optional
-            Receives the task's events. Cancel it to stop the task.
-
-        Raises
-        ------
-        NotAllowedError
-            If another kernel runs tasks of this kind, or this one is running a task.
-        HelperError
-            If the task failed, or the helper process ended. The record has the same message.
-        Cancelled
-            If the task was stopped.
+        ``entry`` is "package.module:function". The function is called with a store of the project (open in the helper
+        process), the arguments and :class:`Events`, and returns a JSON value. HelperError, in the record, too, means
+        that it failed, NotAllowedError that another kernel runs tasks of this kind.
         """
         if not self._turn.acquire(blocking=False):
             raise NotAllowedError(f"The {self.kind} is already running a task. Wait until it ends, or stop it.")

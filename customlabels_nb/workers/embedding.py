@@ -55,18 +55,7 @@ def embed_with(
     shared_filesystem: bool,
     events: Events,
 ) -> list[Issue]:
-    """Store the features of all images that are not in the project's cache, and return issues of the others.
-
-    Parameters
-    ----------
-    model : str
-        See :func:`customlabels_nb.models.embeddings.describe_features`.
-    workers, backend, shared_filesystem
-        As for :func:`customlabels_nb.inference.detect_many.detect_many`. Without workers, this process does
-        the work.
-    events : Events
-        Receives the progress, and can cancel the work. Features of finished chunks are kept.
-    """
+    """Store missing features, with workers or here, and return issues. Finished chunks are kept."""
     cache = project_features(root)
     if workers is None and backend is None:
         return embed(images, root=root, keys=keys, backbone=model, cache=cache, events=events).issues

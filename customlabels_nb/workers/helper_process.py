@@ -46,15 +46,7 @@ _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Progress, Mess
 
 # -- parent -----------------------------------------------------------------------------------------
 class HelperProcess:
-    """Helper process that runs one task at a time. It is started when there is a task.
-
-    Parameters
-    ----------
-    idle_seconds : float
-        Time without work after which the process ends.
-    niceness : int
-        How far the process gives way to others for the processor, from 0 to 19.
-    """
+    """Process that runs one task at a time, ends when idle, and yields the processor by ``niceness``."""
 
     def __init__(self, *, idle_seconds: float = IDLE_SECONDS, niceness: int = _NICENESS) -> None:
         self.idle_seconds = idle_seconds
@@ -65,7 +57,6 @@ class HelperProcess:
 
     @property
     def pid(self) -> int | None:
-        """Process ID, or None if the process is not running."""
         running = self._running
         return running.process.pid if running is not None and running.process.poll() is None else None
 
@@ -74,22 +65,8 @@ class HelperProcess:
     ) -> Any:
         """Run a task, relay its events, and return its result. Call it in a thread, such as a :class:`Job`.
 
-        If ``events`` is cancelled, the task is asked to stop at its next event, and killed after
-        :data:`STOP_SECONDS`. Events with images are not relayed.
-
-        Parameters
-        ----------
-        arguments : JSON value
-            First argument of the function. The second one is an :class:`Events`.
-        pulse : callable, optional
-            Function that is called several times a second while the task runs.
-
-        Raises
-        ------
-        HelperError
-            If the function raises an error, or the process ends. The message gives the reason.
-        Cancelled
-            If the task was stopped.
+        If ``events`` is cancelled, the task is asked to stop at its next event, and killed after :data:`STOP_SECONDS`.
+        Events with images are not relayed. ``pulse`` is called several times a second while the task runs.
         """
         with self._turn:
             if self._rest is not None:
@@ -111,7 +88,6 @@ class HelperProcess:
                 self._rest.start()
 
     def close(self) -> None:
-        """End the process, with the task that is running."""
         if self._running is not None:
             self._running.kill()
 
@@ -179,7 +155,6 @@ class _Running:
             self.process.stdin.flush()
 
     def kill(self) -> None:
-        """Kill the process, wait for it, and close its files."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None
@@ -286,7 +261,6 @@ class _Channel:
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Write a line."""
         with self._lock:
             self._file.write(json.dumps(message).encode() + b"\n")
             self._file.flush()

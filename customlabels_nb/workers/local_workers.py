@@ -22,15 +22,7 @@ _work: list[Callable[..., Any]] = []  # of the job that this process is prepared
 
 
 class LocalWorkers:
-    """Workers in processes on this machine, which end with this process. See :class:`Workers`.
-
-    Parameters
-    ----------
-    job : WorkerJob
-        Job of the workers.
-    count : int
-        Number of processes.
-    """
+    """Workers in processes on this machine, which end with this process. See :class:`Workers`."""
 
     def __init__(self, job: WorkerJob, count: int) -> None:
         self.count = count
@@ -50,7 +42,6 @@ class LocalWorkers:
 
     @property
     def pids(self) -> list[int]:
-        """Process IDs of the workers that are running."""
         return [helper.pid for helper in self._helpers if helper.pid is not None]
 
     def ready(self) -> int:

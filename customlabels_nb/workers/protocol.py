@@ -45,25 +45,12 @@ def own_name() -> str:
 class WorkerJob:
     """Job that each worker of a run is prepared for. All fields are JSON values.
 
-    Attributes
-    ----------
-    entry : str
-        Module and function, as in "package.module:function". It is called once in each worker with this job. It returns
-        the function that is called with each task, and with :class:`customlabels_nb.events.Events`, and returns the
-        task's result.
-    arguments : dict
-        Arguments of ``entry``.
-    model : str or None
-        Folder with config.json and model.safetensors, as the worker sees it. If workers cannot read the driver's
-        folder, the backend gives each of them a copy of the two files, and the job with the path of that copy.
-    identity : str
-        What :func:`customlabels_nb.models.artifact.model_identity` returns for the driver's copy of the model.
-    probes : list of [str, str]
-        Names of files that each worker must be able to read, with their SHA-256 hash, or "" for remote files.
-    options : dict
-        Fields of ``settings`` that each worker sets.
-    versions : dict
-        What :func:`own_versions` returns in the driver.
+    ``entry`` is "package.module:function". It is called once in each worker with this job. It returns the function that
+    is called with each task, and with :class:`customlabels_nb.events.Events`, and returns the task's result. ``model``
+    is a folder with config.json and model.safetensors, as the worker sees it. If workers cannot read the driver's
+    folder, the backend gives each of them a copy, and the job with its path. ``identity`` is that of the driver's copy.
+    ``probes`` are files that each worker must be able to read, with their SHA-256 hash, or "" for remote files.
+    ``options`` are the fields of ``settings`` that each worker sets, and ``versions`` those of the driver.
     """
 
     entry: str
@@ -75,13 +62,7 @@ class WorkerJob:
     versions: dict[str, str] = field(default_factory=own_versions)
 
     def prepare(self) -> Callable[..., Any]:
-        """Prepare this process, a worker, and return the function that it calls with each task and its events.
-
-        Raises
-        ------
-        ModelError
-            If the worker differs from the driver in its versions, its copy of the model, or the files that it can read.
-        """
+        """Prepare this process, a worker, and return the function that it calls with each task and its events."""
         for name, value in self.options.items():
             setattr(settings, name, _FROM_JSON.get(name, lambda plain: plain)(value))
         _check_versions(self.versions)
@@ -124,21 +105,8 @@ def _check_readable(name: str, digest: str) -> None:
 class TaskOutcome:
     """End of a submitted task.
 
-    Attributes
-    ----------
-    number : int
-        Number that the task was submitted with.
-    state : str
-        "done"; "failed" if the task raised an error; "lost" if the worker ended while it processed the task; or
-        "returned" if the worker ended before it began with the task.
-    result : JSON value
-        Result of a task that is done.
-    error : str
-        Sentence that says why the task failed or was lost.
-    kind : str
-        Name of the error's class.
-    worker : str
-        Name of the worker for messages, such as "process 4711" or "10.0.0.7, process 4711".
+    ``state`` is "done", "failed" if the task raised an error (of class ``kind``), "lost" if the worker ended while it
+    processed the task, or "returned" if the worker ended before it began with the task.
     """
 
     number: int
@@ -153,11 +121,7 @@ class Workers(Protocol):
     """Workers that are prepared for one job. The backend replaces workers that end.
 
     A replacement receives tasks once it is prepared, and never before. The driver calls all methods from one thread.
-
-    Attributes
-    ----------
-    count : int
-        Number of workers once all are ready.
+    ``count`` is their number once all are ready.
     """
 
     count: int
@@ -172,13 +136,7 @@ class Workers(Protocol):
         """Give a task to a worker that has room for it."""
 
     def wait(self, seconds: float) -> list[TaskOutcome]:
-        """Wait until tasks end, a worker becomes ready, or the time is over, and return the tasks that have ended.
-
-        Raises
-        ------
-        HelperError
-            If workers cannot be prepared. The message names one of them and gives the reason.
-        """
+        """Wait until tasks end, a worker becomes ready, or the time is over, and return the tasks that have ended."""
 
     def close(self) -> None:
         """End all workers at once, including the tasks that they are processing."""

@@ -68,16 +68,9 @@ class LostRankError(HelperError):
 
 @dataclass(frozen=True)
 class RankTask:
-    """Work of the ranks other than 0, as rank 0 sends it.
+    """Work of the ranks other than 0, as rank 0 sends it: a key of :data:`FUNCTIONS`, JSON facts and tensors.
 
-    Attributes
-    ----------
-    function : str
-        Key of :data:`FUNCTIONS`.
-    facts : dict
-        JSON values. Arrays become lists, dataclasses dicts, and paths strings.
-    tensors : dict of str to Tensor
-        Tensors, which are received on the CPU.
+    In ``facts``, arrays become lists, dataclasses dicts, and paths strings. Tensors are received on the CPU.
     """
 
     function: str
@@ -93,62 +86,29 @@ class RankWork(Protocol):
         ...
 
     def run(self, rank: int, size: int) -> None:
-        """Take part until rank 0 ends the work.
-
-        Raises
-        ------
-        LostRankError
-            If the connection to another rank is lost.
-        """
+        """Take part until rank 0 ends the work, or raise LostRankError if the connection is lost."""
         ...
 
 
 class Ranks(Protocol):
-    """Processes that can train together, as rank 0 sees them.
-
-    Attributes
-    ----------
-    size : int
-        Number of processes, including this one.
-    threads : int
-        Number of threads for each process on the CPU.
-    """
+    """Processes that can train together, as rank 0 sees them. ``size`` includes this one."""
 
     size: int
     threads: int
 
     def check(self, device: str, images: Iterable[str], root: Path) -> None:
-        """Check that the processes can use ``device``, and can read images that are files.
-
-        Raises
-        ------
-        InputError
-            If they cannot.
-        """
+        """Check that the processes can use ``device``, and can read images that are files."""
         ...
 
     def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         """Connect the first ``size`` processes and let the others run ``task``.
 
-        ``ready`` is called regularly with the number of processes that are ready, until all are.
-
-        Raises
-        ------
-        HelperError
-            If a process cannot be started.
-        LostRankError
-            If a process ends before all are ready.
+        ``ready`` gets the number of ready processes until all are. LostRankError means that one ended before.
         """
         ...
 
     def reason(self) -> str:
-        """Disconnect after the connection was lost, and return a sentence that gives the reason.
-
-        Raises
-        ------
-        HelperError
-            If the work failed in a process, so that starting it again would not help.
-        """
+        """Disconnect after a loss, and return the reason or raise HelperError if restarting would not help."""
         ...
 
     def stop(self) -> None:
@@ -157,17 +117,7 @@ class Ranks(Protocol):
 
 
 class WorkerRanks:
-    """Ranks that are workers on this machine or in a cluster. See :class:`Ranks`.
-
-    Parameters
-    ----------
-    size : int
-        Number of processes, including this one.
-    backend : {"ray"}, optional
-        Where the other processes run. By default on this machine.
-    shared_filesystem : bool
-        Whether the other machines have the same files at the same local paths.
-    """
+    """Ranks that are workers on this machine or in a cluster. See :class:`Ranks`."""
 
     def __init__(self, size: int, backend: str | None = None, *, shared_filesystem: bool = False) -> None:
         self.size, self.threads = size, 1 if backend else max(1, settings.threads // size)
@@ -246,7 +196,6 @@ class WorkerRanks:
         self._is_stopped = True
 
     def close(self) -> None:
-        """End the other processes."""
         disconnect()
         if self._workers is not None:
             self._workers.close()
@@ -304,19 +253,7 @@ def ranks(
 ) -> Iterator[Ranks | None]:
     """Yield the ranks for a training run in this process, or None if it trains alone.
 
-    Parameters
-    ----------
-    backend : {"ray"}, optional
-        Where the other processes run. By default on this machine, or where ``torchrun`` has started them.
-    shared_filesystem : bool
-        Whether the other machines have the same files at the same local paths.
-    version : str
-        What :func:`follow` returns in the processes that ``torchrun`` has started.
-
-    Raises
-    ------
-    InputError
-        If ``torchrun`` has started another number of processes.
+    By default, they are here or where ``torchrun`` has started them, where :func:`follow` returns ``version``.
     """
     if workers is None or workers == 1:
         yield None
@@ -333,13 +270,7 @@ def ranks(
 
 
 def launched_rank(workers: int | None) -> int | None:
-    """Return the number of this process among those that ``torchrun`` has started, or None if it trains without them.
-
-    Raises
-    ------
-    InputError
-        If ``workers`` differs from the number of these processes, or they have no key.
-    """
+    """Return the number of this process among those of ``torchrun``, or None if it trains without them."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if workers in (None, 1) or size == 1 or not {"RANK", "MASTER_ADDR"} <= os.environ.keys():
         return None
@@ -356,7 +287,6 @@ def launched_rank(workers: int | None) -> int | None:
 
 # -- other ranks ------------------------------------------------------------------------------------
 def take_part(job: WorkerJob) -> Callable[[dict[str, Any], Events], str]:
-    """Return the function that a worker runs for each task of :class:`WorkerRanks`."""
     return _take_part
 
 
@@ -381,10 +311,7 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
 
 
 def follow() -> str:
-    """Take part in the training runs of rank 0 in a process that ``torchrun`` has started.
-
-    Returns the ``version`` that rank 0 has passed to :func:`ranks`.
-    """
+    """Take part in rank 0's trainings in a process of ``torchrun``, and return its ``version``."""
     _join()
     device = int(os.environ.get("LOCAL_RANK", "0"))
     while (received := _received()).function != _END:
@@ -396,13 +323,7 @@ def follow() -> str:
 
 # -- connection -------------------------------------------------------------------------------------
 def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) -> None:
-    """Run a collective operation of torch.distributed.
-
-    Raises
-    ------
-    LostRankError
-        If another rank has closed the connection, or does not respond.
-    """
+    """Run a collective operation of torch.distributed. LostRankError if another rank does not respond."""
     try:
         operation(*arguments, **options)
     except RuntimeError as error:
@@ -412,14 +333,8 @@ def exchange(operation: Callable[..., object], *arguments: Any, **options: Any) 
 class RankChannel:
     """Authenticated messages from rank 0 to the others, in order and each once.
 
-    Parameters
-    ----------
-    key : str
-        Key that rank 0 and the others share.
-    session : bytes
-        Random bytes of this connection, to which each rank has contributed.
-    broadcast : callable
-        Function that is called by all ranks with equally many bytes, and returns those of rank 0.
+    ``session`` are random bytes of this connection, to which each rank has contributed. ``broadcast`` is called by all
+    ranks with equally many bytes, and returns those of rank 0.
     """
 
     def __init__(self, key: str, session: bytes, broadcast: Callable[[bytes], bytes]) -> None:
@@ -434,13 +349,7 @@ class RankChannel:
         self._broadcast(data)
 
     def receive(self) -> bytes:
-        """Return the next message, as another rank.
-
-        Raises
-        ------
-        HelperError
-            If rank 0 has not sent it with the same key, or it is not the next one.
-        """
+        """Return the next message, as another rank. HelperError if it has another key or is not the next one."""
         signed = self._broadcast(bytes(_HEAD_BYTES + _TAG_BYTES))
         head, tag = signed[:_HEAD_BYTES], signed[_HEAD_BYTES:]
         if hmac.compare_digest(tag, self._tag(head)):

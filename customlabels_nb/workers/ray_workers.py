@@ -38,28 +38,8 @@ class RayWorkers:
     """Workers that are Ray actors, each with one CPU. See :class:`customlabels_nb.workers.protocol.Workers`.
 
     An actor that ends is never restarted. Its replacement is a new actor, which Ray starts where there is a free CPU.
-
-    Parameters
-    ----------
-    job : WorkerJob
-        Job of the workers. Each worker gets a copy of the model's two files.
-    count : int, optional
-        Number of actors. By default as many as the cluster has CPUs, or GPUs if each gets one. Actors that do not fit
-        wait for another node.
-    gpus : int
-        Number of GPUs of each actor, 0 or 1.
-
-    Attributes
-    ----------
-    count : int
-        Number of actors.
-
-    Raises
-    ------
-    InputError
-        If there is no cluster, or it accepts connections from other machines without a token.
-    MissingDependencyError
-        If Ray is not installed.
+    By default, there are as many as the cluster has CPUs, or GPUs if each gets one. Actors that do not fit wait for
+    another node. Each worker gets a copy of the model's two files.
     """
 
     def __init__(self, job: WorkerJob, count: int | None, *, gpus: int = 0) -> None:
@@ -85,7 +65,6 @@ class RayWorkers:
 
     @property
     def names(self) -> list[str]:
-        """Names of the workers that are ready: machine and process ID."""
         return [actor.name for actor in self._actors if actor.name]
 
     def ready(self) -> int:

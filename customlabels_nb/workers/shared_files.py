@@ -19,13 +19,7 @@ _MOST_TRIES = 8  # of each bucket, because an image can be missing
 def readable_everywhere(
     names: Sequence[str], root: Path | None, *, shared_filesystem: bool, output: Path | None = None
 ) -> list[list[str]]:
-    """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket.
-
-    Raises
-    ------
-    InputError
-        If there are local paths without ``shared_filesystem``, or this process can read no image of a bucket.
-    """
+    """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket."""
     from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
     local = next((name for name in names if _is_local(name)), None)

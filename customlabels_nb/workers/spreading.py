@@ -27,13 +27,7 @@ _WAIT_SECONDS = 0.5
 
 
 def check_workers(workers: int | None, backend: str | None) -> None:
-    """Check the arguments ``workers`` and ``backend``.
-
-    Raises
-    ------
-    InputError
-        If one of them is invalid.
-    """
+    """Check the arguments ``workers`` and ``backend``."""
     if backend not in (None, "ray"):
         raise InputError(
             f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
@@ -82,25 +76,8 @@ def process_tasks(
     """Let workers process all tasks, and yield each that is done, or that no worker could process, with its outcome.
 
     A task that fails, or whose worker ends, is given to a worker again. After three failures, or five workers, it is
-    split. Tasks that a worker had not begun go to the others.
-
-    Parameters
-    ----------
-    tasks : iterable
-        Tasks in the order in which they are submitted.
-    encode : callable
-        Function that returns the JSON value that is submitted for a task.
-    split : callable
-        Function that returns the parts of a task, at most one if it cannot be split.
-    events : Events, optional
-        Events that can cancel the work.
-
-    Raises
-    ------
-    CustomLabelsError
-        If a task fails with an error that splitting would not avoid, such as a full disk.
-    Cancelled
-        If ``events`` is cancelled.
+    split, where ``split`` returns at most one part of a task that cannot be. Tasks that a worker had not begun go to
+    the others. An error that splitting would not avoid, such as a full disk, is raised.
     """
     waiting = (Attempt(task) for task in tasks)
     again: deque[Attempt[Task]] = deque()

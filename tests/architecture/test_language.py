@@ -120,7 +120,7 @@ def test_documented_parameters_exist() -> None:
                 documented = {name.strip().lstrip("*") for name in line.partition(" : ")[0].split(",")}
                 checked += len(documented)
                 wrong += [f"{path.relative_to(ROOT)}: {node.name}({name})" for name in documented - names]
-    assert checked > 500
+    assert checked > 300
     assert not wrong, "\n".join(wrong)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -86,7 +88,7 @@ def test_second_pass_is_stored_with_the_model() -> None:
     torch.manual_seed(0)
     detector = build_detector(SHAPE, 2, PACKAGED).eval()
     images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
-    former = DetectorShape.from_dict({k: v for k, v in SHAPE.to_dict().items() if k != "cascade"})
+    former = replace(SHAPE, cascade=False)
     plain = build_detector(former, 2, PACKAGED).eval()
     assert type(plain.network.roi_heads) is VotingHeads
     assert not any("second_" in key for key in plain.state_dict())

@@ -65,15 +65,7 @@ class ExportReport:
 
 
 def find_format(path: Path, name: str | None = None) -> Format:
-    """Return the format called ``name``, or detect the format of ``path``.
-
-    Raises
-    ------
-    InputError
-        If ``name`` is not a known format.
-    ManifestError
-        If the format cannot be detected.
-    """
+    """Return the format called ``name``, or detect the format of ``path``."""
     if name is not None:
         if name not in FORMATS:
             raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
@@ -98,15 +90,7 @@ def read(
     relocate: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[Format, Contents]:
-    """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`.
-
-    Raises
-    ------
-    InputError
-        If one of the ``options`` is not an option of the format.
-    ManifestError
-        If nothing can be read, or the format cannot be detected.
-    """
+    """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`."""
     if isinstance(path, str) and is_remote(path):
         path = plain_url(path)
         with _fetched(path) as file:
@@ -130,13 +114,7 @@ def read(
 
 @contextmanager
 def _fetched(url: str) -> Iterator[Path]:
-    """Download the file at ``url`` to a temporary folder that is deleted when the block ends.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be downloaded, or ``url`` is a folder.
-    """
+    """Download the file at ``url`` to a temporary folder that is deleted when the block ends."""
     if url.endswith("/"):
         raise ManifestError(
             f"{url!r} is a folder, but annotations at a URL must be a single file. To add images from a remote "
@@ -194,14 +172,7 @@ def write(
     copy_images: bool = False,
     escape_formulas: bool = False,
 ) -> ExportReport:
-    """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`.
-
-    Raises
-    ------
-    InputError
-        If the labels cannot be written in the format, a required image size is unknown, or writing fails (for example,
-        because the disk is full). Existing files are then unchanged.
-    """
+    """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`."""
     target, chosen = local_path(path, "path"), find_format(Path(), format)
     if escape_formulas:
         if chosen.name != "csv":

@@ -53,20 +53,8 @@ class Notes(dict[str, Any]):
 class Contents:
     """Images, annotations and labels read from a file or folder.
 
-    Attributes
-    ----------
-    images, annotations : DataFrame
-        Normalised tables. A reviewed image without objects has the status "labelled".
-    labels : list of str
-        Labels in the format's order, including labels without images.
-    issues : list of Issue
-        Entries that could not be read, or were changed while reading.
-    unread : list of (int, str)
-        Number (from 1) and text of each line that could not be read.
-    predictions : DataFrame
-        Predictions table, normalised.
-    colors : dict of str to str
-        Colors of labels, such as "#ff0000".
+    A reviewed image without objects has the status "labelled". ``labels`` are in the format's order and include those
+    without images. ``unread`` has the number (from 1) and text of each line that could not be read.
     """
 
     images: pd.DataFrame = field(default_factory=lambda: t.empty(t.IMAGE_COLUMNS))
@@ -90,29 +78,16 @@ class Contents:
 class Format:
     """Dataset format, implemented by one module and listed in :data:`customlabels_nb.datasets.formats.FORMATS`.
 
-    Attributes
-    ----------
-    name : str
-        Name of the format in ``format=``.
-    recognise : callable
-        Checks the content of a file or folder for this format. It must neither raise nor read large files completely.
-    read : callable
-        Returns the contents of a file or folder, given its path, an :class:`ImageFinder` and ``options``. Raises
-        ManifestError or InputError if nothing can be read at all.
-    write : callable
-        Writes contents (each file atomically) and returns the paths of the files. It never writes outside ``path``.
-    holds : frozenset of str
-        The :data:`CAPABILITIES` that survive writing and reading.
-    columns, notes : frozenset of str
-        Additional columns of the images table, and keys of its ``attrs``, that also survive.
-    options : frozenset of str
-        Keyword arguments of ``read``.
-    folder : callable
-        Returns the folder that contains the annotations when they are written to a path.
-    machine_labels : bool
-        True if the annotators of labels that a model assigned survive, although those of people may not.
-    copies : bool
-        True if writing copies the images, because labels are stored as folder names.
+    ``recognise`` checks the content of a file or folder for this format. It must neither raise nor read large files
+    completely. ``read`` returns the contents, given a path, an :class:`ImageFinder` and ``options``, or raises
+    ManifestError or InputError if nothing can be read at all. ``write`` writes contents (each file atomically), never
+    outside ``path``, and returns the paths of the files. ``folder`` returns the one that contains the annotations
+    written to a path.
+
+    ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, ``columns`` and ``notes`` the additional
+    columns of the images table and keys of its ``attrs`` that also do. ``machine_labels`` is True if the annotators of
+    labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
+    images, because labels are stored as folder names.
     """
 
     name: str
@@ -131,16 +106,9 @@ class Format:
 class ImageFinder:
     """Resolver of image names in annotations to the current paths and URLs of the images.
 
-    Parameters
-    ----------
-    base : Path
-        Folder that contains the annotations. Relative image names are resolved against it.
-    images : path, optional
-        Folder that is searched recursively for images by file name. If several files have the same name, the names of
-        their parent folders are compared as well.
-    relocate : mapping, optional
-        Old prefix → new prefix, for URLs and paths. The longest matching prefix is used. A path and its ``file:`` URL
-        are the same.
+    Relative names are resolved against ``base``. The folder ``images`` is searched recursively by file name, and if
+    several files have the same name, by the names of their parents. ``relocate`` maps old prefixes (of paths or their
+    ``file:`` URLs) to new ones. The longest is used.
     """
 
     def __init__(
@@ -167,12 +135,6 @@ class ImageFinder:
         ``name`` is the image name in the annotation file, ``urls`` are other locations that the file gives for the
         image. With ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and
         keeps its name.
-
-        Raises
-        ------
-        InputError
-            If the name is an invalid URL, or is absolute or outside the folder of the annotations and no prefix in
-            ``relocate`` matches it.
         """
         relocated = self._known_place(name, *urls) if self._moved else None
         if relocated is not None:
@@ -196,7 +158,6 @@ class ImageFinder:
         return to_uri(self._base / parts)
 
     def relocated(self, uri: str) -> str:
-        """Return the current URI of an image given its old URI, or the same URI if it was not relocated."""
         return self._known_place(uri) or uri
 
     def _known_place(self, name: str, *urls: str) -> str | None:

@@ -243,10 +243,7 @@ class _Images:
 def _read_annotations(
     entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
 ) -> pd.DataFrame:
-    """Build the annotations table, adding a finding for each entry that is unreadable or changed.
-
-    With ``known_pixels``, small boxes are not mistaken for ratios.
-    """
+    """Build the annotations table and findings. With ``known_pixels``, small boxes are not mistaken for ratios."""
     places: Sequence[int] = range(len(entries))
     if not set(map(type, entries)) <= {dict}:
         for number, entry in enumerate(entries):
@@ -416,7 +413,6 @@ def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float
 
 
 def _sizes(images: _Images) -> _Floats:
-    """Return the width and height of each image, or NaN if unknown."""
     sizes = [size or (np.nan, np.nan) for size in images.sizes.values()]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
@@ -490,13 +486,7 @@ def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | No
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write the contents to the file ``path``, creating its folder if necessary.
-
-    Raises
-    ------
-    InputError
-        If an annotation's image is not in the images table, or a number is not finite.
-    """
+    """Write the contents to ``path``. Unlisted images, and numbers that are not finite, are an InputError."""
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     owners = pd.Index(contents.images["image"]).get_indexer(pd.Index(contents.annotations["image"])).astype(np.int64)

@@ -99,23 +99,11 @@ def _recognise(path: Path) -> bool:
 def read_csv(
     path: Path, finder: ImageFinder, *, on_duplicate: OnDuplicate = "error", prefix: str | None = None
 ) -> Contents:
-    """Read a CSV file.
+    """Read a CSV file, putting ``prefix`` in front of image names without a path.
 
-    Parameters
-    ----------
-    on_duplicate : str
-        How to treat rows that repeat an image in a file without a header: "error" (nothing is read, the repeated rows
-        are written to ``<name>-duplicates.csv`` next to the file, all others to ``<name>-deduplicated.csv``), "first"
-        (repeated rows are ignored) or "merge" (the image gets the labels of all rows).
-    prefix : str, optional
-        Folder or URL to prepend to image names without a path.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read, is empty, has no readable row, or mixes image names with and without a path.
-    InputError
-        If ``on_duplicate`` is not one of the three values, or is "error" and rows repeat images.
+    If an image is repeated in a file without a header, ``on_duplicate`` "error" reads nothing, and writes the repeated
+    rows to ``<name>-duplicates.csv`` next to the file and all others to ``<name>-deduplicated.csv``. "first" ignores
+    them. "merge" gives the image the labels of all rows.
     """
     if on_duplicate not in _POLICIES:
         raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
@@ -453,15 +441,7 @@ def _has_path(name: str) -> bool:
 def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) -> list[Path]:
     """Write a CSV file with a header and only the columns that contain data.
 
-    Parameters
-    ----------
-    escape_formulas : bool
-        Put ``'`` in front of text that a spreadsheet would treat as a formula. It is not removed when the file is read.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is a folder.
+    ``escape_formulas`` puts ``'`` in front of text that a spreadsheet would treat as a formula. Reading keeps it.
     """
     if path.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Pass the path of the CSV file to write.")

@@ -173,13 +173,6 @@ def _add_tags(
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a JSON file.
-
-    Raises
-    ------
-    InputError
-        If an image has boxes, but its size is unknown and cannot be read from the image.
-    """
     path = file_in(path, _FILE)
     sizes = sizes_of_drawn(contents, "ratios")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,6 @@ class _Reader:
             self._collected.unreadable(why, where="track", line=lines[0])
 
     def contents(self) -> Contents:
-        """Return the elements that were read as contents."""
         for what, count in list(self._left_out.items())[:_MOST_NAMED]:
             self._collected.adjusted(f"{counted(count, 'object')} with {what}: not imported.", where=what)
         result = self._collected.contents(list(self._labels))
@@ -226,13 +225,6 @@ def _points(text: str) -> Ring:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write an XML file.
-
-    Raises
-    ------
-    InputError
-        If a label contains characters that XML cannot store.
-    """
     path = file_in(path, _FILE)
     labels = t.labels_in_order(contents.annotations, contents.labels)
     check_xml_labels(labels)

@@ -82,15 +82,11 @@ class Collector:
         return self._labels[text]
 
     def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
-        """Add a new image."""
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
     def columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns of the images table.
-
-        Names of built-in columns are left out, and so are names that cannot be stored, or that come after the first 50.
-        """
+        """Return the texts and numbers among the facts about an image that can be columns of the images table."""
         facts: dict[str, Any] = {}
         for name, value in given.items():
             text = name if isinstance(value, int | float) else f"{name}{value}"
@@ -204,15 +200,13 @@ class Places:
 
 
 def is_here(uri: str) -> bool:
-    """Check whether the image is an existing local file."""
     return not is_remote(uri) and os.path.isfile(to_path(uri))
 
 
 def listed_name(uri: str, base: Path) -> str:
     """Return the name of an image as written on one line of a text file in ``base``.
 
-    The name is the path relative to ``base``, or a URL. Names with characters that are not allowed on a line are
-    written as ``file:`` URLs.
+    It is the path relative to ``base``, or a URL, ``file:`` for characters that are not allowed on a line.
     """
     name = written_name(uri, base)
     if is_remote(name) or name.startswith("file://"):
@@ -287,13 +281,7 @@ def split_of(name: object) -> str:
 
 
 def sizes_of_drawn(contents: Contents, unit: str) -> dict[str, Size]:
-    """Return the known image sizes, after reading those of images with boxes or polygons, to convert them to ``unit``.
-
-    Raises
-    ------
-    InputError
-        If the size of an image with boxes or polygons is unknown and cannot be read.
-    """
+    """Return the known image sizes, after reading those of images with shapes, to convert them to ``unit``."""
     known = contents.images.dropna(subset=["width", "height"])
     columns = (known[name].tolist() for name in ("image", "width", "height"))
     sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
@@ -309,15 +297,11 @@ def sizes_of_drawn(contents: Contents, unit: str) -> dict[str, Size]:
 
 
 def known_size(image: Any) -> Size | None:
-    """Return the size in a row of an images table, or None if it is unknown."""
     return None if pd.isna(image.width) or pd.isna(image.height) else (int(image.width), int(image.height))
 
 
 def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tuple[Any, list[Any], bool]]:
-    """Yield each image, its annotations, and True if the image was reviewed.
-
-    A reviewed image may have no annotations. With ``drawn``, only boxes and polygons are yielded.
-    """
+    """Yield each image, its annotations (or only drawn ones), and True if the image was reviewed."""
     annotations = contents.annotations
     chosen = annotations[annotations["left"].notna() | annotations["polygon"].notna()] if drawn else annotations
     rows: dict[str, list[Any]] = {}
@@ -340,8 +324,7 @@ def make_folder(path: Path, format_name: str) -> None:
 class Index:
     """Content of the index file: the labels in order, and the image names in order with their sizes.
 
-    ``test`` holds the names of test images that no other file lists, ``files`` the names of annotation files that
-    cannot be derived from the image names.
+    ``test`` has the test images that no other file lists, ``files`` annotation files with other names than images.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -351,10 +334,7 @@ class Index:
 
 
 def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
-    """Yield the files with this ending in a folder and its subfolders, sorted by name.
-
-    Hidden files and the index are skipped. ``depth`` limits the number of folder levels.
-    """
+    """Yield the files with this ending in a folder, sorted by name, except hidden ones and the index."""
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
@@ -365,10 +345,7 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
 
 
 def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
-    """Add the images in the index that have no annotation file, because they were not reviewed.
-
-    Their URIs are added to ``uris``.
-    """
+    """Add the images in the index that have no annotation file, because they were not reviewed, also to ``uris``."""
     for name, size in index.images.items():
         if name in uris:
             continue
@@ -394,10 +371,7 @@ class FilesOfImages:
     def each(
         self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
     ) -> Iterator[tuple[Path, Parsed, str, str]]:
-        """Yield each annotation file, its parsed content, and the name and URI of its image.
-
-        Images that are only in the index are collected at the end.
-        """
+        """Yield each annotation file, its content, and the name and URI of its image. The index's others come last."""
         read = 0
         for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
             try:
@@ -417,7 +391,6 @@ class FilesOfImages:
         add_unseen(self.index, self._uris, self.collected, self._places)
 
     def contents(self) -> Contents:
-        """Return the collected entries as contents, with labels and images in the order of the index."""
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 
@@ -425,10 +398,7 @@ class FilesOfImages:
 def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
-    """Yield each image, its name, its annotations, and the name of its annotation file (None if not reviewed).
-
-    The names and sizes of the images are added to ``index``.
-    """
+    """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``."""
     taken = {INDEX_NAME}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)

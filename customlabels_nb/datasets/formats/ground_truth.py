@@ -55,13 +55,6 @@ _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Contents:
-    """Read a manifest file.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read, is empty, or has no valid line.
-    """
     return manifest_of(ManifestFile(path), os.fspath(path))
 
 

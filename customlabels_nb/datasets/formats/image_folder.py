@@ -51,11 +51,6 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
     Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and projects of
     this package inside ``root``. Links are followed, but never back into a folder that is being read. Unreadable
     folders, folder names that are not valid labels, projects, and unsupported image types are reported as issues.
-
-    Raises
-    ------
-    InputError
-        If ``root`` is not a folder, or cannot be read.
     """
     top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
@@ -82,10 +77,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
-    """Select the image files in a listing of the remote folder ``url`` by their names, as :func:`read_folder` does.
-
-    No file is opened, so caches and projects are not detected.
-    """
+    """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
     accepted = FoundFiles()
     top = url.rstrip("/") + "/"
     labels: dict[str, str | None] = {}
@@ -117,8 +109,7 @@ def is_image_name(name: str) -> bool:
 def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     """List the local files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
 
-    Folders and hidden files are skipped, and so are files in caches and projects of this package, unless the pattern
-    names their folder without wildcards.
+    Hidden files, folders, caches and projects of this package are skipped, unless the pattern names them.
     """
     parts = os.fspath(pattern).replace(os.altsep or os.sep, os.sep).split(os.sep)
     fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
@@ -261,13 +252,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 
 def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]) -> list[Path]:
-    """Copy each image into the folder of its label in ``parent(image)``, a folder in ``path``, or into that itself.
-
-    Raises
-    ------
-    InputError
-        If an image has more than one label, or a label is not a valid folder name.
-    """
+    """Copy each image into the folder of its label in ``parent(image)``, a folder in ``path``, or into that itself."""
     labels = contents.annotations.drop_duplicates(["image", "label"]).groupby("image")["label"].agg(list).to_dict()
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
@@ -286,13 +271,7 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
 
 
 def _folder_name(label: str) -> str:
-    """Return the label if it is a valid folder name that can be read back.
-
-    Raises
-    ------
-    InputError
-        If the label is not a valid folder name.
-    """
+    """Return the label if it is a valid folder name that can be read back."""
     bad = label in (".", "..") or label.startswith(".") or any(c in "/\\\0" for c in label) or len(label.encode()) > 255
     if bad:
         raise InputError(

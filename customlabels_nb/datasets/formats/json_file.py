@@ -65,13 +65,7 @@ class Findings:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """Load the JSON object in the file.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read, is empty, or does not contain a JSON object.
-    """
+    """Load the JSON object in the file."""
     value: dict[str, Any] = _load(path, dict)
     return value
 
@@ -156,13 +150,7 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
-    """Write the entries as a JSON array, in batches.
-
-    Raises
-    ------
-    InputError
-        If a number is not finite, which JSON does not allow.
-    """
+    """Write the entries as a JSON array, in batches. A number that is not finite is an InputError."""
     rest = iter(entries)
     file.write(b"[")
     between = b"\n"
@@ -177,18 +165,11 @@ def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
 
 
 def shown(value: object) -> str:
-    """Shorten the ``repr`` of a value from a file for a message."""
     return reprlib.repr(value)
 
 
 def find_image(finder: ImageFinder, *names: str) -> str:
-    """Return the URI of an image by its name in a file, using any further names as alternative locations.
-
-    Raises
-    ------
-    ValueError
-        If there is no name, or the first name is not allowed or not valid for an image.
-    """
+    """Return the URI of an image by its first name, using others as alternatives. ValueError if none is allowed."""
     uri = finder.find(*names) if names else ""
     if not uri or not storable(uri):
         raise ValueError(f"{shown(names[0] if names else None)} is not a valid image name.")
@@ -230,10 +211,7 @@ def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
-    """Yield each image with its size after EXIF rotation, or with the reason why the size is unknown.
-
-    Only the headers of local files are read.
-    """
+    """Yield each image with its size after EXIF rotation, or why it is unknown, from headers of local files only."""
 
     def measure_one(uri: str) -> tuple[str, tuple[int, int] | str]:
         try:
@@ -248,15 +226,7 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
 
 
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Convert boxes ``[left, top, width, height]`` from a file to an array. None or an empty list means no box.
-
-    Returns
-    -------
-    boxes : ndarray of shape (n, 4)
-        NaN for missing and invalid boxes.
-    bad : ndarray of shape (n,)
-        True for invalid boxes: not four finite numbers, or a negative size.
-    """
+    """Convert boxes to an array (n, 4), NaN where they are missing or invalid, and flag the invalid ones."""
     values = _all_at_once(raw)
     given = np.ones(len(raw), dtype=bool)
     if values is None:
@@ -337,10 +307,7 @@ def _areas(
 
 
 def as_rings(segmentation: object) -> tuple[list[Ring], int]:
-    """Return the readable parts of a segmentation, and the number of non-empty parts.
-
-    Each part is a flat list ``x, y, x, y, …``. A single part may also be given without the list around it.
-    """
+    """Return the readable parts of a segmentation, flat lists ``x, y, …`` or a single one, and the number of parts."""
     if not isinstance(segmentation, list):
         return [], 1
     flat = bool(segmentation) and not isinstance(segmentation[0], list)

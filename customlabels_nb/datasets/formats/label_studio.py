@@ -419,13 +419,7 @@ def _of_brush(drawn: _Drawn, size: Size) -> tuple[Box, Polygon]:
 
 
 def decode_brush(data: bytes, size: Size) -> Mask:
-    """Decode a brush mask in an image of ``size`` (width, height) to 0 and 1, shape (height, width).
-
-    Raises
-    ------
-    ValueError
-        If the data end too early, or the mask has another size.
-    """
+    """Decode a brush mask of ``size`` (width, height) to 0 and 1, shape (height, width), or raise ValueError."""
     bits, position = bin(int.from_bytes(b"\1" + data))[3:], 0
 
     def take(count: int) -> int:
@@ -471,13 +465,6 @@ def encode_brush(mask: Mask) -> bytes:
 
 
 def _write(contents: Contents, path: Path, *, records: bool = False) -> list[Path]:
-    """Write a JSON file, or one of JSON_MIN with ``records``.
-
-    Raises
-    ------
-    InputError
-        If the size of an image with boxes or polygons is unknown and cannot be read.
-    """
     path = file_in(path, _FILE)
     sizes = sizes_of_drawn(contents, "percent")
     path.parent.mkdir(parents=True, exist_ok=True)

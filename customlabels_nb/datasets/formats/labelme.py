@@ -227,13 +227,6 @@ def _box(left: float, top: float, width: float, height: float) -> Box:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder with a JSON file for each reviewed image and an index.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is a file.
-    """
     make_folder(path, "LabelMe")
     before = read_index(path, Collector("")).files or []
     written: list[str] = []

@@ -65,15 +65,7 @@ class LineSource(Protocol):
 
 @dataclass(frozen=True)
 class ManifestLines:
-    """Lines of a manifest in memory.
-
-    Attributes
-    ----------
-    name : str
-        Name of the manifest in findings.
-    lines : sequence of bytes
-        Lines without line breaks.
-    """
+    """Lines of a manifest in memory, without line breaks, with its name in findings."""
 
     name: str
     lines: Sequence[bytes]
@@ -83,18 +75,7 @@ class ManifestLines:
 
 
 class ManifestFile:
-    r"""Lines of a manifest file, without ``\n`` at their ends and without a byte order mark.
-
-    Parameters
-    ----------
-    path : path or URL
-        Manifest to read.
-
-    Raises
-    ------
-    ManifestError
-        If the file does not exist or cannot be read. Pipes and devices are rejected without blocking.
-    """
+    r"""Lines of a manifest file, without line breaks and byte order mark. Pipes and devices are rejected."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -158,7 +139,6 @@ def lines_numbered(source: LineSource, numbers: Container[int]) -> Iterator[tupl
 
 
 def without_end(raw: bytes) -> bytes:
-    """Strip the line break from a line."""
     return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
@@ -176,15 +156,8 @@ ENDS_A_LINE = frozenset(list(LINE_ERRORS)[:8])
 def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) -> ParsedLine:
     """Check a line and collect its valid labels. Errors are returned as findings and never raised.
 
-    Parameters
-    ----------
-    raw : bytes
-        Line, with or without its line break.
-    limits : Limits
-        Limits to check. ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed
-        is accepted.
-    image : ImageVerdict, optional
-        Result of checking the image. By default, the image size given in the line is used.
+    ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed is accepted. Without
+    ``image``, the image size in the line is used.
     """
     line = ParsedLine()
     try:
@@ -327,7 +300,6 @@ class _Attribute:
 
     # -- checks that end the line when they fail ---------------------------------------------------------
     def check_value(self) -> None:
-        """Check the format of the attribute's value."""
         strict, value = self.limits.service, self.value
         like_boxes = self.kind == BOXES or (self.unsure and strict and isinstance(value, dict))
         if like_boxes:
@@ -341,7 +313,6 @@ class _Attribute:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
 
     def check_metadata(self) -> None:
-        """Check the format of the attribute's metadata."""
         if not self._metadata_is_sound():
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
 
@@ -370,7 +341,6 @@ class _Attribute:
 
     @property
     def has_bad_date(self) -> bool:
-        """True if there is a date that cannot be parsed."""
         date = self.facts.get("creation-date")
         return bool(date) and moment(date) is None
 

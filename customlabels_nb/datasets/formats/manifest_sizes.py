@@ -27,13 +27,6 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
 
     Boxes are transformed if the sizes differ by a scale factor, by the image's EXIF rotation, or by both. If the aspect
     ratio differs for another reason, only the size is corrected.
-
-    Returns
-    -------
-    images, annotations : DataFrame
-        Corrected tables, or the same objects if all sizes are right.
-    issues : list of Issue
-        One issue per corrected image.
     """
     known = np.flatnonzero(images["width"].notna().to_numpy())
     names = images["image"].to_numpy(dtype=object)[known]

@@ -91,24 +91,9 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class ManifestTable:
-    """Images and annotations of a manifest, by line.
+    """Images and annotations of a manifest. ``rows`` is grouped by line.
 
-    Attributes
-    ----------
-    numbers : ndarray of int
-        Line number of each image.
-    sources : ndarray of str
-        Image name on each line.
-    labelled : ndarray of bool
-        True for images that were reviewed.
-    sizes : ndarray of shape (images, 2)
-        Width and height in pixels, 0 if unknown.
-    rows : AnnotationColumns
-        Annotations, grouped by line.
-    labels : list of str
-        Labels that the integer codes in ``rows`` stand for.
-    origins : list of tuple
-        Job and annotator (or None) that the integer codes in ``rows`` stand for.
+    ``sizes`` are 0 if unknown. Codes in ``rows`` refer to ``labels`` and ``origins`` (job, and annotator or None).
     """
 
     numbers: _IntArray
@@ -167,24 +152,7 @@ class ManifestTable:
 
 
 class ManifestReader:
-    """Reader of manifest lines that stores the parsed result of each line.
-
-    Parameters
-    ----------
-    source : LineSource
-        Lines to read.
-    limits : Limits
-        Limits to check. ``limits.service`` enables all rules of Rekognition.
-
-    Attributes
-    ----------
-    total : int
-        Number of lines that were read.
-    blank : int
-        Number of blank lines without findings.
-    filled, objects : int
-        Number of non-blank lines, and number of lines that begin like a JSON object.
-    """
+    """Reader of manifest lines that stores the parsed result of each line, and counts lines by kind."""
 
     def __init__(self, source: LineSource, limits: Limits) -> None:
         self.source, self.limits = source, limits
@@ -265,7 +233,6 @@ class ManifestReader:
 
     # -- results ------------------------------------------------------------------------------------
     def notes(self) -> list[Note]:
-        """Return the lines with findings, by number."""
         return [Note(number, raw, parsed) for number, (raw, parsed) in sorted(self._exact.items()) if parsed.findings]
 
     def count(self, state: State) -> int:
@@ -286,7 +253,6 @@ class ManifestReader:
         )
 
     def buckets(self) -> set[str]:
-        """Return the S3 buckets of the images."""
         buckets = {bucket_of(parsed.source_ref) for _, parsed in self._exact.values() if parsed.source_ref}
         return self._codes.buckets | {bucket for bucket in buckets if bucket is not None}
 
@@ -397,7 +363,6 @@ class _AnnotationColumns:
         return len(self.lines)
 
     def take(self, positions: _IntArray) -> _AnnotationColumns:
-        """Select rows by position, in the order of ``positions``."""
         return _AnnotationColumns(*(getattr(self, name)[positions] for name in _AnnotationColumns.__slots__))
 
 
@@ -433,11 +398,9 @@ class Codes:
         self._service = limits.service
 
     def label(self, name: str) -> int:
-        """Return the code of a valid label."""
         return self.labels.setdefault(name, len(self.labels))
 
     def origin(self, origin: Origin) -> int:
-        """Return the code of a valid job name and annotator."""
         return self.origins.setdefault(origin, len(self.origins))
 
     def plain_label(self, name: str) -> int:

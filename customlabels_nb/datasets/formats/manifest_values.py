@@ -41,19 +41,7 @@ State: TypeAlias = Literal["valid", "invalid", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class LineFinding:
-    """Error or warning about a line.
-
-    Attributes
-    ----------
-    code : str
-        Key in :data:`customlabels_nb.core.issues.CODES`.
-    message : str
-        Message for the code, in Rekognition's exact words.
-    place : tuple
-        Path to the affected part of the line's object. () is the complete line, or the manifest.
-    detail : str
-        Additional information for people, often empty.
-    """
+    """Error or warning about a line, with Rekognition's exact message. ``place`` is the path to the affected part."""
 
     code: str
     message: str
@@ -63,10 +51,7 @@ class LineFinding:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """Result of checking the image of a line: its size after EXIF rotation, and reasons why it cannot be used.
-
-    ``unusable`` has the same code for all lines, ``wrong_size`` a separate code for lines with boxes.
-    """
+    """Result of checking an image: its upright size, and codes of what is wrong for all lines, or those with boxes."""
 
     size: tuple[int, int] | None = None
     unusable: str = ""
@@ -75,10 +60,7 @@ class ImageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Valid label of an image, or of the object in ``box`` (left, top, width, height in pixels).
-
-    ``job`` and ``annotator`` are described in :func:`origin_of`.
-    """
+    """Valid label of an image, or of the object in ``box``, with the job and annotator of :func:`origin_of`."""
 
     name: str
     confidence: float
@@ -250,8 +232,7 @@ def is_crowd(box: dict[str, Any]) -> bool:
 def size_of(value: Any, *, strict: bool = False) -> tuple[int, int] | None:
     """Return the width and height in an attribute's ``image_size``, or None if they are not a valid image size.
 
-    With ``strict``, only integers are accepted. Otherwise a size marked as estimated is ignored, so that boxes are not
-    fitted to it.
+    With ``strict``, only integers are accepted. Otherwise an estimated size is ignored, so that no box is fitted.
     """
     try:
         size = value["image_size"][0]

@@ -40,7 +40,6 @@ class Staged:
         self._moves.append((waiting, path))
 
     def write(self, path: Path, data: bytes, *, durable: bool = False) -> None:
-        """Write ``data`` to a staged file for ``path``."""
         with self.open(path, durable=durable) as file:
             file.write(data)
 
@@ -59,7 +58,6 @@ class Staged:
 
     @property
     def files(self) -> list[Path]:
-        """Final paths of the staged files, in the order in which they were written."""
         return [path for _, path in self._moves]
 
     def settle(self) -> None:
@@ -89,15 +87,7 @@ class Staged:
 def staged(folder: Path) -> Iterator[Staged]:
     """Stage files in ``folder``: move them into place when the block succeeds, delete them when it fails.
 
-    A full disk is detected before anything is replaced. Write index files last, because the files are moved in the
-    order in which they were written.
-
-    Raises
-    ------
-    InputError
-        If a symlink in ``folder`` points outside it, or none of the images can be copied.
-    OSError
-        If writing fails. The files in ``folder`` are then unchanged.
+    A full disk is detected before anything is replaced. Files are moved as they were written, so write indexes last.
     """
     with scratch(folder) as waiting:
         files = Staged(folder, waiting)
@@ -106,10 +96,7 @@ def staged(folder: Path) -> Iterator[Staged]:
 
 
 def free_name(uri: str, taken: set[str]) -> str:
-    """Return a unique file name for the copy of an image that is valid on any system, the original name if possible.
-
-    ``taken`` holds the names already used, in lower case. The new name is added to ``taken``.
-    """
+    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``."""
     stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
     stem, suffix = ("".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part) for part in (stem, suffix))
     stem = stem[:_LONGEST_STEM].strip(". ") or "image"

@@ -194,14 +194,7 @@ def _text(element: Element, tag: str) -> str:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder, or one XML file for a single image if ``path`` ends in ``.xml``.
-
-    Raises
-    ------
-    InputError
-        If ``path`` is a file but must be a folder, ``path`` ends in ``.xml`` but there is not exactly one labelled
-        image, or a label contains characters that XML cannot store.
-    """
+    """Write a folder, or one XML file for a single labelled image if ``path`` ends in ``.xml``."""
     labels = t.labels_in_order(contents.annotations, contents.labels)
     check_xml_labels(labels)
     if path.suffix.lower() == ".xml":

@@ -32,20 +32,8 @@ def parse_xml(
 ) -> Element:
     """Parse an XML file, rejecting entities because they can grow without bounds or refer to other files.
 
-    Parameters
-    ----------
-    tag : str
-        Name of the outermost element.
-    largest : int
-        Size of the largest file to read, in bytes.
-    on_child : callable, optional
-        Function that takes each child of the outermost element, and the line numbers of the child and the elements in
-        it. The child is emptied afterwards, so that a long file needs little memory.
-
-    Raises
-    ------
-    UnreadableError
-        If the file cannot be read, is too large, or is not XML with this outermost element.
+    ``largest`` is in bytes. ``on_child`` takes each child of the outermost element, which is emptied afterwards so that
+    a long file needs little memory, and the line numbers of the child and the elements in it. Raises UnreadableError.
     """
     builder, parser = TreeBuilder(), expat.ParserCreate()
     depth, lines = 0, list[int]()

@@ -285,13 +285,7 @@ def _load(path: Path) -> Any:
 
 
 def _read_description(path: Path, collected: Collector) -> _Layout:
-    """Read the layout of the dataset at ``path``, a description file or its folder.
-
-    Raises
-    ------
-    ManifestError
-        If there is no readable description file, or it has no labels.
-    """
+    """Read the layout of the dataset at ``path``, a description file or its folder."""
     try:
         file = path if path.is_file() else _find_description(path)
     except OSError as error:
@@ -507,10 +501,7 @@ def _label_file(name: str) -> str:
 
 
 def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first.
-
-    With ``ours``, yield only the path that this package exports to.
-    """
+    """Yield possible paths of an image's label file, most likely first, or with ``ours`` that of an export."""
     top, name = os.path.abspath(base), listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/")
     if below:
@@ -532,13 +523,7 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:
-    """Write a folder, or a description file if ``path`` ends in ``.yaml``, with all other files next to it.
-
-    Raises
-    ------
-    InputError
-        If the size of an image with boxes is unknown and cannot be read, or the target folder is a file.
-    """
+    """Write a folder, or a description file if ``path`` ends in ``.yaml``, with all other files next to it."""
     base, described = (path.parent, path) if _is_description(path) else (path, path / _DESCRIPTION)
     make_folder(base, "YOLO")
     labels = t.labels_in_order(contents.annotations, contents.labels)

@@ -29,18 +29,6 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
 
     Members outside the target folder, links, encrypted or damaged members and duplicate names are skipped and reported
     as issues. If the archive has a single top-level folder, that folder is the root.
-
-    Returns
-    -------
-    root : Path
-        Folder with the images, and with subfolders named after labels.
-    issues : list of Issue
-        One issue per skipped member.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is not a zip file, its contents are larger than ``limits`` allow (a zip bomb), or the disk is full.
     """
     name = os.fspath(archive)
     with _opened(name) as opened:
@@ -58,16 +46,7 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
 def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
     """Unpack a complete zip file into ``target``, which must be an existing empty folder.
 
-    Parameters
-    ----------
-    allowed : callable
-        Takes the path of a member and returns True if this member is allowed in the archive.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is not a zip file, the contents are larger than allowed (a zip bomb), the disk is full, or a member
-        is not allowed, is outside the target folder, is a link, or is encrypted, damaged or duplicated.
+    Members that are not ``allowed``, links, members outside the folder, and zip bombs are refused as ArchiveError.
     """
     name = os.fspath(archive)
     with _opened(name) as opened:

@@ -22,13 +22,7 @@ _NAMED_IN_MESSAGES = 3
 
 
 def imported(package: str, what: str) -> Any:
-    """Import ``package``, which the feature ``what`` requires.
-
-    Raises
-    ------
-    MissingDependencyError
-        If the package is not installed. The message includes the command that installs it.
-    """
+    """Import ``package``, which the feature ``what`` requires."""
     try:
         return import_module(package)
     except ImportError as error:
@@ -38,13 +32,7 @@ def imported(package: str, what: str) -> Any:
 
 
 def chosen_task(task: str | None, annotations: pd.DataFrame, *, polygons: bool = False) -> str:
-    """Validate ``task``, or infer it from the annotations. "polygons" is valid only with ``polygons``.
-
-    Raises
-    ------
-    InputError
-        If the task is unknown, or there are no annotations to infer it from.
-    """
+    """Validate ``task``, or infer it from the annotations. "polygons" is valid only with ``polygons``."""
     if task is None:
         if annotations.empty:
             raise InputError("The dataset has no annotations. Label some images first, or pass task=.")
@@ -63,10 +51,7 @@ def has_place(annotations: pd.DataFrame) -> pd.Series:
 
 
 def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the box ``left, top, width, height`` of each annotation, shape (n, 4).
-
-    For a polygon without a box, this is the bounding box of the polygon.
-    """
+    """Return the box ``left, top, width, height`` of each annotation, or the bounding box of its polygon."""
     boxes: np.ndarray[Any, np.dtype[np.float64]] = annotations[list(t.BOX_COLUMNS)].to_numpy(np.float64).copy()
     for row in np.flatnonzero(np.isnan(boxes[:, 0])):
         boxes[row] = polygon_to_ltwh(annotations["polygon"].iat[row])
@@ -74,10 +59,7 @@ def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]
 
 
 def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """Select the labelled images, and return an issue that reports the unlabelled ones.
-
-    An image counts as labelled if it has annotations or was labelled as empty.
-    """
+    """Select the images that are labelled, also as empty, and return an issue about the others."""
     images = contents.images
     known = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
     others = images.loc[~known, "image"]
@@ -98,5 +80,4 @@ def place_of(image: str, root: Path | None) -> str:
 
 
 def joined_messages(issues: list[Issue]) -> str:
-    """Join the messages of the issues into the text of a warning."""
     return " ".join(issue.message for issue in issues)

@@ -126,10 +126,7 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
 
 
 def to_ipyannotations(contents: Contents, *, root: Path | None, task: str | None) -> tuple[dict[str, Any], list[Issue]]:
-    """Convert the annotations to a dict of data by image, and return issues for the annotations that are dropped.
-
-    See :meth:`customlabels_nb.datasets.dataset.Dataset.to_ipyannotations`.
-    """
+    """Convert the annotations to a dict of data by image, and return issues for the annotations that are dropped."""
     annotations = contents.annotations
     placed = has_place(annotations).to_numpy()
     outlined = annotations["polygon"].notna().to_numpy()

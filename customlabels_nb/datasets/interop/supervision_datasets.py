@@ -117,7 +117,6 @@ def from_supervision(dataset: Any) -> Contents:
 
 
 def _rows(sv: Any, detections: Any, uri: str, classes: list[str]) -> pd.DataFrame:
-    """Return the annotations of one image."""
     numbers = [] if detections.class_id is None else detections.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
     if detections.confidence is not None:

@@ -33,19 +33,10 @@ BACKGROUND = "__background__"
 
 
 class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
-    """PyTorch dataset of (image, target) pairs.
+    """PyTorch dataset of (image, target) pairs, from :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`.
 
-    Create it with :meth:`customlabels_nb.datasets.dataset.Dataset.to_torch`. The dataset only holds names and arrays,
-    so it can be pickled, and each DataLoader worker opens the images itself.
-
-    Attributes
-    ----------
-    images : list of str
-        Path or URL of the image of each item. Unlabelled images are excluded and listed in ``issues``.
-    classes : list of str
-        Class names. Targets refer to them by index.
-    task : str
-        "single-label", "multi-label", "boxes" or "polygons".
+    It only holds names and arrays, so it can be pickled, and each DataLoader worker opens the images itself. Unlabelled
+    images are excluded and listed in ``issues``. Targets are positions in ``classes``.
     """
 
     def __init__(
@@ -143,8 +134,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
     def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
         """Collate a batch into a list of images and a list of targets.
 
-        Pass it as ``DataLoader(collate_fn=…)`` for targets with boxes or masks, because the number of boxes varies
-        between images.
+        Pass it as ``DataLoader(collate_fn=…)`` for boxes or masks, because their number varies.
         """
         images, targets = zip(*batch, strict=True)
         return list(images), list(targets)

@@ -15,22 +15,10 @@ UseCase: TypeAlias = Literal["IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_D
 
 @dataclass(slots=True)
 class CheckedLine:
-    """Line with findings.
+    """Line with findings, in the order of the rules.
 
-    Attributes
-    ----------
-    number : int
-        Line number, from 1.
-    raw : bytes
-        Line without its line break.
-    source_ref : str, optional
-        Image name in the line, or None.
-    state : {"valid", "invalid", "ignored"}
-        A valid line may have findings (a bad box among good ones). An ignored line has only warnings.
-    findings : list of LineFinding
-        Findings in the order of the rules.
-    expanded : bool
-        True if findings refer to a multi-label attribute ``<job>`` as ``<job>0``, ``<job>1``, …; see ``value``.
+    A valid line may have findings (a bad box among good ones), an ignored one has only warnings. ``expanded`` is True
+    if findings refer to a multi-label attribute ``<job>`` as ``<job>0``, ``<job>1``, …; see ``value``.
     """
 
     number: int
@@ -54,31 +42,11 @@ class CheckedLine:
 
 @dataclass
 class CheckedManifest:
-    """Manifest after all checks.
+    """Manifest after all checks. ``lines`` has only those with findings, ``errors`` concern the whole manifest.
 
-    Attributes
-    ----------
-    source : str
-        Path or URL, or the name of lines in memory.
-    use_case : {"IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"}
-        Type of model that the manifest is for.
-    total, valid, invalid, ignored : int
-        Number of all lines, and of valid, invalid and ignored lines.
-    lines : list of CheckedLine
-        Lines with findings, by number.
-    errors : list of LineFinding
-        Errors that concern the manifest as a whole: the file and its contents.
-    terminal : bool
-        True if one of the errors ends validation, as file errors do. Rekognition then writes no validation files, and
-        during training shows only the error's message, not its code.
-    labels, usable_labels : dict of str to int
-        Number of images with each label on valid lines. ``usable_labels`` has only the labels for the use case.
-    buckets : set of str
-        S3 buckets of the images, also on invalid lines with a valid ``source-ref``.
-    open_lines : callable
-        Returns the lines as bytes, without line breaks, on each call.
-    read_contents : callable, optional
-        Returns the contents of the manifest.
+    ``terminal`` errors end validation. Rekognition then writes no validation files, and during training shows only the
+    error's message, not its code. ``usable_labels`` counts the labels for ``use_case``. ``buckets`` has also those of
+    invalid lines with a valid ``source-ref``. ``open_lines`` returns all lines on each call.
     """
 
     source: str
@@ -98,7 +66,6 @@ class CheckedManifest:
 
     @cached_property
     def contents(self) -> Contents | None:
-        """Tables of everything that could be read, or None."""
         return None if self.read_contents is None else self.read_contents()
 
     def raw_lines(self) -> Iterator[tuple[int, bytes]]:

@@ -64,25 +64,7 @@ RealSize: TypeAlias = Callable[[str, Size], tuple[Size | None, bool]]
 
 @dataclass(frozen=True, slots=True)
 class RepairChange:
-    """Change made by a repair.
-
-    Attributes
-    ----------
-    repair : str
-        Name of the repair.
-    line : int
-        Line number, from 1.
-    image : str, optional
-        Image name on the line.
-    kind : {"line", "attribute", "box", "polygon"}
-        Dropped line, dropped or changed attribute, dropped (``after`` is None) or changed box, or changed polygon.
-    what : str
-        Description for people.
-    label : str, optional
-        Label of the box or image-level attribute.
-    before, after : tuple of float, optional
-        Box before and after the change, as ``left, top, width, height`` in pixels.
-    """
+    """Change made by a repair. A box or polygon that was dropped has no ``after``."""
 
     repair: str
     line: int
@@ -109,14 +91,9 @@ def repair_line(
 ) -> tuple[bytes | None, list[RepairChange]]:
     """Repair a line, and return the new line (None if it is dropped) and the changes.
 
-    Parameters
-    ----------
-    names : collection of str
-        Keys of :data:`REPAIRS`.
-    real_size : callable
-        Takes the image name and the size (width, height) given in a line. Returns the actual size of the image, or None
-        if it is unknown, and True if boxes are fitted to that size when the line is read. It is called only if a box is
-        outside the actual image, but inside the size given in the line.
+    ``real_size`` is called only if a box is outside the actual image, but inside the size given in the line. It takes
+    the image name and that size, and returns the actual size (None if unknown), and True if boxes are fitted to it when
+    the line is read.
     """
     work = _Line(line, frozenset(names), limits, real_size)
     for _ in range(_ROUNDS):
@@ -326,7 +303,6 @@ class _Line:
         return {error.place for error in findings if error.code == "ERROR_INVALID_BOUNDING_BOX"}
 
     def _findings_to_repair(self, repair: str, code: str) -> list[LineFinding]:
-        """Return the findings with this code, if the repair for them was requested."""
         return [error for error in self.findings if error.code == code] if repair in self.names else []
 
     def _parsed(self, value: dict[str, Any]) -> ParsedLine:

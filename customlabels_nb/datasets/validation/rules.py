@@ -66,27 +66,12 @@ def check_manifests(
 ) -> CheckedManifests:
     """Check a training manifest and, optionally, a test manifest.
 
-    Parameters
-    ----------
-    train, test : path, URL or lines
-        File, or :class:`customlabels_nb.datasets.formats.manifest_lines.ManifestLines` for lines in memory.
-    limits : Limits
-        Limits to check. ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed
-        is valid.
-    check_images : bool
-        If True, check the images. If False, use the sizes given in the lines. Images that cannot be reached (no
-        network, no credentials, no package for their protocol) are not checked, and are reported in the issues of the
-        contents.
-    stage : {"training", "creation"}
-        Report errors that prevent training with the manifests, or errors that prevent the creation of datasets from
-        them, such as too many lines without an image.
-    autosplit : bool
-        If True, check that there are enough images per label to split off a test set.
+    ``limits.service`` enables all rules of Rekognition. Otherwise, everything that can be parsed is valid. Without
+    ``check_images``, the sizes given in the lines are used. Images that cannot be reached are reported in the issues of
+    the contents. The stage "creation" reports what prevents the creation of datasets, such as too many lines without an
+    image. ``autosplit`` checks that there are enough images per label to split off a test set.
 
-    Raises
-    ------
-    InputError
-        If an argument is invalid. A manifest that cannot be read is a finding, not an error.
+    A manifest that cannot be read is a finding, not an error.
     """
     if stage not in ("training", "creation"):
         raise InputError(f"stage={stage!r} must be 'training' or 'creation'.")
@@ -219,7 +204,6 @@ class _ManifestSide:
     judged: _ImageFindings
 
     def add(self, code: str, detail: str = "") -> None:
-        """Add an error for the manifest as a whole."""
         self.manifest.errors.append(finding(code, detail=detail))
 
     def stop(self, code: str, detail: str = "") -> None:
@@ -338,18 +322,9 @@ def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> l
 
 @dataclass
 class _ImageFindings:
-    """Results of checking images.
+    """Results of checking images by location. Those that could not be checked have no verdict.
 
-    Attributes
-    ----------
-    verdicts : dict
-        Verdict for each image location. Images that could not be checked are missing.
-    refused : set of str
-        S3 buckets that denied read access.
-    fetched, lost : int
-        Number of images on S3 that could be read, and number that could not.
-    unreachable : dict
-        Reason why each server or bucket could not be reached.
+    ``refused`` has the S3 buckets that denied access, ``fetched`` and ``lost`` count images on S3.
     """
 
     verdicts: dict[str, ImageVerdict] = field(default_factory=dict)
@@ -360,7 +335,6 @@ class _ImageFindings:
 
 
 def _judge_images(places: Sequence[str], limits: Limits) -> _ImageFindings:
-    """Check the images at these paths and URLs."""
     judged = _ImageFindings()
     local = [location for location in places if not is_remote(location)]
     for location, header in zip(local, headers(local), strict=True):
@@ -396,10 +370,7 @@ def _note(judged: _ImageFindings, location: str, seen: ImageHeader | ImageError,
 
 
 def _is_about_the_image(error: ImageError, cause: BaseException | None) -> bool:
-    """Check whether the error concerns the image itself rather than access to its location.
-
-    Access can fail because of a missing package, no network, no credentials, or a server that does not respond.
-    """
+    """Check whether the error concerns the image itself, not a missing package, network or permission."""
     if type(error) is ImageError:
         return False
     if not isinstance(error, ImageNotFoundError):

@@ -41,15 +41,7 @@ UPLOAD_NOTE = "Images that are not on S3 were checked as if they were uploaded t
 
 
 class ManifestOnDisk(Generic[Fixed]):
-    """Manifest file that can be validated and repaired.
-
-    Parameters
-    ----------
-    build : callable
-        Creates a dataset from tables.
-    images, relocate
-        Current location of the images; see :func:`customlabels_nb.read_dataset`.
-    """
+    """Manifest file that can be validated and repaired. ``build`` creates a dataset from tables."""
 
     def __init__(
         self,
@@ -64,10 +56,7 @@ class ManifestOnDisk(Generic[Fixed]):
         self._relocate = relocate
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
-        """Repair the lines, and return their tables and the changes.
-
-        Issues and unreadable lines keep their original line numbers.
-        """
+        """Repair the lines, and return their tables and the changes, with the original line numbers."""
         changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
@@ -104,21 +93,7 @@ class ManifestOnDisk(Generic[Fixed]):
 
 
 class DatasetTables(Generic[Fixed]):
-    """Tables of a dataset in memory, checked as if they were written to a manifest.
-
-    Parameters
-    ----------
-    contents : Contents
-        Tables of the dataset.
-    build : callable
-        Creates a dataset from tables.
-    name : str
-        Name of the dataset in findings.
-    root : Path, optional
-        Folder that relative image paths refer to.
-    unread : sequence of (str, int, str)
-        File, number and text of each line that could not be imported. These lines are checked after all other lines.
-    """
+    """Dataset in memory, checked as if it were written to a manifest, followed by ``unread`` lines."""
 
     def __init__(
         self,
@@ -214,10 +189,7 @@ class DatasetTables(Generic[Fixed]):
 
 
 def _missing_lines(unread: Sequence[tuple[str, int, str]], images: set[str]) -> list[tuple[str, int, str]]:
-    """Select the unread lines that are still missing from the tables.
-
-    Lines from CSV files, lines that were read in part, and lines that have been corrected since then are ignored.
-    """
+    """Select the unread lines of manifests that are still missing from the tables and have not been corrected."""
     missing = []
     for source, number, raw in unread:
         if source.lower().endswith(".csv"):

@@ -18,23 +18,7 @@ _FIRST_LINES = 5
 
 @dataclass(frozen=True)
 class Task:
-    """All findings with the same code in a manifest.
-
-    Attributes
-    ----------
-    split : {"train", "test", ""}
-        Affected manifest, empty for both together.
-    code, message : str
-        Code of the findings, and the message of the first finding.
-    lines : int
-        Number of lines with the code, 0 if it affects the manifest as a whole.
-    frees : int
-        Number of lines that are unusable only because of this code.
-    first_lines : tuple of int
-        Numbers of the first few lines.
-    detail : str
-        Details about the manifest as a whole that are not in the message.
-    """
+    """All findings with the same code. ``frees`` counts the lines that are unusable only because of it."""
 
     split: str
     code: str
@@ -46,7 +30,6 @@ class Task:
 
     @property
     def advice(self) -> _Remedy:
-        """Advice for the code."""
         return ADVICE[self.code]
 
     @property
@@ -91,10 +74,7 @@ def _only_cause(line: CheckedLine) -> str | None:
 
 
 def first_step(tasks: Sequence[Task]) -> str:
-    """Describe the first step in a sentence, usually the repair that makes the most lines usable.
-
-    The result is empty if there are no tasks.
-    """
+    """Describe the first step, usually the repair that makes the most lines usable, or return an empty string."""
     for task in tasks:
         mends = [repair for repair in task.advice.repairs if repair not in _LEAVE_OUT]
         if task.frees and mends:
@@ -108,15 +88,7 @@ def first_step(tasks: Sequence[Task]) -> str:
 
 @dataclass(frozen=True)
 class _Remedy:
-    """Advice for a code.
-
-    Attributes
-    ----------
-    text : str
-        Advice for people, with calls to the repairs.
-    repairs : tuple of str
-        Names for ``report.fix``, best first.
-    """
+    """Advice for a code, with the names for ``report.fix``, best first."""
 
     text: str
     repairs: tuple[str, ...] = ()

@@ -306,13 +306,7 @@ def validate_files(
     relocate: Mapping[str, str] | None = None,
     check_images: bool = True,
 ) -> ValidationReport[Fixed]:
-    """Check manifest files, as in :func:`customlabels_nb.validate_manifest`.
-
-    Parameters
-    ----------
-    build : callable
-        Creates a dataset from a manifest's path and tables.
-    """
+    """Check manifest files, as in :func:`customlabels_nb.validate_manifest`."""
     checked = check_manifests(train, test, limits=limits, images=images, relocate=relocate, check_images=check_images)
     paths = {t.TRAIN: train, **({} if test is None else {t.TEST: test})}
     subjects = {

@@ -47,13 +47,7 @@ def _statistics(manifest: CheckedManifest) -> dict[str, Any]:
 
 
 def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, CheckedLine | None]]:
-    """Yield the number, the bytes and the findings of each line of the manifest.
-
-    Raises
-    ------
-    InputError
-        If the file has changed since it was checked.
-    """
+    """Yield the number, the bytes and the findings of each line, or raise InputError if the file has changed."""
     by_number = {line.number: line for line in manifest.lines}
     changed = f"{manifest.source!r} has changed since it was validated. Validate it again."
     count = 0
@@ -67,24 +61,13 @@ def paired_lines(manifest: CheckedManifest) -> Iterator[tuple[int, bytes, Checke
 
 
 def annotated_lines(manifest: CheckedManifest) -> Iterator[bytes]:
-    """Yield the lines of the manifest with ``errors`` and ``warnings`` arrays, without line breaks.
-
-    Lines without findings stay unchanged, except that arrays from an earlier validation are removed.
-
-    Raises
-    ------
-    InputError
-        If the file has changed since it was checked.
-    """
+    """Yield the lines with new ``errors`` and ``warnings`` arrays in place of those of an earlier validation."""
     for _, raw, line in paired_lines(manifest):
         yield _cleaned(raw) if line is None else _annotated(raw, line.value, line.findings)
 
 
 def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
-    """Yield the lines as Rekognition lists dataset entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``.
-
-    Lines that are not JSON objects are skipped, as in the creation of a dataset.
-    """
+    """Yield the JSON objects as Rekognition lists entries, with ``cl-errors``, ``cl-warnings`` and ``cl-metadata``."""
     for _, raw, line in paired_lines(manifest):
         value = parsed(raw)
         if value is not None:
@@ -95,13 +78,7 @@ def listed_entries(manifest: CheckedManifest) -> Iterator[dict[str, Any]]:
 
 
 def with_findings(value: dict[str, Any], findings: Sequence[LineFinding], *, prefix: str = "") -> dict[str, Any]:
-    """Replace the findings in a line's object in place, storing each finding at its location.
-
-    Parameters
-    ----------
-    prefix : str
-        Prefix of the array names, ``cl-`` in listings.
-    """
+    """Replace the findings in a line's object in place, each at its location, in arrays named with ``prefix``."""
     without_findings(value)
     for finding in findings:
         target = _object_at(value, finding.place)
@@ -129,13 +106,7 @@ def is_warning(finding: LineFinding) -> bool:
 
 
 def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
-    """Write the summary and the annotated manifests to the existing ``folder``, each file atomically.
-
-    Returns
-    -------
-    list of Path
-        Paths of the files, or an empty list if a manifest has a terminal error, because then nothing was validated.
-    """
+    """Write the summary and annotated manifests to ``folder``, each atomically, or nothing after a terminal error."""
     sides = [(checked.train, TRAINING_FILE), (checked.test, TESTING_FILE)]
     manifests = [(manifest, folder / name) for manifest, name in sides if manifest is not None]
     if any(manifest.terminal for manifest, _ in manifests):
@@ -157,13 +128,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
 
 
 def dumped(value: dict[str, Any]) -> bytes:
-    """Serialise a line's object to bytes.
-
-    Raises
-    ------
-    RecursionError
-        If the object is nested too deeply.
-    """
+    """Serialise a line's object to bytes. RecursionError if it is nested too deeply."""
     try:
         return json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a lone surrogate can only be written as an escape in JSON

@@ -138,25 +138,7 @@ class RequestFields:
 
 @dataclass(frozen=True)
 class Call:
-    """Call of an operation.
-
-    Attributes
-    ----------
-    folder : ProjectFolder
-        Projects that are served.
-    secret : bytes
-        Secret that signs the addresses of images.
-    base : str
-        Address of this server as the client knows it.
-    path : RequestFields
-        Values in the path.
-    query : RequestFields
-        Values in the query.
-    content_type : str
-        Type of the body.
-    body : bytes
-        Body.
-    """
+    """Call of an operation. ``base`` is the server's address as the client knows it."""
 
     folder: ProjectFolder[Any]
     secret: bytes
@@ -210,7 +192,6 @@ class Call:
 
 
 def json_answer(content: Any, status: int = 200, reason: str | None = None) -> Answer:
-    """Return an answer with a JSON value."""
     body = json.dumps(content, allow_nan=False).encode()
     return Answer(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body, reason)
 
@@ -248,6 +229,5 @@ def _id_in_path(value: str | None) -> str:
 
 
 def moment(time: datetime | float) -> str:
-    """Format a time, or seconds since 1970, as the service does."""
     given = datetime.fromtimestamp(time, UTC) if isinstance(time, float | int) else time.astimezone(UTC)
     return given.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
     StaleEditError,
     StoreError,
 )
-from customlabels_nb.project.location import state_folder
+from customlabels_nb.project.location import STATE_FOLDER
 
 MOST_BYTES = 256 * 2**20
 
@@ -39,21 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class CustomVisionEndpoint:
-    """Endpoint without the web server.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds the projects.
-    options : ServingOptions
-        Budget of trainings, limits and others.
-    key : str, optional
-        The only key that is accepted, for tests. By default, the keys in the folder ``.endpoints`` in ``root``.
-    folder : ProjectFolder, optional
-        Projects in ``root``, if another endpoint has opened them already. It closes them, too.
-    scheme : {"http", "https"}
-        Start of the addresses of images.
-    """
+    """Endpoint without the web server. A given ``key`` replaces those in ``.endpoints``, ``folder`` is shared."""
 
     def __init__(
         self,
@@ -75,7 +61,7 @@ class CustomVisionEndpoint:
             folder = ProjectFolder(root, options, ServedProject)
             self._own = folder, lock
         self.folder = folder
-        self.key_file = state_folder(root) / "custom_vision_keys.json"
+        self.key_file = root / STATE_FOLDER / "custom_vision_keys.json"
         try:
             self.keys, self._secret, self.is_new = _load_keys(self.key_file)
             self.given = key
@@ -130,7 +116,6 @@ class CustomVisionEndpoint:
         return json_answer({"code": code, "message": message}, _STATUSES.get(code, status))
 
     def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
-        """Check whether a request may wait for a model."""
         path = uri.partition("?")[0].lower()
         return bool(re.search(r"/prediction/|/quicktest/|/export$|/performance", path))
 

@@ -22,7 +22,7 @@ from customlabels_nb.endpoints.served_versions import ServedVersion, change_fact
 from customlabels_nb.errors import MissingDependencyError, ServiceError
 from customlabels_nb.inference.exporting.export import check_format
 from customlabels_nb.models.artifact import load_config
-from customlabels_nb.project.location import ledger_file
+from customlabels_nb.project.location import LEDGER
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.workers.detached_process import is_alive, run_detached
 
@@ -76,7 +76,7 @@ def get_exported_file(call: Call) -> Answer:
 def write_export(task: Mapping[str, Any]) -> None:
     """Write the zip file of a version. It is complete as soon as it exists."""
     with closing(load_project(task["root"])) as project:
-        with closing(Ledger(ledger_file(project.root))) as ledger:
+        with closing(Ledger(project.root / LEDGER)) as ledger:
             change_facts(ledger, task["name"], exporter=(os.getpid(), psutil.Process().create_time()))
         model = project.model(task["name"])
         with scratch(model.folder) as folder:

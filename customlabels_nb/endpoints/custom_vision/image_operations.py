@@ -54,32 +54,26 @@ class Upload:
 
 # -- lists ----------------------------------------------------------------------------------------------
 def get_images(call: Call) -> list[dict[str, Any]]:
-    """List images."""
     return _list(call, call.query.choice("taggingStatus", _ALL, _TAGGED, _UNTAGGED))
 
 
 def get_tagged_images(call: Call) -> list[dict[str, Any]]:
-    """List images that have tags."""
     return _list(call, _TAGGED)
 
 
 def get_untagged_images(call: Call) -> list[dict[str, Any]]:
-    """List images without tags."""
     return _list(call, _UNTAGGED)
 
 
 def get_image_count(call: Call) -> int:
-    """Count images."""
     return len(_chosen(call, call.query.choice("taggingStatus", _ALL, _TAGGED, _UNTAGGED))[1])
 
 
 def get_tagged_image_count(call: Call) -> int:
-    """Count images that have tags."""
     return len(_chosen(call, _TAGGED)[1])
 
 
 def get_untagged_image_count(call: Call) -> int:
-    """Count images without tags."""
     return len(_chosen(call, _UNTAGGED)[1])
 
 

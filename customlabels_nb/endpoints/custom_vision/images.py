@@ -27,15 +27,7 @@ _ATTEMPTS = 5
 
 
 class ImageList:
-    """Images of a project with their annotations, in the order in which they were added.
-
-    Parameters
-    ----------
-    served : ServedProject
-        Project.
-    names : sequence of str, optional
-        Only these images. By default all.
-    """
+    """Images of a project (or only ``names``) with their annotations, in the order in which they were added."""
 
     def __init__(self, served: ServedProject, names: Sequence[str] | None = None) -> None:
         store = served.project._store
@@ -50,7 +42,6 @@ class ImageList:
 
     @cached_property
     def by_id(self) -> dict[str, str]:
-        """Names of the images by their ids."""
         project = project_id(self.served)
         return {id_in_project(project, "image", name): name for name in self.images["image"].tolist()}
 
@@ -73,7 +64,6 @@ class ImageList:
         return set(self.marks["image"]) | self.negatives
 
     def with_tags(self, tags: Sequence[ProjectTag]) -> set[str]:
-        """Return the images that have one of the tags."""
         names = [tag.name for tag in tags if not tag.is_negative]
         found = set(self.marks.loc[self.marks["label"].isin(names), "image"])
         return found | self.negatives if any(tag.is_negative for tag in tags) else found
@@ -106,7 +96,6 @@ class ImageList:
         return drawn.assign(id=[region_id(project_id(self.served), *row) for row in rows])
 
     def describe(self, call: Call, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the images as the service describes them."""
         chosen, tags = set(names), {tag.name: tag for tag in self.tags}
         rows = {row.image: row for row in self.images.itertuples() if row.image in chosen}
         first = self.marks[self.marks["image"].isin(chosen)].groupby(["image", "label"], sort=False)["created"].min()

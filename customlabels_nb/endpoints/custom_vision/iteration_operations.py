@@ -63,12 +63,10 @@ _CODES = {
 
 
 def get_iterations(call: Call) -> list[dict[str, Any]]:
-    """List the iterations, newest first."""
     return [describe_iteration(version) for version in versions_of(call.project())]
 
 
 def get_iteration(call: Call) -> dict[str, Any]:
-    """Return an iteration."""
     return describe_iteration(_iteration(call))
 
 

@@ -44,10 +44,7 @@ def training_task(version: Iteration) -> dict[str, Any]:
 
 
 def _backbone(domain: str) -> str | None:
-    """Return the backbone of a domain: the packaged one, or a larger one for a domain that is not compact.
-
-    The weights of the larger one must be on this machine, because a training does not download any.
-    """
+    """Return the backbone of a domain, larger if it is not compact and the weights are on this machine."""
     is_compact = find_domain(domain)["exportable"]
     return None if is_compact or cached_file(CLASSIFIERS["base"].name) is None else "base"
 

@@ -38,7 +38,6 @@ def publish_name(version: Iteration) -> str | None:
 
 
 def take_back(version: Iteration) -> None:
-    """Take back the name of an iteration."""
     change_facts(version.served.ledger, version.local, published=None, published_for=None)
     if version.record is not None and version.record.alias:
         version.served.project._store.update_version(version.local, action("unpublish version"), alias=None)
@@ -61,7 +60,6 @@ def latest_iteration(served: ServedProject) -> Iteration:
 
 
 def status_of(version: Iteration) -> str:
-    """Return the status of an iteration."""
     if version.status in (TRAINING, COPYING):
         return "Training"
     return COMPLETED if version.status in READY else FAILED
@@ -76,7 +74,6 @@ def trained_model(version: Iteration) -> Model:
 
 
 def name_of(version: Iteration) -> str:
-    """Return the name of an iteration."""
     return str(version.facts.get("iteration", {}).get("name") or version.facts.get("name") or version.local)
 
 

@@ -41,22 +41,18 @@ _PLATFORMS = ("CoreML", "TensorFlow", "DockerFile", "ONNX", "VAIDK", "OpenVino")
 
 
 def get_domains(call: Call) -> list[dict[str, Any]]:
-    """List the domains."""
     return domains()
 
 
 def get_domain(call: Call) -> dict[str, Any]:
-    """Return a domain."""
     return find_domain(call.path.need("domainId"), "NotFoundDomain")
 
 
 def get_projects(call: Call) -> list[dict[str, Any]]:
-    """List the projects, newest first."""
     return call.folder.read_each(call.folder.projects(), _described)
 
 
 def get_project(call: Call) -> dict[str, Any]:
-    """Return a project."""
     return _described(call.project())
 
 
@@ -163,14 +159,12 @@ def _platforms(fields: RequestFields) -> list[str]:
 
 # -- tags ------------------------------------------------------------------------------------------------
 def get_tags(call: Call) -> list[dict[str, Any]]:
-    """List the tags with the numbers of their images."""
     served = call.project()
     counts = ImageList(served).counts
     return [_described_tag(tag, counts) for tag in read_tags(served)]
 
 
 def get_tag(call: Call) -> dict[str, Any]:
-    """Return a tag with the number of its images."""
     served = call.project()
     return _described_tag(find_tag(served, call.path.text("tagId")), ImageList(served).counts)
 

@@ -63,12 +63,10 @@ def read_settings(served: ServedProject) -> ProjectSettings:
 
 
 def settings_fact(chosen: ProjectSettings) -> dict[str, Any]:
-    """Return the settings as a fact for the ledger."""
     return {_SETTINGS: asdict(chosen)}
 
 
 def is_detection(served: ServedProject) -> bool:
-    """Check whether a project detects objects."""
     return task_of(served) in t.DRAWN_TASKS
 
 
@@ -111,7 +109,6 @@ def tag_facts(served: ServedProject) -> dict[str, Any]:
 
 
 def store_tag_facts(served: ServedProject, known: dict[str, Any]) -> None:
-    """Store what the ledger knows of tags."""
     served.ledger.set_facts(**{_TAGS: known})
 
 

@@ -27,12 +27,10 @@ class Route:
 
     @property
     def name(self) -> str:
-        """Name of the operation in the SDK."""
         return self.operation if isinstance(self.operation, str) else self.operation.__name__
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Pattern of the paths."""
         return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), re.IGNORECASE)
 
 

@@ -27,13 +27,11 @@ def add_prediction(ledger: Ledger, answer: Mapping[str, Any], application: str |
 
 
 def delete_predictions(ledger: Ledger, ids: Sequence[str]) -> None:
-    """Delete stored predictions. Ids that are not stored are ignored."""
     with ledger.writing() as connection:
         connection.executemany("DELETE FROM predictions WHERE id = ?", [(each,) for each in ids])
 
 
 def image_of_prediction(ledger: Ledger, identifier: str) -> bytes | None:
-    """Return the image of a stored prediction, or None if it is not stored."""
     rows = ledger.rows("SELECT image FROM predictions WHERE id = ?", identifier)
     return bytes(rows[0][0]) if rows else None
 

@@ -37,7 +37,7 @@ from customlabels_nb.endpoints.rekognition.signatures import read_claim, verify
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Workspace
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import ACCOUNT_FILE
-from customlabels_nb.project.location import state_folder
+from customlabels_nb.project.location import STATE_FOLDER
 from customlabels_nb.settings import settings
 
 Operation: TypeAlias = Callable[[RekognitionCall, dict[str, Any]], dict[str, Any]]
@@ -105,7 +105,7 @@ class Endpoint:
                 folder.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError) as error:
                 raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
-        self.key_file = state_folder(self.root) / "keys.json"
+        self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
         self._workspaces: dict[str, Workspace] = {}
         self._locks: list[IO[bytes]] = []
@@ -115,7 +115,7 @@ class Endpoint:
             self.keys = load_keys(self.key_file, key, roots)
             training = threading.Lock()
             for name, folder in roots.items():
-                (state_folder(folder) / ACCOUNT_FILE).write_text(name, "utf-8")
+                (folder / STATE_FOLDER / ACCOUNT_FILE).write_text(name, "utf-8")
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
                 console = f"custom-labels-console-{options.region}-{tail}"
                 self._buckets[console], owners[console] = folder, {name}
@@ -133,7 +133,6 @@ class Endpoint:
         return self._workspaces[ACCOUNT]
 
     def close(self) -> None:
-        """Finish the jobs and close the projects."""
         for workspace in self._workspaces.values():
             workspace.close()
         for name in self._buckets:
@@ -158,7 +157,6 @@ class Endpoint:
             return failure(error)
 
     def failure(self, error: Exception) -> Answer:
-        """Return the answer for an error."""
         return failure(error)
 
     def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
@@ -166,7 +164,6 @@ class Endpoint:
         return headers["X-Amz-Target"].endswith("DetectCustomLabels")
 
     def instructions(self, url: str) -> list[str]:
-        """Return the lines that a shell needs for its clients."""
         region = self.options.region  # boto3 reads the second variable, other clients the first
         variables = {"AWS_ENDPOINT_URL_REKOGNITION": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
         variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}

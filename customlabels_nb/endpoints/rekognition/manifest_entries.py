@@ -63,10 +63,9 @@ def manifest_error(code: str) -> ManifestError:
 
 
 def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the lines with their source-refs, or with None if they cannot become entries. Blank lines are left out.
+    """Yield lines with their source-refs, or None if they cannot be entries: objects with an image on S3.
 
-    A line needs to be a JSON object with an image on S3, and not too long. Findings of an earlier validation are
-    removed.
+    Blank lines and the findings of an earlier validation are left out.
     """
     longest = limits.max_line_length
     for raw in source:
@@ -82,10 +81,7 @@ def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str 
 
 
 def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFrame, pd.DataFrame]:
-    """Check lines of different images, and return them as entries with the tables of their images and annotations.
-
-    ``image`` is the source-ref in all of them.
-    """
+    """Check lines of images, or all of one ``image``, and return entries with tables of images and annotations."""
     reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
     reader.read()
     images, marks = reader.table().frames()
@@ -111,10 +107,7 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
 def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
     """Store lines: their images and annotations in the project, replacing those of known images, and the lines.
 
-    Raises
-    ------
-    ManifestError
-        If the lines have too many labels. Nothing is stored.
+    With too many labels, nothing is stored.
     """
     store = served.project._store
     entries, images, marks = read_entries(lines, served.folder.limits)
@@ -147,10 +140,7 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
 
 
 def refresh_entries(served: RekognitionProject) -> None:
-    """Bring the ledger up to date with the project's store, which notebooks may have changed.
-
-    Nothing happens while a job changes the datasets. Another request that refreshes them is waited for.
-    """
+    """Bring the ledger up to date with the store, unless a job changes the datasets. Wait for others that do so."""
     with served.refreshing:
         store, ledger = served.project._store, served.ledger
         last = store.last_action()

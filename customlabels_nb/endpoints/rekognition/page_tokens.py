@@ -33,10 +33,7 @@ class Page:
 
 
 class Pager:
-    """Maker and reader of the tokens of one request: bound to its operation, resource and filters.
-
-    Tokens are valid after a restart, as ``secret`` is stored.
-    """
+    """Maker and reader of a request's tokens, bound to its operation, resource and filters. They survive restarts."""
 
     def __init__(self, secret: bytes, account: str, operation: str, request: Mapping[str, Any]) -> None:
         filters = {name: value for name, value in request.items() if name not in _PAGING}
@@ -45,13 +42,7 @@ class Pager:
         self._request = request
 
     def page(self, default: int = 100) -> Page:
-        """Read the request's token and page size. An empty token asks for the first page.
-
-        Raises
-        ------
-        ServiceError
-            If the token was not made for this request (InvalidPaginationTokenException).
-        """
+        """Read the request's token and page size. An empty token asks for the first page."""
         size = self._request.get("MaxResults", default)
         token = self._request.get("NextToken", "")
         if not token:

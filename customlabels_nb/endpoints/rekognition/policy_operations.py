@@ -10,7 +10,7 @@ from typing import Any
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_names import find_version
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import decide, read_policy
@@ -99,14 +99,11 @@ def find_version_to_copy(call: RekognitionCall, project: ResourceName, version: 
         if is_own:
             raise
         raise _denied(version) from None  # whether it exists is no concern of others
-    allowed = decide(_documents(source.served), source.digits, call.workspace.account, call.principal)
+    documents = [document for (document,) in source.served.ledger.rows("SELECT document FROM policies")]
+    allowed = decide(documents, source.digits, call.workspace.account, call.principal)
     if allowed is False or not (is_own or allowed):
         raise _denied(version)
     return source
-
-
-def _documents(served: RekognitionProject) -> list[str]:
-    return [document for (document,) in served.ledger.rows("SELECT document FROM policies")]
 
 
 def _denied(version: ResourceName) -> ServiceError:

@@ -30,11 +30,9 @@ class ResourceName:
     version: str | None = None
 
     def dataset(self, split: str, digits: int) -> ResourceName:
-        """Return the name of a dataset of this project."""
         return replace(self, split=split, digits=digits)
 
     def of_version(self, name: str, digits: int) -> ResourceName:
-        """Return the name of a version of this project."""
         return replace(self, version=name, digits=digits)
 
     def __str__(self) -> str:
@@ -50,13 +48,7 @@ def name_in_arn(name: str, digits: int) -> str:
 
 
 def parse_arn(text: str) -> ResourceName:
-    """Parse the ARN of a project, dataset or version, which has one spelling: ``str`` of the result is ``text``.
-
-    Raises
-    ------
-    ServiceError
-        If the ARN is malformed (InvalidParameterException), or cannot exist here (ResourceNotFoundException).
-    """
+    """Parse the ARN of a project, dataset or version, which has one spelling: ``str`` of the result is ``text``."""
     match = _ARN.fullmatch(text)
     if match is None:
         if re.fullmatch(r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{12}:project/.+/\d+", text, re.ASCII):
@@ -67,5 +59,4 @@ def parse_arn(text: str) -> ResourceName:
 
 
 def not_found(arn: object) -> ServiceError:
-    """Return the error for a resource that does not exist."""
     return ServiceError("ResourceNotFoundException", f"There is no resource {str(arn)[:400]!a}.")

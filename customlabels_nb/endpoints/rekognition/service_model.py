@@ -49,17 +49,14 @@ _log = logging.getLogger(__name__)
 
 @cache
 def service_model() -> ServiceModel:
-    """Return botocore's model of the service."""
     return ServiceModel(Loader().load_service_model("rekognition", "service-2"), "rekognition")
 
 
 def declared_errors(operation: str) -> frozenset[str]:
-    """Return the codes of the errors that an operation declares."""
     return frozenset(shape.name for shape in service_model().operation_model(operation).error_shapes)
 
 
 def status_of(code: str) -> int:
-    """Return the HTTP status of an error."""
     return 500 if code in _FAULTS else 400
 
 
@@ -69,13 +66,7 @@ def most_bytes(operation: str) -> int:
 
 
 def read_request(operation: str, body: bytes) -> dict[str, Any]:
-    """Parse and check the input of an operation, with blobs decoded.
-
-    Raises
-    ------
-    ServiceError
-        If the body is not a JSON object (SerializationException), or a member is missing or invalid.
-    """
+    """Parse and check the input of an operation, with blobs decoded."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -183,12 +174,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _matches(pattern: str, value: str) -> bool:
     r"""Match a whole text. Python's ``re`` knows no ``\p{L}``, so characters stand in for the categories."""
     if r"\p{" in pattern and not value.isascii():
-        value = "".join(each if each.isascii() else _stand_in(each) for each in value)
+        value = "".join(
+            each if each.isascii() else _CATEGORIES.get(unicodedata.category(each)[0], ("", "\0"))[1] for each in value
+        )
     return _compiled(pattern).fullmatch(value) is not None
-
-
-def _stand_in(character: str) -> str:
-    return _CATEGORIES.get(unicodedata.category(character)[0], ("", "\0"))[1]
 
 
 def _short(value: object) -> str:

@@ -29,13 +29,7 @@ _REQUIRED = frozenset({"host", "x-amz-date", "x-amz-target"})
 def read_claim(
     keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, str], now: datetime
 ) -> tuple[AccessKey, str, list[str], str]:
-    """Return the key, the region, the signed headers and the signature of a request whose body has not been read yet.
-
-    Raises
-    ------
-    ServiceError
-        If the request is not signed, its key is unknown, or its signature is incomplete or for another service or time.
-    """
+    """Return the key, region, signed headers and signature of a request whose body has not been read yet."""
     given = headers.get("Authorization", "")
     if given.partition(" ")[0] != _ALGORITHM:
         raise ServiceError("MissingAuthenticationTokenException", f"The request is not signed with {_ALGORITHM}.")

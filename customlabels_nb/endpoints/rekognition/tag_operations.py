@@ -24,12 +24,10 @@ def tag_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, An
 
 
 def untag_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement UntagResource."""
     return _change(call, request["ResourceArn"], dict.fromkeys(request["TagKeys"]))
 
 
 def list_tags_for_resource(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement ListTagsForResource."""
     return {"Tags": _tags(call, request["ResourceArn"], {})}
 
 

@@ -13,7 +13,6 @@ def version_name(version: ServedVersion[RekognitionProject]) -> str:
 
 
 def version_arn(version: ServedVersion[RekognitionProject]) -> ResourceName:
-    """Return the ARN of a version."""
     return version.served.arn.of_version(version_name(version), version.digits)
 
 

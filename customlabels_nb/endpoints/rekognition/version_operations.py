@@ -103,10 +103,7 @@ def _check_datasets(served: RekognitionProject, *, uses_manifests: bool) -> None
 
 
 def go_on(workspace: Workspace) -> None:
-    """Go on after a restart: wait for training processes, begin those that waited, and start models again.
-
-    Copies have failed, and deletions are finished.
-    """
+    """Go on after a restart: wait for or begin trainings, restart models, fail copies and finish deletions."""
     for served in workspace.projects():
         for version in versions_of(served):
             if version.facts.get("status") == TRAINING and "iteration" not in version.facts:

@@ -36,7 +36,7 @@ from customlabels_nb.endpoints.served_versions import ServedVersion, change_fact
 from customlabels_nb.endpoints.training_process import train_in_this_process
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.locations import is_remote, to_path
-from customlabels_nb.project.location import state_folder
+from customlabels_nb.project.location import STATE_FOLDER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
@@ -49,7 +49,7 @@ def training_task(version: ServedVersion) -> dict[str, Any]:
     workspace = served.folder
     return {
         "root": str(served.project.root),
-        "state": str(state_folder(workspace.root)),
+        "state": str(workspace.root / STATE_FOLDER),
         "name": version.local,
         "arn": str(version_arn(version)),
         "project": served.name,
@@ -85,7 +85,6 @@ class _Training:
         self.started = time.time()
 
     def run(self) -> None:
-        """Train the version."""
         self.outputs.write(PROBE, b"")
         data = self._data()
         self._validate(*data)

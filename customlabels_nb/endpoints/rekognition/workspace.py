@@ -32,7 +32,6 @@ class RekognitionProject(ServedProject):
 
     @property
     def arn(self) -> ResourceName:
-        """ARN of the project."""
         return ResourceName(self.folder.options.region, self.folder.account, self.name, self.digits)
 
     @cached_property
@@ -43,7 +42,6 @@ class RekognitionProject(ServedProject):
         return str(given) if given is not None and folder == name else name_in_arn(name, self.digits)
 
     def dataset_arn(self, state: DatasetState) -> ResourceName:
-        """Return the ARN of a dataset."""
         return self.arn.dataset(state.split, state.digits)
 
     def start_job(self, splits: tuple[str, ...], change: str, work: Callable[[], None]) -> None:
@@ -95,13 +93,11 @@ class Workspace(ProjectFolder[RekognitionProject]):
         raise not_found(name)
 
     def find_project(self, name: ResourceName) -> RekognitionProject:
-        """Return the project with a name."""
         if name.split or name.version:
             raise not_found(name)
         return self.find(name)
 
     def find_dataset(self, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
-        """Return the project and the state of a dataset."""
         served = self.find(name)
         state = served.ledger.datasets().get(name.split or "")
         if state is None or state.digits != name.digits:
@@ -125,7 +121,6 @@ class RekognitionCall:
 
 
 def other_split(split: str) -> str:
-    """Return "test" for "train", and the other way round."""
     return t.TEST if split == t.TRAIN else t.TRAIN
 
 

@@ -54,15 +54,7 @@ _SIZE = 128  # longest side of a thumbnail in pixels
 
 
 class AdviceImage(NamedTuple):
-    """Thumbnail of an image, with the full size of the upright image in pixels.
-
-    Attributes
-    ----------
-    data : bytes
-        JPEG data.
-    width, height : int
-        Size of the upright image in pixels.
-    """
+    """Thumbnail of an image as JPEG, with the full size of the upright image in pixels."""
 
     data: bytes
     width: int
@@ -197,10 +189,7 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
 
 
 def strongest(items: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
-    """Select the suggestions to show, and count the suggestions not shown.
-
-    Suspected label errors come first, because they make all other suggestions unreliable.
-    """
+    """Select the suggestions to show, first suspected label errors, which affect all others, and count the rest."""
     kept: list[AdviceItem] = []
     for item in sorted(items, key=lambda item: (item.kind != "label_error", -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
@@ -227,22 +216,9 @@ def advise(
 ) -> Advice:
     """Derive suggestions for improving a model from its evaluation, largest estimated gain first.
 
-    Parameters
-    ----------
-    features : dict, DataFrame or ndarray, optional
-        Feature vectors of the test images (dict of image to vector, a table indexed by image, or one row per test
-        image), for suggestions about labels whose images vary in appearance.
-    access : tuple of str
-        Two expressions that evaluate to the project and the model, empty outside a project.
-    split : str
-        Split of the project that has the test images, empty if they are not in the project.
-    pictures : callable, optional
-        Function that returns the thumbnail of an image, for display in notebooks.
-
-    Raises
-    ------
-    InputError
-        If ``features`` does not match the test images.
+    ``features`` are vectors of the test images, by image or one row each, for suggestions about labels whose images
+    vary in appearance. ``access`` has the expressions that evaluate to the project and the model, empty outside a
+    project. ``split`` is empty if the test images are not in a project.
     """
     features = checked_features(features, applied.outcomes)
     case = Case(applied, summary, per_label, per_image, training, features, *access, split)
@@ -314,8 +290,6 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colors: Mapping[str, str]) 
 
 
 def _caption(row: pd.Series) -> str:
-    """Write a short caption for an image of a suggestion."""
-
     def has(name: str) -> bool:
         return name in row.index and pd.notna(row[name])
 

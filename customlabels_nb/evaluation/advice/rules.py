@@ -35,20 +35,8 @@ MOST_NAMES = 50
 class Case:
     """Evaluation to derive suggestions from.
 
-    Attributes
-    ----------
-    applied : Thresholded
-        Ground truth and predictions with thresholds applied.
-    summary, per_label, per_image : DataFrame
-        Tables of the evaluation.
-    training : dict or None
-        Number of training images by label.
-    features : ndarray of float64, shape (n, d), or None
-        One feature vector per test image, NaN for images without features.
-    project, model : str
-        Expressions that evaluate to the project and the model, empty outside a project.
-    split : str
-        Split of the project that has the test images, empty if they are not in the project.
+    ``features`` has one row per test image, NaN for images without features. ``project`` and ``model`` are expressions
+    that evaluate to them, and empty outside a project, as ``split`` is.
     """
 
     applied: Thresholded
@@ -63,37 +51,30 @@ class Case:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Ground truth and predictions."""
         return self.applied.outcomes
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels in order."""
         return self.outcomes.labels
 
     @property
     def single_label(self) -> bool:
-        """True if the task is single-label."""
         return self.outcomes.task == SINGLE_LABEL
 
     @property
     def is_drawn(self) -> bool:
-        """True if the task is "boxes" or "polygons"."""
         return self.outcomes.task in DRAWN_TASKS
 
     @property
     def shape(self) -> str:
-        """Return what the model draws: "mask" or "box"."""
         return "mask" if self.outcomes.task == POLYGONS else "box"
 
     @property
     def shapes(self) -> str:
-        """Return the plural of :attr:`shape`."""
         return "masks" if self.shape == "mask" else "boxes"
 
     @cached_property
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Numbers of true positives, false positives and false negatives of each label."""
         table = self.per_label
         return table["tp"].to_numpy(), table["fp"].to_numpy(), table["fn"].to_numpy()
 
@@ -104,7 +85,6 @@ class Case:
         return float((ratios(*changed)[2] - ratios(*self.counts)[2])[tested].mean()) if tested.any() else 0.0
 
     def each(self, labels: Sequence[str] | pd.Series) -> IntArray:
-        """Count how often each label occurs in ``labels``, shape (k,)."""
         numbers = pd.Series(list(labels), dtype="object").value_counts()
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
@@ -114,17 +94,14 @@ class Case:
 
     @cached_property
     def hits(self) -> pd.DataFrame:
-        """Rows of the true positives."""
         return self.rows(TRUE_POSITIVE)
 
     @cached_property
     def misses(self) -> pd.DataFrame:
-        """Rows of the false negatives."""
         return self.rows(FALSE_NEGATIVE)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
-        """Rows of the false positives."""
         return self.rows(FALSE_POSITIVE)
 
     def things(self, number: int) -> str:
@@ -162,7 +139,6 @@ class Case:
         return self.code(f"{self.project}.add_images({NEW!r}, label={label!r}{to})")
 
     def use_thresholds(self, thresholds: Mapping[str, float]) -> str:
-        """Write the code that applies the given thresholds."""
         if self.project:
             return self.code(f"{self.model}.set_thresholds({dict(thresholds)!r})")
         return f"thresholds = {dict(thresholds)!r}  # for cl.evaluate(..., thresholds=thresholds)"
@@ -199,22 +175,7 @@ _COLUMNS = ["image", "truth", "predicted", "confidence"]
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Mistakes by kind, as tables with ``image``, ``truth``, ``predicted``, ``confidence`` and boxes.
-
-    ``truth`` is missing if there is no true label, and ``predicted`` if there is no prediction.
-
-    Attributes
-    ----------
-    suspects : DataFrame
-        Mistakes where the ground truth is probably wrong. No other table contains them.
-    taken : DataFrame
-        Confusions: one label is predicted instead of another.
-    missed, alarms : DataFrame
-        True labels without any prediction, and predictions without any true label.
-    misplaced : DataFrame
-        Predicted boxes that overlap a true box of the same label but do not match it (detection), with the IoU as
-        ``iou``.
-    """
+    """Mistakes by kind: ``image``, ``truth`` and ``predicted`` (missing without one), ``confidence`` and boxes."""
 
     suspects: pd.DataFrame
     taken: pd.DataFrame
@@ -739,18 +700,7 @@ def _halves(vectors: FloatArray) -> npt.NDArray[np.int64] | None:
 def checked_features(
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None, outcomes: Outcomes
 ) -> FloatArray | None:
-    """Validate the features and return them in the order of the test images, shape (n, d), with NaN where missing.
-
-    Parameters
-    ----------
-    features : dict, DataFrame or ndarray, optional
-        Dict of image to features, table indexed by image, or array with one row per test image, in order.
-
-    Raises
-    ------
-    InputError
-        If ``features`` has a different form.
-    """
+    """Return the features (a dict, an indexed table or rows in order) by test image, (n, d), NaN where missing."""
     if features is None:
         return None
     number = len(outcomes.images)

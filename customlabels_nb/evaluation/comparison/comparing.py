@@ -171,24 +171,9 @@ def compare(
     """Compare two evaluations on the same test images.
 
     Each evaluation keeps its own thresholds. Confidence intervals come from a paired bootstrap: images are resampled
-    with replacement, the same ones for both evaluations, and the difference is computed for each resample.
-
-    Parameters
-    ----------
-    before, after : Evaluation
-        Evaluations of the same task. Images are matched by name or, if both images tables have a column ``sha256``, by
-        content.
-    common : bool
-        Compare only the test images that both evaluations share. By default, different test images are an error.
-    random_state, resamples : int
-        Seed and number of bootstrap resamples.
-
-    Raises
-    ------
-    InputError
-        If the tasks, IoU thresholds or test images differ.
-    NotEnoughDataError
-        If no test image is in both evaluations.
+    with replacement, the same ones for both evaluations, and the difference is computed for each resample. Images are
+    matched by name or, if both images tables have a column ``sha256``, by content. With ``common``, only those that
+    both share are compared. By default, different test images are an error.
     """
     _check_alike(before, after)
     here, there = same_images(before, after, common=common)
@@ -255,7 +240,6 @@ def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple
 
 
 def _contents(evaluation: Evaluation) -> pd.Series:
-    """Return the content hash of each image, missing if unknown."""
     images = evaluation.images
     empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
     return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty
@@ -367,15 +351,7 @@ _KEYS = ["image", "label"]
 
 @dataclass(frozen=True, eq=False)
 class ComparedSide:
-    """One of the two evaluations, restricted to the compared images.
-
-    Attributes
-    ----------
-    applied : Thresholded
-        Ground truth and predictions with thresholds applied.
-    rows : DataFrame
-        ``per_image`` table of this evaluation, with image names as in the evaluation before.
-    """
+    """One of two evaluations, restricted to the compared images, with the image names of the one before."""
 
     applied: Thresholded
     rows: pd.DataFrame
@@ -389,7 +365,6 @@ class ComparedSide:
 
     @property
     def outcomes(self) -> Outcomes:
-        """Ground truth and predictions."""
         return self.applied.outcomes
 
     def numbers(self, *results: str) -> pd.Series:

@@ -128,22 +128,7 @@ class VersionsComparison:
 def compare_versions(
     evaluations: Sequence[Evaluation], names: Sequence[str], *, common: bool = False
 ) -> VersionsComparison:
-    """Compare evaluations on the same test images. Differences refer to the first one.
-
-    Parameters
-    ----------
-    evaluations : sequence of Evaluation
-        At least two evaluations of the same task.
-    common : bool
-        Compare only the test images that all evaluations share. By default, different test images are an error.
-
-    Raises
-    ------
-    InputError
-        If the tasks, IoU thresholds or test images differ.
-    NotEnoughDataError
-        If no test image is in all evaluations.
-    """
+    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share."""
     first = evaluations[0]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])

@@ -45,15 +45,7 @@ _KEPT = 4  # maximum number of cached positions
 
 
 class Exploration:
-    """Evaluation with the current thresholds and filter of the results screen.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Evaluation to explore.
-    name : str
-        Name of the evaluated model version.
-    """
+    """Evaluation with the current thresholds and filter of the results screen."""
 
     def __init__(self, evaluation: Evaluation, *, name: str = "evaluation") -> None:
         self.evaluation = evaluation
@@ -91,7 +83,6 @@ class Exploration:
         return position
 
     def set_iou_threshold(self, iou_threshold: float) -> Position:
-        """Set the minimum IoU for boxes to match."""
         return self.move_to(replace(self.position, iou_threshold=iou_threshold))
 
     @property
@@ -139,24 +130,20 @@ class Exploration:
         return overall_metrics(self.applied.outcomes, self.per_label)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """Compute 95% confidence intervals of F1, precision and recall at the current thresholds."""
         return bootstrap_intervals(self.applied).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """Confusion matrix at the current thresholds."""
         return self.applied.confusion()
 
     # -- images -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
-        """Names of the test images."""
         names: list[str] = self.evaluation.outcomes.images.tolist()
         return names
 
     @cached_property
     def index_of(self) -> dict[str, int]:
-        """Position of each image by name."""
         return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
@@ -200,13 +187,7 @@ class Exploration:
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
-        """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies.
-
-        Raises
-        ------
-        InputError, LabelError
-            If the filter contains an unknown label, slice or group.
-        """
+        """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies."""
         choice, applied = chosen or self.filter, self.applied
         label = None if choice.label is None else self._label(choice.label)
         judged = filtering.judge(applied, label)
@@ -225,7 +206,6 @@ class Exploration:
         return order[kept[order]]
 
     def check(self, chosen: filtering.Filter) -> filtering.Filter:
-        """Validate a filter and return it."""
         self.choose(chosen)
         return chosen
 
@@ -247,7 +227,6 @@ class Exploration:
         return table.drop(columns=[name for name in columns if name in table.columns]).assign(**columns)
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Build the ``per_image`` table for the given images at the current thresholds."""
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
 
     # -- comparison ---------------------------------------------------------------------------------
@@ -334,23 +313,9 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
-    """Evaluate again with the ground truth of some images replaced, without running the model.
+    """Evaluate again with the ground truth of some images replaced, choosing assumed thresholds again.
 
-    Thresholds are set in the same way as before. Assumed and cross-validated thresholds are chosen again, on the new
-    ground truth.
-
-    Parameters
-    ----------
-    images : iterable of str
-        Images with new ground truth. Images that are not in the test set are ignored. Test images that are not listed
-        keep their ground truth.
-    truth : DataFrame
-        New annotations of these images: ``image``, ``label`` and, for detectors, the box columns.
-
-    Raises
-    ------
-    TableError
-        If an image in a single-label task has two labels in the new ground truth.
+    The model is not run. Test images that are not in ``images`` keep theirs.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)

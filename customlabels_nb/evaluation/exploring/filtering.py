@@ -102,18 +102,7 @@ class Filter:
 
 
 class ImageOutcomes(NamedTuple):
-    """Correct and wrong results for each image.
-
-    Attributes
-    ----------
-    bits : ndarray of uint8, shape (n,)
-        Bitwise OR of :data:`TP`, :data:`FP` and :data:`FN`.
-    score : ndarray of float64, shape (n,)
-        1 plus the confidence of the most confident mistake, where a missed label or box counts as 1 minus its
-        confidence. Without mistakes, the confidence of the most confident true positive. Without either, -1.
-    margin : ndarray of float64, shape (n,)
-        Smallest distance between a confidence and its threshold, infinity without predictions.
-    """
+    """Correct and wrong results for each image."""
 
     bits: np.ndarray[Any, np.dtype[np.uint8]]
     score: FloatArray
@@ -166,10 +155,7 @@ def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
 
 
 def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *, labelled: bool) -> BoolArray:
-    """Return a mask of the images that ``show`` selects.
-
-    If ``labelled`` is True, ``judged`` covers a single label, and "all" selects the images with a result for it.
-    """
+    """Return a mask of the images that ``show`` selects, for one label if ``labelled``, where it has a result."""
     if show in GROUPS:
         if show not in groups:
             raise InputError(f"show={show!r} is not available here. Use one of {[*SHOWN, *groups]!r}.")
@@ -180,7 +166,6 @@ def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *,
 
 
 def short_name(name: str) -> str:
-    """Return the last part of a path or URL."""
     return name.rstrip("/").rsplit("/", 1)[-1]
 
 

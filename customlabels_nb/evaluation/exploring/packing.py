@@ -74,10 +74,7 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
 
 
 def _folds(exploration: Exploration) -> Arrays:
-    """Return the fold of each image and a classifier's thresholds per fold, or an empty dict if there is one image.
-
-    The thresholds of a detector depend on the IoU threshold, so the page computes them itself.
-    """
+    """Return the fold of each image and a classifier's thresholds per fold. The page computes a detector's itself."""
     if not exploration.folds:
         return {}
     outcomes = exploration.evaluation.outcomes
@@ -154,13 +151,7 @@ def as_buffers(arrays: Arrays) -> tuple[list[list[str]], list[bytes]]:
 def summary_as_json(
     exploration: Exploration, project: str, details: Mapping[str, Any], facts: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Build the page header: name, metrics of the evaluation, date, facts about training, and code to copy.
-
-    Parameters
-    ----------
-    project : str
-        Name of the project. If empty, there is no code to copy.
-    """
+    """Build the page header. Without the name of a ``project``, it has no code to copy."""
     evaluation = exploration.evaluation
     table = evaluation.summary.set_index("figure")
     kept = table.loc[[name for name in ("f1", "precision", "recall", "accuracy") if name in table.index]]
@@ -242,7 +233,6 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
 
 
 def default_name(what: str, name: str) -> str:
-    """Build a default output name: a file name for the page, otherwise a folder name."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
     return f"{plain}.html" if what == "page" else f"{plain}-results"
 
@@ -256,15 +246,7 @@ def _number(value: Any) -> float | None:
 
 
 class TestPictures:
-    """Thumbnails and full-size views of test images, by position.
-
-    Parameters
-    ----------
-    images : DataFrame
-        One row per test image: ``image``, and optionally ``sha256``, ``width`` and ``height``.
-    root : Path, optional
-        Folder that relative paths refer to. Thumbnails are stored in its cache.
-    """
+    """Thumbnails, cached in ``root``, and full-size views of test images, by position."""
 
     __test__ = False  # not a pytest class
 
@@ -304,13 +286,7 @@ class TestPictures:
         return header.width, header.height
 
     def view(self, index: int) -> BrowserImage:
-        """Return the full-size image in a format that browsers can display.
-
-        Raises
-        ------
-        ImageError
-            If the image cannot be read.
-        """
+        """Return the full-size image in a format that browsers can display."""
         return full_view_of(self._names[index], root=self._root, sha256=self._content(index), cache=self._cache)
 
     def _content(self, index: int) -> str | None:

@@ -32,19 +32,7 @@ LEAST_IOU = 0.05
 
 @dataclass(frozen=True)
 class Position:
-    """Slider positions of the results screen.
-
-    Attributes
-    ----------
-    mode : str
-        One of :data:`MODES`.
-    one : float
-        Threshold for all labels in the mode "one".
-    own : dict
-        Thresholds by label in the mode "per label". Missing labels use their assumed threshold.
-    iou_threshold : float, optional
-        IoU threshold for detectors, at least :data:`LEAST_IOU`. Default is the evaluation's IoU threshold.
-    """
+    """Slider positions of the results screen: one threshold for all labels, or ``own`` by label (default: assumed)."""
 
     mode: str = ASSUMED
     one: float = 0.5
@@ -65,23 +53,7 @@ class Position:
             )
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
-        """Apply the thresholds and the IoU threshold to outcomes.
-
-        Parameters
-        ----------
-        folds : sequence of int64 ndarray
-            Positions of the images in each fold, for cross-validated thresholds.
-
-        Raises
-        ------
-        InputError
-            If an IoU threshold is set, but the outcomes have no boxes, or if the mode is "most confident", but the task
-            is not single-label.
-        LabelError
-            If ``own`` contains an unknown label.
-        NotEnoughDataError
-            If thresholds are to be cross-validated, but there is only one test image.
-        """
+        """Apply the thresholds and the IoU threshold. ``folds`` has the image positions for cross-validation."""
         outcomes = self.matched(outcomes)
         if self.mode == MOST_CONFIDENT:
             if not isinstance(outcomes, Scores) or outcomes.task != SINGLE_LABEL:
@@ -107,12 +79,10 @@ class Position:
         return outcomes.at_iou_threshold(self.iou_threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert the position to the format used by the page and its saved state."""
         return {"mode": self.mode, "one": self.one, "own": dict(self.own), "iou_threshold": self.iou_threshold}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Create a position from the result of :meth:`to_dict`."""
         return cls(**state)
 
 

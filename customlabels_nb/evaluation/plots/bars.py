@@ -145,13 +145,6 @@ def plot_box_sizes(evaluation: Evaluation, ax: Axes | None = None, *, label: str
 
     Bars to the right are true boxes: detected ones are filled in blue, missed ones are outlined. Bars to the left are
     false positives. Precision and recall are shown next to the bars. The counts cover all labels, or only ``label``.
-
-    Raises
-    ------
-    InputError
-        If the evaluated task is neither "boxes" nor "polygons".
-    LabelError
-        If the label does not exist.
     """
     table = evaluation.by_box_size()
     if label is None:

@@ -41,11 +41,6 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     Without ``label``, the histograms cover each image's most confident label (single-label) or all predictions (other
     tasks). With ``label``, they cover the predictions of that label and show its threshold: wrong predictions above the
     threshold are false positives, and correct ones below it are false negatives.
-
-    Raises
-    ------
-    LabelError
-        If the label does not exist.
     """
     position = None if label is None else evaluation.outcomes.position(label)
     confidence, right = answers(evaluation.outcomes, position)
@@ -89,11 +84,6 @@ def plot_calibration(
     Dots show the share with its 95% confidence interval, and bars below show the number of predictions in each bin.
     Perfectly calibrated confidences lie on the diagonal. ``bins`` and ``label`` work as in
     :meth:`customlabels_nb.evaluation.result.Evaluation.calibration`.
-
-    Raises
-    ------
-    InputError, LabelError
-        If ``bins`` is not valid, or the label does not exist.
     """
     table = evaluation.calibration(bins, label=label)
     beside = ax is None

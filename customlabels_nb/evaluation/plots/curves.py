@@ -44,11 +44,6 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
     Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than ten
     labels, the ten with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
     there is only one label, the plot shows the precision, recall and F1 of that label.
-
-    Raises
-    ------
-    LabelError
-        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="f1")
     curves = {name: evaluation.curve(name).dropna(subset="precision") for name in table["label"]}
@@ -79,11 +74,6 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
     The legend shows average precision. If there are more than ten labels, the ten with the lowest average precision
     appear in the legend, and the rest are drawn in grey. Faint lines connect points of equal F1.
-
-    Raises
-    ------
-    LabelError
-        If the label does not exist.
     """
     table = _drawn_labels(evaluation, label, by="average_precision")
     beside = ax is None
@@ -106,10 +96,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
 
 def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
-    """Select the ``per_label`` rows of the labels to draw, lowest metric first.
-
-    A label without test images is included only if it is passed as ``label``.
-    """
+    """Select the ``per_label`` rows to draw, lowest metric first, without untested labels unless asked for."""
     table = evaluation.per_label
     if label is None:
         return table[table["test_images"] > 0].sort_values(by, kind="stable")
@@ -179,10 +166,7 @@ def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
 
 
 def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """Return the distinct recall values, ascending from 0, and the highest precision at each of them.
-
-    Further points of equal recall add no area under the curve.
-    """
+    """Return the recall values, ascending from 0, and the highest precision at each. Others add no area."""
     points = curve.dropna()
     recall, precision = (points[column].to_numpy(dtype=np.float64) for column in ("recall", "precision"))
     first = np.flatnonzero(

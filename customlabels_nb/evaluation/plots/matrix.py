@@ -54,19 +54,9 @@ def plot_confusion_matrix(
 ) -> Axes:
     """Draw the confusion matrix with correct cells in blue, mistakes in red, and numbers where they fit.
 
-    Parameters
-    ----------
-    values, shares : ndarray of float64, shape (k, k)
-        Rows are predicted, columns are ground truth. ``values`` are written in the cells, and ``shares`` determine
-        their size and color.
-    labels : sequence of str
-        Names of the rows and columns.
-    whole : bool
-        Format the values as counts rather than as shares.
-    background : bool
-        Treat the last row and column as the background, and separate them with a line.
-    one_vs_rest : DataFrame, optional
-        Columns ``tp``, ``fp``, ``fn`` and ``tn``, one row per label, shown next to a matrix of up to 30 labels.
+    Rows are predicted, columns are ground truth, both of shape (k, k). ``values`` are written in the cells, and
+    ``shares`` determine their size and color. ``background`` separates the last row and column with a line.
+    ``one_vs_rest`` has ``tp``, ``fp``, ``fn`` and ``tn`` of each label, shown next to a matrix of up to 30 labels.
     """
     shares = np.clip(shares, 0, 1)
     names = [plain(name, 20) for name in labels]

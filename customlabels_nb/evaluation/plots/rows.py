@@ -19,18 +19,7 @@ ROW, CLOSE_ROW, TALL, TALLEST = 0.29, 0.2, 17.0, 40.0
 
 @dataclass(frozen=True)
 class PlotRows:
-    """Rows of a plot, numbered from 0 at the top.
-
-    Attributes
-    ----------
-    ax : Axes
-    count : int
-        Number of rows.
-    size : float
-        Font size in points.
-    step : int
-        Every ``step``-th row has text.
-    """
+    """Rows of a plot, numbered from 0 at the top. Every ``step``-th row has text, in points of ``size``."""
 
     ax: Axes
     count: int
@@ -46,11 +35,9 @@ class PlotRows:
 
     @property
     def written(self) -> range:
-        """Rows that have text."""
         return range(0, self.count, self.step)
 
     def name(self, names: Sequence[str]) -> None:
-        """Write the label names on the y axis."""
         texts = [plain(names[row], 28) for row in self.written]
         self.ax.set_yticks(list(self.written), texts, fontsize=self.size)
         self.ax.set_ylim(max(self.count, 1) - 0.4, -0.6)

@@ -124,10 +124,7 @@ def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
 def legend(
     ax: Axes, title: str, *, beside: bool, handles: Sequence[Any] = (), names: Sequence[str] | None = None
 ) -> Legend:
-    """Draw the legend next to the axes if ``beside`` is True, otherwise inside them where there is room.
-
-    ``handles`` and ``names`` are the entries, by default the labelled artists of the axes.
-    """
+    """Draw the legend ``beside`` the axes, or inside where there is room, of ``handles`` or all labelled artists."""
     shown = ax.get_legend_handles_labels() if names is None else (handles, names)
     location: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02)} if beside else {"loc": "best"}
     made = ax.legend(
@@ -148,7 +145,6 @@ def marked_threshold(ax: Axes, threshold: float) -> None:
 
 
 def colors_of(labels: pd.DataFrame) -> dict[str, str]:
-    """Map each label to its color, from a table with the columns ``label`` and ``color``."""
     return dict(zip(labels["label"], labels["color"], strict=True))
 
 
@@ -173,7 +169,6 @@ def count_ticks(ax: Axes, axis: str, below: int, above_zero: int) -> None:
 
 
 def inches(ax: Axes) -> tuple[float, float]:
-    """Compute the width and height of the axes in inches."""
     box = ax.get_position()
     width, height = ax.figure.get_size_inches()  # type: ignore[union-attr]
     return float(box.width * width), float(box.height * height)
@@ -186,10 +181,7 @@ def readable(points: float) -> tuple[float, int]:
 
 
 def plain(name: str, longest: int) -> str:
-    """Convert a label to plot text: one line of at most ``longest`` characters that the available fonts can draw.
-
-    ``$`` is escaped, so that matplotlib does not parse it as a formula.
-    """
+    """Convert a label to plot text: one line of at most ``longest`` characters in available fonts, without formulas."""
     text = "".join(character if character.isprintable() else " " for character in name)
     text = drawable(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
     text = text.replace("$", r"\$")

@@ -19,8 +19,7 @@ SPREAD, MOST_SPREAD = 0.22, 0.66
 def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "label") -> Axes:
     """Draw the F1 of each version with its 95% confidence interval, one row per label or slice.
 
-    ``table`` has the columns ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in color, marker
-    and place within the row.
+    ``table`` has ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in color and marker.
     """
     names, versions = list(dict.fromkeys(table[by])), list(dict.fromkeys(table["version"]))
     beside = ax is None

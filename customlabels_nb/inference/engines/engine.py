@@ -36,22 +36,7 @@ _EACH = 4  # images per thread
 
 
 class Engine:
-    """Engine that runs the unchanged network with PyTorch.
-
-    Parameters
-    ----------
-    network : ImageClassifier or ImageDetector
-        Network on ``device``, in eval mode.
-    config : ModelConfig
-        Config of the model.
-    device : str
-        Device of the network.
-
-    Attributes
-    ----------
-    at_once : int
-        Preferred batch size.
-    """
+    """Engine that runs the unchanged network with PyTorch. ``at_once`` is the preferred batch size."""
 
     name = TORCH
 
@@ -85,7 +70,6 @@ class Bfloat16Engine(Engine):
         super().__init__(network, config, device)
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """Compute confidences as :class:`Engine` does."""
         assert isinstance(self.network, ImageClassifier)
         with torch.inference_mode():
             batch = to_batch(pixels, self.config.mean, self.config.std, self.device)
@@ -94,7 +78,6 @@ class Bfloat16Engine(Engine):
             return probabilities(self.network.head(features.float()), self.config.activation)
 
     def find(self, canvases: Sequence[Canvas], thresholds: FloatArray | None = None) -> list[DetectedBoxes]:
-        """Detect objects as :class:`Engine` does."""
         with self._in_half():
             return super().find(canvases, thresholds)
 
@@ -123,7 +106,6 @@ class OnnxClassifier(Engine):
         self.device = device
 
     def forward(self, pixels: Sequence[Pixels]) -> FloatArray:
-        """Compute confidences as :class:`Engine` does."""
         several = min(len(pixels), self._threads)
         if several == 1:
             logits = _run(self._together, pixels)
@@ -169,7 +151,6 @@ class _OnnxPart(nn.Module):
         self._session = _opened(model, torch.get_num_threads())
 
     def forward(self, images: torch.Tensor) -> Any:
-        """Run this part of the network."""
         outputs = [
             torch.from_numpy(output) for output in self._session.run(None, {"input": images.contiguous().numpy()})
         ]
@@ -201,7 +182,6 @@ def _written(
 
 
 def _opened(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open a model in ONNX Runtime with the given number of threads."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()

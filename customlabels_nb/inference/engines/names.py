@@ -13,15 +13,7 @@ ENGINES = (AUTO, TORCH, BFLOAT16, ONNX)
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Engine chosen for a model.
-
-    Attributes
-    ----------
-    name : str
-        "torch", "bfloat16" (PyTorch in half precision) or "onnx" (ONNX Runtime).
-    others : dict of str to str
-        Engines that were considered but not chosen, with the reason, by engine name.
-    """
+    """Engine chosen for a model, with the reason for each one of the others."""
 
     name: str
     others: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +23,6 @@ class EngineChoice:
 
 
 def check_engine(name: object) -> None:
-    """Raise InputError unless the name is one of :data:`ENGINES`."""
     if name not in ENGINES:
         raise InputError(f"Unknown engine {name!r}. Choose one of: {', '.join(ENGINES)}.")
 

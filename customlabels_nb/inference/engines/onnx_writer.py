@@ -40,25 +40,11 @@ def to_onnx(
     *,
     normalise: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> tuple[bytes, list[str] | None]:
-    """Convert the network to an ONNX model with one input called ``input``.
+    """Convert the network to an ONNX model with one input called ``input``, and return the keys of its outputs.
 
-    Parameters
-    ----------
-    normalise : (mean, std), optional
-        Mean and standard deviation of each channel, for pixels scaled to 0 to 1. If given, the model's input is uint8
-        of shape (n, 3, height, width), otherwise float32 as the network expects.
-
-    Returns
-    -------
-    model : bytes
-        Serialised model.
-    keys : list of str or None
-        Keys of the network's output dict, in the order of the model's outputs. None if the network returns a tensor.
-
-    Raises
-    ------
-    NotWritableError
-        If the network contains an unsupported layer, or Python code that depends on tensor values.
+    With ``normalise`` (mean and standard deviation of each channel, for pixels scaled to 0 to 1), the input is uint8 of
+    shape (n, 3, height, width), otherwise float32 as the network expects. Keys are None if it returns a tensor. Raises
+    NotWritableError for an unsupported layer, or Python code that depends on tensor values.
     """
     try:
         traced = _Tracer().trace(network)

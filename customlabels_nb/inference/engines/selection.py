@@ -64,26 +64,8 @@ def open_engine(
 
     The output of ONNX Runtime is first compared with that of PyTorch on synthetic images, as is the output of bfloat16
     unless it was requested by name. The most confident label must be the same, and confidences and boxes may differ by
-    at most :data:`TOLERANCES` and :data:`BOX_TOLERANCES`.
-
-    Parameters
-    ----------
-    network : ImageClassifier or ImageDetector
-        Network on ``device``, in eval mode.
-    wanted : str
-        One of :data:`customlabels_nb.inference.engines.names.ENGINES`. On a CPU, "auto" picks the fastest engine whose
-        output matches. On other devices, "auto" is "torch".
-    clock : callable
-        Function that returns seconds, with which engines are timed.
-
-    Raises
-    ------
-    InputError
-        If the engine does not exist.
-    MissingDependencyError
-        If the engine requires packages that are not installed.
-    ModelError
-        If the engine cannot run this network on this machine, or its output differs too much.
+    at most :data:`TOLERANCES` and :data:`BOX_TOLERANCES`. On a CPU, "auto" picks the fastest engine whose output
+    matches. On other devices, it is "torch".
     """
     check_engine(wanted)
     plain = Engine(network, config, device)
@@ -104,10 +86,7 @@ def open_engine(
 def open_kept_engine(
     folder: Path, network: ImageClassifier | ImageDetector, config: ModelConfig, device: str, wanted: str
 ) -> tuple[Engine, EngineChoice]:
-    """Open an engine as :func:`open_engine` does, reusing the engine that "auto" once chose on this machine.
-
-    A different engine would change the predictions slightly.
-    """
+    """Open an engine, reusing what "auto" once chose on this machine, because others change predictions slightly."""
     if wanted != AUTO or device != "cpu":
         return open_engine(network, config, device, wanted)
     machine = [platform.machine(), platform.processor(), os.cpu_count(), has_bfloat16()]

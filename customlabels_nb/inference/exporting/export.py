@@ -120,22 +120,7 @@ def export(
 ) -> Exported:
     """Export the model in the folder ``model`` to the folder ``path``.
 
-    Parameters
-    ----------
-    format : {"onnx", "pt2"}
-        File format.
-    path : path, optional
-        New folder, or a folder that contains an earlier export. By default ``<name>-<format>`` in the current folder.
-
-    Raises
-    ------
-    InputError, NotAllowedError
-        If the format is unknown, or the folder cannot be used.
-    MissingDependencyError
-        If packages that the format requires are not installed.
-    ModelError
-        If the model cannot be exported to this format, or the output of the exported file differs from the model's. In
-        both cases, no file is saved.
+    It may contain an earlier export. Nothing is saved if the exported model's output differs.
     """
     ending = check_format(format)
     folder = _folder(path, name, ending)
@@ -251,15 +236,7 @@ WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx
 
 
 def check_format(name: object) -> str:
-    """Return ``name`` if it is a format that can be written on this machine.
-
-    Raises
-    ------
-    InputError
-        If the format does not exist.
-    MissingDependencyError
-        If packages that the format requires are not installed.
-    """
+    """Return ``name`` if it is a format that can be written on this machine."""
     if not isinstance(name, str) or name not in WRITERS:
         raise InputError(f"Unknown export format {name!r}. Choose one of: {', '.join(WRITERS)}.")
     if name == "onnx":
@@ -336,15 +313,7 @@ def difference(
     facts: dict[str, Any],
     pictures: Sequence[str],
 ) -> tuple[float, int]:
-    """Compute the largest difference between the exported model and the network, and count the compared photos.
-
-    Differences are in confidence (between 0 and 1), or in box position as a fraction of the image size.
-
-    Parameters
-    ----------
-    run : callable
-        Function that runs the exported model on float32 images and returns its outputs.
-    """
+    """Compute the largest difference of the exported model's confidences, or boxes as fractions, and count photos."""
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
         looked_at = [*canvases, *_noisy_canvases(config)]
@@ -393,10 +362,7 @@ def _boxes_apart(
 
 
 def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[str, Any], canvas: Canvas) -> bool:
-    """Check whether the model's own output changes when its input changes by less than one step of a pixel value.
-
-    If the IoU of two boxes is close to the suppression threshold, the last bit decides whether one is suppressed.
-    """
+    """Check whether rounding of a pixel value changes the model's own output, such as which box is suppressed."""
     graph, rng = exportable(network), np.random.default_rng(1)
 
     def nearly(images: Any) -> list[Any]:

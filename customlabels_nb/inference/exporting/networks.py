@@ -34,11 +34,6 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
     sides are multiples of 32. It returns the candidates before the last non-maximum suppression: corners ``x0, y0, x1,
     y1`` on the canvas (m, 4), confidences (m,) and label indices (m,). A detector with masks returns the detections
     after non-maximum suppression instead, and their masks (m, cells, cells).
-
-    Raises
-    ------
-    InputError
-        If this kind of detector cannot be exported.
     """
     with torch.inference_mode(False):
         copied = copy.deepcopy(network).eval().requires_grad_(False)
@@ -261,7 +256,6 @@ def grid_of(cells: torch.Tensor, level: torch.Tensor, images: torch.Tensor) -> t
 
 
 def clipped(corners: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Clip ``x0, y0, x1, y1`` to the canvas."""
     height, width = images.shape[-2:]
     x, y = corners[:, 0::2].clamp(0, width), corners[:, 1::2].clamp(0, height)
     return torch.stack((x, y), dim=2).reshape(-1, 4)

@@ -29,22 +29,7 @@ _lock = threading.Lock()
 
 
 class Sam2Segmenter:
-    """Segmenter with the weights of a SAM 2 or SAM 2.1 model.
-
-    Parameters
-    ----------
-    weights : Weights
-        Weights on this machine.
-    device : str, optional
-        Device, by default the fastest.
-
-    Raises
-    ------
-    MissingDependencyError
-        If transformers is not installed.
-    ModelError
-        If the files are not those of such a model, or are damaged.
-    """
+    """Segmenter with the weights of a SAM 2 or SAM 2.1 model."""
 
     def __init__(self, weights: Weights, device: str | None = None) -> None:
         weights.config(*_TYPES)
@@ -85,7 +70,6 @@ class Sam2Segmenter:
         clicks: Sequence[Click] = (),
         previous: npt.NDArray[np.float32] | None = None,
     ) -> tuple[npt.NDArray[np.float32], float]:
-        """Predict a mask. See :class:`~customlabels_nb.images.outlining.Segmenter`."""
         torch = self._torch
         side = self._model.prompt_encoder.input_image_size
         scale = np.array([side / size[0], side / size[1]])
@@ -121,13 +105,7 @@ class Sam2Segmenter:
 
 
 def load_sam2(name: str, *, download: bool = True) -> Sam2Segmenter:
-    """Load a model once per process, and download it if it is not on this machine and ``download`` is True.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If it is not on this machine and cannot be downloaded.
-    """
+    """Load a model once per process, and download it if it is not on this machine and ``download`` is True."""
     weights = get_weights(name, download=download)
     with _lock:
         return _load(weights)

@@ -26,15 +26,7 @@ _lock = threading.Lock()
 
 
 def describe_image_tower(name: str) -> Backbone:
-    """Describe the image tower of a model. Its name contains the revision, so that vectors are not mixed.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    ModelError
-        If it is another type of model.
-    """
+    """Describe the image tower of a model. Its name contains the revision, so that vectors are not mixed."""
     return _describe(get_weights(name, download=False))
 
 
@@ -67,15 +59,7 @@ def _describe(weights: Weights) -> Backbone:
 
 
 def load_image_tower(name: str) -> nn.Module:
-    """Load the network that maps normalised images (n, 3, side, side) to vectors (n, features).
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    ModelError
-        If they are damaged.
-    """
+    """Load the network that maps normalised images (n, 3, side, side) to vectors (n, features)."""
     from torch import nn
 
     try:
@@ -95,17 +79,7 @@ def load_image_tower(name: str) -> nn.Module:
 
 
 def embed_text(name: str, text: str) -> npt.NDArray[np.float32]:
-    """Compute the unit vector of a text, which is close to the vectors of images that it describes.
-
-    The network that reads texts stays in memory, and so do the latest vectors.
-
-    Raises
-    ------
-    InputError
-        If the text is empty or longer than 1,000 characters.
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    """
+    """Compute the unit vector of a text. The network and the latest vectors stay in memory."""
     plain = " ".join(text.split()).lower() if isinstance(text, str) else ""
     if not plain:
         raise InputError(f"The text {text!r} to search for is empty. Describe the images, like 'a red screw'.")
@@ -120,13 +94,6 @@ def match_probabilities(name: str, cosines: npt.NDArray[np.floating], *, several
     """Turn cosine similarities of images to the texts of labels (n, k) into probabilities, as the model was trained.
 
     ``several`` labels of an image have independent probabilities. Otherwise, those of an image add up to 1.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    ModelError
-        If they are damaged.
     """
     from safetensors import SafetensorError, safe_open
     from scipy.special import expit, softmax

@@ -16,13 +16,7 @@ Color: TypeAlias = tuple[float, float, float]
 
 
 def load_part(kind: Any, weights: Weights) -> Any:
-    """Load a model class of transformers in float32 and eval mode. Layers that the class lacks are left out.
-
-    Raises
-    ------
-    ModelError
-        If the weights are damaged or lack layers.
-    """
+    """Load a model class of transformers in float32 and eval mode. Layers that the class lacks are left out."""
     import torch
     from safetensors import SafetensorError
 
@@ -44,13 +38,7 @@ def load_part(kind: Any, weights: Weights) -> Any:
 
 
 def read_normalisation(weights: Weights) -> tuple[Color, Color, dict[str, Any]]:
-    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
-
-    Raises
-    ------
-    ModelError
-        If they are damaged or missing.
-    """
+    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor."""
     path = weights.folder / "preprocessor_config.json"
     try:
         facts = json.loads(path.read_bytes())

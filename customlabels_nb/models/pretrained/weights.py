@@ -56,18 +56,9 @@ KNOWN_MODELS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights on this machine.
+    """Weights on this machine, with ``config.json`` and ``model.safetensors`` in ``folder``.
 
-    Attributes
-    ----------
-    name : str
-        Name of the repository without its owner, or of the folder.
-    folder : Path
-        Folder with ``config.json`` and ``model.safetensors``.
-    revision : str
-        Commit of the repository, or the SHA-256 of the weights of a local folder.
-    licence : str
-        Licence, or an empty string if it is unknown.
+    ``name`` is that of the repository or folder. ``revision`` is a commit, or the SHA-256 of local weights.
     """
 
     name: str
@@ -76,13 +67,6 @@ class Weights:
     licence: str = ""
 
     def config(self, *types: str) -> dict[str, Any]:
-        """Read the configuration.
-
-        Raises
-        ------
-        ModelError
-            If it is not that of a model of one of these ``types``.
-        """
         path = self.folder / "config.json"
         try:
             config = json.loads(path.read_bytes())
@@ -101,17 +85,7 @@ class Weights:
 def find_weights(name: str, revision: str | None = None) -> Weights | None:
     """Find weights on this machine without using the network, or return None.
 
-    Parameters
-    ----------
-    name : str
-        Name in :data:`KNOWN_MODELS`, ``"hf://user/name"``, both also with ``@revision`` at the end, or a folder.
-    revision : str, optional
-        Branch, tag or commit of the repository.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or the folder lacks files.
+    The name is one of :data:`KNOWN_MODELS` or ``"hf://user/name"``, perhaps with ``@revision``, or a folder.
     """
     from huggingface_hub import snapshot_download
 
@@ -141,15 +115,7 @@ def _digest(path: Path, _modified: int, _size: int) -> str:
 
 
 def get_weights(name: str, revision: str | None = None, *, download: bool = True) -> Weights:
-    """Find weights on this machine, or download them.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
-    WeightsUnavailableError
-        If they are not on this machine and cannot be downloaded, or ``download`` is False.
-    """
+    """Find weights on this machine, or download them."""
     found = find_weights(name, revision)
     if found is not None:
         return found

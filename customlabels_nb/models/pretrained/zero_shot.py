@@ -36,11 +36,6 @@ def describe_input(weights: Weights) -> tuple[int, Color, Color]:
 
     The image processor of Grounding DINO scales the shorter side to 800 pixels, but the longer one to at most 1,333.
     Canvases have a fixed longer side, which is that of a photo of 4:3.
-
-    Raises
-    ------
-    ModelError
-        If the files are those of another type of model, or are damaged.
     """
     config = weights.config(_OWLV2, *_GROUNDED)
     mean, std, facts = read_normalisation(weights)
@@ -57,17 +52,7 @@ def describe_input(weights: Weights) -> tuple[int, Color, Color]:
 
 
 def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
-    """Load a detector, whose labels are numbered like the descriptions.
-
-    Raises
-    ------
-    InputError
-        If the model cannot read a description.
-    WeightsUnavailableError
-        If the weights are not on this machine.
-    ModelError
-        If they are damaged, of another type, or have changed since ``zero_shot`` was made.
-    """
+    """Load a detector, whose labels are numbered like the descriptions. ModelError if its weights have changed."""
     weights = get_weights(zero_shot.weights, zero_shot.revision, download=False)
     if weights.revision != zero_shot.revision:
         raise ModelError(

@@ -137,7 +137,7 @@ def _check_answer(parsed: dict[str, Any], model: Any, http_response: Any, **_: A
 
 def write_keys(root: Path, *keys: dict[str, Any]) -> Path:
     """Write the file of access keys in a new root folder, and return it."""
-    path = root / ".rekognition" / "keys.json"
+    path = root / ".endpoints" / "keys.json"
     path.parent.mkdir(exist_ok=True)
     path.touch(0o600)
     path.write_text(json.dumps({"secret": "00" * 32, "keys": keys}))

@@ -144,20 +144,6 @@ def test_a_root_is_served_once(service: Service) -> None:
     assert service.call("describe_projects") == {"ProjectDescriptions": []}
 
 
-def test_files_of_older_roots_are_read(service: Service) -> None:
-    arn = service.project("of.program")
-    service.server.stop()
-    (service.root / ".endpoints").rename(service.root / ".rekognition")
-    for path in (service.root / "of.program").glob("endpoints.db*"):
-        path.rename(path.with_name(path.name.replace("endpoints", "rekognition")))
-    key = (service.root / ".rekognition" / "keys.json").read_bytes()
-    service.__enter__()
-    assert [each["ProjectArn"] for each in service.call("describe_projects")["ProjectDescriptions"]] == [arn]
-    assert (service.root / ".rekognition" / "keys.json").read_bytes() == key
-    service.call("delete_project", ProjectArn=arn)
-    assert [path.name for path in service.root.iterdir()] == [".rekognition"]
-
-
 def test_without_botocore_the_extra_is_named(tmp_path: Path) -> None:
     program = """
 import sys

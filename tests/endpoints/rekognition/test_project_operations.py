@@ -214,7 +214,7 @@ def test_a_damaged_project_hides_no_others(service: Service, caplog: pytest.LogC
 def test_a_ledger_of_another_format_is_left_as_it_is(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     service.project()
     cl.create_project("early", service.root).close()
-    path = service.root / "early" / "rekognition.db"
+    path = service.root / "early" / "endpoints.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
