@@ -171,8 +171,9 @@ def _add_serve(commands: Any) -> None:
 def _quickstart(options: argparse.Namespace) -> int:
     from customlabels_nb.quickstart import check_photos, run_quickstart
 
-    if options.images is not None:
-        check_photos(options.images)
+    issues = [] if options.images is None else check_photos(options.images)
+    if issues:
+        print(f"Not used: {len(issues)} of the files, for example {issues[0].where!r}. {issues[0].message}")
     out = _new_folder(options.out)
     print(f"Running the quickstart notebook in {out} …", flush=True)
     images = None if options.images is None else Path(options.images)
