@@ -158,7 +158,12 @@ def _add_serve(commands: Any) -> None:
     )
     serve.add_argument("--relaxed", action="store_true", help="lift the service's limits on the size of images")
     serve.add_argument("--quotas", action="store_true", help="refuse what exceeds the quotas of the services")
-    serve.add_argument("--budget", metavar="TIME", help='time limit of a training run, such as "2min" or "best"')
+    serve.add_argument(
+        "--budget",
+        metavar="TIME",
+        help='time limit of a training run, such as "2min" or "best". Starting its process and evaluating the model '
+        "take additional time",
+    )
     serve.add_argument("--engine", metavar="NAME", help="engine that runs models (default: the fastest)")
     serve.add_argument(
         "--hold", action="store_true", help="let descriptions of a version wait for its next status, for up to 20 s"
