@@ -603,6 +603,8 @@ class Project:
         ------
         NotAllowedError
             If the test set is not empty, without ``exist_ok``.
+        InputError
+            If ``test_fraction`` is not between 0 and 1.
         NotEnoughDataError
             If no label has two images.
 
