@@ -158,7 +158,12 @@ def _add_serve(commands: Any) -> None:
     )
     serve.add_argument("--relaxed", action="store_true", help="lift the service's limits on the size of images")
     serve.add_argument("--quotas", action="store_true", help="refuse what exceeds the quotas of the services")
-    serve.add_argument("--budget", metavar="TIME", help='time limit of a training run, such as "2min" or "best"')
+    serve.add_argument(
+        "--budget",
+        metavar="TIME",
+        help='time limit of a training run, such as "2min" or "best". Starting its process and evaluating the model '
+        "take additional time",
+    )
     serve.add_argument("--engine", metavar="NAME", help="engine that runs models (default: the fastest)")
     serve.add_argument(
         "--hold", action="store_true", help="let descriptions of a version wait for its next status, for up to 20 s"
@@ -171,8 +176,9 @@ def _add_serve(commands: Any) -> None:
 def _quickstart(options: argparse.Namespace) -> int:
     from customlabels_nb.quickstart import check_photos, run_quickstart
 
-    if options.images is not None:
-        check_photos(options.images)
+    issues = [] if options.images is None else check_photos(options.images)
+    if issues:
+        print(f"Not used: {len(issues)} of the files, for example {issues[0].where!r}. {issues[0].message}")
     out = _new_folder(options.out)
     print(f"Running the quickstart notebook in {out} …", flush=True)
     images = None if options.images is None else Path(options.images)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
 
@@ -42,14 +43,17 @@ def notebooks_folder() -> Path:
     raise CustomLabelsError(f"Cannot find the notebooks in or next to {str(package)!r}. Reinstall customlabels-nb.")
 
 
-def check_photos(folder: str) -> None:
-    """Check that a folder contains enough photos and labels to train on."""
+def check_photos(folder: str) -> list[Issue]:
+    """Check that a folder contains enough photos and labels to train on, and return what cannot be read."""
     photos = read_folder(folder, labels_from="folders")
     counts: dict[str, int] = {}
     for label in photos.labels:
         if label is not None:
             counts[label] = counts.get(label, 0) + 1
     layout = "Put the photos of each label in a separate folder, such as photos/apple and photos/banana."
+    if not photos.images and photos.issues:
+        issue = photos.issues[0]
+        raise InputError(f"No photo in {folder!r} can be read, for example {issue.where!r}. {issue.message}")
     if not photos.images:
         raise InputError(f"There are no photos in {folder!r}. {layout}")
     if len(counts) < 2:
@@ -61,6 +65,7 @@ def check_photos(folder: str) -> None:
         raise NotEnoughDataError(
             f"Each label in {folder!r} has only one photo. Add more, so that some can be used for testing."
         )
+    return photos.issues
 
 
 def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:

@@ -108,7 +108,9 @@ def check_split(split: str) -> str:
 def check_label(name: object, *, max_length: int = 256) -> str:
     """Return a label without outer white space, after checking its type, length and characters (no lone surrogates)."""
     if not isinstance(name, str):
-        raise LabelError(f"A label must be a string, not {name!r}. Convert numbers with .astype(str).")
+        raise LabelError(
+            f"A label must be a string, not {name!r}. Convert class numbers to names, as in .map({{{name!r}: 'cat'}})."
+        )
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label must have 1 to {max_length} characters, but {text[:40]!r} has {len(text)}.")

@@ -149,7 +149,7 @@ class EndpointServer:
         True
         >>> server.stop()
         """
-        lines = [f"Projects in {self.root} are served. Stop with Ctrl+C. In another terminal:"]
+        lines = [f"Projects in {self.root} are served. Stop with Ctrl+C."]
         for endpoint in (self.custom_vision, self.rekognition):
             if endpoint is not None:
                 lines += ["", *endpoint.instructions(self.url)]

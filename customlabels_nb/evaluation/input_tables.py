@@ -30,7 +30,10 @@ FARTHEST = 1e9
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
     """Validate an input table and return the given columns, ``image`` and ``label`` as categoricals."""
     if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}.")
+        raise InputError(
+            f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}. To read a "
+            "file, use pd.read_csv or cl.read_dataset."
+        )
     for column in columns:
         if column not in frame.columns:
             raise TableError(f"{name} must have a column {column!r}. Its columns are {list(frame.columns)}.")
@@ -55,9 +58,12 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
     wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # true for NaN as well
     if wrong.size:
         image, label, value = predictions[["image", "label", "confidence"]].iloc[wrong[0]].tolist()
+        fix = "If they are percentages, divide them by 100. If they are logits, apply a softmax or a sigmoid."
+        if pd.isna(value):
+            fix = "Drop rows without a confidence, or give them a number."
         raise TableError(
             f"The confidences in predictions must be between 0 and 1. Image {image!r}, label {label!r} has "
-            f"{float(value) if isinstance(value, float) else value!r}. If they are percentages, divide them by 100."
+            f"{float(value) if isinstance(value, float) else value!r}. {fix}"
         )
     return values
 

@@ -478,7 +478,7 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
     unknown = "the model does not predict {}. All test images with it count as missed."
     if isinstance(outcomes, Boxes):
-        unknown = "there are no predictions of {}. All its boxes count as missed."
+        unknown = "there are no predictions of {}. All true boxes with it count as missed."
     for which, text in (
         (~tested, "no test image has {}, so it does not count towards the averages."),
         (~known, unknown),
@@ -490,6 +490,14 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     ):
         if which.any():
             yield text.format(_listed(list(names[which])))
+    true_names = {name.casefold(): name for name in names[tested]}
+    for name in names[~tested]:
+        other = true_names.get(name.casefold())
+        if other is not None:
+            yield (
+                f"the labels {name!r} and {other!r} differ only in capitals and are not matched. To match them, rename "
+                f"the label in predictions with .replace({{{name!r}: {other!r}}})."
+            )
 
 
 def _about_help(images: pd.DataFrame) -> Iterator[str]:
@@ -519,7 +527,8 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
             "truth and predictions."
         )
     if outcomes.left_out:
-        yield f"Ignored because they are not test images: {outcomes.left_out} images in truth or predictions."
+        images = "image" if outcomes.left_out == 1 else "images"
+        yield f"Ignored because they are not test images: {outcomes.left_out} {images} in truth or predictions."
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
@@ -528,6 +537,11 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield (
             f"{what} match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
             "threshold is 0.5."
+        )
+    if len(boxes.box) and boxes.box.max() <= 1 < boxes.truth_box.max(initial=0):
+        yield (
+            "All predicted boxes lie between 0 and 1. Boxes must be in pixels: multiply left and width by the width of "
+            "the image, and top and height by its height."
         )
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:

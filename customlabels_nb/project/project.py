@@ -603,6 +603,8 @@ class Project:
         ------
         NotAllowedError
             If the test set is not empty, without ``exist_ok``.
+        InputError
+            If ``test_fraction`` is not between 0 and 1.
         NotEnoughDataError
             If no label has two images.
 
@@ -622,6 +624,8 @@ class Project:
                 "project.delete_dataset('test')."
             )
         train = self.train_set
+        if not 0 < test_fraction < 1:
+            raise InputError(f"test_fraction={test_fraction!r} must be greater than 0 and less than 1.")
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
         chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()

@@ -382,7 +382,9 @@ class Runnable(ABC):
             images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
             data = Dataset(images.assign(status="labelled"), data)
         elif not isinstance(data, Dataset):
-            raise InputError(f"data must be a Dataset or a DataFrame, not {type(data).__name__}.")
+            raise InputError(
+                f"data must be a Dataset or a DataFrame, not {str(data)[:99]!r}. Read a folder with cl.read_dataset(…)."
+            )
         images = t.settle_statuses(data.images, data.annotations)
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
         part = usable_part(data, config.task)

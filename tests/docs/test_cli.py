@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb import quickstart
 from customlabels_nb.cli import main
 from customlabels_nb.quickstart import QUICKSTART, notebooks_folder
 from customlabels_nb.settings import settings
@@ -124,6 +125,20 @@ def test_doctor_exits_with_1_where_something_needed_is_missing(
     assert main(["doctor", "--json"]) == 1
     problems = [line["name"] for line in json.loads(capsys.readouterr().out) if line["state"] == "problem"]
     assert problems == ["weights"]
+
+
+def test_quickstart_names_photos_of_types_that_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "apple").mkdir(parents=True)
+    (tmp_path / "mine" / "apple" / "IMG_1.HEIC").write_bytes(b"HEIC")
+    assert main(["quickstart", "--images", str(tmp_path / "mine")]) == 2
+    assert re.search(r"IMG_1.HEIC'. Images of type HEIC .* Convert the image to JPEG", capsys.readouterr().err)
+
+    photos(tmp_path / "mine", apple=2, pear=2)
+    monkeypatch.setattr(quickstart, "run_quickstart", lambda out, *_: out.mkdir() or quickstart.NotebookRun(out, {}, 1))
+    assert main(["quickstart", "--images", str(tmp_path / "mine"), "--out", str(tmp_path / "out")]) == 0
+    assert re.search(r"Not used: 1 of the files, .*IMG_1.HEIC'. Images of type HEIC", capsys.readouterr().out)
 
 
 @pytest.mark.thorough

@@ -328,6 +328,12 @@ def test_labels_of_one_table_only() -> None:
     assert "no predictions of apple" in notes
 
 
+def test_relative_boxes_are_pointed_out() -> None:
+    relative = PREDICTIONS.assign(**{name: PREDICTIONS[name] / 1000 for name in ("left", "top", "width", "height")})
+    assert "Boxes must be in pixels" in "\n".join(evaluate(TRUTH, relative).notes)
+    assert "in pixels" not in "\n".join(evaluate(TRUTH, PREDICTIONS).notes)
+
+
 def test_crowd_boxes_are_ignored() -> None:
     truth = true_boxes(("1.jpg", "a", 0, 0, 100, 100, True), ("1.jpg", "b", 0, 0, 10, 10))
     predictions = predicted_boxes(("1.jpg", "a", 0.9, 10, 10, 5, 5), ("1.jpg", "a", 0.8, 95, 95, 50, 50))

@@ -28,7 +28,8 @@ TRUTH, PREDICTIONS = tables([0, 1], [[0.6, 0.4], [0.2, 0.8]], ["apple", "pear"])
 def test_confidences_outside_0_to_1(confidence: object) -> None:
     wrong = PREDICTIONS.astype({"confidence": "object"})
     wrong.loc[1, "confidence"] = confidence
-    with pytest.raises(TableError, match=rf"image 0\.jpg.*pear.*{re.escape(repr(confidence))}\. .*100"):
+    fix = "Drop rows" if pd.isna(confidence) else ".*by 100.* logits"
+    with pytest.raises(TableError, match=rf"image 0\.jpg.*pear.*{re.escape(repr(confidence))}\. {fix}"):
         evaluate(TRUTH, wrong)
 
 
@@ -113,6 +114,12 @@ def test_labels_in_one_table_only() -> None:
     assert table["test_images"].tolist() == [1, 0, 0, 1]
     assert table["tp"].sum() == 0
     assert table["fn"].tolist() == [1, 0, 0, 1]
+
+
+def test_labels_that_differ_in_capitals_are_named() -> None:
+    found = evaluate(TRUTH, PREDICTIONS.assign(label=PREDICTIONS["label"].str.title()))
+    assert any("'Apple' and 'apple' differ only in capitals" in note for note in found.notes)
+    assert not any("capitals" in note for note in evaluate(TRUTH, PREDICTIONS).notes)
 
 
 def test_images_of_neither_table() -> None:

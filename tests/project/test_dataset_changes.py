@@ -226,7 +226,7 @@ def test_without_two_images_of_a_label_nothing_is_distributed(project: cl.Projec
 @pytest.mark.parametrize("fraction", [0, 1, -1, 20])
 def test_invalid_test_fraction_is_refused(project: cl.Project, fraction: float) -> None:
     fill(project, {"apple": 4})
-    with pytest.raises(InputError, match="fraction"):
+    with pytest.raises(InputError, match=f"test_fraction={fraction} "):
         project.distribute(fraction)
 
 

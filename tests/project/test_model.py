@@ -491,6 +491,6 @@ def test_unknown_labels_are_missed_and_unreadable_images_left_out(
     assert not any("chosen on this test set" in note for note in report.notes)
     with pytest.raises(NotEnoughDataError):
         model.evaluate(truth[truth["image"].str.contains("broken")], progress=False)
-    with pytest.raises(InputError, match="data"):
+    with pytest.raises(InputError, match=r"not 'test'\. Read a folder"):
         model.evaluate("test")  # type: ignore[arg-type]
     model.stop()

@@ -121,4 +121,7 @@ def _key(path: Path) -> str:
 
 
 def _unreadable(url: str, error: Exception) -> ServiceError:
-    return ServiceError("InvalidS3ObjectException", f"{url[:200]!a} cannot be read: {why(url, error)}")
+    bucket, reason = url.split("/")[2], why(url, error)
+    if bucket not in settings.buckets and not isinstance(error, FileNotFoundError):
+        reason += f" To read this bucket from a folder, start the server with --bucket {bucket[:100]!a}=DIR."
+    return ServiceError("InvalidS3ObjectException", f"{url[:200]!a} cannot be read: {reason}")

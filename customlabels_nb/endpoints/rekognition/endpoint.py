@@ -167,7 +167,8 @@ class Endpoint:
         region = self.options.region  # boto3 reads the second variable, other clients the first
         variables = {"AWS_ENDPOINT_URL_REKOGNITION": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
         variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
-        lines = [f"export {name}={value}" for name, value in variables.items()]
+        lines = ["For programs that use Rekognition, run these lines in another terminal:"]
+        lines += [f"export {name}={value}" for name, value in variables.items()]
         if not self.keys.new:
             source = self.key_file if self.key is None else f"{self.key.access_key}, as given"
             return [*lines, "", f"Access keys: {source}"]

@@ -27,7 +27,8 @@ try:
     from botocore.validate import ParamValidator
 except ImportError as error:
     raise MissingDependencyError(
-        f"The endpoint needs botocore, which is not installed: {extra_command('rekognition')}"
+        "To serve Custom Vision programs only, pass --only custom-vision. The endpoint for Rekognition needs botocore, "
+        f"which is not installed: {extra_command('rekognition')}"
     ) from error
 
 TARGET = "RekognitionService."

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints import predictors
 from customlabels_nb.endpoints.project_folders import RELAXED
-from customlabels_nb.endpoints.rekognition import detect_operation
+from customlabels_nb.endpoints.rekognition import buckets, detect_operation
 from customlabels_nb.errors import ModelError
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -163,6 +164,18 @@ def test_objects_may_have_fifteen_megabytes(service: Service, arn: str) -> None:
 )
 def test_images_that_name_no_picture_are_refused(service: Service, arn: str, image: dict[str, Any], code: str) -> None:
     assert service.refused("detect_custom_labels", ProjectVersionArn=arn, Image=image) == code
+
+
+def test_a_bucket_that_cannot_be_read_names_the_option_for_a_folder(
+    service: Service, arn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(url: str) -> None:
+        raise PermissionError(url)
+
+    monkeypatch.setattr(buckets, "open_system", denied)
+    image = {"S3Object": {"Bucket": "my-photos", "Name": "a.jpg"}}
+    with pytest.raises(ClientError, match=r"InvalidS3ObjectException.*start the server with --bucket 'my-photos'=DIR"):
+        service.call("detect_custom_labels", ProjectVersionArn=arn, Image=image)
 
 
 def test_the_limits_of_images_can_be_lifted(tmp_path: Path, fake: Fake) -> None:
