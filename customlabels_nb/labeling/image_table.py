@@ -20,7 +20,8 @@ from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import SqlStore
 
-_COPIED = re.compile(r"images/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
+#: Copies of ``copy=True``, in the project or named by the number of their task.
+_COPIED = re.compile(r"(?:images|\d+)/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
 
 
 def short_name(image: str) -> str:

@@ -112,6 +112,7 @@ def test_names_are_sorted_naturally(session: LabellingSession) -> None:
     ("image", "name"),
     [
         ("images/leaf-59c0bf0eca5f137f.jpg", "leaf.jpg"),  # of copy=True
+        ("21/leaf-59c0bf0eca5f137f.jpg", "leaf.jpg"),  # in a labelling job
         ("/photos/leaf-59c0bf0eca5f137f.jpg", "leaf-59c0bf0eca5f137f.jpg"),
         ("images/leaf-1.jpg", "leaf-1.jpg"),
         ("https://example.org/a%20leaf.jpg", "a leaf.jpg"),
