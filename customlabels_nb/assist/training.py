@@ -26,7 +26,6 @@ from customlabels_nb.assist.guarantee import (
     guarantee_labels,
     labels_needed,
     lower_bound,
-    precision_interval,
 )
 from customlabels_nb.assist.learning import (
     MORE,
@@ -506,9 +505,8 @@ def _promise(
             missing += [] if more is None else [[name, more]]
     if kept:
         shown, hits = sum(guarantee.shown for guarantee in kept), sum(guarantee.right for guarantee in kept)
-        low, high = precision_interval(hits, shown)
         bound, threshold = float(lower_bound(hits, shown)), min(guarantee.threshold for guarantee in kept)
-        promise = {"shown": shown, "right": hits, "low": low, "high": high, "bound": bound, "threshold": threshold}
+        promise = {"shown": shown, "right": hits, "bound": bound, "threshold": threshold}
     else:
         needed = labels_needed(sure, right, target, copies=copies)
         if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless

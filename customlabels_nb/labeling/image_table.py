@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +20,14 @@ from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import SqlStore
 
+#: Copies of ``copy=True``, in the project or named by the number of their task.
+_COPIED = re.compile(r"(?:images|\d+)/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
+
 
 def short_name(image: str) -> str:
-    """Return the last part of a path or URL, with percent-encoding decoded."""
+    """Return the last part of a path or URL, with percent-encoding decoded and without the hash of a copied file."""
+    if copied := _COPIED.fullmatch(image):
+        return "".join(copied.groups())
     last = image.rstrip("/").rsplit("/", 1)[-1]
     return (unquote(last) if "%" in last else last) or image
 

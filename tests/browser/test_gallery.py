@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, SHOW, GalleryPage
 from tests.browser.jupyter import FLAVOURS, Lab, notebook
-from tests.facts import facts
 from tests.models import tiny_siglip
 
 pytestmark = pytest.mark.browser
@@ -98,12 +97,17 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(gallery.chips(0)).to_have_text("pear")
     expect(root.locator(".position")).to_have_text("1–22 of 22")
     gallery.press("Enter")
-    expect(root.locator(".panel p")).to_have_text(facts(21, "images", "skipped"))
+    expect(root.locator(".panel p")).to_have_text("21 images on this page have no label.")
+    gallery.press("Enter")  # a second Enter only goes on
+    expect(root.locator(".notice")).to_contain_text("That was the last page.")
     gallery.press("Enter")
+    root.locator(".panel").get_by_role("button", name="Mark them as skipped", exact=True).click()
     gallery.expect_saved()
+    gallery.page.expect_value('project.train_set.images["status"].tolist().count("skipped")', 21)
     statuses = gallery.page.value('project.train_set.images["status"].value_counts().to_dict()')
     assert statuses == {"labelled": 9, "skipped": 21}
     gallery.choose("show", "all")
+    expect(root.locator(".notice")).to_have_count(0)
     expect(gallery.tile(1).locator(".status")).to_have_text("skipped")
     expect(root.locator(".foot .done")).to_have_text("9 of 30 labelled · 21 skipped")
 
@@ -460,6 +464,20 @@ def test_the_preview_is_beside_its_tile_and_can_be_turned_off(lab: Lab) -> None:
         expect(preview).to_be_in_viewport(ratio=0.99)
         root.locator(".foot .position").hover()
         expect(preview).to_be_hidden()
+    # images that scroll below a pointer at rest open nothing
+    gallery.page.page.set_viewport_size({"width": 1280, "height": 600})
+    gallery.tile(0).hover()
+    expect(preview).to_be_visible()
+    gallery.press("Escape")
+    root.locator(".body").evaluate("""body => {
+        const tile = body.querySelector(".tile"), { top } = tile.getBoundingClientRect();
+        const tops = [...body.querySelectorAll(".tile")].map(other => other.getBoundingClientRect().top);
+        body.addEventListener("pointerover", event => { window.passed = !tile.contains(event.target); });
+        body.scrollTop += tops.find(other => other > top) - top;
+    }""")
+    gallery.page.page.wait_for_function("window.passed")
+    gallery.page.page.wait_for_timeout(1_000)
+    expect(preview).to_be_hidden()
     gallery.act("✓ Preview on hover")
     gallery.tile(1).hover()
     gallery.page.page.wait_for_timeout(1_000)
@@ -584,3 +602,5 @@ def test_images_are_sorted_by_a_description(lab: Lab) -> None:
     expect(notice).to_have_count(0)
     expect(gallery.tile(0)).to_have_attribute("title", re.compile("009[.]png$"))
     expect(field).to_have_value("")
+    gallery.choose("show", "unlabelled")
+    assert field.bounding_box()["width"] >= 135  # for its placeholder

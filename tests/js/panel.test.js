@@ -5,7 +5,10 @@ import { Export } from "../../customlabels_nb/widgets/static/dashboard/export.js
 import { askPath } from "../../customlabels_nb/widgets/static/results/dialogs.js";
 import { element } from "../../customlabels_nb/widgets/static/shared/dom.js";
 import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
-import { instructionNodes } from "../../customlabels_nb/widgets/static/shared/panels.js";
+import {
+  instructionNodes,
+  openInstructions,
+} from "../../customlabels_nb/widgets/static/shared/panels.js";
 import { openPage, press } from "./fake_dom.js";
 
 function newPanel() {
@@ -78,6 +81,16 @@ test("Enter that ends the composition of a path does not write there", async () 
   assert.deepEqual(begun, []);
   press("Enter");
   assert.deepEqual(begun, ["export"]);
+});
+
+test("instructions that are shown before the first task start it with Enter", () => {
+  const panel = newPanel();
+  openInstructions(panel, "Look twice.", { readOnly: true, isNew: true });
+  assert.equal(document.activeElement.textContent, "Start");
+  press("Enter");
+  assert.equal(panel.isOpen, false);
+  openInstructions(panel, "Look twice.", { readOnly: true });
+  assert.equal(panel.body.textContent.includes("Start"), false);
 });
 
 test("a picture of the instructions is asked for by its line", async () => {

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
-from customlabels_nb.labeling.image_table import Prediction
+from customlabels_nb.labeling.image_table import Prediction, short_name
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
@@ -106,6 +106,20 @@ def test_images_keep_their_order_while_sorting(project: Project, tmp_path: Path)
 def test_names_are_sorted_naturally(session: LabellingSession) -> None:
     assert shown(session, Query(sort="name")) == list(range(30))
     assert shown(session, Query(sort="added")) != list(range(30))  # as files are listed: 0, 1, 10, 11, …
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("images/leaf-59c0bf0eca5f137f.jpg", "leaf.jpg"),  # of copy=True
+        ("21/leaf-59c0bf0eca5f137f.jpg", "leaf.jpg"),  # in a labelling job
+        ("/photos/leaf-59c0bf0eca5f137f.jpg", "leaf-59c0bf0eca5f137f.jpg"),
+        ("images/leaf-1.jpg", "leaf-1.jpg"),
+        ("https://example.org/a%20leaf.jpg", "a leaf.jpg"),
+    ],
+)
+def test_the_name_of_an_image_has_no_folder_and_no_hash(image: str, name: str) -> None:
+    assert short_name(image) == name
 
 
 def test_filters_narrow_down_together(session: LabellingSession) -> None:

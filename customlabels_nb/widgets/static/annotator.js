@@ -86,7 +86,7 @@ class Annotator extends Turning {
       this.takeInfo(info);
       this.useTool(info.task === "polygons" ? "polygon" : "box");
       takeFocus(this);
-      if (areNewInstructions(info)) this._instructions();
+      if (areNewInstructions(info)) this._instructions({ isNew: true });
       this.saving ??= new Saving({
         request: this.request,
         screen: this,

@@ -198,7 +198,7 @@ export class Gallery extends PicturePages {
     this.root.classList.toggle("single", this.single);
     this.root.classList.toggle("job", Boolean(this.info.job));
     takeFocus(this);
-    if (areNewInstructions(this.info)) this._instructions();
+    if (areNewInstructions(this.info)) this._instructions({ isNew: true });
   }
 
   // True on pages of one cluster each, and on the pages of check images between them.
@@ -719,19 +719,21 @@ export class Gallery extends PicturePages {
     if (!bare) return "submit";
     const text =
       bare === 1
-        ? "1 image on this page has no label. Submitting marks it as skipped."
-        : `${bare} images on this page have no label. Submitting marks them as skipped.`;
+        ? "1 image on this page has no label."
+        : `${bare} images on this page have no label.`;
+    const them = bare === 1 ? "it" : "them";
     const answer = await this.panel.ask("Submit", text, [
-      { value: "submit", label: "Submit", primary: true },
-      { value: "leave", label: `Next ${this.single ? "image" : "page"}, leave unlabelled` },
-      { value: "always", label: "Submit and do not ask again" },
+      { value: "leave", label: `Leave ${them} unlabelled`, primary: true },
+      { value: "submit", label: `Mark ${them} as skipped` },
+      { value: "always", label: `Mark ${them} as skipped and do not ask again` },
     ]);
     this.sureOfSkipping = answer === "always";
     return answer;
   }
 
-  _instructions() {
+  _instructions({ isNew = false } = {}) {
     openInstructions(this.panel, this.info.instructions, {
+      isNew,
       readOnly: this.info.read_only || Boolean(this.info.job),
       save: async (text) => {
         const [{ info }] = await this.request("instructions", { text });

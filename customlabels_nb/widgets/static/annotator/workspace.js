@@ -604,9 +604,10 @@ export class Workspace {
     });
   }
 
-  _instructions() {
+  _instructions({ isNew = false } = {}) {
     if (!this.info) return;
     openInstructions(this.panel, this.info.instructions, {
+      isNew,
       readOnly: this.info.read_only || Boolean(this.info.job),
       save: (text) => this.saveInstructions(text),
       request: this.request,

@@ -474,14 +474,13 @@ export class AssistCard {
   }
 
   _drawInterval(promise, target) {
-    const start = axisStart(target, promise?.low);
+    const start = axisStart(target, promise?.bound);
     const offset = (share) => `${(100 * Math.max(0, share - start)) / (1 - start)}%`;
     const line = (kind, from, to, y = [14, 14]) =>
       svgElement("line", { class: kind, x1: offset(from), x2: offset(to), y1: y[0], y2: y[1] });
     const words = promise
-      ? `measured ${percentText(promise.right / promise.shown)}, between ` +
-        `${percentText(promise.low)} and ${percentText(promise.high)}; promised ` +
-        `${percentText(target)}`
+      ? `measured ${percentText(promise.right / promise.shown)}, lower bound ` +
+        `${percentText(promise.bound)}; promised ${percentText(target)}`
       : `nothing measured yet; to be promised: ${percentText(target)}`;
     this.chart.setAttribute("aria-label", words);
     const tick = (share, anchor) =>
@@ -497,7 +496,7 @@ export class AssistCard {
       line("axis", start, 1),
       ...(promise
         ? [
-            line("range", promise.low, promise.high),
+            line("range", promise.bound, 1),
             svgElement("circle", {
               class: "point",
               cx: offset(promise.right / promise.shown),

@@ -84,14 +84,14 @@ export function stepRows({ running, steps }) {
 // Describe what is promised, or what is missing until something can be.
 export function promiseParts({ promise, needed, evidence, target, left, ended }) {
   if (promise) {
-    const { right, shown, low, high } = promise;
-    const interval = `[${[low, high].map((bound) => Math.round(100 * bound)).join(", ")}]`;
+    const { right, shown, bound } = promise;
+    const least = Math.floor(1000 * bound + 1e-6) / 1000;
     return {
       large: `≥ ${percentText(target)}`,
       after: "right",
       faint: "promised for what is shown",
       measured: shareText(right, shown),
-      of: `of ${counted(shown, "check image")} ${interval}`,
+      of: `of ${counted(shown, "check image")}, lower bound ${percentText(least)}`,
     };
   }
   const none = { large: "not yet", after: "", faint: "", measured: "", of: "" };

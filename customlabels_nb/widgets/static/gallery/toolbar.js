@@ -23,6 +23,7 @@ const SORTS = [
 
 const WIDE = 1600; // pixels from which all actions are in the row
 const COMPACT = 920; // pixels from which all filters are in the row, without the menu of queues
+const DESCRIBED = 180; // pixels that the search by a description takes
 const QUEUE = 280; // pixels that the menu of queues takes, with large numbers of images beside it
 
 const NO_MODEL = "There are no predictions for these images yet";
@@ -201,14 +202,17 @@ export class Toolbar {
   arrange(width) {
     this.width = width;
     const compact = COMPACT + (this.queue.menu.hidden ? 0 : QUEUE);
-    const level = width >= WIDE ? 2 : width >= compact ? 1 : 0;
-    if (level === this.level) return;
+    const filtered = compact + (this.described.hidden ? 0 : DESCRIBED);
+    const level = width >= WIDE ? 2 : width >= filtered ? 1 : 0;
+    const isDescribed = width >= compact;
+    if (level === this.level && isDescribed === this.isDescribed) return;
     this.level = level;
+    this.isDescribed = isDescribed;
     this.more.close();
     (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
     if (level > 1) this.filters.append(this.zoomMenu);
     else this.more.menu.prepend(this.zoomMenu);
-    (level > 0 ? this.search : this.more.menu.firstChild).before(this.described);
+    (isDescribed ? this.search : this.more.menu.firstChild).before(this.described);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -234,6 +238,8 @@ export class Toolbar {
     if (this.described !== this.described.ownerDocument.activeElement)
       this.described.value = query.sort === "text" ? query.text : "";
     this.queue.update(facts);
+    const clustered = query.queue === "clustered" && !single;
+    show(this.described, similarity && !clustered);
     this.arrange(this.width);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([
@@ -255,11 +261,9 @@ export class Toolbar {
     );
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
-    const clustered = query.queue === "clustered" && !single;
     for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
-    show(this.described, similarity && !clustered);
     for (const button of [this.submit, this.skip, this.upload, ...this.undoing])
       show(button, !readOnly);
     show(this.labels, facts.managesLabels);

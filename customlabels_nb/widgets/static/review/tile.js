@@ -80,7 +80,7 @@ export class ReviewTile extends Tile {
     node.disabled = row.agrees;
     const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
     const word = row.agrees
-      ? element("span", { class: "agreement", text: "agrees" })
+      ? element("span", { class: "agreement", text: "= agrees" })
       : element("span", { class: "disagreement", text: "≠ disagrees" });
     return element("div", { class: "line model" }, node, isSaid ? word : null);
   }

@@ -100,7 +100,8 @@ export class PageView {
     this.root.addEventListener("keydown", this._key.bind(this));
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("dblclick", (event) => this._togglePreview(this._placeOf(event)));
-    this.grid.addEventListener("pointerover", (event) => {
+    // not pointerover, which also comes when images move below a pointer at rest
+    this.grid.addEventListener("pointermove", (event) => {
       const row = this.listing.rowAt(this._placeOf(event));
       if (row && event.pointerType === "mouse" && !this.single)
         this.preview.rest(row, /** @type {Element} */ (event.target).closest(".tile"));
@@ -304,7 +305,7 @@ export class PageView {
   }
 
   _arrived() {
-    this.notices.drop("show");
+    for (const key of ["show", "done"]) this.notices.drop(key);
     this._paint();
     this.listing.prefetch();
     this._sendSelection({ after: 0 }); // a reloaded page returns to this position

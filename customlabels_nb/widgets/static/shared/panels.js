@@ -76,8 +76,8 @@ export function instructionNodes(text, request = null) {
   });
 }
 
-// `save(text)` → Promise. With `readOnly` the text cannot be edited.
-export function openInstructions(panel, text, { save, request, readOnly }) {
+// `save(text)` → Promise. With `readOnly` the text cannot be edited. With `isNew` it has a button to start labelling.
+export function openInstructions(panel, text, { save, request, readOnly, isNew = false }) {
   const shown = element("div", { class: "instructions" });
   const show_ = (value) =>
     shown.replaceChildren(
@@ -114,11 +114,23 @@ export function openInstructions(panel, text, { save, request, readOnly }) {
       faint.textContent = `Not saved: ${error.message}`;
     }
   });
+  const start = element("button", {
+    type: "button",
+    class: "primary",
+    text: "Start",
+    data: { first: "" },
+    on: { click: () => panel.close() },
+  });
   panel.open(
     "Instructions",
     shown,
     field,
     faint,
-    element("div", { class: "choices" }, ...(readOnly ? [] : [edit, keep])),
+    element(
+      "div",
+      { class: "choices" },
+      ...(readOnly ? [] : [edit, keep]),
+      ...(isNew ? [start] : []),
+    ),
   );
 }

@@ -85,7 +85,7 @@ export class Preview {
 
   rest(row, tile) {
     clearTimeout(this.timer);
-    if (!this.onHover || tile === this.used) return; // no preview right after a click
+    if (!this.onHover || tile === this.used || row.name === this.row?.name) return; // no preview right after a click
     this.used = null;
     this.timer = setTimeout(() => this.open(row, tile), REST);
   }
