@@ -28,6 +28,7 @@ __all__ = ["_client", "_s3", "bucket"]
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 BROWSER_TESTS = TESTS / "browser"
+LIGHT_IMPORTS = TESTS / "light_imports"
 REQUIRE_ALL_VARIABLE = "CUSTOMLABELS_NB_REQUIRE_ALL"
 TEST_DATA_VARIABLE = "CUSTOMLABELS_NB_TEST_DATA"
 MARKED_BY_FIXTURE = {"lab": "browser", "postgres_url": "postgres"}
@@ -68,6 +69,8 @@ LONG = (
 
 #: Browser tests that share what takes long to start. One process runs all of them.
 SHARING = ("tests/browser/test_jupyterhub",)
+
+sys.path.insert(0, str(LIGHT_IMPORTS))  # child processes have it too, see `pytest_configure`
 
 # as in a default installation, which has no pyarrow; child processes and notebooks have pyarrow's texts
 pd.set_option("mode.string_storage", "python")
@@ -126,6 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "USERPROFILE": home,
         "CUSTOMLABELS_NB_CACHE": os.path.join(home, "cache"),
         "MPLBACKEND": "Agg",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(LIGHT_IMPORTS), os.environ.get("PYTHONPATH")])),
     }
     if getattr(config.option, "numprocesses", None):
         # processes that each let torch use all cores would mostly wait for one another

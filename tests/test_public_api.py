@@ -105,6 +105,11 @@ cl.load_project("fruit").delete(confirm=True)
     assert loaded_after(code, HEAVY, cwd=tmp_path) == []
 
 
+def test_starting_the_endpoint_needs_no_torch_and_no_plots(tmp_path: Path) -> None:
+    code = f"sys.path.insert(0, {str(ROOT)!r}); import customlabels_nb.endpoints.server"
+    assert loaded_after(code, ["torch", "torchvision", "timm", "matplotlib", "sklearn"], cwd=tmp_path) == []
+
+
 def test_showing_an_evaluation_of_tables_needs_no_database(tmp_path: Path) -> None:
     code = f"""
 sys.path.insert(0, {str(ROOT)!r})

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb.core.geometry import iou
-from customlabels_nb.models.box_voting import MOST
+from customlabels_nb.models.detector_shape import MOST_BOXES
 
 IntArray = npt.NDArray[np.int64]
 
@@ -29,7 +29,7 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
 
     A box is fused with at most one box of the other view. Confidences are averaged, where an object that a view lacks
     counts as 0. A fused box has the mask of the more confident one. The result has at most
-    :data:`customlabels_nb.models.box_voting.MOST` boxes, the most confident ones, as that of one view.
+    :data:`customlabels_nb.models.detector_shape.MOST_BOXES` boxes, the most confident ones, as that of one view.
     """
     boxes = np.concatenate([first.boxes, second.boxes])
     confidences = np.concatenate([first.confidences, second.confidences]) / 2
@@ -40,7 +40,7 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
     share = np.divide(confidences[left_out], confidences[kept], out=np.zeros(len(kept)), where=confidences[kept] > 0)
     boxes[kept] += share[:, None] * (boxes[left_out] - boxes[kept])
     rows = np.setdiff1d(np.arange(len(boxes)), left_out)
-    rows = rows[np.argsort(-confidences[rows], kind="stable")][:MOST]
+    rows = rows[np.argsort(-confidences[rows], kind="stable")][:MOST_BOXES]
     masks = first.masks
     if masks is not None and second.masks is not None:
         masks = replace(

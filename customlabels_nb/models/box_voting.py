@@ -10,10 +10,10 @@ import torch
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, box_iou
 
+from customlabels_nb.models.detector_shape import MOST_BOXES
+
 #: IoU above which two boxes with the same label show the same object.
 OVERLAP = 0.5
-#: Largest number of boxes per image.
-MOST = 100
 #: ``box_detections_per_img`` of a Faster R-CNN that keeps all boxes.
 ALL = 2**31 - 1
 
@@ -35,7 +35,7 @@ class VotingHeads(RoIHeads):
         every = super().postprocess_detections(class_logits, box_regression, proposals, image_shapes)
         boxes, scores, labels = [], [], []
         for candidates, confidences, names in zip(*every, strict=True):
-            kept = batched_nms(candidates, confidences, names, OVERLAP)[:MOST]
+            kept = batched_nms(candidates, confidences, names, OVERLAP)[:MOST_BOXES]
             boxes.append(vote(candidates, confidences, names, kept))
             scores.append(confidences[kept])
             labels.append(names[kept])

@@ -21,12 +21,13 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
-from customlabels_nb.models.box_voting import ALL, MOST, OVERLAP, VotingHeads
+from customlabels_nb.models.box_voting import ALL, OVERLAP, VotingHeads
 from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import (
     COCO_DETECTORS,
     LEAST_CONFIDENCE,
+    MOST_BOXES,
     OWN,
     STRIDE,
     AnyShape,
@@ -162,7 +163,7 @@ def build_detector(
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
         box_nms_thresh=1.0 if shape.votes else OVERLAP,  # VotingHeads suppresses boxes itself
-        box_detections_per_img=ALL if shape.votes else MOST,
+        box_detections_per_img=ALL if shape.votes else MOST_BOXES,
     )
     if shape.votes:
         network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself

@@ -24,6 +24,8 @@ INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
 #: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
 LEAST_CONFIDENCE = 0.01
+#: Largest number of boxes per image.
+MOST_BOXES = 100
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96

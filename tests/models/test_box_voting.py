@@ -9,9 +9,9 @@ from torchvision.models.detection.roi_heads import RoIHeads
 
 from customlabels_nb.inference.exporting.detect import voted
 from customlabels_nb.models.backbone import PACKAGED
-from customlabels_nb.models.box_voting import ALL, MOST, OVERLAP, VotingHeads, vote
+from customlabels_nb.models.box_voting import ALL, OVERLAP, VotingHeads, vote
 from customlabels_nb.models.detector_building import build_detector
-from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.detector_shape import MOST_BOXES, DetectorShape
 
 CORNERS = torch.tensor(
     [[0.0, 0, 100, 100], [10, 0, 110, 100], [0, 0, 100, 100], [40, 0, 140, 100], [300, 0, 340, 40], [5, 5, 5, 5]]
@@ -51,10 +51,10 @@ def test_voting_is_stored_with_the_model() -> None:
     [boxes], [scores], [labels] = heads.postprocess_detections(*answer)
     without = DetectorShape.from_dict({k: v for k, v in shape.to_dict().items() if k != "votes"})
     heads = build_detector(without, 3, PACKAGED).network.roi_heads.eval()
-    assert (type(heads), heads.nms_thresh, heads.detections_per_img) == (RoIHeads, OVERLAP, MOST)
+    assert (type(heads), heads.nms_thresh, heads.detections_per_img) == (RoIHeads, OVERLAP, MOST_BOXES)
     [plain], [same], [names] = heads.postprocess_detections(*answer)
     assert torch.equal(scores, same)
     assert torch.equal(labels, names)
-    assert len(boxes) == MOST
+    assert len(boxes) == MOST_BOXES
     assert 1 < float((boxes - plain).abs().max()) < 80
     assert ((boxes >= 0) & (boxes <= 256)).all()

@@ -174,7 +174,7 @@ def _private(folder: Path) -> dict[str, str]:
         "IPYTHONDIR": str(home / "ipython"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "NOTEBOOKS_NETWORK_LOG": str(folder / "network.txt"),
-        "PYTHONPATH": os.pathsep.join([str(HERE / "offline"), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(HERE / "offline"), str(HERE.parent / "light_imports"), str(ROOT)]),
     }
 
 

@@ -20,7 +20,10 @@ _ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # a busy machine needs more than the defaults
     "RAY_agent_register_timeout_ms": "120000",
-    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_raylet_start_wait_time_s": "60",
+    # a killed node refuses connections, but would count as alive for 15 s; a slow one still has 10 s for each answer
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "500",
 }
 _NODE = {
     "object_store_memory": 80 * 2**20,
@@ -45,7 +48,7 @@ class LocalCluster:
         for tries_left in (2, 1, 0):
             try:
                 return self._cluster.add_node(num_cpus=cpus, **_NODE, **options)
-            except Exception as error:  # a node gives up after 30 s, which are not enough on a busy machine
+            except Exception as error:  # a node ends if its agents take more than 15 s to start
                 if not tries_left or "timed out" not in str(error):
                     raise
         return None

@@ -19,6 +19,7 @@ from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events, Progress
 from customlabels_nb.workers.protocol import WorkerJob
 from customlabels_nb.workers.ray_workers import RayWorkers
+from tests.conftest import ROOT
 from tests.inference.conftest import blots, model_folder
 from tests.s3_server import Bucket
 from tests.workers.ray_cluster import LocalCluster, ray_cluster
@@ -116,7 +117,7 @@ def test_error_names_what_differs_on_a_worker(
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n")
     cases = {
         r"^The worker on .+ has torch 9\.9, but the driver has torch \d.* Install the same version on both\.$": {
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"], str(ROOT)])
         },
         rf"^The worker on .+ cannot read '{url}': .*credentials": {
             "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/none",

@@ -20,7 +20,7 @@ from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts
 from customlabels_nb.errors import MissingDependencyError, ServiceError
-from customlabels_nb.inference.exporting.export import check_format
+from customlabels_nb.inference.exporting.formats import check_format
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.project.location import LEDGER
 from customlabels_nb.project.projects import load_project

@@ -22,15 +22,15 @@ import torch
 from torch import nn
 
 from customlabels_nb._utils.files import scratch, write_errors
-from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.core.tables import BOXES, POLYGONS
-from customlabels_nb.errors import ImageError, InputError, MissingDependencyError, ModelError, NotAllowedError
+from customlabels_nb.errors import ImageError, InputError, ModelError, NotAllowedError
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.images.reading import open_image, read_bytes
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting.detect import FACTS
+from customlabels_nb.inference.exporting.formats import check_format
 from customlabels_nb.inference.exporting.networks import Boxed, Queried, exportable, rules_of
 from customlabels_nb.models.artifact import ModelConfig, load_artifact
 from customlabels_nb.models.canvas import Canvas, open_canvas
@@ -233,23 +233,6 @@ def write_pt2(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> 
 
 #: Export functions by format.
 WRITERS: dict[str, Callable[[nn.Module, ModelConfig, str, Path], None]] = {"onnx": write_onnx, "pt2": write_pt2}
-
-
-def check_format(name: object) -> str:
-    """Return ``name`` if it is a format that can be written on this machine."""
-    if not isinstance(name, str) or name not in WRITERS:
-        raise InputError(f"Unknown export format {name!r}. Choose one of: {', '.join(WRITERS)}.")
-    if name == "onnx":
-        try:
-            import onnx  # noqa: F401
-            import onnxruntime  # noqa: F401
-            import onnxscript  # noqa: F401
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"Exporting to ONNX requires the package {error.name!r}, unlike export('pt2'). Install it with: "
-                f"{extra_command('onnx')}"
-            ) from error
-    return name
 
 
 def _traced(graph: nn.Module, config: ModelConfig) -> Any:

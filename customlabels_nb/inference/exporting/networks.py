@@ -14,11 +14,11 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import nms, roi_align
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.models.box_voting import MOST, OVERLAP, VotingHeads, vote
+from customlabels_nb.models.box_voting import OVERLAP, VotingHeads, vote
 from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, object_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE
+from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE, MOST_BOXES
 from customlabels_nb.models.transformers_detector import TransformersDetector
 
 #: Smallest side of a box of a Faster R-CNN, in pixels of the canvas.
@@ -78,7 +78,7 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
 def suppression_of(heads: Any) -> tuple[float, int]:
     """Return the IoU above which a detector suppresses a box, and its largest number of detections."""
     if isinstance(heads, VotingHeads):
-        return OVERLAP, MOST
+        return OVERLAP, MOST_BOXES
     return float(heads.nms_thresh), int(heads.detections_per_img)
 
 

@@ -16,9 +16,9 @@ from torchvision.ops import box_convert, nms
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
-from customlabels_nb.models.box_voting import MOST, OVERLAP
+from customlabels_nb.models.box_voting import OVERLAP
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import DetectorShape, ZeroShot
+from customlabels_nb.models.detector_shape import MOST_BOXES, DetectorShape, ZeroShot
 from customlabels_nb.models.pretrained.transformers_models import Color, load_part, read_normalisation
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
@@ -139,6 +139,6 @@ def _detections(boxes: Any, size: float | tuple[int, ...], scores: Any) -> list[
     detected = []
     for corner, (score, label) in zip(corners, (row.max(dim=-1) for row in scores), strict=True):
         sure = torch.nonzero(score >= LEAST_CONFIDENCE)[:, 0]
-        kept = sure[nms(corner[sure], score[sure], OVERLAP)][:MOST]
+        kept = sure[nms(corner[sure], score[sure], OVERLAP)][:MOST_BOXES]
         detected.append({"boxes": corner[kept], "labels": label[kept] + 1, "scores": score[kept]})  # 0: background
     return detected
