@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -298,7 +298,9 @@ def is_pretrained(name: str) -> bool:
     if name == OWN or name in COCO_DETECTORS:
         return False
     return (
-        name.partition("@")[0] in TRANSFORMERS_DETECTORS or name.startswith("hf://") or Path(name).expanduser().is_dir()
+        name.partition("@")[0] in TRANSFORMERS_DETECTORS
+        or name.startswith("hf://")
+        or os.path.isdir(os.path.expanduser(name))
     )
 
 

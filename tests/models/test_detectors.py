@@ -67,6 +67,6 @@ def test_detectors_are_listed_with_licence_and_accuracy() -> None:
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     for name in ("auto", "dfine-small", "dfine-small@abc", "hf://user/name", str(tmp_path)):
         check_detector(name)
-    for wrong in ("dfine", "dfine-smal@abc", str(tmp_path / "missing"), None):
+    for wrong in ("dfine", "dfine-smal@abc", str(tmp_path / "missing"), "a" * 300, None):
         with pytest.raises(InputError, match="Unknown detector"):
             check_detector(wrong)

@@ -73,7 +73,7 @@ def _described(served: RekognitionProject) -> dict[str, Any]:
 
 def delete_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DeleteProject. Datasets are deleted as well."""
-    with call.workspace.lock:
+    with call.workspace.find_project(request["ProjectArn"]).version_lock, call.workspace.lock:
         served = call.workspace.find_project(request["ProjectArn"])
         if versions_of(served):
             raise ServiceError("ResourceInUseException", "The project has model versions. Delete them first.")

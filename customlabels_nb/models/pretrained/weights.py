@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -139,8 +140,8 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
 
 def absolute_name(name: str) -> str:
     """Return a name that means the same in every folder and process: a folder as an absolute path."""
-    folder = Path(name).expanduser()
-    return str(folder.absolute()) if folder.is_dir() and name not in KNOWN_MODELS else name
+    folder = os.path.expanduser(name)
+    return os.path.abspath(folder) if os.path.isdir(folder) and name not in KNOWN_MODELS else name
 
 
 def describe_download(name: str) -> str:
@@ -210,7 +211,7 @@ def _parse(name: str, revision: str | None = None) -> tuple[str | None, str | No
     if name.startswith(HUB):
         repository, named = parse_hub_name(name)
         return repository, named or revision
-    if Path(name).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(name)):
         return None, None
     near = difflib.get_close_matches(name, KNOWN_MODELS, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
