@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,7 @@ def test_voting_is_stored_with_the_model() -> None:
     proposals = [torch.cat([low, low + 40 + torch.rand(200, 2) * 40], dim=1)]
     answer = torch.randn(200, 4), torch.randn(200, 16), proposals, [(256, 256)]
     [boxes], [scores], [labels] = heads.postprocess_detections(*answer)
-    without = DetectorShape.from_dict({k: v for k, v in shape.to_dict().items() if k != "votes"})
+    without = replace(shape, votes=False)
     heads = build_detector(without, 3, PACKAGED).network.roi_heads.eval()
     assert (type(heads), heads.nms_thresh, heads.detections_per_img) == (RoIHeads, OVERLAP, MOST_BOXES)
     [plain], [same], [names] = heads.postprocess_detections(*answer)
