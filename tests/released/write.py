@@ -49,7 +49,7 @@ LABELS = ("blue", "red")
 COLORS = ("#2f7fc1", "#c8553d")
 SIDE, IMAGES, USER = 64, 12, "Eve"
 UNFINISHED = ("found.jsonl", "found.manifest", "parts")
-_PERIOD = 251
+_PERIOD, _OUTPUTS = 251, 4
 _KEPT = "kept.safetensors"
 
 
@@ -140,12 +140,17 @@ def write_models(folder: Path) -> dict[str, Any]:
 
 
 def with_pattern(network: Any) -> Any:
-    """Replace all weights by a pattern that repeats itself, scaled by the inputs of each layer."""
+    """Replace all weights by a pattern that repeats itself, scaled by the inputs of each layer.
+
+    The biases of the last layers differ, so that no two labels have the same confidence.
+    """
     with torch.no_grad():
         for weight in network.state_dict().values():
             if weight.ndim > 1:
                 pattern = torch.sin(1.7 * (torch.arange(weight.numel()) % _PERIOD).float())
                 weight.copy_((pattern * (2 / weight[0].numel()) ** 0.5).reshape(weight.shape))
+            elif 1 < weight.numel() <= _OUTPUTS:
+                weight.copy_(torch.linspace(0, 1, weight.numel()))
             elif weight.ndim == 1:
                 weight.copy_(weight.mean().expand_as(weight))
     return network.eval()
@@ -260,7 +265,8 @@ def write_endpoint(path: Path) -> None:
 def main() -> None:
     """Write the files of this version."""
     folder = FOLDER / cl.__version__
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     settings.user = USER
     with tempfile.TemporaryDirectory() as scratch:
         models, unfinished = Path(scratch) / "models", Path(scratch) / "unfinished"
