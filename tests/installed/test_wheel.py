@@ -73,7 +73,7 @@ def test_the_source_distribution_has_what_the_tests_and_the_site_need(wheel: Pat
         names = {PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in opened.getnames()}
     expected = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("customlabels_nb", "docs", "notebooks", "tests")
+        for folder in (".ci", "benchmarks", "customlabels_nb", "docs", "notebooks", "tests")
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
     ]
