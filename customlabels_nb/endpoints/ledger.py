@@ -68,7 +68,7 @@ class DatasetState:
 class Entry:
     """Manifest line of a dataset, as it was given.
 
-    ``labelled`` is True if it is valid and has a label attribute. ``labels`` tells for each label whether it is on a
+    ``labelled`` is True if it is valid and has a label attribute. ``labels`` maps each label to whether it has a
     box. ``state`` is the digest of the image's annotations in the store.
     """
 

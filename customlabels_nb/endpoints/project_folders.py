@@ -55,7 +55,7 @@ class ServedProject:
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits of an account. None is no limit."""
+    """Limits of an account. A limit that is None does not apply."""
 
     projects: int | None = None
     versions_per_project: int | None = None

@@ -38,7 +38,7 @@ class ImagePrediction:
 
     ``labels`` are indices. Boxes have shape (n, 4): ``left, top, width, height`` in pixels of the upright image, NaN
     for a classifier. Polygons are None unless the model predicts masks. ``highest`` is the index and confidence of the
-    label with the highest confidence, whether or not it reaches its threshold, None if there is no prediction at all.
+    label with the highest confidence, even if that is below its threshold, or None without predictions.
     """
 
     labels: IntArray

@@ -77,8 +77,8 @@ def refined(
 ) -> torch.Tensor:
     """Return the boxes that the second pass starts from, shape (n, 4).
 
-    ``moved``, shape (n, k, 4), has the box that the first pass predicts for each proposal and label, of which 0 is the
-    background. ``labels`` are used instead of the most likely ones. Proposals stay where the predicted box would be
+    ``moved``, shape (n, k, 4), contains the boxes that the first pass predicts for each proposal and label. Label 0 is
+    the background. ``labels`` are used instead of the most likely ones. Proposals stay where the predicted box would be
     thinner than a pixel.
     """
     best = logits[:, 1:].argmax(dim=1) + 1

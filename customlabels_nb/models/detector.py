@@ -148,7 +148,7 @@ def detect(
     """Run ``network``, in eval mode on ``device``, on each canvas.
 
     On a CPU, each canvas is processed on its own, which is just as fast as a batch. On other devices, canvases are
-    extended to squares, because cuDNN prepares each new shape of input for seconds. The detections on one canvas never
+    extended to squares, because cuDNN takes seconds to plan each new input shape. The detections on one canvas never
     depend on the other canvases. If ``thresholds`` has a confidence for each label, only detections that reach it get
     a mask.
     """

@@ -25,18 +25,18 @@ _PATIENCE_SECONDS = 2.0  # for which a screen waits for the new images
 
 
 def set_interval(store: SqlStore, every: object) -> None:
-    """Store after which time the sources are looked at again, None for never."""
+    """Store the refresh interval of the sources. None disables refreshing."""
     seconds = read_seconds(every) if isinstance(every, str) else every
     usable = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf
     if every is not None and not usable:
-        raise InputError(f"every={every!r} must be a duration above 0 such as '1d', or None for never.")
+        raise InputError(f"every={every!r} must be a duration above 0 such as '1d', or None to disable refreshing.")
     store.change_setting(
         _SETTING, lambda old: {**(old or {"looked": 0}), "every": seconds}, Action("set auto refresh", settings.user)
     )
 
 
 def interval(store: SqlStore) -> float | None:
-    """Return the seconds after which the sources are looked at again, None for never."""
+    """Return the refresh interval of the sources in seconds, or None if refreshing is disabled."""
     every: float | None = (store.setting(_SETTING) or {"every": None})["every"]
     return every
 

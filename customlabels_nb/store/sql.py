@@ -209,7 +209,7 @@ class SqlStore:
     def rename_images(self, names: Mapping[str, str]) -> int:
         """Rename images everywhere in the store, including history and snapshots, and return their number.
 
-        This is for a copy of the project elsewhere. It is no action, and revisions stay the same.
+        Used for copies of a project. No action is recorded, and revisions are kept.
         """
         payloads = ("before", "after", "undo")
         i, h, s = schema.images.c, schema.history.c, schema.snapshots.c

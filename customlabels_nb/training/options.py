@@ -22,7 +22,7 @@ DETECTOR_BUDGET = "2min"
 class TrainingOptions:
     """Options of a training run. On a CPU, the same options and images give the same model.
 
-    None stands for what is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``) or the machine
+    If None, an option is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``) or the machine
     (``device``). Without a ``budget``, detectors get :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
     :func:`customlabels_nb.training.run.with_weights` replaces ``backbone`` (or its size) and ``detector`` by what is
     used, with the revision of its weights. ``workers`` processes share the images of each batch.

@@ -1,12 +1,10 @@
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from customlabels_nb._utils import device
-from customlabels_nb._utils.device import BatchSize, compute_on, is_out_of_memory, release_memory
+from customlabels_nb._utils.device import BatchSize, is_out_of_memory, release_memory
 from customlabels_nb.errors import ModelError
 from customlabels_nb.events import Events, Message
 from tests.facts import tells
@@ -74,19 +72,3 @@ def test_a_batch_size_cannot_be_halved_below_one() -> None:
     error = RuntimeError("shapes don't fit")
     with pytest.raises(RuntimeError, match="shapes"):
         BatchSize(4, "cpu").map(fail, range(4))
-
-
-def test_work_for_a_gpu_is_done_in_one_thread() -> None:
-    def threads(device: str) -> set[int]:
-        both = threading.Barrier(2)
-
-        def ask() -> int:
-            both.wait()
-            return compute_on(device, threading.get_ident)
-
-        with ThreadPoolExecutor(2) as pool:
-            return {future.result() for future in [pool.submit(ask) for _ in range(2)]}
-
-    assert len(threads("cpu")) == 2
-    assert len(threads("cuda")) == 1
-    assert threads("cuda") == threads("cuda") != threads("cuda:1")

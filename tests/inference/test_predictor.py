@@ -317,3 +317,26 @@ def test_several_models_run_at_once(model_folder: Path, detector_folder: Path, b
     assert detector.running
     for one in (classifiers[0], detector):
         one.stop()
+
+
+def test_requests_for_a_gpu_share_a_thread(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> None:
+    predictor = Predictor(model_folder)
+    predictor.start("cpu", engine="torch")
+    running: Any = predictor._running
+    monkeypatch.setattr(running._engine, "forward", lambda pixels: threading.get_ident())
+    both = threading.Barrier(2)
+
+    def ask() -> int:
+        both.wait()
+        return int(running.forward([]))
+
+    def threads(device: str) -> set[int]:
+        running.device = device
+        with ThreadPoolExecutor(2) as pool:
+            return {future.result() for future in [pool.submit(ask) for _ in range(2)]}
+
+    assert len(threads("cpu")) == 2
+    assert len(threads("cuda")) == 1
+    assert threads("cuda") == threads("cuda") != threads("cuda:1")
+    running.device = "cpu"
+    predictor.stop()
