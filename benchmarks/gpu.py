@@ -3,9 +3,10 @@
 The tests marked ``cuda`` (equal results, two models at once, memory given back, halved batches, training). The
 backbones of each size. ``detect_many`` with a classifier and a detector in both engines beside the limit set by
 decoding and the network. JPEGs decoded by nvJPEG beside Pillow, with the difference in confidence that this makes.
-Training with automatic mixed precision beside the CPU at equal steps. Without photos, they are drawn.
+Training with automatic mixed precision beside the CPU at equal steps. D-FINE and RF-DETR trained, and SAM 2.1, beside
+the CPU. Without photos, they are drawn.
 
-    python benchmarks/gpu.py [--photos DIR] [--images 2000] [--steps 60] [--seeds 3] [--tiny]
+    python benchmarks/gpu.py [--photos DIR] [--images 2000] [--steps 60] [--seeds 3] [--only SECTION …] [--tiny]
 
 ``--tiny`` runs everything but the tests on a CPU with few images and steps, to check this program.
 """
@@ -29,20 +30,24 @@ import backbones
 import numpy as np
 import torch
 import torchvision
+import transformers
 from _gallery_screens import draw_photos
 from _inference_worker import parts
 from _measure import ROOT, bound, cores, figure, heading, spread
 from _training_judging import judge, train_and_judge
 from _training_photos import folder_of, photos
 from inference import Bench
+from PIL import Image
 
 from customlabels_nb.events import Events
+from customlabels_nb.images.outlining import Click
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.engines.names import BFLOAT16, TORCH
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.models.half_precision import has_bfloat16
+from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter
 from customlabels_nb.models.pretrained.weights import find_weights
 from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import parse_budget
@@ -55,6 +60,7 @@ sys.path.insert(0, str(ROOT))
 _DRAWN = 200
 _DECODED_AT_ONCE = 32
 _MOST_SECONDS = 480
+SECTIONS = ("tests", "backbones", "inference", "nvjpeg", "training", "detectors", "outlines")
 
 
 @dataclass(frozen=True)
@@ -136,24 +142,79 @@ def nvjpeg(bench: Bench, sizes: Sizes) -> None:
     bound("largest difference in confidence from Pillow", float(apart), "", at_most=0.02)
 
 
-def pretrained_detectors(folder: Path, sizes: Sizes) -> None:
-    """Train each detector from transformers whose weights are on this machine, and print its accuracy."""
+def transformers_detectors(folder: Path, sizes: Sizes) -> None:
+    """Train D-FINE and RF-DETR, and compare the trained networks on the device with the CPU.
+
+    Without downloaded weights, the networks have random ones and the default shapes of transformers, so that their
+    accuracy means nothing.
+    """
+    from tests.models.tiny_detectors import write_tiny_detector
+
+    transformers.logging.disable_progress_bar()
+    torch.manual_seed(0)
     names = [name for name in TRANSFORMERS_DETECTORS if find_weights(name) is not None]
-    heading(f"Detectors from transformers, {sizes.steps} steps on {sizes.device}:")
-    if not names:
-        figure("skipped", "no weights are here: customlabels-nb fetch dfine-small rfdetr-nano")
-        return
-    train, test, labels = scenes(folder / "pretrained", sizes)
+    if not names and sizes == TINY:
+        names = [str(write_tiny_detector(family, folder / family)) for family in ("d_fine", "rf_detr")]
+    elif not names:
+        networks = (
+            transformers.DFineForObjectDetection(transformers.DFineConfig()),
+            transformers.RfDetrForObjectDetection(transformers.RfDetrConfig()),
+        )
+        for network in networks:
+            network.save_pretrained(folder / network.config.model_type)
+            names.append(str(folder / network.config.model_type))
+    train, test, labels = scenes(folder / "scenes", sizes)
     images = [one.image for one in test]
     truth = truth_table(images, test, labels)
     for name in names:
-        how = DetectionOptions(parse_budget(None, sizes.steps), device=sizes.device, detector=name)
+        how = DetectionOptions(parse_budget(None, sizes.steps), device=sizes.device, detector=name, input_size=None)
         started = time.perf_counter()
         trained = train_detector(train, labels, how, Events())
         seconds = time.perf_counter() - started
         found, read, _ = predict_boxes(trained, images, labels, root=None, events=Events())
+        started = time.perf_counter()
+        predict_boxes(trained, images, labels, root=None, events=Events())
+        rate = len(images) / (time.perf_counter() - started)
         ap50, ap = judge(truth, found, read, labels)
-        figure(name, f"AP50 {ap50:.3f}, AP {ap:.3f} at {trained.input_size} px, {seconds:.0f} s")
+        parameters = sum(part.numel() for part in trained.network.parameters()) / 1e6
+        heading(f"{Path(name).name}, {parameters:.0f} M parameters, {trained.input_size} px, {sizes.steps} steps:")
+        figure("training", f"{seconds:.0f} s, AP50 {ap50:.3f}, AP {ap:.3f}")
+        figure("detection, one image at a time", f"{rate:,.3g} images/s")
+        some: Any = torch.rand(2, 3, trained.input_size, trained.input_size)
+        with torch.inference_mode():
+            here = trained.network.candidates(some.to(sizes.device))[1].cpu()
+            there = trained.network.cpu().candidates(some)[1]
+        bound("largest difference in confidence from the CPU", float((here - there).abs().max()), "", at_most=0.02)
+
+
+def outlines(folder: Path, sizes: Sizes) -> None:
+    """Compare SAM 2.1 with its real shape and random weights on the device with the CPU."""
+    from foundation import SIZE, write_model
+
+    write_model(folder / "sam2")
+    weights = find_weights(str(folder / "sam2"))
+    assert weights is not None
+    picture = Image.effect_noise(SIZE, 60).convert("RGB")
+    clicks = [Click(SIZE[0] / 3, SIZE[1] / 2, True)]
+    masks = []
+    heading("SAM 2.1 hiera tiny with random weights, seconds:")
+    for device in (sizes.device, "cpu"):
+        segmenter = Sam2Segmenter(weights, device)
+        encoded = segmenter.encode(picture)
+        segmenter.mask(encoded, SIZE, clicks=clicks)
+        encoding, decoding = [], []
+        for _ in range(sizes.rounds):
+            started = time.perf_counter()
+            encoded = segmenter.encode(picture)
+            encoding.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            mask = segmenter.mask(encoded, SIZE, clicks=clicks)[0]
+            decoding.append(time.perf_counter() - started)
+        masks.append(mask > 0)
+        figure(f"encode an image, {device}", spread(encoding, " s"))
+        figure(f"decode a click, {device}", spread(decoding, " s"))
+    overlap = float((masks[0] & masks[1]).sum() / max(1, (masks[0] | masks[1]).sum()))
+    bound("IoU of the masks of device and CPU", overlap, "", at_least=0.9)
 
 
 def scenes(folder: Path, sizes: Sizes) -> Any:
@@ -195,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="run only these sections")
     parser.add_argument("--tiny", action="store_true", help="check this program on a CPU")
     options = parser.parse_args(arguments)
     if not options.tiny and not torch.cuda.is_available():
@@ -217,11 +279,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "inference": lambda: inference(bench, sizes),
             "nvjpeg": lambda: nvjpeg(bench, sizes),
             "training": lambda: training(folder, sizes),
-            "pretrained detectors": lambda: pretrained_detectors(folder, sizes),
+            "detectors": lambda: transformers_detectors(folder, sizes),
+            "outlines": lambda: outlines(folder, sizes),
         }
         if not options.tiny:
             sections = {"tests": tests, "backbones": lambda: backbones.measure(sizes.device), **sections}
-        failed = [name for name, section in sections.items() if not succeeds(name, section)]
+        chosen = [name for name in sections if not options.only or name in options.only]
+        failed = [name for name in chosen if not succeeds(name, sections[name])]
     heading("In all:")
     bound("time", time.perf_counter() - started, " s", at_most=_MOST_SECONDS)
     return int(bool(failed))

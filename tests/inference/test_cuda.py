@@ -64,7 +64,7 @@ def test_a_classifier_has_the_confidences_of_the_cpu(model_folder: Path, photos:
 @pytest.mark.parametrize("engine", ["torch", "bfloat16"], indirect=True)
 def test_a_detector_finds_the_boxes_of_the_cpu(detector_folder: Path, engine: str) -> None:
     rng = np.random.default_rng(4)
-    sizes = [(300, 200), (200, 300), (128, 128), (300, 200)]
+    sizes = [(300, 300), (200, 200), (128, 128), (300, 300)]  # others are extended to squares on a GPU
     images = [Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(size) for size in sizes]
     predictor = Predictor(detector_folder)
     predictor.start("cpu", engine="torch")
