@@ -84,7 +84,6 @@ _loading = threading.Lock()
 
 
 def limiter_of(version: ServedVersion[Any]) -> BatchingLimiter:
-    """Return the limiter of a version's requests."""
     return _limiters[_folder(version)]
 
 
