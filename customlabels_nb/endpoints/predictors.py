@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,15 +23,6 @@ _MOST_WAITING = 40  # for one version, less than the server's threads for detect
 
 
 @dataclass
-class _Request:
-    """Image that waits for its forward pass, and then its predictions, or the error."""
-
-    image: Prepared
-    found: ImagePrediction | None = None
-    error: Exception | None = None
-
-
-@dataclass
 class BatchingLimiter:
     """Limit on the concurrent requests to a version. One of them computes a batch of all waiting images.
 
@@ -41,7 +33,7 @@ class BatchingLimiter:
     running: int = 0
     waiting: int = 0
     computing: threading.Lock = field(default_factory=threading.Lock)
-    queue: deque[_Request] = field(default_factory=deque)
+    queue: deque[tuple[Prepared, Future[ImagePrediction]]] = field(default_factory=deque)
 
     @contextmanager
     def passing(self, units: int) -> Iterator[None]:
@@ -62,20 +54,18 @@ class BatchingLimiter:
 
     def ask(self, predictor: Predictor, image: Prepared) -> ImagePrediction:
         """Return all predictions for an image, computed with those that wait at the same time."""
-        request = _Request(image)
-        self.queue.append(request)
+        found: Future[ImagePrediction] = Future()
+        self.queue.append((image, found))
         with self.computing:
-            together = [] if request.found or request.error else [self.queue.popleft() for _ in range(len(self.queue))]
+            together = [] if found.done() else [self.queue.popleft() for _ in range(len(self.queue))]
             try:
-                answers = Postprocessor(predictor, 0.0).ask([each.image for each in together]) if together else []
-                for each, prediction in zip(together, answers, strict=True):
-                    each.found = prediction
+                answers = Postprocessor(predictor, 0.0).ask([each for each, _ in together]) if together else []
+                for (_, future), prediction in zip(together, answers, strict=True):
+                    future.set_result(prediction)
             except Exception as error:  # all of them get it
-                for each in together:
-                    each.error = error
-        if request.found is None:
-            raise request.error or AssertionError("no predictions")
-        return request.found
+                for _, future in together:
+                    future.set_exception(error)
+        return found.result()
 
 
 _limiters: defaultdict[Path, BatchingLimiter] = defaultdict(BatchingLimiter)
@@ -84,7 +74,6 @@ _loading = threading.Lock()
 
 
 def limiter_of(version: ServedVersion[Any]) -> BatchingLimiter:
-    """Return the limiter of a version's requests."""
     return _limiters[_folder(version)]
 
 

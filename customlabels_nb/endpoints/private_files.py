@@ -23,7 +23,6 @@ def read_private(path: Path) -> Any:
 
 
 def write_private(path: Path, content: Any) -> None:
-    """Write a file that only its owner may read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with replacing(path) as file:
         os.chmod(file.name, 0o600)

@@ -100,7 +100,6 @@ class EndpointServer:
         if key is not None and address not in _LOOPBACK:
             raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
         self._address = address
-        self._port = port
         self._tls: ssl.SSLContext | None = None
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

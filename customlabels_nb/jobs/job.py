@@ -24,9 +24,9 @@ from customlabels_nb.jobs.answer_format import encode_answer, job_labels, read_a
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
-from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks
+from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks, Seen
 from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, name_key, read_job, run
-from customlabels_nb.jobs.personal_links import LinkTable, create_link, find_person, refuse_linked_name, revoke_link
+from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
@@ -425,9 +425,7 @@ class LabellingJob:
         """
         self.decide_many({image: answer})
 
-    def decide_many(
-        self, answers: Mapping[str, Any], *, seen: Mapping[str, tuple[int, bool]] | None = None
-    ) -> dict[str, int]:
+    def decide_many(self, answers: Mapping[str, Any], *, seen: Seen | None = None) -> dict[str, int]:
         """Decide the results of several images at once, and return the number of each decision.
 
         Parameters
@@ -461,9 +459,7 @@ class LabellingJob:
             self._note(connection, "decide image", person, {"images": list(tasks.values())}, len(tasks))
         return numbers
 
-    def withdraw_decision(
-        self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None
-    ) -> None:
+    def withdraw_decision(self, images: str | Iterable[str], *, seen: Seen | None = None) -> None:
         """Let the answers of the labelers count again instead of the decisions about these images.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
@@ -482,7 +478,7 @@ class LabellingJob:
                 leases.withdraw_decision(connection, task)
             self._note(connection, "withdraw decision", person, {"images": list(tasks.values())}, len(tasks))
 
-    def requeue(self, images: str | Iterable[str], *, seen: Mapping[str, tuple[int, bool]] | None = None) -> int:
+    def requeue(self, images: str | Iterable[str], *, seen: Seen | None = None) -> int:
         """Reject all answers to these images, so that everybody is asked again, and return the number of answers.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
@@ -816,13 +812,7 @@ class LabellingJob:
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
 
-    def ask_one_more(
-        self,
-        images: str | Iterable[str],
-        *,
-        most: int | None = None,
-        seen: Mapping[str, tuple[int, bool]] | None = None,
-    ) -> int:
+    def ask_one_more(self, images: str | Iterable[str], *, most: int | None = None, seen: Seen | None = None) -> int:
         """Ask one more person about these images, up to ``most`` (by default the job's), and return their number.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
@@ -840,9 +830,7 @@ class LabellingJob:
             self._note(connection, "ask one more", person, {"images": list(tasks.values())}, number)
             return number
 
-    def accept_skipped(
-        self, images: str | Iterable[str] | None = None, *, seen: Mapping[str, tuple[int, bool]] | None = None
-    ) -> int:
+    def accept_skipped(self, images: str | Iterable[str] | None = None, *, seen: Seen | None = None) -> int:
         """Leave skipped images without a result, by default all that wait, and return their number.
 
         Images that nobody else can be asked about, but that have answers, are left to :meth:`review` instead. With
@@ -855,9 +843,7 @@ class LabellingJob:
         """
         return self._settle_skipped(images, "accept skipped images of", leases.ACCEPTED, seen or {})
 
-    def return_skipped(
-        self, images: str | Iterable[str] | None = None, *, seen: Mapping[str, tuple[int, bool]] | None = None
-    ) -> int:
+    def return_skipped(self, images: str | Iterable[str] | None = None, *, seen: Seen | None = None) -> int:
         """Ask again about skipped images, by default all that wait, and return their number. Skips are forgotten.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
@@ -929,12 +915,6 @@ class LabellingJob:
             run(connection, change, job=self._id, who=name, role=role)
         return names
 
-    def _person_of_link(self, hashed: str) -> str | None:
-        return find_person(self._store, self._id, hashed)
-
-    def _refuse_linked_name(self, name: str) -> None:
-        refuse_linked_name(self._store, self._id, name)
-
     def _check_managers(self, connection: Connection) -> None:
         sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"
         if fetch_one(connection, sql, job=self._id) is None:
@@ -949,9 +929,7 @@ class LabellingJob:
             raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
         return tasks
 
-    def _settle_skipped(
-        self, images: str | Iterable[str] | None, what: str, state: str, seen: Mapping[str, tuple[int, bool]]
-    ) -> int:
+    def _settle_skipped(self, images: str | Iterable[str] | None, what: str, state: str, seen: Seen) -> int:
         with self._acting("manager", what) as (connection, person):
             waiting = {row.id: row.image for row in run(connection, f"SELECT t.id, t.image {WAITING}", job=self._id)}
             chosen = waiting if images is None else self._tasks(connection, images)

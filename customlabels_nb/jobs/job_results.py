@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,8 @@ _GROWTH = 0.5  # the accuracies of people are estimated again after this growth 
 _TRIES = 5
 _AT_ONCE = 5000
 T = TypeVar("T")
+#: For each image, the number of its newest answer, and whether it was decided or accepted.
+Seen: TypeAlias = Mapping[str, tuple[int, bool]]
 #: SQL condition: the image of task ``t`` is in a dataset.
 THERE = "EXISTS (SELECT 1 FROM images i WHERE i.split IN ('train', 'test') AND i.image = t.image)"
 #: SQL condition: no invited person can be asked about task ``t``. Managers and reviewers are if they have labelled.
@@ -138,7 +140,7 @@ def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, in
     return {row.task: row.latest for row in run(connection, sql, each=list(tasks))}
 
 
-def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Mapping[str, tuple[int, bool]]) -> None:
+def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen) -> None:
     """Raise StaleEditError if a task (id to image) has another answer than ``seen``, or needs no decision."""
     latest, each = newest_answers(connection, list(tasks)), list(tasks)
     sql = f"""SELECT t.id, CASE WHEN t.state IN ('{REVIEWED}', '{ACCEPTED}') THEN 1

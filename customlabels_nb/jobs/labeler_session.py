@@ -6,7 +6,7 @@ import atexit
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.leases import CHANGED, run
 from customlabels_nb.jobs.worker import LeasedTask
 from customlabels_nb.labeling.drawing import DrawingSession, shape_dicts
-from customlabels_nb.labeling.edit_rules import Change, is_whole
+from customlabels_nb.labeling.edit_rules import Change, Revisions, is_whole
 from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query, View
@@ -333,7 +333,7 @@ class LabelerSession(DrawingSession):
         super()._check_here(images)
 
     def _edit(
-        self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
+        self, images: Sequence[str], change: Change, what: str, revisions: Revisions, **options: Any
     ) -> EditResult:
         """Edit images, and return when the answers are stored. Of this person's pages, the last one wins."""
 

@@ -20,14 +20,14 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REVIEWED, has_tag, is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError, StoreError
-from customlabels_nb.jobs.disagreement import Reason, find_disagreements
+from customlabels_nb.jobs.agreement import Reason, find_disagreements
 from customlabels_nb.jobs.identity import current_person
 from customlabels_nb.jobs.job import LabellingJob
-from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, newest_answer, newest_answers
+from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, Seen, newest_answer, newest_answers
 from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS
 from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, fetch_one, run
 from customlabels_nb.labeling.drawing import DrawingSession
-from customlabels_nb.labeling.edit_rules import Change
+from customlabels_nb.labeling.edit_rules import Change, Revisions
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
@@ -48,7 +48,7 @@ ACCEPTED, _SKIP = "accepted", json.dumps("skip")
 class JobReviewQuery(ReviewQuery):
     """Filter and sort order of a job's review.
 
-    ``reason`` is one of :mod:`.disagreement`, ("skipped",), or ("alone",) if nobody is left to give more answers.
+    ``reason`` is a :data:`.agreement.Reason`, ("skipped",), or ("alone",) if nobody is left to give more answers.
     """
 
     reason: Sequence[str | None] | None = None
@@ -204,7 +204,6 @@ class ReviewerSession(ReviewSession):
         self._states |= {name: self._state(name) for name in images["image"]}
 
     def _follow_settings(self) -> None:
-        """Follow the job's labels, instructions and agreement."""
         labels, settings = self._job.labels, self._job.settings
         colors = self._project.labels().set_index("label")["color"].to_dict()
         if not set(self._label_table["label"]) <= set(labels):  # answers with renamed labels must be read again
@@ -228,7 +227,7 @@ class ReviewerSession(ReviewSession):
             self._forget_edits(names)
 
     # -- decisions ----------------------------------------------------------------------------------
-    def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def approve(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Take the consensus of images, unless it is a tie, or leave those without one. Decided ones stay."""
         self._check_here(images)
         images = [name for name in images if not self._states[name][0]]
@@ -244,7 +243,7 @@ class ReviewerSession(ReviewSession):
 
         return self._edit(images, change, "approve", revisions, looked_through=True)
 
-    def take(self, images: Sequence[str], number: int, *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def take(self, images: Sequence[str], number: int, *, revisions: Revisions = None) -> EditResult:
         """Take the answer with this number, 1 for A, as the decision about images."""
         self._check_here(images)
         chosen: dict[str, list[dict[str, Any]]] = {}
@@ -266,14 +265,14 @@ class ReviewerSession(ReviewSession):
 
         return self._edit(images, change, f"take answer {LETTERS[number - 1]}", revisions, looked_through=True)
 
-    def ask_one_more(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def ask_one_more(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Ask one person more about images, also beyond the job's most. They leave the review until then.
 
         Images that others have decided or answered since they were shown are conflicts. NotAllowedError is raised if
         people skipped one of them, nobody is left to ask, or nine people are asked.
         """
 
-        def ask(names: Sequence[str], *, seen: Mapping[str, tuple[int, bool]]) -> None:
+        def ask(names: Sequence[str], *, seen: Seen) -> None:
             if not self._job.ask_one_more(names, most=MOST_ANNOTATORS, seen=seen):
                 raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
 
@@ -292,7 +291,7 @@ class ReviewerSession(ReviewSession):
                 )
             return self._send_back(images, self._states_shown(images, revisions), ask, "ask one person more")
 
-    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def reject(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Return images to the queue: everybody is asked again.
 
         Their answers do not count any more, except those to images that others skipped and that are not decided. Images
@@ -307,15 +306,13 @@ class ReviewerSession(ReviewSession):
             then = self._send_back(others, seen, self._job.requeue, what)
             return EditResult(first.images + then.images, first.conflicts + then.conflicts, what)
 
-    def _states_shown(self, images: Iterable[str], revisions: Mapping[str, int] | None) -> dict[str, tuple[int, bool]]:
+    def _states_shown(self, images: Iterable[str], revisions: Revisions) -> dict[str, tuple[int, bool]]:
         """Return the state of images as in ``job.disputed()``, an impossible one if the page shows an older one."""
         now = {name: self.table.revisions[self.table.position[name]] for name in images}
         known = now | dict(revisions or {})
         return {name: self._facts[name]["seen"] if known[name] == now[name] else (-1, False) for name in now}
 
-    def _send_back(
-        self, images: Sequence[str], seen: Mapping[str, tuple[int, bool]], send: Callable[..., object], what: str
-    ) -> EditResult:
+    def _send_back(self, images: Sequence[str], seen: Seen, send: Callable[..., object], what: str) -> EditResult:
         """Send images back to the labelers. Those that have changed since they were seen are conflicts instead."""
         remaining, stale = list(images), list[str]()
         while remaining:
@@ -335,7 +332,7 @@ class ReviewerSession(ReviewSession):
             raise InputError(f"Image {gone!r} is not in the review any more: it has its answers, or waits for some.")
 
     def _edit(
-        self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
+        self, images: Sequence[str], change: Change, what: str, revisions: Revisions, **options: Any
     ) -> EditResult:
         """Edit images and store decisions in the job, or nothing. Those that others changed are conflicts."""
 
@@ -433,7 +430,7 @@ class BoxSession(DrawingSession):
         super().__init__(reviewer._store, reviewer.root, user=reviewer.user)
 
     def _edit(
-        self, images: Sequence[str], change: Change, what: str, revisions: Mapping[str, int] | None, **options: Any
+        self, images: Sequence[str], change: Change, what: str, revisions: Revisions, **options: Any
     ) -> EditResult:
         def decided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             rows, marks = change(rows, marks)

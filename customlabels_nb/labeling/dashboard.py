@@ -27,6 +27,7 @@ from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.frames import moment
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 #: Keys that :meth:`DashboardSession.query` accepts. The first three are the filters of the gallery.
@@ -238,9 +239,9 @@ class DashboardSession(ProjectScreen):
             outline = self._current().outline
             condition: dict[str, Any] = {kind: value}
             if kind == "work":
-                condition = {"work": (progress.moment(int(value[0])), str(value[1]))}
+                condition = {"work": (moment(int(value[0])), str(value[1]))}
             elif kind == "since":
-                condition = {"since": progress.moment(int(value))}
+                condition = {"since": moment(int(value))}
             numbers = progress.numbers_of(outline, split, **condition)
         names: list[str] = self._store.image_names(numbers.tolist())["image"].tolist()
         return names
@@ -287,10 +288,6 @@ class ChangePoller:
     def stop(self) -> None:
         with self._lock:
             self._until = 0.0
-
-    @property
-    def is_awake(self) -> bool:
-        return self._thread is not None
 
     def _run(self) -> None:
         seen: int | None = None

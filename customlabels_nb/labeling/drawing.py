@@ -81,21 +81,16 @@ class DrawingSession(LabellingSession):
         self.reread([image])
         _, marks, _ = self._store.tables(self.split, images=[image])
         whole = is_whole(marks)
-        size = self.table.sizes[self.table.position[image]]
+        width, height = self.table.sizes[self.table.position[image]] or (None, None)
         row = self.row(image)
         predictions = self._predicted([image])
         return {
-            "name": image,
-            "short": row["short"],
-            "width": size[0] if size else None,
-            "height": size[1] if size else None,
-            "status": row["status"],
-            "revision": row["revision"],
+            **{key: row[key] for key in ("name", "short", "status", "revision", "predicted", "predicted_drawn")},
+            "width": width,
+            "height": height,
             "labels": marks.loc[whole, "label"].tolist(),
             "shapes": shape_dicts(marks[~whole]),
             "predictions": shape_dicts(predictions[~is_whole(predictions)]),
-            "predicted": row["predicted"],
-            "predicted_drawn": row["predicted_drawn"],
         }
 
     def set_shapes(
@@ -165,7 +160,6 @@ def _key(shape: Any) -> tuple[Any, ...]:
 
 
 def shape_dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Convert shapes to dicts for the front end."""
     columns = ["label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence"]
     shapes = [
         dict(zip(columns, values, strict=True)) for values in zip(*(rows[c].tolist() for c in columns), strict=True)

@@ -12,6 +12,8 @@ from customlabels_nb.core import tables as t
 
 #: Function that takes the images and annotations tables of the edited images and returns their new state.
 Change: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+#: Revisions of images that an edit is based on, by default the ones that were read last.
+Revisions: TypeAlias = Mapping[str, int] | None
 
 
 def add_label(label: str, *, annotator: str, alone: bool) -> Change:

@@ -123,7 +123,6 @@ class EvaluationMap(ImageMap):
         return [*first, *(name for name in super().colorings() if name not in (*first, "status"))]
 
     def still_colors(self) -> Iterable[str]:
-        """Return the color of each image in a static image."""
         return (_COLORS["wrong" if name in self.session.wrong else "right"] for name in self.session.table.names)
 
     def _column(self, by: str) -> pd.Series:

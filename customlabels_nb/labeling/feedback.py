@@ -85,19 +85,15 @@ class Feedback(ProjectScreen):
         if not report.added:
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "The image cannot be added: the project already has it.")
-        labels = tuple(dict.fromkeys(marks["label"].tolist()))
-        added = AddedImageReport(uri, split, labels, self._action_after(before, uri))
-        change_signal.notify(self.root)
-        return added
-
-    def _action_after(self, before: int, uri: str) -> int:
         actions = self._store.actions_since(before, None)
         mine = [
             action
             for action, what, images in zip(actions["id"], actions["what"], actions["images"], strict=True)
             if what == "import" and uri in images
         ]
-        return int(mine[-1])
+        added = AddedImageReport(uri, split, tuple(dict.fromkeys(marks["label"].tolist())), int(mine[-1]))
+        change_signal.notify(self.root)
+        return added
 
     def _write(self, data: bytes, name: str) -> Path:
         """Write an image to ``images/`` under a free file name."""

@@ -86,7 +86,9 @@ class ImageTable:
         values_of = [
             names, images["status"].to_numpy(dtype=object).tolist(),
             *([by_image.get(name, ()) for name in names] if by_image else [()] * len(names) for by_image in grouped),
-            images["revision"].tolist(), _hashes(images), _sizes(images),
+            images["revision"].tolist(),
+            images["sha256"].to_numpy(dtype=object, na_value=None).tolist(),
+            _sizes(images),
             *map(list, zip(*self._more(images, annotations), strict=True)),
         ]  # fmt: skip
         self.rejected.difference_update(names)
@@ -145,11 +147,6 @@ class ImageTable:
             if self.gone
             else range(len(self.names))
         )
-
-
-def _hashes(images: pd.DataFrame) -> list[str | None]:
-    values = images["sha256"]
-    return values.to_numpy(dtype=object, na_value=None).tolist()
 
 
 def _sizes(images: pd.DataFrame) -> list[tuple[int, int] | None]:

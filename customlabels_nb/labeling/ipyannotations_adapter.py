@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import open_image
-from customlabels_nb.labeling.session import ONE_LABEL, LabellingSession
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
 
 _NEEDED = ("display", "on_submit", "on_undo", "options")
@@ -26,45 +27,38 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     widget = labeller() if isinstance(labeller, type) else labeller
     widget.options = session.labels()["label"].tolist()
     widget.session = session
-    _Turns(session, widget, query)
-    return widget
+    session.show(query)
+    at = 0
 
+    def image() -> str | None:
+        return next(iter(session.images_at([(at, at)])), None)
 
-class _Turns:
-    """Iteration over the images, with a handler for submitted labels and undo."""
+    def display() -> None:
+        if (name := image()) is not None:
+            widget.display(open_image(name, root=session.root))
 
-    def __init__(self, session: LabellingSession, widget: Any, query: Query) -> None:
-        self._session, self._widget = session, widget
-        session.show(query)
-        self._at = 0
-        widget.on_submit(self._submitted)
-        widget.on_undo(self._undo)
-        self._display()
-
-    def _image(self) -> str | None:
-        return next(iter(self._session.images_at([(self._at, self._at)])), None)
-
-    def _display(self) -> None:
-        image = self._image()
-        if image is not None:
-            self._widget.display(open_image(image, root=self._session.root))
-
-    def _submitted(self, value: Any) -> None:
-        image = self._image()
-        if image is None:
+    def submitted(value: Any) -> None:
+        nonlocal at
+        if (name := image()) is None:
             return
         labels = [value] if isinstance(value, str) else list(value or [])
         if not labels:
-            self._session.set_status([image], "skipped")
-        elif self._session.task == ONE_LABEL or isinstance(value, str):
-            self._session.assign([image], str(labels[0]))
+            session.set_status([name], "skipped")
+        elif session.task == t.SINGLE_LABEL or isinstance(value, str):
+            session.assign([name], str(labels[0]))
         else:
-            self._session.set_labels([image], [str(label) for label in labels])
-        self._at += 1
-        self._display()
+            session.set_labels([name], [str(label) for label in labels])
+        at += 1
+        display()
 
-    def _undo(self) -> None:
-        if self._session.can_undo and self._at:
-            self._session.undo()
-            self._at -= 1
-            self._display()
+    def undo() -> None:
+        nonlocal at
+        if session.can_undo and at:
+            session.undo()
+            at -= 1
+            display()
+
+    widget.on_submit(submitted)
+    widget.on_undo(undo)
+    display()
+    return widget

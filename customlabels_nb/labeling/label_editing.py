@@ -51,12 +51,8 @@ class LabelEditing(ProjectScreen):
         return sum(self._store.statistics(split).labelled_entries for split in t.SPLITS)
 
     # -- edits --------------------------------------------------------------------------------------
-    def add(self, label: str, color: str | None = None, *, review: bool = False) -> int:
-        """Append a label. With ``review``, mark all labelled images for review, and return how many there are."""
-        return self.add_all([(label, color)], review=review)
-
     def add_all(self, labels: Sequence[tuple[str, str | None]], *, review: bool = False) -> int:
-        """Append several labels (name, color) as one action. See :meth:`add`."""
+        """Append labels (name, color). With ``review``, mark labelled images for review, and return their number."""
         names = [t.check_label(label) for label, _ in labels]
         wanted = [(name, color) for name, (_, color) in zip(names, labels, strict=True)]
         summary = f"“{names[0]}” was added" if len(names) == 1 else f"{len(names):,} labels were added"

@@ -7,7 +7,7 @@ count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -183,11 +183,6 @@ def _unit(unit: str) -> tuple[timedelta, int]:
 
 def _us(length: timedelta) -> int:
     return round(length / timedelta(microseconds=1))
-
-
-def moment(microseconds: int) -> datetime:
-    """Convert microseconds since 1970, as used by the front end, to a datetime."""
-    return datetime.fromtimestamp(microseconds / 1e6, tz=UTC)
 
 
 def microseconds(moments: pd.Series | Sequence[datetime]) -> list[int]:

@@ -160,10 +160,14 @@ class QuickTestSession:
         data, called, location = self._read(image, name)
         answer, picture = self._answer(image if data is None else _named(data, called))
         if data is None:
-            data, called = _as_png(picture), str(answer.detection.name)
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG", compress_level=1)
+            data, called = buffer.getvalue(), str(answer.detection.name)
         with self._lock:
             self._last += 1
-            view, small = _for_a_screen(picture)
+            shown = picture.copy()  # scaled down only once
+            shown.thumbnail((_VIEW_PIXELS, _VIEW_PIXELS), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            view, small = thumbnail(shown, _VIEW_PIXELS), thumbnail(shown, _THUMBNAIL_PIXELS)
             trial = QuickTestImage(self._last, called, data, location, view, small, *picture.size)
             trial.answers[answer.model] = answer
             self.trials = [*self.trials[-MOST_TRIALS + 1 :], trial]
@@ -298,16 +302,3 @@ def _named(data: bytes, name: str) -> io.BytesIO:
     file = io.BytesIO(data)
     file.name = name
     return file
-
-
-def _for_a_screen(picture: Image.Image) -> tuple[bytes, bytes]:
-    """Return JPEGs of the view and the thumbnail, scaling down a large image only once."""
-    shown = picture.copy()
-    shown.thumbnail((_VIEW_PIXELS, _VIEW_PIXELS), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return thumbnail(shown, _VIEW_PIXELS), thumbnail(shown, _THUMBNAIL_PIXELS)
-
-
-def _as_png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

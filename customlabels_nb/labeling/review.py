@@ -8,9 +8,8 @@ are in the history.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,10 +21,12 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
+from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, top_predictions
 from customlabels_nb.labeling.queues import Suspect
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.store.frames import moment
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -146,11 +147,11 @@ class ReviewSession(LabellingSession):
     def row(self, image: str) -> dict[str, Any]:
         """Return :meth:`LabellingSession.row` with ``by`` (who labelled it), ``when``, ``reviewed`` and ``agrees``."""
         index = self.table.position[image]
-        moment = self.table.moments[index]
+        time = self.table.moments[index]
         return {
             **super().row(image),
             "by": list(self.table.annotators[index]),
-            "when": datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat() if moment else None,
+            "when": moment(time).isoformat() if time else None,
             "reviewed": self.table.reviewed[index],
             "agrees": self.agrees(image),
             "suspects": [list(suspect) for suspect in self.suspects(image)] if self.view.query.queue else [],
@@ -201,7 +202,7 @@ class ReviewSession(LabellingSession):
         return (1, predicted.confidence) if self.agrees(self.table.names[index]) else (0, -predicted.confidence)
 
     # -- edits --------------------------------------------------------------------------------------
-    def approve(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def approve(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Confirm the labels of images, or their lack of labels. Unlabelled and skipped images stay the same."""
         return self._edit(images, _approve, "approve", revisions, looked_through=True)
 
@@ -212,7 +213,7 @@ class ReviewSession(LabellingSession):
         *,
         instead_of: str | None = None,
         on: bool = True,
-        revisions: Mapping[str, int] | None = None,
+        revisions: Revisions = None,
     ) -> EditResult:
         """Correct the labels of images: replace all labels, or in a multi-label task add one.
 
@@ -228,16 +229,14 @@ class ReviewSession(LabellingSession):
         change = _correct(name, annotator=self.user, alone=self.assigns_one, instead_of=instead_of)
         return self._edit(images, change, f"correct to {name}", revisions, looked_through=True)
 
-    def correct_toggling(
-        self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None
-    ) -> EditResult:
+    def correct_toggling(self, images: Sequence[str], label: str, *, revisions: Revisions = None) -> EditResult:
         """Toggle a label in a multi-label task: remove it if all images have it, otherwise add it."""
         with self._lock:
             has = [label in self.table.labels[self.table.position[name]] for name in self._known(images)]
         on = self.assigns_one or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
-    def take_suggestions(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def take_suggestions(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Correct the labels of images as their suspects suggest. Boxes stay the same."""
         wanted: dict[str, list[str]] = {}
         with self._lock:
@@ -252,7 +251,7 @@ class ReviewSession(LabellingSession):
         change = edit_rules.set_labels_of(wanted, annotator=self.user)
         return self._edit(list(wanted), _mark_reviewed(change), "take suggestions", revisions, looked_through=True)
 
-    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def reject(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Remove all annotations of images, including boxes, and return the images to the queue."""
         return self._edit(images, _reject, "reject", revisions)
 

@@ -18,6 +18,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.labeling import edit_rules
+from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
 from customlabels_nb.labeling.queues import Prelabel, Queues, tag_answers
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
@@ -26,8 +27,6 @@ from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-ONE_LABEL = "single-label"
 
 _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
@@ -132,14 +131,13 @@ class LabellingSession(ProjectScreen):
 
     @property
     def task(self) -> str | None:
-        """Task of the project, or None if it is not set."""
         return self.record().task
 
     @property
     def assigns_one(self) -> bool:
         """True if a label replaces the others: the task says so, or it is not set and no image has several labels."""
         task = self.task
-        return task == ONE_LABEL if task else not self.table.several
+        return task == t.SINGLE_LABEL if task else not self.table.several
 
     def record(self) -> ProjectRecord:
         """Return the project's task, instructions and other properties in one query."""
@@ -227,7 +225,6 @@ class LabellingSession(ProjectScreen):
             return findings if broken is None else (*findings, ("IMAGE_UNUSABLE", broken))
 
     def note_broken(self, image: str, reason: str) -> None:
-        """Record that an image cannot be displayed."""
         with self._lock:
             self._broken[self.split][image] = reason
 
@@ -350,7 +347,6 @@ class LabellingSession(ProjectScreen):
 
     @property
     def view(self) -> View:
-        """Current view."""
         return self.show(self.query_type()) if self._view is None else self._view
 
     def view_numbered(self, number: int) -> View:
@@ -458,7 +454,7 @@ class LabellingSession(ProjectScreen):
             labels = self.table.labels[self.table.position[image]]
         if not labels:
             return None
-        return labels[0] if self.task == ONE_LABEL else list(labels)
+        return labels[0] if self.task == t.SINGLE_LABEL else list(labels)
 
     def place_of(self, image: str) -> int | None:
         """Return the position of an image in the view, counted from 0, or None if it is not in the view."""
@@ -516,7 +512,11 @@ class LabellingSession(ProjectScreen):
                 changed.update(images)
             if everything:
                 self._seen = self._store.last_action()
-                self._reread_all()
+                self._tables = {self.split: self.table}
+                rows, marks, _ = self._store.tables(self.split)
+                self.table.drop(set(self.table.names) - set(rows["image"]))
+                self.table.put(rows, marks)  # at the same positions, so that views stay valid
+                self._predictions = {self.split: self._read_predictions(self.split)}
                 return None
             self._seen = int(actions["id"].max())
             gone = len(self.table.gone)
@@ -542,18 +542,8 @@ class LabellingSession(ProjectScreen):
         if always or any(self._predictions.values()):
             self._predictions = {split: self._read_predictions(split) for split in self._predictions}
 
-    def _reread_all(self) -> None:
-        """Read the open dataset again, keeping the positions of its images so that views stay valid."""
-        self._tables = {self.split: self.table}
-        images, annotations, _ = self._store.tables(self.split)
-        self.table.drop(set(self.table.names) - set(images["image"]))
-        self.table.put(images, annotations)
-        self._predictions = {self.split: self._read_predictions(self.split)}
-
     # -- edits --------------------------------------------------------------------------------------
-    def assign(
-        self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
-    ) -> EditResult:
+    def assign(self, images: Sequence[str], label: str, *, on: bool = True, revisions: Revisions = None) -> EditResult:
         """Add a label to images (or replace the others, with :attr:`assigns_one`), or remove it."""
         if not on:
             return self._edit(images, edit_rules.remove_label(label), f"take away {label}", revisions)
@@ -561,20 +551,18 @@ class LabellingSession(ProjectScreen):
         change = edit_rules.add_label(name, annotator=self.user, alone=self.assigns_one)
         return self._edit(images, change, f"label {name}", revisions)
 
-    def toggle(self, images: Sequence[str], label: str, *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def toggle(self, images: Sequence[str], label: str, *, revisions: Revisions = None) -> EditResult:
         """Add a label, or remove it if all the images have it and :attr:`assigns_one` is False."""
         with self._lock:
             self._check_here(images)
             has = [label in self.table.labels[self.table.position[name]] for name in images]
         return self.assign(images, label, on=self.assigns_one or not has or not all(has), revisions=revisions)
 
-    def set_labels(
-        self, images: Sequence[str], labels: Sequence[str], *, revisions: Mapping[str, int] | None = None
-    ) -> EditResult:
+    def set_labels(self, images: Sequence[str], labels: Sequence[str]) -> EditResult:
         names = [t.check_label(label) for label in labels]
-        return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", revisions)
+        return self._edit(images, edit_rules.set_labels(names, annotator=self.user), "set labels", None)
 
-    def clear(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def clear(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Remove all image-level labels, and reject the prelabels of images without a label."""
         with self._lock:
             self._check_here(images)
@@ -587,12 +575,7 @@ class LabellingSession(ProjectScreen):
         return self._edit(images, change, "clear labels", revisions)
 
     def set_status(
-        self,
-        images: Sequence[str],
-        status: str,
-        *,
-        remove_labels: bool = False,
-        revisions: Mapping[str, int] | None = None,
+        self, images: Sequence[str], status: str, *, remove_labels: bool = False, revisions: Revisions = None
     ) -> EditResult:
         """Set the status of images: "skipped", "needs_review", "labelled" (checked: nothing here) or "unlabelled".
 
@@ -603,16 +586,12 @@ class LabellingSession(ProjectScreen):
         change = edit_rules.set_status(status, remove_labels=remove_labels)
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
 
-    def submit(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def submit(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Finish images. Images without a label become skipped."""
         return self._edit(images, edit_rules.skip_bare, "submit", revisions, adopts=False)
 
     def accept_predictions(
-        self,
-        images: Sequence[str],
-        *,
-        seen: Mapping[str, Sequence[str]] | None = None,
-        revisions: Mapping[str, int] | None = None,
+        self, images: Sequence[str], *, seen: Mapping[str, Sequence[str]] | None = None, revisions: Revisions = None
     ) -> EditResult:
         """Label images without labels with their prelabels, or the most confident prediction, unless it is of a shape.
 
@@ -645,7 +624,7 @@ class LabellingSession(ProjectScreen):
         images: Sequence[str],
         change: edit_rules.Change,
         what: str,
-        revisions: Mapping[str, int] | None,
+        revisions: Revisions,
         *,
         looked_through: bool = False,
         adopts: bool = True,

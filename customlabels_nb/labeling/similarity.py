@@ -13,9 +13,6 @@ from customlabels_nb.errors import NotReadyError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.backbone import PACKAGED
 
-__all__ = ["NotReadyError", "SimilarityOrder"]
-
-
 _SOON = 1.0  # seconds in which most searches end, except the first one
 
 
@@ -108,7 +105,6 @@ class _Work(threading.Thread):
             self.progress = (event.done, event.total or self.progress[1])
 
     def run(self) -> None:
-        """Compute features, then the order."""
         try:
             self._result = self._compute(self.events)
         except Exception as error:  # raised again by result()

@@ -8,7 +8,7 @@ a verdict is as durable as a label, and the annotator corrects boxes as usual.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +24,7 @@ from customlabels_nb.assist.guarantee import check_boxes, precision_interval
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
+from customlabels_nb.datasets.reviewed import has_tag
 from customlabels_nb.errors import (
     Cancelled,
     CustomLabelsError,
@@ -37,8 +38,8 @@ from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
-from customlabels_nb.labeling.edit_rules import is_whole
-from customlabels_nb.labeling.session import ONE_LABEL, EditResult
+from customlabels_nb.labeling.edit_rules import Revisions, is_whole
+from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
 
@@ -81,7 +82,6 @@ class Verification(DrawingSession):
         *,
         test_share: float = 0.0,
         test_precision: Callable[[], float | None] = lambda: None,
-        user: str | None = None,
     ) -> None:
         self._project, self._folder = project, folder
         self._test_share, self._test_precision = test_share, test_precision
@@ -93,7 +93,7 @@ class Verification(DrawingSession):
         self._shown = {str(image): image_rows for image, image_rows in rows.groupby("image", sort=False)}
         self._nothing = rows.head(0)
         self.draws = bool(rows["left"].notna().any())
-        super().__init__(store, path, user=user)
+        super().__init__(store, path)
 
     @property
     def store(self) -> SqlStore:
@@ -105,7 +105,6 @@ class Verification(DrawingSession):
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about images that are not in the sample."""
         issues, known = self._store.issues(), int(self.record().tags["known"])
         words = "is left out, because the project already has it", "are left out, because the project already has them"
         left_out = [f"{counted(known, 'image ' + words[0], 'images ' + words[1])}."] if known else []
@@ -129,17 +128,15 @@ class Verification(DrawingSession):
         return pd.concat(tables, ignore_index=True) if tables else self._nothing
 
     # -- verdicts -----------------------------------------------------------------------------------
-    def confirm(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def confirm(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Judge the predictions of images as right. Without a prediction, there is nothing in the image."""
         return self._edit(images, self._guessed, "right", revisions)
 
-    def reject(self, images: Sequence[str], *, revisions: Mapping[str, int] | None = None) -> EditResult:
+    def reject(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Judge all predictions of images as wrong, without saying what is right."""
         return self._edit(images, _reject, "wrong", revisions)
 
-    def correct(
-        self, images: Sequence[str], label: str, *, on: bool = True, revisions: Mapping[str, int] | None = None
-    ) -> EditResult:
+    def correct(self, images: Sequence[str], label: str, *, on: bool = True, revisions: Revisions = None) -> EditResult:
         """Give images another label, or in a multi-label task add or remove one. Predicted boxes get the label."""
         name = t.check_label(label)
 
@@ -151,7 +148,7 @@ class Verification(DrawingSession):
                 stated = stated.drop(columns=["annotator", "created"]).assign(label=name)
                 stated = t.normalise_annotations(stated, annotator=self.user)
             else:
-                alone = self.task == ONE_LABEL
+                alone = self.task == t.SINGLE_LABEL
                 stated = stated[~stated["image"].isin(rows["image"])] if alone else stated[stated["label"] != name]
                 if on:
                     given = t.label_images(rows["image"].tolist(), name, self.user)
@@ -169,7 +166,7 @@ class Verification(DrawingSession):
     def judged(self) -> pd.DataFrame:
         """Return judged predictions of the uniformly drawn images, one box each because boxes are not independent."""
         images, marks, _ = self._store.tables(self.split)
-        names = images.loc[_is_random(images) & images["status"].isin(_JUDGED), "image"].tolist()
+        names = images.loc[has_tag(images, _RANDOM) & images["status"].isin(_JUDGED), "image"].tolist()
         guesses = self._guesses(names)
         if self.draws:
             return check_boxes(guesses[~is_whole(guesses)], marks[~is_whole(marks)], names)
@@ -218,7 +215,7 @@ class Verification(DrawingSession):
             Issue("LABEL_KEPT", "The project already has this image, so its labels were kept.", where=name)
             for name in images.loc[judged & there, "image"]
         ]
-        drawn = new.loc[_is_random(new), "image"].tolist()
+        drawn = new.loc[has_tag(new, _RANDOM), "image"].tolist()
         to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
         reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
@@ -276,9 +273,9 @@ def draw_sample(
         predictions.assign(image=predictions["image"].map(uris))[[c for c in _COLUMNS if c in predictions]]
     )
     boxes = bool(predictions["left"].notna().any())
-    if boxes and task in (ONE_LABEL, "multi-label"):
+    if boxes and task in (t.SINGLE_LABEL, "multi-label"):
         raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
-    if task == ONE_LABEL:  # the surest label is the prediction
+    if task == t.SINGLE_LABEL:  # the surest label is the prediction
         predictions = predictions.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
     listed = listed[~listed["image"].isin(project.files()[0]["image"])]
@@ -288,7 +285,7 @@ def draw_sample(
         new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
         new.parent.mkdir()
         several = predictions.duplicated("image").any()
-        task = task or ("boxes" if boxes else "multi-label" if several else ONE_LABEL)
+        task = task or ("boxes" if boxes else "multi-label" if several else t.SINGLE_LABEL)
         with_labels = [(str(name), str(color)) for name, color in labels[["label", "color"]].itertuples(index=False)]
         store = create_store(str(new), project.project().name, task=task)
         action = Action("verify", settings.user, model)
@@ -321,10 +318,6 @@ def in_project(project: SqlStore, images: pd.DataFrame) -> pd.Series:
     """Return a mask of the images that the project has, by name or content."""
     known = project.files()[0]
     return images["image"].isin(known["image"]) | images["sha256"].isin(known["sha256"].dropna())
-
-
-def _is_random(images: pd.DataFrame) -> pd.Series:
-    return pd.Series([_RANDOM in tags for tags in images["tags"]], index=images.index, dtype=bool)
 
 
 def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

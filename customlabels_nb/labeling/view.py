@@ -112,15 +112,10 @@ def order_of(
         positions = [i for i in positions if table.statuses[i] == query.show]
     if query.label is not None:
         positions = [i for i in positions if query.label in table.labels[i] or query.label in table.box_labels[i]]
-    if query.predicted is not None:
-        positions = [
-            i for i in positions if (p := predictions.get(table.names[i])) is not None and p.label == query.predicted
-        ]
-    if query.confidence:
-        least = query.confidence
-        positions = [
-            i for i in positions if (p := predictions.get(table.names[i])) is not None and p.confidence >= least
-        ]
+    if query.predicted is not None or query.confidence:
+        known = {i: p for i in positions if (p := predictions.get(table.names[i])) is not None}
+        positions = [i for i, p in known.items() if query.predicted in (None, p.label)]
+        positions = [i for i in positions if known[i].confidence >= query.confidence]
     if query.annotator is not None:
         positions = [i for i in positions if query.annotator in table.annotators[i]]
     if query.search.strip():

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from customlabels_nb._utils.installing import extra_command, install_command
 from customlabels_nb._utils.rendering import TEMPLATES, render
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
-from customlabels_nb.jobs.personal_links import ADDRESS, hash_secret
+from customlabels_nb.jobs.personal_links import ADDRESS, find_person, hash_secret
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.settings import settings
 from customlabels_nb.store.network_disks import refuse_network_disk
@@ -160,7 +160,7 @@ def _link_holders(job: LabellingJob) -> type:
         async def get_user_token(self, handler: Any) -> User | None:
             secret = self.get_token(handler)
             hashed = hash_secret(secret) if secret else ""
-            person = job._person_of_link(hashed) if hashed else None
+            person = find_person(job._store, job._id, hashed) if hashed else None
             if person is not None:
                 return User(_PERSONAL + hashed, person, person)
             return await super().get_user_token(handler)
@@ -169,7 +169,7 @@ def _link_holders(job: LabellingJob) -> type:
             user = super().user_from_cookie(cookie_value)
             if user is None or not user.username.startswith(_PERSONAL):
                 return user
-            person = job._person_of_link(user.username.removeprefix(_PERSONAL))
+            person = find_person(job._store, job._id, user.username.removeprefix(_PERSONAL))
             return None if person is None else User(user.username, person, person)
 
     return LinkHolders

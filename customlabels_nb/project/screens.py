@@ -170,6 +170,7 @@ def open_job(
     The dashboard does not ask, because ``job.dashboard()`` has checked that the current name is a manager's. Neither
     does the review if the current name may review.
     """
+    from customlabels_nb.jobs.personal_links import refuse_linked_name
     from customlabels_nb.widgets._pages import check_page_size
     from customlabels_nb.widgets.name_question import NameQuestion
 
@@ -183,7 +184,7 @@ def open_job(
         return build()
 
     def open_for_entered_name() -> Any:
-        job._refuse_linked_name(settings.user)
+        refuse_linked_name(location.store, job._id, settings.user)
         return build()
 
     return NameQuestion(open_for_entered_name, job=job.name)

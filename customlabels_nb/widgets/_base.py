@@ -34,11 +34,8 @@ _TOP_LEVEL_NAME = re.compile(r"^(?:export\s+)?(?:async\s+)?(?:function|class|con
 def join_modules(entry: Path) -> str:
     """Bundle ``entry`` and all modules that it imports by relative paths into one JavaScript module.
 
-    Raises
-    ------
-    ValueError
-        If modules import each other in a circle, two modules use the same top-level name, or an import has an
-        unsupported form.
+    ValueError is raised if modules import each other in a circle, two modules use the same top-level name, or an import
+    has an unsupported form.
     """
     parts: dict[Path, str] = {}
     _collect(entry.resolve(), parts, ())

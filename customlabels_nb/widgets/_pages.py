@@ -19,7 +19,7 @@ from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets._requests import arguments_of
-from customlabels_nb.widgets.static_fallback import StaticFallback, display_with_fallback, static_picture
+from customlabels_nb.widgets.static_fallback import display_with_fallback, redraw, static_picture
 
 #: First and last positions in a view.
 Ranges: TypeAlias = Sequence[tuple[int, int]]
@@ -58,15 +58,8 @@ class EditRequest(_AnyEdit, total=False):
 class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """Base class of widgets that show the images of a labelling session in pages.
 
-    Other cells can read and control it. A subclass adds its actions to ``handlers``.
-
-    Parameters
-    ----------
-    project, key : str
-        The project's name, and a key that permanently identifies the project.
-    label_handlers : mapping, optional
-        Handlers of the label manager (:func:`~customlabels_nb.widgets.label_manager.label_handlers`), if the page
-        shows it in its panel.
+    Other cells can read and control it. A subclass adds its actions to ``handlers``. ``key`` permanently identifies the
+    project. ``label_handlers`` are those of :mod:`~customlabels_nb.widgets.label_manager`, if the page shows it.
     """
 
     selection = traitlets.Tuple()
@@ -93,7 +86,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self._place = 0
         self._focus = 0
         self._labels_seen = session.label_state()
-        self._shown_fallback: StaticFallback | None = None
+        self._still: Any = None
         self.handlers: dict[str, Handler] = {
             "hello": self._hello,
             "show": self._show,
@@ -222,7 +215,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
         names = [(name, self.session.content_of(name)) for name in self._fallback_names]
         self._fallback_pictures = self._files.thumbnails(names, 160)
-        self._shown_fallback = display_with_fallback(self._outermost(), self._fallback())
+        self._still = display_with_fallback(self._outermost(), self._fallback())
 
     def _outermost(self) -> Any:
         """Return the widget to display: this one, or a box that contains it."""
@@ -235,7 +228,6 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return static_picture(self._fallback_pictures, captions, self._fallback_says)
 
     def _fallback_text(self) -> str:
-        """Return the caption of the static image."""
         done, total = self.session.table.by_status["labelled"], len(self.session.table)
         return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
 
@@ -341,8 +333,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             return {}
         self._labels_seen = self.session.label_state()
         rows = self._drawn(self.session.rows(name for name in images if name is not None))
-        if self._shown_fallback is not None and self._fallback_text() != self._fallback_says:
-            self._shown_fallback.draw(self._fallback)
+        if self._still is not None and self._fallback_text() != self._fallback_says:
+            redraw(self._still, self._fallback)
         return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before), "whole": whole}
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
@@ -381,12 +373,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 class EditedPages(ImagePages):
     """Base class of widgets that edit the images they show in pages.
 
-    Attributes
-    ----------
-    operations : mapping
-        The edits that the page may request, by ``op``.
-    giving : tuple of str
-        The operations that assign a label.
+    ``operations`` are the edits that the page may request, by ``op``, and ``giving`` those of them that assign a label.
     """
 
     operations: Mapping[str, Operation] = {}
@@ -450,13 +437,7 @@ def shown(query: Query) -> dict[str, Any]:
 
 
 def check_page_size(argument: str, size: Any) -> int:
-    """Return ``size`` if it is an allowed page size.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
+    """Return ``size`` if it is an allowed page size, or raise InputError."""
     if size not in PAGE_SIZES:
         raise InputError(f"{argument}={size!r} is not a page size. Choose one of {PAGE_SIZES!r}.")
     return int(size)

@@ -113,7 +113,6 @@ class Annotator(ImagePages):
         return {**super()._hello(), "place": self._focus}
 
     def _image(self, image: str, pixels: int) -> Any:
-        """Return an image with its shapes."""
         facts = self.session.shapes(image)
         view = self._files.drawing_view(image, self.session.content_of(image), pixels)
         width = facts["width"] or round(view.width / view.scale)
@@ -122,7 +121,6 @@ class Annotator(ImagePages):
         return {**facts, **shown, "width": width, "height": height}, [view.data]
 
     def _save(self, content: Drawn) -> Any:
-        """Save an image's shapes, labels and status."""
         session, name = self.session, content["image"]
         if content["split"] != session.split:
             session.open(content["split"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -312,14 +312,7 @@ def _rest_as_json(rest: AutoLabels) -> dict[str, Any]:
 
 def _version_as_json(version: LastVersion) -> dict[str, Any]:
     created, changed = microseconds([version.created, version.changed_at or version.created])
-    return {
-        "name": version.name,
-        "created": created,
-        "f1": version.f1,
-        "changes": version.changes,
-        "changed_at": changed if version.changes else None,
-        "labelled": version.labelled,
-    }
+    return asdict(version) | {"created": created, "changed_at": changed if version.changes else None}
 
 
 def _job_as_json(job: Job[Any], result_as_json: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

@@ -45,34 +45,13 @@ _OPERATIONS: dict[str, Callable[[LabelEditing, _LabelEdit], int | None]] = {
 
 
 def label_handlers(editing: LabelEditing, labels_in: LabelsIn) -> Mapping[str, Handler]:
-    """Return the handlers of a page that shows the label manager, also for widgets that show it in a panel."""
-    desk = _Desk(editing, labels_in)
-    return {
-        "labels": desk.labels,
-        "labels uses": desk.uses,
-        "labels change": desk.change,
-        "labels undo": desk.undo,
-        "labels redo": desk.redo,
-        "labels find": desk.find,
-    }
+    """Return the handlers of a page that shows the label manager, also for widgets that show it in a panel.
 
+    Every response to a change contains the resulting labels.
+    """
+    finding = threading.Lock()
 
-class _Desk:
-    """Handlers for requests about one project's labels. Every response to a change contains the resulting labels."""
-
-    def __init__(self, editing: LabelEditing, labels_in: LabelsIn) -> None:
-        self._editing = editing
-        self._labels_in = labels_in
-        self._finding = threading.Lock()
-
-    def labels(self, seen: int | None = None) -> Any:
-        """Return the labels in order, or nothing if there was no action since the one that the page has seen."""
-        if seen == self._editing.last_action():
-            return {}
-        return self._state()
-
-    def _state(self) -> dict[str, Any]:
-        editing = self._editing
+    def state() -> dict[str, Any]:
         seen = editing.last_action()  # read first, so that later changes are found by the next request
         table = editing.labels()
         return {
@@ -89,42 +68,51 @@ class _Desk:
             "can_redo": editing.can_redo,
         }
 
-    def uses(self, label: str | None = None) -> Any:
-        """Count uses of each label, or of one: pairs of its name and [images in train, in test, annotations]."""
-        table = self._editing.uses(label)
-        return {"uses": [[name, counts] for name, *counts in table.itertuples(index=False, name=None)]}
+    def labels(seen: int | None = None) -> Any:
+        """Return the labels in order, or nothing if there was no action since the one that the page has seen."""
+        return {} if seen == editing.last_action() else state()
 
-    def change(self, content: _LabelEdit) -> Any:
-        """Apply an edit."""
+    def uses(label: str | None = None) -> Any:
+        """Count uses of each label, or of one: pairs of its name and [images in train, in test, annotations]."""
+        return {"uses": [[name, counts] for name, *counts in editing.uses(label).itertuples(index=False, name=None)]}
+
+    def change(content: _LabelEdit) -> Any:
         operation = _OPERATIONS.get(content["op"])
         if operation is None:
             raise InputError(f"op={content['op']!r} is not an operation. Choose one of {sorted(_OPERATIONS)!r}.")
-        count = operation(self._editing, content)
-        return {**self._state(), "count": count or 0}
+        count = operation(editing, content)
+        return {**state(), "count": count or 0}
 
-    def undo(self) -> Any:
-        """Undo the last edit."""
-        message = self._editing.undo()
-        return {**self._state(), "said": message}
+    def undo() -> Any:
+        message = editing.undo()
+        return {**state(), "said": message}
 
-    def redo(self) -> Any:
-        """Redo the edit that was undone last."""
-        message = self._editing.redo()
-        return {**self._state(), "said": message}
+    def redo() -> Any:
+        message = editing.redo()
+        return {**state(), "said": message}
 
-    def find(self, source: str) -> Any:
+    def find(source: str) -> Any:
         """Find the labels of another project or of a file, and the ones that are new here."""
-        with self._finding:
+        with finding:
             try:
-                labels = self._labels_in(source)
+                found = labels_in(source)
             except (CustomLabelsError, ImportError):
                 raise
             except (OSError, ValueError) as error:
                 raise InputError(f"Cannot read {source!r}: {error}") from error
-        if len(labels) > _MOST_IMPORTED:
-            raise InputError(f"{source!r} has {len(labels):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
-        known = set(self._editing.labels()["label"])
-        return {"total": len(labels), "labels": [[name, color] for name, color in labels if name not in known]}
+        if len(found) > _MOST_IMPORTED:
+            raise InputError(f"{source!r} has {len(found):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
+        known = set(editing.labels()["label"])
+        return {"total": len(found), "labels": [[name, color] for name, color in found if name not in known]}
+
+    return {
+        "labels": labels,
+        "labels uses": uses,
+        "labels change": change,
+        "labels undo": undo,
+        "labels redo": redo,
+        "labels find": find,
+    }
 
 
 class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):

@@ -129,7 +129,6 @@ class ProjectMap(EditedPages):
         return still_html(StillPicture(self._drawing(), "map of the images"), self._fallback_says)
 
     def _drawing(self) -> str:
-        """Draw the points in the colors of their labels."""
         colors, xy = list(self._map.still_colors()), self._map.layout().xy
         picture = Image.new("RGBA", (2 * _STILL[0], 2 * _STILL[1]))
         pen, radius = ImageDraw.Draw(picture), 5 if len(xy) < 5_000 else 3

@@ -18,7 +18,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.feedback import AddedImageReport
 from customlabels_nb.labeling.quick_test import QuickTestAnswer, QuickTestImage, QuickTestSession
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
-from customlabels_nb.widgets.static_fallback import StaticFallback, StillPicture, display_with_fallback, still_html
+from customlabels_nb.widgets.static_fallback import StillPicture, display_with_fallback, redraw, still_html
 
 _MOST_FILES_AT_ONCE = 4
 _MOST_BYTES = 256 * 2**20
@@ -52,11 +52,11 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         super().__init__()
         self.session = session
         self._parts = Parts(_MOST_BYTES)
-        self._shown_fallback: StaticFallback | None = None
+        self._still: Any = None
         self._by_page = False
         self.handlers = {
             "hello": self._hello,
-            "state": self._send_state,
+            "state": self._state,
             "choose": self._choose,
             "start": self._start,
             "stop": self._stop,
@@ -166,7 +166,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     # -- display ------------------------------------------------------------------------------------
     def _ipython_display_(self) -> None:
-        self._shown_fallback = display_with_fallback(self, self._fallback())
+        self._still = display_with_fallback(self, self._fallback())
 
     def _fallback(self) -> str:
         """Return the HTML for the saved notebook: the photo with its detections."""
@@ -175,10 +175,6 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         return still_html(
             *([] if detection is None else [StillPicture(_small_picture(detection), repr(detection))]), words
         )
-
-    def _draw_still(self) -> None:
-        if self._shown_fallback is not None:
-            self._shown_fallback.draw(self._fallback)
 
     # -- messages to the page -----------------------------------------------------------------------
     def _state(self) -> dict[str, Any]:
@@ -211,12 +207,12 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     def _image_added(self, trial: QuickTestImage) -> None:
         self.asked = max(self.asked, trial.number)
-        self._draw_still()
+        redraw(self._still, self._fallback)
 
     def _threshold_moved(self, change: Any) -> None:
         if not self._by_page:
             self.send({"push": "threshold", "threshold": change["new"]})
-        self._draw_still()
+        redraw(self._still, self._fallback)
 
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: Any) -> float | None:
@@ -229,9 +225,6 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     def _hello(self) -> Any:
         trials, pictures = self._strip()
         return {**self._state(), "trials": trials}, pictures
-
-    def _send_state(self) -> Any:
-        return self._state()
 
     def _choose(self, model: str) -> Any:
         self.session.choose(model)
@@ -264,7 +257,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
 
     def _show(self, number: int) -> Any:
         trial = self.session.again(number)
-        self._draw_still()
+        redraw(self._still, self._fallback)
         return self._shown(trial)
 
     def _shown(self, trial: QuickTestImage) -> Any:
@@ -349,13 +342,7 @@ def _small_picture(detection: Any) -> str:
 
 
 class Parts:
-    """Buffer of files that a page uploads in chunks, because a message is limited to a few megabytes.
-
-    Parameters
-    ----------
-    most_bytes : int
-        Maximum size of a file in bytes.
-    """
+    """Buffer of files that a page uploads in chunks, because a message is limited to a few megabytes."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes

@@ -49,19 +49,10 @@ _MOST_VIEWED = 24
 
 @dataclass(frozen=True)
 class About:
-    """Description of the evaluated model for the widget.
+    """Description of the evaluated model for the widget, with ``details`` as in :class:`.Report`.
 
-    Attributes
-    ----------
-    name, project : str
-    details : dict
-        See :class:`customlabels_nb.project.report.Report`.
-    training : callable, optional
-        ``training()`` returns the number of training images by label, or None.
-    root : Path, optional
-        Folder that relative image paths refer to.
-    writers : dict
-        ``page`` and ``files``: functions that write the results to a file, or to a folder.
+    ``training()`` returns the number of training images by label, or None. Relative image paths refer to ``root``.
+    ``writers`` are the functions ``page`` and ``files``, which write the results to a file, or to a folder.
     """
 
     name: str
@@ -524,19 +515,9 @@ def write_results_file(
 ) -> Path:
     """Write the widget with its data, its code and images of the worst mistakes to one HTML file.
 
-    Parameters
-    ----------
-    path : path
-        File to write. An existing file is replaced atomically.
-    images : int
-        Maximum number of images, most confident mistakes first.
-    pixels : int
-        Longest side of the images in pixels, rounded up to one of 160, 320 and 640.
-
-    Raises
-    ------
-    InputError
-        If ``images`` or ``pixels`` is out of range, or ``path`` is a folder.
+    An existing file is replaced atomically. At most ``images`` images are written, most confident mistakes first, whose
+    longest side is ``pixels``, rounded up to 160, 320 or 640. InputError is raised if one of them is out of range, or
+    ``path`` is a folder.
     """
     for name, value, most in (("images", images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
@@ -544,11 +525,18 @@ def write_results_file(
     target = Path(path)
     if target.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Give a file in it, such as 'results.html'.")
+    content, buffers = _packed(exploration, about)
+    content |= {
+        "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
+        "training": about.training_counts(),
+        "advice": _advice_as_json(exploration),
+        "pictures": _pictures(exploration, about, images, pixels),
+    }
     text = render(
         "results.html",
         title=about.name,
         styles=Markup(join_styles("shared/base.css", "shared/tiles.css", "results.css")),
-        content=Markup(_as_script(_content(exploration, about, images, pixels))),
+        content=Markup(_as_script(content)),
         code=Markup(join_modules(STATIC / "results" / "page.js")),
     )
     with write_errors(f"path={str(path)!r}"):
@@ -579,17 +567,6 @@ def _packed(
 def _advice_as_json(exploration: Exploration) -> dict[str, Any]:
     suspects = exploration.groups["suspects"].nonzero()[0].tolist()
     return {"items": advice_as_json(exploration), "suspects": suspects}
-
-
-def _content(exploration: Exploration, about: About, images: int, pixels: int) -> dict[str, object]:
-    content, buffers = _packed(exploration, about)
-    return {
-        **content,
-        "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
-        "training": about.training_counts(),
-        "advice": _advice_as_json(exploration),
-        "pictures": _pictures(exploration, about, images, pixels),
-    }
 
 
 def _pictures(exploration: Exploration, about: About, images: int, pixels: int) -> list[list[object]]:

@@ -27,32 +27,17 @@ class StillPicture:
 
 
 def still_html(*parts: str | StillPicture | Sequence[tuple[str, str]]) -> str:
-    """Return the static HTML that a saved notebook shows in place of a widget.
-
-    Parameters
-    ----------
-    *parts : str, StillPicture or sequence of (str, str)
-        Sentences, images, and labels with their colors (#rrggbb), in order.
-    """
+    """Return the static HTML that a saved notebook shows: sentences, images, and labels with their colors (#rrggbb)."""
     return render("still.html", parts=parts)
 
 
 def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
-    """Return HTML of a contact sheet with a caption below it, always less than 100 KB.
-
-    See :func:`contact_sheet` for the parameters.
-    """
+    """Return HTML of a :func:`contact_sheet` with a caption below it, always less than 100 KB."""
     return still_html(*([contact_sheet(thumbnails, captions)] if thumbnails else []), words)
 
 
 def contact_sheet(thumbnails: Sequence[bytes | Exception], captions: Sequence[str]) -> StillPicture:
-    """Combine thumbnails into one image of at most 60 KB.
-
-    Parameters
-    ----------
-    thumbnails : sequence of bytes
-        Encoded images. Errors leave an empty tile.
-    """
+    """Combine thumbnails into one image of at most 60 KB. Errors leave an empty tile."""
     return StillPicture(_sheet(tuple(thumbnails)), ", ".join(captions[:24]))
 
 
@@ -78,25 +63,20 @@ def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
     return data_url(buffer.getvalue(), "image/webp")
 
 
-class StaticFallback:
-    """Static image that was displayed and can be redrawn."""
+def redraw(still: Any, markup: Callable[[], str]) -> None:
+    """Replace static HTML, if some is displayed. Errors are ignored: a stale image must not make an edit fail."""
+    from IPython.display import HTML
 
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    def draw(self, markup: Callable[[], str]) -> None:
-        """Replace the image. Errors are ignored, because a stale image must not make an edit fail."""
-        from IPython.display import HTML
-
+    if still is not None:
         with suppress(Exception):
-            self._handle.update(HTML(markup()))
+            still.update(HTML(markup()))
 
 
-def display_with_fallback(widget: Any, markup: str) -> StaticFallback:
-    """Display the widget and static HTML for the saved notebook, which the live widget hides."""
+def display_with_fallback(widget: Any, markup: str) -> Any:
+    """Display the widget and static HTML for the saved notebook, which the live widget hides. Return its handle."""
     from IPython.display import HTML, display
 
-    still = StaticFallback(display(HTML(markup), display_id=True))
+    still = display(HTML(markup), display_id=True)
     bundle = widget._repr_mimebundle_()
     if bundle is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})

@@ -28,16 +28,7 @@ _PARAMETERS = ("learning_rate", "lr", "seconds")
 
 @dataclass
 class Phase:
-    """One phase of a training run.
-
-    Attributes
-    ----------
-    name, unit : str
-    done : int
-    total : int or None
-    started, heard : float
-        Time of the start and of the latest event, in seconds from the start of the run.
-    """
+    """One phase of a training run, with its start and its latest event in seconds from the start of the run."""
 
     name: str
     unit: str
@@ -49,11 +40,9 @@ class Phase:
 
     @property
     def is_over(self) -> bool:
-        """True if all steps are done."""
         return self.total is not None and self.done >= self.total
 
     def receive(self, event: Progress, now: float) -> None:
-        """Record a progress event."""
         if event.done < self.done:  # the phase was restarted
             self.started = now
             self._pace.clear()
@@ -77,13 +66,8 @@ class Phase:
 class MetricCurve:
     """One metric over the steps of training, with at most :data:`MOST_POINTS` points.
 
-    Attributes
-    ----------
-    name : str
-    points : list of tuple
-        ``(step, seconds, value)`` with growing steps.
-    generation : int
-        Increases when existing points are removed. Otherwise, points are only appended.
+    ``points`` are tuples ``(step, seconds, value)`` with growing steps. ``generation`` increases when existing points
+    are removed. Otherwise, points are only appended.
     """
 
     def __init__(self, name: str) -> None:
@@ -128,26 +112,9 @@ class MetricCurve:
 class TrainingProgress:
     """State of a training run, collected from its :class:`~customlabels_nb.events.Events`. Thread-safe.
 
-    Parameters
-    ----------
-    clock : callable, optional
-        Function that returns seconds, such as ``time.monotonic``.
-
-    Attributes
-    ----------
-    status : str
-        "running", "stopping", "done", "stopped" or "failed".
-    words : str
-        Description of how the run ended, or its result.
-    phases : list of Phase
-        In the order of their latest start. The last one is in progress.
-    metrics : dict of str to MetricCurve
-    messages : list of (float, str)
-        The latest messages, each with the seconds from the start.
-    said : int
-        Total number of messages.
-    samples : Samples or None
-        The latest sample predictions.
+    ``status`` is "running", "stopping", "done", "stopped" or "failed". ``words`` describes how the run ended, or is its
+    result. ``phases`` are in the order of their latest start, and the last one is in progress. ``messages`` are the
+    latest of ``said`` messages, each with the seconds from the start. ``samples`` are the latest sample predictions.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -164,7 +131,6 @@ class TrainingProgress:
         self.samples: Samples | None = None
 
     def receive(self, event: Event) -> None:
-        """Record an event."""
         with self.lock:
             if isinstance(event, Progress):
                 self._receive_progress(event)

@@ -19,10 +19,10 @@ from customlabels_nb.core.colors import label_color
 from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Event, Events, Mark, Sample, Samples
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import (
-    StaticFallback,
     StillPicture,
     contact_sheet,
     display_with_fallback,
+    redraw,
     still_html,
 )
 from customlabels_nb.widgets.training_state import (
@@ -82,7 +82,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._colors = dict(colors or {})
         self._page_is_open = False
         self._sent = _SentState()
-        self._shown_fallback: StaticFallback | None = None
+        self._still: Any = None
         self._something, self._over = threading.Event(), threading.Event()
         self._sender: threading.Thread | None = None
         self.handlers = {"awake": self._awake, "hello": self._hello, "stop": self._stop}
@@ -132,7 +132,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         self._something.set()
         if self._sender is not None:
             self._sender.join(_LAST_WORDS)
-        self._draw_still()
+        redraw(self._still, self._fallback)
 
     # -- display --------------------------------------------------------------------------------------
     def show(self) -> None:
@@ -143,7 +143,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
         >>> from customlabels_nb.widgets.training_view import TrainingView
         >>> TrainingView(cl.Events()).show()  # doctest: +SKIP
         """
-        self._shown_fallback = display_with_fallback(self, self._fallback())
+        self._still = display_with_fallback(self, self._fallback())
         self._begin_sending()
 
     def _ipython_display_(self) -> None:
@@ -164,10 +164,6 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
 
     def _fallback(self) -> str:
         return training_picture(self.progress, self._title, self._color)
-
-    def _draw_still(self) -> None:
-        if self._shown_fallback is not None:
-            self._shown_fallback.draw(self._fallback)
 
     # -- messages to the page -------------------------------------------------------------------------
     def _begin_sending(self) -> None:
@@ -293,20 +289,15 @@ def _number(value: float) -> float | None:
 
 
 def training_picture(progress: TrainingProgress, title: str, color: Callable[[str], str]) -> str:
-    """Return the state of a run as static HTML of less than 100 KB.
-
-    Parameters
-    ----------
-    color : callable
-        Function that returns the color (#rrggbb) of a label.
-    """
+    """Return the state of a run as static HTML of less than 100 KB. ``color`` returns the color of a label."""
     with progress.lock:
         lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
         charts = _charts(progress)
         samples = () if progress.samples is None else progress.samples.samples[:6]
     parts: list[str | StillPicture] = [*lines]
     if charts:
-        description = "; ".join(_describe_curve(curve) for curve in progress.metrics.values() if curve.points)
+        last = [(curve.name, curve.points[-1]) for curve in progress.metrics.values() if curve.points]
+        description = "; ".join(f"{name}: {value:.4g} at step {step}" for name, (step, _, value) in last)
         parts.append(StillPicture(data_url(charts.encode(), "image/svg+xml"), description))
     if progress.samples is not None and samples:
         parts.append(contact_sheet([_drawn(sample, color) for sample in samples], [_caption(s) for s in samples]))
@@ -324,10 +315,6 @@ def _first_line(progress: TrainingProgress, title: str) -> str:
         name, step, value = progress.best
         words.append(f"best {name} {value:.3f} at step {step:,}")
     return " · ".join(words)
-
-
-def _describe_curve(curve: MetricCurve) -> str:
-    return f"{curve.name}: {curve.points[-1][2]:.4g} at step {curve.points[-1][0]}"
 
 
 def _charts(progress: TrainingProgress) -> str:
@@ -377,7 +364,6 @@ def _chart(metrics: Sequence[MetricCurve]) -> dict[str, Any]:
 
 
 def _drawn(sample: Sample, color: Callable[[str], str]) -> bytes | Exception:
-    """Draw the boxes of a sample onto its image."""
     try:
         with Image.open(io.BytesIO(sample.picture)) as opened:
             image = opened.convert("RGB")

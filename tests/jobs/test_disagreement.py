@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from customlabels_nb.jobs.disagreement import find_disagreements
+from customlabels_nb.jobs.agreement import find_disagreements
 from tests.jobs.answer_tables import box, make_answers
 
 LIME, NEAR, FAR = (0, 0, 50, 40), (2, 1, 49, 42), (200, 100, 50, 40)

@@ -17,7 +17,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, No
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
-from customlabels_nb.jobs.personal_links import hash_secret
+from customlabels_nb.jobs.personal_links import find_person, hash_secret, refuse_linked_name
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
@@ -397,7 +397,7 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     job = create(members=["ann", "ben"])
 
     def owner(link: str) -> str | None:
-        return job._person_of_link(hash_secret(link.rpartition("token=")[2]))
+        return find_person(job._store, job._id, hash_secret(link.rpartition("token=")[2]))
 
     table = job.invite(["ann", "BEN", "cem"])
     links = table.set_index("person")["link"]
@@ -409,8 +409,8 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     assert not any(secret in stored for secret in secrets)
     for name in ("ann", " Ann", "ANN"):
         with pytest.raises(NotAllowedError, match="has a personal link"):
-            job._refuse_linked_name(name)
-    job._refuse_linked_name("meg")
+            refuse_linked_name(job._store, job._id, name)
+    refuse_linked_name(job._store, job._id, "meg")
     (again,) = job.invite("ann")["link"]  # replaces the first one
     assert (owner(links["ann"]), owner(again)) == (None, "ann")
     job.remove("ben")
@@ -420,7 +420,7 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     assert owner(links["cem"]) == "cem"
     assert job.revoke_links("Cem") == ["cem"]
     assert job.revoke_links() == ["ann"]
-    job._refuse_linked_name("ann")
+    refuse_linked_name(job._store, job._id, "ann")
     settings.user = "ann"
     for refused in (job.revoke_links, lambda: job.trust("cem"), lambda: job.invite("ann")):
         with pytest.raises(NotAllowedError, match="only a manager"):

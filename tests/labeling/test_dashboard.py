@@ -220,7 +220,7 @@ def test_watch_notifies_soon_and_ends_without_pages(project: Project) -> None:
     other = cl.load_project(project.root)
     other.labels.add("fig")
     wait_until(lambda: told)
-    wait_until(lambda: not watch.is_awake)
+    wait_until(lambda: watch._thread is None)
     other.labels.add("plum")
     time.sleep(0.1)
     assert told == [1]
@@ -229,7 +229,7 @@ def test_watch_notifies_soon_and_ends_without_pages(project: Project) -> None:
     other.labels.add("nut")
     wait_until(lambda: len(told) == 2)
     watch.stop()
-    wait_until(lambda: not watch.is_awake)
+    wait_until(lambda: watch._thread is None)
     other.close()
 
 

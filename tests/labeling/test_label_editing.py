@@ -44,7 +44,7 @@ def names(project: Project) -> list[str]:
 def test_each_edit_is_one_action_with_undo(project: Project, editing: LabelEditing, labelled: list[str]) -> None:
     before = project.labels.to_frame(), project.train_set.annotations
     steps = {
-        "add label": lambda: editing.add("plum", "#123456"),
+        "add label": lambda: editing.add_all([("plum", "#123456")]),
         "rename label": lambda: editing.rename("apple", HOSTILE),
         "recolor label": lambda: editing.recolor("pear", "#654321"),
         "reorder labels": lambda: editing.move("plum", HOSTILE),
@@ -94,7 +94,7 @@ def test_new_label_sends_labelled_images_to_review(
     session.set_status(named(session, 5), "skipped")
     session.follow()
     actions = len(project.history)
-    assert editing.add("plum", review=True) == 4
+    assert editing.add_all([("plum", None)], review=True) == 4
     assert len(project.history) == actions + 1
     images = project.train_set.images.set_index("image")["status"]
     assert images[labelled].unique().tolist() == ["needs_review"]
@@ -111,7 +111,7 @@ def test_new_label_sends_labelled_images_to_review(
 def test_finished_images_are_sent_to_review_after_a_label_was_added(
     project: Project, editing: LabelEditing, labelled: list[str]
 ) -> None:
-    editing.add("plum")
+    editing.add_all([("plum", None)])
     another(project, "ben").assign(labelled[:1], "plum")
     assert editing.review_without("plum") == 3
     statuses = project.train_set.images.set_index("image")["status"]
@@ -158,14 +158,14 @@ def test_conflict_names_the_change_of_another_user(project: Project, editing: La
 def test_invalid_edits_are_refused_and_change_nothing(project: Project, editing: LabelEditing) -> None:
     actions = len(project.history)
     for edit, error in (
-        (lambda: editing.add("apple"), "'apple' already"),
-        (lambda: editing.add("  "), "1 to 256"),
+        (lambda: editing.add_all([("apple", None)]), "'apple' already"),
+        (lambda: editing.add_all([("  ", None)]), "1 to 256"),
         (lambda: editing.add_all([("fig", None), ("fig ", None)]), "twice"),
         (lambda: editing.add_all([("fig", None), ("pear", None)]), "'pear' already"),
         (lambda: editing.rename("apple", "pear"), "merge"),
         (lambda: editing.merge("apple", into="apple"), "itself"),
         (lambda: editing.recolor("apple", "red"), "'red'"),
-        (lambda: editing.add("fig", "#12345"), "color="),
+        (lambda: editing.add_all([("fig", "#12345")]), "color="),
     ):
         with pytest.raises(InputError, match=error):
             edit()

@@ -16,6 +16,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store
+from customlabels_nb.store.frames import moment
 
 ACTION = Action("update", "ann")
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -163,7 +164,7 @@ def test_each_figure_lists_its_images(store: SqlStore) -> None:
     since = progress.numbers_of(outline, "train", since=NOON + timedelta(minutes=50))
     assert store.image_names(since.tolist())["image"].tolist() == ["i3", "i4", "i5"]
     assert progress.microseconds([NOON]) == [1741089600000000]
-    assert progress.moment(1741089600000000) == NOON
+    assert moment(1741089600000000) == NOON
 
 
 # -- incremental updates --------------------------------------------------------------------------------

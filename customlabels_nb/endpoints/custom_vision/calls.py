@@ -149,7 +149,6 @@ class Call:
     body: bytes
 
     def project(self) -> ServedProject:
-        """Return the project in the path."""
         wanted = _id_in_path(self.path.text("projectId"))
         for served in self.folder.projects():
             if project_id(served) == wanted:
@@ -209,7 +208,6 @@ def _finite(text: str) -> float:
 
 
 def invalid(message: str, code: str = "BadRequestInvalid") -> ServiceError:
-    """Return the error for a request that is not valid."""
     return ServiceError(code, message)
 
 

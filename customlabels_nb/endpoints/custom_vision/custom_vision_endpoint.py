@@ -98,7 +98,6 @@ class CustomVisionEndpoint:
         return length
 
     def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
         try:
             return self._result(method, uri, headers, body)
         except Exception as error:
@@ -155,7 +154,6 @@ class CustomVisionEndpoint:
 
 
 def _translated(error: Exception) -> ServiceError:
-    """Return the service's error for another one."""
     if isinstance(error, ImageError):
         return ServiceError("BadRequestImageFormat", error.reason or str(error))
     if isinstance(error, InputError):

@@ -38,26 +38,21 @@ _DOMAINS = {
 
 def domains() -> list[dict[str, Any]]:
     """Return the domains. Those with "compact" in their names can be exported to ONNX."""
-    listed = []
-    for kind, names in _DOMAINS.items():
-        for id_, name in names.items():
-            exportable = "compact" in name
-            platforms = ["ONNX"] if exportable else []
-            listed.append(
-                {
-                    "id": id_,
-                    "name": name,
-                    "type": kind,
-                    "exportable": exportable,
-                    "enabled": True,
-                    "exportablePlatforms": platforms,
-                }
-            )
-    return listed
+    return [
+        {
+            "id": id_,
+            "name": name,
+            "type": kind,
+            "exportable": "compact" in name,
+            "enabled": True,
+            "exportablePlatforms": ["ONNX"] if "compact" in name else [],
+        }
+        for kind, names in _DOMAINS.items()
+        for id_, name in names.items()
+    ]
 
 
 def find_domain(id_: str, code: str = "BadRequestProjectUnknownDomain") -> dict[str, Any]:
-    """Return the domain with an id, or raise ServiceError."""
     for domain in domains():
         if domain["id"] == id_.lower():
             return domain

@@ -55,7 +55,6 @@ def export_iteration(call: Call) -> dict[str, Any]:
 
 
 def get_exports(call: Call) -> list[dict[str, Any]]:
-    """List the exports of an iteration."""
     served = call.project()
     version = find_iteration(served, call.path.text("iterationId"))
     facts = change_facts(served.ledger, version.local)

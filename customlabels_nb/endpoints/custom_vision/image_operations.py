@@ -121,11 +121,12 @@ def _project(call: Call) -> ServedProject:
 
 # -- adding ---------------------------------------------------------------------------------------------
 def create_images_from_data(call: Call) -> Answer:
-    """Add the images in the body of the request."""
     served, files = call.project(), call.files()
     if not files:
         raise ServiceError("BadRequestImageStream", "The body has no image.")
-    _check_batch(len(files))
+    if len(files) > _BATCH:
+        message = f"The request has {len(files)} images, but at most {_BATCH} are allowed."
+        raise ServiceError("BadRequestExceededBatchSize", message)
     tags = ImageList(served, []).find_tags(call.query.ids("tagIds"), "BadRequestImageTags")
     return add_images(call, served, [Upload("", tags, [], data) for data in files])
 
@@ -136,7 +137,6 @@ def create_images_from_files(call: Call) -> Answer:
 
 
 def create_images_from_urls(call: Call) -> Answer:
-    """Download images and add them."""
     return add_batch(call, lambda entry: Upload(entry.need("url"), [], [], url=entry.need("url")))
 
 
@@ -202,7 +202,8 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
             images = t.normalise_images(table[columns[:6]], split=t.TRAIN)
             files = table[["image", "bytes", "mtime_ns"]]
             store.add_images(t.TRAIN, images, marks_table(marks), action("add images"), files=files)
-        described = _describe(call, served, [upload.image for upload in uploads])
+        names = list(dict.fromkeys(upload.image for upload in uploads if upload.image))
+        described = dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
     results = [
         {"sourceUrl": upload.source, "status": upload.status, "image": described.get(upload.image)}
         for upload in uploads
@@ -271,17 +272,6 @@ def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
         except ImageError:
             upload.status = "ErrorImageFormat"
     return None
-
-
-def _describe(call: Call, served: ServedProject, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    names = [name for name in dict.fromkeys(names) if name]
-    return dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
-
-
-def _check_batch(count: int) -> None:
-    if count > _BATCH:
-        message = f"The request has {count} images, but at most {_BATCH} are allowed."
-        raise ServiceError("BadRequestExceededBatchSize", message)
 
 
 # -- tags and regions -----------------------------------------------------------------------------------

@@ -60,7 +60,6 @@ class ImageList:
         return {tag.id: len(self.negatives) if tag.is_negative else by_label.get(tag.name, 0) for tag in self.tags}
 
     def tagged(self) -> set[str]:
-        """Return the images that have tags."""
         return set(self.marks["image"]) | self.negatives
 
     def with_tags(self, tags: Sequence[ProjectTag]) -> set[str]:
@@ -69,14 +68,12 @@ class ImageList:
         return found | self.negatives if any(tag.is_negative for tag in tags) else found
 
     def find(self, ids: Sequence[str]) -> list[str]:
-        """Return the names of images, or raise ServiceError if an id is unknown."""
         for id_ in ids:
             if id_ not in self.by_id:
                 raise ServiceError("NotFoundImage", f"There is no image {id_} in the project.")
         return [self.by_id[id_] for id_ in ids]
 
     def find_tags(self, ids: Sequence[str], code: str = "BadRequestInvalidIds") -> list[ProjectTag]:
-        """Return the tags with these ids, or raise ServiceError if one is unknown."""
         known = {tag.id: tag for tag in self.tags}
         for id_ in ids:
             if id_ not in known:

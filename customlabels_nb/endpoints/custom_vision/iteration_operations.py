@@ -126,7 +126,6 @@ def publish_iteration(call: Call) -> bool:
 
 
 def unpublish_iteration(call: Call) -> None:
-    """Take back the name under which an iteration is published."""
     with call.project().version_lock:
         version = _iteration(call)
         if not publish_name(version):
@@ -268,7 +267,6 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
 
 
 def get_image_performances(call: Call) -> list[dict[str, Any]]:
-    """List the test images with the predictions of an iteration."""
     version = _iteration(call)
     images, names, outcomes = _tested(call, version)
     names, ids = page(call, names), _tag_ids(version.served, outcomes.labels)
@@ -310,7 +308,6 @@ def _precision_recall(outcomes: Outcomes, threshold: float, chosen: list[int]) -
 
 
 def _predictions(outcomes: Outcomes, position: int, size: list[Any], ids: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the predictions for a test image as the service describes them."""
     found: list[tuple[str, float, dict[str, float] | None]] = []
     if isinstance(outcomes, Boxes):
         width, height = (1 if pd.isna(side) else float(side) for side in size)

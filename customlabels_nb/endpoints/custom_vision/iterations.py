@@ -25,7 +25,6 @@ def iteration_id(version: Iteration) -> str:
 
 
 def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
-    """Return the iteration with an id, or raise ServiceError."""
     for version in versions_of(served):
         if iteration_id(version) == (id_ or "").lower():
             return version
@@ -44,7 +43,6 @@ def take_back(version: Iteration) -> None:
 
 
 def find_published(served: ServedProject, name: str) -> Iteration:
-    """Return the iteration that is published under a name, or raise ServiceError."""
     for version in versions_of(served):
         if publish_name(version) == name and status_of(version) == COMPLETED:
             return version
@@ -66,7 +64,6 @@ def status_of(version: Iteration) -> str:
 
 
 def trained_model(version: Iteration) -> Model:
-    """Return the model of an iteration, or raise ServiceError if it is not trained."""
     if status_of(version) != COMPLETED:
         message = f"The iteration is {status_of(version)}, not {COMPLETED}."
         raise ServiceError("BadRequestIterationIsNotTrained", message)
@@ -84,7 +81,6 @@ def change_iteration(version: Iteration, **changes: Any) -> None:
 
 
 def describe_iteration(version: Iteration) -> dict[str, Any]:
-    """Return an iteration as the service describes it."""
     facts, status = version.facts.get("iteration", {}), status_of(version)
     created = version.created.timestamp()
     seconds = None if version.record is None else version.record.metrics.get("seconds")

@@ -40,10 +40,8 @@ _BATCH = 64
 _ATTEMPTS = 3
 _TOKEN = ("session", "maxCount", "orderBy", "tags", "iterationId", "startTime", "endTime", "application")
 
-Operation = Callable[[Call], Any]
 
-
-def _prediction_operation(name: str) -> Operation:
+def prediction_operation(name: str) -> Callable[[Call], Any]:
     """Return one of the eight operations that ask a published iteration, whose name says what it does."""
     detects, from_url, stores = name.startswith("detect"), "_url" in name, "no_store" not in name
 
@@ -58,16 +56,6 @@ def _prediction_operation(name: str) -> Operation:
 
     predict.__name__ = name
     return predict
-
-
-classify_image = _prediction_operation("classify_image")
-classify_image_with_no_store = _prediction_operation("classify_image_with_no_store")
-classify_image_url = _prediction_operation("classify_image_url")
-classify_image_url_with_no_store = _prediction_operation("classify_image_url_with_no_store")
-detect_image = _prediction_operation("detect_image")
-detect_image_with_no_store = _prediction_operation("detect_image_with_no_store")
-detect_image_url = _prediction_operation("detect_image_url")
-detect_image_url_with_no_store = _prediction_operation("detect_image_url_with_no_store")
 
 
 def quick_test_image(call: Call) -> dict[str, Any]:

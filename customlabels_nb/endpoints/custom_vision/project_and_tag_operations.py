@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
@@ -24,7 +25,6 @@ from customlabels_nb.endpoints.custom_vision.project_records import (
     action,
     find_tag,
     is_detection,
-    new_tag_facts,
     read_settings,
     read_tags,
     settings_fact,
@@ -185,7 +185,7 @@ def create_tag(call: Call) -> dict[str, Any]:
             raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have {_MOST_TAGS} tags.")
         if kind != NEGATIVE:
             _change_label(lambda: served.project._store.add_labels([(name, None)], action("add label")))
-        known[name] = new_tag_facts(description, kind)
+        known[name] = {"id": str(uuid4()), "description": description, "type": kind}
         store_tag_facts(served, known)
         return _described_tag(ProjectTag(name=name, **known[name]), {})
 

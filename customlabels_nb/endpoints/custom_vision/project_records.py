@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, GENERAL_DETECTION, find_domain
@@ -95,7 +94,6 @@ def _tag(project: str, name: str, known: dict[str, Any]) -> ProjectTag:
 
 
 def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
-    """Return the tag with an id, or raise ServiceError."""
     for tag in read_tags(served):
         if tag.id == (id_ or "").lower():
             return tag
@@ -112,11 +110,5 @@ def store_tag_facts(served: ServedProject, known: dict[str, Any]) -> None:
     served.ledger.set_facts(**{_TAGS: known})
 
 
-def new_tag_facts(description: str, kind: str) -> dict[str, Any]:
-    """Return what the ledger knows of a new tag."""
-    return {"id": str(uuid4()), "description": description, "type": kind}
-
-
 def action(what: str) -> Action:
-    """Return an action of a program for the history."""
     return Action(what, settings.user, "Custom Vision endpoint")

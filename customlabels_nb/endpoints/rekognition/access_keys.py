@@ -41,7 +41,6 @@ class AccessKey:
             raise ValueError(f"no ARN has leading zeros, as in the permission {wrong[0]!r}")
 
     def may(self, operation: str, arns: Sequence[str]) -> bool:
-        """Check whether the key may call an operation on resources."""
 
         def concerns(permission: str, arn: str) -> bool:
             action, _, end = permission.partition(" ")

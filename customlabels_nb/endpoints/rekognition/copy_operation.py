@@ -7,9 +7,8 @@ from typing import Any
 
 from customlabels_nb.endpoints.rekognition.policy_operations import find_version_to_copy
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_names import version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs, output_facts
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
     FAILED_BY_SERVICE,

@@ -63,7 +63,10 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
 
     def create() -> None:
         if origin is not None:
-            lines = _lines_of(*origin)
+            refresh_entries(origin[0])
+            select = "SELECT source, line FROM entries WHERE split = ? ORDER BY id"
+            rows = origin[0].ledger.rows(select, origin[1].split)
+            lines: Lines = [(str(source), bytes(line)) for source, line in rows]
         else:
             assert manifest is not None
             lines = _lines_in(call, manifest["S3Object"], size)
@@ -75,12 +78,6 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     else:
         served.start_job((split,), "CREATE", create)
     return {"DatasetArn": str(served.dataset_arn(state))}
-
-
-def _lines_of(served: RekognitionProject, state: DatasetState) -> Lines:
-    refresh_entries(served)
-    rows = served.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", state.split)
-    return [(str(source), bytes(line)) for source, line in rows]
 
 
 def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Lines:
@@ -111,7 +108,6 @@ def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Li
 
 
 def describe_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DescribeDataset."""
     served, state = _refreshed(call, request["DatasetArn"])
     record = served.project._store.dataset(state.split)
     counts = "COUNT(*), COALESCE(SUM(labelled), 0), COUNT(findings)"
@@ -139,9 +135,7 @@ def describe_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str
 
 
 def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement ListDatasetEntries."""
-    pager = call.pager(request)
-    page = pager.page()
+    page = call.page(request)
     served, state = _readable(call, request["DatasetArn"])
     where, values = ["split = ?", "id > ?"], [state.split, page.after or 0]
     if "Labeled" in request:
@@ -160,13 +154,11 @@ def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict
     columns = f"SELECT id, line, labelled, findings FROM entries WHERE {' AND '.join(where)}"
     rows = served.ledger.rows(f"{columns} ORDER BY id LIMIT ?", *values, page.size + 1)
     items, last = page.cut(rows, lambda row: int(row[0]))
-    return pager.answer("DatasetEntries", [listed_line(row[1], bool(row[2]), row[3]) for row in items], last)
+    return page.answer("DatasetEntries", [listed_line(row[1], bool(row[2]), row[3]) for row in items], last)
 
 
 def list_dataset_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement ListDatasetLabels."""
-    pager = call.pager(request)
-    page = pager.page()
+    page = call.page(request)
     served, state = _readable(call, request["DatasetArn"])
     rows = served.ledger.rows(
         "SELECT labels.id, labels.label, COUNT(*), SUM(boxed) FROM entry_labels "
@@ -181,7 +173,7 @@ def list_dataset_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[
         {"LabelName": label, "LabelStats": {"EntryCount": count, "BoundingBoxCount": boxed}}
         for _, label, count, boxed in items
     ]
-    return pager.answer("DatasetLabelDescriptions", labels, last)
+    return page.answer("DatasetLabelDescriptions", labels, last)
 
 
 def update_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +205,6 @@ def _fault(line: bytes) -> str:
 
 
 def distribute_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DistributeDatasetEntries."""
     refreshed = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
     (served, first), (other, second) = refreshed
     if served is not other or {first.split, second.split} != set(t.SPLITS):
@@ -240,7 +231,6 @@ def distribute_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -
 
 
 def delete_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DeleteDataset."""
     served, state = _refreshed(call, request["DatasetArn"])
     with served.version_lock:
         _refuse_in_training(served)

@@ -10,8 +10,7 @@ from customlabels_nb.core.limits import Limits
 from customlabels_nb.endpoints.predictors import limiter_of, predictor_of, release
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_names import find_version
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import ImageError, ImageTooLargeError, ModelError, ServiceError
 from customlabels_nb.images.decoding import opened
@@ -30,7 +29,6 @@ _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 
 def detect_custom_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DetectCustomLabels."""
     version = _running(call, request["ProjectVersionArn"])
     data = _image(call, request["Image"])
     _check_image(data, call.workspace.limits)

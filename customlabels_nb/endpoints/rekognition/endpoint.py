@@ -150,17 +150,25 @@ class Endpoint:
         return length
 
     def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request to ``uri`` (path and query as sent). Errors are answers too."""
         try:
             return _answer(200, {}, self._result(method, uri, headers, body))
         except Exception as error:
-            return failure(error)
+            return self.failure(error)
 
     def failure(self, error: Exception) -> Answer:
-        return failure(error)
+        """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
+        request_id = str(uuid4())
+        code, message = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
+        if isinstance(error, ServiceError):
+            code, message = error.code, str(error)
+        else:
+            _log.error("Request %s failed.", request_id, exc_info=error)
+        headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+        if code == "ThrottlingException":
+            headers["Retry-After"] = "1"
+        return _answer(status_of(code), headers, write_answer({"__type": code, "Message": message}))
 
     def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
-        """Check whether a request may wait for a model."""
         return headers["X-Amz-Target"].endswith("DetectCustomLabels")
 
     def instructions(self, url: str) -> list[str]:
@@ -200,20 +208,6 @@ class Endpoint:
             message = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
             raise ServiceError("AccessDeniedException", message)
         return write_answer(operation(call, request))
-
-
-def failure(error: Exception) -> Answer:
-    """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
-    request_id = str(uuid4())
-    code, message = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
-    if isinstance(error, ServiceError):
-        code, message = error.code, str(error)
-    else:
-        _log.error("Request %s failed.", request_id, exc_info=error)
-    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
-    if code == "ThrottlingException":
-        headers["Retry-After"] = "1"
-    return _answer(status_of(code), headers, write_answer({"__type": code, "Message": message}))
 
 
 def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from customlabels_nb.errors import ServiceError
@@ -15,12 +14,21 @@ from customlabels_nb.errors import ServiceError
 _PAGING = ("NextToken", "MaxResults")
 
 
-@dataclass(frozen=True)
 class Page:
-    """Request for a page: the key of the last item that the client has (None for the first page), and the size."""
+    """Page that a request asks for, after the item with the key ``after``, which is None for the first page.
 
-    after: int | None
-    size: int
+    Tokens are bound to the operation, the resource and the filters of their request. They survive restarts.
+    """
+
+    def __init__(
+        self, secret: bytes, account: str, operation: str, request: Mapping[str, Any], default: int = 100
+    ) -> None:
+        filters = {name: value for name, value in request.items() if name not in _PAGING}
+        bound = json.dumps([account, operation, filters], sort_keys=True, default=str).encode()
+        self._secret = hmac.digest(secret, bound, hashlib.sha256)
+        self.size: int = request.get("MaxResults", default)
+        token = request.get("NextToken")
+        self.after = self._read(token) if token else None
 
     def cut(self, items: Sequence[Any], key: Callable[[Any], int]) -> tuple[Sequence[Any], int | None]:
         """Return the items of the page, and the key of the last one unless the list ends with it.
@@ -31,34 +39,19 @@ class Page:
             return items, None
         return items[: self.size], key(items[self.size - 1])
 
+    def answer(self, name: str, items: Sequence[Any], last: int | None) -> dict[str, Any]:
+        """Return the answer with the items of a page, and a token if there are more."""
+        return {name: list(items), "NextToken": None if last is None else self._token(last)}
 
-class Pager:
-    """Maker and reader of a request's tokens, bound to its operation, resource and filters. They survive restarts."""
-
-    def __init__(self, secret: bytes, account: str, operation: str, request: Mapping[str, Any]) -> None:
-        filters = {name: value for name, value in request.items() if name not in _PAGING}
-        bound = json.dumps([account, operation, filters], sort_keys=True, default=str).encode()
-        self._secret = hmac.digest(secret, bound, hashlib.sha256)
-        self._request = request
-
-    def page(self, default: int = 100) -> Page:
-        """Read the request's token and page size. An empty token asks for the first page."""
-        size = self._request.get("MaxResults", default)
-        token = self._request.get("NextToken", "")
-        if not token:
-            return Page(None, size)
+    def _read(self, token: str) -> int:
         try:
             raw = base64.urlsafe_b64decode(token.encode("ascii"))
             after = int.from_bytes(raw[:8], "big")
             if len(raw) == 24 and hmac.compare_digest(self._token(after), token):
-                return Page(after, size)
+                return after
         except ValueError:  # not base64
             pass
         raise ServiceError("InvalidPaginationTokenException", "NextToken does not belong to this request.")
-
-    def answer(self, name: str, items: Sequence[Any], last: int | None) -> dict[str, Any]:
-        """Return the answer with the items of a page, and a token if there are more."""
-        return {name: list(items), "NextToken": None if last is None else self._token(last)}
 
     def _token(self, last: int) -> str:
         key = last.to_bytes(8, "big")

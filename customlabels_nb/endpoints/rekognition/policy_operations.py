@@ -9,8 +9,7 @@ from typing import Any
 
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_names import find_version
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import decide, read_policy
@@ -52,9 +51,7 @@ def _check_revision(request: dict[str, Any], newest: str | None) -> None:
 
 
 def list_project_policies(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement ListProjectPolicies."""
-    pager = call.pager(request)
-    page = pager.page(_MOST_ON_PAGE)
+    page = call.page(request, _MOST_ON_PAGE)
     served = call.workspace.find_project(request["ProjectArn"])
     columns = "id, name, revision, document, created, updated"
     values = page.after or 0, page.size + 1
@@ -71,11 +68,10 @@ def list_project_policies(call: RekognitionCall, request: dict[str, Any]) -> dic
         }
         for _, name, revision, document, created, updated in items
     ]
-    return pager.answer("ProjectPolicies", policies, last)
+    return page.answer("ProjectPolicies", policies, last)
 
 
 def delete_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DeleteProjectPolicy."""
     served, name = call.workspace.find_project(request["ProjectArn"]), request["PolicyName"]
     with served.ledger.writing() as connection:
         known = dict(served.ledger.rows("SELECT name, revision FROM policies"))

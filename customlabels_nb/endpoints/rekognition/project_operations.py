@@ -19,7 +19,6 @@ FEATURE = "CUSTOM_LABELS"
 
 
 def create_project_operation(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement CreateProject."""
     name = request["ProjectName"]
     if request.get("Feature", FEATURE) != FEATURE:
         raise ServiceError(INVALID, f"Feature={request['Feature']!a} is not supported. Use {FEATURE}.")
@@ -35,9 +34,7 @@ def create_project_operation(call: RekognitionCall, request: dict[str, Any]) -> 
 
 
 def describe_projects(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DescribeProjects."""
-    pager = call.pager(request)
-    page = pager.page()
+    page = call.page(request)
     names = request.get("ProjectNames")
     projects = [
         served
@@ -47,7 +44,7 @@ def describe_projects(call: RekognitionCall, request: dict[str, Any]) -> dict[st
     if FEATURE not in request.get("Features", [FEATURE]):
         projects = []
     items, last = page.cut(projects, lambda served: served.digits)
-    return pager.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
+    return page.answer("ProjectDescriptions", call.workspace.read_each(items, _described), last)
 
 
 def _described(served: RekognitionProject) -> dict[str, Any]:

@@ -33,11 +33,6 @@ except ImportError as error:
 
 TARGET = "RekognitionService."
 INVALID = "InvalidParameterException"
-#: Errors of the wire, which the model does not declare.
-WIRE_ERRORS = frozenset({
-    "UnknownOperationException", "SerializationException", "MissingAuthenticationTokenException",
-    "IncompleteSignatureException", "UnrecognizedClientException", "InvalidSignatureException",
-})  # fmt: skip
 
 _FAULTS = ("InternalServerError", "ThrottlingException")  # the model marks them as faults of the server
 _MOST_BYTES = {"DetectCustomLabels": 16 * 2**20, "UpdateDatasetEntries": 8 * 2**20}  # operations with blobs
@@ -51,10 +46,6 @@ _log = logging.getLogger(__name__)
 @cache
 def service_model() -> ServiceModel:
     return ServiceModel(Loader().load_service_model("rekognition", "service-2"), "rekognition")
-
-
-def declared_errors(operation: str) -> frozenset[str]:
-    return frozenset(shape.name for shape in service_model().operation_model(operation).error_shapes)
 
 
 def status_of(code: str) -> int:

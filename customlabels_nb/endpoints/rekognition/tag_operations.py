@@ -7,8 +7,7 @@ from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
-from customlabels_nb.endpoints.rekognition.version_names import find_version
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
 from customlabels_nb.endpoints.served_versions import change_facts
 from customlabels_nb.errors import ServiceError
 from customlabels_nb.settings import settings

@@ -17,9 +17,15 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entri
 from customlabels_nb.endpoints.rekognition.project_operations import FEATURE
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_names import find_version, version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject, Workspace
+from customlabels_nb.endpoints.rekognition.workspace import (
+    RekognitionCall,
+    RekognitionProject,
+    Workspace,
+    find_version,
+    version_arn,
+    version_name,
+)
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
     FAILED_BY_SERVICE,
@@ -119,8 +125,7 @@ def go_on(workspace: Workspace) -> None:
 def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement DescribeProjectVersions. With ``--hold``, wait for a change of a single version in transition."""
     served = call.workspace.find_project(request["ProjectArn"])
-    pager = call.pager(request)
-    page = pager.page()
+    page = call.page(request)
     names = request.get("VersionNames")
 
     def find() -> list[ServedVersion]:
@@ -142,7 +147,7 @@ def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) ->
         finally:
             _holding.release()
     items, last = page.cut(versions, lambda version: version.digits)
-    return pager.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
+    return page.answer("ProjectVersionDescriptions", [_described(version) for version in items], last)
 
 
 def _described(version: ServedVersion) -> dict[str, Any]:
@@ -221,7 +226,6 @@ def _object(output: dict[str, str], files: dict[str, str], role: str) -> dict[st
 
 
 def delete_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement DeleteProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status in (*TRANSITIONAL, "RUNNING"):
             raise ServiceError(_IN_USE, f"The version is {version.status}.")
@@ -245,7 +249,6 @@ def _locked(call: RekognitionCall, name: ResourceName) -> Iterator[ServedVersion
 
 
 def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement StartProjectVersion."""
     least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
     if most is not None and most < least:
         raise ServiceError(INVALID, f"MaxInferenceUnits={most} is less than MinInferenceUnits={least}.")
@@ -273,7 +276,6 @@ def begin_starting(version: ServedVersion, **units: Any) -> None:
 
 
 def stop_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    """Implement StopProjectVersion."""
     with _locked(call, request["ProjectVersionArn"]) as version:
         if version.status != "RUNNING" or version.record is None:
             raise ServiceError(_IN_USE, f"The version is {version.status}, not RUNNING.")

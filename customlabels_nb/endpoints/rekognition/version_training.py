@@ -29,9 +29,8 @@ from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets, object_url
 from customlabels_nb.endpoints.rekognition.manifest_entries import add_entries, manifest_error, usable_lines
-from customlabels_nb.endpoints.rekognition.version_names import version_arn, version_name
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
-from customlabels_nb.endpoints.rekognition.workspace import Workspace
+from customlabels_nb.endpoints.rekognition.workspace import Workspace, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.endpoints.training_process import train_in_this_process
 from customlabels_nb.errors import ManifestError

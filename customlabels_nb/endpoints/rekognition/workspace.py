@@ -1,4 +1,4 @@
-"""Find the projects of an account by their ARNs, and run the jobs of their datasets in threads."""
+"""Find the projects, datasets and versions of an account by their ARNs, and run jobs of datasets in threads."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
-from customlabels_nb.endpoints.rekognition.page_tokens import Pager
+from customlabels_nb.endpoints.rekognition.page_tokens import Page
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName, name_in_arn, not_found
-from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE
+from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, ServedVersion, versions_of
 from customlabels_nb.errors import CustomLabelsError
 
 READY = "The dataset is ready."
@@ -115,9 +115,25 @@ class RekognitionCall:
     principal: str
     secret: bytes
 
-    def pager(self, request: Mapping[str, Any]) -> Pager:
-        """Return the maker of this request's paging tokens."""
-        return Pager(self.secret, self.workspace.account, self.operation, request)
+    def page(self, request: Mapping[str, Any], default: int = 100) -> Page:
+        return Page(self.secret, self.workspace.account, self.operation, request, default)
+
+
+def version_name(version: ServedVersion[RekognitionProject]) -> str:
+    """Return the name of a version in its ARN: as created by a client, or in Python, as far as an ARN allows."""
+    return name_in_arn(version.facts.get("name") or version.local, version.digits)
+
+
+def version_arn(version: ServedVersion[RekognitionProject]) -> ResourceName:
+    return version.served.arn.of_version(version_name(version), version.digits)
+
+
+def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion[RekognitionProject]:
+    served = workspace.find(name)
+    for version in versions_of(served) if name.version else ():
+        if (version_name(version), version.digits) == (name.version, name.digits):
+            return version
+    raise not_found(name)
 
 
 def other_split(split: str) -> str:

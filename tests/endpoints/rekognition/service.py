@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from customlabels_nb.endpoints import EndpointServer, ServingOptions
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
-from customlabels_nb.endpoints.rekognition.service_model import declared_errors, find_problems, service_model
+from customlabels_nb.endpoints.rekognition.service_model import find_problems, service_model
 
 KEY = AccessKey("test", "test")
 DATE = "2024-05-01T10:00:00"
@@ -119,6 +119,11 @@ class Service:
     def update(self, arn: str, *lines: str) -> dict[str, Any]:
         self.call("update_dataset_entries", DatasetArn=arn, Changes={"GroundTruth": "\n".join(lines).encode()})
         return self.settle(arn)
+
+
+def declared_errors(operation: str) -> frozenset[str]:
+    """Return the errors that the model declares for an operation."""
+    return frozenset(shape.name for shape in service_model().operation_model(operation).error_shapes)
 
 
 def _check_answer(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
-from customlabels_nb.endpoints.rekognition.service_model import WIRE_ERRORS, declared_errors, service_model
+from customlabels_nb.endpoints.rekognition.service_model import service_model
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
-from tests.endpoints.rekognition.service import Service, boxed, classified
+from tests.endpoints.rekognition.service import Service, boxed, classified, declared_errors
 from tests.endpoints.rekognition.test_detect_operation import fake_predictor
 from tests.endpoints.rekognition.test_policy_operations import document, statement
 from tests.endpoints.rekognition.test_project_operations import version
@@ -31,6 +31,11 @@ ODD: list[Any] = [
     ["a"], ["a"] * 300, {}, {"a": "b"}, {"a": None}, {"": ""}, {"S3Object": {}}, {"Arn": "a" * 30},
     {"Bytes": "eA==", "S3Object": {"Bucket": "photos"}}, {f"k{n}": "v" for n in range(300)},
 ]  # fmt: skip
+#: Errors of the wire, which the model does not declare.
+WIRE_ERRORS = frozenset({
+    "UnknownOperationException", "SerializationException", "MissingAuthenticationTokenException",
+    "IncompleteSignatureException", "UnrecognizedClientException", "InvalidSignatureException",
+})  # fmt: skip
 LINES = [classified("1.jpg", "a"), classified("2.jpg", "b"), boxed("3.jpg", ("a", 0, 0, 30, 30)), "{}", "nope"]
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from customlabels_nb.endpoints.rekognition.page_tokens import Pager
+from customlabels_nb.endpoints.rekognition.page_tokens import Page
 from customlabels_nb.errors import ServiceError
 from tests.endpoints.rekognition.service import Service
 
@@ -73,12 +73,8 @@ def test_tokens_belong_to_their_request(service: Service) -> None:
 
 
 def test_tokens_of_other_secrets_and_accounts_are_refused() -> None:
-    token = Pager(b"a", "1", "List", {}).answer("Items", [], 7)["NextToken"]
-    assert Pager(b"a", "1", "List", {"NextToken": token, "MaxResults": 3}).page().after == 7
-    for pager in (
-        Pager(b"b", "1", "List", {"NextToken": token}),
-        Pager(b"a", "2", "List", {"NextToken": token}),
-        Pager(b"a", "1", "Other", {"NextToken": token}),
-    ):
+    token = Page(b"a", "1", "List", {}).answer("Items", [], 7)["NextToken"]
+    assert Page(b"a", "1", "List", {"NextToken": token, "MaxResults": 3}).after == 7
+    for secret, account, operation in ((b"b", "1", "List"), (b"a", "2", "List"), (b"a", "1", "Other")):
         with pytest.raises(ServiceError, match="NextToken"):
-            pager.page()
+            Page(secret, account, operation, {"NextToken": token})

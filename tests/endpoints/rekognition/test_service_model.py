@@ -15,7 +15,6 @@ from botocore.model import ServiceModel
 
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.service_model import (
-    declared_errors,
     find_problems,
     read_request,
     service_model,
@@ -23,6 +22,7 @@ from customlabels_nb.endpoints.rekognition.service_model import (
     write_answer,
 )
 from customlabels_nb.errors import ServiceError
+from tests.endpoints.rekognition.service import declared_errors
 
 PROJECT = "arn:aws:rekognition:us-east-1:123456789012:project/rooms/1700000000000"
 DATASET = "arn:aws:rekognition:us-east-1:123456789012:project/rooms/dataset/train/1700000000000"

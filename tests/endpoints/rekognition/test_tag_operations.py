@@ -8,7 +8,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.rekognition.version_names import version_arn
+from customlabels_nb.endpoints.rekognition.workspace import version_arn
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.errors import InputError
 from customlabels_nb.store import Action
