@@ -643,7 +643,7 @@ class LabellingJob:
         with self._acting("manager", f"trust {person!r} in") as (connection, me):
             name = name_in(connection, self._id, check_person(person))
             role = find_role(connection, self._id, name)
-            if role is None:
+            if not role:
                 raise InputError(f"person={person!r} is not a member of the job.")
             self._add_people(connection, [name], role)
             self._note(connection, "invite to labelling job", me, {"people": [name], "role": role})

@@ -418,6 +418,8 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     assert owner(links["ben"]) is None
     job.trust("cem")
     assert owner(links["cem"]) == "cem"
+    with pytest.raises(InputError, match="'stranger' is not a member"):
+        job.trust("stranger")
     assert job.revoke_links("Cem") == ["cem"]
     assert job.revoke_links() == ["ann"]
     refuse_linked_name(job._store, job._id, "ann")
