@@ -174,6 +174,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _quickstart(options: argparse.Namespace) -> int:
+    from customlabels_nb.project.projects import list_projects
     from customlabels_nb.quickstart import check_photos, run_quickstart
 
     issues = [] if options.images is None else check_photos(options.images)
@@ -187,7 +188,7 @@ def _quickstart(options: argparse.Namespace) -> int:
         print(f"\n{text}")
     print(f"\nDone in {outcome.seconds:.0f} s.")
     print(f"Executed notebook: {outcome.notebook}")
-    print(f"Project: {_project_in(out)}")
+    print(f"Project: {', '.join(list_projects(out)['path'])}")
     return 0
 
 
@@ -288,12 +289,6 @@ def _new_folder(name: str | None) -> Path:
     stem = Path("customlabels-quickstart").absolute()
     candidates = [stem, *(stem.with_name(f"{stem.name}-{i}") for i in range(2, 1000))]
     return next(path for path in candidates if not path.exists())
-
-
-def _project_in(out: Path) -> str:
-    from customlabels_nb.project.projects import list_projects
-
-    return ", ".join(list_projects(out)["path"])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +47,7 @@ def notebooks_folder() -> Path:
 def check_photos(folder: str) -> list[Issue]:
     """Check that a folder contains enough photos and labels to train on, and return what cannot be read."""
     photos = read_folder(folder, labels_from="folders")
-    counts: dict[str, int] = {}
-    for label in photos.labels:
-        if label is not None:
-            counts[label] = counts.get(label, 0) + 1
+    counts = Counter(label for label in photos.labels if label is not None)
     layout = "Put the photos of each label in a separate folder, such as photos/apple and photos/banana."
     if not photos.images and photos.issues:
         issue = photos.issues[0]
@@ -80,7 +78,9 @@ def run_quickstart(out: Path, images: Path | None, say: Say) -> NotebookRun:
         run_cells(notebook, out, on_start=lambda index: say(titles[index]) if index in titles else None)
     except Exception as error:
         nbformat.write(notebook, target)
-        raise NotebookFailed(f"{_last_line(error)} The notebook was saved to {str(target)!r}.") from error
+        name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
+        message = f"The notebook stopped with {name}: {value} The notebook was saved to {str(target)!r}."
+        raise NotebookFailed(message) from error
     nbformat.write(notebook, target)
     shown = {tag: _printed(notebook, tag) for tag in SHOWN_TAGS}
     return NotebookRun(target, shown, time.perf_counter() - started)
@@ -173,8 +173,3 @@ def _printed(notebook: Any, tag: str) -> str:
             for output in cell.outputs:
                 parts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
     return "\n".join(part.rstrip() for part in parts if part)
-
-
-def _last_line(error: Exception) -> str:
-    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
-    return f"The notebook stopped with {name}: {value}"

@@ -57,7 +57,12 @@ def check_datasets(
         for dataset, files_of in zip(datasets, seen, strict=True):
             note_unreadable(dataset, files_of, prints.issues)
     elif near_duplicates is None:
-        findings.append(_not_searched(len(pictures.images)))
+        images = f"{len(pictures.images):,} images"
+        message = f"Near-duplicates were not searched for among {images}, because the first search takes a while."
+        advice = (
+            "Search for them with project.check(near_duplicates=True), or hide this note with near_duplicates=False."
+        )
+        findings.append(Finding("NEAR_DUPLICATES_NOT_SEARCHED", "note", message, advice))
     for dataset, files_of in zip(datasets, seen, strict=True):
         findings += [*check_files(dataset, files_of), *check_boxes(dataset, files_of.width, files_of.height)]
         findings += check_polygons(dataset, files_of.width, files_of.height)
@@ -106,19 +111,12 @@ def _fingerprints(pictures: Pictures, root: Path | None, cache: ContentCache, ev
 
 
 def _light(datasets: Sequence[Dataset], pictures: Pictures, fingerprinted: Fingerprints) -> list[Finding]:
-    """Return the findings about blank and dark images."""
     prints = np.zeros(len(pictures.images), dtype=fingerprinted.prints.dtype)
     readable = np.zeros(len(pictures.images), dtype=bool)
     prints[pictures.distinct], readable[pictures.distinct] = fingerprinted.prints, fingerprinted.readable
-    findings, start = [], 0
-    for dataset in datasets:
-        rows = slice(start, start + len(dataset))
+    findings: list[Finding] = []
+    ends = np.cumsum([len(dataset) for dataset in datasets])
+    for dataset, end in zip(datasets, ends.tolist(), strict=True):
+        rows = slice(end - len(dataset), end)
         findings += check_light(dataset, prints[rows], readable[rows])
-        start += len(dataset)
     return findings
-
-
-def _not_searched(images: int) -> Finding:
-    message = f"Near-duplicates were not searched for among {images:,} images, because the first search takes a while."
-    advice = "Search for them with project.check(near_duplicates=True), or hide this note with near_duplicates=False."
-    return Finding("NEAR_DUPLICATES_NOT_SEARCHED", "note", message, advice)

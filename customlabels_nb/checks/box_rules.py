@@ -12,7 +12,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.core.polygons import problems, readable_rings
+from customlabels_nb.core.polygons import FloatArray, problems, readable_rings
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.models.detector_shape import choose_input_size
 
@@ -23,7 +23,7 @@ _MEND = 'Draw them again, or repair them in a dataset: dataset.validate().fix("m
 _SAME = 1.0  # pixels between the edges of boxes that count as duplicates
 
 
-def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
+def check_boxes(dataset: Dataset, width: FloatArray, height: FloatArray) -> list[Finding]:
     """Check the boxes of a dataset, given the size of each image in pixels, NaN if unknown."""
     annotations = dataset.annotations
     boxes = annotations[annotations["left"].notna()]
@@ -34,8 +34,8 @@ def check_boxes(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.ND
     return [finding for finding in _findings(dataset.name, boxes) if finding.images]
 
 
-def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt.NDArray[np.float64]) -> list[Finding]:
-    """Check which polygons cannot become masks as they are. The parameters are those of :func:`check_boxes`."""
+def check_polygons(dataset: Dataset, width: FloatArray, height: FloatArray) -> Iterator[Finding]:
+    """Yield findings about polygons that cannot become masks. The parameters are those of :func:`check_boxes`."""
     sizes = dict(zip(dataset.images["image"], zip(width.tolist(), height.tolist(), strict=True), strict=True))
     rows = dataset.annotations.loc[dataset.annotations["polygon"].notna(), ["image", "label", "polygon"]]
     by_code: dict[str, list[tuple[str, str]]] = {}
@@ -45,14 +45,12 @@ def check_polygons(dataset: Dataset, width: npt.NDArray[np.float64], height: npt
             by_code.setdefault(code, []).append(
                 (image, f"{label!r} with {sum(map(len, readable_rings(polygon)))} points")
             )
-    findings = []
     for code, polygons in by_code.items():
         images, details = zip(*polygons, strict=True)
         table = rows_of(dataset.name, pd.Series(images), list(details))
         of_images = f"on {counted(len(table), 'image')} of the {dataset.name} set"
         message = f"{counted(len(polygons), 'polygon')} {of_images}: {CODES[code][:1].lower()}{CODES[code][1:]}"
-        findings.append(Finding(code, "warning", message, _MEND, images[0], table))
-    return findings
+        yield Finding(code, "warning", message, _MEND, images[0], table)
 
 
 def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
@@ -90,7 +88,11 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
         chosen = boxes[holds]
-        rows = rows_of(split, chosen["image"], [_describe_box(row) for row in chosen.itertuples()])
+        details = [
+            f"{label!r} at {left:.0f}, {top:.0f}: {width:.0f} × {height:.0f} px"
+            for label, left, top, width, height in chosen[["label", *t.BOX_COLUMNS]].itertuples(index=False, name=None)
+        ]
+        rows = rows_of(split, chosen["image"], details)
         boxes_ = f"{counted(len(chosen), 'box', 'boxes')} {words}"
         message = f"{boxes_}, on {counted(len(rows), 'image')} of the {split} set."
         yield Finding(code, severity, message, advice, rows["image"].iat[0] if len(rows) else "", rows)
@@ -106,8 +108,3 @@ def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
         cells = np.floor(edges / (2 * _SAME) + shift)
         repeated |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()
     return repeated
-
-
-def _describe_box(row: object) -> str:
-    box = [getattr(row, name) for name in t.BOX_COLUMNS]
-    return f"{getattr(row, 'label')!r} at {box[0]:.0f}, {box[1]:.0f}: {box[2]:.0f} × {box[3]:.0f} px"  # noqa: B009

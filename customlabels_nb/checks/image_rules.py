@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,9 @@ _ADVICE = {
     "IMAGE_CHANGED": "Check whether the labels still fit, then import the same folder again to update the file data.",
     "IMAGE_SIZE_CHANGED": "Check their boxes, which are in pixels of the original image.",
 }
+
+
+_Seen: TypeAlias = tuple[tuple[int, int] | None, str | None]
 
 
 @dataclass
@@ -65,71 +69,56 @@ def inspect_files(
         facts = known[["image", "bytes", "mtime_ns"]].dropna()
         pairs = zip(facts["bytes"].astype("int64").tolist(), facts["mtime_ns"].astype("int64").tolist(), strict=True)
         stats = dict(zip(facts["image"].tolist(), pairs, strict=True))
-    result = Files(contents, width, height)
-    done = 0
+    result = Files(contents, width, height, remote=sum(map(is_remote, names)))
 
-    def look(part: range) -> list[tuple[int, _FileCheck]]:
-        return [(index, _look(names[index], dataset.root, stats.get(names[index]))) for index in part]
+    def look(part: range) -> list[_Seen | ImageError]:
+        return [_look(names[index], dataset.root, stats.get(names[index])) for index in part]
 
-    parts = (range(start, min(start + _PART, len(names))) for start in range(0, len(names), _PART))
+    parts = [range(start, min(start + _PART, len(names))) for start in range(0, len(names), _PART)]
     with closing(map_bounded(look, parts, workers=settings.threads)) as answers:
-        for answer in answers:
-            for index, seen in answer:
+        for part, answer in zip(parts, answers, strict=True):
+            for index, seen in zip(part, answer, strict=True):
                 _note(result, index, seen)
-            done += len(answer)
             if events is not None:
-                events.progress(phase, done, len(names))
+                events.progress(phase, part.stop, len(names))
     return result
 
 
-@dataclass(frozen=True)
-class _FileCheck:
-    """Result of checking one file: its size, its content hash, or an error, or nothing if it is unchanged."""
-
-    size: tuple[int, int] | None = None
-    content: str | None = None
-    error: ImageError | None = None
-    remote: bool = False
-
-
-_AS_IT_WAS = _FileCheck()
-
-
-def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _FileCheck:
-    if is_remote(image):
-        return _FileCheck(remote=True)
+def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen | ImageError:
+    """Return the size and content hash of a file, None if they were not read, or the error."""
     try:
+        if is_remote(image):
+            return None, None
         if known is None:
-            return _FileCheck(size=header_size(image, root))
+            return header_size(image, root), None
         try:
             status = os.stat(to_path(image, root))
             if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
-                return _AS_IT_WAS
+                return None, None
         except (OSError, ValueError):
             pass  # reading the file raises a precise error
         data = read_bytes(image, root)
-        return _FileCheck(size=measure(data, image), content=content_hash(data))
+        return measure(data, image), content_hash(data)
     except ImageError as error:
-        return _FileCheck(error=error)
+        return error
 
 
-def _note(files: Files, index: int, seen: _FileCheck) -> None:
-    if seen.remote:
-        files.remote += 1
-    if seen.error is not None:
+def _note(files: Files, index: int, seen: _Seen | ImageError) -> None:
+    if isinstance(seen, ImageError):
         files.contents[index] = None
-        files.problems.append((index, seen.error.code, seen.error.reason))
+        files.problems.append((index, seen.code, seen.reason))
         return
-    if seen.content is not None:
-        if seen.content != files.contents[index]:
+    size, content = seen
+    if content is not None:
+        if content != files.contents[index]:
             files.problems.append((index, "IMAGE_CHANGED", "its content has changed since the import"))
-        files.contents[index] = seen.content
-    if seen.size is not None:
+        files.contents[index] = content
+    if size is not None:
         before = (files.width[index], files.height[index])
-        if not np.isnan(before).any() and before != seen.size:
-            detail = f"{seen.size[0]} × {seen.size[1]} px now, {before[0]:.0f} × {before[1]:.0f} before"
+        if not np.isnan(before).any() and before != size:
+            detail = f"{size[0]} × {size[1]} px now, {before[0]:.0f} × {before[1]:.0f} before"
             files.problems.append((index, "IMAGE_SIZE_CHANGED", detail))
-        files.width[index], files.height[index] = seen.size
+        files.width[index], files.height[index] = size
 
 
 def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> None:
@@ -148,9 +137,10 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
     frame = pd.DataFrame(files.problems, columns=["index", "code", "detail"])
     for code, part in frame.groupby("code", sort=False):
         rows = rows_of(dataset.name, names[part["index"].to_numpy(dtype=np.int64)].tolist(), part["detail"])
+        text = CODES[str(code)]
         changed = code in ("IMAGE_CHANGED", "IMAGE_SIZE_CHANGED")
         lost = "" if changed else " Training ignores such images."
-        message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {_lower(CODES[str(code)])}{lost}"
+        message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {text[0].lower()}{text[1:]}{lost}"
         replace = "Restore the files" if code == "IMAGE_NOT_FOUND" else "Replace the files with intact ones"
         chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
         advice = f"{replace}, or remove the images: project.remove({dataset.name!r}, {chosen})."
@@ -161,54 +151,36 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         advice = "Download and check them with project.check(near_duplicates=True). Training reports unusable images."
         yield Finding("IMAGES_NOT_LOOKED_AT", "note", message, advice, dataset.name, count=files.remote)
     short, long = np.minimum(files.width, files.height), np.maximum(files.width, files.height)
-    sizes = [f"{w:.0f} × {h:.0f} px" for w, h in zip(files.width, files.height, strict=True)]
-    drawn = dataset.annotations["left"].notna().any()
-    for holds, code, words, advice in (
-        (
-            short < _VERY_SMALL,
-            "IMAGE_VERY_SMALL",
-            f"with a side shorter than {_VERY_SMALL} px, although a model's input has sides of at least {_INPUT} px",
-            "If these are thumbnails, use the original images.",
-        ),
-        (
-            (long >= _VERY_LONG * short) & ~drawn,  # a detector scales images without distorting them
-            "IMAGE_VERY_LONG",
-            f"with one side at least {_VERY_LONG:.0f} times as long as the other, distorted when resized to a square",
-            "Split them into several images, or crop them to the labelled object.",
-        ),
-    ):
-        indices = np.flatnonzero(holds).tolist()
-        if indices:
-            message = f"{counted(len(indices), 'image')} of the {dataset.name} set {words}."
-            rows = rows_of(dataset.name, names[indices].tolist(), [sizes[index] for index in indices])
-            yield Finding(code, "warning", message, advice, rows["image"].iat[0], rows)
+    sizes = np.array([f"{w:.0f} × {h:.0f} px" for w, h in zip(files.width, files.height, strict=True)], dtype=object)
+    words = f"with a side shorter than {_VERY_SMALL} px, although a model's input has sides of at least {_INPUT} px"
+    advice = "If these are thumbnails, use the original images."
+    yield from _found(dataset, short < _VERY_SMALL, "IMAGE_VERY_SMALL", words, advice, sizes)
+    if not dataset.annotations["left"].notna().any():  # a detector scales images without distorting them
+        words = (
+            f"with one side at least {_VERY_LONG:.0f} times as long as the other, distorted when resized to a square"
+        )
+        advice = "Split them into several images, or crop them to the labelled object."
+        yield from _found(dataset, long >= _VERY_LONG * short, "IMAGE_VERY_LONG", words, advice, sizes)
 
 
-def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> list[Finding]:
-    """Return findings about readable images that are nearly blank or very dark, based on their fingerprints."""
-    names = dataset.images["image"].to_numpy(dtype=object)
+def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> Iterator[Finding]:
+    """Yield findings about readable images that are nearly blank or very dark, based on their fingerprints."""
     blank = readable & (prints["spread"] < _BLANK)
-    findings = []
-    for holds, code, words, advice in (
-        (
-            blank,
-            "IMAGE_NEARLY_BLANK",
-            "with almost a single color",
-            "Check whether something went wrong when they were taken.",
-        ),
-        (
-            readable & ~blank & (prints["mean"] < _DARK),
-            "IMAGE_VERY_DARK",
-            "with hardly any light",
-            "Take the photos again with more light, or remove them.",
-        ),
-    ):
-        if holds.any():
-            rows = rows_of(dataset.name, names[holds].tolist())
-            message = f"{counted(len(rows), 'image')} of the {dataset.name} set {words}."
-            findings.append(Finding(code, "warning", message, advice, rows["image"].iat[0], rows))
-    return findings
+    advice = "Check whether something went wrong when they were taken."
+    yield from _found(dataset, blank, "IMAGE_NEARLY_BLANK", "with almost a single color", advice)
+    dark, advice = prints["mean"] < _DARK, "Take the photos again with more light, or remove them."
+    yield from _found(dataset, readable & ~blank & dark, "IMAGE_VERY_DARK", "with hardly any light", advice)
 
 
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]
+def _found(
+    dataset: Dataset,
+    holds: npt.NDArray[Any],
+    code: str,
+    words: str,
+    advice: str,
+    details: npt.NDArray[Any] | None = None,
+) -> Iterator[Finding]:
+    if holds.any():
+        rows = rows_of(dataset.name, dataset.images["image"][holds], "" if details is None else details[holds])
+        message = f"{counted(len(rows), 'image')} of the {dataset.name} set {words}."
+        yield Finding(code, "warning", message, advice, rows["image"].iat[0], rows)

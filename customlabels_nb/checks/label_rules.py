@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -52,31 +53,28 @@ def _usable(dataset: Dataset) -> pd.Series:
     return pairs.loc[pairs["image"].isin(ready), "label"].value_counts()
 
 
-def _enough(train: Dataset, counts: pd.Series, task: str | None) -> list[Finding]:
+def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Finding]:
     boxed = task in ("boxes", "polygons") or bool(train.annotations["left"].notna().any())
     least = LOCAL.min_detection_labels if boxed else LOCAL.min_classification_labels
-    findings = []
     if len(counts) < least:
         have = f"only {counts.index[0]!r}" if len(counts) else "none yet"
         message = f"Training needs images with {counted(least, 'label')} or more, but the training set has {have}."
         advice = "Label some images with a different label, such as 'other': a model needs examples of each label."
-        findings.append(Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train)))
+        yield Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train))
     images = train.images
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
     if labelled < _FEW_IMAGES:
         message = f"The training set has only {counted(labelled, 'labelled image')}."
         advice = f"Label at least {_FEW_IMAGES}."
-        findings.append(Finding("TOO_FEW_IMAGES", "warning", message, advice, t.TRAIN, count=labelled))
-    return findings
+        yield Finding("TOO_FEW_IMAGES", "warning", message, advice, t.TRAIN, count=labelled)
 
 
-def _few(counts: pd.Series) -> list[Finding]:
+def _few(counts: pd.Series) -> Iterator[Finding]:
     tiers = (
         (1, 2, "one training image, so none can be held out for testing, tuning or distributing"),
         (2, 5, "2 to 4 training images, so the metrics depend on single images"),
         (5, _FEW_IMAGES, "5 to 9 training images"),
     )
-    findings = []
     for least, below, meaning in tiers:
         few = counts[(counts >= least) & (counts < below)]
         if len(few):
@@ -84,8 +82,7 @@ def _few(counts: pd.Series) -> list[Finding]:
             message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({listed(names)})."
             advice = "Add images as varied in location, light and angle as those the model will be used on."
             severity = "note" if below == _FEW_IMAGES else "warning"
-            findings.append(Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum())))
-    return findings
+            yield Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum()))
 
 
 def _uneven(counts: pd.Series) -> list[Finding]:
@@ -103,14 +100,11 @@ def _uneven(counts: pd.Series) -> list[Finding]:
     return [Finding("LABELS_UNEVEN", severity, message, advice, str(most), count=int(counts.iloc[0]))]
 
 
-def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test_images: int) -> list[Finding]:
-    findings = []
+def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test_images: int) -> Iterator[Finding]:
     unused = [name for name in names if name not in counts and name not in test_counts]
     if unused:
         message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({listed(unused)})."
-        findings.append(
-            Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete the label.", unused[0])
-        )
+        yield Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete the label.", unused[0])
     only_test = [name for name in names if name in test_counts and name not in counts]
     if only_test:
         message = (
@@ -118,14 +112,13 @@ def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test
         )
         advice = "Add training images. The model cannot recognise a label without training images."
         number = int(test_counts[only_test].sum())
-        findings.append(Finding("LABEL_NOT_IN_TRAIN", "warning", message, advice, only_test[0], count=number))
+        yield Finding("LABEL_NOT_IN_TRAIN", "warning", message, advice, only_test[0], count=number)
     only_train = [name for name in names if name in counts and name not in test_counts]
     if test_images and only_train:
         message = f"{counted(len(only_train), 'label has', 'labels have')} no test images ({listed(only_train)})."
         advice = "Add test images. Without them, the metrics of a label are unknown."
         number = int(counts[only_train].sum())
-        findings.append(Finding("LABEL_NOT_IN_TEST", "warning", message, advice, only_train[0], count=number))
-    return findings
+        yield Finding("LABEL_NOT_IN_TEST", "warning", message, advice, only_train[0], count=number)
 
 
 def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Finding]:
@@ -145,23 +138,20 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
     return [Finding("LABEL_HAS_FEW_TEST_IMAGES", "warning", message, advice, names[0], count=int(few.sum()))]
 
 
-def _alike(names: list[str]) -> list[Finding]:
+def _alike(names: list[str]) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(look_alike_key(name), []).append(name)
-    findings = []
     for group in groups.values():
         if len(group) > 1:
             message = f"The labels {listed(group)} look alike and are probably variants of the same label."
             advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
-            findings.append(Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0]))
-    return findings
+            yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0])
 
 
-def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
+def _kinds(dataset: Dataset, task: str | None) -> Iterator[Finding]:
     annotations = dataset.annotations
     shaped = annotations["left"].notna() | annotations["polygon"].notna()
-    findings = []
     if shaped.any() and not shaped.all():
         fewer = annotations[shaped] if shaped.sum() < (~shaped).sum() else annotations[~shaped]
         message = (
@@ -170,7 +160,7 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
         )
         advice = "Choose the kind with project.task, or remove the annotations of the other kind."
         rows = rows_of(dataset.name, fewer["image"])
-        findings.append(Finding("LABELS_OF_TWO_KINDS", "warning", message, advice, dataset.name, rows))
+        yield Finding("LABELS_OF_TWO_KINDS", "warning", message, advice, dataset.name, rows)
     if task == "single-label":
         several = annotations[["image", "label"]].drop_duplicates()["image"].value_counts()
         several = several[several > 1]
@@ -178,12 +168,11 @@ def _kinds(dataset: Dataset, task: str | None) -> list[Finding]:
             message = f"{counted(len(several), 'image')} of the {dataset.name} set with more than one label."
             advice = "Remove all but one label from each, or set project.task = 'multi-label'."
             rows = rows_of(dataset.name, several.index.tolist(), [f"{n} labels" for n in several])
-            findings.append(Finding("IMAGE_HAS_SEVERAL_LABELS", "error", message, advice, dataset.name, rows))
-    return findings
+            yield Finding("IMAGE_HAS_SEVERAL_LABELS", "error", message, advice, dataset.name, rows)
 
 
-def _statuses(dataset: Dataset) -> list[Finding]:
-    images, findings = dataset.images, []
+def _statuses(dataset: Dataset) -> Iterator[Finding]:
+    images = dataset.images
     for status, code, words, advice in (
         ("unlabelled", "IMAGES_UNLABELLED", "without a label", "Label them, or remove them."),
         ("needs_review", "IMAGES_TO_REVIEW", "to be reviewed", "Review them with project.review()."),
@@ -194,5 +183,4 @@ def _statuses(dataset: Dataset) -> list[Finding]:
             share = len(of_status) / len(images)
             message = f"{counted(len(of_status), 'image')} of the {dataset.name} set ({share:.0%}) {words}: not used."
             severity = "note" if status == "skipped" or share < 0.5 else "warning"
-            findings.append(Finding(code, severity, message, advice, dataset.name, rows_of(dataset.name, of_status)))
-    return findings
+            yield Finding(code, severity, message, advice, dataset.name, rows_of(dataset.name, of_status))

@@ -15,7 +15,8 @@ PALETTE = (
 #: Colors of correct and wrong predictions, distinguishable for color-blind readers.
 RIGHT, WRONG = "#2f7fc1", "#c8452f"
 
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+#: Color of a label, #rrggbb.
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def label_color(position: int) -> str:
@@ -24,6 +25,6 @@ def label_color(position: int) -> str:
 
 
 def check_color(color: str) -> str:
-    if not isinstance(color, str) or not _COLOR.fullmatch(color):
+    if not isinstance(color, str) or not COLOR.fullmatch(color):
         raise InputError(f"color={color!r} must have the form '#rrggbb', such as '#c8553d'.")
     return color.lower()

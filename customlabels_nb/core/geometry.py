@@ -86,12 +86,17 @@ def rotate_box(box: Sequence[float], degrees: float, around: Sequence[float]) ->
     return corners
 
 
+def shared_areas(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Compute the intersection area of each pair of rectangles ``x0, y0, x1, y1``, shape (n, m)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=2), dtype=np.float64)
+
+
 def iou(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
     """Compute the IoU of each pair of ``left, top, width, height`` boxes, 0 where the union has no area."""
     a, b = ltwh_to_xyxy(first), ltwh_to_xyxy(second)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
+    shared = shared_areas(a, b)
     area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
     area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
     union = area_a[:, None] + area_b[None, :] - shared

@@ -166,9 +166,8 @@ class Dataset:
         >>> project.datasets["tags"].iloc[0]
         {'camera': 'left'}
         """
-        if self.origin is None or self.origin._project is None:
-            raise NotAllowedError(f"Dataset {self.name!r} does not belong to a project, so it has no tags.")
-        tags: MutableMapping[str, str] = self.origin._project._dataset_tags(self.origin.name)
+        origin = self._stored_one(", so it has no tags.")
+        tags: MutableMapping[str, str] = origin._project._dataset_tags(origin.name)
         return tags
 
     @property
@@ -224,9 +223,7 @@ class Dataset:
     @property
     def groups_by_content(self) -> list[str]:
         """Content hash of each image, or its name if the hash is unknown."""
-        content: list[str] = (
-            self._images["sha256"].where(self._images["sha256"].notna(), self._images["image"]).tolist()
-        )
+        content: list[str] = self._images["sha256"].fillna(self._images["image"]).tolist()
         return content
 
     def labels_of_images(self) -> list[list[str]]:
@@ -419,15 +416,8 @@ class Dataset:
             for mine, theirs in ((self._annotations, other._annotations), (self._predictions, other._predictions))
         )
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
-        return Dataset(
-            pd.concat([self._images, new], ignore_index=True),
-            annotations,
-            labels,
-            predictions=predictions,
-            name=self.name,
-            root=self.root,
-            origin=self.origin,
-        )
+        images = pd.concat([self._images, new], ignore_index=True)
+        return self._like(images, annotations, labels, predictions=predictions)
 
     def groups_of_images(self, groups: Groups | None = None) -> list[object]:
         """Return the group of each image for :meth:`split`, merging ``groups`` with groups of identical content."""
@@ -461,8 +451,7 @@ class Dataset:
             table.assign(image=table["image"].map(names))
             for table in (self._images, self._annotations, self._predictions)
         )
-        facts: dict[str, Any] = {"name": self.name, "root": root, "origin": self.origin}
-        return Dataset(images, annotations, self._labels, predictions=predictions, **facts)
+        return self._like(images, annotations, predictions=predictions, root=root)
 
     def __getstate__(self) -> dict[str, Any]:
         # the project holds a database connection, which cannot be sent to another process
@@ -537,8 +526,7 @@ class Dataset:
         from customlabels_nb.datasets.validation.subjects import DatasetTables
 
         def build(contents: Contents) -> Dataset:
-            same: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
-            return Dataset(contents.images, contents.annotations, self._labels, issues=contents.issues, **same)
+            return self._like(contents.images, contents.annotations, issues=contents.issues)
 
         return DatasetTables(self._contents(), build, name=self.name, root=self.root, unread=self.unread)
 
@@ -723,11 +711,8 @@ class Dataset:
         >>> project.train_set.refresh()
         0 images added, 0 changed, 0 vanished.
         """
-        if self.origin is None or self.origin._project is None:
-            raise NotAllowedError(
-                f"Dataset {self.name!r} does not belong to a project. Import it, then call project.refresh()."
-            )
-        report: RefreshReport = self.origin._project.refresh(self.origin.name)
+        origin = self._stored_one(". Import it, then call project.refresh().")
+        report: RefreshReport = origin._project.refresh(origin.name)
         return report
 
     def show_batch(
@@ -774,15 +759,17 @@ class Dataset:
         >>> len(sheet)
         4
         """
-        if self.origin is None or self.origin._project is None:
-            raise NotAllowedError(
-                f"Dataset {self.name!r} does not belong to a project. Import it, then call "
-                "project.train_set.show_batch()."
-            )
-        sheet: ContactSheet = self.origin._project._show_batch(
+        origin = self._stored_one(". Import it, then call project.train_set.show_batch().")
+        sheet: ContactSheet = origin._project._show_batch(
             self, n=n, augmented=augmented, task=task, recipe=recipe, random_state=random_state
         )
         return sheet
+
+    def _stored_one(self, advice: str) -> Dataset:
+        """Return the dataset that this one was read from, or raise NotAllowedError if it is not in a project."""
+        if self.origin is None or self.origin._project is None:
+            raise NotAllowedError(f"Dataset {self.name!r} does not belong to a project{advice}")
+        return self.origin
 
     def _contents(self) -> Contents:
         colors = dict(self._labels.itertuples(index=False))
@@ -793,8 +780,13 @@ class Dataset:
 
     def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
         predictions = self._predictions[self._predictions["image"].isin(images["image"])]
-        facts: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
-        return Dataset(images, annotations, self._labels, predictions=predictions, **facts)
+        return self._like(images, annotations, predictions=predictions)
+
+    def _like(
+        self, images: pd.DataFrame, annotations: pd.DataFrame, labels: pd.DataFrame | None = None, **facts: Any
+    ) -> Dataset:
+        same: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
+        return Dataset(images, annotations, self._labels if labels is None else labels, **same | facts)
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""

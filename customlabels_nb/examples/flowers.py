@@ -50,17 +50,13 @@ class _Species:
     colors: tuple[Color, ...]
 
 
-def _petal(
-    plane: Plane, turn: float, shape: tuple[float, float, float, float], color: Color, throat: Color | None = None
-) -> None:
-    """Draw a petal with a slightly darker edge, a lighter middle and a base in the ``throat`` color."""
+def _petal(plane: Plane, turn: float, shape: tuple[float, float, float, float], color: Color) -> None:
+    """Draw a petal with a slightly darker edge and a lighter middle."""
     length, width, belly, point = shape
     turned = plane.moved(0, 0, turn)
     turned.draw(petal(length, width, belly, point), shade(color, 0.82))
     turned.draw(petal(length * 0.97, width * 0.92, belly, point), color, mix(color, _WHITE, 0.16))
     turned.draw(petal(length * 0.8, width * 0.35, belly, 1.0), mix(color, _WHITE, 0.3), alpha=0.35)
-    if throat:
-        turned.draw(petal(length * 0.55, width * 0.5, 0.5, 0.9), throat, alpha=0.75)
 
 
 def _bougainvillea(plane: Plane, rng: np.random.Generator, color: Color, size: float) -> None:

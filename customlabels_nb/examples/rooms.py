@@ -6,6 +6,8 @@ furniture distinguishes them. Some rooms even share furniture: a kitchen may hav
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -279,11 +281,10 @@ def _fence(space: Space, rng: np.random.Generator, high: float, gap: float, colo
         front.draw(turned(plank, 0, x), tone, shade(tone, 0.85))
 
 
-def _picket_fence(space: Space, rng: np.random.Generator) -> None:
-    _fence(space, rng, 0.75, 0.12, _WHITE, 6)
-
-
-_SHAPES = {"plant": _plant, "tree": _tree, "bush": _bush, "parasol": _parasol, "picket fence": _picket_fence}
+_SHAPES: dict[str, Callable[[Space, np.random.Generator], None]] = {
+    "plant": _plant, "tree": _tree, "bush": _bush, "parasol": _parasol,
+    "picket fence": partial(_fence, high=0.75, gap=0.12, color=_WHITE, reach=6),
+}  # fmt: skip
 
 
 def _window(front: Plane, rng: np.random.Generator, hour: int, x: float) -> None:
@@ -432,7 +433,6 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
 
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """Draw a floor plan on a sheet of paper."""
     paper, line = vary(_WHITE, rng, 0.02), _DARK
     canvas, wide = Painting(size, pick(rng, (*_WOODS, *_WALLS)), pick(rng, _WOODS)), rng.uniform(1.15, 1.4)
     x, y, turn = rng.normal(0, (0.06, 0.06, 6)).tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line
-from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
+from customlabels_nb.core.colors import COLOR
+from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy, shared_areas
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.images.reading import thumbnail
 
@@ -33,7 +33,6 @@ _LEAST_BOX = 4.0  # minimum side of a drawn box, because smaller ones are invisi
 _FONT_SIZE, _PADDING, _TAG_HEIGHT = 11, 4.0, 16.0
 _FONTS = "DejaVu Sans,Verdana,Geneva,sans-serif"  # of nearly equal width
 _LONGEST_LABEL = 24  # characters
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a box, and of each later candidate
 
 
@@ -201,27 +200,16 @@ def _free_place(
     places[:, 0] = np.clip(places[:, 0], 0, size[0] - width)
     places = places[(places[:, 1] >= 0) & (places[:, 1] + _TAG_HEIGHT <= size[1])]
     rectangles = np.hstack([places, places + np.array([width, _TAG_HEIGHT])])
-    free = (_shared(rectangles, taken) <= 0).all(axis=1)
+    free = (shared_areas(rectangles, taken) <= 0).all(axis=1)
     if not free.any():
         return None
-    area = np.maximum(_areas(corners), 1.0)
-    covered = _shared(rectangles, corners) / area
+    area = np.maximum((corners[:, 2:] - corners[:, :2]).prod(axis=1), 1.0)
+    covered = shared_areas(rectangles, corners) / area
     own_cover = covered[:, position].copy()
     covered[:, position] = 0
     costs = _OWN_BOX * own_cover + _OTHER_BOX * covered.sum(axis=1) + _NEXT_PLACE * np.arange(len(places))
     best = int(np.where(free, costs, np.inf).argmin())
     return float(places[best, 0]), float(places[best, 1])
-
-
-def _shared(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Compute the intersection area of each pair of rectangles ``x0, y0, x1, y1``, shape (n, m)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.asarray(np.clip(high - low, 0, None).prod(axis=2), dtype=np.float64)
-
-
-def _areas(corners: FloatArray) -> FloatArray:
-    return np.asarray((corners[:, 2:] - corners[:, :2]).prod(axis=1), dtype=np.float64)
 
 
 def _text_width(text: str) -> float:
@@ -276,4 +264,4 @@ def _mask(page: Image.Image, rings: list[FloatArray], scale: float, color: str) 
 
 
 def _checked(color: str) -> str:
-    return color if _COLOR.fullmatch(color) else "#888888"
+    return color if COLOR.fullmatch(color) else "#888888"

@@ -95,7 +95,7 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
         return kept
     data, content = read_content(image, root, known=sha256)
     small = thumbnail(open_image(data, name=image, longest=size), size)
-    key = _key(sha256, f"-{size}.jpg") if sha256 else None
+    key = _key(sha256, f"-{size}.jpg")
     if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
         cache.put(key, small)
     return small
@@ -103,7 +103,7 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
 
 def kept_thumbnail(sha256: str | None, *, size: int, cache: ContentCache | None) -> bytes | None:
     """Return the thumbnail that :func:`thumbnail_of` has cached, or None if there is none."""
-    key = _key(sha256, f"-{size}.jpg") if sha256 and cache is not None else None
+    key = _key(sha256, f"-{size}.jpg")
     return cache.get(key) if key is not None and cache is not None else None
 
 
@@ -116,7 +116,7 @@ def full_view_of(
     longest: int = LONGEST_CONVERTED,
 ) -> BrowserImage:
     """Return the full image for a browser, converted if necessary, and then cached by ``sha256``."""
-    key = _key(sha256, f"-view-{longest}.jpg") if sha256 and cache is not None else None
+    key = _key(sha256, f"-view-{longest}.jpg")
     if key is not None and cache is not None and (kept := cache.get(key)) is not None:
         view = kept_view(kept)
         if view is not None:
@@ -128,8 +128,10 @@ def full_view_of(
     return view
 
 
-def _key(content: str, suffix: str) -> str | None:
+def _key(content: str | None, suffix: str) -> str | None:
     """Return the cache key for data derived from ``content``, or None if it is neither a hash nor an identity."""
+    if not content:
+        return None
     if is_identity(content):  # contains text sent by a server, which may be no valid key
         content = hashlib.sha256(content.encode()).hexdigest()
     key = content + suffix

@@ -80,32 +80,35 @@ class Deduplication:
         labels: LabelsByImage | None = None,
     ) -> None:
         self._options, self._source, self._root = options, source, root
+        self._issues: list[Issue] = []
         mine = known["split"] == options.split
         self._stored = _stored(known[mine])
         self._others = frozenset(known.loc[~mine, "image"])
         self._labels = dict(labels or {})
-        keep = options.on_leak == "keep", options.duplicates == "keep"
-        self._content = _Content(known, mine, source, self._labels, *keep)
+        self._here, self._there = (  # images by content hash, in this split and in the other one
+            known[side & known["sha256"].notna()].set_index("sha256")["image"].to_dict() for side in (mine, ~mine)
+        )
 
     def read(self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None) -> None:
         """Read the images that :meth:`take_in` needs and that are not in ``read`` yet, and add their metadata to it."""
-        todo, changed, _ = self._sorted(contents.images["image"].tolist(), contents.stats, contents.contents)
-        self._read(contents.images, contents.stats, contents.contents, [*todo, *changed], read, events)
+        listed = contents.images, contents.stats, contents.contents
+        todo, changed, _ = self._sorted(*listed)
+        self._read(*listed, [*todo, *changed], read, events)
 
     def take_in(
         self, contents: SourceContents, read: dict[str, Facts | ImageError], events: Events | None = None
     ) -> Intake:
         """Find new images, duplicates and leaks between train and test. ``read`` keeps metadata for a retry."""
-        options, stored, content = self._options, self._stored, self._content
+        options, stored = self._options, self._stored
         names: list[str] = contents.images["image"].tolist()
-        stats = contents.stats
-        todo, changed_todo, leaks = self._sorted(names, stats, contents.contents)
+        stats, listed = contents.stats, (contents.images, contents.stats, contents.contents)
+        todo, changed_todo, leaks = self._sorted(*listed)
         already = {image: image for image in names if image in stored}
-        issues = content.issues = list(contents.issues)
+        issues = self._issues = list(contents.issues)
         for index in leaks:
-            content.report_leak(names[index], names[index], kept=False)
+            self._report_leak(names[index], names[index], kept=False)
         wanted = [*todo, *changed_todo]
-        answers = self._read(contents.images, stats, contents.contents, wanted, read, events)
+        answers = self._read(*listed, wanted, read, events)
         facts = {index: fact for index in wanted if not isinstance(fact := answers[index], ImageError)}
         issues += [
             Issue(error.code, error.reason, str(names[index]), self._source)
@@ -119,14 +122,14 @@ class Deduplication:
         if any(fact.sha256 is not None for fact in facts.values()):  # images with identical content are compared
             for image, image_labels in labels_by_image(contents.annotations).items():
                 self._labels.setdefault(image, image_labels)
-        changed = _changed(names, stats, changed_todo, facts, stored, content)
+        changed = self._changed({names[i]: (facts[i], stats[i]) for i in changed_todo if i in facts})
         kept = []
         for index in todo:
             if index not in facts:
                 continue
             if options.copy and (own_copy := _copied_name(names[index], facts[index].sha256 or "")) in stored:
                 already[names[index]] = own_copy
-            elif content.accept(names[index], facts[index]):
+            elif self._accept(names[index], facts[index]):
                 kept.append(index)
         images = contents.images.iloc[kept].reset_index(drop=True)
         sizes = [(facts[i].width, facts[i].height) for i in kept]
@@ -159,12 +162,12 @@ class Deduplication:
         return Intake(images, annotations, files, changed, issues, already)
 
     def _sorted(
-        self, names: Sequence[str], stats: Sequence[Stat], contents: Sequence[str | None]
+        self, images: pd.DataFrame, stats: Sequence[Stat], contents: Sequence[str | None]
     ) -> tuple[list[int], list[int], list[int]]:
         """Return the positions of the images that are new, possibly changed, and only in the other split."""
         todo, changed, leaks = list[int](), list[int](), list[int]()
         stored, options = self._stored, self._options
-        for index, (image, stat, content) in enumerate(zip(names, stats, contents, strict=True)):
+        for index, (image, stat, content) in enumerate(zip(images["image"].tolist(), stats, contents, strict=True)):
             if image in stored:
                 if _is_to_be_read_again(image, stored[image], stat, content, options.verify):
                     changed.append(index)
@@ -183,67 +186,86 @@ class Deduplication:
         read: dict[str, Facts | ImageError],
         events: Events | None,
     ) -> dict[int, Facts | ImageError]:
-        """Return the metadata of the images at these positions, and add to ``read`` what had to be read for it."""
+        """Return the metadata of the images at these positions, and add to ``read`` what had to be read for it.
+
+        Remote images are identified by their hash if they are copied, and otherwise as the server reports.
+        """
         names: list[str] = images["image"].tolist()
         facts: dict[int, Facts | ImageError] = {}
         if not (self._options.copy or self._options.verify):
-            remote = [index for index in wanted if is_remote(names[index])]
-            facts |= _stated_facts(images, stats, contents, remote)
+            facts |= _stated_facts(images, stats, contents, [index for index in wanted if is_remote(names[index])])
         unread = [index for index in wanted if index not in facts and names[index] not in read]
-        new: dict[int, Facts | ImageError] = {}
-        _read_all(names, stats, contents, unread, self._root, new, events, by_hash=self._options.copy)
-        read.update((names[index], fact) for index, fact in new.items())
+        workers = connections((names[index] for index in unread), settings.threads)
+
+        def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
+            # finish each step for all images before the next: parsing headers needs the GIL, reading and hashing do
+            # not, and handing the GIL over between threads for each image costs more time than it saves
+            answers: dict[int, ImageFacts | ImageError] = {}
+            data: dict[int, bytes] = {}
+            identities: dict[int, str] = {}
+            sizes: dict[int, tuple[int, int, int]] = {}
+            for index in part:
+                try:
+                    if is_remote(names[index]) and not self._options.copy:
+                        data[index], identities[index] = read_content(names[index], known=contents[index])
+                    else:
+                        data[index] = read_bytes(names[index], self._root)
+                except ImageError as error:
+                    answers[index] = error
+            for index, encoded in data.items():
+                try:
+                    sizes[index] = examine(encoded, names[index])
+                except ImageError as error:
+                    answers[index] = error
+            return answers | {index: hashed(data[index], size, identities.get(index)) for index, size in sizes.items()}
+
+        done = reported = 0
+        for answers in map_bounded(read_part, _parts(unread, stats), workers=workers):
+            read.update((names[index], fact) for index, fact in answers.items())
+            done += len(answers)
+            if events is not None and (done - reported >= 64 or done == len(unread)):
+                reported = done
+                events.progress("reading images", done, len(unread))
         return facts | {index: read[names[index]] for index in wanted if index not in facts}
 
-
-class _Content:
-    """Index of the content hashes in the project by split, with the names and labels of the images."""
-
-    def __init__(
-        self,
-        known: pd.DataFrame,
-        mine: pd.Series,
-        source: str,
-        labels: LabelsByImage,
-        keep_leaks: bool,
-        keep_duplicates: bool,
-    ) -> None:
-        self.labels = labels
-        self.issues: list[Issue] = []
-        self.source = source
-        self._keep_leaks, self._keep_duplicates = keep_leaks, keep_duplicates
-        has = known[known["sha256"].notna()]
-        self.here, self.there = (
-            dict(zip(side["sha256"].tolist(), side["image"].tolist(), strict=True))
-            for side in (has[mine[has.index]], has[~mine[has.index]])
-        )
-
-    def accept(self, image: str, facts: Facts) -> bool:
+    def _accept(self, image: str, facts: Facts) -> bool:
         """Decide whether to import an image with a new name, and report it if its content is already known."""
         if facts.sha256 is None:
             return True
-        twin, other = self.here.get(facts.sha256), self.there.get(facts.sha256)
+        twin, other = self._here.get(facts.sha256), self._there.get(facts.sha256)
         if other is not None:
-            kept = self._keep_leaks
-            self.report_leak(image, other, kept=kept)
+            kept = self._options.on_leak == "keep"
+            self._report_leak(image, other, kept=kept)
             if not kept:
                 return False
         if twin is not None:
-            kept = self._keep_duplicates
-            there, here = describe_labels(self.labels, twin), describe_labels(self.labels, image)
+            kept = self._options.duplicates == "keep"
+            there, here = describe_labels(self._labels, twin), describe_labels(self._labels, image)
             differing = f" ({there} there and {here.removeprefix('labelled ')} here)" if there != here else ""
             message = f"Duplicate of {twin!r} in the dataset{differing}. {_FATE[kept]}"
-            self.issues.append(Issue("DUPLICATE_CONTENT", message, image, self.source))
+            self._issues.append(Issue("DUPLICATE_CONTENT", message, image, self._source))
             if not kept:
                 return False
-        self.here.setdefault(facts.sha256, image)
+        self._here.setdefault(facts.sha256, image)
         return True
 
-    def report_leak(self, image: str, other: str, *, kept: bool) -> None:
+    def _report_leak(self, image: str, other: str, *, kept: bool) -> None:
         """Report an image that is also in the other split, under the name ``other``."""
         known_as = "" if other == image else f" as {other!r}"
         message = f"Data leak: the other split (train or test) has the same image{known_as}. {_FATE[kept]}"
-        self.issues.append(Issue("LEAK_BETWEEN_SPLITS", message, image, self.source))
+        self._issues.append(Issue("LEAK_BETWEEN_SPLITS", message, image, self._source))
+
+    def _changed(self, facts: Mapping[str, tuple[Facts, Stat]]) -> pd.DataFrame:
+        rows = []
+        for image, (fact, stat) in facts.items():
+            rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
+            known = self._stored[image][0]
+            if fact.sha256 != known and known is not None:
+                self._issues.append(Issue("IMAGE_CHANGED", where=image, source=self._source))
+                if fact.sha256 in self._there:
+                    self._report_leak(image, self._there[fact.sha256], kept=True)
+        whole = dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64")
+        return pd.DataFrame(rows, columns=["image", "width", "height", "sha256", "bytes", "mtime_ns"]).astype(whole)
 
 
 def _stored(known: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
@@ -270,8 +292,8 @@ def _stated_facts(
     )
     facts: dict[int, Facts] = {}
     for index in indexes:
-        stat = stats[index]
-        facts[index] = UnreadFacts(widths[index], heights[index], contents[index], stat[0] if stat else None)
+        size = stat[0] if (stat := stats[index]) else None
+        facts[index] = UnreadFacts(widths[index], heights[index], contents[index], size)
     return facts
 
 
@@ -303,55 +325,6 @@ def _pixels(value: Any) -> int | None:
     return int(value) if whole and int(value) == value else None
 
 
-def _read_all(
-    names: Sequence[str],
-    stats: Sequence[Stat],
-    contents: Sequence[str | None],
-    indexes: Sequence[int],
-    root: Path,
-    results: dict[int, Facts | ImageError],
-    events: Events | None,
-    *,
-    by_hash: bool,
-) -> None:
-    """Read the images at ``indexes`` and add their metadata, or the error for an unusable image, to ``results``.
-
-    Remote images are identified by their hash if ``by_hash``, and otherwise as the server reports.
-    """
-    workers = connections((names[index] for index in indexes), settings.threads)
-
-    def read_part(part: list[int]) -> dict[int, ImageFacts | ImageError]:
-        # finish each step for all images before the next: parsing headers needs the GIL, reading and hashing do not,
-        # and handing the GIL over between threads for each image costs more time than it saves
-        answers: dict[int, ImageFacts | ImageError] = {}
-        data: dict[int, bytes] = {}
-        identities: dict[int, str] = {}
-        sizes: dict[int, tuple[int, int, int]] = {}
-        for index in part:
-            try:
-                if is_remote(names[index]) and not by_hash:
-                    data[index], identities[index] = read_content(names[index], known=contents[index])
-                else:
-                    data[index] = read_bytes(names[index], root)
-            except ImageError as error:
-                answers[index] = error
-        for index, content in data.items():
-            try:
-                sizes[index] = examine(content, names[index])
-            except ImageError as error:
-                answers[index] = error
-        facts = {index: hashed(data[index], size, identities.get(index)) for index, size in sizes.items()}
-        return answers | facts
-
-    done = reported = 0
-    for answers in map_bounded(read_part, _parts(indexes, stats), workers=workers):
-        results.update(answers)
-        done += len(answers)
-        if events is not None and (done - reported >= 64 or done == len(indexes)):
-            reported = done
-            events.progress("reading images", done, len(indexes))
-
-
 def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]:
     """Group the images into parts of limited size. An image of unknown size is a part of its own."""
     part: list[int] = []
@@ -365,28 +338,6 @@ def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]
         part.append(index)
     if part:
         yield part
-
-
-def _changed(
-    names: Sequence[str],
-    stats: Sequence[Stat],
-    indexes: Sequence[int],
-    facts: dict[int, Facts],
-    stored: dict[str, tuple[Any, ...]],
-    content: _Content,
-) -> pd.DataFrame:
-    rows = []
-    for index in indexes:
-        if index not in facts:
-            continue
-        image, fact, stat = names[index], facts[index], stats[index]
-        rows.append((image, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
-        if fact.sha256 != stored[image][0] and stored[image][0] is not None:
-            content.issues.append(Issue("IMAGE_CHANGED", where=image, source=content.source))
-            if fact.sha256 in content.there:
-                content.report_leak(image, content.there[fact.sha256], kept=True)
-    columns = ["image", "width", "height", "sha256", "bytes", "mtime_ns"]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64"))
 
 
 def _copied_name(image: str, sha256: str) -> str:

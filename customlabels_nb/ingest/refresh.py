@@ -37,7 +37,9 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
         raise NotEnoughDataError(f"The {split} set does not exist yet. Create it with project.add_images().")
     images = store.images()
     mine = set(images.loc[images["split"] == split, "image"])
-    removed = _removed(store, split) - mine
+    history = store.history()
+    actions = history[(history["what"] == "remove images") & (history["split"] == split)]
+    removed = {image for states in actions["before"] if isinstance(states, dict) for image in states} - mine
     seen = _SourceImages(images, split, root)
     report = RefreshReport()
     for description in _each_once(record.sources):
@@ -133,12 +135,6 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
             yield from _one_by_one({**part, "copy": True} if source.get("copy") else part for part in parts)
         else:
             yield source
-
-
-def _removed(store: SqlStore, split: str) -> set[str]:
-    history = store.history()
-    actions = history[(history["what"] == "remove images") & (history["split"] == split)]
-    return {image for states in actions["before"] if isinstance(states, dict) for image in states}
 
 
 def _known_elsewhere(store: SqlStore, split: str, listed: SourceContents, root: Path) -> set[str]:

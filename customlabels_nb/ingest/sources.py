@@ -19,12 +19,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.datasets.formats.base import Notes
-from customlabels_nb.datasets.formats.image_folder import (
-    FoundFiles,
-    match_files,
-    read_folder,
-    sort_out_listing,
-)
+from customlabels_nb.datasets.formats.image_folder import FoundFiles, match_files, read_folder, sort_out_listing
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.locations import Location, absolute_uri, is_remote, to_path
@@ -298,7 +293,11 @@ class _Finder:
                 pd.DataFrame({"image": []}, dtype="str"), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
             )
         contents = self._from_folder(os.fspath(root), description)
-        inside = {image: _relative(image, self._project_folder) for image in contents.images["image"]}
+        top = os.path.abspath(self._project_folder)
+        inside = {
+            image: image if image.startswith("file://") else os.path.relpath(image, top)
+            for image in contents.images["image"]
+        }
         contents.images = contents.images.assign(image=contents.images["image"].map(inside))
         contents.annotations = contents.annotations.assign(image=contents.annotations["image"].map(inside))
         contents.issues[:0] = issues
@@ -333,8 +332,13 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
-    if "split" in frame.columns:
-        _check_side(frame["split"], split)
+    sides = frame.get("split", pd.Series(dtype="str"))
+    others = sides[sides.notna() & (sides != split)]
+    if len(others):
+        raise InputError(
+            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
+            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
+        )
     locations = [Location.of(name) for name in frame["image"]]
     rows = frame.assign(image=[location.uri for location in locations])
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
@@ -353,21 +357,9 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]])
 
 
-def _check_side(sides: pd.Series, split: str) -> None:
-    others = sides[sides.notna() & (sides != split)]
-    if len(others):
-        raise InputError(
-            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
-            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
-        )
-
-
 def _join(parts: Sequence[SourceContents]) -> SourceContents:
-    description = {
-        "kind": "list",
-        "name": f"{len(parts)} sources",
-        "sources": [part.description for part in parts],
-    }
+    sources = [part.description for part in parts]
+    description = {"kind": "list", "name": f"{len(parts)} sources", "sources": sources}
     images = pd.concat([part.images for part in parts], ignore_index=True)
     first = ~images["image"].duplicated()
     stats = [stat for part in parts for stat in part.stats]
@@ -396,8 +388,3 @@ def _stat(path: Path | None) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _relative(uri: str, root: Path) -> str:
-    path = os.path.abspath(to_path(uri))
-    return uri if uri.startswith("file://") else os.path.relpath(path, os.path.abspath(root))

@@ -17,6 +17,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -48,17 +49,18 @@ from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
+    as_list,
     as_rings,
     file_in,
     find_image,
     label_or_none,
-    load_object,
+    load,
     measured,
     number_or_none,
     outer_keys,
-    pixel_size,
     plain_polygons,
     shown,
+    size_of,
     unusable,
     write_array,
 )
@@ -107,7 +109,7 @@ def _recognise(path: Path) -> bool:
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     path = file_in(path, _FILE)
-    data = load_object(path)
+    data = load(path, dict)
     if not isinstance(data.get("images"), list):
         raise unusable(path, "it has no array 'images'")
     findings = Findings(to_uri(path))
@@ -136,10 +138,9 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
 
 def _supercategories(data: dict[str, Any], label_of: dict[Any, str]) -> dict[str, str]:
     """Map labels to their supercategories, ignoring supercategories that are not valid strings."""
-    entries = data.get("categories")
     return {
         label_of[entry["id"]]: above[:_INFO_TEXT]
-        for entry in (entries if isinstance(entries, list) else [])
+        for entry in as_list(data.get("categories"))
         if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID) and entry["id"] in label_of
         and isinstance(above := entry.get("supercategory"), str) and above and t.storable(above)
     }  # fmt: skip
@@ -174,8 +175,7 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
 def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
     """Map each licence id to the values of the licence columns."""
     licences = {}
-    entries = data.get("licenses")
-    for entry in entries if isinstance(entries, list) else []:
+    for entry in as_list(data.get("licenses")):
         if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID):
             texts = {"license": entry.get("name"), "license_url": entry.get("url")}
             licences[entry["id"]] = {k: v for k, v in texts.items() if isinstance(v, str) and v and t.storable(v)}
@@ -218,7 +218,7 @@ def _read_images(
             )
             result.number_of[identity] = order[uri]
             continue
-        size = pixel_size(entry)
+        size = size_of(entry.get("width"), entry.get("height"))
         if size is None and (entry.get("width") or entry.get("height")):
             given = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
             findings.adjusted(f"images[{number}]", f"Its size {given} is invalid and was ignored.")
@@ -386,13 +386,11 @@ def _of_parts(rings: list[Ring]) -> tuple[Polygon | None, bool]:
     points = np.array(list(chain(*rings)))
     low = np.floor(points.min(axis=0))
     width, height = (np.ceil(points.max(axis=0) - low).astype(int) + 1).tolist()
-    if width * height > MOST_PIXELS:
-        return max(rings, key=lambda ring: ring_area(np.array(ring))), False
-    try:
-        united = union([np.array(ring) - low for ring in rings], (width, height))
-    except OutlineTooLongError:
-        return max(rings, key=lambda ring: ring_area(np.array(ring))), False
-    return polygon_of(ring + low for ring in rings_of(united)), True
+    if width * height <= MOST_PIXELS:
+        with suppress(OutlineTooLongError):
+            united = union([np.array(ring) - low for ring in rings], (width, height))
+            return polygon_of(ring + low for ring in rings_of(united)), True
+    return max(rings, key=lambda ring: ring_area(np.array(ring))), False
 
 
 def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float]:
@@ -496,10 +494,14 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     created = contents.annotations["created"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     latest = np.full(len(contents.images), "NaT", dtype="datetime64[us]")
     np.fmax.at(latest, owners, created)
-    licences = _numbered_licences(contents.images)
+    licences = {licence: n for n, licence in enumerate(filter(any, dict.fromkeys(_licence_of(contents.images))), 1)}
+    above: dict[str, str] = contents.images.attrs.get(_SUPERCATEGORIES, {})
     arrays: dict[str, Iterator[dict[str, Any]]] = {
         "licenses": ({"id": number, "name": name, "url": url} for (name, url), number in licences.items()),
-        "categories": _category_entries(labels, contents.images.attrs.get(_SUPERCATEGORIES, {})),
+        "categories": (
+            {"id": number, "name": label} | ({"supercategory": above[label]} if label in above else {})
+            for number, label in enumerate(labels, 1)
+        ),
         "images": _image_entries(contents.images, path.parent, latest, licences),
         "annotations": _annotation_entries(contents, labels, owners, created, latest),
     }
@@ -512,19 +514,6 @@ def _write(contents: Contents, path: Path) -> list[Path]:
             write_array(file, entries)
         file.write(b"}\n")
     return [path]
-
-
-def _category_entries(labels: list[str], above: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    for number, label in enumerate(labels, 1):
-        yield {"id": number, "name": label} | ({"supercategory": above[label]} if label in above else {})
-
-
-def _numbered_licences(images: pd.DataFrame) -> dict[_Licence, int]:
-    numbers: dict[_Licence, int] = {}
-    for licence in _licence_of(images):
-        if any(licence):
-            numbers.setdefault(licence, len(numbers) + 1)
-    return numbers
 
 
 def _licence_of(images: pd.DataFrame) -> Iterator[_Licence]:
@@ -571,7 +560,7 @@ def _annotation_entries(
             rings = rings_of(polygon)
             if box[0] != box[0]:  # NaN: the polygon has no box yet
                 box = polygon_to_ltwh(polygon).tolist()
-            entry |= {"bbox": box, "area": _finite(_area(rings)), **_segmentation(rings, sizes[owner])}
+            entry |= {"bbox": box, "area": _finite(area(rings)), **_segmentation(rings, sizes[owner])}
         elif box[0] == box[0]:
             entry |= {"bbox": box, "area": _finite(box[2] * box[3]), "segmentation": []}
         if crowd or "bbox" in entry:
@@ -581,10 +570,6 @@ def _annotation_entries(
         if number in dates:
             entry[_CREATED] = dates[number] + "Z"
         yield entry
-
-
-def _area(rings: list[_Floats]) -> float:
-    return ring_area(rings[0]) if len(rings) == 1 else area(rings)
 
 
 def _segmentation(polygon: list[_Floats], size: _Floats) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -46,10 +46,9 @@ from customlabels_nb.datasets.formats.entries import (
     known_size,
     listed_name,
     plain,
-    size_of,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.json_file import shown, unusable
+from customlabels_nb.datasets.formats.json_file import shown, size_of, unusable
 from customlabels_nb.errors import InputError, LabelError, ManifestError
 from customlabels_nb.images.locations import is_remote, to_uri
 
@@ -109,7 +108,7 @@ def read_csv(
         raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
     rows, columns = _read_rows(path)
     collected = Collector(to_uri(path))
-    located = _Located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
+    located = _located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
     if columns is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
@@ -198,7 +197,7 @@ def _read_table(columns: dict[str, int], located: _Located, collected: Collector
             elif box or polygon:
                 raise UnreadableError("The row has a box, but no label.")
         except (UnreadableError, LabelError) as error:
-            located.refuse(row, str(error), name)
+            _refuse(collected, row, str(error), name)
 
 
 class _Cells:
@@ -296,6 +295,10 @@ class _Row:
     text: str
     error: str = ""
     many: int = 0
+
+
+#: Rows with the name and URI of their image.
+_Located: TypeAlias = Iterator[tuple[_Row, str, str]]
 
 
 def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
@@ -401,34 +404,27 @@ def _is_image(cell: str) -> bool:
     return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in IMAGE_SUFFIXES
 
 
-class _Located:
-    """Iterator over the rows with a valid image name. Other rows are reported as issues."""
+def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
+    """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues."""
+    for row in rows:
+        name = row.cells[position].strip() if len(row.cells) > position else ""
+        try:
+            if row.error or not name:
+                raise InputError(row.error or "The row does not name an image.")
+            if prefix and not _has_path(name) and name not in (".", ".."):
+                joined = prefix.rstrip("/") + "/" + name
+                uri = joined if is_remote(joined) else to_uri(joined)
+            else:
+                uri = places.find(name)
+        except InputError as error:
+            _refuse(collected, row, str(error), name)
+        else:
+            yield row, name, uri
 
-    def __init__(
-        self, rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None
-    ) -> None:
-        self._rows, self._position, self._collected = rows, position, collected
-        self._places, self._prefix = places, prefix
 
-    def __iter__(self) -> Iterator[tuple[_Row, str, str]]:
-        for row in self._rows:
-            name = row.cells[self._position].strip() if len(row.cells) > self._position else ""
-            try:
-                if row.error or not name:
-                    raise InputError(row.error or "The row does not name an image.")
-                yield row, name, self._find(name)
-            except InputError as error:
-                self.refuse(row, str(error), name)
-
-    def refuse(self, row: _Row, message: str, where: str = "") -> None:
-        self._collected.unreadable(message, where=where, line=row.line)
-        self._collected.unread.append((row.line, row.text))
-
-    def _find(self, name: str) -> str:
-        if self._prefix and not _has_path(name) and name not in (".", ".."):
-            joined = self._prefix.rstrip("/") + "/" + name
-            return joined if is_remote(joined) else to_uri(joined)
-        return self._places.find(name)
+def _refuse(collected: Collector, row: _Row, message: str, where: str) -> None:
+    collected.unreadable(message, where=where, line=row.line)
+    collected.unread.append((row.line, row.text))
 
 
 def _has_path(name: str) -> bool:
@@ -452,7 +448,9 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow(columns)
         for image, rows, _ in with_annotations(contents):
-            facts = {"image": listed_name(image.image, path.parent), **_image_cells(image)}
+            size = known_size(image) or ("", "")
+            facts = {"image": listed_name(image.image, path.parent), "split": image.split, "status": image.status}
+            facts |= {"image_width": str(size[0]), "image_height": str(size[1])}
             for row in rows or [None]:
                 cells = {**facts, **_annotation_cells(row)}
                 row_cells = [cells.get(name, "") for name in columns]
@@ -484,13 +482,6 @@ def _used_columns(contents: Contents) -> list[str]:
         **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
     }
     return [name for name, needed in used.items() if needed]
-
-
-def _image_cells(image: Any) -> dict[str, str]:
-    size = known_size(image) or ("", "")
-    return {
-        "split": image.split, "status": image.status, "image_width": str(size[0]), "image_height": str(size[1]),
-    }  # fmt: skip
 
 
 def _annotation_cells(row: Any) -> dict[str, str]:

@@ -27,11 +27,11 @@ from customlabels_nb.datasets.formats.json_file import (
     file_in,
     find_image,
     label_or_none,
-    load_object,
+    load,
     measured,
     outer_keys,
-    pixel_size,
     shown,
+    size_of,
     unusable,
     write_array,
 )
@@ -60,7 +60,7 @@ def _recognise(path: Path) -> bool:
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     path = file_in(path, _FILE)
-    data = load_object(path)
+    data = load(path, dict)
     if not isinstance(data.get("files"), list):
         raise unusable(path, "it has no array 'files'")
     findings = Findings(to_uri(path))
@@ -142,7 +142,7 @@ def _read_files(
             findings.adjusted(where, f"The file {name!r} is listed twice. Both entries were merged into one image.")
         else:
             numbers[uri] = len(numbers)
-            sizes[uri] = pixel_size(entry)
+            sizes[uri] = size_of(entry.get("width"), entry.get("height"))
         given = entry.get("tags")
         if isinstance(given, list):
             _add_tags(given, number, numbers[uri], tags, known, findings)
@@ -174,7 +174,8 @@ def _add_tags(
 
 def _write(contents: Contents, path: Path) -> list[Path]:
     path = file_in(path, _FILE)
-    sizes = sizes_of_drawn(contents, "ratios")
+    why = "The boxes of {uri!r} cannot be written as ratios, because the image size is unknown: {reason}"
+    sizes = sizes_of_drawn(contents, why)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(b'{"files": ')

@@ -14,7 +14,6 @@ they are read again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import COLOR
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
 from customlabels_nb.core.masks import MOST_EDGES, MOST_PIXELS, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of, to_one_ring
@@ -42,11 +42,10 @@ from customlabels_nb.datasets.formats.entries import (
     known_size,
     listed_name,
     plain,
-    size_of,
     split_of,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.json_file import file_in, shown, unusable
+from customlabels_nb.datasets.formats.json_file import file_in, shown, size_of, unusable
 from customlabels_nb.datasets.formats.xml_file import begins_with, check_xml_labels, escaped, parse_xml
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
@@ -57,7 +56,6 @@ _LARGEST_FILE = 2**30
 _DIGITS = 9
 _FARTHEST = 1e150
 _SUBSETS = {t.TRAIN: "Train", t.TEST: "Test"}
-_COLOR = re.compile("#[0-9a-fA-F]{6}")
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _SHAPES = ("box", "polygon", "mask", "tag")
 _MOST_NAMED = 20  # kinds of data that are not imported, each with its own issue
@@ -118,7 +116,7 @@ class _Reader:
                 self._collected.unreadable(str(error), where="labels", line=line)
                 continue
             self._labels[name] = None
-            if _COLOR.fullmatch(color := entry.findtext("color") or ""):
+            if COLOR.fullmatch(color := entry.findtext("color") or ""):
                 self._colors[name] = color
 
     def _read_image(self, image: Element, lines: dict[Element, int]) -> None:

@@ -22,7 +22,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
-from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
+from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -32,7 +32,6 @@ from customlabels_nb.images.locations import is_remote, to_path, to_uri
 INDEX_NAME = "index.json"
 _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
-_LARGEST_SIZE = 2**31 - 1
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
@@ -237,13 +236,6 @@ def finite(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def size_of(width: float | None, height: float | None) -> Size | None:
-    """Return width and height in pixels, or None if they are not a valid image size."""
-    if width is None or height is None or not all(1 <= v <= _LARGEST_SIZE and v == int(v) for v in (width, height)):
-        return None
-    return int(width), int(height)
-
-
 def plain(value: float, digits: int) -> str:
     """Format a number with at most ``digits`` decimals, and none for an integer."""
     rounded = round(float(value), digits)
@@ -280,18 +272,19 @@ def split_of(name: object) -> str:
     return t.TEST if str(name).lower() in ("val", "valid", "validation", "test") else t.TRAIN
 
 
-def sizes_of_drawn(contents: Contents, unit: str) -> dict[str, Size]:
-    """Return the known image sizes, after reading those of images with shapes, to convert them to ``unit``."""
+def sizes_of_drawn(contents: Contents, error: str, *, predicted: bool = True) -> dict[str, Size]:
+    """Return the known image sizes, after reading those of images with shapes (also ``predicted`` ones).
+
+    ``error`` is the message for a size that cannot be read, with ``{uri!r}`` and ``{reason}``.
+    """
     known = contents.images.dropna(subset=["width", "height"])
     columns = (known[name].tolist() for name in ("image", "width", "height"))
     sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
-    for rows in (contents.annotations, contents.predictions):
+    for rows in (contents.annotations, contents.predictions) if predicted else (contents.annotations,):
         drawn = rows.loc[rows["left"].notna() | rows["polygon"].notna(), "image"].unique()
         for uri, size in measured(uri for uri in drawn if uri not in sizes):
             if isinstance(size, str):
-                raise InputError(
-                    f"The boxes of {uri!r} cannot be written as {unit}, because the image size is unknown: {size}"
-                )
+                raise InputError(error.format(uri=uri, reason=size))
             sizes[uri] = size
     return sizes
 
@@ -344,20 +337,6 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
                 yield Path(parent, file)
 
 
-def add_unseen(index: Index, uris: dict[str, str], collected: Collector, places: Places) -> None:
-    """Add the images in the index that have no annotation file, because they were not reviewed, also to ``uris``."""
-    for name, size in index.images.items():
-        if name in uris:
-            continue
-        try:
-            uris[name] = places.find(name)
-        except InputError as error:
-            collected.unreadable(str(error), where=name)
-            continue
-        if uris[name] not in collected.images:
-            collected.add_image(uris[name], size=size, split=t.TEST if name in index.test else t.TRAIN)
-
-
 class FilesOfImages:
     """Reader of a folder with one annotation file per image and an index, or of a single annotation file."""
 
@@ -371,7 +350,7 @@ class FilesOfImages:
     def each(
         self, parse: Callable[[Path], Parsed], image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
     ) -> Iterator[tuple[Path, Parsed, str, str]]:
-        """Yield each annotation file, its content, and the name and URI of its image. The index's others come last."""
+        """Yield each annotation file, its content, and the name and URI of its image, then add the index's others."""
         read = 0
         for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
             try:
@@ -388,7 +367,16 @@ class FilesOfImages:
         if not read and not self.index.images:
             issues, kind = self.collected.issues, self._ending[1:].upper()
             raise unusable(self._path, issues[0].message if issues else f"it contains no {kind} file")
-        add_unseen(self.index, self._uris, self.collected, self._places)
+        for name, size in self.index.images.items():
+            if name in self._uris:
+                continue
+            try:
+                uri = self._uris[name] = self._places.find(name)
+            except InputError as error:
+                self.collected.unreadable(str(error), where=name)
+                continue
+            if uri not in self.collected.images:  # it has no annotation file, because it was not reviewed
+                self.collected.add_image(uri, size=size, split=t.TEST if name in self.index.test else t.TRAIN)
 
     def contents(self) -> Contents:
         order = [self._uris[name] for name in self.index.images if name in self._uris]
@@ -440,23 +428,19 @@ def read_index(folder: Path, collected: Collector) -> Index:
         return result
     labels, images, test, files = (content.get(key) for key in ("labels", "images", "test", "files"))
     result.files = [name for name in files if isinstance(name, str)] if isinstance(files, list) else None
-    result.test = {name for name in (test if isinstance(test, list) else []) if isinstance(name, str)}
-    for number, label in enumerate(labels if isinstance(labels, list) else [], 1):
+    result.test = {name for name in as_list(test) if isinstance(name, str)}
+    for number, label in enumerate(as_list(labels), 1):
         try:
             result.labels.append(collected.label(label) if isinstance(label, str) else t.check_label(label))
         except LabelError as error:
             collected.unreadable(str(error), where=f"label {number}", source=to_uri(path))
     result.labels = list(dict.fromkeys(result.labels))
-    for number, entry in enumerate(images if isinstance(images, list) else [], 1):
+    for number, entry in enumerate(as_list(images), 1):
         match entry:
             case [str(name), width, height]:
-                result.images.setdefault(name, size_of(_number(width), _number(height)))
+                result.images.setdefault(name, size_of(width, height))
             case _:
                 collected.unreadable(
                     f"{shown(entry)} is not a valid image entry.", where=f"image {number}", source=to_uri(path)
                 )
     return result
-
-
-def _number(value: object) -> float | None:
-    return finite(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -194,7 +194,9 @@ class _Rows:
         # rank of each row's date, and the string for each distinct date
         codes, moments = pd.factorize(annotations["created"], sort=True)
         self.created: list[int] = codes.tolist()
-        self.dates = _dates(moments)
+        utc = moments.tz_convert("UTC").tz_localize(None).to_numpy(dtype="datetime64[us]")
+        texts: list[str] = np.datetime_as_string(utc, unit="us").tolist()
+        self.dates = [text.removesuffix(".000000") for text in texts]
 
     def by_image(self, images: pd.Series) -> Iterator[list[int]]:
         """Yield the row numbers of each image, in the order of the table."""
@@ -258,11 +260,6 @@ def _box_attribute(
             "job-name": job or f"labeling-job/{_BOX_ATTRIBUTE}",
         },
     }
-
-
-def _dates(moments: pd.DatetimeIndex) -> list[str]:
-    utc = moments.tz_convert("UTC").tz_localize(None).to_numpy(dtype="datetime64[us]")
-    return [text.removesuffix(".000000") for text in np.datetime_as_string(utc, unit="us").tolist()]
 
 
 def _write_manifest(contents: Contents, path: Path) -> list[Path]:

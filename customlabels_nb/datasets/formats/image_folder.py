@@ -57,7 +57,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         what = "is a file, not a folder" if os.path.isfile(top) else "does not exist"
         raise InputError(f"The folder {os.fspath(root)!r} {what}.")
     try:
-        entries, identity = _entries(top), _identity(top)
+        entries, identity = _entries(top), file_identity(top)
     except OSError as error:
         raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
     files = FoundFiles()
@@ -140,7 +140,7 @@ class _Folder:
     above: frozenset[_Identity]  # this folder and its parents
 
 
-def _identity(path: str) -> _Identity:
+def file_identity(path: str | os.PathLike[str]) -> _Identity:
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
@@ -168,7 +168,8 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_
             Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
         )
         return None
-    files.images.append(_uri(entry.path))
+    # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
+    files.images.append(entry.path if entry.path.isascii() else to_uri(entry.path))
     files.labels.append(folder.label)
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None
@@ -176,7 +177,7 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_
 
 def _open(path: str, label: str | None, above: frozenset[_Identity], files: FoundFiles) -> _Folder | None:
     try:
-        identity = _identity(path)
+        identity = file_identity(path)
         if identity in above:
             files.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
             return None
@@ -220,11 +221,6 @@ def _usable_label(name: str, folder: str, files: FoundFiles) -> str | None:
     except LabelError as error:
         files.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
         return None
-
-
-def _uri(path: str) -> str:
-    # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
-    return path if path.isascii() else to_uri(path)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:

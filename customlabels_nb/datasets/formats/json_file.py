@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
 from customlabels_nb.settings import settings
+
+Loaded = TypeVar("Loaded", dict[str, Any], list[Any])
 
 _FARTHEST = 1e150  # the area of a polygon within this range is finite
 _NUMBERS = frozenset({int, float})
@@ -64,19 +66,8 @@ class Findings:
         self.issues.append(Issue(code, message, where=where, source=self._source))
 
 
-def load_object(path: Path) -> dict[str, Any]:
-    """Load the JSON object in the file."""
-    value: dict[str, Any] = _load(path, dict)
-    return value
-
-
-def load_array(path: Path) -> list[Any]:
-    """Load the JSON array in the file, or raise ManifestError as :func:`load_object` does."""
-    value: list[Any] = _load(path, list)
-    return value
-
-
-def _load(path: Path, kind: type) -> Any:
+def load(path: Path, kind: type[Loaded]) -> Loaded:
+    """Load the JSON object (dict) or array (list) in the file, or raise ManifestError."""
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
@@ -168,6 +159,11 @@ def shown(value: object) -> str:
     return reprlib.repr(value)
 
 
+def as_list(value: object) -> list[Any]:
+    """Return a list, or an empty list for any other value."""
+    return value if isinstance(value, list) else []
+
+
 def find_image(finder: ImageFinder, *names: str) -> str:
     """Return the URI of an image by its first name, using others as alternatives. ValueError if none is allowed."""
     uri = finder.find(*names) if names else ""
@@ -199,15 +195,12 @@ def number_or_none(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def pixel_size(entry: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the ``width`` and ``height`` of an entry in pixels, or None if they are not a valid image size."""
-    width, height = entry.get("width"), entry.get("height")
-    if type(width) is type(height) is int:
-        return (width, height) if 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIZE else None
-    sides = number_or_none(width), number_or_none(height)
-    if any(side is None or not 1 <= side <= _LARGEST_SIZE or side != int(side) for side in sides):
+def size_of(width: object, height: object) -> tuple[int, int] | None:
+    """Return width and height in pixels, or None if they are not a valid image size."""
+    across, down = number_or_none(width), number_or_none(height)
+    if across is None or down is None or not all(1 <= v <= _LARGEST_SIZE and v == int(v) for v in (across, down)):
         return None
-    return int(entry["width"]), int(entry["height"])
+    return int(across), int(down)
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:

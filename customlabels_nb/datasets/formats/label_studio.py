@@ -53,19 +53,20 @@ from customlabels_nb.datasets.formats.entries import (
     is_here,
     listed_name,
     moment_or_none,
-    size_of,
     sizes_of_drawn,
     split_of,
     with_annotations,
 )
 from customlabels_nb.datasets.formats.json_file import (
+    as_list,
     as_rings,
     file_in,
-    load_array,
+    load,
     measured,
     number_or_none,
     outer_keys,
     shown,
+    size_of,
     unusable,
     write_array,
 )
@@ -103,7 +104,7 @@ def _recognise_records(path: Path) -> bool:
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     path = file_in(path, _FILE)
-    entries = load_array(path)
+    entries = load(path, list)
     if not entries:
         raise unusable(path, "it contains no tasks")
     reader = _Reader(path, finder)
@@ -181,7 +182,7 @@ class _Reader:
         uri = self._image(data[key], where)
         if uri in self.collected.images:
             raise UnreadableError(f"An earlier task has the same image, {shown(data[key])}.")
-        size = size_of(number_or_none(data.get("width")), number_or_none(data.get("height")))
+        size = size_of(data.get("width"), data.get("height"))
         facts = {name: value for name, value in data.items() if name not in (key, *t.BOX_COLUMNS)}
         self.collected.add_image(uri, size=size, split=split_of(data.get("split")), **self.collected.columns(facts))
         annotation, status = self._chosen(task, where)
@@ -190,7 +191,7 @@ class _Reader:
             made = _moment(annotation)
             by = {"annotator": _annotator(annotation), "created": made}
             self._read[uri] = self._read_results(annotation.get("result"), uri, where, by)
-        for number, prediction in enumerate(_list(task.get("predictions")), 1):
+        for number, prediction in enumerate(as_list(task.get("predictions")), 1):
             if not isinstance(prediction, dict):  # an id
                 self._leave_out("the type 'prediction' without its results")
                 continue
@@ -202,7 +203,6 @@ class _Reader:
             self._read_results(prediction.get("result"), uri, origin, model, 1.0 if given is None else given)
 
     def contents(self) -> Contents:
-        """Convert all outlines to pixels, and return everything as contents."""
         images, waiting = self.collected.images, set[str]()
         for drawn in self._drawn:
             known = _given_size(drawn.result, drawn.value)
@@ -253,8 +253,7 @@ class _Reader:
         if plain != name:
             other = self._places.beside(plain, folders, given)
             if is_here(other):
-                if name in self._finder.missing[-1:]:
-                    self._finder.missing.pop()
+                self._places.not_missing(name)
                 return other
             self._places.not_missing(plain)
         if not self._finder.missing:
@@ -265,8 +264,8 @@ class _Reader:
     def _chosen(self, task: dict[str, Any], where: str) -> tuple[dict[str, Any] | None, str]:
         """Return the annotation of a task that counts, or None, and the status of the image."""
         given = task.get("annotations", task.get("completions"))
-        annotations = [entry for entry in _list(given) if isinstance(entry, dict)]
-        if len(annotations) < len(_list(given)) or not isinstance(given, list | None):
+        annotations = [entry for entry in as_list(given) if isinstance(entry, dict)]
+        if len(annotations) < len(as_list(given)) or not isinstance(given, list | None):
             self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
         if not finished:
@@ -288,7 +287,7 @@ class _Reader:
         Returns False for each one that is unreadable, True for each image-level label, and nothing for outlines.
         """
         read: list[bool] = []
-        entries = _list(results)
+        entries = as_list(results)
         if not isinstance(results, list | None):
             self.collected.unreadable(f"Its result is {shown(results)}, not an array.", where=where)
             read.append(False)
@@ -334,10 +333,6 @@ class _Reader:
         self._left_out[what] = self._left_out.get(what, 0) + 1
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _image_key(data: dict[str, Any]) -> str:
     """Return the key of the image in the data of a task, which depends on the labelling configuration."""
     texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
@@ -362,20 +357,19 @@ def _annotator(annotation: dict[str, Any]) -> str | None:
 
 def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
     for entry in (result, value):
-        size = size_of(number_or_none(entry.get("original_width")), number_or_none(entry.get("original_height")))
+        size = size_of(entry.get("original_width"), entry.get("original_height"))
         if size is not None:
             return size
     return None
 
 
 def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
-    """Return the box and the polygon of a result in pixels."""
     value, scale = drawn.value, np.array(size) / 100
     kind = _DRAWN[drawn.kind] or ("brush" if "rle" in value else "polygon" if "points" in value else "rectangle")
     if kind == "brush":
         return _of_brush(drawn, size)
     if kind == "polygon":
-        points = _list(value.get("points"))
+        points = as_list(value.get("points"))
         ring = [_numbers(point) for point in points if isinstance(point, list) and len(point) == 2]
         if len(ring) < 3 or len(ring) < len(points):
             raise UnreadableError(f"{shown(value.get('points'))} are not three or more points.")
@@ -466,7 +460,8 @@ def encode_brush(mask: Mask) -> bytes:
 
 def _write(contents: Contents, path: Path, *, records: bool = False) -> list[Path]:
     path = file_in(path, _FILE)
-    sizes = sizes_of_drawn(contents, "percent")
+    why = "The boxes of {uri!r} cannot be written as percent, because the image size is unknown: {reason}"
+    sizes = sizes_of_drawn(contents, why)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         tasks = _written(contents, sizes, path.parent)

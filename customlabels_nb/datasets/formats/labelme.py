@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.masks import mask_to_polygon
 from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, rings_of, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
@@ -40,6 +40,8 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     UnreadableError,
+    box_around,
+    checked_box,
     files_below,
     is_here,
     known_size,
@@ -47,10 +49,9 @@ from customlabels_nb.datasets.formats.entries import (
     named_files,
     read_index,
     remove_former,
-    size_of,
     write_index,
 )
-from customlabels_nb.datasets.formats.json_file import load_object, number_or_none, outer_keys, shown
+from customlabels_nb.datasets.formats.json_file import load, number_or_none, outer_keys, shown, size_of
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.decoding import decode, opened
@@ -85,7 +86,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, index = folder.collected, folder.index
     left_out = {"group_id": 0, "mask": 0, "flags": 0}
     for file, data, name, uri in folder.each(_load, _image):
-        size = size_of(number_or_none(data.get("imageWidth")), number_or_none(data.get("imageHeight")))
+        size = size_of(data.get("imageWidth"), data.get("imageHeight"))
         split = t.TEST if name in index.test else t.TRAIN
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
         read = list(_read_flags(data.get("flags"), uri, collected, to_uri(file)))
@@ -103,7 +104,7 @@ def _load(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST_FILE:
             raise UnreadableError(f"The file has more than {_LARGEST_FILE:,} bytes.")
-        data = load_object(file)
+        data = load(file, dict)
     except (OSError, ManifestError) as error:
         raise UnreadableError(str(error)) from error
     if not isinstance(data.get("shapes"), list):
@@ -185,14 +186,14 @@ def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:
     if kind in _OUTLINES:
         if len(points) < 3:
             raise UnreadableError(f"A polygon needs at least three points, but this one has {len(points)}.")
-        return _box(*polygon_to_ltwh(points).tolist()), from_one_ring(points)
+        return box_around(points), from_one_ring(points)
     if kind == "circle" and len(points) == 2:
         (x, y), edge = points
         radius = math.dist((x, y), edge)
-        return _box(x - radius, y - radius, 2 * radius, 2 * radius), None
+        return checked_box((x - radius, y - radius, 2 * radius, 2 * radius)), None
     if kind in ("rectangle", "mask") and len(points) >= 2:
         (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
-        box = _box(*xyxy_to_ltwh([left, top, right, bottom])[0].tolist())
+        box = checked_box(xyxy_to_ltwh([left, top, right, bottom])[0].tolist())
         return box, _outline_of_mask(shape["mask"], left, top) if kind == "mask" and shape.get("mask") else None
     raise UnreadableError(f"A {shown(kind)} with {len(points)} points is neither a box nor a polygon.")
 
@@ -220,10 +221,6 @@ def _points(given: object) -> list[list[float]]:
             raise UnreadableError(f"{shown(point)} is not a point with two numbers.")
         points.append(whole)
     return points
-
-
-def _box(left: float, top: float, width: float, height: float) -> Box:
-    return left, top, width, height
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

@@ -37,9 +37,9 @@ from customlabels_nb.datasets.formats.manifest_values import (
     is_crowd,
     is_ignored,
     label_or_none,
-    loads,
     moment,
     origin_of,
+    parsed,
     size_of,
 )
 from customlabels_nb.errors import ImageError, ManifestError
@@ -178,7 +178,8 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
         line.state = "invalid"
         return line
     line.looked_at = bool(attributes)
-    line.bad_dates = sum(attribute.has_bad_date for attribute in attributes)
+    dates = (attribute.facts.get("creation-date") for attribute in attributes)
+    line.bad_dates = sum(bool(date) and moment(date) is None for date in dates)
     _judge(line, attributes, limits, image)
     return line
 
@@ -247,11 +248,7 @@ def _object(raw: bytes, limits: Limits) -> dict[str, Any]:
     longest = limits.max_line_length
     if longest is not None and len(raw) > longest and len(raw.decode("utf-8", "replace").rstrip("\r\n")) > longest:
         raise _Stop("ERROR_INVALID_JSON_LINE")
-    try:
-        value = loads(raw)
-    except ValueError as error:
-        raise _Stop("ERROR_INVALID_JSON_LINE") from error
-    if not isinstance(value, dict):
+    if (value := parsed(raw)) is None:
         raise _Stop("ERROR_INVALID_JSON_LINE")
     return value
 
@@ -338,11 +335,6 @@ class _Attribute:
         if not all(isinstance(each, dict) and confidence_of(each, 1.0) is not None for each in objects):
             return False
         return all(isinstance(name, str) for name in names.values())
-
-    @property
-    def has_bad_date(self) -> bool:
-        date = self.facts.get("creation-date")
-        return bool(date) and moment(date) is None
 
     def pair(self) -> None:
         """Assign a confidence to each box."""

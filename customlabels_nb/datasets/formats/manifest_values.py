@@ -96,12 +96,13 @@ def finding(code: str, *values: str, place: Place = (), detail: str = "") -> Lin
     return LineFinding(code, message, place, detail)
 
 
-def loads(raw: bytes) -> Any:
-    """Parse a line as JSON, or raise ValueError if it is invalid."""
+def parsed(raw: bytes) -> dict[str, Any] | None:
+    """Parse the JSON object of a line, or return None."""
     try:
-        return json.loads(raw.decode("utf-8"))
-    except RecursionError as error:
-        raise ValueError("the JSON is nested too deeply") from error
+        value = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def bucket_of(source_ref: str) -> str | None:

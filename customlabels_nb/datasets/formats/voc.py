@@ -51,11 +51,10 @@ from customlabels_nb.datasets.formats.entries import (
     named_files,
     plain,
     remove_former,
-    size_of,
     with_annotations,
     write_index,
 )
-from customlabels_nb.datasets.formats.json_file import shown
+from customlabels_nb.datasets.formats.json_file import shown, size_of
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.datasets.formats.xml_file import begins_with, check_xml_labels, escaped, parse_xml
 from customlabels_nb.errors import InputError, LabelError

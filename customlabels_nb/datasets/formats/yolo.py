@@ -51,13 +51,13 @@ from customlabels_nb.datasets.formats.entries import (
     Size,
     finite,
     is_here,
-    known_size,
     listed_name,
     make_folder,
     plain,
     read_index,
     safe_stem,
     short_hash,
+    sizes_of_drawn,
     with_annotations,
     write_index,
 )
@@ -247,19 +247,13 @@ def _find_description(path: Path) -> Path | None:
         return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
     if not path.is_dir():
         return None
-    others = sorted(entry.name for entry in os.scandir(path) if entry.name.lower().endswith(_YAML_ENDINGS))
+    names = os.listdir(path)
+    others = sorted(name for name in names if name.lower().endswith(_YAML_ENDINGS))
     for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
         if (path / name).is_file() and _describes(path / name):
             return path / name
-    for name in _CLASS_LISTS:
-        if (path / name).is_file() and ((path / _LABELS).is_dir() or _has_texts(path)):
-            return path / name
-    return None
-
-
-def _has_texts(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(entry.name.endswith(".txt") and entry.name not in _CLASS_LISTS for entry in entries)
+    labelled = (path / _LABELS).is_dir() or any(name.endswith(".txt") and name not in _CLASS_LISTS for name in names)
+    return next((path / name for name in _CLASS_LISTS if labelled and (path / name).is_file()), None)
 
 
 def _describes(path: Path) -> bool:
@@ -528,7 +522,12 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     make_folder(base, "YOLO")
     labels = t.labels_in_order(contents.annotations, contents.labels)
     numbers = {label: number for number, label in enumerate(labels)}
-    sizes = _sizes(contents)
+    sizes = sizes_of_drawn(
+        contents,
+        "YOLO needs the size of images with boxes, but the size of {uri!r} is unknown: {reason} "
+        "Set the columns width and height, or remove the image.",
+        predicted=False,
+    )
     namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name})
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
@@ -561,7 +560,7 @@ def _description(labels: list[str], lists: dict[str, str]) -> bytes:
 
 
 def _is_description(path: Path) -> bool:
-    return path.suffix.lower() in (".yaml", ".yml")
+    return path.suffix.lower() in _YAML_ENDINGS
 
 
 class _Namer:
@@ -593,26 +592,6 @@ class _Namer:
         return self._inside[folder] and not (
             beside and name not in self._before and os.path.lexists(os.path.join(self._top, file))
         )
-
-
-def _sizes(contents: Contents) -> dict[str, Size]:
-    """Return all known image sizes, reading the missing sizes of images with boxes."""
-    sizes: dict[str, Size] = {}
-    unknown = []
-    for image, shapes, _ in with_annotations(contents, drawn=True):
-        size = known_size(image)
-        if size is not None:
-            sizes[image.image] = size
-        elif shapes:
-            unknown.append(image.image)
-    for uri, size_or_reason in measured(unknown):
-        if isinstance(size_or_reason, str):
-            raise InputError(
-                f"YOLO needs the size of images with boxes, but the size of {uri!r} is unknown: {size_or_reason} "
-                "Set the columns width and height, or remove the image."
-            )
-        sizes[uri] = size_or_reason
-    return sizes
 
 
 def _line(row: Any, number: int, size: Size) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import stat
 import zipfile
 import zlib
@@ -17,10 +16,11 @@ from uuid import uuid4
 from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
-from customlabels_nb.datasets.formats.image_folder import is_image_name
+from customlabels_nb.datasets.formats.image_folder import file_identity, is_image_name
 from customlabels_nb.errors import ArchiveError
 from customlabels_nb.images.locations import to_uri
 
+_BLOCK = 2**20
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -110,19 +110,20 @@ def _extract(
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
         if path.is_file():
-            if _identity(path) in taken:
+            if file_identity(path) in taken:
                 return "Another member has the same name. The first one was used."
             if path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC:
-                taken.add(_identity(path))
+                taken.add(file_identity(path))
                 return None
         path.parent.mkdir(parents=True, exist_ok=True)
         with opened.open(member) as source, temporary.open("wb") as file:
             # never read more than the declared size, in case a member declares a wrong one
-            shutil.copyfileobj(_Bounded(source, member.file_size), file)
+            while data := source.read(min(member.file_size - file.tell(), _BLOCK)):
+                file.write(data)
             if file.tell() != member.file_size:
                 return f"It has {file.tell():,} bytes instead of {member.file_size:,}."
         temporary.replace(path)
-        taken.add(_identity(path))
+        taken.add(file_identity(path))
     except OSError as error:
         if is_disk_full(error):
             raise ArchiveError(f"The disk is full: {name!r} was not unpacked completely.") from error
@@ -133,23 +134,6 @@ def _extract(
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return None
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-class _Bounded:
-    def __init__(self, file: object, limit: int) -> None:
-        self._read = file.read  # type: ignore[attr-defined]
-        self._left = limit
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data: bytes = self._read(wanted) if wanted else b""
-        self._left -= len(data)
-        return data
 
 
 def _root(target: Path) -> Path:

@@ -77,7 +77,3 @@ def left_out(what: list[str], why: str) -> list[Issue]:
 def place_of(image: str, root: Path | None) -> str:
     """Return the absolute path of an image, or the URL of a remote one, for other libraries."""
     return image if is_remote(image) else os.path.abspath(to_path(image, root))
-
-
-def joined_messages(issues: list[Issue]) -> str:
-    return " ".join(issue.message for issue in issues)

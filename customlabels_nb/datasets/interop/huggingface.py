@@ -43,7 +43,15 @@ def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -
         columns[name], features[name] = images[name].astype(object).where(images[name].notna(), None), hf.Value("int64")
     if chosen == "boxes":
         columns[_OBJECTS] = _per_image(images, annotations, _objects(annotations, contents.labels))
-        features[_OBJECTS] = _object_features(hf, label)
+        number = hf.Value("float64")
+        features[_OBJECTS] = {
+            "bbox": hf.Sequence(hf.Sequence(number, length=4)),
+            "category": hf.Sequence(label),
+            "area": hf.Sequence(number),
+            "iscrowd": hf.Sequence(hf.Value("bool")),
+            "confidence": hf.Sequence(number),
+            "polygon": hf.Sequence(hf.Sequence(hf.Sequence(number))),
+        }
     else:
         numbers = annotations["label"].map({name: index for index, name in enumerate(contents.labels)}).tolist()
         several = _per_image(images, annotations, {_LABELS: numbers})
@@ -79,18 +87,6 @@ def _objects(annotations: pd.DataFrame, labels: Sequence[str]) -> dict[str, list
         "iscrowd": annotations["crowd"].tolist(),
         "confidence": annotations["confidence"].tolist(),
         "polygon": [None if polygon is None else to_one_ring(polygon) for polygon in annotations["polygon"]],
-    }
-
-
-def _object_features(hf: Any, label: Any) -> dict[str, Any]:
-    number = hf.Value("float64")
-    return {
-        "bbox": hf.Sequence(hf.Sequence(number, length=4)),
-        "category": hf.Sequence(label),
-        "area": hf.Sequence(number),
-        "iscrowd": hf.Sequence(hf.Value("bool")),
-        "confidence": hf.Sequence(number),
-        "polygon": hf.Sequence(hf.Sequence(hf.Sequence(number))),
     }
 
 

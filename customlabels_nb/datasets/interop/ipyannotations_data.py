@@ -23,7 +23,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.entries import UnreadableError
-from customlabels_nb.datasets.interop.common import boxes_of, has_place, left_out, place_of
+from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, left_out, place_of
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import absolute_uri
 
@@ -155,11 +155,9 @@ def to_ipyannotations(contents: Contents, *, root: Path | None, task: str | None
 
 
 def _task_of(annotations: pd.DataFrame, placed: Any, outlined: Any, pointed: Any) -> str:
-    if annotations.empty:
-        raise InputError("The dataset has no annotations. Label some images first, or pass task=.")
-    if placed.any():
-        return "polygons" if outlined.any() else "points" if pointed.sum() == placed.sum() else "boxes"
-    return "multi-label" if annotations["image"].duplicated().any() else "single-label"
+    if (task := chosen_task(None, annotations)) == t.BOXES:
+        return t.POLYGONS if outlined.any() else "points" if pointed.sum() == placed.sum() else task
+    return task
 
 
 def _shapes(rows: pd.DataFrame, task: str) -> list[Any]:

@@ -22,7 +22,6 @@ from customlabels_nb.datasets.interop.common import (
     chosen_task,
     has_place,
     imported,
-    joined_messages,
     place_of,
     split_off_unlabelled,
 )
@@ -59,7 +58,7 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
             rows = groups.get(image, nothing)
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
-        warnings.warn(joined_messages(issues), stacklevel=3)
+        warnings.warn(" ".join(issue.message for issue in issues), stacklevel=3)
     kind = sv.DetectionDataset if drawn else sv.ClassificationDataset
     return kind(classes=list(contents.labels), images=list(annotations), annotations=annotations)
 

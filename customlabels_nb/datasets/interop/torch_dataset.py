@@ -18,13 +18,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.masks import masks_of
 from customlabels_nb.core.polygons import emptiness
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.interop.common import (
-    boxes_of,
-    chosen_task,
-    has_place,
-    left_out,
-    split_off_unlabelled,
-)
+from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, left_out, split_off_unlabelled
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.reading import open_image
 
@@ -70,9 +64,10 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         """Store the annotations as arrays sorted by image, with the offset of each image."""
         if self._drawn:
             boxes = boxes_of(annotations)
-            empty = (boxes[:, 2:] <= 0).any(axis=1)
+            empty = np.asarray((boxes[:, 2:] <= 0).any(axis=1))
             if self.task == t.POLYGONS:
-                empty |= annotations["polygon"].map(_has_no_mask).to_numpy(dtype=bool)
+                outlined = annotations["polygon"].notna().to_numpy()
+                empty[outlined] |= [emptiness(polygon) is not None for polygon in annotations["polygon"][outlined]]
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
                 what = "masks" if self.task == t.POLYGONS else "boxes"
@@ -141,10 +136,6 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
 
     def __repr__(self) -> str:
         return f"TorchDataset({len(self):,} images, {len(self.classes):,} classes, task={self.task!r})"
-
-
-def _has_no_mask(polygon: Any) -> bool:
-    return polygon is not None and emptiness(polygon) is not None
 
 
 def _refuse_several(annotations: pd.DataFrame) -> None:

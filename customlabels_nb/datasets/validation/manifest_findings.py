@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.formats.manifest_values import LineFinding, State, expand_multi_label, loads
+from customlabels_nb.datasets.formats.manifest_values import LineFinding, State, expand_multi_label, parsed
 
 UseCase: TypeAlias = Literal["IMAGE_LEVEL_LABELS", "OBJECT_LOCALIZATION", "NOT_DETERMINED"]
 
@@ -31,13 +31,8 @@ class CheckedLine:
     @property
     def value(self) -> dict[str, Any] | None:
         """JSON object of the line, or None if it has none. It is parsed on each access to save memory."""
-        try:
-            value = loads(self.raw)
-        except ValueError:
-            return None
-        if not isinstance(value, dict):
-            return None
-        return expand_multi_label(value) if self.expanded else value
+        value = parsed(self.raw)
+        return expand_multi_label(value) if value and self.expanded else value
 
 
 @dataclass

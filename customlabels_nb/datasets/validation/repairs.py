@@ -8,12 +8,16 @@ checked again, and further findings are repaired as well.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from customlabels_nb.core.geometry import clip_ltwh
+import numpy as np
+import pandas as pd
+
+from customlabels_nb.core.geometry import clip_ltwh, polygon_to_ltwh
 from customlabels_nb.core.limits import Limits
+from customlabels_nb.core.polygons import OFF_FRAME, problems, readable_rings, repaired
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.formats.manifest_lines import box_errors, parse_line
 from customlabels_nb.datasets.formats.manifest_values import (
@@ -27,6 +31,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     attributes_of,
     box_of,
     confidence_of,
+    finding,
     label_or_none,
     size_of,
 )
@@ -53,6 +58,9 @@ REPAIRS: dict[str, str] = {
     "drop_lines": "lines that are still invalid are dropped",
 }
 
+# names of the repairs of polygons
+MEND, DROP = "mend_polygons", "drop_bad_polygons"
+_SAME_BOX = 0.5  # pixels: smaller differences come from rounding
 _BAD_IMAGE = frozenset({"ERROR_INVALID_IMAGE", "ERROR_INVALID_IMAGE_DIMENSION"})
 _ROUNDS = 8  # a malformed line shows only its first error, so each error needs a round
 
@@ -99,15 +107,11 @@ def repair_line(
     for _ in range(_ROUNDS):
         if not work.repair():
             break
-    changed = bool(work.changes)
-    if work.is_dropped():
-        return None, work.changes
-    return dumped(work.value) if changed else line.raw, work.changes
+    raw = dumped(work.value) if work.changes else line.raw
+    return None if work.is_dropped() else raw, work.changes
 
 
 class _Line:
-    """Line during repair."""
-
     def __init__(self, line: CheckedLine, names: frozenset[str], limits: Limits, real_size: RealSize) -> None:
         self.line = line
         self.names = names
@@ -179,7 +183,12 @@ class _Line:
             self._drop_attribute("drop_unsupported", str(error.place[0]).removesuffix(METADATA))
         if self._findings_to_repair("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
             for attribute in self._attributes_with("ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
-                self._assume_confidence(attribute)
+                boxes, metadata = self._boxes(attribute), self._metadata(attribute)
+                objects = [*metadata.get("objects", []), *([{}] * len(boxes))][: len(boxes)]
+                missing = sum(confidence_of(facts, None) is None for facts in objects)
+                metadata["objects"] = [{"confidence": 1, **facts} for facts in objects]
+                what = f"{attribute}: {missing} of {len(boxes)} boxes were given the confidence 1"
+                self._change("assume_confidence", "attribute", what)
         if self._findings_to_repair("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
             for attribute in self._attributes_with("ERROR_MISSING_CLASS_MAP_ID"):
                 self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "had no name")
@@ -201,14 +210,6 @@ class _Line:
             self.value.pop(attribute + METADATA, None)
             label = metadata.get("class-name")
             self._change(repair, "attribute", f"{attribute} was dropped", label if isinstance(label, str) else None)
-
-    def _assume_confidence(self, attribute: str) -> None:
-        boxes, metadata = self._boxes(attribute), self._metadata(attribute)
-        objects = [*metadata.get("objects", []), *([{}] * len(boxes))][: len(boxes)]
-        missing = sum(confidence_of(facts, None) is None for facts in objects)
-        metadata["objects"] = [{"confidence": 1, **facts} for facts in objects]
-        what = f"{attribute}: {missing} of {len(boxes)} boxes were given the confidence 1"
-        self._change("assume_confidence", "attribute", what)
 
     def _shorten_labels(self, attribute: str) -> None:
         metadata = self._metadata(attribute)
@@ -348,3 +349,61 @@ def _object(line: CheckedLine) -> dict[str, Any]:
 
 def _annotation(error: LineFinding) -> tuple[str, int]:
     return str(error.place[0]), int(error.place[2])
+
+
+# -- polygons of a dataset ---------------------------------------------------------------------------
+
+
+def polygon_findings(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[int, list[LineFinding]]:
+    """Return the findings about polygons by line, that is the position of the image in ``images`` from 1."""
+    result: dict[int, list[LineFinding]] = {}
+    for _, line, detail, _, codes in _bad_polygons(images, annotations):
+        result.setdefault(line, []).extend(finding(code, detail=detail) for code in codes)
+    return result
+
+
+def repair_polygons(
+    images: pd.DataFrame, annotations: pd.DataFrame, names: Collection[str]
+) -> tuple[pd.DataFrame, list[RepairChange]]:
+    """Apply the repairs "mend_polygons" and "drop_bad_polygons", and return the new annotations and the changes.
+
+    A mended polygon gets its own bounding box. If nothing is left of a polygon, the annotation's box replaces it.
+    """
+    result, changes = annotations.copy(), []
+    for row, line, detail, size, codes in list(_bad_polygons(images, annotations)):
+        polygon = annotations.at[row, "polygon"]
+        mended = repaired(polygon, size if OFF_FRAME in codes else None) if MEND in names else None
+        unboxed = pd.isna(annotations.at[row, "left"])
+        if mended is None and unboxed and not readable_rings(polygon):
+            continue
+        replaced = ""
+        if mended is not None or unboxed:
+            box = polygon_to_ltwh(polygon if mended is None else mended)
+            if not np.isfinite(box).all():
+                continue
+            given_box = annotations.loc[row, list(BOX_COLUMNS)].to_numpy(np.float64, na_value=np.nan)
+            if not unboxed and np.abs(given_box - box).max() > _SAME_BOX:
+                replaced = ", and its box was replaced by the polygon's bounding box"
+            result.loc[row, list(BOX_COLUMNS)] = box
+        result.at[row, "polygon"] = mended
+        dropped = DROP if DROP in names else MEND
+        repair, what = (MEND, f"was mended{replaced}") if mended is not None else (dropped, "became a box")
+        image, label = annotations.at[row, "image"], annotations.at[row, "label"]
+        changes.append(RepairChange(repair, line, image, "polygon", f"{detail} {what}", label))
+    return result, changes
+
+
+def _bad_polygons(
+    images: pd.DataFrame, annotations: pd.DataFrame
+) -> Iterator[tuple[int, int, str, tuple[float, float] | None, list[str]]]:
+    """Yield the row, line, description, image size and codes of each polygon with problems."""
+    line = {image: number for number, image in enumerate(images["image"], 1)}
+    sizes = images[["width", "height"]].to_numpy(np.float64, na_value=np.nan).tolist()
+    number = annotations.groupby("image").cumcount() + 1
+    for row, image, label, polygon in annotations.loc[
+        annotations["polygon"].notna(), ["image", "label", "polygon"]
+    ].itertuples(name=None):
+        width, height = sizes[line[image] - 1] if image in line else (np.nan, np.nan)
+        size = None if np.isnan(width + height) else (width, height)
+        if image in line and (codes := problems(polygon, size)):
+            yield row, line[image], f"annotation {number[row]} of the image ({label})", size, codes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from customlabels_nb._utils.threads import map_bounded
@@ -75,25 +75,19 @@ def check_manifests(
     """
     if stage not in ("training", "creation"):
         raise InputError(f"stage={stage!r} must be 'training' or 'creation'.")
-    options = _Options(limits, images, relocate, check_images)
     forget_answers()  # an image may just have been replaced
-    sides = [_check(train, options, list(extra_lines))]
-    if test is not None:
-        sides.append(_check(test, options))
-    checked = CheckedManifests(sides[0].manifest, sides[1].manifest if test is not None else None)
+    sides = []
+    for given, more in ((train, list(extra_lines)), *([] if test is None else [(test, [])])):
+        base = Path(given).parent if isinstance(given, str | os.PathLike) else Path()
+        finder = ImageFinder(base, images=images, relocate=relocate)
+        sides.append(_check(given, limits, finder, more, check_images=check_images))
+    checked = CheckedManifests(sides[0].manifest, None if test is None else sides[1].manifest)
     if stage == "creation":
         for side in sides:
             _check_creation(side, limits, split=autosplit and side is sides[0])
     else:
         _check_training(checked, sides, limits, split=autosplit)
     return checked
-
-
-class _Options(NamedTuple):
-    limits: Limits
-    images: str | os.PathLike[str] | None
-    relocate: Mapping[str, str] | None
-    check_images: bool
 
 
 @dataclass(frozen=True)
@@ -108,8 +102,9 @@ class _Both:
         return chain(self.first, self.more)
 
 
-def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -> _ManifestSide:
-    limits = options.limits
+def _check(
+    given: ManifestLike, limits: Limits, finder: ImageFinder, more: Sequence[bytes], *, check_images: bool
+) -> _ManifestSide:
     try:
         source: LineSource = ManifestFile(given) if isinstance(given, str | os.PathLike) else given
     except ManifestError as error:
@@ -125,8 +120,7 @@ def _check(given: ManifestLike, options: _Options, more: Sequence[bytes] = ()) -
         source = _Both(source.name, source, more)
     reader = ManifestReader(source, limits)
     reader.read(limits.max_images)
-    finder = _finder(given, options)
-    judged = _check_images(reader, finder, limits) if options.check_images else _ImageFindings()
+    judged = _check_images(reader, finder, limits) if check_images else _ImageFindings()
     table = reader.table()
     manifest.total = reader.total
     manifest.valid, manifest.invalid = reader.count("valid"), reader.count("invalid")
@@ -153,11 +147,6 @@ def _stopped(manifest: CheckedManifest, code: str, detail: str) -> _ManifestSide
     side = _ManifestSide(manifest, ManifestReader(ManifestLines(manifest.source, []), LOCAL).table(), _ImageFindings())
     side.stop(code, detail)
     return side
-
-
-def _finder(given: ManifestLike, options: _Options) -> ImageFinder:
-    base = Path(given).parent if isinstance(given, str | os.PathLike) else Path()
-    return ImageFinder(base, images=options.images, relocate=options.relocate)
 
 
 def _check_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -> _ImageFindings:

@@ -12,24 +12,30 @@ from typing import Generic, TypeVar
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
 from customlabels_nb.datasets.formats.manifest_lines import ManifestLines, parse_line
-from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted
-from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding
+from customlabels_nb.datasets.formats.manifest_sizes import can_be_fitted, headers
+from customlabels_nb.datasets.formats.manifest_values import SOURCE, bucket_of, finding, parsed
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest
-from customlabels_nb.datasets.validation.polygon_rules import DROP, MEND, polygon_findings, repair_polygons
-from customlabels_nb.datasets.validation.repairs import Box, RealSize, RepairChange, Size, repair_line
+from customlabels_nb.datasets.validation.repairs import (
+    DROP,
+    MEND,
+    Box,
+    RepairChange,
+    Size,
+    polygon_findings,
+    repair_line,
+    repair_polygons,
+)
 from customlabels_nb.datasets.validation.rules import check_manifests
-from customlabels_nb.datasets.validation.written_files import paired_lines, parsed
+from customlabels_nb.datasets.validation.written_files import paired_lines
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import absolute_uri, is_remote
 from customlabels_nb.images.reading import ImageHeader, read_header
-from customlabels_nb.settings import settings
 
 Fixed = TypeVar("Fixed")
 Repaired = tuple[Contents, list[RepairChange]]
@@ -60,10 +66,18 @@ class ManifestOnDisk(Generic[Fixed]):
         changes: list[RepairChange] = []
         numbers: list[int] = []
         lines: list[bytes] = []
-        keep = _main_bucket(_sources(manifest)) if "keep_one_bucket" in names else None
-        size = self._real_size()
+        sources = (_source(raw) for _, raw in manifest.raw_lines())
+        keep = _main_bucket(sources) if "keep_one_bucket" in names else None
+        finder = ImageFinder(Path(), images=self._images, relocate=self._relocate)
+
+        def real_size(source_ref: str, given: Size) -> tuple[Size | None, bool]:
+            path = finder.relocated(source_ref)
+            if (header := _header(path)) is None:
+                return None, False
+            return (header.width, header.height), not is_remote(path) and can_be_fitted(given, header)
+
         for number, raw, line in paired_lines(manifest):
-            mended, changed = (raw, []) if line is None else repair_line(line, names, limits, size)
+            mended, changed = (raw, []) if line is None else repair_line(line, names, limits, real_size)
             if keep is not None and mended is not None and (moved := _elsewhere(number, _source(mended), keep)):
                 mended, changed = None, [*changed, moved]
             changes += changed
@@ -77,19 +91,12 @@ class ManifestOnDisk(Generic[Fixed]):
             relocate=self._relocate,
             check_images=False,
         )
-        return _renumbered(checked.train.contents or Contents(), numbers), changes
-
-    def _real_size(self) -> RealSize:
-        finder = ImageFinder(Path(), images=self._images, relocate=self._relocate)
-
-        def size(source_ref: str, given: Size) -> tuple[Size | None, bool]:
-            path = finder.relocated(source_ref)
-            header = _header(path)
-            if header is None:
-                return None, False
-            return (header.width, header.height), not is_remote(path) and can_be_fitted(given, header)
-
-        return size
+        contents = checked.train.contents or Contents()  # with the numbers of the lines that are left
+        issues = [
+            issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
+        ]
+        unread = [(numbers[number - 1], raw) for number, raw in contents.unread]
+        return replace(contents, issues=issues, unread=unread), changes
 
 
 class DatasetTables(Generic[Fixed]):
@@ -141,17 +148,15 @@ class DatasetTables(Generic[Fixed]):
             line.raw = raw
             if number <= len(self._names):
                 line.source_ref = self._names[number - 1]
-        self._note_unread(manifest, by_number)
-
-    def _note_unread(self, manifest: CheckedManifest, by_number: Mapping[int, CheckedLine]) -> None:
-        for number, (source, line_number, raw) in enumerate(self._unread, len(self._names) + 1):
-            line = by_number.get(number)
-            if line is None:  # the image is already in the dataset, perhaps under another name
+        for number, (source, line_number, text) in enumerate(self._unread, len(self._names) + 1):
+            unread = by_number.get(number)
+            if unread is None:  # the image is already in the dataset, perhaps under another name
                 errors = [finding("ERROR_INVALID_SOURCE_REF_FORMAT")]
-                line = CheckedLine(number, raw.encode(), _source(raw.encode()), "invalid", errors)
-                manifest.lines.append(line)
+                unread = CheckedLine(number, text.encode(), _source(text.encode()), "invalid", errors)
+                manifest.lines.append(unread)
                 manifest.valid, manifest.invalid = manifest.valid - 1, manifest.invalid + 1
-            line.findings = [replace(error, detail=f"line {line_number:,} of {source}") for error in line.findings]
+            detail = f"line {line_number:,} of {source}"
+            unread.findings = [replace(error, detail=detail) for error in unread.findings]
         manifest.lines.sort(key=lambda line: line.number)
 
     def repaired(self, manifest: CheckedManifest, names: frozenset[str], limits: Limits) -> Repaired:
@@ -223,10 +228,10 @@ def _with_sizes(contents: Contents, places: list[str]) -> pd.DataFrame:
     boxes = contents.annotations[contents.annotations["left"].notna()]
     needed = (images["width"].isna() & images["image"].isin(boxes["image"])).to_numpy()
     rows = np.flatnonzero(needed).tolist()
-    headers = list(map_bounded(_header, [places[row] for row in rows], workers=settings.threads))
+    seen = list(headers([places[row] for row in rows]))
     for side in ("width", "height"):
         # any size will do for an unreadable image, so that only the image is reported
-        images.loc[needed, side] = [getattr(header, side) if header else _ANY_SIDE for header in headers]
+        images.loc[needed, side] = [getattr(header, side, _ANY_SIDE) for header in seen]
     return images
 
 
@@ -242,10 +247,6 @@ def _source(raw: bytes) -> str:
     return source if isinstance(source, str) else ""
 
 
-def _sources(manifest: CheckedManifest) -> Iterator[str]:
-    return (_source(raw) for _, raw in manifest.raw_lines())
-
-
 def _main_bucket(places: Iterable[str]) -> str | None:
     counts = Counter(filter(None, map(bucket_of, places)))
     return max(counts, key=lambda bucket: counts[bucket], default=None)
@@ -258,15 +259,6 @@ def _elsewhere(number: int, location: str, keep: str | None) -> RepairChange | N
     return RepairChange(
         "keep_one_bucket", number, location, "line", f"the line was dropped because its image is in {bucket!r}"
     )
-
-
-def _renumbered(contents: Contents, numbers: list[int]) -> Contents:
-    """Restore the original line numbers after some lines have been dropped."""
-    issues = [
-        issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
-    ]
-    unread = [(numbers[number - 1], raw) for number, raw in contents.unread]
-    return replace(contents, issues=issues, unread=unread)
 
 
 def _changed_tables(contents: Contents, changes: list[RepairChange], names: list[str]) -> Contents:

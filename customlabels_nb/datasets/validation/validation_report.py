@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -21,33 +21,20 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.manifest_values import Place
 from customlabels_nb.datasets.validation import written_files
 from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest, CheckedManifests
-from customlabels_nb.datasets.validation.repairs import REPAIRS, RepairChange, check_names
+from customlabels_nb.datasets.validation.repairs import REPAIRS, check_names
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.datasets.validation.subjects import DatasetTables, ManifestOnDisk, relocation, upload_bucket
 from customlabels_nb.datasets.validation.todo import Task, first_step, tasks
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import local_path
 
-Fixed = TypeVar("Fixed", covariant=True)
+Fixed = TypeVar("Fixed")
+Subject: TypeAlias = ManifestOnDisk[Fixed] | DatasetTables[Fixed]
 _USE_CASES = {
     "IMAGE_LEVEL_LABELS": "image-level labels",
     "OBJECT_LOCALIZATION": "boxes",
     "NOT_DETERMINED": "use case not determined",
 }
-
-
-class Subject(Protocol[Fixed]):
-    """Protocol for data that has been validated and can be repaired."""
-
-    notes: list[str]
-
-    def repaired(
-        self, manifest: CheckedManifest, names: frozenset[str], limits: Limits
-    ) -> tuple[Contents, list[RepairChange]]:
-        """Apply the named repairs, and return the tables and the changes."""
-
-    def build(self, contents: Contents) -> Fixed:
-        """Create a dataset from these tables."""
 
 
 class ValidationReport(Generic[Fixed]):
@@ -268,7 +255,6 @@ class ValidationReport(Generic[Fixed]):
         return reasons
 
     def _counts(self) -> list[str]:
-        """Describe each manifest in one sentence."""
         return [
             f"{split}: {side.total:,} {'line' if side.total == 1 else 'lines'}, {side.valid:,} valid, "
             f"{side.invalid:,} invalid, {side.ignored:,} ignored; {_USE_CASES[side.use_case]}."

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb._utils.files import replacing, write_whole
-from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, LineFinding, Place, loads
+from customlabels_nb.datasets.formats.manifest_values import ADDED, SOURCE, LineFinding, Place, parsed
 from customlabels_nb.datasets.validation.manifest_findings import CheckedLine, CheckedManifest, CheckedManifests
 from customlabels_nb.errors import InputError
 
@@ -116,15 +116,6 @@ def write_outputs(checked: CheckedManifests, folder: Path) -> list[Path]:
             file.writelines(line + b"\n" for line in annotated_lines(manifest))
     write_whole(folder / SUMMARY_FILE, (json.dumps(summary(checked), indent=2) + "\n").encode())
     return [path for _, path in manifests] + [folder / SUMMARY_FILE]
-
-
-def parsed(raw: bytes) -> dict[str, Any] | None:
-    """Parse the JSON object of a line, or return None."""
-    try:
-        value = loads(raw)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def dumped(value: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.validation.written_files import parsed
+from customlabels_nb.datasets.formats.manifest_values import parsed
 from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,

@@ -32,15 +32,10 @@ from customlabels_nb.datasets.formats.manifest_values import (
     LineFinding,
     attributes_of,
     bucket_of,
+    parsed,
 )
 from customlabels_nb.datasets.reviewed import forget_where_changed
-from customlabels_nb.datasets.validation.written_files import (
-    dumped,
-    is_warning,
-    parsed,
-    with_findings,
-    without_findings,
-)
+from customlabels_nb.datasets.validation.written_files import dumped, is_warning, with_findings, without_findings
 from customlabels_nb.endpoints.ledger import Entry
 from customlabels_nb.endpoints.rekognition.workspace import READY, RekognitionProject, other_split
 from customlabels_nb.errors import ManifestError, OutdatedError, StaleEditError, TableError

@@ -16,13 +16,12 @@ from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
-from customlabels_nb.datasets.formats.manifest_values import SOURCE
+from customlabels_nb.datasets.formats.manifest_values import SOURCE, parsed
 from customlabels_nb.datasets.validation.rules import ManifestLike, check_manifests
 from customlabels_nb.datasets.validation.written_files import (
     SUMMARY_FILE,
     TESTING_FILE,
     TRAINING_FILE,
-    parsed,
     write_outputs,
 )
 from customlabels_nb.endpoints.ledger import Ledger

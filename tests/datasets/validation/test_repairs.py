@@ -11,8 +11,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES, CONTENT_ERRORS, FILE_ERRORS, LINE_ERRORS, POLYGON_FINDINGS, WARNINGS
-from customlabels_nb.datasets.validation.polygon_rules import DROP, MEND
-from customlabels_nb.datasets.validation.repairs import REPAIRS
+from customlabels_nb.datasets.validation.repairs import DROP, MEND, REPAIRS
 from customlabels_nb.datasets.validation.todo import ADVICE
 from customlabels_nb.errors import InputError
 from tests.datasets.validation.manifests import BUCKET, GONE, Line, box_line, changed, draw, image_line, write_manifest
