@@ -358,11 +358,8 @@ def make_boxes(
     axes = pd.Index(test_images), pd.Index(names)
     truth_image, truth_label, truth_rows = true.sorted_positions(*axes)
     image, label, rows = predicted.sorted_positions(*axes)
-    group, truth_group, crowd = (
-        image * len(names) + label,
-        truth_image * len(names) + truth_label,
-        true.crowd[truth_rows],
-    )
+    group, truth_group = image * len(names) + label, truth_image * len(names) + truth_label
+    crowd = true.crowd[truth_rows]
     object_masks = None
     if masks:
         sizes = canvas_sizes(test_images, images, true, predicted)

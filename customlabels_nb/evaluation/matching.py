@@ -132,15 +132,12 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
 
 def check_iou_threshold(iou_threshold: object) -> float:
     """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
-    if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, int | float | np.integer | np.floating):
-        raise InputError(
-            f"iou_threshold={iou_threshold!r} is not a number. Pass a number above 0 and up to 1, such as 0.5."
-        )
-    if not 0 < iou_threshold <= 1:
-        raise InputError(
-            f"iou_threshold={iou_threshold!r} is out of range. Pass a number above 0 and up to 1, such as 0.5."
-        )
-    return float(iou_threshold)
+    wrong = "is not a number"
+    if isinstance(iou_threshold, int | float | np.integer | np.floating) and not isinstance(iou_threshold, bool):
+        if 0 < iou_threshold <= 1:
+            return float(iou_threshold)
+        wrong = "is out of range"
+    raise InputError(f"iou_threshold={iou_threshold!r} {wrong}. Pass a number above 0 and up to 1, such as 0.5.")
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

@@ -32,9 +32,7 @@ class Thresholded:
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
-        if not self.folds:
-            return self.outcomes.accepted(self.thresholds)
-        return self.outcomes.accepted(self.of_images())
+        return self.outcomes.accepted(self.of_images() if self.folds else self.thresholds)
 
     def of_images(self) -> FloatArray:
         """Return the threshold of each label for each image as a read-only array of shape (n, k)."""
@@ -49,7 +47,9 @@ class Thresholded:
     def image_counts(self) -> csr_array:
         """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
         parts = [outcomes.image_counts(thresholds) for outcomes, thresholds in self._parts()]
-        return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
+        if not self.folds:
+            return parts[0]
+        return vstack(parts, format="csr")[np.argsort(np.concatenate([images for images, _ in self.folds]))]
 
     def confusion(self) -> ConfusionMatrix:
         return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
@@ -68,22 +68,14 @@ class Thresholded:
         positions = np.arange(len(self.outcomes.images))[chosen]
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
-        folds = tuple(
-            (kept[kept >= 0], thresholds)
-            for kept, thresholds in ((new[images], thresholds) for images, thresholds in self.folds)
-        )
-        return Thresholded(
-            self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size)
-        )
+        kept = ((new[images], thresholds) for images, thresholds in self.folds)
+        folds = tuple((images[images >= 0], thresholds) for images, thresholds in kept if (images >= 0).any())
+        return Thresholded(self.outcomes.only(positions), self.thresholds, folds)
 
     def _parts(self) -> list[tuple[Outcomes, FloatArray]]:
         if not self.folds:
             return [(self.outcomes, self.thresholds)]
         return [(self.outcomes.only(images), thresholds) for images, thresholds in self.folds]
-
-    def _back(self) -> IntArray:
-        """Return the index of each image in the concatenated folds."""
-        return np.argsort(np.concatenate([images for images, _ in self.folds]))
 
 
 def _added(first: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:
