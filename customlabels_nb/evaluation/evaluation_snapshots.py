@@ -92,10 +92,8 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
         entries = _entries(outcomes, thresholds)
-        image, box = (
-            np.concatenate([outcomes.truth_image, entries[0]]),
-            np.concatenate([outcomes.truth_box, entries[3]]),
-        )
+        image = np.concatenate([outcomes.truth_image, entries[0]])
+        box = np.concatenate([outcomes.truth_box, entries[3]])
         sizes, estimated = image_sizes(evaluation.images, image, box)
         return Snapshot(_box_lines(outcomes, entries, sizes, date, longest), estimated)
     assert isinstance(outcomes, Scores)

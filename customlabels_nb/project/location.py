@@ -120,16 +120,20 @@ def check_tags(tags: object) -> dict[str, str]:
 
 def check_description(text: object) -> str:
     """Return ``text`` without surrounding whitespace, if it is a valid description."""
-    stripped = text.strip() if isinstance(text, str) else None
-    try:
-        storable = stripped is not None and "\0" not in stripped and stripped.encode() is not None
-    except UnicodeEncodeError:  # half a surrogate pair
-        storable = False
-    if stripped is None or not storable or len(stripped) > _LONGEST_DESCRIPTION:
+    stripped = storable_text(text, _LONGEST_DESCRIPTION)
+    if stripped is None:
         raise InputError(
             f"text={text!r} is not a valid description. Use up to {_LONGEST_DESCRIPTION:,} characters of text."
         )
     return stripped
+
+
+def storable_text(text: object, longest: int) -> str | None:
+    """Return ``text`` without surrounding whitespace, or None if databases cannot store it or it is too long."""
+    if not isinstance(text, str) or re.search("[\0\ud800-\udfff]", text):  # such as half a surrogate pair
+        return None
+    stripped = text.strip()
+    return stripped if len(stripped) <= longest else None
 
 
 def is_project(path: Path) -> bool:
