@@ -47,7 +47,6 @@ class Masks:
         return Masks(self.truth[truth], self.truth_polygon[truth], self.predicted[predicted], self.polygon[predicted])
 
     def find_candidates(self, group: IntArray, truth_group: IntArray, truth_crowd: BoolArray) -> Candidates:
-        """Find the candidate matches. See :func:`customlabels_nb.evaluation.matching.find_candidates`."""
         box, truth_box = boxes_of_masks(self.predicted.tolist()), boxes_of_masks(self.truth.tolist())
         return find_candidates(group, box, truth_group, truth_box, truth_crowd, (self.predicted, self.truth))
 

@@ -45,7 +45,6 @@ class Thresholded:
         return result
 
     def image_counts(self) -> csr_array:
-        """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
         parts = [outcomes.image_counts(thresholds) for outcomes, thresholds in self._parts()]
         if not self.folds:
             return parts[0]
@@ -55,7 +54,6 @@ class Thresholded:
         return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
 
     def per_image(self) -> pd.DataFrame:
-        """Build the ``per_image`` table, as in :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
         tables = [outcomes.per_image(thresholds) for outcomes, thresholds in self._parts()]
         if not self.folds:
             return tables[0]

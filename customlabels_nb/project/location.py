@@ -80,7 +80,6 @@ def check_name(name: str) -> str:
 
 
 def check_task(task: str | None) -> str | None:
-    """Return ``task`` if it is a known task or None."""
     if task is not None and task not in TASKS:
         raise InputError(f"task={task!r} is not a known task. Use one of {TASKS!r} or None.")
     return task
@@ -112,7 +111,6 @@ def new_version_name(
 
 
 def check_tags(tags: object) -> dict[str, str]:
-    """Return ``tags`` if it is a dict of str to str."""
     if not isinstance(tags, dict) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
         raise InputError(f"tags={tags!r} must be a dict of strings, such as {{'stage': 'test'}}.")
     return dict(tags)
@@ -137,7 +135,6 @@ def storable_text(text: object, longest: int) -> str | None:
 
 
 def is_project(path: Path) -> bool:
-    """Check whether the folder ``path`` contains a project."""
     try:
         return (path / DATABASE).is_file() or (path / POINTER).is_file()
     except OSError as error:
@@ -213,7 +210,6 @@ def _without_password(url: str) -> str:
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
-    """Open the database of the project in ``root``."""
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)

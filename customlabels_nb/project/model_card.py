@@ -186,8 +186,6 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """Bullet list of sentences."""
-
     kind: ClassVar[str] = "items"
     texts: tuple[str, ...]
 
@@ -214,8 +212,6 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """Python code."""
-
     kind: ClassVar[str] = "code"
     text: str
 
@@ -224,7 +220,6 @@ Block: TypeAlias = Heading | Text | Items | Table | Code
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    """Render the blocks as GitHub Markdown."""
     return "\n\n".join(_markdown(block) for block in blocks) + "\n"
 
 
@@ -297,7 +292,6 @@ class CardFacts:
 
     @cached_property
     def training_images(self) -> dict[str, int]:
-        """Number of training images by label."""
         known = self.record.statistics.get("training_images_per_label")
         if isinstance(known, dict):
             return {str(label): int(count) for label, count in known.items()}
@@ -381,7 +375,6 @@ def _environment(folder: Path) -> Mapping[str, Any]:
 
 
 def sections(facts: CardFacts) -> list[Block]:
-    """Build all blocks of the card, in order."""
     return [
         Heading(facts.record.name, 1),
         *_summary(facts),
@@ -601,7 +594,6 @@ def _is_plain(value: object) -> bool:
 
 
 def limits_of(facts: CardFacts) -> list[str]:
-    """Write the sentences of the limits section, starting with the metrics."""
     return [
         *_about_metrics(facts),
         *_about_labels(facts),

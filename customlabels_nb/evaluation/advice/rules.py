@@ -90,7 +90,6 @@ class Case:
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
     def rows(self, result: str) -> pd.DataFrame:
-        """Select the rows of the ``per_image`` table with the given result."""
         return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
 
     @cached_property
@@ -184,7 +183,6 @@ class Mistakes:
 
 
 def find_mistakes(case: Case) -> Mistakes:
-    """Group the mistakes of an evaluation by kind."""
     if case.is_drawn:
         taken, missed, alarms, misplaced = _boxes(case)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
@@ -449,7 +447,6 @@ def threshold_advice(case: Case) -> Iterator[AdviceItem]:
 def _better(
     case: Case, position: int, steps: Steps, now: tuple[int, int, int], before: list[float]
 ) -> AdviceItem | None:
-    """Suggest a threshold with a higher F1."""
     f1 = _along(steps)[2]
     wrong = steps.accepted - steps.hits + steps.targets - steps.hits
     good = (f1 - before[2] >= BETTER_F1) & (now[1] + now[2] - wrong >= BETTER_BY)

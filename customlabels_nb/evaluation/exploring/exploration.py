@@ -87,7 +87,6 @@ class Exploration:
 
     @property
     def applied(self) -> Thresholded:
-        """Outcomes at the current thresholds."""
         return self._at(self.position)
 
     def _at(self, position: Position) -> Thresholded:
@@ -148,7 +147,6 @@ class Exploration:
 
     @cached_property
     def ranks(self) -> IntArray:
-        """Rank of each image when sorted by name."""
         return filtering.name_ranks(self.names)
 
     @cached_property

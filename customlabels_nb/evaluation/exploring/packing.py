@@ -181,7 +181,6 @@ def summary_as_json(
 
 
 def code_to_copy(project: str, name: str) -> str:
-    """Write the code that starts the model version, runs it on an image, and stops it."""
     if not project:
         return ""
     return (
