@@ -30,16 +30,8 @@ _SHELL_EXEC = re.compile(r"^'''exec'? +\"?(/[^\"\n]*?python[0-9.]*)\"? ", re.MUL
 
 TERMINAL, LAB, NOTEBOOK, VSCODE, COLAB, UNKNOWN = "terminal", "JupyterLab", "Notebook", "VS Code", "Colab", "unknown"
 #: Command name of a server → its front end. Single-user servers of a JupyterHub show JupyterLab.
-_SERVERS = {
-    "jupyter-lab": LAB,
-    "jupyterlab": LAB,
-    "jupyter-labhub": LAB,
-    "jupyterhub-singleuser": LAB,
-    "jupyter-server": LAB,
-    "jupyter_server": LAB,
-    "jupyter-notebook": NOTEBOOK,
-    "notebook": NOTEBOOK,
-}
+_LABS = ("jupyter-lab", "jupyterlab", "jupyter-labhub", "jupyterhub-singleuser", "jupyter-server", "jupyter_server")
+_SERVERS = {**dict.fromkeys(_LABS, LAB), "jupyter-notebook": NOTEBOOK, "notebook": NOTEBOOK}
 
 _AGAIN = "then restart it and reload the page"
 #: Major version of ipywidgets in the kernel → required major version of the widget manager in the page.
