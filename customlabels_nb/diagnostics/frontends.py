@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -29,26 +30,21 @@ _SHELL_EXEC = re.compile(r"^'''exec'? +\"?(/[^\"\n]*?python[0-9.]*)\"? ", re.MUL
 
 TERMINAL, LAB, NOTEBOOK, VSCODE, COLAB, UNKNOWN = "terminal", "JupyterLab", "Notebook", "VS Code", "Colab", "unknown"
 #: Command name of a server → its front end. Single-user servers of a JupyterHub show JupyterLab.
-_SERVERS = {
-    "jupyter-lab": LAB,
-    "jupyterlab": LAB,
-    "jupyter-labhub": LAB,
-    "jupyterhub-singleuser": LAB,
-    "jupyter-server": LAB,
-    "jupyter_server": LAB,
-    "jupyter-notebook": NOTEBOOK,
-    "notebook": NOTEBOOK,
-}
+_LABS = ("jupyter-lab", "jupyterlab", "jupyter-labhub", "jupyterhub-singleuser", "jupyter-server", "jupyter_server")
+_SERVERS = {**dict.fromkeys(_LABS, LAB), "jupyter-notebook": NOTEBOOK, "notebook": NOTEBOOK}
 
 _AGAIN = "then restart it and reload the page"
 #: Major version of ipywidgets in the kernel → required major version of the widget manager in the page.
 _MANAGERS = {"8": "5", "7": "3"}
 Fault = tuple[str, str]
+_of_widgets = partial(DiagnosticLine, "widgets")
 
 
 def widgets() -> Iterator[DiagnosticLine]:
-    """Yield the report lines about widgets for the environment of this process."""
-    notebook_place = _this_place()
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    notebook_place = NotebookServer(TERMINAL)
+    if shell is not None and hasattr(shell, "kernel"):
+        notebook_place = place_of(shell.user_ns, os.environ, _parents(), sys.modules)
     here = environment_at(Path(sys.prefix))
     if notebook_place.front_end != TERMINAL:
         yield this_notebook(notebook_place, here)
@@ -58,7 +54,7 @@ def widgets() -> Iterator[DiagnosticLine]:
     yield vs_code(here)
     if notebook_place.front_end != COLAB:
         text = "widgets render there, because the first widget enables Colab's custom widget manager"
-        yield DiagnosticLine("widgets", "Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
+        yield _of_widgets("Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
 
 
 def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
@@ -94,38 +90,39 @@ def faults(server: Environment, kernel: Environment | None = None) -> list[Fault
 
 
 def this_notebook(front_end: NotebookServer, environment: Environment) -> DiagnosticLine:
-    """Return the report line for the current notebook."""
     if front_end.front_end == COLAB:
-        return _colab()
+        if "google.colab.output" not in sys.modules:
+            advice = "Run: from google.colab import output; output.enable_custom_widget_manager()"
+            return _of_widgets("this notebook", WARNING, "Colab without its output module", advice)
+        sys.modules["google.colab.output"].enable_custom_widget_manager()  # may be called more than once
+        return _of_widgets("this notebook", GOOD, "Colab: the custom widget manager is enabled, widgets render")
     if front_end.front_end == VSCODE:
         line = vs_code(environment)
-        return DiagnosticLine("widgets", "this notebook", line.state, f"VS Code; {line.text}", line.advice)
+        return _of_widgets("this notebook", line.state, f"VS Code; {line.text}", line.advice)
     if front_end.server_python is None:
         title = "" if front_end.front_end == UNKNOWN else f" ({front_end.front_end})"
         text = f"its Jupyter server is unknown{title}"
         advice = "Run: import ipywidgets; ipywidgets.IntSlider(). If a slider appears, widgets render."
-        return DiagnosticLine("widgets", "this notebook", NOTE, text, advice)
+        return _of_widgets("this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(front_end.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
-    wrong = faults(server)
-    if wrong:
-        what, advice = _together(wrong)
+    if wrong := _together(faults(server)):
+        what, advice = wrong
         text = f"{front_end.front_end} of {where} cannot show widgets: {what}"
-        return DiagnosticLine("widgets", "this notebook", PROBLEM, text, advice)
-    return DiagnosticLine("widgets", "this notebook", GOOD, f"{front_end.front_end} of {where}: widgets render")
+        return _of_widgets("this notebook", PROBLEM, text, advice)
+    return _of_widgets("this notebook", GOOD, f"{front_end.front_end} of {where}: widgets render")
 
 
 def jupyterlab(environment: Environment) -> DiagnosticLine:
     """Return the report line for JupyterLab in this environment, which ``customlabels-nb lab`` starts."""
-    wrong = faults(environment, environment)
-    if wrong:
-        what, advice = _together(wrong)
-        return DiagnosticLine("widgets", "JupyterLab", PROBLEM, f"widgets will not render: {what}", advice)
+    if wrong := _together(faults(environment, environment)):
+        what, advice = wrong
+        return _of_widgets("JupyterLab", PROBLEM, f"widgets will not render: {what}", advice)
     other = _other_kernel(environment, environment)
     if other is not None:
-        return DiagnosticLine("widgets", "JupyterLab", WARNING, *other)
+        return _of_widgets("JupyterLab", WARNING, *other)
     text = f"{environment.version_of('jupyterlab')}, anywidget {environment.extension(_ANYWIDGET)}: widgets render"
-    return DiagnosticLine("widgets", "JupyterLab", GOOD, text)
+    return _of_widgets("JupyterLab", GOOD, text)
 
 
 def on_path(environment: Environment, path: str | None = None) -> Iterator[DiagnosticLine]:
@@ -133,27 +130,26 @@ def on_path(environment: Environment, path: str | None = None) -> Iterator[Diagn
     start = "Use `customlabels-nb lab`, which starts the JupyterLab of this environment"
     script = shutil.which("jupyter-lab", path=path)
     if script is None:
-        yield DiagnosticLine("widgets", "jupyter lab", NOTE, "no such command is on PATH", f"{start}.")
+        yield _of_widgets("jupyter lab", NOTE, "no such command is on PATH", f"{start}.")
         return
     python = python_of(Path(script))
     if python is None:
         text = f"cannot determine the environment of {script}"
-        yield DiagnosticLine("widgets", "jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
+        yield _of_widgets("jupyter lab", NOTE, text, f"{start}, or run cl.doctor() in a notebook.")
         return
     server = environment_at(prefix_of(python)) if environment.shared else Environment(prefix_of(python))
     if _same_folder(server.prefix, environment.prefix):
         return
     head = f"the command on PATH belongs to a different environment, {server.prefix}"
-    wrong = faults(server, environment)
-    if wrong:
-        what, advice = _together(wrong)
-        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and there {what}", f"{start}. Or: {advice}")
+    if wrong := _together(faults(server, environment)):
+        what, advice = wrong
+        yield _of_widgets("jupyter lab", WARNING, f"{head}, and there {what}", f"{start}. Or: {advice}")
         return
     other = _other_kernel(server, environment)
     if other is not None:
-        yield DiagnosticLine("widgets", "jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
+        yield _of_widgets("jupyter lab", WARNING, f"{head}, and {other[0]}", f"{start}. Or: {other[1]}")
         return
-    yield DiagnosticLine("widgets", "jupyter lab", GOOD, f"{head}: widgets render, with a kernel of this environment")
+    yield _of_widgets("jupyter lab", GOOD, f"{head}: widgets render, with a kernel of this environment")
 
 
 def notebook(environment: Environment) -> DiagnosticLine:
@@ -161,17 +157,15 @@ def notebook(environment: Environment) -> DiagnosticLine:
     version = environment.version_of("notebook")
     if version is None:
         advice = f"To install it: {environment.install('notebook')}"
-        return DiagnosticLine("widgets", "Notebook 7", NOTE, "not installed, JupyterLab is sufficient", advice)
+        return _of_widgets("Notebook 7", NOTE, "not installed, JupyterLab is sufficient", advice)
     if _parts(version, 1) < (7,):
         text = f"Notebook is {version}, 7 or newer is required"
-        return DiagnosticLine(
-            "widgets", "Notebook 7", WARNING, text, f"{environment.install('-U', 'notebook')}, {_AGAIN}."
-        )
-    wrong = faults(environment, environment)
-    if wrong:
-        what, advice = _together(wrong)
-        return DiagnosticLine("widgets", "Notebook 7", WARNING, f"widgets will not render: {what}", advice)
-    return DiagnosticLine("widgets", "Notebook 7", GOOD, f"{version}: widgets render")
+        advice = f"{environment.install('-U', 'notebook')}, {_AGAIN}."
+        return _of_widgets("Notebook 7", WARNING, text, advice)
+    if wrong := _together(faults(environment, environment)):
+        what, advice = wrong
+        return _of_widgets("Notebook 7", WARNING, f"widgets will not render: {what}", advice)
+    return _of_widgets("Notebook 7", GOOD, f"{version}: widgets render")
 
 
 def vs_code(environment: Environment) -> DiagnosticLine:
@@ -179,25 +173,14 @@ def vs_code(environment: Environment) -> DiagnosticLine:
     lacking = [name for name in ("ipykernel", "ipywidgets", "anywidget") if environment.version_of(name) is None]
     if lacking:
         text = f"{' and '.join(lacking)} missing in this environment"
-        return DiagnosticLine(
-            "widgets", "VS Code", WARNING, text, f"{environment.install(*lacking)}, then restart the kernel."
-        )
+        command = environment.install(*lacking)
+        return _of_widgets("VS Code", WARNING, text, f"{command}, then restart the kernel.")
     if not environment.has_nbextension(_ANYWIDGET):
         text = "anywidget's files for VS Code are missing, so it would have to download them"
         command = environment.repair("anywidget", environment.version_of("anywidget"))
-        return DiagnosticLine("widgets", "VS Code", WARNING, text, f"{command}, then restart the kernel.")
+        return _of_widgets("VS Code", WARNING, text, f"{command}, then restart the kernel.")
     text = f"widgets render with its Jupyter extension and the Python {environment.python} as kernel"
-    return DiagnosticLine("widgets", "VS Code", GOOD, text)
-
-
-def _colab() -> DiagnosticLine:
-    if "google.colab.output" not in sys.modules:
-        advice = "Run: from google.colab import output; output.enable_custom_widget_manager()"
-        return DiagnosticLine("widgets", "this notebook", WARNING, "Colab without its output module", advice)
-    sys.modules["google.colab.output"].enable_custom_widget_manager()  # may be called more than once
-    return DiagnosticLine(
-        "widgets", "this notebook", GOOD, "Colab: the custom widget manager is enabled, widgets render"
-    )
+    return _of_widgets("VS Code", GOOD, text)
 
 
 def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
@@ -221,8 +204,8 @@ def _other_kernel(server: Environment, kernel: Environment) -> Fault | None:
     return None
 
 
-def _together(wrong: Sequence[Fault]) -> Fault:
-    return " and ".join(what for what, _ in wrong), " ".join(advice for _, advice in wrong)
+def _together(wrong: Sequence[Fault]) -> Fault | None:
+    return (" and ".join(what for what, _ in wrong), " ".join(advice for _, advice in wrong)) if wrong else None
 
 
 def _parts(text: str, count: int) -> tuple[int, ...]:
@@ -250,7 +233,6 @@ class Environment:
 
     @property
     def is_own(self) -> bool:
-        """True if this is the environment of the current Python."""
         return _same_folder(self.prefix, Path(sys.prefix))
 
     @property
@@ -276,13 +258,13 @@ class Environment:
         return None
 
     def is_disabled(self, name: str) -> bool:
-        answer = False
         for folder in (*self.config, self.prefix / "etc" / "jupyter"):
             page = _json(folder / "labconfig" / "page_config.json") or {}
             switched = page.get("disabledExtensions", {})
             off = switched if isinstance(switched, list) else [key for key, is_off in switched.items() if is_off]
-            answer = answer or any(str(key).partition(":")[0] == name for key in off)
-        return answer
+            if any(str(key).partition(":")[0] == name for key in off):
+                return True
+        return False
 
     def has_nbextension(self, name: str) -> bool:
         """Check whether the widget files that VS Code loads are installed."""
@@ -373,13 +355,6 @@ class NotebookServer:
 
     front_end: str
     server_python: Path | None = None
-
-
-def _this_place() -> NotebookServer:
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is None or not hasattr(shell, "kernel"):
-        return NotebookServer(TERMINAL)
-    return place_of(shell.user_ns, os.environ, _parents(), sys.modules)
 
 
 def place_of(

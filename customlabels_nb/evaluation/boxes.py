@@ -47,7 +47,6 @@ class Masks:
         return Masks(self.truth[truth], self.truth_polygon[truth], self.predicted[predicted], self.polygon[predicted])
 
     def find_candidates(self, group: IntArray, truth_group: IntArray, truth_crowd: BoolArray) -> Candidates:
-        """Find the candidate matches. See :func:`customlabels_nb.evaluation.matching.find_candidates`."""
         box, truth_box = boxes_of_masks(self.predicted.tolist()), boxes_of_masks(self.truth.tolist())
         return find_candidates(group, box, truth_group, truth_box, truth_crowd, (self.predicted, self.truth))
 
@@ -358,11 +357,8 @@ def make_boxes(
     axes = pd.Index(test_images), pd.Index(names)
     truth_image, truth_label, truth_rows = true.sorted_positions(*axes)
     image, label, rows = predicted.sorted_positions(*axes)
-    group, truth_group, crowd = (
-        image * len(names) + label,
-        truth_image * len(names) + truth_label,
-        true.crowd[truth_rows],
-    )
+    group, truth_group = image * len(names) + label, truth_image * len(names) + truth_label
+    crowd = true.crowd[truth_rows]
     object_masks = None
     if masks:
         sizes = canvas_sizes(test_images, images, true, predicted)

@@ -19,18 +19,13 @@ FOLDS = 5
 def apply_thresholds(
     thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
 ) -> Thresholded:
-    """Apply thresholds in any form that ``evaluate`` accepts. See :func:`.thresholds.resolve_thresholds`."""
-    if isinstance(thresholds, str) and thresholds == CROSS_VALIDATED:
-        return cross_validated(outcomes, random_state=random_state)
-    return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
+    """Apply thresholds in any form that ``evaluate`` accepts. See :func:`.thresholds.resolve_thresholds`.
 
-
-def cross_validated(outcomes: Outcomes, *, random_state: int = 0) -> Thresholded:
-    """Choose separate thresholds for each fold of the test images, using the images of the other folds.
-
-    All metrics then come from images that were not used to choose the thresholds. If a label's only test image is in a
-    fold, the label's threshold for that fold is the median of the other labels' thresholds.
+    Cross-validated thresholds are chosen for each fold of the test images on the images of the other folds. If a
+    label's only test image is in a fold, its threshold for that fold is the median of the other labels' thresholds.
     """
+    if not isinstance(thresholds, str) or thresholds != CROSS_VALIDATED:
+        return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
     if len(outcomes.images) < 2:
         raise NotEnoughDataError(
             "thresholds='cross-validated' needs at least two test images, but there is only "

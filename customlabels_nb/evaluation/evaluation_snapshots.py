@@ -88,13 +88,16 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
     Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
     least confident true negatives are omitted.
     """
-    outcomes, date = evaluation.outcomes, _date(created)
+    outcomes, thresholds, date = evaluation.outcomes, evaluation.applied.of_images(), _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
-        lines = _BoxLines(outcomes, evaluation.applied.of_images(), evaluation.images, date)
-        return Snapshot(lines.fitting(longest), lines.estimated)
+        entries = _entries(outcomes, thresholds)
+        image = np.concatenate([outcomes.truth_image, entries[0]])
+        box = np.concatenate([outcomes.truth_box, entries[3]])
+        sizes, estimated = image_sizes(evaluation.images, image, box)
+        return Snapshot(_box_lines(outcomes, entries, sizes, date, longest), estimated)
     assert isinstance(outcomes, Scores)
-    return Snapshot(_ScoreLines(outcomes, evaluation.applied.of_images(), date).fitting(longest))
+    return Snapshot(_score_lines(outcomes, thresholds, date, longest))
 
 
 def truth_snapshot(
@@ -127,39 +130,29 @@ def truth_snapshot(
 
 
 # -- classifiers ----------------------------------------------------------------------------------------
-class _ScoreLines:
-    """Snapshot lines for a classifier's test images."""
+def _score_lines(scores: Scores, thresholds: FloatArray, date: str, longest: int) -> Iterator[bytes]:
+    """Yield the lines of a classifier, leaving out true negatives from lines of more than ``longest`` bytes."""
+    known = np.flatnonzero(scores.known)
+    all_kinds = (2 * scores.truth.astype(np.int8) + scores.accepted(thresholds))[:, known]
+    is_listed = (scores.given | scores.truth)[:, known]
+    texts = [_text(label) for label in scores.labels]
+    facts = _metadata(IMAGE_LEVEL, "no", f"{EVALUATION}-job", date)
+    classes = [{"class-name": texts[column], **facts} for column in known.tolist()]
 
-    def __init__(self, scores: Scores, thresholds: FloatArray, date: str) -> None:
-        self._scores, self._date = scores, date
-        self._known = np.flatnonzero(scores.known)
-        self._kinds = (2 * scores.truth.astype(np.int8) + scores.accepted(thresholds))[:, self._known]
-        self._listed = (scores.given | scores.truth)[:, self._known]
-        self._texts = [_text(label) for label in scores.labels]
-        facts = _metadata(IMAGE_LEVEL, "no", f"{EVALUATION}-job", date)
-        self._attributes = [
-            (f"{EVALUATION}-{n}", f"{EVALUATION}-{n}{METADATA}", {"class-name": self._texts[column], **facts})
-            for n, column in enumerate(self._known.tolist())
-        ]
-
-    def fitting(self, longest: int) -> Iterator[bytes]:
-        """Yield the lines, leaving out true negatives from lines of more than ``longest`` bytes."""
-        for row, image in enumerate(self._scores.images):
-            confidences, kinds = self._scores.confidence[row, self._known].tolist(), self._kinds[row].tolist()
-            true = np.flatnonzero(self._scores.truth[row]).tolist()
-            head = {SOURCE: _text(image)} | _true_labels(self._texts, self._date, true)
-            listed = np.flatnonzero(self._listed[row]).tolist()
-            negatives = [(confidences[n], n) for n in listed if not kinds[n]]
-            line = partial(self._line, head, confidences, kinds)
-            yield _fitting(line, listed, longest, negatives)
-
-    def _line(self, head: dict[str, Any], confidences: list[float], kinds: list[int], chosen: Iterable[int]) -> bytes:
+    def line(head: dict[str, Any], confidences: list[float], kinds: list[int], chosen: Iterable[int]) -> bytes:
         value = dict(head)
         for n in chosen:
-            name, metadata, facts = self._attributes[n]
-            value[name] = 1
-            value[metadata] = {"confidence": confidences[n], **facts, DETAILS: _DETAILS[kinds[n]]}
+            value[f"{EVALUATION}-{n}"] = 1
+            details = {"confidence": confidences[n], **classes[n], DETAILS: _DETAILS[kinds[n]]}
+            value[f"{EVALUATION}-{n}{METADATA}"] = details
         return orjson.dumps(value)
+
+    for row, image in enumerate(scores.images):
+        confidences, kinds = scores.confidence[row, known].tolist(), all_kinds[row].tolist()
+        head = {SOURCE: _text(image)} | _true_labels(texts, date, np.flatnonzero(scores.truth[row]).tolist())
+        listed = np.flatnonzero(is_listed[row]).tolist()
+        negatives = [(confidences[n], n) for n in listed if not kinds[n]]
+        yield _fitting(partial(line, head, confidences, kinds), listed, longest, negatives)
 
 
 def _true_labels(texts: list[Any], date: str, labels: list[int], human: str = "yes") -> dict[str, Any]:
@@ -172,44 +165,38 @@ def _true_labels(texts: list[Any], date: str, labels: list[int], human: str = "y
 
 
 # -- detectors ------------------------------------------------------------------------------------------
-class _BoxLines:
-    """Snapshot lines for a detector's test images."""
+_Entries: TypeAlias = tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]
 
-    def __init__(self, boxes: Boxes, thresholds: FloatArray, images: pd.DataFrame, date: str) -> None:
-        self._boxes, self._date = boxes, date
-        self._texts = [_text(name) for name in boxes.labels]
-        self._facts = _metadata(BOXES, "no", f"{EVALUATION}-job", date)
-        image, label, confidence, frame, kind = _entries(boxes, thresholds)
-        self._image, self._label, self._frame = image, label.tolist(), frame.tolist()
-        self._confidence, self._kind = confidence.tolist(), kind.tolist()
-        all_images, all_frames = np.concatenate([boxes.truth_image, image]), np.concatenate([boxes.truth_box, frame])
-        self._sizes, self.estimated = image_sizes(images, all_images, all_frames)
 
-    def fitting(self, longest: int) -> Iterator[bytes]:
-        """Yield the lines, leaving out true negatives from lines of more than ``longest`` bytes."""
-        boxes, count = self._boxes, len(self._boxes.images)
-        truth = _boxes_in_lines(boxes.truth_label, boxes.truth_box, boxes.truth_crowd, _ends(boxes.truth_image, count))
-        parts = zip(boxes.images, self._sizes, truth, pairwise(_ends(self._image, count)), strict=True)
-        for image, size, true, (start, end) in parts:
-            head = {SOURCE: _text(image)} | _true_boxes(self._texts, self._date, size, true)
-            negatives = [(self._confidence[row], row) for row in range(start, end) if not self._kind[row]]
-            line = partial(self._line, head, size)
-            yield _fitting(line, range(start, end), longest, negatives)
+def _box_lines(boxes: Boxes, entries: _Entries, sizes: list[Size], date: str, longest: int) -> Iterator[bytes]:
+    """Yield the lines of a detector, leaving out true negatives from lines of more than ``longest`` bytes."""
+    texts = [_text(name) for name in boxes.labels]
+    facts = _metadata(BOXES, "no", f"{EVALUATION}-job", date)
+    label, confidence, frame, kind = (column.tolist() for column in entries[1:])
 
-    def _line(self, head: dict[str, Any], size: Size, chosen: Iterable[int]) -> bytes:
+    def line(head: dict[str, Any], size: Size, chosen: Iterable[int]) -> bytes:
         rows = list(chosen)
-        annotations = [_annotation(self._label[row], self._frame[row]) for row in rows]
-        objects = [{"confidence": self._confidence[row], DETAILS: _DETAILS[self._kind[row]]} for row in rows]
-        classes = _class_map({self._label[row] for row in rows}, self._texts)
+        annotations = [_annotation(label[row], frame[row]) for row in rows]
+        objects = [{"confidence": confidence[row], DETAILS: _DETAILS[kind[row]]} for row in rows]
+        classes = _class_map({label[row] for row in rows}, texts)
         value = {
             **head,
             f"{EVALUATION}-0": {"image_size": [size], "annotations": annotations},
-            f"{EVALUATION}-0{METADATA}": {"objects": objects, "class-map": classes, **self._facts},
+            f"{EVALUATION}-0{METADATA}": {"objects": objects, "class-map": classes, **facts},
         }
         return orjson.dumps(value)
 
+    count = len(boxes.images)
+    truth = _boxes_in_lines(boxes.truth_label, boxes.truth_box, boxes.truth_crowd, _ends(boxes.truth_image, count))
+    for image, size, true, (start, end) in zip(
+        boxes.images, sizes, truth, pairwise(_ends(entries[0], count)), strict=True
+    ):
+        head = {SOURCE: _text(image)} | _true_boxes(texts, date, size, true)
+        negatives = [(confidence[row], row) for row in range(start, end) if not kind[row]]
+        yield _fitting(partial(line, head, size), range(start, end), longest, negatives)
 
-def _entries(boxes: Boxes, thresholds: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]:
+
+def _entries(boxes: Boxes, thresholds: FloatArray) -> _Entries:
     """Return the image, label, confidence, box and :data:`_DETAILS` key of each prediction entry, sorted by image."""
     accepted = boxes.confidence >= thresholds[boxes.image, boxes.label]
     kept = ~boxes.ignored & (accepted | (boxes.confidence >= LOWEST_CONFIDENCE))

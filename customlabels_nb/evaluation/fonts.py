@@ -7,17 +7,14 @@ by name. It warns each time it draws a figure with a character that none of its 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, wraps
-from typing import ParamSpec
+from functools import cache
 
 import matplotlib.pyplot as plt
 from matplotlib import font_manager, ft2font
 from matplotlib.axes import Axes
 from matplotlib.text import Text
-
-Arguments = ParamSpec("Arguments")
 
 #: Fonts that come with operating systems or are often installed, for scripts that matplotlib's default font lacks. If
 #: several fonts have a character, the first one is used. Matplotlib cannot draw color emoji fonts.
@@ -32,22 +29,15 @@ _OWN = "DejaVu Sans"  # matplotlib's default font
 MISSING = "\u25a1"  # an empty square, for characters that no font has
 
 
-def with_further_fonts(function: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
-    """Decorate a plotting function so that its text falls back to :data:`FURTHER_FONTS` where needed.
+def add_further_fonts(axes: Axes) -> None:
+    """Let text of a plot fall back to :data:`FURTHER_FONTS` where needed.
 
     Fonts are set on text, not with ``plt.rc_context``, in which Jupyter's inline backend loses figures.
     """
-
-    @wraps(function)
-    def drawing(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Axes:
-        axes = function(*args, **kwargs)
-        for text in axes.findobj(Text):
-            families = text.get_fontfamily()
-            if further := _further_for(text.get_text(), families)[0]:
-                text.set_fontfamily([*families, *(_family_of_weight(name, text.get_fontweight()) for name in further)])
-        return axes
-
-    return drawing
+    for text in axes.findobj(Text):
+        families = text.get_fontfamily()
+        if further := _further_for(text.get_text(), families)[0]:
+            text.set_fontfamily([*families, *(_family_of_weight(name, text.get_fontweight()) for name in further)])
 
 
 def drawable(text: str) -> str:

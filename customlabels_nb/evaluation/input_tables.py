@@ -288,9 +288,12 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
             box[row], boxed[row] = _around(polygon[row], name, table["image"].iat[row]), True
     _refuse(boxed & table["label"].isna().to_numpy(), "has no label (add one or drop the row)", table, box, name)
     rows = table[boxed]
-    crowd = (
-        _crowds(frame["crowd"]) if name == "truth" and "crowd" in frame.columns else np.zeros(len(table), dtype=bool)
-    )
+    crowd: BoolArray = np.zeros(len(table), dtype=bool)
+    if name == "truth" and "crowd" in frame.columns:
+        try:
+            crowd = frame["crowd"].astype("boolean").to_numpy(dtype=bool, na_value=False)
+        except (TypeError, ValueError) as error:
+            raise TableError(f"The column 'crowd' of truth must contain only True and False: {error}") from error
     return BoxedRows(
         all_rows=table[["image", "label"]],
         rows=rows,
@@ -372,14 +375,6 @@ def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: 
             "masks. Check its polygons, or scale it down."
         )
     return result.astype(np.int64)
-
-
-def _crowds(column: pd.Series) -> BoolArray:
-    try:
-        crowd: BoolArray = column.astype("boolean").to_numpy(dtype=bool, na_value=False)
-    except (TypeError, ValueError) as error:
-        raise TableError(f"The column 'crowd' of truth must contain only True and False: {error}") from error
-    return crowd
 
 
 def _refuse(wrong: BoolArray, what: str, table: pd.DataFrame, box: FloatArray, name: str) -> None:

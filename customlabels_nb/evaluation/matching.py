@@ -100,27 +100,16 @@ def find_candidates(
         prediction = owner + (some.start or 0)
         crowd = truth_crowd[truth]
         iou = iou_of_pairs(box[prediction], truth_box[truth], crowd=crowd)
-        if masks is not None:
-            _use_masks(iou, masks[0][prediction], masks[1][truth], crowd, prediction)
+        if masks is not None:  # replace the IoU of boxes that overlap by that of their masks
+            first, second, near = masks[0][prediction], masks[1][truth], np.flatnonzero(iou > 0)
+            for pairs in np.split(near, np.flatnonzero(np.diff(prediction[near])) + 1) if near.size else ():
+                iou[pairs] = mask_iou([first[pairs[0]]], second[pairs].tolist(), crowd=crowd[pairs].tolist())[0]
         np.maximum.at(on_crowd, prediction[crowd], iou[crowd])
         kept = np.flatnonzero((iou > 0) & ~crowd)
         parts.append((prediction[kept], truth[kept], iou[kept]))
     prediction, truth, iou = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((-truth, -iou, prediction))
     return Candidates(prediction[order], truth[order], iou[order], on_crowd, len(truth_group))
-
-
-def _use_masks(
-    iou: FloatArray,
-    first: npt.NDArray[np.object_],
-    second: npt.NDArray[np.object_],
-    crowd: BoolArray,
-    prediction: IntArray,
-) -> None:
-    """Replace the IoU of boxes that overlap by that of their masks. All arrays have one item for each pair."""
-    near = np.flatnonzero(iou > 0)
-    for pairs in np.split(near, np.flatnonzero(np.diff(prediction[near])) + 1) if near.size else ():
-        iou[pairs] = mask_iou([first[pairs[0]]], second[pairs].tolist(), crowd=crowd[pairs].tolist())[0]
 
 
 def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
@@ -132,15 +121,12 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
 
 def check_iou_threshold(iou_threshold: object) -> float:
     """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
-    if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, int | float | np.integer | np.floating):
-        raise InputError(
-            f"iou_threshold={iou_threshold!r} is not a number. Pass a number above 0 and up to 1, such as 0.5."
-        )
-    if not 0 < iou_threshold <= 1:
-        raise InputError(
-            f"iou_threshold={iou_threshold!r} is out of range. Pass a number above 0 and up to 1, such as 0.5."
-        )
-    return float(iou_threshold)
+    wrong = "is not a number"
+    if isinstance(iou_threshold, int | float | np.integer | np.floating) and not isinstance(iou_threshold, bool):
+        if 0 < iou_threshold <= 1:
+            return float(iou_threshold)
+        wrong = "is out of range"
+    raise InputError(f"iou_threshold={iou_threshold!r} {wrong}. Pass a number above 0 and up to 1, such as 0.5.")
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

@@ -20,21 +20,6 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: Metrics that are computed from counts, and therefore have a confidence interval.
 COUNTED = ("f1", "precision", "recall", "accuracy")
-PER_LABEL_COLUMNS: dict[str, str] = {
-    "label": "str",
-    "f1": "float64",
-    "precision": "float64",
-    "recall": "float64",
-    "threshold": "float64",
-    "average_precision": "float64",
-    "test_images": "int64",
-    "tp": "int64",
-    "fp": "int64",
-    "fn": "int64",
-    "undefined": "bool",
-    "f1_low": "float64",
-    "f1_high": "float64",
-}
 
 
 def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -48,7 +33,7 @@ def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Flo
 
 
 def per_label_table(applied: Thresholded, intervals: Intervals | None = None) -> pd.DataFrame:
-    """Build the table of metrics per label, with the columns in :data:`PER_LABEL_COLUMNS`.
+    """Build the table of metrics per label.
 
     ``f1_low`` and ``f1_high`` bound the 95% confidence interval of F1 (NaN unless ``intervals`` is given).
 
@@ -74,20 +59,15 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
         "f1_low": low,
         "f1_high": high,
     }
-    return pd.DataFrame(table).astype(PER_LABEL_COLUMNS)
+    return pd.DataFrame(table).astype({"label": "str"})
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
     """Compute macro averages of the metrics over the labels that have test images, or 0 if no label has any."""
     here = per_label[per_label["test_images"] > 0]
-    columns = {
-        "f1": "f1",
-        "precision": "precision",
-        "recall": "recall",
-        "mean_threshold": "threshold",
-        "mean_average_precision": "average_precision",
-    }
-    return {metric: float(here[column].mean()) if len(here) else 0.0 for metric, column in columns.items()}
+    columns = {"mean_threshold": "threshold", "mean_average_precision": "average_precision"}
+    metrics = ("f1", "precision", "recall", *columns)
+    return {name: float(here[columns.get(name, name)].mean()) if len(here) else 0.0 for name in metrics}
 
 
 def accuracy(scores: Scores) -> float:

@@ -433,7 +433,6 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
 ) -> list[str]:
-    """Write the notes on how to interpret the metrics."""
     notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)

@@ -210,7 +210,13 @@ def make_scores(
     axes = pd.Index(test_images), pd.Index(names)
     is_true = find_pairs(truth, "truth", *axes).has
     if task == SINGLE_LABEL:
-        _check_one_label_each(is_true, test_images, names)
+        many = np.flatnonzero(is_true.sum(axis=1) > 1)
+        if many.size:
+            several = [names[column] for column in np.flatnonzero(is_true[many[0]])]
+            raise TableError(
+                f"Image {test_images[many[0]]!r} has the labels {several!r} in truth, but task='single-label' allows "
+                "only one per image. Keep one of them, or pass task='multi-label'."
+            )
     given = find_pairs(predictions, "predictions", *axes)
     return Scores(
         task,
@@ -222,16 +228,6 @@ def make_scores(
         given.has,
         left_out=left_out,
     )
-
-
-def _check_one_label_each(truth: BoolArray, images: npt.NDArray[np.object_], names: list[str]) -> None:
-    many = np.flatnonzero(truth.sum(axis=1) > 1)
-    if many.size:
-        several = [names[column] for column in np.flatnonzero(truth[many[0]])]
-        raise TableError(
-            f"Image {images[many[0]]!r} has the labels {several!r} in truth, but task='single-label' allows only one "
-            "per image. Keep one of them, or pass task='multi-label'."
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,14 +91,10 @@ def _ranges(values: pd.Series, bins: int) -> pd.Series:
     before = values.rank(method="min").to_numpy(dtype=np.float64) - 1  # number of lower values
     codes, _ = pd.factorize(before * bins // len(values), sort=True)
     ends = [(part.min(), part.max()) for _, part in values.groupby(codes)]
-    names = [_between(low, high) for low, high in ends]
+    names = [_text(low) if low == high else f"{_text(low, 3)} to {_text(high, 3)}" for low, high in ends]
     if len(set(names)) < len(names):  # the rounded ends are not unique
         names = [f"{low} to {high}" for low, high in ends]
     return pd.Series(pd.Categorical.from_codes(codes, names, ordered=True), index=values.index)
-
-
-def _between(low: object, high: object) -> str:
-    return _text(low) if low == high else f"{_text(low, 3)} to {_text(high, 3)}"
 
 
 def _text(value: object, digits: int = 6) -> str:

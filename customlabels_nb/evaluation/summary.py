@@ -65,12 +65,10 @@ def evaluation_summary(
 
 
 def summary_bytes(content: dict[str, Any]) -> bytes:
-    """Encode the content of a summary as indented JSON."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def summary_file_name(*parts: str) -> str:
-    """Build the summary's file name from the names of the project and version, made safe for file names."""
     return "-".join(["EvaluationResultSummary", *safe_parts(parts)]) + ".json"
 
 

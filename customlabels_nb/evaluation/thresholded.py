@@ -32,9 +32,7 @@ class Thresholded:
         return np.asarray(tp), np.asarray(fp), np.asarray(fn)
 
     def accepted(self) -> BoolArray:
-        if not self.folds:
-            return self.outcomes.accepted(self.thresholds)
-        return self.outcomes.accepted(self.of_images())
+        return self.outcomes.accepted(self.of_images() if self.folds else self.thresholds)
 
     def of_images(self) -> FloatArray:
         """Return the threshold of each label for each image as a read-only array of shape (n, k)."""
@@ -47,15 +45,15 @@ class Thresholded:
         return result
 
     def image_counts(self) -> csr_array:
-        """Count the true positives, false positives and false negatives in each image by label, shape (n, 3 k)."""
         parts = [outcomes.image_counts(thresholds) for outcomes, thresholds in self._parts()]
-        return vstack(parts, format="csr")[self._back()] if self.folds else parts[0]
+        if not self.folds:
+            return parts[0]
+        return vstack(parts, format="csr")[np.argsort(np.concatenate([images for images, _ in self.folds]))]
 
     def confusion(self) -> ConfusionMatrix:
         return reduce(_added, (outcomes.confusion(thresholds) for outcomes, thresholds in self._parts()))
 
     def per_image(self) -> pd.DataFrame:
-        """Build the ``per_image`` table, as in :meth:`customlabels_nb.evaluation.outcomes.Outcomes.per_image`."""
         tables = [outcomes.per_image(thresholds) for outcomes, thresholds in self._parts()]
         if not self.folds:
             return tables[0]
@@ -68,22 +66,14 @@ class Thresholded:
         positions = np.arange(len(self.outcomes.images))[chosen]
         new = np.full(len(self.outcomes.images), -1)
         new[positions] = np.arange(positions.size)
-        folds = tuple(
-            (kept[kept >= 0], thresholds)
-            for kept, thresholds in ((new[images], thresholds) for images, thresholds in self.folds)
-        )
-        return Thresholded(
-            self.outcomes.only(positions), self.thresholds, tuple(fold for fold in folds if fold[0].size)
-        )
+        kept = ((new[images], thresholds) for images, thresholds in self.folds)
+        folds = tuple((images[images >= 0], thresholds) for images, thresholds in kept if (images >= 0).any())
+        return Thresholded(self.outcomes.only(positions), self.thresholds, folds)
 
     def _parts(self) -> list[tuple[Outcomes, FloatArray]]:
         if not self.folds:
             return [(self.outcomes, self.thresholds)]
         return [(self.outcomes.only(images), thresholds) for images, thresholds in self.folds]
-
-    def _back(self) -> IntArray:
-        """Return the index of each image in the concatenated folds."""
-        return np.argsort(np.concatenate([images for images, _ in self.folds]))
 
 
 def _added(first: ConfusionMatrix, other: ConfusionMatrix) -> ConfusionMatrix:

@@ -64,7 +64,6 @@ class PackReport:
 def pack(
     location: ProjectLocation, path: Path, *, images: bool = True, versions: bool = True, events: Events | None = None
 ) -> PackReport:
-    """Write the project to a zip file, see :meth:`customlabels_nb.project.project.Project.pack`."""
     issues: list[Issue] = []
     if path.is_dir():
         raise ProjectError(f"{str(path)!r} is a folder. Pass the path of a zip file, such as 'class.zip'.")

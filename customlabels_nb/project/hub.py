@@ -33,7 +33,6 @@ _PIPELINES = {BOXES: "object-detection", POLYGONS: "image-segmentation"}
 def upload_version(
     folder: Path, record: VersionRecord, card: ModelCard, project: str, repo: str, *, private: bool, dry_run: bool
 ) -> pd.DataFrame:
-    """Upload a version as one commit, as in :meth:`customlabels_nb.project.model.Model.push_to_hub`."""
     from huggingface_hub import CommitOperationAdd, HfApi
 
     repository, revision = parse_hub_name(repo) if isinstance(repo, str) else ("", None)

@@ -77,7 +77,6 @@ def _names(root: Path) -> tuple[str, ...]:
 
 
 def rename_project(location: ProjectLocation, name: str, action: Action) -> None:
-    """Rename the project and its folder, see :meth:`customlabels_nb.project.project.Project.rename`."""
     target = location.root.parent / check_name(name)
     refuse_if_busy(location.store, "renamed")
     _refuse_if_trained(location.store, "renamed")

@@ -80,7 +80,6 @@ def check_name(name: str) -> str:
 
 
 def check_task(task: str | None) -> str | None:
-    """Return ``task`` if it is a known task or None."""
     if task is not None and task not in TASKS:
         raise InputError(f"task={task!r} is not a known task. Use one of {TASKS!r} or None.")
     return task
@@ -112,7 +111,6 @@ def new_version_name(
 
 
 def check_tags(tags: object) -> dict[str, str]:
-    """Return ``tags`` if it is a dict of str to str."""
     if not isinstance(tags, dict) or not all(isinstance(text, str) for pair in tags.items() for text in pair):
         raise InputError(f"tags={tags!r} must be a dict of strings, such as {{'stage': 'test'}}.")
     return dict(tags)
@@ -120,20 +118,23 @@ def check_tags(tags: object) -> dict[str, str]:
 
 def check_description(text: object) -> str:
     """Return ``text`` without surrounding whitespace, if it is a valid description."""
-    stripped = text.strip() if isinstance(text, str) else None
-    try:
-        storable = stripped is not None and "\0" not in stripped and stripped.encode() is not None
-    except UnicodeEncodeError:  # half a surrogate pair
-        storable = False
-    if stripped is None or not storable or len(stripped) > _LONGEST_DESCRIPTION:
+    stripped = storable_text(text, _LONGEST_DESCRIPTION)
+    if stripped is None:
         raise InputError(
             f"text={text!r} is not a valid description. Use up to {_LONGEST_DESCRIPTION:,} characters of text."
         )
     return stripped
 
 
+def storable_text(text: object, longest: int) -> str | None:
+    """Return ``text`` without surrounding whitespace, or None if databases cannot store it or it is too long."""
+    if not isinstance(text, str) or re.search("[\0\ud800-\udfff]", text):  # such as half a surrogate pair
+        return None
+    stripped = text.strip()
+    return stripped if len(stripped) <= longest else None
+
+
 def is_project(path: Path) -> bool:
-    """Check whether the folder ``path`` contains a project."""
     try:
         return (path / DATABASE).is_file() or (path / POINTER).is_file()
     except OSError as error:
@@ -209,7 +210,6 @@ def _without_password(url: str) -> str:
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
-    """Open the database of the project in ``root``."""
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)

@@ -266,7 +266,6 @@ class Model(Runnable):
         self._choose_view_thresholds()
 
     def _best_thresholds(self, report: Report) -> dict[str, float]:
-        """Return the thresholds of the model's labels in a report."""
         from customlabels_nb.models.artifact import load_config
 
         labels = load_config(self.folder).labels
@@ -395,7 +394,6 @@ class Model(Runnable):
         )
 
     def _test_report(self, result: Evaluation, config: ModelConfig) -> Report:
-        """Make the report of an evaluation on the version's test images."""
         from customlabels_nb.project.report import Report
 
         facts = config.training

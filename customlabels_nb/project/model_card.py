@@ -22,7 +22,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import one_line, printable
+from customlabels_nb._utils.text import counted, one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MACHINE, MULTI_LABEL, POLYGONS, SINGLE_LABEL, by_machine
@@ -141,14 +141,11 @@ class ModelCard:
             write_whole(target, text.encode())
         return target
 
-    def __str__(self) -> str:
-        return self.text
-
     def __repr__(self) -> str:
         return self.text
 
     def _repr_html_(self) -> str:
-        return to_html(self.blocks)
+        return render("model_card.html", blocks=self.blocks)
 
 
 def make_card(
@@ -157,16 +154,8 @@ def make_card(
     """Build the card of the version in ``folder`` from its files, without running the model or opening an image."""
     config = load_config(folder)
     evaluation, hand_set = _evaluation(folder, root, config, evaluated)
-    facts = CardFacts(
-        project,
-        record,
-        config,
-        _environment(folder),
-        _snapshot(folder, "train", root),
-        _snapshot(folder, "test", root),
-        evaluation,
-        hand_set,
-    )
+    train, test = (_snapshot(folder, split, root) for split in ("train", "test"))
+    facts = CardFacts(project, record, config, _environment(folder), train, test, evaluation, hand_set)
     return ModelCard(record.name, sections(facts))
 
 
@@ -197,8 +186,6 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """Bullet list of sentences."""
-
     kind: ClassVar[str] = "items"
     texts: tuple[str, ...]
 
@@ -225,8 +212,6 @@ class Table:
 
 @dataclass(frozen=True)
 class Code:
-    """Python code."""
-
     kind: ClassVar[str] = "code"
     text: str
 
@@ -235,13 +220,7 @@ Block: TypeAlias = Heading | Text | Items | Table | Code
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    """Render the blocks as GitHub Markdown."""
     return "\n\n".join(_markdown(block) for block in blocks) + "\n"
-
-
-def to_html(blocks: Iterable[Block]) -> str:
-    """Render the blocks as static HTML for notebook output, in light and dark themes."""
-    return render("model_card.html", blocks=list(blocks))
 
 
 def markdown_text(text: str) -> str:
@@ -266,12 +245,11 @@ def _markdown(block: Block) -> str:
         fence = "`" * max(3, *(1 + len(run) for run in re.findall("`+", block.text)), 0)
         return f"{fence}python\n{printable(block.text)}\n{fence}"
     rule = ["--:" if column in block.numbers else ":--" for column in range(len(block.head))]
-    rows = [[*map(markdown_text, block.head)], rule, *([_markdown_cell(cell) for cell in row] for row in block.rows)]
+    cells = (
+        [f"`{cell.value}`" if isinstance(cell, Color) else markdown_text(cell) for cell in row] for row in block.rows
+    )
+    rows = [[*map(markdown_text, block.head)], rule, *cells]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _markdown_cell(cell: Cell) -> str:
-    return f"`{cell.value}`" if isinstance(cell, Color) else markdown_text(cell)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,7 +292,6 @@ class CardFacts:
 
     @cached_property
     def training_images(self) -> dict[str, int]:
-        """Number of training images by label."""
         known = self.record.statistics.get("training_images_per_label")
         if isinstance(known, dict):
             return {str(label): int(count) for label, count in known.items()}
@@ -334,9 +311,7 @@ class CardFacts:
         messages = [finding.message for finding in findings if finding.code not in _STATED_ELSEWHERE]
         both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
         if both:
-            messages.append(
-                f"{both:,} {'image is' if both == 1 else 'images are'} in both the training and the test set."
-            )
+            messages.append(f"{counted(both, 'image is', 'images are')} in both the training and the test set.")
         return messages
 
 
@@ -400,7 +375,6 @@ def _environment(folder: Path) -> Mapping[str, Any]:
 
 
 def sections(facts: CardFacts) -> list[Block]:
-    """Build all blocks of the card, in order."""
     return [
         Heading(facts.record.name, 1),
         *_summary(facts),
@@ -442,7 +416,7 @@ def _data(facts: CardFacts) -> Iterator[Block]:
     lines = []
     left_out = facts.training.get("left_out")
     if isinstance(left_out, int) and left_out:
-        lines.append(f"Excluded because they could not be read: {left_out:,} image{'s' * (left_out != 1)}.")
+        lines.append(f"Excluded because they could not be read: {counted(left_out, 'image')}.")
     lines += facts.warnings
     if lines:
         yield Text("Findings of the dataset checks on both sets:")
@@ -531,10 +505,8 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         rows = [(words, f"{metrics[name]:.3f}") for name, words in METRICS.items() if is_number(metrics.get(name))]
         yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
-    count = len(evaluation.outcomes.images)
-    yield Text(
-        f"On {count:,} test image{'s' * (count != 1)}. The 95% confidence intervals are bootstrapped from these images."
-    )
+    count = counted(len(evaluation.outcomes.images), "test image")
+    yield Text(f"On {count}. The 95% confidence intervals are bootstrapped from these images.")
     summary = evaluation.summary.set_index("figure")
     yield Table(
         ("metric", "value", "95% confidence interval"),
@@ -622,7 +594,6 @@ def _is_plain(value: object) -> bool:
 
 
 def limits_of(facts: CardFacts) -> list[str]:
-    """Write the sentences of the limits section, starting with the metrics."""
     return [
         *_about_metrics(facts),
         *_about_labels(facts),
@@ -639,10 +610,9 @@ def _about_metrics(facts: CardFacts) -> Iterator[str]:
         return
     low, high = evaluation.summary.loc[evaluation.summary["figure"] == "f1", ["low", "high"]].iloc[0]
     if not pd.isna(low) and high - low > _WIDE:
-        count = len(evaluation.outcomes.images)
         yield (
-            f"The metrics are based on {count:,} test image{'s' * (count != 1)}. On another sample of that size, F1 "
-            f"could be anywhere from {low:.2f} to {high:.2f}."
+            f"The metrics are based on {counted(len(evaluation.outcomes.images), 'test image')}. On another sample of "
+            f"that size, F1 could be anywhere from {low:.2f} to {high:.2f}."
         )
     yield from evaluation.notes
     if facts.hand_set:
@@ -680,15 +650,14 @@ def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
     for row in matrix.confusions().itertuples(index=False):
         if row.truth != nothing and row.share < _CONFUSED:
             continue
+        are = counted(row.count, "is", "are")
         if row.truth == nothing:
-            yield f"The model detects {row.predicted} {_times(row.count)} where there is none."
+            times = "once" if row.count == 1 else f"{row.count:,} times"
+            yield f"The model detects {row.predicted} {times} where there is none."
         elif row.predicted == nothing:
-            yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} missed."
+            yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {are} missed."
         else:
-            yield (
-                f"Of {columns[row.truth]:,} {things} of {row.truth}, {row.count:,} {_are(row.count)} predicted as "
-                f"{row.predicted}."
-            )
+            yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {are} predicted as {row.predicted}."
         count += 1
         if count == _MOST:
             return
@@ -730,7 +699,7 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
         )
     most = int(boxes.groupby("image").size().max()) if len(boxes) else 0
     if most:
-        yield f"No training image has more than {most:,} box{'es' * (most != 1)}."
+        yield f"No training image has more than {counted(most, 'box', 'boxes')}."
 
 
 def _about_the_world(facts: CardFacts) -> Iterator[str]:
@@ -747,14 +716,6 @@ def _about_the_world(facts: CardFacts) -> Iterator[str]:
             "Every training image contains a labelled object, so the model's rate of false detections on images "
             "without any objects is unknown."
         )
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
 
 
 def _listed(names: list[str], most: int = 8) -> str:

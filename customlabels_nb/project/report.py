@@ -16,7 +16,7 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import printable
+from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring.position import Position, position_of
@@ -550,7 +550,7 @@ class Report(Evaluation):
 
     def __repr__(self) -> str:
         metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())
-        head = f"{self.name}: {self._number_of_images()}, {', '.join(metrics)}"
+        head = f"{self.name}: {counted(len(self.outcomes.images), 'test image')}, {', '.join(metrics)}"
         columns = ["label", "f1", "precision", "recall", "threshold", "test_images"]
         if self.task in DRAWN_TASKS:
             columns.insert(4, "average_precision")
@@ -570,7 +570,7 @@ class Report(Evaluation):
         return render(
             "evaluation.html",
             title=self.name,
-            images=self._number_of_images(),
+            images=counted(len(self.outcomes.images), "test image"),
             headline=self._headline(),
             columns=columns,
             counts=_COUNTS,
@@ -593,10 +593,6 @@ class Report(Evaluation):
             Headline(name, meaning, float(rows.loc[metric, "value"]), intervals.get(metric, ""))
             for metric, (name, meaning) in names.items()
         ]
-
-    def _number_of_images(self) -> str:
-        count = len(self.outcomes.images)
-        return f"{count:,} test image{'' if count == 1 else 's'}"
 
 
 class Headline(NamedTuple):

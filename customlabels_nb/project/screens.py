@@ -86,7 +86,6 @@ def open_gallery(
     mode: str = "grid",
     assist: Assist | None = None,
 ) -> Gallery:
-    """Open the gallery for a dataset of the project."""
     from customlabels_nb.widgets.gallery import Gallery
 
     refresh_if_due(location)
@@ -95,7 +94,6 @@ def open_gallery(
 
 
 def open_map(location: ProjectLocation, split: str, *, random_state: int, assist: Assist) -> ProjectMap:
-    """Open the map of a dataset of the project."""
     from customlabels_nb.labeling.image_map import ImageMap, MapSession
     from customlabels_nb.store.extra_columns import dtypes
     from customlabels_nb.widgets.map import ProjectMap
@@ -143,7 +141,6 @@ def open_evaluation_map(
 
 
 def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:
-    """Open the annotator for a dataset of the project."""
     from customlabels_nb.widgets.annotator import Annotator
 
     refresh_if_due(location)
@@ -228,7 +225,6 @@ def _open_job(
 def open_review(
     location: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
 ) -> Review:
-    """Open the review widget for a dataset of the project."""
     from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
@@ -313,7 +309,6 @@ def open_label_manager(location: ProjectLocation) -> LabelManager:
 
 
 def open_dashboard(location: ProjectLocation, *, check: Callable[[Events], CheckReport], assist: Assist) -> Dashboard:
-    """Open the labelling dashboard of the project."""
     from customlabels_nb.widgets.dashboard import Dashboard
 
     def plan() -> list[str]:

@@ -10,6 +10,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
+from customlabels_nb.project.location import storable_text
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 
@@ -138,11 +139,7 @@ class Snapshots:
 
 
 def _check_name(name: object) -> str:
-    text = name.strip() if isinstance(name, str) else ""
-    try:
-        storable = "\0" not in text and bool(text.encode())
-    except UnicodeEncodeError:  # half a surrogate pair
-        storable = False
-    if not storable or len(text) > _LONGEST:
+    text = storable_text(name, _LONGEST)
+    if not text:
         raise InputError(f"name={name!r} is not a valid snapshot name. Use 1 to {_LONGEST} characters of text.")
     return text

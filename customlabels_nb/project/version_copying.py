@@ -49,7 +49,9 @@ def copy_version(
     Evaluation files and the model card contain the project's name. They are not copied if they can be recreated. A
     failed copy of that name is replaced. A partial copy is deleted and the reason is stored in its status.
     """
-    folder = _own_folder(source.root, record)
+    folder = source.root / record.folder
+    if folder.is_symlink() or folder.resolve().parent != source.root.resolve() / "versions":
+        raise NotAllowedError(f"{str(folder)!r} is not a version folder of {str(source.root)!r}. Nothing was copied.")
     files = list(_files(folder))
     load_config(folder)
     chosen = _free_name(target, record.name if name is None else name)
@@ -82,13 +84,6 @@ def copy_version(
             status_message=f"The model was copied from {origin!r} and is ready to run.",
         )
     return chosen
-
-
-def _own_folder(root: Path, record: VersionRecord) -> Path:
-    folder = root / record.folder
-    if folder.is_symlink() or folder.resolve().parent != root.resolve() / "versions":
-        raise NotAllowedError(f"{str(folder)!r} is not a version folder of {str(root)!r}. Nothing was copied.")
-    return folder
 
 
 def _free_name(target: ProjectLocation, name: str) -> str:

@@ -20,8 +20,6 @@ _COUNT = f"""SELECT split, status, NULL, images, annotated, 0 FROM ({schema.COUN
 
 
 class CountChanges:
-    """Changes of the counts by one action."""
-
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._left: set[int] = set()

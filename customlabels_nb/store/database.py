@@ -84,7 +84,6 @@ def pack(value: Any) -> bytes | None:
 
 
 def unpack(value: bytes | None) -> Any:
-    """Decompress a history payload."""
     return None if value is None else json.loads(zlib.decompress(bytes(value)).decode("utf-8", "surrogatepass"))
 
 
@@ -108,7 +107,6 @@ class Database:
         self._finalizer()
 
     def create(self, name: str, task: str | None) -> None:
-        """Create the tables and the project's row in one transaction."""
         with self.write(lock=False) as connection:
             if self.schema:
                 connection.execute(CreateSchema(self.schema))

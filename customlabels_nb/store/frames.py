@@ -32,7 +32,6 @@ def moment(microseconds: int) -> datetime:
 
 
 def from_datetime(value: datetime | None) -> int | None:
-    """Convert a datetime to its stored form."""
     return None if value is None else round(value.timestamp() * 1e6)
 
 
@@ -42,25 +41,18 @@ def times(values: Sequence[int] | Array) -> Any:
 
 
 def frame(rows: Rows, columns: dict[str, str]) -> pd.DataFrame:
-    """Create a table from tuples with these columns and dtypes."""
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    return pd.DataFrame(
-        {name: pd.array(column, dtype=columns[name]) for name, column in zip(columns, values, strict=True)}
-    )
+    return _typed(list(zip(*rows, strict=True)) if rows else [()] * len(columns), columns)
 
 
-def read_images(connection: Connection, split: str | None, images: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read the images table, or only the rows for ``images``, with the user-defined columns at the end."""
-    return read_images_and_ids(connection, split, images)[1]
+def _typed(values: Sequence[Any], columns: dict[str, str]) -> pd.DataFrame:
+    named = zip(columns, values, strict=True)
+    return pd.DataFrame({name: pd.array(column, dtype=columns[name]) for name, column in named})
 
 
 def read_files(connection: Connection) -> pd.DataFrame:
-    """Read the file data of all images: image, split, sha256, bytes, mtime_ns."""
     columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
     statement = select(*(schema.images.c[name] for name in columns)).order_by(schema.images.c.id)
-    values = fetch_columns(connection, statement, "osooo")
-    named = zip(columns, values, strict=True)
-    return pd.DataFrame({name: pd.array(column, dtype=columns[name]) for name, column in named})
+    return _typed(fetch_columns(connection, statement, "osooo"), columns)
 
 
 def read_tables(
@@ -124,7 +116,6 @@ def _image_column(name: str, values: Array) -> Any:
 
 
 def read_labels(connection: Connection) -> pd.DataFrame:
-    """Read the labels table, in the project's label order."""
     c = schema.labels.c
     return frame(fetch(connection, select(c.label, c.color).order_by(c.position)), t.LABEL_COLUMNS)
 
@@ -275,13 +266,9 @@ def plain_rows(data: pd.DataFrame, names: Sequence[str]) -> Rows:
     """Convert a table to tuples of plain Python values, with None for missing values."""
     columns = []
     for name in names:
-        if name not in data.columns:
-            columns.append([None] * len(data))
-            continue
-        column = data[name]
-        values = column.tolist()
-        if name not in ("tags", "polygon"):
-            missing = column.array.isna()
+        values = data[name].tolist() if name in data.columns else [None] * len(data)
+        if name in data.columns and name not in ("tags", "polygon"):
+            missing = data[name].array.isna()
             if missing.any():
                 values = [None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
         columns.append(values)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 #: Key in ``meta`` of the database's format, and the format of this release. :data:`MIGRATIONS` convert older ones.
 FORMAT_KEY, FORMAT = "format", "1.0"
@@ -41,6 +42,11 @@ metadata = MetaData()
 
 # SQLite uses a column as its row id only if its type is INTEGER, otherwise it adds an index
 _Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _columns(kind: type[TypeEngine[Any]], *names: str, nullable: bool = True) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=nullable) for name in names]
+
 
 meta = Table(
     "meta",
@@ -62,24 +68,18 @@ project = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("task", Text),
-    Column("status", Text, nullable=False),
-    Column("status_message", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("updated", BigInteger, nullable=False),
-    Column("tags", Text),
-    Column("instructions", Text),
+    *_columns(Text, "status", "status_message", nullable=False),
+    *_columns(BigInteger, "created", "updated", nullable=False),
+    *_columns(Text, "tags", "instructions"),
 )
 
 datasets = Table(
     "datasets",
     metadata,
     Column("split", Text, primary_key=True),
-    Column("status", Text, nullable=False),
-    Column("status_message", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("updated", BigInteger, nullable=False),
-    Column("sources", Text),
-    Column("tags", Text),
+    *_columns(Text, "status", "status_message", nullable=False),
+    *_columns(BigInteger, "created", "updated", nullable=False),
+    *_columns(Text, "sources", "tags"),
 )
 
 labels = Table(
@@ -96,16 +96,11 @@ images = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
     Column("split", Text, ForeignKey("datasets.split"), nullable=False),
-    Column("image", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("width", Integer),
-    Column("height", Integer),
+    *_columns(Text, "image", "status", nullable=False),
+    *_columns(Integer, "width", "height"),
     Column("sha256", Text),
-    Column("bytes", BigInteger),
-    Column("mtime_ns", BigInteger),
-    Column("source", Text),
-    Column("tags", Text),
-    Column("extra", Text),
+    *_columns(BigInteger, "bytes", "mtime_ns"),
+    *_columns(Text, "source", "tags", "extra"),
     Column("revision", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     UniqueConstraint("split", "image"),
@@ -117,15 +112,11 @@ def _annotation_columns() -> list[Column[object]]:
         Column("id", _Id, primary_key=True, autoincrement=False),
         Column("image_id", BigInteger, ForeignKey("images.id", ondelete="CASCADE"), nullable=False),
         Column("label_id", Integer, ForeignKey("labels.id"), nullable=False),
-        Column("left", Double),
-        Column("top", Double),
-        Column("width", Double),
-        Column("height", Double),
+        *_columns(Double, "left", "top", "width", "height"),
         Column("polygon", Text),
         Column("crowd", SmallInteger, nullable=False),
         Column("confidence", Double, nullable=False),
-        Column("annotator", Text),
-        Column("job", Text),
+        *_columns(Text, "annotator", "job"),
         Column("created", BigInteger, nullable=False),
     ]
 
@@ -142,16 +133,11 @@ versions = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
-    Column("status", Text, nullable=False),
-    Column("status_message", Text, nullable=False),
+    *_columns(Text, "status", "status_message", nullable=False),
     Column("task", Text),
     Column("folder", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("updated", BigInteger, nullable=False),
-    Column("tags", Text),
-    Column("config", Text),
-    Column("metrics", Text),
-    Column("statistics", Text),
+    *_columns(BigInteger, "created", "updated", nullable=False),
+    *_columns(Text, "tags", "config", "metrics", "statistics"),
     Column("alias", Text, unique=True),
     Column("host", Text),
     Column("pid", Integer),
@@ -172,14 +158,10 @@ history = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
     Column("created", BigInteger, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    *_columns(Text, "who", "what", "note", nullable=False),
     Column("split", Text),
     Column("count", Integer, nullable=False),
-    Column("before", LargeBinary),
-    Column("after", LargeBinary),
-    Column("undo", LargeBinary),
+    *_columns(LargeBinary, "before", "after", "undo"),
     Column("undoes", BigInteger),
     Index("history_by_undone", "undoes"),
 )
@@ -192,8 +174,7 @@ snapshots = Table(
     Column("created", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
     Column("split", Text),
-    Column("images", BigInteger, nullable=False),
-    Column("annotations", BigInteger, nullable=False),
+    *_columns(BigInteger, "images", "annotations", nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
 
@@ -203,10 +184,7 @@ issues = Table(
     Column("id", _Id, primary_key=True, autoincrement=False),
     Column("created", BigInteger, nullable=False),
     Column("split", Text),
-    Column("code", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("where", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    *_columns(Text, "code", "message", "where", "source", nullable=False),
     Column("line", Integer),
 )
 
@@ -214,8 +192,7 @@ import_lines = Table(
     "import_lines",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
-    Column("split", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    *_columns(Text, "split", "source", nullable=False),
     Column("line", Integer, nullable=False),
     Column("raw", Text, nullable=False),
 )
@@ -231,7 +208,6 @@ def _job_tables() -> list[Table]:
     """
 
     def only_where(condition: str) -> dict[str, Any]:
-        """Return the options of a partial index."""
         return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
     return [
@@ -240,31 +216,23 @@ def _job_tables() -> list[Table]:
             metadata,
             Column("id", Integer, primary_key=True, autoincrement=False),
             Column("name", Text, nullable=False, unique=True),
-            Column("state", Text, nullable=False),
-            Column("task", Text, nullable=False),
+            *_columns(Text, "state", "task", nullable=False),
             Column("labels", Text),
             Column("instructions", Text, nullable=False),
-            Column("annotators", Integer, nullable=False),
-            Column("most", Integer, nullable=False),
+            *_columns(Integer, "annotators", "most", nullable=False),
             Column("agreement", Double, nullable=False),
             Column("lease", BigInteger, nullable=False),
-            Column("members", Text, nullable=False),
-            Column("who", Text, nullable=False),
-            Column("created", BigInteger, nullable=False),
-            Column("updated", BigInteger, nullable=False),
+            *_columns(Text, "members", "who", nullable=False),
+            *_columns(BigInteger, "created", "updated", nullable=False),
         ),
         Table(
             "job_members",
             metadata,
             Column("id", _Id, primary_key=True, autoincrement=True),
             Column("job", Integer, ForeignKey("jobs.id"), nullable=False),
-            Column("who", Text, nullable=False),
-            Column("role", Text, nullable=False),
-            Column("state", Text, nullable=False),
-            Column("reason", Text, nullable=False),
+            *_columns(Text, "who", "role", "state", "reason", nullable=False),
             Column("link", Text, unique=True),
-            Column("cursor", BigInteger, nullable=False),
-            Column("joined", BigInteger, nullable=False),
+            *_columns(BigInteger, "cursor", "joined", nullable=False),
             Column("seen", BigInteger),
             UniqueConstraint("job", "who"),
         ),
@@ -315,8 +283,7 @@ def _job_tables() -> list[Table]:
             Column("slot", BigInteger),
             Column("who", Text, nullable=False),
             Column("edit", Integer, nullable=False),
-            Column("accepted", BigInteger, nullable=False),
-            Column("submitted", BigInteger, nullable=False),
+            *_columns(BigInteger, "accepted", "submitted", nullable=False),
             Column("seconds", Double, nullable=False),
             Column("payload", Text, nullable=False),
             Column("counted", SmallInteger, nullable=False),
@@ -344,7 +311,7 @@ def _count_tables() -> list[Table]:
             metadata,
             Column("split", Text, primary_key=True),
             key,
-            *(Column(number, BigInteger, nullable=False) for number in numbers),
+            *_columns(BigInteger, *numbers, nullable=False),
         )
         for name, key, numbers in (
             ("image_counts", Column("status", Text, primary_key=True), ("images", "annotated")),

@@ -113,7 +113,6 @@ def _listed_values(column: Sequence[Any] | Array) -> list[Any] | dict[str, Any]:
 
 
 def decode(data: bytes) -> Content:
-    """Decompress and parse the content."""
     try:
         value = json.loads(zlib.decompress(bytes(data)).decode("utf-8", "surrogatepass"))
         if value["format"] != _FORMAT:
@@ -138,7 +137,6 @@ def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
 
 
 def save(connection: Connection, name: str, content: Content, data: bytes, action: Action) -> WriteResult:
-    """Store a snapshot under a new name."""
     c = schema.snapshots.c
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
         raise NotAllowedError(f"Snapshot {name!r} already exists. Choose a different name, or delete that snapshot.")
@@ -150,7 +148,6 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
 
 
 def load(connection: Connection, name: str) -> bytes:
-    """Load the stored bytes of a snapshot."""
     c = schema.snapshots.c
     rows = fetch(connection, select(c.content).where(c.name == name))
     if not rows:
@@ -307,16 +304,11 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
         if sums[0][i] != sums[1][j]:
             was, is_ = marks[0].get(i, []), marks[1].get(j, [])
             labels_was, labels_is = [label for label, *_ in was], [label for label, *_ in is_]
-            if labels_was != labels_is:
-                rows.append((*head, "relabelled", labels_was, labels_is))
-            else:
-                rows.append((*head, "redrawn", was, is_))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
-    names = ("image", "split", "change")
-    frame = {name: pd.Series(columns[position], dtype="str") for position, name in enumerate(names)}
-    return pd.DataFrame(
-        {**frame, "before": pd.Series(columns[3], dtype=object), "after": pd.Series(columns[4], dtype=object)}
-    )
+            relabelled = labels_was != labels_is
+            rows.append((*head, "relabelled", labels_was, labels_is) if relabelled else (*head, "redrawn", was, is_))
+    dtypes = {"image": "str", "split": "str", "change": "str", "before": "object", "after": "object"}
+    columns = zip(dtypes, _columns(rows, len(dtypes)), strict=True)
+    return pd.DataFrame({name: pd.Series(column, dtype=dtypes[name]) for name, column in columns})
 
 
 def _details(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,13 +104,13 @@ _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
 _VERSION_JSON = ("tags", "config", "metrics", "statistics")
 _VERSION_TIMES = ("created", "updated", "heartbeat")
+_SHOWN_CHANGES = ("status", "status_message", "alias", "tags")
 _ACTION_DTYPES = {
     "id": "int64", "created": "int64", "who": "str", "what": "str", "note": "str", "split": "str", "count": "int64"
 }  # fmt: skip
 
 
 def create_store(location: str, name: str, *, schema: str | None = None, task: str | None = None) -> SqlStore:
-    """Create the database of a new project."""
     database = Database(location, schema)
     if database.is_sqlite and Path(location).exists():
         raise ProjectExistsError(f"The file {location!r} already exists. Nothing was overwritten.")
@@ -336,7 +336,7 @@ class SqlStore:
 
     def images(self, split: str | None = None) -> pd.DataFrame:
         with self._database.read() as connection:
-            return frames.read_images(connection, split)
+            return frames.read_images_and_ids(connection, split)[1]
 
     def annotations(self, split: str | None = None) -> pd.DataFrame:
         """Return the annotations table, image by image in the order of import."""
@@ -522,9 +522,8 @@ class SqlStore:
         c = schema.history.c
         changes = select(c.created).where(c.created > frames.from_datetime(moment), c.undo.is_not(None)).subquery()
         with self._database.read() as connection:
-            count, first = connection.execute(
-                select(func.count(), func.min(changes.c.created)).select_from(changes)
-            ).one()
+            chosen = select(func.count(), func.min(changes.c.created)).select_from(changes)
+            count, first = connection.execute(chosen).one()
             return int(count), None if first is None else frames.moment(int(first))
 
     def undo(self, action_id: int | None, action: Action) -> WriteResult:
@@ -917,13 +916,8 @@ class SqlStore:
             labelled = [row[0] for row in images if row[2] == "labelled"]
             kept = {row[0] for row in rows_with(connection, a, ("image_id",), labelled, key="image_id")}
             update_with(connection, schema.images, "status = 'unlabelled'", set(labelled) - kept)
-            before = {
-                "label": label,
-                "color": color,
-                "position": position,
-                "annotations": [list(row) for row in marks],
-                "images": [row[1] for row in images],
-            }
+            before: dict[str, Any] = {"label": label, "color": color, "position": position}
+            before |= {"annotations": [list(row) for row in marks], "images": [row[1] for row in images]}
             return record(connection, action, count=count, before=before, undo=trace.payload())
 
     def reorder_labels(self, labels: Sequence[str], action: Action) -> WriteResult:
@@ -1000,9 +994,7 @@ class SqlStore:
             connection.execute(update(schema.versions).where(c.name == name).values(**values))
             if action is None:
                 return WriteResult()
-            shown = {
-                field: changes[field] for field in changes if field in ("status", "status_message", "alias", "tags")
-            }
+            shown = {field: changes[field] for field in changes if field in _SHOWN_CHANGES}
             return record(connection, action, before={"version": name}, after={"version": name, **shown})
 
     def delete_version(self, name: str, action: Action) -> WriteResult:

@@ -114,7 +114,6 @@ def prediction_changes(connection: Connection, model: str) -> int:
 
 
 def note_prediction_change(connection: Connection, model: str) -> None:
-    """Increase the number that :func:`prediction_changes` returns."""
     take_ids(connection, _counter_of(model), 1)
 
 

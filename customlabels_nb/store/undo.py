@@ -57,8 +57,6 @@ def undo_refusal(connection: Connection, action_id: int) -> str | None:
 
 @dataclass(frozen=True)
 class _Done:
-    """Action to undo, with the rows of its trace."""
-
     id: int
     what: str
     split: str | None
@@ -172,17 +170,11 @@ def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) ->
         position = part["columns"].index("revision")
         result |= {row[0]: row[position] + 1 for row in part["rows"]}
     pairs = {id_ for target, by in undone.items() if target > done.id for id_ in (target, by)}
-    for payload in _payloads(connection, sorted(pairs)):
-        for id_ in _touched_ids(payload):
+    for _, payload in rows_with(connection, schema.history, ("id", "undo"), pairs):
+        for id_ in () if payload is None else _touched_ids(unpack(payload)):
             if id_ in result:
                 result[id_] += 1
     return result
-
-
-def _payloads(connection: Connection, ids: Sequence[int]) -> Iterable[dict[str, Any]]:
-    for _, payload in rows_with(connection, schema.history, ("id", "undo"), ids):
-        if payload is not None:
-            yield unpack(payload)
 
 
 def _touched_ids(payload: Mapping[str, Any]) -> set[int]:
@@ -255,13 +247,10 @@ def _whole(
 def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:
     """Describe the latest action on the image, such as ``, by ann with 'update' (action 7)``. Empty if unknown."""
     c = schema.history.c
-    later = fetch(
-        connection, select(c.id).where(c.id > action_id).order_by(c.id.desc()).limit(_LOOKED_THROUGH)
-    )  # fmt: skip
-    for (id_,) in later:
-        who, what, before, after, undo_ = fetch(
-            connection, select(c.who, c.what, c.before, c.after, c.undo).where(c.id == id_)
-        )[0]
+    later = select(c.id).where(c.id > action_id).order_by(c.id.desc()).limit(_LOOKED_THROUGH)
+    for (id_,) in fetch(connection, later):
+        chosen = select(c.who, c.what, c.before, c.after, c.undo).where(c.id == id_)
+        who, what, before, after, undo_ = fetch(connection, chosen)[0]
         touched = undo_ is not None and image_id in _touched_ids(unpack(undo_))
         if touched or image in touched_images(unpack(before), unpack(after)):
             return f", by {who} with {what!r} (action {id_})"
@@ -481,10 +470,10 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
     for part in _parts(payload, schema.images):
         if "split" in part["columns"]:
             splits |= {row[part["columns"].index("split")] for row in part["rows"]}
-    for split in sorted(splits - there):
+    made = sorted(splits - there)
+    for split in made:
         if split in gone:
             insert_rows(connection, schema.datasets, list(gone[split]), [tuple(gone[split].values())])
-    made = sorted(splits - there)
     for split, (before, after) in payload.get("sources", {}).items():
         now = load_json(connection.scalar(select(c.sources).where(c.split == split)), [])
         # later imports may have added sources

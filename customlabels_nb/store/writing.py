@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color, label_color
@@ -17,6 +17,7 @@ from customlabels_nb.errors import LabelError, OutdatedError, StaleEditError, Ta
 from customlabels_nb.store import extra_columns, frames, schema
 from customlabels_nb.store.columns import among, insert_columns
 from customlabels_nb.store.database import (
+    Rows,
     counter,
     dump_json,
     fetch,
@@ -55,7 +56,6 @@ def image_changes(connection: Connection) -> int:
 
 
 def note_image_change(connection: Connection) -> None:
-    """Increase the number that :func:`image_changes` returns."""
     take_ids(connection, _IMAGE_CHANGES, 1)
 
 
@@ -169,11 +169,14 @@ def insert_images(
         note_image_change(connection)
     if unused := given - used:
         connection.execute(delete(schema.labels).where(among(connection, schema.labels.c.label, unused)))
-    return names, _add_issues(connection, split, issues) + _add_lines(connection, split, lines)
+    findings: Rows = [(i.code, i.message, i.where, i.source, i.line) for i in issues]
+    fields = ("code", "message", "where", "source", "line")
+    noted = _add_new(connection, schema.issues, split, fields, findings, created=now_us())
+    unread: Rows = list(dict.fromkeys(lines))
+    return names, noted + _add_new(connection, schema.import_lines, split, ("source", "line", "raw"), unread)
 
 
 def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    """Insert annotations of images with known ids, adding missing labels."""
     if annotations.empty:
         return
     labels = ensure_labels(connection, annotations["label"].unique())
@@ -185,32 +188,16 @@ def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: 
     insert_columns(connection, schema.annotations, {"id": new_ids, **columns})
 
 
-def _add_lines(connection: Connection, split: str, lines: Sequence[tuple[str, int, str]]) -> int:
-    """Store the manifest lines that are not stored yet, and return how many were added."""
-    if not lines:
+def _add_new(connection: Connection, table: Table, split: str, fields: Sequence[str], rows: Rows, **more: int) -> int:
+    """Store the rows of a dataset that are not stored yet, and return how many were added."""
+    if not rows:
         return 0
-    c = schema.import_lines.c
-    known = set(fetch(connection, select(c.source, c.line, c.raw).where(c.split == split)))
-    fresh = [line for line in dict.fromkeys(lines) if line not in known]
-    ids = take_ids(connection, schema.import_lines, len(fresh)) if fresh else range(0)
-    rows = [(id_, split, *line) for id_, line in zip(ids, fresh, strict=True)]
-    insert_rows(connection, schema.import_lines, ("id", "split", "source", "line", "raw"), rows)
-    return len(fresh)
-
-
-def _add_issues(connection: Connection, split: str, issues: Iterable[Issue]) -> int:
-    """Store the findings that are not stored yet, and return how many were added."""
-    names = ("code", "message", "where", "source", "line")
-    c = schema.issues.c
-    given = [tuple(getattr(issue, name) for name in names) for issue in issues]
-    if not given:
-        return 0
-    known = set(fetch(connection, select(*(c[name] for name in names)).where(c.split == split)))
-    fresh = [row for row in given if row not in known]
+    known = set(fetch(connection, select(*(table.c[name] for name in fields)).where(table.c.split == split)))
+    fresh = [row for row in rows if row not in known]
     if fresh:
-        now, ids = now_us(), take_ids(connection, schema.issues, len(fresh))
-        rows = [(id_, now, split, *row) for id_, row in zip(ids, fresh, strict=True)]
-        insert_rows(connection, schema.issues, ("id", "created", "split", *names), rows)
+        ids = take_ids(connection, table, len(fresh))
+        values = [(id_, split, *row, *more.values()) for id_, row in zip(ids, fresh, strict=True)]
+        insert_rows(connection, table, ("id", "split", *fields, *more), values)
     return len(fresh)
 
 
@@ -323,7 +310,6 @@ def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int
 
 
 def refuse_unknown(connection: Connection, names: Collection[str]) -> None:
-    """Raise LabelError if one of these labels does not exist."""
     known = {name for (name,) in fetch(connection, select(schema.labels.c.label))} if names else set()
     for name in names:
         if name not in known:
@@ -331,7 +317,6 @@ def refuse_unknown(connection: Connection, names: Collection[str]) -> None:
 
 
 def insert_label(connection: Connection, name: str, color: str | None) -> int:
-    """Append a label, and return its id."""
     last = connection.scalar(select(func.max(schema.labels.c.position)))
     position = 0 if last is None else int(last) + 1
     id_ = take_ids(connection, schema.labels, 1)[0]
@@ -340,15 +325,10 @@ def insert_label(connection: Connection, name: str, color: str | None) -> int:
     return id_
 
 
-def image_ids_with_label(connection: Connection, label_id: int) -> list[int]:
-    a = schema.annotations.c
-    return [int(row[0]) for row in fetch(connection, select(a.image_id).where(a.label_id == label_id).distinct())]
-
-
 def bump_images_with_label(connection: Connection, label_id: int) -> list[int]:
     """Increment the revisions of all images with the label, and return their ids."""
     a, i = schema.annotations.c, schema.images.c
-    ids = image_ids_with_label(connection, label_id)
-    carriers = i.id.in_(select(a.image_id).where(a.label_id == label_id))
-    connection.execute(update(schema.images).where(carriers).values(revision=i.revision + 1))
+    with_label = select(a.image_id).where(a.label_id == label_id)
+    ids = [int(row[0]) for row in fetch(connection, with_label.distinct())]
+    connection.execute(update(schema.images).where(i.id.in_(with_label)).values(revision=i.revision + 1))
     return ids

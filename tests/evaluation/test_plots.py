@@ -196,7 +196,7 @@ def test_a_further_font_is_for_texts_that_need_it_in_whichever_weights_it_has(
         font_manager.fontManager.addfont(save_font(tmp_path / "fallback.ttf", family, weight, "\u68a8"))
     ax = plot_per_label(evaluate(*random_tables(20, ["\u68a8", "pear"])))
     title = ax.set_title("\u68a8" if installed else "\u25a1", weight="bold")
-    fonts.with_further_fonts(lambda: ax)()
+    fonts.add_further_fonts(ax)
     drawn(ax)
     families = {text.get_text(): text.get_fontfamily() for text in shown_texts(ax.figure)}
     assert not caplog.records

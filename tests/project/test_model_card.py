@@ -29,11 +29,11 @@ from customlabels_nb.project.model_card import (
     Code,
     Heading,
     Items,
+    ModelCard,
     Table,
     Text,
     limits_of,
     sections,
-    to_html,
     to_markdown,
 )
 from customlabels_nb.project.project import Project
@@ -95,7 +95,7 @@ def shown(text: str) -> str:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_shown_as_they_are(name: str, render: Callable[[str], str] | None) -> None:
     blocks = [Heading(name, 1), Text(name), Items((name, "b")), Table((name, "b"), ((name, "2"), ("c", name)))]
-    page = _Page(to_html(blocks) if render is None else render(to_markdown(blocks)))
+    page = _Page(ModelCard(name, blocks)._repr_html_() if render is None else render(to_markdown(blocks)))
     assert page.tags <= {
         "h1", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "div", "style", "bdi",
     }  # fmt: skip

@@ -6,7 +6,7 @@ the suggestions with the largest estimated gain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import one_line, printable
+from customlabels_nb._utils.text import counted, one_line, printable
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
@@ -107,9 +107,6 @@ class Advice(Sequence[AdviceItem]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __iter__(self) -> Iterator[AdviceItem]:
-        return iter(self.items)
-
     def about(self, kind: str | None = None, *, label: str | None = None) -> Advice:
         """Select the suggestions of one kind, or about one label.
 
@@ -171,9 +168,7 @@ class Advice(Sequence[AdviceItem]):
         start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
         if not self.items:
             return f"{start}no clear improvement was found."
-        return (
-            f"{start}{len(self.items)} suggestion{'' if len(self.items) == 1 else 's, largest estimated gain first'}."
-        )
+        return f"{start}{counted(len(self.items), 'suggestion', 'suggestions, largest estimated gain first')}."
 
 
 def picture_of(image: str, root: Path | None) -> AdviceImage | None:
@@ -276,16 +271,9 @@ def _boxes(picture: AdviceImage, rows: pd.DataFrame, colors: Mapping[str, str]) 
     for _, row in rows.dropna(subset="left").head(SHOWN_BOXES).iterrows():
         predicted = "predicted" in row.index and pd.notna(row["predicted"])
         label = row["predicted"] if predicted else row.get("truth", row.get("label"))
-        boxes.append(
-            {
-                "left": 100 * row["left"] / picture.width,
-                "top": 100 * row["top"] / picture.height,
-                "width": 100 * row["width"] / picture.width,
-                "height": 100 * row["height"] / picture.height,
-                "predicted": predicted,
-                "color": colors.get(label, _GREY),
-            }
-        )
+        across = {side: 100 * row[side] / picture.width for side in ("left", "width")}
+        down = {side: 100 * row[side] / picture.height for side in ("top", "height")}
+        boxes.append({**across, **down, "predicted": predicted, "color": colors.get(label, _GREY)})
     return boxes
 
 

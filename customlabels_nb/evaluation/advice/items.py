@@ -95,5 +95,4 @@ def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
 
 
 def short_name(image: str) -> str:
-    """Return the name of an image without its folder."""
     return one_line(image.rstrip("/").rsplit("/", 1)[-1])

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
@@ -89,7 +90,6 @@ class Case:
         return np.array([numbers.get(label, 0) for label in self.labels], dtype=np.int64)
 
     def rows(self, result: str) -> pd.DataFrame:
-        """Select the rows of the ``per_image`` table with the given result."""
         return self.per_image[self.per_image["result"] == result].reset_index(drop=True)
 
     @cached_property
@@ -106,9 +106,7 @@ class Case:
 
     def things(self, number: int) -> str:
         """Format a number of test images, such as ``1 test image``, or for detectors of boxes or masks."""
-        if self.is_drawn:
-            return f"{number:,} {self.shape if number == 1 else self.shapes}"
-        return f"{number:,} test image{'' if number == 1 else 's'}"
+        return counted(number, self.shape, self.shapes) if self.is_drawn else counted(number, "test image")
 
     def code(self, *lines: str) -> str:
         """Write code that runs in any notebook, without changing variables such as ``project``."""
@@ -185,7 +183,6 @@ class Mistakes:
 
 
 def find_mistakes(case: Case) -> Mistakes:
-    """Group the mistakes of an evaluation by kind."""
     if case.is_drawn:
         taken, missed, alarms, misplaced = _boxes(case)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
@@ -217,7 +214,7 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     else:
         what, several = (case.shape, case.shapes) if case.is_drawn else ("label", "labels")
         parts = [
-            f"{number:,} {what if number == 1 else several} {words}"
+            f"{counted(number, what, several)} {words}"
             for number, words in ((int((~replaced).sum()), "may be missing"), (int(replaced.sum()), "may be wrong"))
             if number
         ]
@@ -336,7 +333,7 @@ def _other_labels(scores: Scores) -> pd.DataFrame:
 
 
 def _wrong_labels(alarms: pd.DataFrame) -> pd.DataFrame:
-    return _table({"image": alarms["image"], "truth": None, "predicted": alarms["label"], **_confidence(alarms)})
+    return _table(alarms.assign(truth=None, predicted=alarms["label"])[_COLUMNS])
 
 
 def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -344,10 +341,9 @@ def _of_many_labels(missed: pd.DataFrame, alarms: pd.DataFrame) -> tuple[pd.Data
     both = missed[["image", "label"]].merge(
         alarms[["image", "label", "confidence"]], on="image", suffixes=("", "_said")
     )
-    taken = {"image": both["image"], "truth": both["label"], "predicted": both["label_said"], **_confidence(both)}
-    missed = missed[~missed["image"].isin(alarms["image"])]
-    alone = {"image": missed["image"], "truth": missed["label"], "predicted": None, **_confidence(missed)}
-    return _table(taken), _table(alone)
+    taken = both.rename(columns={"label": "truth", "label_said": "predicted"})
+    missed = missed[~missed["image"].isin(alarms["image"])].rename(columns={"label": "truth"}).assign(predicted=None)
+    return _table(taken[_COLUMNS]), _table(missed[_COLUMNS])
 
 
 def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -358,8 +354,7 @@ def _boxes(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.Dat
     taken, beside = alarms[other], alarms[near]
 
     def table(rows: pd.DataFrame, truth: object, predicted: object) -> pd.DataFrame:
-        columns = {name: rows[name] for name in _BOX}
-        return _table({"image": rows["image"], "truth": truth, "predicted": predicted, **_confidence(rows), **columns})
+        return _table(rows.assign(truth=truth, predicted=predicted)[[*_COLUMNS, *_BOX]])
 
     # a missed box that a confused or imprecise prediction explains is not listed as missed
     used = pd.concat(
@@ -405,7 +400,7 @@ def _least_sure(case: Case) -> FloatArray:
 
 
 def _without(table: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
-    keys = ["image", "predicted", *_box(table)]
+    keys = ["image", "predicted", *(name for name in _BOX if name in table.columns)]
     other = pd.MultiIndex.from_frame(suspects[keys])
     return table[~pd.MultiIndex.from_frame(table[keys]).isin(other)].reset_index(drop=True)
 
@@ -414,15 +409,7 @@ def _of(rows: pd.DataFrame, truth: str, predicted: str) -> pd.DataFrame:
     return rows[(rows["truth"] == truth) & (rows["predicted"] == predicted)]
 
 
-def _box(table: pd.DataFrame) -> list[str]:
-    return [name for name in _BOX if name in table.columns]
-
-
-def _confidence(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    return {"confidence": rows["confidence"]}
-
-
-def _table(columns: dict[str, object]) -> pd.DataFrame:
+def _table(columns: dict[str, object] | pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(columns).reset_index(drop=True)
     return table.astype({"image": "str", "truth": "str", "predicted": "str", "confidence": "float64"})
 
@@ -450,31 +437,30 @@ def threshold_advice(case: Case) -> Iterator[AdviceItem]:
     for position in np.flatnonzero(case.outcomes.in_test_set).tolist():
         steps = case.outcomes.steps(position)
         if steps.confidence.size:
-            now = (int(tp[position]), int(fp[position]), int(fn[position]))
-            item = _better(case, position, steps, now) or _trade(case, position, steps, now)
+            now = int(tp[position]), int(fp[position]), int(fn[position])
+            before = [float(value) for value in ratios(*now)]
+            item = _better(case, position, steps, now, before) or _trade(case, position, steps, now, before)
             if item is not None:
                 yield item
 
 
-def _better(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
-    """Suggest a threshold with a higher F1."""
-    precision, recall, f1 = _along(steps)
-    before = [float(value) for value in ratios(*now)]
+def _better(
+    case: Case, position: int, steps: Steps, now: tuple[int, int, int], before: list[float]
+) -> AdviceItem | None:
+    f1 = _along(steps)[2]
     wrong = steps.accepted - steps.hits + steps.targets - steps.hits
     good = (f1 - before[2] >= BETTER_F1) & (now[1] + now[2] - wrong >= BETTER_BY)
     if not good.any():
         return None
-    best = int(np.where(good, f1, -1).argmax())
-    best, new = _round(steps, best, good & (f1 >= f1[best] - ROUNDING))
-    after = [float(precision[best]), float(recall[best]), float(f1[best])]
-    gain = (after[2] - before[2]) / max(int(case.outcomes.in_test_set.sum()), 1)
-    return _item("threshold", case, position, new, before, after, gain)
+    best, new = _round(steps, int(np.where(good, f1, -1).argmax()), good)
+    return _item("threshold", case, position, steps, best, new, before, float(f1[best]) - before[2])
 
 
-def _trade(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -> AdviceItem | None:
+def _trade(
+    case: Case, position: int, steps: Steps, now: tuple[int, int, int], before: list[float]
+) -> AdviceItem | None:
     """Suggest a threshold that clearly raises the lower of precision and recall while F1 stays about the same."""
     precision, recall, f1 = _along(steps)
-    before = [float(value) for value in ratios(*now)]
     if abs(before[0] - before[1]) < UNEVEN:
         return None
     low = precision if before[0] < before[1] else recall
@@ -484,37 +470,28 @@ def _trade(case: Case, position: int, steps: Steps, now: tuple[int, int, int]) -
     good = (won >= TRADED) & evener & (f1 >= before[2] - TRADE_COST) & (fewer >= BETTER_BY)
     if not good.any():
         return None
-    best = int(np.lexsort((won, np.where(good, f1, -1)))[-1])
-    best, new = _round(steps, best, good & (f1 >= f1[best] - ROUNDING))
-    after = [float(precision[best]), float(recall[best]), float(f1[best])]
-    gain = TRADE_WEIGHT * float(won[best]) / max(int(case.outcomes.in_test_set.sum()), 1)
-    return _item("trade_off", case, position, new, before, after, gain)
+    best, new = _round(steps, int(np.lexsort((won, np.where(good, f1, -1)))[-1]), good)
+    return _item("trade_off", case, position, steps, best, new, before, TRADE_WEIGHT * float(won[best]))
 
 
 def _item(
-    kind: str,
-    case: Case,
-    position: int,
-    new: float,
-    before: list[float],
-    after: list[float],
-    gain: float,
-) -> AdviceItem | None:
+    kind: str, case: Case, position: int, steps: Steps, best: int, new: float, before: list[float], gain: float
+) -> AdviceItem:
     label, old = case.labels[position], float(case.applied.thresholds[position])
-    changes = listed(
-        [
-            f"{name} {'rises' if b > a else 'falls'} from {a:.2f} to {b:.2f}"
-            for name, a, b in zip(("precision", "recall", "F1"), before, after, strict=True)
-            if f"{a:.2f}" != f"{b:.2f}"
-        ]
-    )
+    after = (float(metric[best]) for metric in _along(steps))
+    changes = [
+        f"{name} {'rises' if b > a else 'falls'} from {a:.2f} to {b:.2f}"
+        for name, a, b in zip(("precision", "recall", "F1"), before, after, strict=True)
+        if f"{a:.2f}" != f"{b:.2f}"
+    ]
     move = "Raise" if new > old else "Lower"
     when = ""
     if kind == "trade_off":
         when = " if false positives are worse than misses" if new > old else " if misses are worse than false positives"
-    text = f"{move} the threshold of {label}{when}: at {new:.12g} instead of {old:.2g}, {changes}."
+    text = f"{move} the threshold of {label}{when}: at {new:.12g} instead of {old:.2g}, {listed(changes)}."
     images = _changed(case, position, old, new)
-    return AdviceItem(kind, text, (label,), images, case.use_thresholds({label: new}), gain)
+    weight = gain / max(int(case.outcomes.in_test_set.sum()), 1)
+    return AdviceItem(kind, text, (label,), images, case.use_thresholds({label: new}), weight)
 
 
 def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
@@ -542,6 +519,8 @@ def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
 
 def _round(steps: Steps, best: int, good: BoolArray) -> tuple[int, float]:
     """Find the threshold with the fewest digits that is about as good as step ``best``, and the step it falls in."""
+    f1 = _along(steps)[2]
+    good = good & (f1 >= f1[best] - ROUNDING)
     below = float(steps.confidence[best + 1]) if best + 1 < steps.confidence.size else 0.0
     middle = (below + float(steps.confidence[best])) / 2
     for digits in range(2, 16):
@@ -565,10 +544,8 @@ MISPLACED_IOU = 0.2
 #: boxes in both groups, so that the difference is not due to chance.
 SIZE_MISSED, SIZE_GAP, SIZE_BOXES = 3, 0.2, 5
 _IN_WORDS = {
-    "small": ("under 32 × 32 pixels", "add images with more of them"),
-    "medium": ("32 × 32 to 96 × 96 pixels", "add images with more of them"),
-    "large": ("96 × 96 pixels or more", "add images with more of them"),
-}
+    "small": "under 32 × 32 pixels", "medium": "32 × 32 to 96 × 96 pixels", "large": "96 × 96 pixels or more"
+}  # fmt: skip
 
 
 def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -600,7 +577,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 def size_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest improvements for box sizes that are missed more often than other sizes."""
     matched, missed = _sizes_of(case.hits), _sizes_of(case.misses)
-    for size, (extent, otherwise) in _IN_WORDS.items():
+    for size, extent in _IN_WORDS.items():
         lacking, here = int((missed == size).sum()), int((matched == size).sum())
         targets = lacking + here
         others = len(matched) + len(missed) - targets
@@ -613,7 +590,7 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
         text = (
             f"{size.capitalize()} {case.shapes} ({extent}) are often missed: {here:,} of {targets:,} are found, "
             f"compared with {len(matched) - here:,} of {others:,} of other sizes. Add training images with such "
-            f"{case.shapes}, or {otherwise}."
+            f"{case.shapes}, or add images with more of them."
         )
         labels = tuple(label for label in case.labels if label in set(rows["label"]))
         truth = {"left": "truth_left", "top": "truth_top", "width": "truth_width", "height": "truth_height"}
@@ -792,7 +769,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
         if number >= FEW_TRAINING_IMAGES or not tested[position] or f1[position] >= GOOD_F1 or not number:
             continue
         text = (
-            f"{label} has only {number} training image{'' if number == 1 else 's'} and an F1 of {f1[position]:.2f}. "
+            f"{label} has only {counted(number, 'training image')} and an F1 of {f1[position]:.2f}. "
             f"Add images until it has at least {FEW_TRAINING_IMAGES}."
         )
         images = _images_with(case, (label,))
@@ -805,7 +782,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
     summary = case.summary.set_index("figure")
     low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
     number = len(case.outcomes.images)
-    images = f"{number:,} test image{'' if number == 1 else 's'}"
+    images = counted(number, "test image")
     if high - low >= WIDE:
         wanted = int(np.ceil(number * ((high - low) / (WIDE / 2)) ** 2 / 10) * 10)  # width ~ 1 / sqrt(number)
         text = (

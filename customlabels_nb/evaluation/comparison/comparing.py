@@ -217,7 +217,8 @@ def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple
     """Return the positions in each evaluation of the images that both share, in the order of ``before``."""
     names = [pd.Index(evaluation.outcomes.images) for evaluation in (before, after)]
     matches = names[1].get_indexer(names[0]).astype(np.int64)
-    contents = [_contents(evaluation) for evaluation in (before, after)]
+    tables = (evaluation.images.reset_index(drop=True) for evaluation in (before, after))
+    contents = [table.get("sha256", pd.Series(None, index=table.index)).astype("object") for table in tables]
     free = ~np.isin(np.arange(len(names[1])), matches)
     by_content = {
         str(contents[1][index]): index for index in np.flatnonzero(free & contents[1].notna().to_numpy())[::-1]
@@ -237,12 +238,6 @@ def same_images(before: Evaluation, after: Evaluation, *, common: bool) -> tuple
             f"{here.size:,} images they share."
         )
     return here.astype(np.int64), matches[here]
-
-
-def _contents(evaluation: Evaluation) -> pd.Series:
-    images = evaluation.images
-    empty = pd.Series(None, index=range(len(evaluation.outcomes.images)), dtype="object")
-    return images["sha256"].reset_index(drop=True).astype("object") if "sha256" in images.columns else empty
 
 
 def _some(names: list[str]) -> str:
@@ -330,17 +325,15 @@ def _notes(
     for evaluation, name in zip((before, after), names, strict=True):
         ignored = len(evaluation.outcomes.images) - compared
         if ignored:
-            notes.append(
-                f"{ignored:,} test image{' is' if ignored == 1 else 's are'} only in {name} and therefore ignored."
-            )
+            are = counted(ignored, "test image is", "test images are")
+            notes.append(f"{are} only in {name} and therefore ignored.")
     for column, name in (("in_after", names[0]), ("in_before", names[1])):
         alone = labels.loc[~labels[column], "label"].tolist()
         if alone:
             notes.append(f"Only {name} has the label{'' if len(alone) == 1 else 's'} {_some(alone)}.")
     if len(truth):
-        number = truth["image"].nunique()
         notes.append(
-            f"The ground truth of {number:,} image{'' if number == 1 else 's'} differs between the evaluations, so "
+            f"The ground truth of {counted(truth['image'].nunique(), 'image')} differs between the evaluations, so "
             "some changes are not due to the models. See truth_changed."
         )
     return notes
@@ -467,8 +460,8 @@ def _describe_errors(missed: int, false: int, several: bool) -> str:
         return "right"
     if not several:
         return "missed" if missed else "false alarm"
-    alarms = f"{false} false alarm{'' if false == 1 else 's'}"
-    return ", ".join(part for part, number in ((f"{missed} missed", missed), (alarms, false)) if number)
+    parts = ((f"{missed} missed", missed), (f"{false} false alarm{'s' * (false != 1)}", false))
+    return ", ".join(part for part, number in parts if number)
 
 
 def _confidences(scores: Scores, rows: pd.Series, label: pd.Series) -> list[float]:
@@ -504,11 +497,10 @@ def _of_f1(row: pd.Series) -> str:
 
 def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
     def counted_changes(table: pd.DataFrame, what: str) -> str:
-        number, images = len(table), table["image"].nunique()
-        if not number:
+        if table.empty:
             return f"none {what}"
-        of = "" if noun == "image" else f" on {images:,} image{'' if images == 1 else 's'}"
-        return f"{number:,} {noun}{'' if number == 1 else 's'} {what}{of}"
+        of = "" if noun == "image" else f" on {counted(table['image'].nunique(), 'image')}"
+        return f"{counted(len(table), noun)} {what}{of}"
 
     if fixed.empty and broken.empty:
         return "No image was fixed or broken."

@@ -87,7 +87,6 @@ class Exploration:
 
     @property
     def applied(self) -> Thresholded:
-        """Outcomes at the current thresholds."""
         return self._at(self.position)
 
     def _at(self, position: Position) -> Thresholded:
@@ -148,7 +147,6 @@ class Exploration:
 
     @cached_property
     def ranks(self) -> IntArray:
-        """Rank of each image when sorted by name."""
         return filtering.name_ranks(self.names)
 
     @cached_property
@@ -174,11 +172,9 @@ class Exploration:
     @property
     def compared(self) -> dict[str, BoolArray]:
         """Groups "fixed" and "broken" of the comparison, empty if there is none."""
-        groups = {}
-        if self.comparison is not None:
-            groups["fixed"] = self._mask(self.comparison.fixed["image"])
-            groups["broken"] = self._mask(self.comparison.broken["image"])
-        return groups
+        if self.comparison is None:
+            return {}
+        return {name: self._mask(getattr(self.comparison, name)["image"]) for name in ("fixed", "broken")}
 
     @cached_property
     def suspects(self) -> list[str]:
@@ -189,9 +185,10 @@ class Exploration:
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
         """Return the positions of the images that match a filter (default: :attr:`filter`), sorted as it specifies."""
         choice, applied = chosen or self.filter, self.applied
-        label = None if choice.label is None else self._label(choice.label)
+        label = None if choice.label is None else self.evaluation.outcomes.position(choice.label)
         judged = filtering.judge(applied, label)
-        kept = filtering.wanted(judged, choice.show, self._group(choice.show), labelled=label is not None)
+        groups = self.groups if choice.show in filtering.GROUPS else {}  # computing them is slow
+        kept = filtering.wanted(judged, choice.show, groups, labelled=label is not None)
         if choice.pair is not None:
             kept = kept & filtering.cell_images(applied, *self._cell(choice.pair))
         if choice.slice is not None:
@@ -240,12 +237,6 @@ class Exploration:
         return self.comparison
 
     # -- helpers ------------------------------------------------------------------------------------
-    def _label(self, label: str) -> int:
-        labels = self.evaluation.outcomes.labels
-        if label not in labels:
-            raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(labels)!r}.")
-        return labels.index(label)
-
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
         names = self.evaluation.confusion_matrix.labels
         for label in pair:
@@ -254,10 +245,6 @@ class Exploration:
                     f"pair={pair!r} is not a confusion-matrix cell. The matrix has the labels {list(names)!r}."
                 )
         return names.index(pair[0]), names.index(pair[1])
-
-    def _group(self, show: str) -> dict[str, BoolArray]:
-        """Return the groups only if ``show`` is one of them, because computing them is slow."""
-        return self.groups if show in filtering.GROUPS else {}
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:

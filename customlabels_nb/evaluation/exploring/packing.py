@@ -171,7 +171,7 @@ def summary_as_json(
         "notes": list(evaluation.notes),
         "own": {
             "position": exploration.own.to_dict(),
-            "intervals": _intervals(kept),
+            "intervals": {str(name): [_number(row["low"]), _number(row["high"])] for name, row in kept.iterrows()},
             "threshold": evaluation.metric("mean_threshold"),
         },
         "accuracy": _number(table["value"].get("accuracy")),
@@ -181,7 +181,6 @@ def summary_as_json(
 
 
 def code_to_copy(project: str, name: str) -> str:
-    """Write the code that starts the model version, runs it on an image, and stops it."""
     if not project:
         return ""
     return (
@@ -210,23 +209,19 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
     comparison = exploration.comparison
     if comparison is None:
         return None
-    summary = [
-        {
-            "figure": row.figure,
-            **{name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")},
-        }
-        for row in comparison.summary.itertuples()
-        if row.figure in ("f1", "precision", "recall", "accuracy")
-    ]
-    labels = {
-        row.label: {name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")}
-        for row in comparison.per_label.itertuples()
-    }
+
+    def numbers(row: Any) -> dict[str, float | None]:
+        return {name: _number(getattr(row, name)) for name in ("before", "after", "delta", "low", "high")}
+
     return {
         "names": list(comparison.names),
         "test_images": comparison.test_images,
-        "summary": summary,
-        "labels": labels,
+        "summary": [
+            {"figure": row.figure, **numbers(row)}
+            for row in comparison.summary.itertuples()
+            if row.figure in ("f1", "precision", "recall", "accuracy")
+        ],
+        "labels": {row.label: numbers(row) for row in comparison.per_label.itertuples()},
         "sentences": list(comparison.sentences),
         "notes": list(comparison.notes),
     }
@@ -235,10 +230,6 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
 def default_name(what: str, name: str) -> str:
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "results"
     return f"{plain}.html" if what == "page" else f"{plain}-results"
-
-
-def _intervals(table: pd.DataFrame) -> dict[str, list[float | None]]:
-    return {str(name): [_number(row["low"]), _number(row["high"])] for name, row in table.iterrows()}
 
 
 def _number(value: Any) -> float | None:
@@ -254,7 +245,7 @@ class TestPictures:
         self._names: list[str] = images["image"].tolist()
         self._root = root
         self._cache = project_cache(root, "thumbnails")
-        self._contents = _cells(images, "sha256")
+        self._contents = [cell if isinstance(cell, str) else None for cell in _cells(images, "sha256")]
         self._sizes = list(zip(_cells(images, "width"), _cells(images, "height"), strict=True))
 
     def thumbnails(self, positions: Sequence[int], pixels: int) -> list[bytes | ImageError]:
@@ -264,7 +255,7 @@ class TestPictures:
         def load(index: int) -> bytes | ImageError:
             try:
                 return thumbnail_of(
-                    self._names[index], root=self._root, sha256=self._content(index), size=size, cache=self._cache
+                    self._names[index], root=self._root, sha256=self._contents[index], size=size, cache=self._cache
                 )
             except ImageError as error:
                 return error
@@ -287,11 +278,7 @@ class TestPictures:
 
     def view(self, index: int) -> BrowserImage:
         """Return the full-size image in a format that browsers can display."""
-        return full_view_of(self._names[index], root=self._root, sha256=self._content(index), cache=self._cache)
-
-    def _content(self, index: int) -> str | None:
-        content = self._contents[index]
-        return content if isinstance(content, str) else None
+        return full_view_of(self._names[index], root=self._root, sha256=self._contents[index], cache=self._cache)
 
 
 def _cells(images: pd.DataFrame, column: str) -> list[object]:

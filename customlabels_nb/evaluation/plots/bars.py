@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
-    FAINT,
     FAINTER,
     INK,
     NARROW,
@@ -109,10 +108,8 @@ def plot_support(evaluation: Evaluation, ax: Axes | None = None, *, training: Ma
     count_ticks(ax, "x", 0, max(*table["test"], *table["training"]))
     ax.tick_params(axis="x", labelsize=size)
     ax.set_xlabel("images", fontsize=size)
-    ax.grid(axis="x", color=FAINT, linewidth=0.8)
-    ax.set_axisbelow(True)
     name_plot(ax, "Images per label", up="label")
-    quiet(ax)
+    quiet(ax, grid="x")
     if training is not None:
         handles = [Patch(color=INK, alpha=PALE, linewidth=0), Patch(color=INK, linewidth=0)]
         legend(ax, "", handles=handles, names=["training", "test"], beside=beside)

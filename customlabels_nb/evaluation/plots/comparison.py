@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.plots.rows import PlotRows
 from customlabels_nb.evaluation.plots.style import (
-    FAINT,
     INK,
     MARK,
     NARROW,
@@ -59,10 +58,8 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     rows.name(table["label"].to_list())
     reach = 1.06 * max([0.05, *table["delta"].abs(), *low.abs(), *high.abs()])
     _metrics_beside(rows, table, reach)
-    ax.grid(axis="x", color=FAINT, linewidth=0.8)
-    ax.set_axisbelow(True)
     name_plot(ax, "Change in F1 per label", up="label", high=True)
-    quiet(ax)
+    quiet(ax, grid="x")
     legend(ax, "", beside=beside)
     return ax
 

@@ -60,10 +60,8 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     ax.set_xlabel("confidence", fontsize=TEXT)
     ax.set_ylabel("predictions" + (" (logarithmic)" if tallest > MOST_ON_A_LINE else ""), fontsize=TEXT)
     ax.tick_params(labelsize=TEXT)
-    ax.grid(axis="y", color=FAINT, linewidth=0.8)
-    ax.set_axisbelow(True)
     name_plot(ax, "Confidence of right and wrong predictions", high=position is not None)
-    quiet(ax)
+    quiet(ax, grid="y")
     names = [f"right: {int(right.sum()):,}", f"wrong: {int((~right).sum()):,}"]
     if position is not None:
         threshold = float(evaluation.thresholds[position])

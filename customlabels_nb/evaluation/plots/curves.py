@@ -129,18 +129,14 @@ def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
         ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
         return
     grid = np.linspace(0, 1, 401)
-    # beyond its end, a curve counts as 0: no prediction is accepted, or the recall is not reached
-    heights = np.stack([_at(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), grid) for x, y in curves])
+    # a value holds from one x down to the next lower one. Beyond its end, a curve counts as 0: no prediction is
+    # accepted, or the recall is not reached
+    heights = np.stack([np.append(y, 0.0)[np.searchsorted(x, grid, side="left")] for x, y in curves])
     low, middle, high = np.percentile(heights, [10, 50, 90], axis=0)
     ax.fill_between(grid, low, high, color=FAINTER, linewidth=0, zorder=1.7)
     ax.plot(
         grid, middle, color=INK, linewidth=1.2, zorder=1.8, label=f"{len(curves)} stronger labels:\nmedian, middle 80%"
     )
-
-
-def _at(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
-    """Evaluate a step curve on a grid. A value holds from one x down to the next lower one."""
-    return np.append(y, 0.0)[np.searchsorted(x, grid, side="left")]
 
 
 def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +22,7 @@ from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 from matplotlib.legend import Legend
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.fonts import drawable, with_further_fonts
+from customlabels_nb.evaluation.fonts import add_further_fonts, drawable
 
 INK = "#7f7f7f"
 #: The grey just lighter than mid-grey, for x-axis ticks. Jupyter's inline backend puts a white background under a
@@ -51,13 +51,13 @@ NARROW = 5.0
 
 def plot(function: Callable[..., Axes]) -> Callable[..., Axes]:
     """Decorate a plotting function so that it has fallback fonts and takes ``theme``, one of :data:`THEMES`."""
-    drawing = with_further_fonts(function)
 
     @wraps(function)
     def themed(*args: Any, theme: str | None = None, **kwargs: Any) -> Axes:
         if theme not in THEMES:
             raise InputError(f"theme={theme!r} is not a theme. Use None or 'paper'.")
-        ax = drawing(*args, **kwargs)
+        ax = function(*args, **kwargs)
+        add_further_fonts(ax)
         if theme == "paper":
             draw_on_paper(ax)
         return ax
@@ -97,8 +97,11 @@ def new_axes(width: float, height: float) -> Axes:
     return ax
 
 
-def quiet(ax: Axes) -> None:
-    """Remove the frame and tick marks, and draw all text in the ink color."""
+def quiet(ax: Axes, grid: Literal["x", "y"] | None = None) -> None:
+    """Remove the frame and tick marks, draw all text in the ink color, and a faint ``grid``."""
+    if grid is not None:
+        ax.grid(axis=grid, color=FAINT, linewidth=0.8)
+        ax.set_axisbelow(True)
     ax.tick_params(axis="y", which="both", length=0, colors=INK)
     ax.tick_params(axis="x", which="both", length=0, colors=INK_LIGHT)
     for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
@@ -116,9 +119,7 @@ def unit_square(ax: Axes, *, across: str, up: str = "") -> None:
     ax.set_xlabel(across, fontsize=TEXT)
     ax.set_ylabel(up, fontsize=TEXT)
     ax.tick_params(labelsize=TEXT)
-    ax.grid(axis="y", color=FAINT, linewidth=0.8)
-    ax.set_axisbelow(True)
-    quiet(ax)
+    quiet(ax, grid="y")
 
 
 def legend(

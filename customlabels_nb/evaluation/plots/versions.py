@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from customlabels_nb.evaluation.plots.rows import PlotRows
-from customlabels_nb.evaluation.plots.style import FAINT, MARK, MARKS, TEXT, VERSION_COLORS, legend, plain, plot, quiet
+from customlabels_nb.evaluation.plots.style import MARK, MARKS, TEXT, VERSION_COLORS, legend, plain, plot, quiet
 
 #: Height of one version in a row, as a fraction of the row height, and the largest height of all.
 SPREAD, MOST_SPREAD = 0.22, 0.66
@@ -42,8 +42,6 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
     ax.set_title(f"F1 by {plain(by, 28)}", fontsize=TEXT)
     ax.set_xlabel("F1 with 95% confidence interval", fontsize=TEXT)
     ax.set_ylabel(plain(by, 28), fontsize=TEXT)
-    ax.grid(axis="x", color=FAINT, linewidth=0.8)
-    ax.set_axisbelow(True)
-    quiet(ax)
+    quiet(ax, grid="x")
     legend(ax, "", beside=beside)
     return ax
