@@ -117,14 +117,11 @@ class _Found:
 
 
 class _Steps:
-    """Phases of a run with their counts and times."""
-
     def __init__(self, events: Events) -> None:
         self.events, self.done = events, list[dict[str, Any]]()
 
     @contextmanager
     def phase(self, name: str, count: int, unit: str = "images") -> Iterator[None]:
-        """Announce and time a phase."""
         self.events.progress(name, 0, count, unit)
         started = time.perf_counter()
         yield
@@ -452,7 +449,6 @@ def split_groups(groups: IntArray, *, random_state: int = 0) -> BoolArray:
 
 
 def _nothing(steps: _Steps, labels: int, images: int) -> _Found:
-    """Return the predictions without a model: none."""
     for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
         with steps.phase(name, count, unit):
             pass
@@ -482,7 +478,6 @@ def _relay(events: Events, phase: str, start: int = 0, total: int | None = None)
 
 
 def _guarantees(checks: pd.DataFrame, labels: int, target: float, task: str) -> list[Guarantee]:
-    """Return the threshold of each label."""
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
     if task == MULTI_LABEL:
         return [find_guarantee(sure, right, target, copies=copies, labels=tuple(range(labels)))] * labels
@@ -518,7 +513,6 @@ def _promise(
 
 
 def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
-    """Describe what more labels would bring."""
     if result is None:
         return None
     times = data.annotations["created"].astype("int64").to_numpy() / 1e6

@@ -137,8 +137,6 @@ class _Batch:
 
 
 class _Kept:
-    """Collector of predictions in memory."""
-
     def __init__(self, postprocessor: Postprocessor) -> None:
         self._postprocessor = postprocessor
         self._batches: list[_Batch] = []

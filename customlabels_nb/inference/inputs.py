@@ -116,7 +116,6 @@ def _locations(given: Iterable[object]) -> Iterator[Location]:
 
 
 def _expand(location: Location, root: Path | None, issues: list[Issue]) -> list[str]:
-    """List the images that one path, folder or pattern refers to."""
     name, place = location.name, location.below(root)
     if place.is_pattern and place.path is None:
         matches = [file.url for file in list_files(name)]

@@ -28,7 +28,6 @@ _CENTRE = 0.8  # share of each side
 
 
 def check_views(views: object) -> None:
-    """Raise InputError unless ``views`` is 1, 2 or 4."""
     if isinstance(views, bool) or not isinstance(views, Integral) or views not in (1, 2, 4):
         raise InputError(
             f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."

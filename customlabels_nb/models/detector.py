@@ -129,7 +129,6 @@ class ImageDetector(nn.Module):
         return detected
 
     def _in_two_stages(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]] | None) -> Any:
-        """Run a Faster R-CNN, and return its features, the sizes of the images, the detections and the losses."""
         frames, _ = self.network.transform(images)
         features = self.network.backbone(images)
         proposals, first = self.network.rpn(frames, features, targets)

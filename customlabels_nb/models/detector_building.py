@@ -119,7 +119,6 @@ class _Pyramid(nn.Module):
 
 
 def _freeze_before(body: nn.Module, first: str) -> None:
-    """Freeze all parameters that are registered before the module ``first``."""
     names = f"{first}.", f"{first.replace('.', '_')}."  # timm renames the parts of sequences
     for name, parameter in body.named_parameters():
         if name.startswith(names):

@@ -122,7 +122,6 @@ def is_store(url: str) -> bool:
 
 
 def look_up(url: str) -> RemoteFile:
-    """Request the metadata of a remote file."""
     try:
         system, path = open_system(url)
         entry = system.info(path)
@@ -278,7 +277,6 @@ def _url_errors(url: str, what: str) -> Iterator[None]:
 
 
 def image_error(url: str, error: Exception) -> ImageError:
-    """Convert an exception to an ImageError for the image at ``url``."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, InputError):
@@ -403,7 +401,6 @@ class RedirectRefusedError(Exception):
 
 
 def client_options() -> dict[str, Any]:
-    """Return the client options for fsspec's HTTP file system."""
     return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
 
 

@@ -145,7 +145,6 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
 
 
 def _first(candidates: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int, Found]]:
-    """Return the first ``n`` images that can be read, with their indices."""
     read = list(islice(((index, scene) for index, scene in candidates if scene is not None), n))
     if not read:
         raise NotEnoughDataError("None of the images can be read. Call project.check() to see why.")

@@ -264,7 +264,6 @@ class _Work:
             self.best = other
 
     def _fit(self, features: Features) -> FittedHead:
-        """Fit a head on the images that are not held out."""
         kept = ~self.held_out
         n_labels, random_state = len(self.head.bias), self.options.random_state
         return fit_head_of_task(features[kept], self.truth[kept], n_labels, random_state=random_state)

@@ -411,7 +411,6 @@ class _Loop:
 
     # -- several processes --------------------------------------------------------------------------
     def _start_ranks(self, ranks: Ranks) -> None:
-        """Start the other processes with the current state."""
         images = self.learner.batch_size
         size = usable_ranks(ranks.size, images)
         if size < ranks.size and not self.lost:
@@ -604,7 +603,6 @@ class _Loop:
         self.kept = self.clock()
 
     def _snapshot(self) -> Loaded:
-        """Return the current state, as a checkpoint stores it."""
         self.state.threads = torch.get_num_threads()
         facts = {"identity": self.learner.identity, "scaler": self.scaler.state_dict(), **vars(self.state)}
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
@@ -675,7 +673,6 @@ def _deferred_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _seeded(random_state: int, device: str) -> Iterator[None]:
-    """Seed torch's random number generators inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
         torch.manual_seed(random_state)
         yield

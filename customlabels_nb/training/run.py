@@ -284,7 +284,6 @@ def metrics_of(result: Evaluation) -> dict[str, float | None]:
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
-    """Find the version to start from and its training images."""
     if name is None:
         return None
     record = next((version for version in store.versions() if version.name == name), None)

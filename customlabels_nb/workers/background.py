@@ -206,15 +206,12 @@ def _settled(record: RunnerRecord) -> RunnerRecord:
 
 
 class TaskHeartbeat:
-    """Heartbeat of a running task."""
-
     def __init__(self, store: SqlStore, kind: str, token: str, events: Events) -> None:
         self._store, self._kind, self._token, self._events = store, kind, token, events
         self._progress: list[Any] | None = None
         self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def listen(self, event: Event) -> None:
-        """Remember the progress for the next heartbeat."""
         if isinstance(event, Progress):
             self._progress = [event.phase, event.done, event.total]
 

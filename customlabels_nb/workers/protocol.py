@@ -37,7 +37,6 @@ def own_versions() -> dict[str, str]:
 
 
 def own_name() -> str:
-    """Return the name of this worker for messages."""
     return f"{platform.node()}, process {os.getpid()}"
 
 

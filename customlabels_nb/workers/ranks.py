@@ -414,7 +414,6 @@ def _join() -> None:
 
 
 def disconnect() -> None:
-    """Close the connection to the other ranks, if there is one."""
     import torch.distributed as dist
 
     if dist.is_initialized():

@@ -27,7 +27,6 @@ _WAIT_SECONDS = 0.5
 
 
 def check_workers(workers: int | None, backend: str | None) -> None:
-    """Check the arguments ``workers`` and ``backend``."""
     if backend not in (None, "ray"):
         raise InputError(
             f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
@@ -122,7 +121,6 @@ def process_tasks(
 def _fitting(
     workers: Workers, again: deque[Attempt[Task]], waiting: Iterator[Attempt[Task]]
 ) -> Iterator[Attempt[Task]]:
-    """Yield tasks while there is room for them."""
     while workers.room() > 0:
         attempt = again.popleft() if again else next(waiting, None)
         if attempt is None:
