@@ -83,11 +83,9 @@ class RankWork(Protocol):
 
     def prepare(self) -> None:
         """Do what takes long and needs no other rank."""
-        ...
 
     def run(self, rank: int, size: int) -> None:
         """Take part until rank 0 ends the work, or raise LostRankError if the connection is lost."""
-        ...
 
 
 class Ranks(Protocol):
@@ -98,22 +96,18 @@ class Ranks(Protocol):
 
     def check(self, device: str, images: Iterable[str], root: Path) -> None:
         """Check that the processes can use ``device``, and can read images that are files."""
-        ...
 
     def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
         """Connect the first ``size`` processes and let the others run ``task``.
 
         ``ready`` gets the number of ready processes until all are. LostRankError means that one ended before.
         """
-        ...
 
     def reason(self) -> str:
         """Disconnect after a loss, and return the reason or raise HelperError if restarting would not help."""
-        ...
 
     def stop(self) -> None:
         """Disconnect. :meth:`start` can be called again."""
-        ...
 
 
 class WorkerRanks:
