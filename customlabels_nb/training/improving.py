@@ -130,7 +130,7 @@ def improve(
         return _report(
             ImprovementResult(None, [*notes, why_not or "There are too few images to try more than a head."]), events
         )
-    pixels = ImagePixels(images, backbone.input_size, root=root, cache_bytes=options.cache_bytes)
+    pixels = ImagePixels(images, backbone.input_size, root=root)
     work = _Work(head, features, y, held_out, pixels, backbone, options, events, checkpoints, notes)
     work.start(former)
     if why_not is None:
