@@ -279,14 +279,14 @@ _groups: dict[tuple[str, ...], IntArray] = {}
 
 def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
     """Train a head on the features, and predict the labels of all images."""
-    n, k, count = len(data.at), len(data.names), len(data.table)
+    n, k = len(data.at), len(data.names)
     index = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
     truth: NDArray[Any] = np.zeros((n, k), dtype=np.bool_)
     truth[index[0][data.part.marks["image"]].to_numpy(), index[1][data.part.marks["label"]].to_numpy()] = True
     several, rows, copies = data.task == MULTI_LABEL, data.features[data.at], data.copies[data.at]
     some = truth.any(axis=0)
     if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     truth = truth if several else truth.argmax(axis=1)
     check = np.flatnonzero(np.isin(data.at, data.check))
     with steps.phase("training", n, "labels"):
@@ -334,7 +334,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
     """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
     images, marks, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
     if marks["image"].nunique() < FEWEST_IMAGES or len(marks) < FEWEST_BOXES:
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     from customlabels_nb.training.boxes_data import make_examples
     from customlabels_nb.training.budget import Budget, parse_budget
     from customlabels_nb.training.detection_data import DetectionOptions
@@ -358,7 +358,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
 
     half = split_groups(data.copies[data.at])
     if any(not marks["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     with steps.phase("training", len(marks), "boxes"):
         detectors = [trained(half), trained(~half)]
     with steps.phase("validation", len(data.check), "check images"):
@@ -439,23 +439,22 @@ def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
 
 
-def split_groups(groups: IntArray, *, random_state: int = 0) -> BoolArray:
+def split_groups(groups: IntArray) -> BoolArray:
     """Return a mask of about half of the items, with all or none of each group (n,). It is random which."""
     group, size = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    order = np.random.default_rng(random_state).permutation(len(size))
+    order = np.random.default_rng(0).permutation(len(size))
     middle = np.empty(len(size))
     middle[order] = np.cumsum(size[order]) - size[order] / 2
     return np.asarray((middle < len(groups) / 2)[group])
 
 
-def _nothing(steps: _Steps, labels: int, images: int) -> _Found:
+def _nothing(steps: _Steps, labels: int) -> _Found:
     for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
         with steps.phase(name, count, unit):
             pass
     with steps.phase("inference", 0):
-        checks = pd.DataFrame({"label": [], "sure": [], "right": [], "copies": []}).astype(
-            {"label": int, "right": bool}
-        )
+        checks = pd.DataFrame(columns=["label", "sure", "right", "copies"], dtype=float)
+        checks = checks.astype({"label": int, "right": bool})
         shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
         suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
     return _Found(checks, shown, suspects)

@@ -96,10 +96,8 @@ def _show_scenes(
         scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
         how = "with random size, position and lighting, some as mosaics of four images"
     else:
-        fill, order = (
-            fill_of(backbone_named(PACKAGED).mean),
-            np.random.default_rng(random_state).permutation(len(source)),
-        )
+        fill = fill_of(backbone_named(PACKAGED).mean)
+        order = np.random.default_rng(random_state).permutation(len(source))
         loaded = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
         scenes = [_as_in_use(scene, size, fill) for _, scene in loaded]
         how = "without augmentation, as in prediction"

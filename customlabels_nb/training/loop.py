@@ -181,7 +181,7 @@ def train(
 
 
 class OtherRank:
-    """Work of the other processes of a run, see :class:`customlabels_nb.workers.ranks.RankWork`."""
+    """Work of the other processes of a run, see :data:`customlabels_nb.workers.ranks.FUNCTIONS`."""
 
     def __init__(self, learner: Learner, task: RankTask) -> None:
         options = task.facts["options"]
