@@ -143,7 +143,9 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     count = len(data.table)
     with steps.phase("featurization", count):
         known = _read_features(data, root, events)
-        data.part, data.at = _readable(data, known)
+        images = data.part.images[known[data.at]].reset_index(drop=True)
+        marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
+        data.part, data.at = UsableImages(images, marks), data.at[known[data.at]]
         data.copies = _copies(data, root, store, events)
     labelled = np.zeros(count, dtype=np.bool_)
     labelled[data.at] = True
@@ -203,8 +205,8 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         small, waiting & ~data.reserved, PAGE, probabilities=result.probabilities, labels=len(data.at)
     )
     try:
-        images = data.table["image"].to_numpy(dtype=str)
-        AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
+        names = data.table["image"].to_numpy(dtype=str)
+        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
@@ -250,12 +252,6 @@ def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:
         part = slice(start, start + _BLOCK)
         data.features.add(names[part], keys[part], root=root, events=_relay(events, "featurization", start, len(names)))
     return data.features.readable
-
-
-def _readable(data: _Images, known: BoolArray) -> tuple[UsableImages, IntArray]:
-    images = data.part.images[known[data.at]].reset_index(drop=True)
-    marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
-    return UsableImages(images, marks), data.at[known[data.at]]
 
 
 def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntArray:

@@ -218,7 +218,6 @@ class _Stills:
         self._every, self._seen = 1, 0
 
     def add(self, still: _Still) -> None:
-        """Store the thumbnail if it is due."""
         if self._seen % self._every == 0:
             self._kept.append(still)
             if len(self._kept) >= 2 * _MOST_STILLS:

@@ -298,7 +298,9 @@ def why(url: str, error: Exception) -> str:
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return f"the protocol '{protocol}://' is not supported."
     if _NO_CREDENTIALS.search(type(error).__name__):
-        _forget_systems(url)  # so that the next attempt uses new credentials
+        import fsspec
+
+        fsspec.get_filesystem_class(protocol).clear_instance_cache()  # so that the next attempt uses new credentials
         places = _PLACES.get(protocol)
         return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
     status = getattr(error.__cause__, "status", None)  # fsspec reports every HTTP error as a missing file
@@ -321,12 +323,6 @@ def why(url: str, error: Exception) -> str:
         return NOT_THERE
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     return f"{reason}. Check the URL and your access to it."
-
-
-def _forget_systems(url: str) -> None:
-    import fsspec
-
-    fsspec.get_filesystem_class(protocol_of(url)).clear_instance_cache()
 
 
 def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:

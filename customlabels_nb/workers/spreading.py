@@ -109,7 +109,9 @@ def process_tasks(
             if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
                 again.append(attempt)
                 continue
-            _raise_unless_splitting_helps(outcome)
+            kind = getattr(errors, outcome.kind, None)
+            if isinstance(kind, type) and issubclass(kind, CustomLabelsError):  # it does not depend on a single image
+                raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)
             if len(parts := split(attempt.task)) > 1:
                 again.extendleft(map(Attempt, reversed(parts)))
             else:
@@ -126,10 +128,3 @@ def _fitting(
         if attempt is None:
             return
         yield attempt
-
-
-def _raise_unless_splitting_helps(outcome: TaskOutcome) -> None:
-    """Raise the error of a task if it is one of this package, which does not depend on a single image."""
-    kind = getattr(errors, outcome.kind, None)
-    if isinstance(kind, type) and issubclass(kind, CustomLabelsError):
-        raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)
