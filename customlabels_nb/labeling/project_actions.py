@@ -105,7 +105,7 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        from customlabels_nb.training.kept_files import stored_evaluation
+        from customlabels_nb.training.stored import stored_evaluation
 
         record = next((version for version in self._store.versions() if version.name == name), None)
         if record is None:

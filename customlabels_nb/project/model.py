@@ -382,7 +382,7 @@ class Model(Runnable):
     ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
-        from customlabels_nb.training.kept_files import stored_evaluation
+        from customlabels_nb.training.stored import stored_evaluation
 
         self._require_ready()
         config = load_config(self.folder)
@@ -406,7 +406,7 @@ class Model(Runnable):
         return Report(result, details=details, root=self._root, actions=actions, **self._report_facts(config))
 
     def _report_facts(self, config: ModelConfig) -> dict[str, Any]:
-        from customlabels_nb.training.kept_files import stored_training
+        from customlabels_nb.training.stored import stored_training
 
         return {
             "name": self.name,

@@ -35,7 +35,8 @@ from customlabels_nb.models.backbones import backbone_named
 from customlabels_nb.models.detector_shape import COCO_DETECTORS, OWN, TransformersShape
 from customlabels_nb.models.pretrained.weights import licence_of
 from customlabels_nb.store import VersionRecord
-from customlabels_nb.training.kept_files import read_snapshot, stored_evaluation
+from customlabels_nb.training.kept_files import read_snapshot
+from customlabels_nb.training.stored import stored_evaluation
 from customlabels_nb.training.tasks import BRANDS, choose_task
 
 CARD = "card.md"

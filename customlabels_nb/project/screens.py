@@ -228,7 +228,7 @@ def open_review(
     location: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
 ) -> Review:
     """Open the review widget for a dataset of the project."""
-    from customlabels_nb.training.kept_files import cross_fitted_predictions
+    from customlabels_nb.training.stored import cross_fitted_predictions
     from customlabels_nb.widgets.review import Review
 
     refresh_if_due(location)

@@ -1,7 +1,4 @@
-"""Read and write the files stored with a model version, and evaluate it on its stored predictions.
-
-The files are dataset snapshots and predictions. The model is not run.
-"""
+"""Read and write the files stored with a model version: dataset snapshots and predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +15,11 @@ import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.tables import BOX_COLUMNS, IMAGE_COLUMNS, SINGLE_LABEL
+from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import ArtifactError
-from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.store import SqlStore
 
 _IMAGES = "images.json"
 #: File with the polygons of the annotations, which manifests do not have, written only if there are any.
@@ -198,65 +191,3 @@ def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], p
             polygons = json.loads(kept["polygons"].tobytes())
             table["polygon"] = pd.Series(polygons, table.index, dtype=object)
         return images, table
-
-
-def stored_evaluation(
-    folder: Path,
-    root: Path,
-    config: ModelConfig,
-    *,
-    split: str = "test",
-    thresholds: float | Mapping[str, float] | str | None = None,
-    columns: pd.DataFrame | None = None,
-) -> Evaluation:
-    """Evaluate a version on the images and ground truth of a split at the time of training.
-
-    ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
-    and sources that are not stored with the version.
-    """
-    dataset = read_snapshot(folder, split, root)
-    names, predictions = read_predictions(folder, split=split)
-    images = dataset.images[dataset.images["image"].isin(names)]
-    if columns is not None:
-        extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
-        now = columns.set_index("image")
-        known = {
-            name: images[name].fillna(images["image"].map(now[name]).astype(images[name].dtype))
-            for name in ("width", "height", "source")
-        }
-        images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")
-    truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
-    labels = pd.DataFrame({"label": config.labels, "color": config.colors})
-    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task)
-
-
-def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
-    """Evaluate a version on its training images at its own thresholds.
-
-    If the version has no stored predictions for these images, they are returned as a dataset instead. The model has
-    seen the images in training, so the metrics do not show how well it performs on new images.
-    """
-    if not has_predictions(folder, "train"):
-        return read_snapshot(folder, "train", root)
-    return stored_evaluation(folder, root, config, split="train", thresholds=dict(config.thresholds))
-
-
-def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
-    """Return the surest predicted label of each training image, by a model that was not trained on the image.
-
-    They come from the cross-validation of the newest classifier, so no model is run. Of many images, it has a sample.
-    Predictions of labels that no longer exist are left out, and in a multi-label task those below 0.5.
-    The table is empty if there is no classifier.
-    """
-    nothing = pd.DataFrame({"image": [], "label": [], "confidence": []})
-    trained = [version for version in store.versions() if has_predictions(root / version.folder, CROSS_FITTED)]
-    if not trained:
-        return nothing
-    newest = trained[-1]
-    try:
-        _, predictions = read_predictions(root / newest.folder, split=CROSS_FITTED)
-    except (OSError, ValueError, KeyError, BadZipFile):  # damaged, or deleted just now
-        return nothing
-    best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
-    sure = (newest.task == SINGLE_LABEL) | (best["confidence"] >= 0.5)
-    return best[sure & best["label"].isin(store.labels()["label"])].reset_index(drop=True)

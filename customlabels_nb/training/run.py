@@ -44,7 +44,6 @@ from customlabels_nb.training.kept_files import (
     HELD_OUT,
     has_snapshots,
     read_snapshot,
-    stored_evaluation,
     write_json,
     write_predictions,
     write_snapshots,
@@ -53,6 +52,7 @@ from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.plan import TrainingPlan, make_plan
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, resuming, this_process
+from customlabels_nb.training.stored import stored_evaluation
 from customlabels_nb.training.tasks import TaskChoice, choose_task
 from customlabels_nb.workers.ranks import Ranks
 
