@@ -2,7 +2,7 @@
 
 The networks have random weights, which compute as fast as trained ones, so nothing is downloaded. On a CPU, the
 processor time of one image is measured, which other programs disturb less than the time that passes. These figures are
-the column ``core_seconds`` of ``models/backbone_sizes.py``.
+the column ``core_seconds`` of ``models/backbones.py``.
 
     python benchmarks/backbones.py [--device cuda] [--images 8]
 """
@@ -16,8 +16,15 @@ import time
 import torch
 from _measure import bound, figure, heading
 
-from customlabels_nb.models.backbone_sizes import CLASSIFIERS, DETECTORS
-from customlabels_nb.models.backbones import PACKAGED, backbone_named, build_backbone, forward_batch, freeze
+from customlabels_nb.models.backbones import (
+    CLASSIFIERS,
+    DETECTORS,
+    PACKAGED,
+    backbone_named,
+    build_backbone,
+    forward_batch,
+    freeze,
+)
 from customlabels_nb.models.half_precision import half_type
 
 ROUNDS = 3

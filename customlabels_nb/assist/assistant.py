@@ -721,7 +721,6 @@ class Assist:
 
     # -- in the background --------------------------------------------------------------------------
     def _watch(self) -> None:
-        """Start the thread that trains when there are enough new labels."""
         self._wake.set()
         self._closed = False
         if self._store.read_only or (self._thread is not None and self._thread.is_alive()):

@@ -63,20 +63,18 @@ def count_on_check_images(
     check: IntArray,
     head: FittedHead,
     *,
-    thresholds: ArrayLike = 0.5,
     copies: ArrayLike | None = None,
-    random_state: int = 0,
 ) -> Counts:
     """Train heads on nested subsets of the labelled images and count their results on check images.
 
     ``check`` has the positions of the check images among the labelled images. Each is predicted by heads that were not
-    trained on it or its ``copies``. ``truth`` is as in :func:`.probabilities.learn`, ``head`` a head of all labelled
-    images, and ``thresholds`` are those of images with several labels.
+    trained on it or its ``copies``. ``truth`` is as in :func:`.probabilities.learn`, and ``head`` a head of all
+    labelled images.
     """
     rows = row_space(as_rows(features))[0]
     n, k = len(rows), len(head.bias)
-    fold = folds_by_group(truth, copies, random_state)
-    order = np.random.default_rng(random_state).permutation(n)
+    fold = folds_by_group(truth, copies, 0)
+    order = np.random.default_rng(0).permutation(n)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
     sizes = np.unique(np.ceil(np.array(SHARES) * n).astype(np.int64))
@@ -87,18 +85,16 @@ def count_on_check_images(
         for number in np.unique(fold[check]):
             train, held_out = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
             probabilities = predict_others(rows[train], truth[train], rows[check[held_out]], head)
-            predicted[i, held_out] = (
-                probabilities >= np.asarray(thresholds) if several else single[probabilities.argmax(axis=1)]
-            )
+            predicted[i, held_out] = probabilities >= 0.5 if several else single[probabilities.argmax(axis=1)]
     return Counts(sizes, predicted & known, predicted, known)
 
 
-def forecast(counts: Counts, *, more: int = MORE, random_state: int = 0) -> Forecast | None:
+def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
     """Extrapolate the learning curve to ``more`` labels, or return None if there are too few check images or sizes."""
     images = len(counts.truth)
     if images < FEWEST_CHECKED or len(counts.sizes) < 3:
         return None
-    drawn = np.random.default_rng(random_state).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
+    drawn = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), _RESAMPLES)
     weights = np.vstack([np.ones(images), drawn])
     hits, predicted, truth = (
         np.asarray(weights @ np.asarray(each, dtype=np.float64))

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.models.embeddings import PackedFeatures
+from customlabels_nb.models.embeddings import PackedFeatures, unit_rows
 
 #: Until this many check images are labelled, they are half of each page. Then they are a fifth.
 MANY_CHECKED, FIRST_SHARE, LATER_SHARE = 100, 0.5, 0.2
@@ -73,15 +73,14 @@ def compact(features: NDArray[np.floating] | PackedFeatures, *, random_state: in
 
     The features are read in blocks. Unreadable images (zeros or NaN) get zeros.
     """
-    rows = features
-    some = np.random.default_rng(random_state).choice(len(rows), min(len(rows), _SAMPLE), replace=False)
-    sample = _units(np.nan_to_num(np.asarray(rows[np.sort(some)], dtype=np.float32)))
+    some = np.random.default_rng(random_state).choice(len(features), min(len(features), _SAMPLE), replace=False)
+    sample = unit_rows(np.nan_to_num(np.asarray(features[np.sort(some)], dtype=np.float32)))
     directions = randomized_svd(sample, min(_DIRECTIONS, *sample.shape), n_iter=2, random_state=random_state)[2].T
-    result = np.empty((len(rows), directions.shape[1]), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        block = np.asarray(rows[start : start + _BLOCK], dtype=np.float32)
+    result = np.empty((len(features), directions.shape[1]), dtype=np.float32)
+    for start in range(0, len(features), _BLOCK):
+        block = np.asarray(features[start : start + _BLOCK], dtype=np.float32)
         length = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
-        small = _units(block @ directions)
+        small = unit_rows(block @ directions)
         result[start : start + _BLOCK] = np.where(length > 0, small, 0)  # the length of an unreadable image is NaN
     return result
 
@@ -226,8 +225,3 @@ def _by_typicality(rows: Rows, members: IntArray) -> IntArray:
 
 def _then_the_rest(first: IntArray, everything: IntArray) -> IntArray:
     return np.concatenate([first, everything[~np.isin(everything, first)]])
-
-
-def _units(rows: NDArray[np.float32]) -> Rows:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(length, np.float32(1e-12)), dtype=np.float32)

@@ -119,10 +119,8 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     for label in pd.unique(names):
         confidences = support[names == label]
         if (confidences > 0).sum() >= FEWEST:
-            sure[label], recall[label] = (
-                max(_LEAST_SURE, float(confidences[confidences > 0].mean())),
-                float((confidences >= _WEAK).mean()),
-            )
+            sure[label] = max(_LEAST_SURE, float(confidences[confidences > 0].mean()))
+            recall[label] = float((confidences >= _WEAK).mean())
     return _table([(*row[:6], model, *row[6]) for case in cases for row in case.suspects(sure, recall)])
 
 

@@ -117,14 +117,11 @@ class _Found:
 
 
 class _Steps:
-    """Phases of a run with their counts and times."""
-
     def __init__(self, events: Events) -> None:
         self.events, self.done = events, list[dict[str, Any]]()
 
     @contextmanager
     def phase(self, name: str, count: int, unit: str = "images") -> Iterator[None]:
-        """Announce and time a phase."""
         self.events.progress(name, 0, count, unit)
         started = time.perf_counter()
         yield
@@ -146,7 +143,9 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     count = len(data.table)
     with steps.phase("featurization", count):
         known = _read_features(data, root, events)
-        data.part, data.at = _readable(data, known)
+        images = data.part.images[known[data.at]].reset_index(drop=True)
+        marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
+        data.part, data.at = UsableImages(images, marks), data.at[known[data.at]]
         data.copies = _copies(data, root, store, events)
     labelled = np.zeros(count, dtype=np.bool_)
     labelled[data.at] = True
@@ -206,8 +205,8 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         small, waiting & ~data.reserved, PAGE, probabilities=result.probabilities, labels=len(data.at)
     )
     try:
-        images = data.table["image"].to_numpy(dtype=str)
-        AssistResults(number, images, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
+        names = data.table["image"].to_numpy(dtype=str)
+        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
@@ -255,12 +254,6 @@ def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:
     return data.features.readable
 
 
-def _readable(data: _Images, known: BoolArray) -> tuple[UsableImages, IntArray]:
-    images = data.part.images[known[data.at]].reset_index(drop=True)
-    marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
-    return UsableImages(images, marks), data.at[known[data.at]]
-
-
 def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntArray:
     """Return the group of near-duplicates of each image, or of identical images if there are many."""
     table = data.table.drop_duplicates("image")[["image", "split", "sha256", "width", "height"]]
@@ -282,14 +275,14 @@ _groups: dict[tuple[str, ...], IntArray] = {}
 
 def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
     """Train a head on the features, and predict the labels of all images."""
-    n, k, count = len(data.at), len(data.names), len(data.table)
+    n, k = len(data.at), len(data.names)
     index = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
     truth: NDArray[Any] = np.zeros((n, k), dtype=np.bool_)
     truth[index[0][data.part.marks["image"]].to_numpy(), index[1][data.part.marks["label"]].to_numpy()] = True
     several, rows, copies = data.task == MULTI_LABEL, data.features[data.at], data.copies[data.at]
     some = truth.any(axis=0)
     if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     truth = truth if several else truth.argmax(axis=1)
     check = np.flatnonzero(np.isin(data.at, data.check))
     with steps.phase("training", n, "labels"):
@@ -337,7 +330,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
     """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
     images, marks, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
     if marks["image"].nunique() < FEWEST_IMAGES or len(marks) < FEWEST_BOXES:
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     from customlabels_nb.training.boxes_data import make_examples
     from customlabels_nb.training.budget import Budget, parse_budget
     from customlabels_nb.training.detection_data import DetectionOptions
@@ -361,7 +354,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
 
     half = split_groups(data.copies[data.at])
     if any(not marks["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
-        return _nothing(steps, n, count)
+        return _nothing(steps, n)
     with steps.phase("training", len(marks), "boxes"):
         detectors = [trained(half), trained(~half)]
     with steps.phase("validation", len(data.check), "check images"):
@@ -442,24 +435,22 @@ def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
 
 
-def split_groups(groups: IntArray, *, random_state: int = 0) -> BoolArray:
+def split_groups(groups: IntArray) -> BoolArray:
     """Return a mask of about half of the items, with all or none of each group (n,). It is random which."""
     group, size = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    order = np.random.default_rng(random_state).permutation(len(size))
+    order = np.random.default_rng(0).permutation(len(size))
     middle = np.empty(len(size))
     middle[order] = np.cumsum(size[order]) - size[order] / 2
     return np.asarray((middle < len(groups) / 2)[group])
 
 
-def _nothing(steps: _Steps, labels: int, images: int) -> _Found:
-    """Return the predictions without a model: none."""
+def _nothing(steps: _Steps, labels: int) -> _Found:
     for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
         with steps.phase(name, count, unit):
             pass
     with steps.phase("inference", 0):
-        checks = pd.DataFrame({"label": [], "sure": [], "right": [], "copies": []}).astype(
-            {"label": int, "right": bool}
-        )
+        checks = pd.DataFrame(columns=["label", "sure", "right", "copies"], dtype=float)
+        checks = checks.astype({"label": int, "right": bool})
         shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
         suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
     return _Found(checks, shown, suspects)
@@ -482,7 +473,6 @@ def _relay(events: Events, phase: str, start: int = 0, total: int | None = None)
 
 
 def _guarantees(checks: pd.DataFrame, labels: int, target: float, task: str) -> list[Guarantee]:
-    """Return the threshold of each label."""
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
     if task == MULTI_LABEL:
         return [find_guarantee(sure, right, target, copies=copies, labels=tuple(range(labels)))] * labels
@@ -518,7 +508,6 @@ def _promise(
 
 
 def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
-    """Describe what more labels would bring."""
     if result is None:
         return None
     times = data.annotations["created"].astype("int64").to_numpy() / 1e6

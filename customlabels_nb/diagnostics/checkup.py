@@ -25,7 +25,7 @@ from customlabels_nb._utils.installing import OURS, extra_command, installed_ver
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError
-from customlabels_nb.models.pretrained.weights import known_weights
+from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, find_weights
 from customlabels_nb.settings import settings
 from customlabels_nb.store.network_disks import warning_for
 
@@ -204,7 +204,8 @@ def database(folder: Path | None = None, mounts: str | None = None) -> Diagnosti
 
 def pretrained() -> Iterator[DiagnosticLine]:
     """Yield a line for each pretrained model that helps to label: where it is, or how to download it."""
-    for name, known, found in known_weights():
+    for name, known in KNOWN_MODELS.items():
+        found = find_weights(name)
         facts = f"{known.purpose}, {known.licence}"
         if found is None:
             advice = f"To download {known.megabytes} MB: customlabels-nb fetch {name}"

@@ -107,7 +107,6 @@ def _batches_at_a_time(device: str) -> int:
 
 
 def free_bytes(device: str) -> int | None:
-    """Return the free memory of a device in bytes, or None if it is unknown."""
     if device.startswith("cuda"):
         import torch
 

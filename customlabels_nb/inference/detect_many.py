@@ -36,8 +36,7 @@ from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.remote.remote_files import NOT_THERE
 from customlabels_nb.settings import settings
-from customlabels_nb.workers.protocol import WorkerJob
-from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
 
 _CHUNK, _CHUNKS_A_WORKER = 500, 4
@@ -137,8 +136,6 @@ class _Batch:
 
 
 class _Kept:
-    """Collector of predictions in memory."""
-
     def __init__(self, postprocessor: Postprocessor) -> None:
         self._postprocessor = postprocessor
         self._batches: list[_Batch] = []

@@ -196,7 +196,6 @@ class _Drawing:
 
     @property
     def remark(self) -> str:
-        """Short note about labels that are not shown."""
         without = self.boxes.untagged if self.boxes is not None else 0
         if len(self.chips) > _MOST_CHIPS:
             return f"and {len(self.chips) - _MOST_CHIPS} more"

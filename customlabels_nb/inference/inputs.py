@@ -25,19 +25,30 @@ from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, 
 _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
 
 
-def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image, str]:
-    """Load one image as an upright RGB image and return it with its name.
+def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
+    """Load one image as an upright RGB image and return it with its encoded bytes (or None) and its name.
 
     It is a path or URL, the bytes of an encoded file, a file opened in binary mode, a PIL image, an array of shape
     (height, width) or (height, width, 1, 3 or 4), or a tensor of shape (1, 3 or 4, height, width), also as a batch of
     one. Values are uint8, or floats between 0 and 1. ``root`` is the base of relative paths that do not exist in the
-    current folder.
+    current folder. The model decodes the bytes as in evaluation and batch inference, so that the confidences are the
+    same.
     """
     if isinstance(image, str | os.PathLike):
-        name, place = _one_image(image, root)
-        return open_image(place, name=name), name
-    if (encoded := _encoded(image)) is not None:
-        return open_image(encoded[0], name=encoded[1]), encoded[1]
+        location = Location.of(image)
+        name, place = location.name, location.below(root)
+        if place.is_folder:
+            raise NotAnImageError(name, "it is a folder. For the images in it, use detect_many.")
+        data = read_bytes(place.name)
+    elif (encoded := _encoded(image)) is not None:
+        data, name = encoded
+    else:
+        shown, name = _decoded(image)
+        return shown, None, name
+    return open_image(data, name=name), data, name
+
+
+def _decoded(image: object) -> tuple[Image.Image, str]:
     if isinstance(image, Image.Image):
         name = str(getattr(image, "filename", "") or "image")
         if 0 in image.size:
@@ -52,31 +63,6 @@ def load_input(image: object, *, root: Path | None = None) -> tuple[Image.Image,
         f"image has type {type(image).__name__}. Pass a path, URL, bytes, open file, PIL image, array or tensor. "
         "For several images, use detect_many."
     )
-
-
-def load_encoded(image: object, *, root: Path | None = None) -> tuple[Image.Image, bytes | None, str]:
-    """Load one image upright as :func:`load_input` does, with its encoded bytes (or None) and its name.
-
-    The model decodes these bytes as in evaluation and batch inference, so that the confidences are the same.
-    """
-    if isinstance(image, str | os.PathLike):
-        name, place = _one_image(image, root)
-        data = read_bytes(place)
-    elif (encoded := _encoded(image)) is not None:
-        data, name = encoded
-    else:
-        shown, name = load_input(image)
-        return shown, None, name
-    return open_image(data, name=name), data, name
-
-
-def _one_image(image: str | os.PathLike[str], root: Path | None) -> tuple[str, str]:
-    """Return the name of an image as passed and the name below ``root``, unless it is a folder."""
-    location = Location.of(image)
-    place = location.below(root)
-    if place.is_folder:
-        raise NotAnImageError(location.name, "it is a folder. For the images in it, use detect_many.")
-    return location.name, place.name
 
 
 def expand_sources(
@@ -116,7 +102,6 @@ def _locations(given: Iterable[object]) -> Iterator[Location]:
 
 
 def _expand(location: Location, root: Path | None, issues: list[Issue]) -> list[str]:
-    """List the images that one path, folder or pattern refers to."""
     name, place = location.name, location.below(root)
     if place.is_pattern and place.path is None:
         matches = [file.url for file in list_files(name)]

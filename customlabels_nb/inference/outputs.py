@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
@@ -51,43 +51,6 @@ class ImageResult:
     failure: Failure | None = None
 
 
-class Output(Protocol):
-    """Interface of the output formats. A step is written after so many images, or seconds."""
-
-    form: str
-    path: Any
-    journal: str
-    images_a_step: int
-    seconds_a_step: float
-
-    def has_journal(self) -> bool:
-        """Check whether an earlier run has left a journal."""
-
-    def open_journal(self, facts: Mapping[str, Any]) -> Journal:
-        """Open the journal, or create it, see :class:`customlabels_nb.inference.journal.Journal`."""
-
-    def there(self) -> bool:
-        """Check whether the output already exists."""
-
-    def make_room(self) -> None:
-        """Create the output's folder."""
-
-    def begin(self) -> None:
-        """Create an empty output."""
-
-    def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        """Remove everything written after the last of ``marks`` and remember the processed ``images``."""
-
-    def write(self, results: Sequence[ImageResult]) -> Mark | None:
-        """Write the predictions of one step."""
-
-    def finish(self) -> None:
-        """Complete an output to which no step has written anything."""
-
-    def read(self, marks: Iterable[Mark]) -> pd.DataFrame:
-        """Read what was written up to ``marks``: ``image``, the DETECTION_COLUMNS, and ``polygon`` if there are any."""
-
-
 def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = None) -> pd.DataFrame:
     """Build a table from rows of image, label, confidence, left, top, width, height, and polygons if there are any."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
@@ -96,7 +59,10 @@ def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = N
 
 
 class LineOutput(ABC):
-    """Base class of each :class:`customlabels_nb.inference.outputs.Output` in one file. A mark is the file's length."""
+    """Base class of the output formats in one file. A mark is the file's length.
+
+    A step is written after ``images_a_step``, or ``seconds_a_step``.
+    """
 
     form = "lines"
     images_a_step, seconds_a_step = 512, 2.0
@@ -108,9 +74,11 @@ class LineOutput(ABC):
         self._labels = np.asarray(config.labels, dtype=object)
 
     def there(self) -> bool:
+        """Check whether the output already exists."""
         return os.path.lexists(self.path)
 
     def has_journal(self) -> bool:
+        """Check whether an earlier run has left a journal."""
         with suppress(OSError), open(self.journal, "rb") as file:
             return file.readline().endswith(b"\n")
         return False
@@ -122,10 +90,12 @@ class LineOutput(ABC):
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def begin(self) -> None:
+        """Create an empty output."""
         self.path.open("xb").close()
         sync_folder(self.path.parent)
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
+        """Remove everything written after the last of ``marks`` and remember the processed ``images``."""
         whole = marks[-1] if marks else 0
         if not marks and not self.there():  # the run stopped before it created the file
             return self.begin()
@@ -151,7 +121,8 @@ class LineOutput(ABC):
         """Return the output lines for these images, without line endings."""
 
     @abstractmethod
-    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame: ...
+    def read(self, marks: Iterable[Mark] = ()) -> pd.DataFrame:
+        """Read what was written up to ``marks``: ``image``, the DETECTION_COLUMNS, and ``polygon`` if there are any."""
 
 
 class JsonLines(LineOutput):
@@ -185,11 +156,8 @@ def read_json_lines(path: Path) -> tuple[list[str], pd.DataFrame]:
     for number, line in enumerate(lines, 1):
         try:
             record = orjson.loads(line)
-            image, entries, size = (
-                record["image"],
-                record["CustomLabels"],
-                (record.get("width", 1), record.get("height", 1)),
-            )
+            image, entries = record["image"], record["CustomLabels"]
+            size = record.get("width", 1), record.get("height", 1)
             boxes = [entry.get("Geometry", {}).get("BoundingBox") for entry in entries]
             ratios = [[np.nan] * 4 if box is None else [box[side] for side in _SIDES] for box in boxes]
             pixels = ratios_to_ltwh(np.array(ratios, dtype=np.float64).reshape(-1, 4), size).tolist()
@@ -271,7 +239,7 @@ class ManifestOutput(LineOutput):
 
 
 class ParquetParts:
-    """Folder of Parquet files, see :class:`customlabels_nb.inference.outputs.Output`. A mark is the name of a file.
+    """Folder of Parquet files, with the methods of :class:`LineOutput`. A mark is the name of a file.
 
     The name of a file contains the number of its first image and the number after its last, so that no two chunks share
     a file, not even if they begin with the same image.
@@ -392,6 +360,9 @@ class ParquetParts:
         table = self._arrow.table(arrays, schema=schema)
         self._parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
         return bytes(sink.getvalue().to_pybytes())
+
+
+Output: TypeAlias = LineOutput | ParquetParts
 
 
 def table_of_arrow(table: Any) -> pd.DataFrame:

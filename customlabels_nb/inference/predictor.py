@@ -278,7 +278,6 @@ class _Running:
         self._last_used = time.monotonic()
 
     def take(self) -> _Running:
-        """Increment the number of pending requests and return the model."""
         with self._free:
             self._uses += 1
         return self
@@ -290,12 +289,10 @@ class _Running:
             self._free.notify_all()
 
     def idle_left(self, seconds: float) -> float:
-        """Return the number of seconds left of an idle timeout of ``seconds``."""
         with self._free:
             return seconds if self._uses else self._last_used + seconds - time.monotonic()
 
     def close(self) -> None:
-        """Wait for the pending requests, then free the memory."""
         with self._free:
             self._free.wait_for(lambda: self._uses == 0)
             self._engine = None  # callers may still hold this object

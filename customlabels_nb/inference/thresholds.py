@@ -34,7 +34,6 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold, views: int = 1
 
 
 def check_max_results(max_results: object) -> None:
-    """Raise InputError unless ``max_results`` is None or a positive integer."""
     if max_results is None:
         return
     if isinstance(max_results, bool) or not isinstance(max_results, int | np.integer) or max_results < 1:

@@ -176,20 +176,16 @@ def _pace(every: Any) -> Callable[[int, float], bool]:
         raise InputError(f"every={every!r} is not an interval. {_HOW}.")
     if not 0.001 <= seconds <= _MOST_SECONDS:
         raise InputError(f"every={every!r} must be between 1 ms and 24 hours. {_HOW}.")
-    return _ByTime(seconds * 1000)
+    step, due = seconds * 1000, 0.0
 
-
-class _ByTime:
-    """Selector of the first frame of a video and of the first frame after each time step."""
-
-    def __init__(self, step_ms: float) -> None:
-        self._step, self._due = step_ms, 0.0
-
-    def __call__(self, index: int, ms: float) -> bool:
-        if index > 0 and ms + _EARLY_MS < self._due:
+    def takes(index: int, ms: float) -> bool:
+        nonlocal due
+        if index > 0 and ms + _EARLY_MS < due:
             return False
-        self._due = (int((ms + _EARLY_MS) / self._step) + 1) * self._step
+        due = (int((ms + _EARLY_MS) / step) + 1) * step
         return True
+
+    return takes
 
 
 @dataclass(frozen=True)
@@ -222,7 +218,6 @@ class _Stills:
         self._every, self._seen = 1, 0
 
     def add(self, still: _Still) -> None:
-        """Store the thumbnail if it is due."""
         if self._seen % self._every == 0:
             self._kept.append(still)
             if len(self._kept) >= 2 * _MOST_STILLS:

@@ -104,8 +104,9 @@ class ModelConfig:
         good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
         _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
         self._check_network()
-        sized = _is_size(self.input_size) and self.input_size <= MOST_INPUT_SIZE
-        _require(sized, "input_size", self.input_size, f"must be an integer from 1 to {MOST_INPUT_SIZE} (pixels)")
+        size = self.input_size
+        sized = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MOST_INPUT_SIZE
+        _require(sized, "input_size", size, f"must be an integer from 1 to {MOST_INPUT_SIZE} (pixels)")
         for name in ("mean", "std"):
             value = getattr(self, name)
             _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
@@ -329,10 +330,6 @@ def _is_number(value: object) -> bool:
 def _is_text(value: str) -> bool:
     """Check that the string contains no lone surrogates, which cannot be stored as UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _read_file(path: Path, most: int | None = None) -> bytes:

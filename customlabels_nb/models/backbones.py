@@ -14,6 +14,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from customlabels_nb.errors import InputError, MissingDependencyError, ModelErro
 from customlabels_nb.events import Events
 from customlabels_nb.models import timm_backbones, torchvision_backbones
 from customlabels_nb.models.backbone import PACKAGED, TIMM, TORCHVISION, Backbone, load_exactly
-from customlabels_nb.models.backbone_sizes import AUTO, CLASSIFIERS, DETECTORS, SIZE_OF
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -64,6 +64,28 @@ BACKBONES = {
     )
 }
 
+#: Requests the largest backbone that suits the device and the time that there is for training.
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class SizedBackbone:
+    """Backbone of a size. ``core_seconds``, for an image on a CPU core, come from ``benchmarks/backbones.py``."""
+
+    name: str
+    core_seconds: float
+
+
+CLASSIFIERS = {
+    "small": SizedBackbone("timm/efficientnet_b2.ra_in1k", 0.052),
+    "base": SizedBackbone("timm/convnext_tiny.in12k_ft_in1k", 0.107),
+    "large": SizedBackbone("timm/vit_base_patch14_reg4_dinov2.lvd142m", 2.6),
+}
+#: Detectors need feature maps of several sizes, which DINOv2 lacks.
+DETECTORS = {**CLASSIFIERS, "large": SizedBackbone("timm/convnext_base.fb_in22k_ft_in1k", 0.29)}
+#: Size of each backbone in these tables.
+SIZE_OF = {one.name: size for table in (CLASSIFIERS, DETECTORS) for size, one in table.items()}
+
 _STAGES = (1, 2, 2, 3, 3, 4, 1)  # number of blocks
 _OUTSIDE = {
     "_conv_stem": "conv_stem",
@@ -86,6 +108,11 @@ _EXPANDING_BLOCK = {
 def is_backbone_name(name: object) -> bool:
     """Check whether ``name`` is a valid backbone name, without importing any library."""
     return isinstance(name, str) and (name in BACKBONES or NAME.fullmatch(name) is not None)
+
+
+def is_size(name: object) -> bool:
+    """Check whether ``name`` is "small", "base", "large" or "auto"."""
+    return name == AUTO or name in CLASSIFIERS
 
 
 def backbone_named(name: str) -> Backbone:

@@ -23,7 +23,7 @@ from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, load_exactly
 from customlabels_nb.models.backbones import BACKBONES, backbone_named, imagenet_weights
 from customlabels_nb.models.box_voting import ALL, OVERLAP, VotingHeads
 from customlabels_nb.models.cascade import CascadeHeads
-from customlabels_nb.models.detector import ImageDetector
+from customlabels_nb.models.detector import POOLED, ImageDetector, MaskHead
 from customlabels_nb.models.detector_shape import (
     COCO_DETECTORS,
     LEAST_CONFIDENCE,
@@ -36,7 +36,6 @@ from customlabels_nb.models.detector_shape import (
     check_masks,
 )
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
-from customlabels_nb.models.mask_head import POOLED, MaskHead
 from customlabels_nb.models.transformers_detector import build_transformers_detector
 from customlabels_nb.settings import settings
 
@@ -119,7 +118,6 @@ class _Pyramid(nn.Module):
 
 
 def _freeze_before(body: nn.Module, first: str) -> None:
-    """Freeze all parameters that are registered before the module ``first``."""
     names = f"{first}.", f"{first.replace('.', '_')}."  # timm renames the parts of sequences
     for name, parameter in body.named_parameters():
         if name.startswith(names):

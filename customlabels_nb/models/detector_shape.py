@@ -285,7 +285,6 @@ AnyShape = DetectorShape | TransformersShape
 
 
 def shape_from_dict(values: Mapping[str, Any]) -> AnyShape:
-    """Create a shape from the result of its ``to_dict``."""
     if not isinstance(values, Mapping) or "config" not in values:
         return DetectorShape.from_dict(values)
     if set(values) != {"architecture", "revision", "licence", "config", "side"}:
@@ -305,7 +304,6 @@ def is_pretrained(name: str) -> bool:
 
 
 def check_detector(name: object) -> None:
-    """Raise an error unless the detector exists."""
     if name in (OWN, AUTO) or name in COCO_DETECTORS or (isinstance(name, str) and is_pretrained(name)):
         return
     names = ", ".join((OWN, AUTO, *TRANSFORMERS_DETECTORS, *COCO_DETECTORS))

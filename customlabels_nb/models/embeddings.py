@@ -172,11 +172,6 @@ class PackedFeatures:
         """Mask of the images with features, shape (n,)."""
         return np.concatenate([np.empty(0, dtype=np.bool_), *(positions >= 0 for positions, _ in self._parts)])
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of images and of features."""
-        return len(self), self._width
-
     def __len__(self) -> int:
         return self._ends[-1]
 
@@ -190,9 +185,6 @@ class PackedFeatures:
             part_positions = positions[wanted[in_part] - self._ends[number]]
             result[in_part[part_positions >= 0]] = rows[part_positions[part_positions >= 0]]
         return result
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
-        return self[:].astype(dtype or np.float16)
 
 
 def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:

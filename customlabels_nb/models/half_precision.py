@@ -17,24 +17,20 @@ from torch import nn
 _LEAST_WEIGHTS = 10_000  # per layer, because smaller layers take negligible time
 
 
-class HalfConv2d(nn.Conv2d):
-    """Convolution that computes in bfloat16 during training, with float32 input and output."""
+class _Half(nn.Module):
+    """Layer that computes in bfloat16 during training, with float32 input and output."""
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        if not self.training or images.device.type != "cpu":
-            return super().forward(images)
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if not self.training or values.device.type != "cpu":
+            return super().forward(values)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return super().forward(images).to(images.dtype)
+            return super().forward(values).to(values.dtype)
 
 
-class HalfLinear(nn.Linear):
-    """Linear layer that computes in bfloat16 during training, with float32 input and output."""
+class HalfConv2d(_Half, nn.Conv2d): ...
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        if not self.training or rows.device.type != "cpu":
-            return super().forward(rows)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return super().forward(rows).to(rows.dtype)
+
+class HalfLinear(_Half, nn.Linear): ...
 
 
 def has_bfloat16(device: str = "cpu") -> bool:

@@ -33,7 +33,6 @@ def text_model(features: str) -> str:
 
 
 def no_vectors(model: str) -> str:
-    """Say that no image has features of a model yet, and what to do."""
     return f"No image has vectors of {model!r} yet. Compute them with project.embed(model={model!r})."
 
 

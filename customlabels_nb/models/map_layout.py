@@ -207,7 +207,6 @@ def _keys_of(keys: Sequence[bytes]) -> npt.NDArray[np.void]:
 
 
 def _fit(rows: Rows, sample: Sequence[bytes], file: Any) -> _Stored:
-    """Return the mean and the principal components of the sample's features."""
     from sklearn.decomposition import PCA
 
     units = unit_rows(rows[file.lookup(sample)[0]])
@@ -274,7 +273,6 @@ class _Steps(io.TextIOBase):
         self._events = events
 
     def write(self, text: str) -> int:
-        """Report the progress in a line."""
         if match := _STEP.search(text):
             self._events.progress(PHASE, min(int(match[1]), _STEPS), _STEPS)
         return len(text)

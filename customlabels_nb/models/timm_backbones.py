@@ -78,7 +78,6 @@ def timm_backbone(name: str) -> Backbone:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """Load the network with its pretrained weights."""
     import timm
     from safetensors import SafetensorError
 
@@ -127,7 +126,6 @@ def cached_file(name: str) -> Path | None:
 
 
 def unavailable(name: str, reason: str) -> WeightsUnavailableError:
-    """Create the error for pretrained weights that are not available."""
     return WeightsUnavailableError(
         f"The weights for backbone={name!r} are not available: {reason}. "
         f"Use backbone={PACKAGED!r}, which comes with the package."
@@ -135,7 +133,6 @@ def unavailable(name: str, reason: str) -> WeightsUnavailableError:
 
 
 def unknown(library: str, name: str, names: Iterable[str]) -> InputError:
-    """Create the error for a network name that does not exist in the library."""
     near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
     hint = f". Similar names: {', '.join(f'{library}/{similar}' for similar in near)}" if near else ""
     return InputError(

@@ -48,7 +48,6 @@ def described(name: str) -> tuple[str, Any]:
 
 
 def torchvision_backbone(name: str) -> Backbone:
-    """Describe torchvision's network ``name``."""
     import torch
 
     architecture, weights = described(name)
@@ -88,7 +87,6 @@ def build(facts: Backbone) -> nn.Module:
 
 
 def load(facts: Backbone) -> nn.Module:
-    """Load the network with its pretrained weights."""
     architecture, weights = described(facts.name.partition("/")[2])
     network = _whole(architecture, weights)
     load_exactly(

@@ -25,7 +25,6 @@ KEY = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._-]{3,199}")
 
 
 def content_key(*parts: object) -> str:
-    """Return the cache key for a combination of strings and numbers."""
     return hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 

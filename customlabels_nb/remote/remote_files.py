@@ -122,7 +122,6 @@ def is_store(url: str) -> bool:
 
 
 def look_up(url: str) -> RemoteFile:
-    """Request the metadata of a remote file."""
     try:
         system, path = open_system(url)
         entry = system.info(path)
@@ -278,7 +277,6 @@ def _url_errors(url: str, what: str) -> Iterator[None]:
 
 
 def image_error(url: str, error: Exception) -> ImageError:
-    """Convert an exception to an ImageError for the image at ``url``."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, InputError):
@@ -300,7 +298,9 @@ def why(url: str, error: Exception) -> str:
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return f"the protocol '{protocol}://' is not supported."
     if _NO_CREDENTIALS.search(type(error).__name__):
-        _forget_systems(url)  # so that the next attempt uses new credentials
+        import fsspec
+
+        fsspec.get_filesystem_class(protocol).clear_instance_cache()  # so that the next attempt uses new credentials
         places = _PLACES.get(protocol)
         return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
     status = getattr(error.__cause__, "status", None)  # fsspec reports every HTTP error as a missing file
@@ -323,12 +323,6 @@ def why(url: str, error: Exception) -> str:
         return NOT_THERE
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     return f"{reason}. Check the URL and your access to it."
-
-
-def _forget_systems(url: str) -> None:
-    import fsspec
-
-    fsspec.get_filesystem_class(protocol_of(url)).clear_instance_cache()
 
 
 def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
@@ -403,7 +397,6 @@ class RedirectRefusedError(Exception):
 
 
 def client_options() -> dict[str, Any]:
-    """Return the client options for fsspec's HTTP file system."""
     return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
 
 

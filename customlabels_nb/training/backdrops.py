@@ -210,7 +210,6 @@ def _grained(image: Image.Image, field: Colors, strength: float) -> Image.Image:
 def _draw_figure(
     rng: Rng, draw: ImageDraw.ImageDraw, rectangle: tuple[float, float, float, float], fill: tuple[int, ...]
 ) -> None:
-    """Draw one shape inside the rectangle (x0, y0, x1, y1)."""
     x0, y0, x1, y1 = rectangle
     kind = rng.random()
     if kind < 0.3:

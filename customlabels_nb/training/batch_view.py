@@ -96,10 +96,8 @@ def _show_scenes(
         scenes = DetectionLearner(network, Prepared(source, [], [], size, 0.0, []), names, options, "cpu").batch(0, 0.0)
         how = "with random size, position and lighting, some as mosaics of four images"
     else:
-        fill, order = (
-            fill_of(backbone_named(PACKAGED).mean),
-            np.random.default_rng(random_state).permutation(len(source)),
-        )
+        fill = fill_of(backbone_named(PACKAGED).mean)
+        order = np.random.default_rng(random_state).permutation(len(source))
         loaded = _first(((index, source.load(index, 0)) for index in order.tolist()), n)
         scenes = [_as_in_use(scene, size, fill) for _, scene in loaded]
         how = "without augmentation, as in prediction"
@@ -145,7 +143,6 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
 
 
 def _first(candidates: Iterable[tuple[int, Found | None]], n: int) -> list[tuple[int, Found]]:
-    """Return the first ``n`` images that can be read, with their indices."""
     read = list(islice(((index, scene) for index, scene in candidates if scene is not None), n))
     if not read:
         raise NotEnoughDataError("None of the images can be read. Call project.check() to see why.")

@@ -19,7 +19,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.models.canvas import fitted, open_reduced
-from customlabels_nb.training.decoded_images import DecodedImages
+from customlabels_nb.training.image_data import DecodedImages
 from customlabels_nb.training.scene_sources import TrainingScene
 
 #: Longer side of the cached images in pixels: about twice a typical input size, so that they can be scaled up a little.

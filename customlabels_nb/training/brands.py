@@ -189,8 +189,6 @@ class BrandScenes:
             return None
 
     def _cut_out_logos(self, logos: list[tuple[str, int]], events: Events) -> list[_CutOutLogo]:
-        """Cut out each logo once, and return the usable images with their backgrounds."""
-
         def look(pair: tuple[str, int]) -> _CutOutLogo | ImageError:
             image, label = pair
             try:
@@ -280,8 +278,6 @@ class MixedScenes:
 
 @dataclass(frozen=True)
 class _CutOutLogo:
-    """Training image whose logo has been cut out."""
-
     image: str
     label: int
     ground: Ground

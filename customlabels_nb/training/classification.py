@@ -267,7 +267,6 @@ def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, random_stat
 
 
 def temperature_note(value: float, before: float, after: float) -> str:
-    """Return a sentence that describes the temperature and its effect."""
     return (
         f"Confidences were softened (temperature {value:.2f}): held-out log-loss {after:.3f} instead of {before:.3f}."
     )

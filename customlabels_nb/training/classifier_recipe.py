@@ -87,7 +87,6 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
 
 
 def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableImages, Features, list[Issue]]:
-    """Compute the features of the images that can be read, and return issues for the others."""
     phase = f"features of {split}"
     with work.clock.watching(phase):
         embeddings = embed(

@@ -75,14 +75,14 @@ class Peers:
             for slot, value in (losses or {})[name].items():
                 table[row, slot] = value
         head = torch.cat([flags, table.flatten()])
-        self._all_reduce(head)
+        exchange(dist.all_reduce, head)
         if head[0]:
             return None
         used = [parameter for parameter, ranks in zip(parameters, head[1 : len(flags)].tolist(), strict=True) if ranks]
         flat = torch.cat(
             [(torch.zeros_like(weight) if weight.grad is None else weight.grad).detach().reshape(-1) for weight in used]
         )
-        self._all_reduce(flat)
+        exchange(dist.all_reduce, flat)
         for parameter, part in zip(used, flat.split([parameter.numel() for parameter in used]), strict=True):
             if parameter.grad is None:
                 parameter.grad = torch.empty_like(parameter)
@@ -95,6 +95,3 @@ class Peers:
         message = torch.tensor(values, dtype=torch.int64)
         exchange(dist.broadcast, message, src=0)
         return tuple(message.tolist())
-
-    def _all_reduce(self, values: Any) -> None:
-        exchange(dist.all_reduce, values)

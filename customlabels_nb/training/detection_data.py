@@ -57,7 +57,6 @@ class DetectionOptions:
     backbone: str = PACKAGED
     input_size: int | None = None
     batch: int = BATCH
-    cache_bytes: int | None = None
     masks: bool = False
 
     def __post_init__(self) -> None:
@@ -119,7 +118,7 @@ def prepare(
             notes.append(f"{len(held):,} of the training images are held out to measure progress.")
         size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, notes)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
-        kept = Photos(photos, root=root, side=side, cache_bytes=options.cache_bytes)
+        kept = Photos(photos, root=root, side=side)
         with clock.watching("images") if clock is not None else nullcontext():
             kept.preload(events)
         if not kept.may_have_boxes():

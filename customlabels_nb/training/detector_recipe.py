@@ -146,7 +146,6 @@ def _scenes(work: TrainingJob, names: Sequence[str], masks: bool) -> tuple[Scene
 
 
 def _base(work: TrainingJob) -> tuple[ImageDetector, Sequence[str]] | None:
-    """Load the detector to start from, and return it with its labels."""
     if work.base is None:
         return None
     network, config = load_artifact(work.base.folder)
@@ -281,7 +280,6 @@ def _network(
     *,
     weights: bool = True,
 ) -> ImageDetector:
-    """Build the network to train, with or without its pretrained weights."""
     few = device == "cpu"  # on a slow device, halving the work per step hardly changes the number of steps needed
     if not isinstance(shape, TransformersShape):
         network = pretrained_detector(
@@ -314,7 +312,6 @@ def detector_rank(task: RankTask) -> OtherRank:
 
 
 def _source(facts: dict[str, Any]) -> SceneSource:
-    """Create a scene source from its ``facts``."""
     if "real" in facts:
         return MixedScenes(_source(facts["scenes"]), _source(facts["real"]))
     facts["root"] = facts["root"] and Path(facts["root"])

@@ -54,7 +54,6 @@ class TuningOptions:
     random_state: int = 0
     device: str = "cpu"
     batch: int = BATCH
-    cache_bytes: int | None = None
     clock: Clock | None = None
     ranks: Ranks | None = None
 

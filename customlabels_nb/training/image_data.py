@@ -1,34 +1,107 @@
-"""Image augmentation and cached pixels for fine-tuning a classifier."""
+"""In-memory cache for training images, each decoded once, and the augmentation of those of a classifier."""
 
 from __future__ import annotations
 
 import math
+import os
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageError
+from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import Pixels, to_pixels
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.settings import settings
-from customlabels_nb.training.decoded_images import DecodedImages
 
 if TYPE_CHECKING:
     import torch
 
+Decoded = TypeVar("Decoded")
+
+_MOST_BYTES = 2 * 2**30  # of decoded images in memory
 _ZOOM = (0.8, 1.35)  # factors; above 1, the edges of the image are cropped
 _STRETCH = 0.1  # largest change of the aspect ratio, as a logarithm
 _TURN = 12.0  # degrees
 _SHIFT = 0.1  # share of the image's side
 _BRIGHTNESS, _CONTRAST = 0.2, 0.25
 _PLAIN = 0.15  # share of images without augmentation
+
+
+class DecodedImages(ABC, Generic[Decoded]):
+    """Thread-safe cache of decoded images. Images that exceed the memory limit are decoded again each time."""
+
+    def __init__(self, images: Sequence[str], *, root: Path | None = None, cache_bytes: int | None = None) -> None:
+        self.images = list(images)
+        self.root = root
+        quarter = int(psutil.virtual_memory().available) // 4
+        usual = min(_MOST_BYTES, quarter) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        self.cache_bytes = usual if cache_bytes is None else cache_bytes
+        self.cached_bytes = 0
+        self._issues: dict[int, dict[Issue, None]] = {}  # those of each image, in the order in which they were found
+        self._kept: dict[int, Decoded] = {}
+        self._unusable: set[int] = set()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def issues(self) -> list[Issue]:
+        """Problems with images found so far, in the order of the images and without duplicates."""
+        with self._lock:
+            return list(dict.fromkeys(issue for index in sorted(self._issues) for issue in self._issues[index]))
+
+    def load(self, index: int, epoch: int = 0) -> Decoded | None:
+        """Return the decoded image, the same in every epoch, or None with an issue."""
+        with self._lock:
+            if index in self._kept or index in self._unusable:
+                return self._kept.get(index)
+        try:
+            decoded, issues = self._decode(index)
+        except ImageError as error:
+            decoded, issues = None, [Issue(error.code, error.reason, where=self.images[index])]
+        with self._lock:
+            if issues:  # decoding an image again repeats its issues
+                self._issues.setdefault(index, {}).update(dict.fromkeys(issues))
+            if decoded is None:
+                self._unusable.add(index)
+            elif self._fits(decoded) and index not in self._kept:
+                self._kept[index] = decoded
+                self.cached_bytes += self._bytes(decoded)
+        return decoded
+
+    def preload(self, events: Events) -> None:
+        """Decode images in threads until the cache is full or all images are decoded."""
+        workers = connections(self.images, settings.threads)
+        events.progress("images", 0, len(self))
+        with closing(map_bounded(self.load, range(len(self)), workers=workers)) as loaded:
+            for done, decoded in enumerate(loaded, start=1):
+                events.progress("images", done, len(self))
+                if decoded is not None and not self._fits(decoded):
+                    events.progress("images", len(self), len(self))
+                    return
+
+    @abstractmethod
+    def _decode(self, index: int) -> tuple[Decoded | None, list[Issue]]:
+        """Decode an image, and return it (or None if it is unusable) and its issues. May raise ImageError."""
+
+    @abstractmethod
+    def _bytes(self, decoded: Decoded) -> int: ...
+
+    def _fits(self, decoded: Decoded) -> bool:
+        return self.cached_bytes + self._bytes(decoded) <= self.cache_bytes
 
 
 class ImagePixels(DecodedImages[Pixels]):

@@ -130,7 +130,7 @@ def improve(
         return _report(
             ImprovementResult(None, [*notes, why_not or "There are too few images to try more than a head."]), events
         )
-    pixels = ImagePixels(images, backbone.input_size, root=root, cache_bytes=options.cache_bytes)
+    pixels = ImagePixels(images, backbone.input_size, root=root)
     work = _Work(head, features, y, held_out, pixels, backbone, options, events, checkpoints, notes)
     work.start(former)
     if why_not is None:
@@ -264,7 +264,6 @@ class _Work:
             self.best = other
 
     def _fit(self, features: Features) -> FittedHead:
-        """Fit a head on the images that are not held out."""
         kept = ~self.held_out
         n_labels, random_state = len(self.head.bias), self.options.random_state
         return fit_head_of_task(features[kept], self.truth[kept], n_labels, random_state=random_state)

@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from customlabels_nb._utils.device import is_out_of_memory, release_memory
 from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
-from customlabels_nb.events import Events, Sample
+from customlabels_nb.events import Events
 from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.models.half_precision import half_type
 from customlabels_nb.settings import settings
@@ -72,7 +72,11 @@ _STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
 class Learner(Protocol):
-    """Interface between the training loop and a task. Runs resume only with the same ``identity``."""
+    """Interface between the training loop and a task. Runs resume only with the same ``identity``.
+
+    Optional methods are ``preload()``, which decodes images that fit into memory before the first step, and
+    ``samples()``, which returns samples from the last call of :meth:`validate` and a description of their images.
+    """
 
     network: nn.Module
     identity: dict[str, Any]
@@ -80,41 +84,18 @@ class Learner(Protocol):
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups for AdamW, each with its ``lr``."""
-        ...
 
     def batch(self, step: int, fraction: float, slots: Iterable[int] | None = None) -> Sequence[Any]:
         """Return a batch or its ``slots``, which depend only on the arguments, as the share done."""
-        ...
 
     def losses(self, items: Sequence[Any]) -> dict[str, torch.Tensor]:
         """Compute the losses of all or part of a batch, each averaged over the items. Training minimises their sum."""
-        ...
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Compute the metrics of a network in eval mode on held-out images, or an empty dict if there are none."""
-        ...
 
     def for_ranks(self) -> RankTask:
         """Return the function that creates the learner in another process of the run, and its arguments."""
-        ...
-
-
-@runtime_checkable
-class Showing(Protocol):
-    """Learner that can show predictions of its network for a few images."""
-
-    def samples(self) -> tuple[list[Sample], str]:
-        """Return samples from the last call of :meth:`Learner.validate`, if any, and a description of the images."""
-        ...
-
-
-@runtime_checkable
-class Preloading(Protocol):
-    """Learner that can decode its images before the first step."""
-
-    def preload(self) -> None:
-        """Decode images that fit into memory."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -200,7 +181,7 @@ def train(
 
 
 class OtherRank:
-    """Work of the other processes of a run, see :class:`customlabels_nb.workers.ranks.RankWork`."""
+    """Work of the other processes of a run, see :data:`customlabels_nb.workers.ranks.FUNCTIONS`."""
 
     def __init__(self, learner: Learner, task: RankTask) -> None:
         options = task.facts["options"]
@@ -210,8 +191,7 @@ class OtherRank:
         self.loaded = Loaded(task.facts["state"], {k: v for k, v in task.tensors.items() if "." in k})
 
     def prepare(self) -> None:
-        if isinstance(self.learner, Preloading):
-            self.learner.preload()
+        getattr(self.learner, "preload", lambda: None)()
 
     def run(self, rank: int, size: int) -> None:
         """Take the steps that rank 0 announces."""
@@ -411,7 +391,6 @@ class _Loop:
 
     # -- several processes --------------------------------------------------------------------------
     def _start_ranks(self, ranks: Ranks) -> None:
-        """Start the other processes with the current state."""
         images = self.learner.batch_size
         size = usable_ranks(ranks.size, images)
         if size < ranks.size and not self.lost:
@@ -550,10 +529,9 @@ class _Loop:
             self.reported = _Reported(state.step, at=self.clock())
             self._keep(best)
         self.events.metrics(state.step, **latest, learning_rate=self.optimizer.param_groups[-1]["lr"])
-        if isinstance(self.learner, Showing):
-            samples, of = self.learner.samples()
-            if samples:
-                self.events.samples(state.step, samples, of=of)
+        samples, of = getattr(self.learner, "samples", lambda: ([], ""))()
+        if samples:
+            self.events.samples(state.step, samples, of=of)
 
     def _losses_since_report(self) -> dict[str, float]:
         """Compute the mean losses since the last report for the loss curves. The history has the means per epoch."""
@@ -604,7 +582,6 @@ class _Loop:
         self.kept = self.clock()
 
     def _snapshot(self) -> Loaded:
-        """Return the current state, as a checkpoint stores it."""
         self.state.threads = torch.get_num_threads()
         facts = {"identity": self.learner.identity, "scaler": self.scaler.state_dict(), **vars(self.state)}
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
@@ -675,7 +652,6 @@ def _deferred_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _seeded(random_state: int, device: str) -> Iterator[None]:
-    """Seed torch's random number generators inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
         torch.manual_seed(random_state)
         yield

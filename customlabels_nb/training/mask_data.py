@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw
 
 from customlabels_nb.core.geometry import FloatArray, ltwh_to_xyxy
-from customlabels_nb.models.mask_head import CELLS
+from customlabels_nb.models.detector import CELLS
 from customlabels_nb.training.scene_sources import MaskTargets, Outline, TrainingScene
 
 #: Largest number of masks to train on in one image, because each takes time.

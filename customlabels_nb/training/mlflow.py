@@ -139,7 +139,6 @@ class MLflowListener:
             self._client.log_batch(self._run, metrics=finite[start : start + _BATCH])
 
     def _log_report(self, report: Any) -> None:
-        """Log the metrics on the test images, the plots and the folder of the model."""
         table = report.per_label.query("test_images > 0")
         keys = {label: metric_key(label) for label in table["label"]}
         values = {f"test/{row.figure}": row.value for row in report.summary.itertuples()}

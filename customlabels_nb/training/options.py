@@ -9,8 +9,7 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb._utils.random_state import check_random_state
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
-from customlabels_nb.models.backbone_sizes import is_size
-from customlabels_nb.models.backbones import backbone_named
+from customlabels_nb.models.backbones import backbone_named, is_size
 from customlabels_nb.models.detector_shape import OWN, check_detector, check_input_size
 from customlabels_nb.training.budget import Budget, parse_budget
 from customlabels_nb.workers.spreading import check_workers

@@ -61,7 +61,7 @@ def make_plan(
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, train, test, labels, parts["train"], parts["test"])
+    _require_enough(choice, test, labels, parts["train"], parts["test"])
     notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
@@ -126,7 +126,6 @@ def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableI
 
 def _require_enough(
     choice: TaskChoice,
-    train: Dataset,
     test: Dataset,
     labels: pd.DataFrame,
     learnt: UsableImages,

@@ -120,7 +120,9 @@ def resume_version(
     with resuming(store, record):
         if has_snapshots(folder):
             train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
-            labels = _in_order(record.statistics["labels"], store.labels())
+            labels = store.labels()
+            order = dict.fromkeys([*record.statistics["labels"], *labels["label"]])  # also those that were deleted
+            labels = labels.set_index("label").reindex(list(order)).reset_index()
             train = Dataset(train.images, train.annotations, labels, name="train", root=root)
         else:  # killed before the snapshots were written
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
@@ -144,12 +146,6 @@ def resume_version(
         )
     work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
     return _run(store, record, (train, test), work)
-
-
-def _in_order(first: Sequence[str], labels: pd.DataFrame) -> pd.DataFrame:
-    """Return the table ``labels`` with the labels ``first`` at the top, including those that it does not contain."""
-    order = dict.fromkeys([*first, *labels["label"]])
-    return labels.set_index("label").reindex(list(order)).reset_index()
 
 
 def recipe_for(task: str) -> Callable[[TrainingJob], TrainingResult]:
@@ -284,7 +280,6 @@ def metrics_of(result: Evaluation) -> dict[str, float | None]:
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
-    """Find the version to start from and its training images."""
     if name is None:
         return None
     record = next((version for version in store.versions() if version.name == name), None)

@@ -46,16 +46,12 @@ class SceneSource(Protocol):
     @property
     def facts(self) -> dict[str, Any]:
         """Arguments that create the same source in another process of a training run."""
-        ...
 
     def __len__(self) -> int:
         """Return the number of scenes per epoch."""
-        ...
 
     def load(self, index: int, epoch: int) -> TrainingScene | None:
         """Return scene ``index`` (0 to ``len(self) - 1``) of an epoch, or None if it cannot be loaded."""
-        ...
 
     def labels_of(self, index: int) -> npt.NDArray[np.int64]:
         """Return the labels of a scene's boxes, as far as they are known without loading the scene."""
-        ...

@@ -141,7 +141,6 @@ def _released(version: VersionRecord) -> dict[str, None] | None:
 
 
 def check_resumable(version: VersionRecord) -> None:
-    """Raise NotAllowedError unless the version's training has failed."""
     if version.status != "TRAINING_FAILED":
         raise NotAllowedError(f"Only a failed training run can be resumed. {version.name!r} is {version.status}.")
 

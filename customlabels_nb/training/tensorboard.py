@@ -62,7 +62,9 @@ class TensorBoardListener:
                     self._writer.add_scalar(name, value, event.step)
             self._writer.flush()
         elif isinstance(event, Message):
-            self._writer.add_text("messages", _as_markdown(event.text), self._message_count)
+            # indented, so that TensorBoard does not interpret file and label names as Markdown
+            text = "\n".join(f"    {line}" for line in event.text.splitlines())
+            self._writer.add_text("messages", text, self._message_count)
             self._message_count += 1
         elif isinstance(event, Samples):
             for number, sample in enumerate(event.samples):
@@ -85,11 +87,6 @@ class TensorBoardListener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _as_markdown(text: str) -> str:
-    """Indent text so that TensorBoard does not interpret file and label names as Markdown."""
-    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def _drawn(sample: Sample) -> np.ndarray:

@@ -17,8 +17,7 @@ import pandas as pd
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.workers.protocol import WorkerJob
-from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, process_tasks, worker_options
 
 if TYPE_CHECKING:

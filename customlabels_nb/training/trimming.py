@@ -102,7 +102,6 @@ def trim_background(image: Image.Image, name: str = "image", *, keep_ground: boo
 
 
 def read_cutout(image: str, root: Path | None = None, *, keep_ground: bool = False) -> Cutout:
-    """Read an image file and cut out its logo."""
     picture = open_image(image, root=root, at_least=LONGEST_LOOKED_AT, keep_alpha=True)
     return trim_background(picture, image, keep_ground=keep_ground)
 
@@ -165,7 +164,6 @@ def _ground_surface(rgb: npt.NDArray[np.uint8]) -> tuple[Floats, float] | None:
 
 
 def _refitted(rgb: npt.NDArray[np.uint8], ground: Mask) -> Floats:
-    """Fit a fourth-degree surface to all pixels of the background."""
     rows, columns = np.nonzero(ground)
     step = max(1, len(rows) // (2 * _EDGE_POINTS))
     rows, columns = rows[::step], columns[::step]

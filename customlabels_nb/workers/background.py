@@ -26,7 +26,7 @@ from customlabels_nb.errors import Cancelled, CustomLabelsError, NotAllowedError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.store.database import now_us
 from customlabels_nb.store.sql import RUNNER, SqlStore, open_store
-from customlabels_nb.workers.helper_process import IDLE_SECONDS, HelperProcess
+from customlabels_nb.workers.helper_process import HelperProcess
 
 HEARTBEAT_SECONDS = 5.0
 #: A runner on another computer without a heartbeat for this long is considered dead.
@@ -58,13 +58,13 @@ class RunnerRecord:
 
 
 class BackgroundRunner:
-    """Runner of one kind of task for a project, in one of its kernels. Its process ends after ``idle_seconds``."""
+    """Runner of one kind of task for a project, in one of its kernels."""
 
-    def __init__(self, store: SqlStore, kind: str, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, store: SqlStore, kind: str) -> None:
         self.kind = kind
         self._store = store
         self._token = uuid4().hex
-        self._helper = HelperProcess(idle_seconds=idle_seconds)
+        self._helper = HelperProcess()
         self._turn = threading.Lock()
         self._events: Events | None = None
 
@@ -206,15 +206,12 @@ def _settled(record: RunnerRecord) -> RunnerRecord:
 
 
 class TaskHeartbeat:
-    """Heartbeat of a running task."""
-
     def __init__(self, store: SqlStore, kind: str, token: str, events: Events) -> None:
         self._store, self._kind, self._token, self._events = store, kind, token, events
         self._progress: list[Any] | None = None
         self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def listen(self, event: Event) -> None:
-        """Remember the progress for the next heartbeat."""
         if isinstance(event, Progress):
             self._progress = [event.phase, event.done, event.total]
 

@@ -18,8 +18,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import FeatureCache, feature_key, project_features
-from customlabels_nb.workers.protocol import WorkerJob
-from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import FAILED, open_workers, process_tasks, worker_options
 
 _CHUNK, _CHUNKS_A_WORKER = 500, 4

@@ -231,7 +231,6 @@ def serve(niceness: int) -> None:
 
 
 def _outcome(task: dict[str, Any], events: Events, channel: _Channel) -> dict[str, Any]:
-    """Run a task and return its result, or the reason for its failure."""
     events.subscribe(channel.relay)
     try:
         result = resolve_name(task["entry"])(task["arguments"], events)

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from customlabels_nb._utils.installing import OURS, installed_version
-from customlabels_nb.errors import ImageError, ModelError
-from customlabels_nb.images.locations import is_remote
+from customlabels_nb.errors import ImageError, InputError, ModelError
+from customlabels_nb.images.locations import is_remote, located, to_path
 from customlabels_nb.images.reading import content_hash, read_bytes
 from customlabels_nb.settings import settings
 
 #: Without a worker that becomes ready. Cluster autoscalers take minutes.
 START_SECONDS = 900.0
+_MOST_PROBES = 8
+_MOST_TRIES = 8  # of each bucket, because an image can be missing
 _PACKAGES = (OURS, "torch", "torchvision", "pillow")
 #: Settings that are not JSON values.
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
@@ -37,7 +41,6 @@ def own_versions() -> dict[str, str]:
 
 
 def own_name() -> str:
-    """Return the name of this worker for messages."""
     return f"{platform.node()}, process {os.getpid()}"
 
 
@@ -99,6 +102,65 @@ def _check_readable(name: str, digest: str) -> None:
         raise ModelError(f"The worker on {own_name()} cannot read {name!r}: {error.reason}") from error
     if actual != digest:
         raise ModelError(f"The worker on {own_name()} reads another file as {name!r} than the driver.")
+
+
+def readable_everywhere(
+    names: Sequence[str], root: Path | None, *, shared_filesystem: bool, output: Path | None = None
+) -> list[list[str]]:
+    """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket."""
+    from customlabels_nb.remote.remote_files import is_web, path_in_bucket
+
+    local = next((name for name in names if _is_local(name)), None)
+    if not shared_filesystem and (local is not None or output is not None):
+        argument = f"The image {local!r}" if output is None or local is not None else f"to={str(output.parent)!r}"
+        raise InputError(
+            f"{argument} is a path on this machine, which workers on other machines may not have. Use a URL, such as "
+            "'s3://bucket/folder/', or pass shared_filesystem=True if all machines have the same files at this path."
+        )
+    probes: list[list[str]] = []
+    if local is not None:
+        with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
+            path = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
+            probes.append([path, content_hash(read_bytes(path, max_bytes=None))])
+    if output is not None:
+        probes.append([str(output), content_hash(read_bytes(str(output), max_bytes=None))])
+    places: dict[str, list[str]] = {}
+    for name in names:
+        if not _is_local(name):
+            path = urlsplit(name)._replace(path="", query="", fragment="").geturl()
+            if path in places or len(places) < _MOST_PROBES:
+                places.setdefault(path, []).append(name)
+    for path, there in places.items():
+        usable, reason = _first_readable(there[:_MOST_TRIES])
+        if usable is not None:
+            probes.append([usable, ""])
+        elif not is_web(path):  # a web server needs no credentials
+            raise InputError(f"None of the first images can be read: {reason}") from reason
+    return probes
+
+
+def _is_local(name: str) -> bool:
+    """Check whether a name is a path on this machine, or of a bucket that is a folder on it."""
+    from customlabels_nb.remote.remote_files import path_in_bucket
+
+    try:
+        return not is_remote(name) or path_in_bucket(name) is not None
+    except FileNotFoundError:  # the name leads out of the bucket's folder
+        return True
+
+
+def _first_readable(names: Sequence[str]) -> tuple[str | None, ImageError | None]:
+    """Return the first name of a file that this process can read, and the first error."""
+    from customlabels_nb.remote.remote_files import look_up
+
+    reason: ImageError | None = None
+    for name in names:
+        try:
+            look_up(name)
+            return name, reason
+        except ImageError as error:
+            reason = reason or error
+    return None, reason
 
 
 @dataclass(frozen=True)

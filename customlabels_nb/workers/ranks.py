@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
 
@@ -33,8 +33,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.settings import settings
-from customlabels_nb.workers.protocol import START_SECONDS, WorkerJob, Workers
-from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.protocol import START_SECONDS, WorkerJob, Workers, readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, worker_options
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
 
 #: Environment variable with the key of the processes that ``torchrun`` starts.
 KEY = "CUSTOMLABELS_NB_RANKS_KEY"
-#: Functions that rank 0 can name. Each returns a :class:`RankWork` for the fields of a :class:`RankTask`.
+#: Functions that rank 0 can name. Each takes a :class:`RankTask` and returns its work, with the methods ``prepare()``,
+#: which does what takes long and needs no other rank, and ``run(rank, size)``, which takes part until rank 0 ends it.
 FUNCTIONS = {
     "detector": "customlabels_nb.training.detector_recipe:detector_rank",
     "classifier": "customlabels_nb.training.fine_tuning:classifier_rank",
@@ -78,46 +78,8 @@ class RankTask:
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
-class RankWork(Protocol):
-    """Work of a rank other than 0."""
-
-    def prepare(self) -> None:
-        """Do what takes long and needs no other rank."""
-        ...
-
-    def run(self, rank: int, size: int) -> None:
-        """Take part until rank 0 ends the work, or raise LostRankError if the connection is lost."""
-        ...
-
-
-class Ranks(Protocol):
-    """Processes that can train together, as rank 0 sees them. ``size`` includes this one."""
-
-    size: int
-    threads: int
-
-    def check(self, device: str, images: Iterable[str], root: Path) -> None:
-        """Check that the processes can use ``device``, and can read images that are files."""
-        ...
-
-    def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
-        """Connect the first ``size`` processes and let the others run ``task``.
-
-        ``ready`` gets the number of ready processes until all are. LostRankError means that one ended before.
-        """
-        ...
-
-    def reason(self) -> str:
-        """Disconnect after a loss, and return the reason or raise HelperError if restarting would not help."""
-        ...
-
-    def stop(self) -> None:
-        """Disconnect. :meth:`start` can be called again."""
-        ...
-
-
 class WorkerRanks:
-    """Ranks that are workers on this machine or in a cluster. See :class:`Ranks`."""
+    """Ranks that are workers on this machine or in a cluster, as rank 0 sees them. ``size`` includes this one."""
 
     def __init__(self, size: int, backend: str | None = None, *, shared_filesystem: bool = False) -> None:
         self.size, self.threads = size, 1 if backend else max(1, settings.threads // size)
@@ -128,6 +90,7 @@ class WorkerRanks:
         self._is_stopped = False  # True if these tasks are of a former run, and may fail
 
     def check(self, device: str, images: Iterable[str], root: Path) -> None:
+        """Check that the processes can use ``device``, and can read images that are files."""
         import torch
 
         if device not in ("cpu", "cuda"):
@@ -143,6 +106,10 @@ class WorkerRanks:
         self._probes = readable_everywhere(list(images), root, shared_filesystem=self._shared_filesystem)
 
     def start(self, task: RankTask, size: int, ready: Callable[[int], None]) -> None:
+        """Connect the first ``size`` processes and let the others run ``task``.
+
+        ``ready`` gets the number of ready processes until all are. LostRankError means that one ended before.
+        """
         try:
             self._start(task, size, ready)
         except BaseException:
@@ -183,6 +150,7 @@ class WorkerRanks:
         self._wait(store, "ready", size, ready)
 
     def reason(self) -> str:
+        """Disconnect after a loss, and return the reason or raise HelperError if restarting would not help."""
         disconnect()
         try:
             for _ in range(round(_END_SECONDS / _LOOK_SECONDS)):
@@ -192,6 +160,7 @@ class WorkerRanks:
         return "A process of this training run does not respond."
 
     def stop(self) -> None:
+        """Disconnect. :meth:`start` can be called again."""
         disconnect()
         self._is_stopped = True
 
@@ -224,7 +193,7 @@ class WorkerRanks:
 
 
 class TorchrunRanks:
-    """Ranks that ``torchrun`` has started. All of them run the same program. See :class:`Ranks`."""
+    """Ranks that ``torchrun`` has started. All of them run the same program. See :class:`WorkerRanks`."""
 
     def __init__(self) -> None:
         self.size = int(os.environ["WORLD_SIZE"])
@@ -245,6 +214,9 @@ class TorchrunRanks:
 
     def stop(self) -> None:
         """Stay connected, for the next run."""
+
+
+Ranks: TypeAlias = WorkerRanks | TorchrunRanks
 
 
 @contextmanager
@@ -414,7 +386,6 @@ def _join() -> None:
 
 
 def disconnect() -> None:
-    """Close the connection to the other ranks, if there is one."""
     import torch.distributed as dist
 
     if dist.is_initialized():
@@ -468,7 +439,7 @@ def _received() -> RankTask:
     return RankTask(**json.loads(tensors.pop(_MESSAGE).numpy().tobytes()), tensors=tensors)
 
 
-def _work(task: RankTask, device: int) -> RankWork:
+def _work(task: RankTask, device: int) -> Any:
     """Return the work of a task, with its network on the CUDA device with this number if there is one."""
     import torch
 
@@ -476,5 +447,4 @@ def _work(task: RankTask, device: int) -> RankWork:
         raise HelperError(f"Rank 0 named {task.function!r}, but only {list(FUNCTIONS)} can run. Install one version.")
     if torch.cuda.is_available():
         torch.cuda.set_device(device)
-    work: RankWork = resolve_name(FUNCTIONS[task.function])(task)
-    return work
+    return resolve_name(FUNCTIONS[task.function])(task)

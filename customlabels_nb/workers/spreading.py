@@ -27,7 +27,6 @@ _WAIT_SECONDS = 0.5
 
 
 def check_workers(workers: int | None, backend: str | None) -> None:
-    """Check the arguments ``workers`` and ``backend``."""
     if backend not in (None, "ray"):
         raise InputError(
             f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
@@ -110,7 +109,9 @@ def process_tasks(
             if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
                 again.append(attempt)
                 continue
-            _raise_unless_splitting_helps(outcome)
+            kind = getattr(errors, outcome.kind, None)
+            if isinstance(kind, type) and issubclass(kind, CustomLabelsError):  # it does not depend on a single image
+                raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)
             if len(parts := split(attempt.task)) > 1:
                 again.extendleft(map(Attempt, reversed(parts)))
             else:
@@ -122,16 +123,8 @@ def process_tasks(
 def _fitting(
     workers: Workers, again: deque[Attempt[Task]], waiting: Iterator[Attempt[Task]]
 ) -> Iterator[Attempt[Task]]:
-    """Yield tasks while there is room for them."""
     while workers.room() > 0:
         attempt = again.popleft() if again else next(waiting, None)
         if attempt is None:
             return
         yield attempt
-
-
-def _raise_unless_splitting_helps(outcome: TaskOutcome) -> None:
-    """Raise the error of a task if it is one of this package, which does not depend on a single image."""
-    kind = getattr(errors, outcome.kind, None)
-    if isinstance(kind, type) and issubclass(kind, CustomLabelsError):
-        raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)

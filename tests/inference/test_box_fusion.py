@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from customlabels_nb.inference.box_fusion import fuse_boxes
+from customlabels_nb.inference.views import fuse_boxes
 from customlabels_nb.models.detector import DetectedBoxes, DetectedMasks
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from customlabels_nb.errors import ImageNotFoundError, InputError, NotAnImageError, TruncatedImageError
 from customlabels_nb.images.locations import located
-from customlabels_nb.inference.inputs import expand_sources, load_encoded, load_input
+from customlabels_nb.inference.inputs import expand_sources, load_encoded
 from tests.models.pictures import gradient
 
 
@@ -26,32 +26,32 @@ def photo(tmp_path: Path) -> Path:
 
 def test_files_by_path_url_and_bytes(photo: Path) -> None:
     for given in (photo, str(photo), photo.as_uri()):
-        image, name = load_input(given)
+        image, _, name = load_encoded(given)
         assert (image.size, image.mode, name) == ((30, 20), "RGB", str(given))
-    assert load_input("photo.png", root=photo.parent)[0].size == (30, 20)
+    assert load_encoded("photo.png", root=photo.parent)[0].size == (30, 20)
     for data in (photo.read_bytes(), bytearray(photo.read_bytes()), memoryview(photo.read_bytes())):
-        assert load_input(data)[0].tobytes() == load_input(photo)[0].tobytes()
+        assert load_encoded(data)[0].tobytes() == load_encoded(photo)[0].tobytes()
     with fsspec.open("memory://bucket/photo.png", "wb") as file:
         file.write(photo.read_bytes())
-    assert load_input("memory://bucket/photo.png")[0].size == (30, 20)
+    assert load_encoded("memory://bucket/photo.png")[0].size == (30, 20)
 
 
 def test_open_files(photo: Path) -> None:
-    whole = load_input(photo)[0].tobytes()
+    whole = load_encoded(photo)[0].tobytes()
     buffer = io.BytesIO()
-    load_input(photo)[0].save(buffer, "PNG")  # and is at its end
-    assert load_input(buffer)[0].tobytes() == whole
-    assert load_input(buffer)[1] == "image"
+    load_encoded(photo)[0].save(buffer, "PNG")  # and is at its end
+    assert load_encoded(buffer)[0].tobytes() == whole
+    assert load_encoded(buffer)[2] == "image"
     with photo.open("rb") as file:
-        image, name = load_input(file)
+        image, _, name = load_encoded(file)
         assert (image.tobytes(), name) == (whole, str(photo))
         assert load_encoded(file)[1:] == (photo.read_bytes(), str(photo))
     with photo.open() as file, pytest.raises(InputError, match="binary mode"):
-        load_input(file)
+        load_encoded(file)
 
 
 def test_pictures_and_arrays_and_tensors_hold_the_same(photo: Path) -> None:
-    image, _ = load_input(photo)
+    image, *_ = load_encoded(photo)
     pixels = np.asarray(image)
     opaque = np.dstack([pixels, np.full((20, 30), 255, np.uint8)])
     channels_first = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
@@ -67,16 +67,16 @@ def test_pictures_and_arrays_and_tensors_hold_the_same(photo: Path) -> None:
         pixels[None],
         channels_first[None],
     ):
-        assert load_input(given)[0].tobytes() == image.tobytes()
+        assert load_encoded(given)[0].tobytes() == image.tobytes()
     grey = pixels[:, :, 0]
     for given in (grey, grey[:, :, None], grey / 255, torch.from_numpy(grey.copy())[None]):
-        assert (np.asarray(load_input(given)[0]) == np.dstack([grey] * 3)).all()
+        assert (np.asarray(load_encoded(given)[0]) == np.dstack([grey] * 3)).all()
 
 
 def test_pictures_are_turned_upright() -> None:
     image = gradient(30, 20)
     image.getexif()[0x0112] = 6
-    assert load_input(image)[0].size == (20, 30)
+    assert load_encoded(image)[0].size == (20, 30)
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_pictures_are_turned_upright() -> None:
 )
 def test_anything_else_is_refused_by_name(given: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load_input(given)
+        load_encoded(given)
 
 
 def test_files_that_are_no_images_are_named(photo: Path) -> None:
     with pytest.raises(ImageNotFoundError, match=r"gone\.png"):
-        load_input(photo.parent / "gone.png")
+        load_encoded(photo.parent / "gone.png")
     with pytest.raises(NotAnImageError, match="empty"):
-        load_input(b"")
+        load_encoded(b"")
     with pytest.raises(NotAnImageError, match="no pixels"):
-        load_input(Image.new("RGB", (0, 5)))
+        load_encoded(Image.new("RGB", (0, 5)))
     photo.write_bytes(photo.read_bytes()[:100])
     with pytest.raises(TruncatedImageError, match=r"photo\.png"):
-        load_input(str(photo))
+        load_encoded(str(photo))
     with pytest.raises(ImageNotFoundError, match="nosuchbucket"):
-        load_input("memory://nosuchbucket/gone.jpg")
+        load_encoded("memory://nosuchbucket/gone.jpg")
 
 
 def test_model_gets_a_reduced_image_and_display_the_whole(tmp_path: Path) -> None:
@@ -156,10 +156,9 @@ def test_folders_give_the_images_below_them(folder: Path) -> None:
 
 
 def test_one_image_is_not_a_folder(folder: Path) -> None:
-    for load in (load_input, load_encoded):
-        for given, root in ((folder, None), (str(folder), None), (folder.as_uri(), None), ("in", folder.parent)):
-            with pytest.raises(NotAnImageError, match=r"is a folder.*detect_many"):
-                load(given, root=root)
+    for given, root in ((folder, None), (str(folder), None), (folder.as_uri(), None), ("in", folder.parent)):
+        with pytest.raises(NotAnImageError, match=r"is a folder.*detect_many"):
+            load_encoded(given, root=root)
 
 
 def test_patterns_are_expanded(folder: Path) -> None:
@@ -219,8 +218,8 @@ def test_relative_names_are_found_in_the_folder_then_the_root(
     gradient(30, 20).save(folder / "both.png")
     gradient(30, 20).save(folder / "there.png")
     monkeypatch.chdir(here)
-    assert load_input("both.png", root=folder)[0].size == (9, 9)
-    assert load_input("there.png", root=folder)[0].size == (30, 20)
+    assert load_encoded("both.png", root=folder)[0].size == (9, 9)
+    assert load_encoded("there.png", root=folder)[0].size == (30, 20)
     assert located("there.png", folder) == str(folder / "there.png")
     assert located("gone.png", folder) == "gone.png"
     assert expand_sources(["both.png", "there.png"], root=folder) == ["both.png", "there.png"]
@@ -228,7 +227,7 @@ def test_relative_names_are_found_in_the_folder_then_the_root(
     assert expand_sources("t*.png", root=folder) == ["there.png"]
     monkeypatch.setenv("HOME", str(here))
     monkeypatch.setenv("USERPROFILE", str(here))
-    assert load_input("~/both.png")[1] == str(here / "both.png")
+    assert load_encoded("~/both.png")[2] == str(here / "both.png")
     assert expand_sources(["~/d.jpeg"]) == expand_sources("~/*.jpeg") == [str(here / "d.jpeg")]
 
 
@@ -239,8 +238,8 @@ def test_names_that_are_not_utf8_become_urls(tmp_path: Path) -> None:
     found = expand_sources(tmp_path)
     assert len(found) == 1
     assert found[0].endswith("/caf%E9.png")
-    assert load_input(found[0])[0].size == (30, 20)
-    assert load_input(os.fsdecode(path))[1] == found[0]
+    assert load_encoded(found[0])[0].size == (30, 20)
+    assert load_encoded(os.fsdecode(path))[2] == found[0]
 
 
 def test_missing_files_and_wrong_types_are_refused(folder: Path) -> None:

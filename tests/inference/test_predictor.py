@@ -17,11 +17,10 @@ from PIL import Image, ImageOps
 
 from customlabels_nb.errors import ArtifactError, DeviceError, InputError, ModelError
 from customlabels_nb.inference import predictor as predictor_module
-from customlabels_nb.inference.box_fusion import fuse_boxes
 from customlabels_nb.inference.idle import format_duration
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.views import LARGER
+from customlabels_nb.inference.views import LARGER, fuse_boxes
 from customlabels_nb.models.artifact import WEIGHTS, update_config
 from customlabels_nb.models.canvas import to_canvas
 from customlabels_nb.models.transforms import to_pixels

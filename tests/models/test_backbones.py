@@ -13,9 +13,11 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models import backbones
 from customlabels_nb.models.backbone import PACKAGED, load_exactly
-from customlabels_nb.models.backbone_sizes import DETECTORS, SIZE_OF, SizedBackbone
 from customlabels_nb.models.backbones import (
     BACKBONES,
+    DETECTORS,
+    SIZE_OF,
+    SizedBackbone,
     backbone_named,
     build_backbone,
     choose_backbone,

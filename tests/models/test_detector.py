@@ -24,7 +24,7 @@ from customlabels_nb.models.artifact import (
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import BACKBONES, freeze, imagenet_weights
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
-from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect, to_table
+from customlabels_nb.models.detector import CELLS, DetectedBoxes, ImageDetector, detect, to_table
 from customlabels_nb.models.detector_building import (
     build_detector,
     copy_known_labels,
@@ -38,7 +38,6 @@ from customlabels_nb.models.detector_shape import (
     anchors_for,
     check_input_size,
 )
-from customlabels_nb.models.mask_head import CELLS
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.settings import settings
 from tests.models.pictures import gradient

@@ -169,12 +169,11 @@ def test_packed_features_are_read_from_the_file(blots: list[str], tmp_path: Path
     packed = PackedFeatures(cache)
     for part in (slice(0, 3), slice(3, 8), slice(8, 11)):
         packed.add(images[part], keys[part], root=tmp_path, events=Events())
-    assert packed.shape == (11, 1280)
+    assert packed[:].shape == (len(packed), 1280) == (11, 1280)
     assert packed.readable.tolist() == [True] * 5 + [False] + [True] * 5
     order = np.array([9, 5, 0, 10, 4, 4])
     for index in (slice(None), slice(2, 7), order, expected[:, 0] > 0):
         assert np.abs(packed[index] - expected[index]).max() < ROUNDING
-    assert np.asarray(packed, dtype=np.float32).shape == packed.shape
     file = cache.of(backbone_named(PACKAGED)).lookup([])[1]
     assert [np.may_share_memory(rows, file) for _, rows in packed._parts] == [True, True, False]
     assert PackedFeatures(cache).readable.tolist() == []

@@ -19,7 +19,7 @@ from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models import backbones
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.models.backbone import PACKAGED
-from customlabels_nb.models.backbone_sizes import SizedBackbone
+from customlabels_nb.models.backbones import SizedBackbone
 from customlabels_nb.models.detector_building import build_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.project import Project

@@ -16,9 +16,9 @@ from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_artifact
 from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.detector import CELLS
 from customlabels_nb.models.detector_building import build_detector, copy_known_labels, pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
-from customlabels_nb.models.mask_head import CELLS
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes
 from customlabels_nb.training.budget import Budget

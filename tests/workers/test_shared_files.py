@@ -9,7 +9,7 @@ import pytest
 
 from customlabels_nb.errors import InputError
 from customlabels_nb.settings import settings
-from customlabels_nb.workers.shared_files import readable_everywhere
+from customlabels_nb.workers.protocol import readable_everywhere
 from tests.s3_server import Bucket
 
 

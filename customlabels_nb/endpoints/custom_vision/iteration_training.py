@@ -11,7 +11,7 @@ from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ProjectFolder
 from customlabels_nb.endpoints.served_versions import TRAINING, end_job, versions_of
 from customlabels_nb.endpoints.training_process import begin_training, train_in_this_process
-from customlabels_nb.models.backbone_sizes import CLASSIFIERS
+from customlabels_nb.models.backbones import CLASSIFIERS
 from customlabels_nb.models.timm_backbones import cached_file
 from customlabels_nb.project.project import Project
 from customlabels_nb.workers.detached_process import run_detached

@@ -23,9 +23,8 @@ from customlabels_nb.models.backbones import forward_batch
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.cascade import CascadeHeads
 from customlabels_nb.models.classifier import ImageClassifier, probabilities
-from customlabels_nb.models.detector import DetectedBoxes, ImageDetector, detect
+from customlabels_nb.models.detector import POOLED, DetectedBoxes, ImageDetector, detect
 from customlabels_nb.models.half_precision import has_bfloat16
-from customlabels_nb.models.mask_head import POOLED
 from customlabels_nb.models.transformers_detector import TransformersDetector
 from customlabels_nb.models.transforms import Pixels, to_batch
 
@@ -126,7 +125,8 @@ class OnnxDetector(Engine):
     def __init__(self, network: ImageDetector, config: ModelConfig, device: str) -> None:
         if isinstance(network, TransformersDetector):
             raise UnsuitableError("detectors from transformers run in PyTorch only. Export the model to ONNX instead")
-        parts: Any = _sharing_weights(network)
+        weights = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
+        parts: Any = copy.deepcopy(network, weights)  # which are shared, so that parts of the copy can be replaced
         parts.network.backbone = _OnnxPart(parts.network.backbone, device, ("n", 3, "height", "width"))
         heads = getattr(parts.network, "roi_heads", None)
         if heads is not None:
@@ -200,9 +200,3 @@ def _channels_of(head: nn.Module, cells: int) -> int:
     """Return the number of input channels of a head whose feature maps have ``cells`` positions."""
     first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear | nn.Conv2d))
     return first.in_features // cells if isinstance(first, nn.Linear) else first.in_channels
-
-
-def _sharing_weights(network: nn.Module) -> nn.Module:
-    """Copy a network's modules, so that parts of the copy can be replaced, but share the weights."""
-    shared: dict[int, Any] = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
-    return copy.deepcopy(network, shared)

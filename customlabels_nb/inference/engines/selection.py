@@ -115,8 +115,6 @@ def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelCon
 
 
 class _Comparison:
-    """Comparison of engines with PyTorch by output and speed."""
-
     def __init__(self, plain: Engine, clock: Callable[[], float]) -> None:
         self._clock, self._begun = clock, clock()
         self._pictures = _pictures(plain.config)

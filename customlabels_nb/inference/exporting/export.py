@@ -147,7 +147,6 @@ def export(
 
 
 def _compared(file: Path, network: Any, config: ModelConfig, facts: dict[str, Any], pictures: Sequence[str]) -> Any:
-    """Compare the exported file with the model and return the result of :func:`difference`."""
     try:
         run, _ = snippet.LOADERS[file.suffix](file)
         return difference(network, config, run, facts, pictures)
@@ -207,7 +206,6 @@ def to_text(facts: dict[str, Any]) -> str:
 
 
 def write_onnx(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> None:
-    """Write ``graph`` as ONNX."""
     with _quietly("onnx"):
         written = torch.onnx.export(
             _traced(graph, config),
@@ -223,7 +221,6 @@ def write_onnx(graph: nn.Module, config: ModelConfig, facts: str, path: Path) ->
 
 
 def write_pt2(graph: nn.Module, config: ModelConfig, facts: str, path: Path) -> None:
-    """Write ``graph`` for ``torch.export.load``."""
     with _quietly("pt2"):
         traced = _traced(graph, config)
         content = io.BytesIO()  # torch ends the process if a file cannot be written

@@ -285,7 +285,8 @@ def _simplify_activations(network: nn.Module) -> None:
 
 def _padded(layer: nn.Conv2d) -> nn.Module:
     sides: list[int] = []
-    for kernel, stride, dilation in zip(*_reversed(layer.kernel_size, layer.stride, layer.dilation), strict=True):
+    pairs = (tuple(pair)[::-1] for pair in (layer.kernel_size, layer.stride, layer.dilation))
+    for kernel, stride, dilation in zip(*pairs, strict=True):
         total = max((kernel - 1) * dilation + 1 - stride, 0)
         sides += [total // 2, total - total // 2]
     plain = nn.Conv2d(
@@ -300,7 +301,3 @@ def _padded(layer: nn.Conv2d) -> nn.Module:
     )
     plain.weight, plain.bias = layer.weight, layer.bias
     return nn.Sequential(nn.ZeroPad2d(tuple(sides)), plain)
-
-
-def _reversed(*pairs: Sequence[int]) -> list[tuple[int, ...]]:
-    return [tuple(pair)[::-1] for pair in pairs]

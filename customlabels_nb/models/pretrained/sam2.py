@@ -15,11 +15,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
-from customlabels_nb.errors import MissingDependencyError, ModelError
+from customlabels_nb.errors import ModelError
 from customlabels_nb.images.outlining import Box, Click, Encoded
-from customlabels_nb.models.pretrained.transformers_models import load_part, quiet
+from customlabels_nb.models.pretrained.transformers_models import load_part, needs_transformers, quiet
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 _TYPES = ("sam2", "sam2_video")  # published checkpoints also have the layers for videos
@@ -33,13 +32,9 @@ class Sam2Segmenter:
 
     def __init__(self, weights: Weights, device: str | None = None) -> None:
         weights.config(*_TYPES)
-        try:
+        with needs_transformers("SAM 2"):
             import torch
             from transformers import Sam2ImageProcessor, Sam2Model
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"SAM 2 needs transformers. Install it with: {extra_command('foundation')}"
-            ) from error
         self.name, self.version = weights.name, weights.revision
         self._torch, self._device = torch, choose_device(device)
         self._latest: tuple[Encoded, list[Any]] | None = None

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
-from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
+from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.pretrained.transformers_models import load_part, read_normalisation
+from customlabels_nb.models.pretrained.transformers_models import load_part, needs_transformers, read_normalisation
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 if TYPE_CHECKING:
@@ -33,10 +32,8 @@ def describe_image_tower(name: str) -> Backbone:
 @lru_cache(maxsize=8)
 def _describe(weights: Weights) -> Backbone:
     weights.config("siglip")
-    try:
+    with needs_transformers("SigLIP"):
         from transformers import SiglipConfig
-    except ImportError as error:
-        raise _missing() from error
     try:
         vision = SiglipConfig.from_pretrained(weights.folder, local_files_only=True).vision_config
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -62,10 +59,8 @@ def load_image_tower(name: str) -> nn.Module:
     """Load the network that maps normalised images (n, 3, side, side) to vectors (n, features)."""
     from torch import nn
 
-    try:
+    with needs_transformers("SigLIP"):
         from transformers import SiglipVisionModel
-    except ImportError as error:
-        raise _missing() from error
 
     class ImageTower(nn.Module):
         def __init__(self, model: nn.Module) -> None:
@@ -122,16 +117,10 @@ def _embed_text(weights: Weights, text: str) -> npt.NDArray[np.float32]:
 @lru_cache(maxsize=1)
 def _text_tower(weights: Weights) -> tuple[Any, Any]:
     weights.config("siglip")
-    try:
+    with needs_transformers("SigLIP"):
         from transformers import AutoTokenizer, SiglipTextModel
-    except ImportError as error:
-        raise _missing() from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"The tokenizer in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
     return tokenizer, load_part(SiglipTextModel, weights)
-
-
-def _missing() -> MissingDependencyError:
-    return MissingDependencyError(f"SigLIP needs transformers. Install it with: {extra_command('foundation')}")

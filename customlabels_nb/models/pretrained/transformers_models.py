@@ -7,12 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
-from customlabels_nb.errors import ModelError
+from customlabels_nb.errors import MissingDependencyError, ModelError
 from customlabels_nb.models.pretrained.weights import Weights
 
 #: Value of each channel.
 Color: TypeAlias = tuple[float, float, float]
+
+
+@contextmanager
+def needs_transformers(what: str) -> Iterator[None]:
+    """Say how to install transformers, which ``what`` needs, if it cannot be imported inside the block."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{what} needs transformers. Install it with: {extra_command('foundation')}"
+        ) from error
 
 
 def load_part(kind: Any, weights: Weights) -> Any:

@@ -9,7 +9,6 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -195,12 +194,6 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
         repository = _parse(name)[0] or ""
         rows.append([name, repository, found.revision, round(size / _MEGA, 1), found.licence, str(found.folder)])
     return pd.DataFrame(rows, columns=["model", "repository", "revision", "megabytes", "licence", "folder"])
-
-
-def known_weights() -> Iterator[tuple[str, KnownModel, Weights | None]]:
-    """Yield the name and description of each known model, and its weights if they are on this machine."""
-    for name, known in KNOWN_MODELS.items():
-        yield name, known, find_weights(name)
 
 
 def _parse(name: str, revision: str | None = None) -> tuple[str | None, str | None]:

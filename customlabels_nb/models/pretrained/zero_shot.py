@@ -13,13 +13,17 @@ import torch
 from torch import nn
 from torchvision.ops import box_convert, nms
 
-from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import first_line
-from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
+from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.models.box_voting import OVERLAP
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import MOST_BOXES, DetectorShape, ZeroShot
-from customlabels_nb.models.pretrained.transformers_models import Color, load_part, read_normalisation
+from customlabels_nb.models.pretrained.transformers_models import (
+    Color,
+    load_part,
+    needs_transformers,
+    read_normalisation,
+)
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 #: Minimum confidence of a box. The models return a box for each of several hundred queries.
@@ -59,12 +63,8 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
             f"The weights {zero_shot.weights!r} have the revision {weights.revision!r} now, not {zero_shot.revision!r}."
         )
     kind = weights.config(_OWLV2, *_GROUNDED)["model_type"]
-    try:
+    with needs_transformers(str(kind)):
         from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{kind} needs transformers. Install it with: {extra_command('foundation')}"
-        ) from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
