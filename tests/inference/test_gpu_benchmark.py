@@ -45,10 +45,11 @@ def test_failing_section_does_not_stop_others(
     monkeypatch.setattr(gpu, "draw_photos", lambda folder, count: folder.mkdir())
     monkeypatch.setattr(gpu.settings, "threads", gpu.settings.threads)
     monkeypatch.setattr(gpu, "inference", fail)
-    for name in ("nvjpeg", "training"):
+    others = ["nvjpeg", "training", "transformers_detectors", "outlines"]
+    for name in others:
         monkeypatch.setattr(gpu, name, lambda *arguments, name=name: ran.append(name))
     assert gpu.main(["--tiny"]) == 1
-    assert ran == ["nvjpeg", "training"]
+    assert ran == others
     said = capsys.readouterr().out
     assert "inference: ValueError: no such engine" in said
     assert "bound ≤ 480 s" in said
@@ -112,7 +113,15 @@ def test_the_benchmark_of_gpus_runs_on_a_cpu(
     finally:
         torch.set_num_threads(threads)
     said = capsys.readouterr().out
-    for part in ("detect_many, classifier", "detect_many, detector", "difference in confidence", "mean AP on", "time"):
+    for part in (
+        "detect_many, classifier",
+        "detect_many, detector",
+        "difference in confidence",
+        "mean AP on",
+        "rf_detr",
+        "IoU",
+        "time",
+    ):
         assert part in said
     if not torch.cuda.is_available():
         assert gpu.main([]) == 0

@@ -292,7 +292,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_project(
         assert (tmp_path / "class.zip").read_bytes() == old
         assert not list(tmp_path.glob(".*"))
     with monkeypatch.context() as patched:
-        patched.setattr("shutil.copyfileobj", full)
+        patched.setattr(Path, "open", full)
         with pytest.raises(ArchiveError, match="disk is full"):
             cl.unpack_project(tmp_path / "class.zip", tmp_path / "x")
     assert list((tmp_path / "x").iterdir()) == []

@@ -19,7 +19,7 @@ from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import DetectedBoxes
 from customlabels_nb.models.detector_building import build_detector, pretrained_detector
 from customlabels_nb.models.detector_shape import DetectorShape
-from customlabels_nb.training import detection_learner
+from customlabels_nb.training import detection_learner, image_data
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
@@ -106,11 +106,12 @@ def test_predictions_skip_what_can_not_be_read(trained: TrainedDetector, squares
     assert told[-1] == Progress("detecting", 2, 2)
 
 
-def test_image_missing_during_training_is_skipped_with_a_note(tmp_path: Path) -> None:
+def test_image_missing_during_training_is_skipped_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_data, "_MOST_BYTES", 0)  # images are decoded again each time
     examples = drawn_squares(tmp_path, 4)
     events = Events()
     events.subscribe(lambda e: Path(examples[2].image).unlink() if e == Progress("training", 1, 3, "steps") else None)
-    found = train_detector(examples, LABELS, options(3, cache_bytes=0), events)
+    found = train_detector(examples, LABELS, options(3), events)
     assert found.state.step == 3
     assert [(issue.code, issue.where) for issue in found.issues] == [("IMAGE_NOT_FOUND", examples[2].image)]
 
