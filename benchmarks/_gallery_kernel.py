@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -80,10 +81,11 @@ class Timed:
         gallery.handlers = {kind: self._timed(kind, handler) for kind, handler in gallery.handlers.items()}
 
     def _timed(self, kind: str, handler: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(content: dict[str, Any], buffers: list[Any]) -> Any:
+        @wraps(handler)  # the fields of requests are checked by the handler's signature
+        def timed(**fields: Any) -> Any:
             began = perf_counter()
             try:
-                return handler(content, buffers)
+                return handler(**fields)
             finally:
                 self.took.setdefault(kind, []).append(1000 * (perf_counter() - began))
 
