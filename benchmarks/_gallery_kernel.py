@@ -44,7 +44,7 @@ def create_of_size(name: str, images: int, photos: cl.Project) -> cl.Project:
         "height": 768,
     }
     images_table = t.normalise_images(pd.DataFrame(rows))
-    project._place.store.add_images("train", images_table, t.empty(t.ANNOTATION_COLUMNS), Action("import", "somebody"))
+    project._store.add_images("train", images_table, t.empty(t.ANNOTATION_COLUMNS), Action("import", "somebody"))
     for label in LABELS:
         project.labels.add(label)
     cache = Path(project.root) / "cache"

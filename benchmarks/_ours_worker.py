@@ -31,7 +31,7 @@ def main() -> None:
         model = project.train(random_state=task["random_state"], device="cpu", progress=False)
         model.evaluate()
         took = time.perf_counter() - started
-        table = read_predictions(model.folder).pivot(index="image", columns="label", values="confidence")
+        table = read_predictions(model.folder)[1].pivot(index="image", columns="label", values="confidence")
         project.close()
     images = [image for image, _ in task["test"]]
     probabilities = table.loc[images, task["labels"]].to_numpy().tolist()

@@ -16,10 +16,10 @@ import time
 import torch
 from _measure import bound, figure, heading
 
+from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import (
     CLASSIFIERS,
     DETECTORS,
-    PACKAGED,
     backbone_named,
     build_backbone,
     forward_batch,

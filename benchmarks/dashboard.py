@@ -104,7 +104,7 @@ def create(folder: Path, name: str, images: int, *, boxes: bool) -> cl.Project:
         if boxes:
             marks = marks.assign(left=1.0, top=2.0, width=30.0, height=40.0)
         tables = t.normalise_images(pd.DataFrame(rows)), t.normalise_annotations(marks)
-        project._place.store.add_images(split, *tables, Action("import", "somebody"))
+        project._store.add_images(split, *tables, Action("import", "somebody"))
     return project
 
 
@@ -117,7 +117,7 @@ def kernel_alone(project: cl.Project, times: int) -> None:
     )
     dashboard = project.dashboard()
     assert dashboard.figures.complete
-    store = project._place.store
+    store = project._store
     names = project.train_set.images["image"].tolist()
     took = []
     for number in range(times):

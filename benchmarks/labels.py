@@ -67,7 +67,10 @@ def main() -> None:
         figure("undo that", f"{seconds(editing.undo):.3g} s")
         assert int(store.label_uses("large a")["annotations"].iloc[0]) == LARGE
         figure("rename a label of 100,000 annotations", f"{seconds(lambda: editing.rename('large a', 'c')):.3g} s")
-        figure("add a label, send all images to review", f"{seconds(lambda: editing.add('d', review=True)):.3g} s")
+        figure(
+            "add a label, send all images to review",
+            f"{seconds(lambda: editing.add_all([('d', None)], review=True)):.3g} s",
+        )
         store.close()
 
 
