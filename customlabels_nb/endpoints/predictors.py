@@ -65,7 +65,7 @@ class BatchingLimiter:
             except Exception as error:  # all of them get it
                 for _, future in together:
                     future.set_exception(error)
-        return found.result()
+        return found.result(0)  # it is done: whoever took it from the queue held the lock until then
 
 
 _limiters: defaultdict[Path, BatchingLimiter] = defaultdict(BatchingLimiter)
