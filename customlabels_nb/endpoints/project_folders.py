@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ RELAXED = replace(
 )
 
 _JOBS = 8
+_RETRY_SECONDS = 30  # until a project that cannot be opened is tried again, as a database may not answer at all
 T = TypeVar("T")
 Served = TypeVar("Served", bound="ServedProject")
 _log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ class ProjectFolder(Generic[Served]):
         self.is_closed = False
         self._served_type = served_type
         self._open: dict[Path, Served] = {}
-        self._broken: set[Path] = set()
+        self._broken: dict[Path, tuple[tuple[int, int], float]] = {}
 
     def close(self) -> None:
         self.is_closed = True
@@ -130,7 +132,8 @@ class ProjectFolder(Generic[Served]):
                 if marks.get(folder) != served.mark:  # deleted, renamed or replaced by another
                     del self._open[folder]  # not closed, as another thread may still read it
             for folder, mark in marks.items():
-                if folder not in self._open:
+                tried, until = self._broken.get(folder, (None, 0.0))
+                if folder not in self._open and (tried != mark or until < time.monotonic()):
                     self._try_to_open(folder, mark)
             return sorted(self._open.values(), key=lambda served: -served.digits)
 
@@ -194,11 +197,11 @@ class ProjectFolder(Generic[Served]):
             except BaseException:
                 project.close()
                 raise
-            self._broken.discard(folder)
+            self._broken.pop(folder, None)
         except Exception as error:  # a broken project must not hide the others
             if folder not in self._broken:
                 _log.warning("Cannot open the project in %s: %s", folder, error)
-            self._broken.add(folder)
+            self._broken[folder] = mark, time.monotonic() + _RETRY_SECONDS
 
 
 def _mark(folder: Path) -> tuple[int, int] | None:

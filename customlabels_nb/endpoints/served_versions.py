@@ -84,21 +84,29 @@ def versions_of(served: Served) -> list[ServedVersion[Served]]:
     records = {record.name: record for record in store.versions()}
     if any(record.status in _WORKING for record in records.values()) and settle_orphans(store):
         records = {record.name: record for record in store.versions()}
+    if outdated := [name for name, (_, facts) in rows.items() if _is_outdated(facts, records.get(name))]:
+        with ledger.writing() as connection:
+            for name in outdated:
+                connection.execute("DELETE FROM versions WHERE name = ? AND digits = ?", (name, rows.pop(name)[0]))
     if new := [record for record in records.values() if record.name not in rows]:
         with ledger.writing() as connection:
             known = _rows(ledger)  # another thread may have added them
             for record in new:
                 if record.name not in known:
                     digits = unused_digits(record.created.timestamp(), [digits for digits, _ in known.values()])
-                    connection.execute("INSERT INTO versions VALUES (?, ?, '{}')", (record.name, digits))
-                    known[record.name] = digits, {}
+                    known[record.name] = digits, {"record": record.created.isoformat()}
+                    row = record.name, digits, json.dumps(known[record.name][1])
+                    connection.execute("INSERT INTO versions VALUES (?, ?, ?)", row)
                 rows[record.name] = known[record.name]
-    versions = [
-        ServedVersion(served, name, digits, facts, records.get(name))
-        for name, (digits, facts) in rows.items()
-        if name in records or "status" in facts  # others were deleted in Python
-    ]
+    versions = [ServedVersion(served, name, digits, facts, records.get(name)) for name, (digits, facts) in rows.items()]
     return sorted(versions, key=lambda version: -version.digits)
+
+
+def _is_outdated(facts: dict[str, Any], record: VersionRecord | None) -> bool:
+    """Check whether a version was deleted in Python, where another one may have been trained under its name."""
+    if "status" in facts:
+        return False
+    return record is None or facts.get("record", record.created.isoformat()) != record.created.isoformat()
 
 
 def count_versions(folder: ProjectFolder[Any], *statuses: str) -> int:
@@ -158,6 +166,8 @@ def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: s
             store.change_version(local, ended, action)
         else:
             store.add_version(VersionRecord(local, status, message, f"versions/{local}", now, now, tags=tags), action)
+        created = next(record.created for record in store.versions() if record.name == local)
+        facts["record"] = created.isoformat()
         change_facts(ledger, local, status=None, tags=None, first_tags=None, ended=time.time(), **facts)
 
 

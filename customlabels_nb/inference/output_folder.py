@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -46,7 +47,12 @@ class OutputFolder:
         if self.local is not None:
             if not self.local.is_dir():
                 return {}
-            return {entry.name: entry.stat().st_size for entry in os.scandir(self.local) if entry.is_file()}
+            found = {}
+            for entry in os.scandir(self.local):
+                with contextlib.suppress(FileNotFoundError):  # a part that was renamed just now
+                    if entry.is_file():
+                        found[entry.name] = entry.stat().st_size
+            return found
 
         def listed(system: Any, path: str) -> dict[str, int]:
             system.invalidate_cache()

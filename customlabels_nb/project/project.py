@@ -1172,11 +1172,13 @@ class Project:
             from customlabels_nb.training.options import options_from
             from customlabels_nb.training.plan import make_plan, set_aside, without_machine_labels
 
+            if base is not None:
+                base = self._version_named(base)
+                self.model(base)._require_ready()
             options = options_from(
                 task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
-                input_size=input_size,
-                base=None if base is None else self._version_named(base), random_state=random_state, device=device,
-                workers=workers, backend=backend, shared_filesystem=shared_filesystem,
+                input_size=input_size, base=base, random_state=random_state, device=device, workers=workers,
+                backend=backend, shared_filesystem=shared_filesystem, machine_labels=machine_labels,
             )  # fmt: skip
             if not self._store.statistics(t.TEST).total_entries:
                 parts = set_aside(without_machine_labels(self.train_set))

@@ -373,10 +373,6 @@ class Runnable(ABC):
         from customlabels_nb.training.plan import usable_part
 
         config = load_config(self.folder)
-        chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
-        views = 1 if self._predictor is None else self._predictor.views
-        resolved = () if chosen else resolve_thresholds(config, thresholds, views)  # type: ignore[arg-type]
-        stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
         if isinstance(data, pd.DataFrame):
             extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
             images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
@@ -387,6 +383,10 @@ class Runnable(ABC):
             )
         images = t.settle_statuses(data.images, data.annotations)
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
+        chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
+        views = self._running().views
+        resolved = () if chosen else resolve_thresholds(config, thresholds, views)  # type: ignore[arg-type]
+        stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
         part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
         labelled = Dataset(images, root=data.root or self._root)

@@ -38,6 +38,7 @@ from customlabels_nb.store import schema as tables
 from customlabels_nb.store.records import Action, WriteResult
 
 _BUSY_SECONDS = 60
+_CONNECT_SECONDS = 10
 _DEADLOCK = "40P01"
 _DROP_ATTEMPTS = 5
 _QUEUE_SECONDS = 5
@@ -331,7 +332,8 @@ def _engine(url: URL, schema: str | None, *, read_only: bool) -> Engine:
             options = f"-csearch_path={schema}" if schema else ""
             # keep only one connection open: many kernels share the server's limited connections
             pool = {"pool_size": 1, "max_overflow": 9, "pool_pre_ping": True}
-            engine = create_engine(url, connect_args={"options": options}, **pool)
+            timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+            engine = create_engine(url, connect_args={"options": options, **timeout}, **pool)
             ping, pinged = engine.dialect.do_ping, weakref.WeakKeyDictionary[Any, float]()
 
             def ping_unless_fresh(connection: Any) -> bool:

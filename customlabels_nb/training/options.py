@@ -24,7 +24,8 @@ class TrainingOptions:
     If None, an option is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``) or the machine
     (``device``). Without a ``budget``, detectors get :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
     :func:`customlabels_nb.training.run.with_weights` replaces ``backbone`` (or its size) and ``detector`` by what is
-    used, with the revision of its weights. ``workers`` processes share the images of each batch.
+    used, with the revision of its weights. ``workers`` processes share the images of each batch. Without
+    ``machine_labels``, labels by models were left out.
     """
 
     random_state: int = 0
@@ -40,6 +41,7 @@ class TrainingOptions:
     workers: int | None = None
     backend: str | None = None
     shared_filesystem: bool = False
+    machine_labels: bool = False
 
     def __post_init__(self) -> None:
         check_random_state(self.random_state)

@@ -49,7 +49,7 @@ from customlabels_nb.training.kept_files import (
     write_snapshots,
 )
 from customlabels_nb.training.options import TrainingOptions
-from customlabels_nb.training.plan import TrainingPlan, make_plan
+from customlabels_nb.training.plan import TrainingPlan, make_plan, without_machine_labels
 from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, resuming, this_process
 from customlabels_nb.training.stored import stored_evaluation
@@ -116,7 +116,7 @@ def resume_version(
     If the run was killed before the snapshots were written, it restarts with the current datasets. Features that have
     already been computed are reused from the cache, which finds them by content hash.
     """
-    started, folder = time.perf_counter(), root / record.folder
+    started, folder, options = time.perf_counter(), root / record.folder, TrainingOptions(**record.config)
     with resuming(store, record):
         if has_snapshots(folder):
             train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
@@ -126,8 +126,9 @@ def resume_version(
             train = Dataset(train.images, train.annotations, labels, name="train", root=root)
         else:  # killed before the snapshots were written
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
+            test = without_machine_labels(test)
+            train = train if options.machine_labels else without_machine_labels(train)
         train, test = with_current_hashes(store, (train, test), events)
-        options = TrainingOptions(**record.config)
         plan = make_plan(train, test, task=options.task or record.task, recipe=options.recipe)
         if options.task is None and options.recipe is None:  # chosen automatically
             choice = choose_task(train, test, project_task=store.project().task)

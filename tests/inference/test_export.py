@@ -22,6 +22,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError, ModelError, NotAllowedError
+from customlabels_nb.images.decoding import upright_rgb
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.exporting import detect as snippet
 from customlabels_nb.inference.exporting import export as exporting
@@ -444,3 +445,18 @@ def test_torchvision_detector_is_exported(
         assert here.max() > 0.05
         assert (np.abs(here - there) < 1e-3).mean() > 0.97
         assert len(written.detect(photo, threshold=0)) > 0
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "white is zero"])
+def test_deep_greyscale_is_read_as_in_training(tmp_path: Path, mode: str) -> None:
+    values = np.linspace(0, 60_000, 64 * 48).reshape(48, 64)
+    grey = values.astype({"I": np.int32, "F": np.float32}.get(mode, np.uint16))
+    path = tmp_path / "grey.tif"
+    Image.fromarray(grey).save(path, tiffinfo={262: 0} if mode == "white is zero" else {})
+    with Image.open(path) as opened:
+        read, size = snippet.upright(opened, {"input_size": 64, "boxes": None})
+    with Image.open(path) as opened:
+        expected = upright_rgb(opened, "grey.tif")
+    assert size == (64, 48)
+    assert np.array_equal(np.asarray(read), np.asarray(expected))
+    assert len(np.unique(np.asarray(read))) > 200

@@ -18,6 +18,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.artifact import CONFIG, MOST_HEADER_BYTES, WEIGHTS
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -291,3 +292,20 @@ def test_loaded_model_is_evaluated(copied: Path, blots: dict[str, list[str]]) ->
     assert report.name == "fruit.2026-11-20"
     assert report.per_label["tp"].tolist() == [6, 6, 6]
     assert dict(zip(report.per_label["label"], report.per_label["threshold"], strict=True))["red"] == 0.4
+
+
+def test_a_model_that_sleeps_is_evaluated_with_the_thresholds_of_its_views(
+    detector_folder: Path, tmp_path: Path, blots: dict[str, list[str]]
+) -> None:
+    copied = Path(shutil.copytree(detector_folder, tmp_path / "detector"))
+    labels = json.loads((copied / CONFIG).read_text())["labels"]
+    change(copied, view_thresholds={"2": dict.fromkeys(labels, 0.9)})
+    boxes = pd.DataFrame(
+        {"image": blots["red"], "label": labels[0], "left": 1.0, "top": 1.0, "width": 9.0, "height": 9.0}
+    )
+    model = cl.load_model(copied)
+    model.start("cpu", engine="torch", views=2, idle_stop=0.01)
+    wait_until(lambda: model._predictor is None)
+    report = model.evaluate(boxes, progress=False)
+    assert set(report.per_label["threshold"]) == {0.9}
+    model.stop()

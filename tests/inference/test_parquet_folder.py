@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -104,3 +105,14 @@ def test_a_password_in_a_url_is_removed() -> None:
     removed = pytest.warns(UserWarning, match="'https://host/found' was removed")
     with removed, pytest.raises(InputError, match=r"^to='https://host/found' is on a web server"):
         OutputFolder("https://me:secret@host/found")
+
+
+def test_a_file_that_is_renamed_while_a_folder_is_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.parquet", "b.part"):
+        (tmp_path / name).write_bytes(b"12")
+    entries = list(os.scandir(tmp_path))
+    (tmp_path / "b.part").unlink()
+    monkeypatch.setattr(os, "scandir", lambda path: iter(entries))
+    assert OutputFolder(tmp_path).sizes() == {"a.parquet": 2}

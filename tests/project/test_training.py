@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -422,7 +423,16 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None
         )
     (project.root / "versions" / "v1" / "images.json").unlink()
     (project.root / "versions" / "v1" / "test.manifest").unlink()
+    with pytest.raises(ModelNotReadyError, match=r"'v1' is TRAINING_FAILED.*resume\(\)"):
+        project.train("v2", base="v1", progress=False)
+    assert project.versions["name"].tolist() == ["v1"]
+    with closing(sqlite3.connect(project.root / "project.db", isolation_level=None)) as connection:  # left out by train
+        connection.execute(
+            "UPDATE annotations SET annotator = 'model:v0' WHERE id IN (SELECT min(id) FROM annotations)"
+        )
+    whole = len(project.train_set)
     assert project.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
+    assert project.model("v1").record.statistics["training_images"] == whole - 1
 
 
 def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(

@@ -13,7 +13,6 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
-from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.custom_vision.image_operations import page
 from customlabels_nb.endpoints.custom_vision.images import ImageList
 from customlabels_nb.endpoints.custom_vision.iterations import (
@@ -25,6 +24,7 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     name_of,
     publish_name,
     status_of,
+    tag_ids,
     take_back,
     trained_model,
 )
@@ -168,6 +168,7 @@ def train_project(call: Call) -> dict[str, Any]:
             "domain": chosen.domain,
             "type": kind,
             "hours": hours,
+            "tags": {tag.name: tag.id for tag in images.tags},
             "classification": {t.SINGLE_LABEL: MULTICLASS, t.MULTI_LABEL: MULTILABEL}.get(task),
         }
         if "iterationId" in base:
@@ -244,7 +245,7 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
     outcomes = _outcomes(version, call.query.number("overlapThreshold", 0.3))
     folds = deal(outcomes)
     parts = [outcomes.only(np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-    ids = _tag_ids(version.served, outcomes.labels)
+    ids = tag_ids(version, outcomes.labels)
 
     def shares(chosen: list[int]) -> dict[str, float]:
         whole, *measured = (_precision_recall(part, threshold, chosen) for part in (outcomes, *parts))
@@ -269,7 +270,7 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
 def get_image_performances(call: Call) -> list[dict[str, Any]]:
     version = _iteration(call)
     images, names, outcomes = _tested(call, version)
-    names, ids = page(call, names), _tag_ids(version.served, outcomes.labels)
+    names, ids = page(call, names), tag_ids(version, outcomes.labels)
     positions = {name: position for position, name in enumerate(outcomes.images)}
     sizes = images.images.set_index("image")[["width", "height"]]
     described: list[dict[str, Any]] = []
@@ -321,12 +322,6 @@ def _predictions(outcomes: Outcomes, position: int, size: list[Any], ids: dict[s
             found += [(name, float(confidence), None) for confidence in confidences[images == position]]
     kind = {"tagType": "Regular"}
     return [{"probability": p, "tagId": ids[name], "tagName": name, "boundingBox": b, **kind} for name, p, b in found]
-
-
-def _tag_ids(served: ServedProject, labels: tuple[str, ...]) -> dict[str, str]:
-    """Return the ids of tags by their names. Those that were deleted since the training get an id as well."""
-    ids = {label: id_in_project(project_id(served), "tag", label) for label in labels}
-    return ids | {tag.name: tag.id for tag in ImageList(served, []).tags}
 
 
 def _iteration(call: Call) -> Iteration:

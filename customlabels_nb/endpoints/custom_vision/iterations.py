@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, action, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, action, read_tags, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError
@@ -22,6 +23,13 @@ Iteration = ServedVersion[ServedProject]
 def iteration_id(version: Iteration) -> str:
     """Return the id of an iteration, which depends on the time of its creation."""
     return id_in_project(project_id(version.served), "iteration", str(version.digits))
+
+
+def tag_ids(version: Iteration, labels: Iterable[str]) -> dict[str, str]:
+    """Return the ids that tags had when the iteration was trained. Labels without a tag get an id as well."""
+    ids = {label: id_in_project(project_id(version.served), "tag", label) for label in labels}
+    now = {tag.name: tag.id for tag in read_tags(version.served)}
+    return ids | now | version.facts.get("iteration", {}).get("tags", {})
 
 
 def find_iteration(served: ServedProject, id_: str | None) -> Iteration:

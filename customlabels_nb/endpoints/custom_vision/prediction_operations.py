@@ -10,16 +10,17 @@ from uuid import uuid4
 from customlabels_nb.core.geometry import ltwh_to_ratios
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
-from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
+from customlabels_nb.endpoints.custom_vision.ids import project_id
 from customlabels_nb.endpoints.custom_vision.image_operations import WEB, Upload, add_batch
 from customlabels_nb.endpoints.custom_vision.iterations import (
     find_iteration,
     find_published,
     iteration_id,
     latest_iteration,
+    tag_ids,
     trained_model,
 )
-from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, is_detection, read_settings, read_tags
+from customlabels_nb.endpoints.custom_vision.project_records import REGULAR, is_detection, read_settings, read_tags
 from customlabels_nb.endpoints.custom_vision.stored_predictions import (
     add_prediction,
     delete_predictions,
@@ -116,13 +117,11 @@ def _answer(
 def _predictions(served: ServedProject, version: ServedVersion[Any], data: bytes) -> list[dict[str, Any]]:
     """Return all predictions for an image, the most probable first."""
     found, labels, size = _asked(version, data)
-    tags = {tag.name: tag for tag in read_tags(served)}
+    ids, types = tag_ids(version, labels), {tag.id: tag.type for tag in read_tags(served)}
     entries = []
     for index, probability in zip(found.labels.tolist(), found.confidences.tolist(), strict=True):
-        name = labels[index]
-        tag = tags.get(name) or ProjectTag(id_in_project(project_id(served), "tag", name), name)  # it was deleted
-        entry = {"probability": probability, "tagId": tag.id, "tagName": name, "tagType": tag.type}
-        entries.append(entry)
+        tag = {"tagId": ids[labels[index]], "tagName": labels[index], "tagType": types.get(ids[labels[index]], REGULAR)}
+        entries.append({"probability": probability, **tag})
     if size is not None:
         for entry, box in zip(entries, ltwh_to_ratios(found.boxes, size).tolist(), strict=True):
             entry["boundingBox"] = dict(zip(BOX_COLUMNS, box, strict=True))

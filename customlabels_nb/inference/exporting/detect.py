@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 FACTS = "customlabels"
-ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)
+ORIENTATION, LYING, PHOTOMETRIC = 0x0112, (5, 6, 7, 8), 262
 
 
 class ExportedModel:
@@ -104,10 +104,26 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
         side = max(1, round(side * min(size) / max(size)))
     photo.draft("RGB", (side, side))
     image = ImageOps.exif_transpose(photo)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return deep_grey(image, photo), size
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return image.convert("RGB"), size
+
+
+def deep_grey(image: Image.Image, photo: Image.Image) -> Image.Image:
+    """Convert 16-bit, 32-bit or float greyscale to RGB, as the model's training did. Pillow would cut off values."""
+    values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))
+    brightest = values.max(initial=0)
+    if image.mode.startswith("I;16") or brightest > 255:
+        white = 65535.0
+    else:
+        white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0
+    eight = (np.clip(values / white, 0, 1) * 255).round().astype(np.uint8)
+    if photo.format == "TIFF" and getattr(photo, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+        eight = 255 - eight  # 0 is white, which Pillow inverts up to 8 bits only
+    return Image.fromarray(eight).convert("RGB")
 
 
 def square(image: Image.Image, facts: dict[str, Any]) -> Any:

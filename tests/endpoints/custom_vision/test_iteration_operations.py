@@ -57,6 +57,10 @@ def test_a_program_trains_publishes_and_measures(vision: VisionService) -> None:
     assert vision.call("GET", f"{path}/performance/images/count") > len(images) > 0
     assert vision.call("GET", f"{path}/performance/images", params={"skip": 100}) == []
 
+    vision.call("PATCH", f"{project}/tags/{tags['red']}", json={"name": "crimson"})
+    performance = vision.call("GET", f"{path}/performance", params={"threshold": 0.5, "overlapThreshold": 0.3})
+    assert {each["name"]: each["id"] for each in performance["perTagPerformance"]} == tags
+
     publish = f"{path}/publish"
     assert vision.refused("POST", publish) == "BadRequestRequiredParamIsNull"
     assert vision.refused("POST", publish, params={"publishName": "a/b"}) == "BadRequestInvalidPublishName"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.endpoints import served_versions
+from customlabels_nb.endpoints import project_folders, served_versions
 from customlabels_nb.endpoints.rekognition import project_operations
 from tests.endpoints.rekognition.service import Service, classified
 
@@ -202,13 +202,19 @@ def test_a_copied_folder_gets_an_arn_of_its_own(service: Service) -> None:
     assert len({arn.rpartition("/")[2] for arn in arns}) == 2
 
 
-def test_a_damaged_project_hides_no_others(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_project_hides_no_others(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.project()
     (service.root / "broken").mkdir()
     (service.root / "broken" / "project.db").write_bytes(b"no database")
     (service.root / "notes.txt").write_text("")
+    tried: list[str] = []
+    load = project_folders.load_project
+    monkeypatch.setattr(project_folders, "load_project", lambda folder: tried.append(folder.name) or load(folder))
     assert names(service) == ["rooms"] == names(service)
     assert caplog.text.count("broken") >= 1
+    assert tried.count("broken") == 1  # because a database that does not answer takes long
 
 
 def test_a_ledger_of_another_format_is_left_as_it_is(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -695,3 +697,23 @@ def test_a_training_reads_photos_as_they_are_now(
     assert found["Status"] == "TRAINING_FAILED", "a quarter of the photos cannot be read"
     checked = (service.photos / key_of(found["TrainingDataResult"]["Validation"])).read_text().splitlines()
     assert sum("ERROR_INVALID_IMAGE" in line for line in checked) == 3
+
+
+def test_a_version_that_was_made_again_in_python_is_another(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = service.project()
+    service.dataset(project, [classified("1.jpg", "a")])
+
+    def fail(served: served_versions.ServedVersion[Any]) -> None:
+        store = served.served.project._store
+        store.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS", **this_process()), Action("add", "test"))
+        end_job(store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
+
+    replace_process(monkeypatch, fail)
+    arn = train(service, project, VersionName="v", VersionDescription="first")
+    settle(service, arn)
+    with closing(cl.load_project(service.root / "rooms")) as python:
+        python.model("v").delete(confirm=True)
+        python._store.add_version(replace(version("v"), created=datetime.now(UTC)), Action("add", "test"))
+    (found,) = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
+    assert found["ProjectVersionArn"] != arn
+    assert "VersionDescription" not in found
