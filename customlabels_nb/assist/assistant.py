@@ -506,8 +506,10 @@ class Assist:
                 f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
                 f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
             )
-        elif unlabelled == 0:
-            pass
+        elif unlabelled == 0 or (
+            last["evidence"]["right"] is None and last["evidence"]["items"] >= last["evidence"]["wanted"]
+        ):
+            pass  # the note of the run says why nothing is predicted
         elif last["needed"] and unlabelled is not None and last["needed"] > unlabelled:
             sentences.append(
                 f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."

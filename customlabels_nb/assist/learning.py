@@ -102,6 +102,10 @@ def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
     )  # (s or 1, resamples, k)
     with np.errstate(invalid="ignore"):
         f1 = np.where(truth > 0, 2 * hits / (predicted + truth), np.nan)  # (s, resamples, k)
+    usable = truth[0].any(axis=1)  # not resamples of images without labels
+    f1 = f1[:, usable]
+    if len(f1[0]) < _RESAMPLES // 2:
+        return None
     known = ~np.isnan(f1[0, 0])
     mean = np.nanmean(f1[:, :, known], axis=2)
     gains = _gain(counts.sizes, mean, more, images)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
@@ -75,10 +76,13 @@ class ProjectActions(ProjectScreen):
         config = load_config(self.root / record.folder)
         return {label: config.threshold_of(label) for label in config.labels}
 
-    def truth_now(self) -> tuple[list[str], pd.DataFrame]:
-        """Return the current names and annotations of the test images."""
+    def truth_now(self) -> tuple[list[str], pd.DataFrame, list[str]]:
+        """Return the test images that models are tested on now, the current annotations, and the other test images."""
+        from customlabels_nb.training.plan import usable_part
+
         images, annotations, _ = self._store.tables(t.TEST)
-        return images["image"].tolist(), annotations
+        is_used = images["image"].isin(usable_part(Dataset(images, annotations), self._config.task).images["image"])
+        return images.loc[is_used, "image"].tolist(), annotations, images.loc[~is_used, "image"].tolist()
 
     def add_to_train(self, images: Sequence[str], label: str | None) -> int:
         """Move test images to the training set, replacing their labels with ``label`` if given. Return their number."""

@@ -611,7 +611,8 @@ class LabellingSession(ProjectScreen):
                 elif shown and not has:
                     wanted[name] = list(shown)
             change = edit_rules.set_labels_of(wanted, annotator=self.user)
-            outcome = self._edit(list(wanted), change, "accept predictions", revisions)
+            with self.giving(*dict.fromkeys(label for labels in wanted.values() for label in labels)):
+                outcome = self._edit(list(wanted), change, "accept predictions", revisions)
         return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
 
     def _check_here(self, images: Iterable[str]) -> None:

@@ -154,10 +154,12 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
             there = stat.S_ISREG(to_path(image, root).stat().st_mode)
         except (OSError, ValueError):
             there = False
+        own = _is_own(image) and image.lower() not in taken
+        if own:
+            taken.add(image.lower())  # also if the file is missing, because the image keeps its name
         if not there:
             issues.append(Issue("IMAGE_NOT_FOUND", where=image))
-        elif _is_own(image) and image.lower() not in taken:
-            taken.add(image.lower())
+        elif own:
             members[image] = image
         else:
             elsewhere.append(image)

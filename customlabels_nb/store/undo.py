@@ -305,8 +305,9 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
     for part in _parts(payload, schema.labels):
         ids = [row[0] for row in part["rows"]]
         if part["columns"] == ["id", "position"]:
-            if sorted(ids, key=lambda i: order_after[i]) != sorted(ids, key=lambda i: there.get(i, (0, 0, -1))[2]):
-                raise NotAllowedError(f"{what} cannot be undone: the labels have been reordered since then.")
+            known = all(id_ in there for id_ in ids)
+            if not known or sorted(ids, key=order_after.__getitem__) != sorted(ids, key=lambda id_: there[id_][2]):
+                raise NotAllowedError(f"{what} cannot be undone: labels have been reordered or removed since then.")
             continue
         for id_ in ids:
             if there.get(id_, (None, None))[:2] != after.get(id_, (None, None)):

@@ -292,7 +292,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
             )
             if self.exploration.position.mode == MOST_CONFIDENT:
                 raise InputError('The mode "most confident" has no thresholds to save. Choose another mode first.')
-            actions.keep_thresholds(self.thresholds)
+            kept = actions.kept_thresholds()  # without labels that the model does not know
+            actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in kept})
 
     def judge_again(self) -> list[str]:
         """Evaluate again with the project's current ground truth and return the test images where it changed.

@@ -51,6 +51,18 @@ def test_few_check_images_make_the_interval_wide() -> None:
     assert forecast(following_a_power_law(FEWEST_CHECKED - 1)) is None
 
 
+def test_check_images_without_labels_make_no_forecast_undefined() -> None:
+    counts = following_a_power_law(60)
+    bare = np.arange(60) >= 3
+    for each in (counts.hits, counts.predicted, counts.truth):
+        each[..., bare, :] = False
+    found = forecast(counts)
+    assert found is not None
+    assert found.low <= found.gain <= found.high
+    counts.truth[:] = False
+    assert forecast(counts) is None
+
+
 def test_the_label_that_gains_most_is_named() -> None:
     counts = following_a_power_law(6000)
     predicted = np.broadcast_to(counts.truth, counts.predicted.shape).copy()

@@ -304,7 +304,7 @@ def test_a_model_that_sleeps_is_evaluated_with_the_thresholds_of_its_views(
         {"image": blots["red"], "label": labels[0], "left": 1.0, "top": 1.0, "width": 9.0, "height": 9.0}
     )
     model = cl.load_model(copied)
-    model.start("cpu", engine="torch", views=2, idle_stop=0.01)
+    model.start("cpu", engine="torch", views=2, idle_stop=0.1)
     wait_until(lambda: model._predictor is None)
     report = model.evaluate(boxes, progress=False)
     assert set(report.per_label["threshold"]) == {0.9}

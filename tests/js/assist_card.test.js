@@ -125,6 +125,12 @@ test("a promise has its evidence, and without one it says what is missing", () =
   assert.deepEqual([0.926, 0.9961, 0.9999].map(sureText), ["0.93", "0.996", "0.999"]);
 });
 
+test("a model that predicts nothing has no errors", () => {
+  const evidence = { items: 60, right: null, wanted: 59 };
+  const parts = promiseParts(state({ promise: null, evidence, needed: 1, ended: "2026-11-22T12:00:00Z" }));
+  assert.deepEqual([parts.faint, parts.of], ["", "60 check images labelled, nothing is predicted yet"]);
+});
+
 test("each state without a promise says what is missing", () => {
   const ended = "2026-11-22T12:00:00Z";
   const words = (more) => {

@@ -450,3 +450,16 @@ def test_edit_does_not_restore_a_removed_label(
     session.follow()
     session.assign(images, "pear")
     assert stored(project) == each(images, "pear")
+
+
+def test_accepting_a_prediction_does_not_restore_a_renamed_label(project: Project, session: LabellingSession) -> None:
+    (image,) = named(session, 1)
+    session.assign([image], "apple")
+    session.set_labels([image], [])
+    predictions = t.normalise_annotations(pd.DataFrame({"image": [image], "label": "apple", "confidence": 0.9}))
+    project._store.replace_predictions("m", predictions.assign(model="m"), session._action("predict"))
+    session.follow()
+    project.labels.rename("apple", "quince")
+    with pytest.raises(LabelError, match="'apple' no longer exists"):
+        session.accept_predictions([image])
+    assert "apple" not in project.labels

@@ -310,3 +310,20 @@ def test_unwritable_target_is_named(rich: Project, tmp_path: Path) -> None:
 def test_a_folder_is_refused_before_anything_is_packed(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"is a folder.*class\.zip"):
         project.pack(tmp_path)
+
+
+def test_a_missing_image_keeps_its_name(project: Project, tmp_path: Path) -> None:
+    draw(tmp_path / "own" / "0.png", 2, 70)
+    draw(tmp_path / "other" / "0.png", 1, 71)
+    project.add_images(tmp_path / "own", split="test", copy=True, progress=False)
+    (lost,) = project.test_set.images["image"]
+    outside = tmp_path / "other" / Path(lost).name
+    (tmp_path / "other" / "0.png").rename(outside)
+    project.add_images(outside, progress=False)
+    (project.root / lost).unlink()
+    packed = project.pack(tmp_path / "packed.zip", progress=False)
+    assert packed.issues["where"].tolist() == [lost]
+    copy = cl.unpack_project(tmp_path / "packed.zip", tmp_path / "elsewhere", name="copy")
+    assert copy.test_set.images["image"].tolist() == [lost]
+    assert lost not in set(copy.train_set.images["image"])
+    copy.close()

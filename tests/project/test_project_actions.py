@@ -10,6 +10,7 @@ import pytest
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.advice.rules import NEW
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
@@ -194,3 +195,24 @@ def test_the_map_of_a_report_follows_the_results_screen(project: Project, monkey
     shown.ask("open", screen="gallery")
     assert shown.widget.below.session.split == "test"
     shown.widget.close()
+
+
+def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(page: Page, project: Project) -> None:
+    screen = page.widget
+    names = project.test_set.images["image"].tolist()
+    session = LabellingSession(project._store, project.root, "test")
+    true = session.table.labels[session.table.position[names[0]]][0]
+    session.add_label("discs")
+    session.assign(names[:1], "discs")
+    assert screen.judge_again() == names[:1]
+    screen.set_thresholds(0.25)
+    screen.keep_thresholds()  # without the label that the model does not know
+    assert set(project.model("v1").thresholds) == {"disc", "stripes", "triangle"}
+
+    session.assign(names[:1], true)
+    session.set_status(names[1:3], "skipped", remove_labels=True)
+    assert set(screen.judge_again()) == set(names[:3])
+    with project.model("v1").started("cpu"):
+        expected = project.model("v1").evaluate(project.test_set, thresholds=0.25, progress=False)
+    assert screen.figures["f1"] == expected.metric("f1")
+    assert len(screen.exploration.names) == len(names) - 2

@@ -224,7 +224,12 @@ def test_later_label_changes_block_undo(store: SqlStore) -> None:
     store.reorder_labels(["new"], ANN)
     done = store.last_action()
     store.reorder_labels(["apple"], BOB)
-    with pytest.raises(NotAllowedError, match="order"):
+    with pytest.raises(NotAllowedError, match="reordered or removed"):
+        store.undo(done, ANN)
+    store.reorder_labels(["pear", "new", "apple"], ANN)
+    done = store.last_action()
+    store.merge_labels("pear", "apple", BOB)
+    with pytest.raises(NotAllowedError, match="reordered or removed"):
         store.undo(done, ANN)
 
 

@@ -200,12 +200,17 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe."""
+    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe.
+
+    No file with another content is replaced, such as an image of another export to the same folder.
+    """
     target, taken = folder / "images", set[str]()
     moved: dict[str, str] = {}
     with staged(folder) as files:
         for image, uri in names.items():
             copied = target / free_name(uri, taken)
+            while files.has_other(uri, copied):
+                copied = target / free_name(uri, taken)
             if files.copy_image(uri, copied):
                 moved[image] = to_uri(copied)
     return moved, files.files, files.issues

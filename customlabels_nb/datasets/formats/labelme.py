@@ -193,8 +193,11 @@ def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:
         return checked_box((x - radius, y - radius, 2 * radius, 2 * radius)), None
     if kind in ("rectangle", "mask") and len(points) >= 2:
         (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
-        box = checked_box(xyxy_to_ltwh([left, top, right, bottom])[0].tolist())
-        return box, _outline_of_mask(shape["mask"], left, top) if kind == "mask" and shape.get("mask") else None
+        if kind == "rectangle":
+            return checked_box(xyxy_to_ltwh([left, top, right, bottom])[0].tolist()), None
+        outline = _outline_of_mask(shape["mask"], left, top) if shape.get("mask") else None
+        corners = [left, top, right + 1, bottom + 1]  # those of a mask are pixels that belong to it
+        return checked_box(xyxy_to_ltwh(corners)[0].tolist()), outline
     raise UnreadableError(f"A {shown(kind)} with {len(points)} points is neither a box nor a polygon.")
 
 

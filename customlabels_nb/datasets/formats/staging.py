@@ -52,6 +52,15 @@ class Staged:
             return False
         return True
 
+    def has_other(self, uri: str, path: Path) -> bool:
+        """Check whether ``path`` exists with another content than an image that can be read."""
+        if not os.path.lexists(path):
+            return False
+        try:
+            return not path.is_file() or path.read_bytes() != read_bytes(uri)
+        except ImageError:
+            return False
+
     def remove(self, path: Path) -> None:
         """Delete ``path``, if it exists, after the staged files are in place."""
         self._old.append(path)

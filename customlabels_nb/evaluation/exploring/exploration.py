@@ -229,12 +229,13 @@ class Exploration:
     # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
         """Compare with an earlier evaluation, each at its own thresholds. None ends the comparison."""
-        self.comparison = None
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
-        elif self.filter.show in ("fixed", "broken"):
+            return self.comparison
+        self.comparison = None
+        if self.filter.show in ("fixed", "broken"):
             self.filter = filtering.Filter()
-        return self.comparison
+        return None
 
     # -- helpers ------------------------------------------------------------------------------------
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
@@ -299,22 +300,29 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
     return truth, predictions
 
 
-def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> Evaluation:
+def judged_by(
+    evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame, left_out: Iterable[str] = ()
+) -> Evaluation:
     """Evaluate again with the ground truth of some images replaced, choosing assumed thresholds again.
 
-    The model is not run. Test images that are not in ``images`` keep theirs.
+    The model is not run. Test images that are neither in ``images`` nor ``left_out`` keep theirs.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
     known, here = _usable(evaluation, images, truth)
-    thresholds: dict[str, float] | str | None = dict(zip(outcomes.labels, evaluation.thresholds.tolist(), strict=True))
+    tested = evaluation.images[~evaluation.images["image"].isin(set(left_out))].reset_index(drop=True)
+    before, predictions = (rows[rows["image"].isin(tested["image"])] for rows in (before, predictions))
+    truth = pd.concat([before[~before["image"].isin(known)], here], ignore_index=True)
+    occurring = {*truth["label"], *predictions["label"]}  # a corrected label may be gone
+    pairs = zip(outcomes.labels, evaluation.thresholds.tolist(), strict=True)
+    thresholds: dict[str, float] | str | None = {label: value for label, value in pairs if label in occurring}
     mode = position_of(evaluation).mode
     if mode in (ASSUMED, CROSS_VALIDATED):
         thresholds = None if mode == ASSUMED else mode
     return evaluate(
-        pd.concat([before[~before["image"].isin(known)], here], ignore_index=True),
+        truth,
         predictions,
-        evaluation.images,
+        tested,
         labels=evaluation.labels,
         thresholds=thresholds,
         task=evaluation.task,
@@ -322,14 +330,17 @@ def judged_by(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame
     )
 
 
-def changed_images(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> list[str]:
+def changed_images(
+    evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame, left_out: Iterable[str] = ()
+) -> list[str]:
     """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
     known, here = _usable(evaluation, images, truth)
     masks = evaluation.task == POLYGONS
     sides = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
     names: list[str] = evaluation.outcomes.images.tolist()
-    return [name for name in names if sides[0].get(name) != sides[1].get(name)]
+    without = set(left_out)
+    return [name for name in names if name in without or sides[0].get(name) != sides[1].get(name)]
 
 
 def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:

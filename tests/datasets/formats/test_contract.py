@@ -469,3 +469,20 @@ def test_two_names_of_one_file_are_reported(tmp_path: Path) -> None:
         assert "s3://b/y/photo 0.png" in found.issues[["message", "where"]].to_string()
     moved = {"s3://b/x/": f"{tmp_path}/now/", "s3://b/y/": f"{tmp_path}/now/"}
     assert cl.read_dataset(tmp_path / "set.manifest", relocate=moved).images["image"].tolist() == place
+
+
+def test_copies_replace_no_other_images(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    sets, contents = {}, {}
+    for number, split in enumerate(("train", "test")):
+        photo = tmp_path / split / "0.png"
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(photo)
+        marks = pd.DataFrame({"image": [str(photo)], "label": ["a"], "left": 1, "top": 1, "width": 9, "height": 9})
+        sets[split], contents[split] = Dataset(marks[["image"]], marks), photo.read_bytes()
+    for split in ("train", "test", "train", "test"):
+        sets[split].to("coco", tmp_path / "out" / f"{split}.json", copy_images=True)
+    for split, content in contents.items():
+        (image,) = cl.read_dataset(tmp_path / "out" / f"{split}.json").images["image"]
+        assert Path(image).read_bytes() == content
+    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == ["0-2.png", "0.png"]

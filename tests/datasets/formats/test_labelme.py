@@ -118,6 +118,7 @@ def test_masks_are_read_as_polygons(tmp_path: Path) -> None:
     mask = np.zeros((40, 30), dtype=np.uint8)
     mask[9:15, 7:12] = pixels > 0
     np.testing.assert_array_equal(polygon_to_mask(found.annotations["polygon"].item(), (30, 40)), mask)
+    assert found.annotations[["left", "top", "width", "height"]].values.tolist() == [[7, 9, 5, 6]]
     assert found.issues == []
 
 

@@ -106,6 +106,8 @@ export function promiseParts({ promise, needed, evidence, target, left, ended })
     };
   const more = needed ? `about ${counted(needed, "more label")} in the queue assist` : "";
   const { items, right, wanted } = evidence;
+  if (right === null && items >= wanted)
+    return { ...none, of: `${counted(items, "check image")} labelled, nothing is predicted yet` };
   if (items < wanted)
     return {
       ...none,
