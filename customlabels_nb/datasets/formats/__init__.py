@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ FORMATS: dict[str, Format] = {
         cvat.FORMAT, voc.FORMAT, labelme.FORMAT, csv_labels.FORMAT, yolo_classify.FORMAT, image_folder.FORMAT,
     )
 }  # fmt: skip
+
+_MOST_LOOKED_AT = 20  # files in a folder of images that may have annotations
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ def read(
     source = local_path(path, "path")
     _check_place(source)
     chosen = find_format(source, format)
+    if format is None and chosen in (image_folder.FORMAT, yolo_classify.FORMAT):
+        _refuse_annotations_in(source)
     for name, value in options.items():
         if name not in chosen.options:
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
@@ -110,6 +115,20 @@ def read(
     contents = chosen.read(source, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
     return chosen, contents
+
+
+def _refuse_annotations_in(folder: Path) -> None:
+    """Raise ManifestError if a folder of images contains a file of annotations, whose labels would be ignored."""
+    files = chain(*(sorted(folder.glob(pattern)) for pattern in ("*.json", "*/*.json")))
+    for file in islice(files, _MOST_LOOKED_AT):
+        for format_ in FORMATS.values():
+            if format_.recognise(file):
+                raise ManifestError(
+                    f"{str(folder)!r} contains {str(file)!r}, which is a {format_.name!r} file. Read this file, with "
+                    f"images={str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, "
+                    "pass format='image_folder'.",
+                    UNUSABLE,
+                )
 
 
 @contextmanager

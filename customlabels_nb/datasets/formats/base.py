@@ -127,6 +127,7 @@ class ImageFinder:
         self._relocate = sorted(prefixes, key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
         self._moved = bool(self._relocate) or self._by_name is not None
+        self._named: dict[str, tuple[str, ...]] = {}  # the first name of each file
         self.missing: list[str] = []
 
     def find(self, name: str, *urls: str) -> str:
@@ -174,7 +175,10 @@ class ImageFinder:
             parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
             match = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if match is not None:
-                return match
+                first = self._named.setdefault(match, parts)
+                shorter = min(len(first), len(parts))
+                if first[-shorter:] == parts[-shorter:]:  # otherwise another image whose file has the same name
+                    return match
             self.missing.append(name)
         return None
 

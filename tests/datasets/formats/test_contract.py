@@ -461,11 +461,11 @@ def test_file_urls_are_decoded_unless_a_web_address_replaces_them(old: str, new:
     assert finder.find("file:///old/my%20photo.jpg") == expected
 
 
-def test_two_names_of_one_file_are_reported(tmp_path: Path) -> None:
+def test_two_images_are_not_one_file_of_their_name(tmp_path: Path) -> None:
     place = photos(tmp_path / "now", 1)
     for path in manifest_and_coco(tmp_path, ["s3://b/x/photo 0.png", "s3://b/y/photo 0.png"]):
         found = cl.read_dataset(path, images=tmp_path / "now")
-        assert found.images["image"].tolist() == place
+        assert found.images["image"].tolist() == [*place, "s3://b/y/photo 0.png"]
         assert "s3://b/y/photo 0.png" in found.issues[["message", "where"]].to_string()
     moved = {"s3://b/x/": f"{tmp_path}/now/", "s3://b/y/": f"{tmp_path}/now/"}
     assert cl.read_dataset(tmp_path / "set.manifest", relocate=moved).images["image"].tolist() == place
@@ -486,3 +486,22 @@ def test_copies_replace_no_other_images(tmp_path: Path) -> None:
         (image,) = cl.read_dataset(tmp_path / "out" / f"{split}.json").images["image"]
         assert Path(image).read_bytes() == content
     assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == ["0-2.png", "0.png"]
+
+
+def test_annotations_in_a_folder_of_images_are_not_passed_over(tmp_path: Path) -> None:
+    before = dataset(tmp_path, "boxes")
+    before.to("coco", tmp_path / "export" / "train" / "_annotations.coco.json", copy_images=True)
+    with pytest.raises(ManifestError, match=r"_annotations.coco.json', which is a 'coco' file"):
+        cl.read_dataset(tmp_path / "export")
+    assert set(cl.read_dataset(tmp_path / "export", "image_folder").annotations["label"]) == {"train"}
+
+
+def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
+    photos(tmp_path / "cam1", 1)
+    (name,) = (path.name for path in (tmp_path / "cam1").iterdir())
+    lines = [f"{camera}/{name},{label}" for camera, label in (("cam1", "apple"), ("cam2", "pear"), ("./cam1", "lime"))]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label", *lines]))
+    found = cl.read_dataset(tmp_path / "labels.csv", images=tmp_path / "cam1")
+    here = found.annotations["image"] == str(tmp_path / "cam1" / name)
+    assert found.annotations.loc[here, "label"].tolist() == ["apple", "lime"]
+    assert found.issues.loc[found.issues["code"] == "IMAGE_NOT_LISTED", "where"].tolist() == [f"cam2/{name}"]
