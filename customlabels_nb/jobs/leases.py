@@ -349,6 +349,9 @@ def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | N
     values = {"job": job, "who": who} | ({"each": list(tokens)} if tokens else {})
     gold = run(connection, f"DELETE FROM job_slots WHERE slot < 0 AND {chosen} RETURNING task", **values)
     rest = run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE {chosen} RETURNING task", **values)
+    late = f"SELECT DISTINCT task FROM job_answers WHERE task IN :each AND reason = '{LATE}' ORDER BY task"
+    for row in run(connection, late, each=[row.task for row in rest]) if rest else ():
+        count_late_answers(connection, row.task)
     return len(gold) + len(rest)
 
 
@@ -458,7 +461,7 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
         run(connection, f"{again} WHERE task = :task AND holder = :who", task=lease.task, who=who)
         if task.gold:
             return
-        note_states(connection, "t.id = :task", task=lease.task)
+        count_late_answers(connection, lease.task)
         to_review = """UPDATE job_tasks SET state = 'skipped' WHERE id = :task AND state = 'open'
             AND (SELECT count(*) FROM job_skips WHERE task = :task) >= :most"""
         run(connection, to_review, task=lease.task, most=SKIPS_TO_REVIEW)

@@ -420,11 +420,16 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     assert owner(links["cem"]) == "cem"
     with pytest.raises(InputError, match="'stranger' is not a member"):
         job.trust("stranger")
-    assert job.revoke_links("Cem") == ["cem"]
+    job.merge_people("cem", into="ben")
+    assert owner(links["cem"]) == "ben"
+    with pytest.raises(NotAllowedError, match="has a personal link"):
+        refuse_linked_name(job._store, job._id, "ben")
+    assert job.revoke_links("Cem") == ["ben"]
+    assert owner(links["cem"]) is None
     assert job.revoke_links() == ["ann"]
     refuse_linked_name(job._store, job._id, "ann")
     settings.user = "ann"
-    for refused in (job.revoke_links, lambda: job.trust("cem"), lambda: job.invite("ann")):
+    for refused in (job.revoke_links, lambda: job.trust("ben"), lambda: job.invite("ann")):
         with pytest.raises(NotAllowedError, match="only a manager"):
             refused()
 

@@ -103,6 +103,24 @@ def test_an_answer_after_a_takeover_is_stored_and_replaces_a_rejected_one(place:
     check(place, 1)
 
 
+@pytest.mark.parametrize("how", ["release", "skip"])
+def test_a_late_answer_takes_a_place_that_becomes_free(place: Place, create: Create, how: str) -> None:
+    job = create(images=["00.jpg", "01.jpg"])
+    ann, ben = job.worker("ann"), job.worker("ben")
+    tasks = ann.lease(2)
+    place.expire()
+    others = ben.lease(2)
+    assert [ann.submit(task, "lime").reason for task in tasks] == ["late"] * 2
+    if how == "release":
+        assert ben.release() == 2
+    else:
+        for other in others:
+            ben.skip(other, "unclear")
+    assert job.answers["counted"].all()
+    assert job.progress.done == 2
+    check(place, 1)
+
+
 def test_a_late_answer_that_was_changed_takes_no_place(place: Place, create: Create) -> None:
     job = create(images=["00.jpg"])
     ann, ben = job.worker("ann"), job.worker("ben")
