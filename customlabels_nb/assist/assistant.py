@@ -242,10 +242,17 @@ class Assist:
         return self._turn.locked() or (record is not None and record.state == "running")
 
     def _checks(self) -> dict[str, Any]:
-        """Return the time of the first use in microseconds, and the places that are reserved for check images."""
-        new = {"since": now_us(), "reserved": []}
+        """Return the time of the first use, the images that had an answer then, and the places of check images."""
         checks: dict[str, Any] | None = self._store.setting(_CHECKS)
-        return checks or self._store.change_setting(_CHECKS, lambda old: old or new)
+        if checks:
+            return checks
+        from customlabels_nb.assist.queue import check_places, pack_places  # scikit-learn takes long to import
+
+        images = self._store.images(t.TRAIN)
+        earlier = images[images["status"] != "unlabelled"]
+        places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
+        new = {"since": now_us(), "reserved": [], "earlier": pack_places(places)}
+        return self._store.change_setting(_CHECKS, lambda old: old or new)
 
     def _change(self, what: str, **new: Any) -> None:
         if self._store.read_only:

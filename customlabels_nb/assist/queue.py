@@ -8,6 +8,7 @@ that differ from each other (Zhdanov: Diverse Mini-Batch Active Learning, 2019),
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -93,6 +94,16 @@ def check_places(images: Sequence[str], *, random_state: int = 0) -> NDArray[np.
     key = str(random_state).encode()
     numbers = [blake2b(name.encode("utf-8", "replace"), digest_size=8, key=key).digest() for name in images]
     return np.frombuffer(b"".join(numbers), dtype=">u8").astype(np.uint64)
+
+
+def pack_places(places: NDArray[np.uint64]) -> str:
+    """Return places as a short text, rounded to 32 bits."""
+    return b64encode(np.unique(places >> np.uint64(32)).astype("<u4").tobytes()).decode()
+
+
+def is_packed(places: NDArray[np.uint64], packed: str) -> BoolArray:
+    """Return a mask of the places that :func:`pack_places` packed."""
+    return np.isin((places >> np.uint64(32)).astype(np.uint32), np.frombuffer(b64decode(packed), dtype="<u4"))
 
 
 def check_order(images: Sequence[str], *, random_state: int = 0) -> IntArray:

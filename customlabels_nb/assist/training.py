@@ -52,6 +52,7 @@ from customlabels_nb.assist.queue import (
     check_images,
     check_places,
     compact,
+    is_packed,
     order_queue,
 )
 from customlabels_nb.assist.stored_results import AssistResults
@@ -98,6 +99,8 @@ class _Images:
     copies: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     reserved: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
     check: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    #: check images that people could not label, for example skipped ones, where every prediction is wrong
+    refused: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass
@@ -133,7 +136,8 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     """Train on the labels that people gave, store the results, and describe the run as a JSON object.
 
     ``arguments`` are ``root``, ``run`` (number), ``target``, ``budget``, ``test`` (True to predict test images),
-    ``keep``, ``since`` (when assist was used first) and ``reserved`` (places of check images). If ``keep`` is False,
+    ``keep``, ``since`` (when assist was used first), ``earlier`` (packed places of the images that had an answer then,
+    which old projects lack) and ``reserved`` (places of check images). If ``keep`` is False,
     the trusted predictions are part of the returned object, and nothing is stored.
     """
     root, number, target = Path(arguments["root"]), int(arguments["run"]), float(arguments["target"])
@@ -154,9 +158,13 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     to_label = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
     to_label &= ~np.isin(data.copies, data.copies[labelled])
     places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
-    drawn = _drawn(data, int(arguments["since"]))
+    earlier = arguments.get("earlier")
+    drawn = _drawn(data, int(arguments["since"]), None if earlier is None else is_packed(places, earlier))
     end, ahead = check_images(places, drawn & (to_label | (data.by_machine & known)), arguments["reserved"])
     data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
+    if earlier is not None:
+        answered = known & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
+        data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
     upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
     find = _detect if data.task == BOXES else _classify
@@ -238,10 +246,11 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     )
 
 
-def _drawn(data: _Images, since: int) -> BoolArray:
+def _drawn(data: _Images, since: int, earlier: BoolArray | None) -> BoolArray:
     """Return a mask of the training images that had no label when assist was used first, or were added later."""
-    created = data.annotations.groupby("image")["created"].min().astype("int64")
-    earlier = data.table["image"].isin(created.index[created <= since]).to_numpy()
+    if earlier is None:
+        created = data.annotations.groupby("image")["created"].min().astype("int64")
+        earlier = data.table["image"].isin(created.index[created <= since]).to_numpy()
     return np.asarray(~earlier & (np.arange(len(earlier)) < data.in_train))
 
 
@@ -299,6 +308,10 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
         advice = _advice(forecast(counts, more=more) if counts and more else None, data)
     with steps.phase("inference", int(data.waiting.sum())):
         probabilities = predict(data.features, head, several=several)
+        label, sure, _ = _judged(probabilities[data.refused].astype(np.float64), None, several)
+        wrong = np.zeros(len(label), dtype=np.bool_)
+        refused = {"label": label, "sure": sure, "right": wrong, "copies": data.copies[data.refused]}
+        checks = pd.concat([checks, pd.DataFrame(refused)], ignore_index=True)
         doubt = label_doubt(probabilities, truth.sum(axis=0), _CLEAR) if several else margin_doubt(probabilities)
         open_rows = probabilities[data.waiting].astype(np.float64)
         label, sure, _ = _judged(open_rows, None, several)
@@ -362,6 +375,10 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         truth = data.annotations[data.annotations["image"].isin(images["image"])]
         checked = data.table["image"].iloc[data.check].tolist()
         checks = check_boxes(crossed[crossed["confidence"] >= _SHOWN], truth, checked)
+        names_refused = data.table["image"].iloc[data.refused]
+        refused = predicted(names_refused, np.arange(len(names_refused)) % 2 == 0, "validation")
+        refused = refused[refused["confidence"] >= _SHOWN]
+        checks = pd.concat([checks, check_boxes(refused, truth.head(0), names_refused.tolist())], ignore_index=True)
         group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
         checks = checks.assign(
             sure=checks["confidence"], label=_positions(checks, data), copies=group[checks["image"]].to_numpy()
@@ -391,8 +408,8 @@ def _read_proposals(data: _Images, store: SqlStore) -> pd.DataFrame | None:
 
 def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _Found:
     """Return a result in which the predictions are the proposals, judged on the check images."""
-    checked = data.table["image"].iloc[data.check]
-    truth = data.annotations[data.annotations["image"].isin(checked)]
+    checked, labelled = (data.table["image"].iloc[at] for at in (np.append(data.check, data.refused), data.check))
+    truth = data.annotations[data.annotations["image"].isin(labelled)]
     if data.task == BOXES:
         checks = check_boxes(proposed, truth, checked.tolist())
         checks = checks.assign(sure=checks["confidence"], label=_positions(checks, data))

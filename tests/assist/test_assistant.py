@@ -28,6 +28,7 @@ from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
 from customlabels_nb.events import Events
+from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.detector import DetectedBoxes, to_table
 from customlabels_nb.project.project import Project
 from customlabels_nb.settings import settings
@@ -850,3 +851,30 @@ def test_frames_of_one_video_count_once_and_images_are_trusted_with_all_their_bo
     monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)) // 5)
     assert train(project)["promise"] is None
     project.close()
+
+
+def test_check_images_that_people_cannot_label_are_evidence_against_predictions(project: Project) -> None:
+    names, start = names_in_order(project), 0
+    session = LabellingSession(project._store, project.root, "train")
+    while start < 100:
+        train(project)
+        part, start = names[start : start + 40], start + 40
+        label(project, [name for name in part if truth(name) != "lime"])
+        others = [name for name in part if truth(name) == "lime"]
+        session.set_status(others[::2], "skipped")
+        session.set_status(others[1::2], "needs_review")
+    run = train(project)
+    evidence = run["evidence"]
+    assert evidence["right"] / evidence["items"] == pytest.approx(2 / 3, abs=0.12)
+    assert run["promise"] is None or run["promise"]["shown"] < evidence["right"]
+
+
+def test_labels_from_before_assist_are_no_evidence_after_a_correction(project: Project) -> None:
+    names = names_in_order(project)
+    label(project, names[:60:2], ["lime"] * 30)
+    project._store.change_setting("assist checks", lambda _: None)
+    project.assist._checks()
+    label_checks(project, names[1:60:2])
+    before = train(project)["evidence"]
+    label(project, names[:60:2])
+    assert train(project)["evidence"]["items"] == before["items"] > 0
