@@ -244,15 +244,16 @@ class Assist:
     def _checks(self) -> dict[str, Any]:
         """Return the time of the first use, the images that had an answer then, and the places of check images."""
         checks: dict[str, Any] | None = self._store.setting(_CHECKS)
-        if checks:
-            return checks
-        from customlabels_nb.assist.queue import check_places, pack_places  # scikit-learn takes long to import
+        if not checks:
+            from customlabels_nb.assist.queue import check_places, pack_places  # scikit-learn takes long to import
 
-        images = self._store.images(t.TRAIN)
-        earlier = images[images["status"] != "unlabelled"]
-        places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
-        new = {"since": now_us(), "reserved": [], "earlier": pack_places(places)}
-        return self._store.change_setting(_CHECKS, lambda old: old or new)
+            images = self._store.images(t.TRAIN)
+            earlier = images[images["status"] != "unlabelled"]
+            places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
+            new = {"since": now_us(), "reserved": [], "earlier": pack_places(places)}
+            checks = self._store.change_setting(_CHECKS, lambda old: old or new)
+            assert checks is not None
+        return checks
 
     def _change(self, what: str, **new: Any) -> None:
         if self._store.read_only:

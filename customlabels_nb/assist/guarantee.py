@@ -108,8 +108,8 @@ def guarantee_labels(
 ) -> list[Guarantee]:
     """Find a threshold for each predicted label of check items, such as images with one label, or boxes.
 
-    A label with enough items gets its own threshold, if there is one. The other labels are pooled and share one. In
-    simulations the promise for all labels together was kept in 98 % of runs or more.
+    A label with enough items gets its own threshold, if there is one. The other labels are pooled and share one. Each
+    threshold is wrong in at most 5 % of runs by itself, so that with many labels one of them is wrong more often.
     ``predicted`` has the position of each item's predicted label.
     """
     label, ok = np.asarray(predicted), np.asarray(right)

@@ -29,7 +29,8 @@ def tag_ids(version: Iteration, labels: Iterable[str]) -> dict[str, str]:
     """Return the ids that tags had when the iteration was trained. Labels without a tag get an id as well."""
     ids = {label: id_in_project(project_id(version.served), "tag", label) for label in labels}
     now = {tag.name: tag.id for tag in read_tags(version.served)}
-    return ids | now | version.facts.get("iteration", {}).get("tags", {})
+    trained: dict[str, str] = version.facts.get("iteration", {}).get("tags", {})
+    return ids | now | trained
 
 
 def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
