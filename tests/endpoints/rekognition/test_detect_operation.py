@@ -285,6 +285,10 @@ def test_a_version_that_was_trained_again_elsewhere_is_loaded_again(
         old = python.model("v").record
         python._store.delete_version("v", Action("delete", "test"))
         python._store.add_version(replace(old, created=datetime.now(UTC)), Action("add", "test"))
+        assert service.refused("detect_custom_labels", **request) == "ResourceNotFoundException"
+        (project,) = service.call("describe_projects")["ProjectDescriptions"]
+        versions = service.call("describe_project_versions", ProjectArn=project["ProjectArn"])
+        request["ProjectVersionArn"] = versions["ProjectVersionDescriptions"][0]["ProjectVersionArn"]
     assert found == ["old", "old", "new", "new"]
     assert [model.stopped for model in models] == [True, False]
     python.close()
