@@ -8,6 +8,7 @@ counted answer of one person, is tried again with the new state.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -18,7 +19,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, TextClause, bindparam, text
+from sqlalchemy import Connection, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from customlabels_nb.errors import DamagedError, NotAllowedError, StoreError
@@ -135,13 +136,17 @@ class Acknowledgement:
 
 @lru_cache
 def _statement(sql: str, dialect: str) -> TextClause:
-    statement = text(sql.format(**_DIALECTS[dialect]) if "{" in sql else sql)
-    return statement.bindparams(bindparam("each", expanding=True)) if ":each" in sql else statement
+    filled = sql.format(**_DIALECTS[dialect]) if "{" in sql else sql
+    among = "IN (SELECT value FROM json_each(:each))" if dialect == "sqlite" else "= ANY(:each)"
+    return text(filled.replace("IN :each", among))
 
 
 def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
-    """Run SQL and return its rows. ``{now}`` is the database's time, and ``:each`` a list for ``IN``."""
-    result = connection.execute(_statement(sql, connection.dialect.name), values)
+    """Run SQL and return its rows. ``{now}`` is the database's time, and ``IN :each`` takes a list of any length."""
+    dialect = connection.dialect.name
+    if "each" in values:
+        values["each"] = json.dumps(list(values["each"])) if dialect == "sqlite" else list(values["each"])
+    result = connection.execute(_statement(sql, dialect), values)
     return result.all() if result.returns_rows else ()
 
 

@@ -505,9 +505,10 @@ class LabellingSession(ProjectScreen):
                     others = [split] if split in t.SPLITS else [name for name in t.SPLITS if name != self.split]
                     for other in others:
                         self._tables.pop(other, None)  # read again when it is opened
-                if what in _OF_LABELS:
-                    self._reread_predictions()
-                elif not images and not what.removeprefix("undo ").removeprefix("redo ").startswith(ABOUT_NO_IMAGE):
+                done = what.removeprefix("undo ").removeprefix("redo ")
+                if done in _OF_LABELS:
+                    self._reread_predictions(always=done != what)
+                elif not images and not done.startswith(ABOUT_NO_IMAGE):
                     everything = True
                 changed.update(images)
             if everything:

@@ -299,7 +299,7 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
             rows.append((*head, "moved", old["split"], new["split"]))
         if old["status"] != new["status"]:
             rows.append((*head, "status", old["status"], new["status"]))
-        if any(old[name] != new[name] for name in _DETAILS):
+        if any(old[name] != new[name] for name in _DETAILS) and _details(old) != _details(new):
             rows.append((*head, "details", _details(old), _details(new)))
         if sums[0][i] != sums[1][j]:
             was, is_ = marks[0].get(i, []), marks[1].get(j, [])

@@ -469,3 +469,10 @@ def test_gold_images_come_back_after_expiry(place: Place, create: Create) -> Non
     assert ann.submit(first[1], None).counted
     assert job.answers["label"].isna().all()
     check(place)
+
+
+def test_conditions_take_more_values_than_a_statement_has_parameters(place: Place) -> None:
+    ids = place.sql("SELECT id FROM images")
+    assert place.sql("SELECT id FROM images WHERE id IN :each", each=range(70_000)) == ids
+    assert place.sql("SELECT id FROM images WHERE image IN :each", each=["00.jpg", "x'); --"]) == ids[:1]
+    assert place.sql("SELECT id FROM images WHERE image IN :each", each=[]) == []

@@ -39,3 +39,17 @@ test("times begin at 00:00", () => {
   assert.match(slotText(created, "hour"), /00:05\D+01:05$/);
   assert.equal(slotCaption(created, "hour"), "00:05");
 });
+
+test("a double click shows older actions once", async () => {
+  openPage();
+  const rows = (ids) => ids.map((id) => ({ ...row(), id, created: id, who: "ann" }));
+  const answer = { seen: 4, more: true, people: {}, read_only: false, project: "p" };
+  const request = async (_, { before }) => [{ ...answer, rows: rows(before ? [2, 1] : [4, 3]) }];
+  const list = new HistoryList(request, { said() {} });
+  await list.load();
+  await Promise.all([list._older(), list._older()]);
+  assert.deepEqual(
+    list.rows.map(({ id }) => id),
+    [4, 3, 2, 1],
+  );
+});

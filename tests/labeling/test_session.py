@@ -463,3 +463,19 @@ def test_accepting_a_prediction_does_not_restore_a_renamed_label(project: Projec
     with pytest.raises(LabelError, match="'apple' no longer exists"):
         session.accept_predictions([image])
     assert "apple" not in project.labels
+
+
+def test_predictions_come_back_when_the_removal_of_their_label_is_undone(
+    project: Project, session: LabellingSession
+) -> None:
+    images = named(session, 1, 2)
+    session.assign(images[1:], "apple")
+    predictions = t.normalise_annotations(pd.DataFrame({"image": images[:1], "label": "apple", "confidence": 0.9}))
+    project._store.replace_predictions("m", predictions.assign(model="m"), session._action("predict"))
+    session.follow()
+    project.labels.remove("apple", with_annotations=True)
+    session.follow()
+    assert [row["predicted"] for row in session.rows(images[:1])] == [None]
+    project.undo()
+    session.follow()
+    assert [row["predicted"] for row in session.rows(images[:1])] == [["apple", 0.9]]

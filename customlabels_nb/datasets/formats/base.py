@@ -166,7 +166,7 @@ class ImageFinder:
             path = without_scheme(candidate)
             for old, new in self._relocate:
                 if path.startswith(old):
-                    rest = path[len(old) :]
+                    rest = path[len(old) :].replace("\\", "/") if "\\" in old else path[len(old) :]
                     if path != candidate and new.startswith(("http://", "https://")):
                         rest = quote(rest)
                     moved = new + rest

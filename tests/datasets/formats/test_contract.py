@@ -461,6 +461,11 @@ def test_file_urls_are_decoded_unless_a_web_address_replaces_them(old: str, new:
     assert finder.find("file:///old/my%20photo.jpg") == expected
 
 
+def test_windows_paths_are_relocated() -> None:
+    finder = ImageFinder(Path("/base"), relocate={"C:\\data\\": "/photos/"})
+    assert finder.find("C:\\data\\cats\\a.jpg") == "/photos/cats/a.jpg"
+
+
 def test_two_images_are_not_one_file_of_their_name(tmp_path: Path) -> None:
     place = photos(tmp_path / "now", 1)
     for path in manifest_and_coco(tmp_path, ["s3://b/x/photo 0.png", "s3://b/y/photo 0.png"]):

@@ -72,6 +72,7 @@ export class HistoryList {
   async _older() {
     const before = this.rows.at(-1)?.id;
     const [answer] = await this.request("history", { who: this.who.value || null, before });
+    if (before !== this.rows.at(-1)?.id) return; // loaded by another click, or all rows were loaded anew
     this.rows.push(...answer.rows);
     this.more = answer.more;
     this._draw();
