@@ -109,7 +109,8 @@ def guarantee_labels(
     """Find a threshold for each predicted label of check items, such as images with one label, or boxes.
 
     A label with enough items gets its own threshold, if there is one. The other labels are pooled and share one. Each
-    threshold is wrong in at most 5 % of runs by itself, so that with many labels one of them is wrong more often.
+    tested size has an error rate of at most 5 % by itself. Several sizes, labels and trainings are tested, so a
+    threshold whose precision is slightly below the target is granted more often.
     ``predicted`` has the position of each item's predicted label.
     """
     label, ok = np.asarray(predicted), np.asarray(right)
