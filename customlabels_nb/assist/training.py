@@ -167,6 +167,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
     upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
+    checked = len(data.check) + len(data.refused)
     find = _detect if data.task == BOXES else _classify
     result = find(data, steps, arguments["budget"], root, f"run {number}")
     thresholds = _guarantees(result.checks, len(data.names), target, data.task)
@@ -190,7 +191,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     report = {
         "task": data.task,
         "steps": steps.done,
-        **_promise(thresholds, result.checks, len(data.check), data.names, target),
+        **_promise(thresholds, result.checks, checked, data.names, target),
         "advice": result.advice,
         "learnt": len(data.part.marks) if data.task == BOXES and result.doubt is not None else 0,
         "note": _note(data, result, source),
@@ -203,7 +204,7 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     order = np.flatnonzero(upcoming)
     order = order[np.argsort(places[order], kind="stable")]
     state = QueueState(
-        small, order, to_label, labelled, counts, len(data.check), result.doubt, result.probabilities,
+        small, order, to_label, labelled, counts, checked, result.doubt, result.probabilities,
         None if proposed is None else _surest_label(data, proposed),
     )  # fmt: skip
     queue = order_queue(state)
