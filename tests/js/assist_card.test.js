@@ -127,8 +127,13 @@ test("a promise has its evidence, and without one it says what is missing", () =
 
 test("a model that predicts nothing has no errors", () => {
   const evidence = { items: 60, right: null, wanted: 59 };
-  const parts = promiseParts(state({ promise: null, evidence, needed: 1, ended: "2026-11-22T12:00:00Z" }));
-  assert.deepEqual([parts.faint, parts.of], ["", "60 check images labelled, nothing is predicted yet"]);
+  const parts = promiseParts(
+    state({ promise: null, evidence, needed: 1, ended: "2026-11-22T12:00:00Z" }),
+  );
+  assert.deepEqual(
+    [parts.faint, parts.of],
+    ["", "60 check images labelled, nothing is predicted yet"],
+  );
 });
 
 test("each state without a promise says what is missing", () => {
