@@ -328,7 +328,9 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
         meanwhile = ~t.by_machine(marks) & ~of_job & (marks["created"] >= moment(row.created))
         name, bare = stored["image"], ~stored["image"].isin(marks["image"])
         touched = stored["revision"] != name.map({image: task.revision for image, task in tasks.items()})
-        blocked = name.isin(marks.loc[meanwhile, "image"]) | (bare & touched & (stored["status"] == "labelled"))
+        is_ours = name.isin(before_empty) & (name.isin(fresh) | ~name.isin(kept["image"]))  # as when it was only moved
+        marked_empty = bare & touched & (stored["status"] == "labelled") & ~is_ours
+        blocked = name.isin(marks.loc[meanwhile, "image"]) | marked_empty
         final = name.isin(done)
         old = set(name[final & touched]).intersection(marks.loc[of_job, "image"]) - fresh
         mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (marks[of_job], kept))

@@ -732,3 +732,19 @@ def test_an_export_reads_back_equal(place: Place, create: Create, tmp_path: Path
     assert job.export(tmp_path / "out") == folder
     assert len(read_manifest(manifest).annotations) == 10
     assert cl.read_dataset(manifest).annotations["label"].nunique() == 1
+
+
+def test_a_decision_replaces_an_empty_result_of_an_image_that_was_moved(place: Place, create: Create) -> None:
+    job = create(images=["00.jpg", "01.jpg"])
+    ann = job.worker("ann")
+    for name in ("00.jpg", "01.jpg"):
+        answer(ann, name, None)
+    job.consolidate()
+    place.store.move_images(["00.jpg", "01.jpg"], "train", "test", Action("move", "olga"))
+    job.decide("00.jpg", "lime")
+    assert list(job.consolidate().left_out) == []
+    found = place.store.annotations("test").set_index("image")["label"]
+    assert found.to_dict() == {"00.jpg": "lime"}
+    assert place.store.images("test").set_index("image")["status"].to_dict() == dict.fromkeys(
+        ("00.jpg", "01.jpg"), "labelled"
+    )
