@@ -32,7 +32,6 @@ from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
-from customlabels_nb.store.database import now_us
 from customlabels_nb.workers.background import BackgroundRunner
 
 if TYPE_CHECKING:
@@ -242,7 +241,7 @@ class Assist:
         return self._turn.locked() or (record is not None and record.state == "running")
 
     def _checks(self) -> dict[str, Any]:
-        """Return the time of the first use, the images that had an answer then, and the places of check images."""
+        """Return the places of images that had an answer before assist was used, and of reserved check images."""
         checks: dict[str, Any] | None = self._store.setting(_CHECKS)
         if not checks:
             from customlabels_nb.assist.queue import check_places, pack_places  # scikit-learn takes long to import
@@ -250,7 +249,7 @@ class Assist:
             images = self._store.images(t.TRAIN)
             earlier = images[images["status"] != "unlabelled"]
             places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
-            new = {"since": now_us(), "reserved": [], "earlier": pack_places(places)}
+            new = {"earlier": pack_places(places), "reserved": []}
             checks = self._store.change_setting(_CHECKS, lambda old: old or new)
             assert checks is not None
         return checks

@@ -136,9 +136,9 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     """Train on the labels that people gave, store the results, and describe the run as a JSON object.
 
     ``arguments`` are ``root``, ``run`` (number), ``target``, ``budget``, ``test`` (True to predict test images),
-    ``keep``, ``since`` (when assist was used first), ``earlier`` (packed places of the images that had an answer then,
-    which old projects lack) and ``reserved`` (places of check images). If ``keep`` is False,
-    the trusted predictions are part of the returned object, and nothing is stored.
+    ``keep``, ``earlier`` (packed places of the images that had an answer when assist was used first) and ``reserved``
+    (places of check images). If ``keep`` is False, the trusted predictions are part of the returned object, and nothing
+    is stored.
     """
     root, number, target = Path(arguments["root"]), int(arguments["run"]), float(arguments["target"])
     data, steps = _read(store, root, test=bool(arguments["test"])), _Steps(events)
@@ -158,13 +158,11 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     to_label = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
     to_label &= ~np.isin(data.copies, data.copies[labelled])
     places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
-    earlier = arguments.get("earlier")
-    drawn = _drawn(data, int(arguments["since"]), None if earlier is None else is_packed(places, earlier))
+    drawn = ~is_packed(places, arguments["earlier"]) & (np.arange(count) < data.in_train)
     end, ahead = check_images(places, drawn & (to_label | (data.by_machine & known)), arguments["reserved"])
     data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
-    if earlier is not None:
-        answered = known & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
-        data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
+    answered = known & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
+    data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
     upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
     checked = len(data.check) + len(data.refused)
@@ -245,14 +243,6 @@ def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
     return _Images(
         table, task, labels["label"].tolist(), human, part, positions, by_machine, waiting, len(images), features
     )
-
-
-def _drawn(data: _Images, since: int, earlier: BoolArray | None) -> BoolArray:
-    """Return a mask of the training images that had no label when assist was used first, or were added later."""
-    if earlier is None:
-        created = data.annotations.groupby("image")["created"].min().astype("int64")
-        earlier = data.table["image"].isin(created.index[created <= since]).to_numpy()
-    return np.asarray(~earlier & (np.arange(len(earlier)) < data.in_train))
 
 
 def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:

@@ -159,7 +159,7 @@ def test_annotations_without_polygons_or_boxes_compare_whatever_their_order(stor
     assert store.compare_snapshots("one", None)["change"].tolist() == ["status"]
 
 
-def test_own_columns_in_another_order_are_no_difference(store: SqlStore) -> None:
+def test_snapshot_difference_ignores_the_order_of_own_columns(store: SqlStore) -> None:
     columns = {"image": ["a", "b"], "site": [None, "north"], "note": ["late", "early"]}
     store.add_images("train", t.normalise_images(pd.DataFrame(columns)), t.empty(t.ANNOTATION_COLUMNS), ANN)
     store.take_snapshot("one", None, ANN)

@@ -180,3 +180,8 @@ def test_report_of_another_task_is_not_compared(report: Report) -> None:
     other = cl.evaluate(boxes, boxes.assign(confidence=0.9))
     with pytest.raises(InputError, match="compared"):
         report.show(compare=other)
+    exploration = report.show(compare=report).exploration
+    kept = exploration.comparison
+    with pytest.raises(InputError, match="compared"):
+        exploration.compare_with(other.evaluation)
+    assert exploration.comparison is kept is not None

@@ -106,7 +106,7 @@ def read(
     _check_place(source)
     chosen = find_format(source, format)
     if format is None and chosen in (image_folder.FORMAT, yolo_classify.FORMAT):
-        _refuse_annotations_in(source)
+        _refuse_annotations_in(source, chosen)
     for name, value in options.items():
         if name not in chosen.options:
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
@@ -117,7 +117,7 @@ def read(
     return chosen, contents
 
 
-def _refuse_annotations_in(folder: Path) -> None:
+def _refuse_annotations_in(folder: Path, chosen: Format) -> None:
     """Raise ManifestError if a folder of images contains a file of annotations, whose labels would be ignored."""
     files = chain(*(sorted(folder.glob(pattern)) for pattern in ("*.json", "*/*.json")))
     for file in islice(files, _MOST_LOOKED_AT):
@@ -126,7 +126,7 @@ def _refuse_annotations_in(folder: Path) -> None:
                 raise ManifestError(
                     f"{str(folder)!r} contains {str(file)!r}, which is a {format_.name!r} file. Read this file, with "
                     f"images={str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, "
-                    "pass format='image_folder'.",
+                    f"pass format={chosen.name!r}.",
                     UNUSABLE,
                 )
 

@@ -72,7 +72,7 @@ export class HistoryList {
   async _older() {
     const before = this.rows.at(-1)?.id;
     const [answer] = await this.request("history", { who: this.who.value || null, before });
-    if (before !== this.rows.at(-1)?.id) return; // loaded by another click, or all rows were loaded anew
+    if (before !== this.rows.at(-1)?.id) return; // another click has loaded them, or the list was reloaded
     this.rows.push(...answer.rows);
     this.more = answer.more;
     this._draw();
