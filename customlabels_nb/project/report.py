@@ -315,7 +315,24 @@ class Report(Evaluation):
     def _about(self) -> About:
         from customlabels_nb.widgets.results import About
 
-        writers: dict[str, Callable[[str], Any]] = {"page": self.to_html, "files": self.to}
+        def report_of(evaluation: Evaluation) -> Report:
+            if evaluation is self:
+                return self
+            return Report(
+                evaluation,
+                name=self.name,
+                project=self.project,
+                details=self.details | {"evaluated": datetime.now(UTC)},
+                training=self._given_training,
+                root=self.root,
+                actions=self._actions,
+                access=self._access,
+            )
+
+        writers: dict[str, Callable[[Evaluation, str], Any]] = {
+            "page": lambda evaluation, path: report_of(evaluation).to_html(path),
+            "files": lambda evaluation, path: report_of(evaluation).to(path),
+        }
         return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
     # -- plots and files: theme="paper" draws in black on white -------------------------------------

@@ -153,7 +153,8 @@ def _same(answer: Any, right: Any) -> bool:
         return isinstance(answer, str) and answer.strip().casefold() == right.strip().casefold()
     with suppress(TypeError, ValueError):  # an answer of another kind
         if isinstance(right, set | frozenset):
-            return not isinstance(answer, str) and len(answer) == len(right) and set(answer) == right
+            found = [any(_same(part, value) for part in answer) for value in right]
+            return not isinstance(answer, str) and len(answer) == len(right) and all(found)
         if isinstance(right, Collection):
             return len(answer) == len(right) and all(map(_same, answer, right))
         return not isinstance(answer, str) and abs(float(answer) - float(right)) < TOLERANCE

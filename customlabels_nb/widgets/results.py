@@ -36,6 +36,7 @@ from customlabels_nb.evaluation.exploring.packing import (
     summary_as_json,
 )
 from customlabels_nb.evaluation.exploring.position import MOST_CONFIDENT
+from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
@@ -52,7 +53,7 @@ class About:
     """Description of the evaluated model for the widget, with ``details`` as in :class:`.Report`.
 
     ``training()`` returns the number of training images by label, or None. Relative image paths refer to ``root``.
-    ``writers`` are the functions ``page`` and ``files``, which write the results to a file, or to a folder.
+    ``writers`` are the functions ``page`` and ``files``, which write an evaluation to a file, or to a folder.
     """
 
     name: str
@@ -60,7 +61,7 @@ class About:
     details: Mapping[str, Any] = field(default_factory=dict)
     training: Callable[[], Mapping[str, int] | None] | None = None
     root: Path | None = None
-    writers: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
+    writers: Mapping[str, Callable[[Evaluation, str], Any]] = field(default_factory=dict)
 
     def training_counts(self) -> dict[str, int] | None:
         """Return the number of training images by label, or None if it is unknown."""
@@ -473,14 +474,18 @@ class Results(MessageHandler, anywidget.AnyWidget):
         now = actions.truth_now()
         changed = changed_images(before.evaluation, *now)
         self.exploration = Exploration(judged_by(before.evaluation, *now), name=before.name)
+        self._pictures = TestPictures(self.exploration.evaluation.images, self._about.root)
         self._seen = None
         with_labels = before.filter.label is None and before.filter.pair is None
         try:
             self.exploration.move_to(before.position)
+            if before.earlier is not None:
+                self.exploration.compare_with(*before.earlier)
             self.exploration.filter = self.exploration.check(before.filter) if with_labels else Filter()
         except CustomLabelsError:  # the label or group no longer exists
             self.exploration.filter = Filter()
         self.position = self.exploration.position.to_dict()
+        self.selection = tuple(name for name in self.selection if name in self.exploration.index_of)
         return changed
 
     def _add(self, images: list[int], label: str | None = None) -> Any:
@@ -507,7 +512,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         if not path:
             raise InputError(f"path={path!r} is not the path of a file or folder.")
         with write_errors(f"path={path!r}"):
-            writer(path)
+            writer(self.exploration.evaluation, path)
         return {"written": str(Path(path).absolute())}
 
 

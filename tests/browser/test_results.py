@@ -251,6 +251,15 @@ def test_thresholds_are_stored_labels_corrected_and_versions_compared(lab: Lab) 
     screen.button("Close gallery").click()
     expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
 
+    # an open image gets its correct label back
+    screen.tile(screen.names().index(name)).dblclick()
+    viewer = screen.root.locator(".viewer")
+    expect(viewer.locator(".item.fn")).to_have_count(1)
+    page.value("project.undo() and s.judge_again()")
+    expect(viewer.locator(".item.tp")).to_have_count(1)
+    expect(viewer.locator(".item.fn")).to_have_count(0)
+    viewer.get_by_role("button", name="Close (Esc)").click()
+
     # comparison with another version
     screen.button("Compare…").click()
     screen.root.locator(".panel .version", has_text="v2").click()

@@ -536,6 +536,41 @@ test("masks have their polygons, the IoU of the kernel, and a path of their own"
   );
 });
 
+test("thumbnails of an evaluation are not shown at the numbers of another", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  openPage();
+  const held = [];
+  const source = {
+    thumbs: (images) =>
+      new Promise((resolve) => {
+        held.push(() => resolve(images.map(() => ({}))));
+      }),
+  };
+  const gallery = new ImageGallery({ source });
+  gallery.paint = () => {};
+  const engineOf = (images) => ({ facts: { images } });
+  const ask = async () => {
+    gallery._ask([0, 1]);
+    context.mock.timers.tick(100);
+    await Promise.resolve();
+  };
+  const answer = async () => {
+    held.pop()();
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    return [...gallery.pictures.keys()];
+  };
+  gallery.build(engineOf(["a", "b"]));
+  await ask();
+  assert.deepEqual(await answer(), [0, 1]);
+  gallery.build(engineOf(["a", "b"]));
+  assert.equal(gallery.pictures.size, 2);
+  gallery.build(engineOf(["b", "c"]));
+  assert.equal(gallery.pictures.size, 0);
+  await ask();
+  gallery.build(engineOf(["c", "d"]));
+  assert.deepEqual(await answer(), []);
+});
+
 test("thumbnails that could not be loaded are asked for again, ever more rarely", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   openPage();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -197,7 +198,9 @@ def test_the_map_of_a_report_follows_the_results_screen(project: Project, monkey
     shown.widget.close()
 
 
-def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(page: Page, project: Project) -> None:
+def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(
+    page: Page, project: Project, tmp_path: Path
+) -> None:
     screen = page.widget
     names = project.test_set.images["image"].tolist()
     session = LabellingSession(project._store, project.root, "test")
@@ -210,9 +213,22 @@ def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(page: Page,
     assert set(project.model("v1").thresholds) == {"disc", "stripes", "triangle"}
 
     session.assign(names[:1], true)
+    last = screen.exploration.names[-1]
+    seen = page.ask_whole("thumbs", images=[len(names) - 1], pixels=160)
+    page.ask("compare", name="v2")
+    screen.select([names[1], last])
     session.set_status(names[1:3], "skipped", remove_labels=True)
     assert set(screen.judge_again()) == set(names[:3])
     with project.model("v1").started("cpu"):
         expected = project.model("v1").evaluate(project.test_set, thresholds=0.25, progress=False)
     assert screen.figures["f1"] == expected.metric("f1")
     assert len(screen.exploration.names) == len(names) - 2
+    # images, selection, comparison and files are those of the new evaluation
+    assert screen.exploration.names[-1] == last
+    assert page.ask_whole("thumbs", images=[len(names) - 3], pixels=160) == seen
+    assert screen.selection == (last,)
+    assert screen.exploration.comparison is not None
+    assert screen.exploration.comparison.names == ("v2", "v1")
+    page.ask("export", what="files", path=str(tmp_path / "files"))
+    summary = json.loads(next((tmp_path / "files").rglob("*Summary*.json")).read_text("utf-8"))
+    assert summary["EvaluationDetails"]["NumberOfTestingImages"] == len(names) - 2

@@ -22,6 +22,7 @@ def ask(answer: object, right: object, **options: object) -> str:
         (pd.Series([1, 2], index=[5, 6]), (1, 2)),
         (" Table ", "table"),
         (["b", "a"], {"a", "b"}),
+        ({"Lemon", 1 / 3}, {"lemon", 0.333}),
     ],
 )
 def test_a_right_answer_may_be_rounded_or_of_another_type(answer: object, right: object) -> None:

@@ -100,7 +100,7 @@ def _results(project: Project) -> Results:
     config: Any = SimpleNamespace(task="single-label", training={})
     actions = Actions(project._store, project.root, "v1", config, keep_thresholds=print,
                       open_images=lambda names: ipywidgets.HTML(), open_map=print)  # fmt: skip
-    about = About("v1", root=project.root, writers={"page": lambda path: None})
+    about = About("v1", root=project.root, writers={"page": lambda evaluation, path: None})
     return Results(evaluation, about, actions)
 
 

@@ -55,6 +55,7 @@ class Exploration:
         mistakes = bool(table["fp"].any() or table["fn"].any())
         self.filter = filtering.Filter(filtering.MISTAKES if mistakes else filtering.ALL)
         self.comparison: Comparison | None = None
+        self.earlier: tuple[Evaluation, str] | None = None  # what is compared, and its name
         self._applied: OrderedDict[Position, Thresholded] = OrderedDict()
         self.own = self.position
 
@@ -231,8 +232,9 @@ class Exploration:
         """Compare with an earlier evaluation, each at its own thresholds. None ends the comparison."""
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
+            self.earlier = before, name
             return self.comparison
-        self.comparison = None
+        self.comparison = self.earlier = None
         if self.filter.show in ("fixed", "broken"):
             self.filter = filtering.Filter()
         return None

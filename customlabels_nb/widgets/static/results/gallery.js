@@ -62,12 +62,9 @@ export class ImageGallery {
   }
 
   build(engine) {
+    if (String(this.engine?.facts.images) !== String(engine.facts.images)) this.pictures.clear();
     this.engine = engine;
     this.selection.clear();
-  }
-
-  forgetPictures() {
-    this.pictures.clear();
   }
 
   get size() {
@@ -157,6 +154,7 @@ export class ImageGallery {
     clearTimeout(this.timer);
     const lacking = shown.filter((image) => !this.pictures.has(image) && !this.asked.has(image));
     if (!lacking.length) return;
+    const { engine } = this;
     this.timer = setTimeout(async () => {
       this.timer = null;
       for (const image of lacking) this.asked.add(image);
@@ -166,7 +164,9 @@ export class ImageGallery {
           Math.ceil(TILE * Math.min(2, window.devicePixelRatio || 1)),
         );
         this.failures = 0;
-        lacking.forEach((image, index) => this.pictures.set(image, thumbs[index]));
+        // another evaluation has other images under these numbers
+        if (engine === this.engine)
+          lacking.forEach((image, index) => this.pictures.set(image, thumbs[index]));
         for (const image of this.pictures.keys()) {
           if (this.pictures.size <= KEPT) break;
           this.pictures.delete(image);

@@ -266,6 +266,8 @@ export class ResultsScreen {
   // Build everything, initially and when the ground truth has changed.
   _take({ facts, arrays: described, buffers }) {
     if (this.closed) return;
+    const viewed = this.viewer.isOpen ? this.facts.images[this.viewer.image] : null;
+    this.viewer.close();
     this.facts = facts;
     this.engine = new Engine(facts, unpackArrays(described, buffers));
     [this.filter, this.before] = [facts.filter, null];
@@ -298,6 +300,7 @@ export class ResultsScreen {
     this.state = this.engine.state(facts.position);
     this.buildTable();
     this._paint({ keepPlace: true });
+    if (positions.has(viewed)) this.openImage(positions.get(viewed));
   }
 
   // Load slow parts after the screen is shown.
