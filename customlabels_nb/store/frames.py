@@ -187,7 +187,9 @@ def named(ids: Array, known: Array, names: Any) -> Any:
     return pd.array(names, dtype="str").take(np.searchsorted(known, ids))
 
 
-def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFrame | None) -> dict[str, Column]:
+def image_columns(
+    images: pd.DataFrame, ids: range, now: int, revision: int, files: pd.DataFrame | None
+) -> dict[str, Column]:
     """Return the columns to insert for new images. ``files`` may provide ``bytes`` and ``mtime_ns``."""
     extras = extra_json(images)
     columns = {name: plain(images[name]) for name in ("image", "status", "width", "height", "sha256", "source")}
@@ -200,7 +202,7 @@ def image_columns(images: pd.DataFrame, ids: range, now: int, files: pd.DataFram
         **columns,
         "tags": _texts(images["tags"]),
         "extra": extras if any(extras) else None,
-        "revision": 1,
+        "revision": revision,
         "created": now,
     }
 

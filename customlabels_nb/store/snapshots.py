@@ -20,9 +20,9 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.store import schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain
-from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids, update_rows
+from customlabels_nb.store.database import counter, fetch, insert_rows, now_us, record, take_ids, update_rows
 from customlabels_nb.store.records import Action, WriteResult
-from customlabels_nb.store.trace import Trace, delete_with
+from customlabels_nb.store.trace import FIRST_REVISION, Trace, delete_with
 from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
 _FORMAT = "1.0"
@@ -200,9 +200,9 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
 def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:
     """Insert images from the snapshot, and map their positions in it to their new ids."""
     ids = take_ids(connection, schema.images, len(positions)) if positions else range(0)
-    moment = now_us()
+    facts = counter(connection, FIRST_REVISION), now_us()
     rows = [
-        (id_, *(content.images[name][j] for name in _IMAGES), 1, moment) for id_, j in zip(ids, positions, strict=True)
+        (id_, *(content.images[name][j] for name in _IMAGES), *facts) for id_, j in zip(ids, positions, strict=True)
     ]
     insert_rows(connection, schema.images, ("id", *_IMAGES, "revision", "created"), rows)
     return dict(zip(positions, ids, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -140,8 +141,8 @@ class SqlStore:
     Data frames have the columns and dtypes of :mod:`customlabels_nb.core.tables`. Every writing method runs in one
     transaction: either everything is stored, with an entry in the history, or nothing. It returns the recorded action.
     Writers of one project take turns, and readers only see complete transactions. Each image has a revision, which
-    increases with every change to the image or its annotations. :meth:`update_images` refuses to overwrite a newer
-    revision.
+    increases with every change to the image or its annotations, also if it is removed and added again.
+    :meth:`update_images` refuses to overwrite a newer revision.
     """
 
     def __init__(self, database: Database) -> None:
@@ -207,18 +208,22 @@ class SqlStore:
             raise OSError(str(error)) from error
 
     def rename_images(self, names: Mapping[str, str]) -> int:
-        """Rename images everywhere in the store, including history and snapshots, and return their number.
+        """Rename images everywhere in the store, also in settings, history and snapshots, and return their number.
 
         Used for copies of a project. No action is recorded, and revisions are kept.
         """
         payloads = ("before", "after", "undo")
-        i, h, s = schema.images.c, schema.history.c, schema.snapshots.c
+        i, h, s, m = schema.images.c, schema.history.c, schema.snapshots.c, schema.meta.c
         with self._database.write() as connection:
             ids = [(names[name], id_) for id_, name in connection.execute(select(i.id, i.image)) if name in names]
             update_rows(connection, schema.images, ("image",), ids)
-            tasks = fetch(connection, select(schema.job_tasks.c.image, schema.job_tasks.c.id))
-            renamed_tasks = [(names[name], id_) for name, id_ in tasks if name in names]
-            update_rows(connection, schema.job_tasks, ("image",), renamed_tasks)
+            for table, column in ((schema.job_tasks, "image"), (schema.issues, "where")):
+                stored = fetch(connection, select(table.c[column], table.c.id))
+                renamed_rows = [(names[name], id_) for name, id_ in stored if name in names]
+                update_rows(connection, table, (column,), renamed_rows)
+            stored = fetch(connection, select(m.value, m.key).where(m.key.startswith(SETTING)))
+            settings = [(json.dumps(_renamed(json.loads(value), names)), key) for value, key in stored]
+            update_rows(connection, schema.meta, ("value",), settings, key="key")
             for (id_,) in connection.execute(select(h.id)).all():
                 kept = connection.execute(select(*(h[name] for name in payloads)).where(h.id == id_)).one()
                 renamed = [pack(_renamed(unpack(value), names)) for value in kept]

@@ -22,6 +22,8 @@ TABLES = (
     schema.labels, schema.images, schema.annotations, schema.predictions, schema.issues, schema.import_lines
 )  # fmt: skip
 MARKS = (schema.annotations, schema.predictions)
+#: Counter of the first revision of new images. It exceeds those of all removed images, which may be added again.
+FIRST_REVISION = "first revision"
 LABEL_FIELDS = ("id", "label", "color", "position")
 
 
@@ -56,6 +58,10 @@ class Trace:
         if table is schema.images or table is schema.annotations:
             position = columns.index("id" if table is schema.images else "image_id")
             self._counts.leave(row[position] for row in rows)
+        if rows and gone and table is schema.images:
+            last = max(row[columns.index("revision")] for row in rows)
+            if (more := last + 1 - counter(self._connection, FIRST_REVISION)) > 0:
+                take_ids(self._connection, FIRST_REVISION, more)
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
 
@@ -83,6 +89,7 @@ class Trace:
             "labels": self._labels_in_use(),
             "labels_after": self._labels_after(made.get(schema.labels.name, [])),
             "models": self._models(),
+            "first_revision": now.get(FIRST_REVISION, 1),
             **self._more,
         }
 

@@ -164,7 +164,7 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
 
 def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) -> dict[int, int]:
     """Compute the revision of each image (also removed) if no later change applies."""
-    result = dict.fromkeys(made_ids(done.payload, schema.images), 1)
+    result = dict.fromkeys(made_ids(done.payload, schema.images), done.payload.get("first_revision", 1))
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
     for part in done.payload["parts"].get(schema.images.name, ()):
         position = part["columns"].index("revision")

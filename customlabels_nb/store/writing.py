@@ -27,7 +27,7 @@ from customlabels_nb.store.database import (
     take_ids,
     update_rows,
 )
-from customlabels_nb.store.trace import MARKS, Trace, delete_with
+from customlabels_nb.store.trace import FIRST_REVISION, MARKS, Trace, delete_with
 
 #: Images and their annotations, and the files' metadata if known (image, bytes, mtime_ns).
 NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
@@ -159,7 +159,8 @@ def insert_images(
         ids = range(0)
         if image_names:
             ids, is_empty = take_ids(connection, schema.images, len(image_names)), False
-            columns = frames.image_columns(images.assign(split=split), ids, now_us(), files)
+            revision = counter(connection, FIRST_REVISION)
+            columns = frames.image_columns(images.assign(split=split), ids, now_us(), revision, files)
             insert_columns(connection, schema.images, columns)
             extra_columns.remember_dtypes(connection, images)
         _insert_annotations(connection, marks, dict(zip(image_names, ids, strict=True)))

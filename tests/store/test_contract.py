@@ -548,10 +548,32 @@ def test_known_images_change_and_new_ones_come_in_one_action(store: SqlStore, re
     assert store.import_lines().empty
 
 
-def test_a_copy_is_a_store_of_its_own(store: SqlStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["again", "undo", "snapshot"])
+def test_an_edit_from_before_a_removal_does_not_replace_the_image_that_came_back(store: SqlStore, how: str) -> None:
     fill(store)
     store.take_snapshot("kept", None, ACTION)
+    old = store.images()
+    if how == "undo":
+        store.undo(None, ACTION)
+    else:
+        store.remove_images("train", old, ACTION)
+    if how == "snapshot":
+        store.restore_snapshot("kept", ACTION)
+    else:
+        store.add_images("train", images("a"), labels_of(a="pear"), ACTION)
+    with pytest.raises(StaleEditError):
+        store.update_images("train", old.query("image == 'a'"), labels_of(a="late"), ACTION)
+    store.undo(None, ACTION)  # the image has not been changed since it came back
+    assert store.images().empty
+
+
+def test_a_copy_is_a_store_of_its_own(store: SqlStore, tmp_path: Path) -> None:
+    fill(store)
+    found = [Issue("IMAGE_TRUNCATED", where="a")]
+    store.add_images("train", images(), labels_of(), ACTION, issues=found)
+    store.take_snapshot("kept", None, ACTION)
     store.remove_images("train", store.images().query("image == 'b'"), ACTION)
+    store.change_setting("noted", lambda old: {"b": ["a", 1]})
     store.copy_to(str(tmp_path / "copy.db"))
     store.add_labels([("later", None)], ACTION)
     copy = open_store(str(tmp_path / "copy.db"))
@@ -562,6 +584,8 @@ def test_a_copy_is_a_store_of_its_own(store: SqlStore, tmp_path: Path) -> None:
     assert copy.rename_images({"a": "images/a", "b": "images/b", "x": "images/x"}) == 1
     assert copy.images()["image"].tolist() == ["images/a", "c"]
     assert copy.compare_snapshots("kept", None)[["image", "change"]].to_numpy().tolist() == [["images/b", "removed"]]
+    assert copy.issues()["where"].tolist() == ["images/a"]
+    assert copy.setting("noted") == {"images/b": ["images/a", 1]}
     copy.undo(None, ACTION)
     assert copy.images()["image"].tolist() == ["images/a", "images/b", "c"]
     assert store.images()["image"].tolist() == ["a", "c"]
