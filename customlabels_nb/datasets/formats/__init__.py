@@ -223,7 +223,7 @@ def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str]
 
     No file with another content is replaced, such as an image of another export to the same folder.
     """
-    target, taken = folder / "images", set[str]()
+    target, taken = folder / "images", dict[str, int]()
     moved: dict[str, str] = {}
     with staged(folder) as files:
         for image, uri in names.items():

@@ -257,11 +257,11 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     path.mkdir(parents=True, exist_ok=True)
-    taken: dict[Path, set[str]] = {}
+    taken: dict[Path, dict[str, int]] = {}
     with staged(path) as files:
         for image in contents.images["image"]:
             folder = parent(image) / folders[labels[image][0]] if image in labels else parent(image)
-            files.copy_image(image, folder / free_name(image, taken.setdefault(folder, set())))
+            files.copy_image(image, folder / free_name(image, taken.setdefault(folder, {})))
     contents.issues += files.issues
     return files.files
 

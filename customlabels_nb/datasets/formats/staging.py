@@ -13,9 +13,10 @@ from typing import BinaryIO
 from customlabels_nb._utils.files import replacing, scratch
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_bytes
 
-_LONGEST_STEM = 80
+_MOST_BYTES = 80  # of the stem and the suffix of a copy's name
 
 
 class Staged:
@@ -104,14 +105,22 @@ def staged(folder: Path) -> Iterator[Staged]:
         files.settle()
 
 
-def free_name(uri: str, taken: set[str]) -> str:
-    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``."""
-    stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
-    stem, suffix = ("".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part) for part in (stem, suffix))
-    stem = stem[:_LONGEST_STEM].strip(". ") or "image"
-    name, number = f"{stem}{suffix}", 1
+def free_name(uri: str, taken: dict[str, int]) -> str:
+    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``.
+
+    ``taken`` holds the last number that was added to each name.
+    """
+    name = os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri) or "image"
+    stem, suffix = (_safe(part) for part in os.path.splitext(name))
+    stem = stem.strip(". ") or "image"
+    name = first = f"{stem}{suffix}"
     while name.lower() in taken:  # case-insensitive file systems
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    taken.add(name.lower())
+        taken[first.lower()] += 1
+        name = f"{stem}-{taken[first.lower()]}{suffix}"
+    taken[name.lower()] = 1
     return name
+
+
+def _safe(part: str) -> str:
+    safe = "".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part)
+    return safe.encode()[:_MOST_BYTES].decode(errors="ignore")
