@@ -16,6 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets import formats
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats import base
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import HOSTILE, files_outside
@@ -426,6 +427,18 @@ def test_file_with_the_longest_common_path_is_chosen(tmp_path: Path) -> None:
         assert found.images["image"].tolist()[0] not in places, "mon or tue: ambiguous"
         assert found.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
         assert "several files" in found.issues["message"].iloc[0]
+
+
+def test_files_of_one_name_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [f"{day:02}" for day in range(20)]
+    for day in days:
+        (tmp_path / day / "left").mkdir(parents=True)
+        (tmp_path / day / "left" / "0.png").touch()
+    finder, compared = ImageFinder(tmp_path, images=tmp_path), list[str]()
+    monkeypatch.setattr(base, "to_path", lambda uri: compared.append(uri) or Path(uri))  # type: ignore[func-returns-value]
+    found = [finder.find(f"old/{day}/left/0.png") for day in days]
+    assert found == [str(tmp_path / day / "left" / "0.png") for day in days]
+    assert len(compared) == 2 * len(days), "by the name of the parent, and of its parent"
 
 
 @pytest.mark.parametrize("name", IN_FILES)
