@@ -44,23 +44,21 @@ class Staged:
         with self.open(path, durable=durable) as file:
             file.write(data)
 
-    def copy_image(self, uri: str, path: Path) -> bool:
-        """Stage a copy of an image for ``path``. On failure, record an issue and return False."""
+    def copy_image(self, uri: str, folder: Path, taken: dict[str, int]) -> Path | None:
+        """Stage a copy of an image in ``folder``, with a :func:`free_name`. On failure, record an issue.
+
+        No file with another content is replaced, such as an image of another export to the same folder.
+        """
         try:
-            self.write(path, read_bytes(uri))
+            data = read_bytes(uri)
         except ImageError as error:
             self.issues.append(Issue(error.code, str(error), where=uri))
-            return False
-        return True
-
-    def has_other(self, uri: str, path: Path) -> bool:
-        """Check whether ``path`` exists with another content than an image that can be read."""
-        if not os.path.lexists(path):
-            return False
-        try:
-            return not path.is_file() or path.read_bytes() != read_bytes(uri)
-        except ImageError:
-            return False
+            return None
+        path = folder / free_name(uri, taken)
+        while os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+            path = folder / free_name(uri, taken)
+        self.write(path, data)
+        return path
 
     def remove(self, path: Path) -> None:
         """Delete ``path``, if it exists, after the staged files are in place."""

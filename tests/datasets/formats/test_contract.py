@@ -489,7 +489,8 @@ def test_two_images_are_not_one_file_of_their_name(tmp_path: Path) -> None:
     assert cl.read_dataset(tmp_path / "set.manifest", relocate=moved).images["image"].tolist() == place
 
 
-def test_copies_replace_no_other_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "path"), [("coco", "{}.json"), ("image_folder", ""), ("yolo_classify", "")])
+def test_copies_replace_no_other_images(tmp_path: Path, name: str, path: str) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "test").mkdir()
     sets, contents = {}, {}
@@ -499,11 +500,11 @@ def test_copies_replace_no_other_images(tmp_path: Path) -> None:
         marks = pd.DataFrame({"image": [str(photo)], "label": ["a"], "left": 1, "top": 1, "width": 9, "height": 9})
         sets[split], contents[split] = Dataset(marks[["image"]], marks), photo.read_bytes()
     for split in ("train", "test", "train", "test"):
-        sets[split].to("coco", tmp_path / "out" / f"{split}.json", copy_images=True)
-    for split, content in contents.items():
-        (image,) = cl.read_dataset(tmp_path / "out" / f"{split}.json").images["image"]
-        assert Path(image).read_bytes() == content
-    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == ["0-2.png", "0.png"]
+        written = sets[split].to(name, tmp_path / "out" / path.format(split), copy_images=True)
+        (copy,) = (file for file in written.files if file.suffix == ".png")
+        assert copy.read_bytes() == contents[split]
+    copies = {file.name: file.read_bytes() for file in (tmp_path / "out").rglob("*.png")}
+    assert copies == {"0.png": contents["train"], "0-2.png": contents["test"]}
 
 
 def test_annotations_in_a_folder_of_images_are_not_passed_over(tmp_path: Path) -> None:
