@@ -14,7 +14,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
 from customlabels_nb.endpoints.custom_vision.image_operations import page
-from customlabels_nb.endpoints.custom_vision.images import ImageList
+from customlabels_nb.endpoints.custom_vision.images import ImageList, list_images
 from customlabels_nb.endpoints.custom_vision.iterations import (
     COMPLETED,
     Iteration,
@@ -290,7 +290,7 @@ def get_image_performance_count(call: Call) -> int:
 
 def _tested(call: Call, version: Iteration) -> tuple[ImageList, list[str], Outcomes]:
     """Return the test images of an iteration that still exist, of the chosen tags, oldest first."""
-    outcomes, images = _outcomes(version, 0.5), ImageList(version.served)
+    outcomes, images = _outcomes(version, 0.5), list_images(version.served)
     tags = images.find_tags(call.query.ids("tagIds"))
     chosen = set(outcomes.images) & (images.with_tags(tags) if tags else set(images.images["image"]))
     return images, [name for name in images.images["image"].tolist() if name in chosen], outcomes
