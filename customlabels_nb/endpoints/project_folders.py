@@ -37,7 +37,8 @@ class ServedProject:
     """Project with its ledger. ``digits`` is the time of its creation in milliseconds, which identifies it.
 
     ``lock`` is held while its images are changed or read again, ``refreshing`` only while a request reads them again,
-    ``version_lock`` while the status of a version is changed.
+    ``version_lock`` while the status of a version is changed. ``listed`` is the last list of its images, after the
+    state of the project in which it was read.
     """
 
     folder: ProjectFolder[Any]
@@ -48,6 +49,7 @@ class ServedProject:
     lock: threading.RLock = field(default_factory=threading.RLock)
     refreshing: threading.Lock = field(default_factory=threading.Lock)
     version_lock: threading.RLock = field(default_factory=threading.RLock)
+    listed: tuple[Any, Any] = None, None
 
     def close(self) -> None:
         with contextlib.suppress(CustomLabelsError):

@@ -33,7 +33,7 @@ from customlabels_nb.datasets.formats import (
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
-from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
@@ -219,17 +219,9 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe.
-
-    No file with another content is replaced, such as an image of another export to the same folder.
-    """
-    target, taken = folder / "images", set[str]()
-    moved: dict[str, str] = {}
+    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe."""
+    taken: dict[str, int] = {}
     with staged(folder) as files:
-        for image, uri in names.items():
-            copied = target / free_name(uri, taken)
-            while files.has_other(uri, copied):
-                copied = target / free_name(uri, taken)
-            if files.copy_image(uri, copied):
-                moved[image] = to_uri(copied)
+        copies = {image: files.copy_image(uri, folder / "images", taken) for image, uri in names.items()}
+    moved = {image: to_uri(path) for image, path in copies.items() if path is not None}
     return moved, files.files, files.issues

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -126,6 +125,7 @@ class ImageFinder:
         prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
         self._relocate = sorted(prefixes, key=lambda pair: -len(pair[0]))
         self._by_name = None if images is None else _files_by_name(images)
+        self._by_parent: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files with the same ending of their paths
         self._moved = bool(self._relocate) or self._by_name is not None
         self._named: dict[str, tuple[str, ...]] = {}  # the first name of each file
         self.missing: list[str] = []
@@ -173,7 +173,7 @@ class ImageFinder:
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
             parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
-            match = _most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
+            match = self._most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if match is not None:
                 first = self._named.setdefault(match, parts)
                 shorter = min(len(first), len(parts))
@@ -181,6 +181,19 @@ class ImageFinder:
                     return match
             self.missing.append(name)
         return None
+
+    def _most_alike(self, candidates: list[str], parts: tuple[str, ...]) -> str | None:
+        """Return the file whose path has the longest common ending with ``parts``, or None if it is not unique."""
+        for length in range(1, len(parts)):
+            if len(candidates) < 2:
+                break
+            ending = parts[-length:]
+            if ending not in self._by_parent:
+                groups = self._by_parent[ending] = {}
+                for file in candidates:
+                    groups.setdefault(to_path(file).parts[-length - 1], []).append(file)
+            candidates = self._by_parent[ending].get(parts[-length - 1], [])
+        return candidates[0] if len(candidates) == 1 else None
 
 
 def _without_schemes(old: str, new: str) -> tuple[str, str]:
@@ -201,16 +214,6 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
             if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
                 by_name.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
     return by_name
-
-
-def _most_alike(candidates: list[str], parts: Sequence[str]) -> str | None:
-    """Return the file whose path has the longest common ending with ``parts``, or None if it is not unique."""
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
-    pairs = (zip(reversed(to_path(file).parts), reversed(parts), strict=False) for file in candidates)
-    alike = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pair_list)) for pair_list in pairs]
-    best = max(alike)
-    return candidates[alike.index(best)] if alike.count(best) == 1 else None
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:

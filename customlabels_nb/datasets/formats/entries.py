@@ -387,7 +387,7 @@ def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
     """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``."""
-    taken = {INDEX_NAME}
+    taken = {INDEX_NAME: 1}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)
         index.images[name] = known_size(image)

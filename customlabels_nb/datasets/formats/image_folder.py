@@ -16,7 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import check_label
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.staging import free_name, staged
+from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
 from customlabels_nb.images.reading import READ_SUFFIXES, why_unread
@@ -257,11 +257,11 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     path.mkdir(parents=True, exist_ok=True)
-    taken: dict[Path, set[str]] = {}
+    taken: dict[Path, dict[str, int]] = {}
     with staged(path) as files:
         for image in contents.images["image"]:
             folder = parent(image) / folders[labels[image][0]] if image in labels else parent(image)
-            files.copy_image(image, folder / free_name(image, taken.setdefault(folder, set())))
+            files.copy_image(image, folder, taken.setdefault(folder, {}))
     contents.issues += files.issues
     return files.files
 

@@ -13,9 +13,10 @@ from typing import BinaryIO
 from customlabels_nb._utils.files import replacing, scratch
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_bytes
 
-_LONGEST_STEM = 80
+_MOST_BYTES = 80  # of the stem and the suffix of a copy's name
 
 
 class Staged:
@@ -43,23 +44,21 @@ class Staged:
         with self.open(path, durable=durable) as file:
             file.write(data)
 
-    def copy_image(self, uri: str, path: Path) -> bool:
-        """Stage a copy of an image for ``path``. On failure, record an issue and return False."""
+    def copy_image(self, uri: str, folder: Path, taken: dict[str, int]) -> Path | None:
+        """Stage a copy of an image in ``folder``, with a :func:`free_name`. On failure, record an issue.
+
+        No file with another content is replaced, such as an image of another export to the same folder.
+        """
         try:
-            self.write(path, read_bytes(uri))
+            data = read_bytes(uri)
         except ImageError as error:
             self.issues.append(Issue(error.code, str(error), where=uri))
-            return False
-        return True
-
-    def has_other(self, uri: str, path: Path) -> bool:
-        """Check whether ``path`` exists with another content than an image that can be read."""
-        if not os.path.lexists(path):
-            return False
-        try:
-            return not path.is_file() or path.read_bytes() != read_bytes(uri)
-        except ImageError:
-            return False
+            return None
+        path = folder / free_name(uri, taken)
+        while os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+            path = folder / free_name(uri, taken)
+        self.write(path, data)
+        return path
 
     def remove(self, path: Path) -> None:
         """Delete ``path``, if it exists, after the staged files are in place."""
@@ -104,14 +103,22 @@ def staged(folder: Path) -> Iterator[Staged]:
         files.settle()
 
 
-def free_name(uri: str, taken: set[str]) -> str:
-    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``."""
-    stem, suffix = os.path.splitext(os.path.basename(uri) or "image")
-    stem, suffix = ("".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part) for part in (stem, suffix))
-    stem = stem[:_LONGEST_STEM].strip(". ") or "image"
-    name, number = f"{stem}{suffix}", 1
+def free_name(uri: str, taken: dict[str, int]) -> str:
+    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``.
+
+    ``taken`` holds the last number that was added to each name.
+    """
+    name = os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri) or "image"
+    stem, suffix = (_safe(part) for part in os.path.splitext(name))
+    stem = stem.strip(". ") or "image"
+    name = first = f"{stem}{suffix}"
     while name.lower() in taken:  # case-insensitive file systems
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    taken.add(name.lower())
+        taken[first.lower()] += 1
+        name = f"{stem}-{taken[first.lower()]}{suffix}"
+    taken[name.lower()] = 1
     return name
+
+
+def _safe(part: str) -> str:
+    safe = "".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part)
+    return safe.encode()[:_MOST_BYTES].decode(errors="ignore")

@@ -438,7 +438,9 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     """Return the image's path relative to ``base``, or the line itself if the image is outside ``base``."""
     if "://" in line[:32]:
         return line
-    inside = [path for path in (_inside(base, beside, line), _inside(base, ".", line)) if path is not None]
+    names = dict.fromkeys((line, line.replace("\\", "/")))  # of Windows, unless a file has the name as it is
+    places = [_inside(base, folder, name) for name in names for folder in (beside, ".")]
+    inside = [path for path in places if path is not None]
     if not inside:
         return line
     return next((path for path in inside if os.path.isfile(base / path)), inside[0])
@@ -503,6 +505,7 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
     if ours:
         return
     if below and "://" not in name[:32]:
+        yield os.path.join(top, _label_file(name))
         yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
     _, folder, tail = name.rpartition(f"/{_IMAGES}/")
     if folder and ".." not in tail.split("/"):

@@ -14,8 +14,15 @@ import PIL.Image
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment
-from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.images import SIDES, ImageList, add_marks, region_id, remove_marks
+from customlabels_nb.endpoints.custom_vision.ids import project_id
+from customlabels_nb.endpoints.custom_vision.images import (
+    SIDES,
+    ImageList,
+    add_marks,
+    list_images,
+    region_id,
+    remove_marks,
+)
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration
 from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, task_of
 from customlabels_nb.endpoints.http_messages import Answer
@@ -79,7 +86,7 @@ def get_untagged_image_count(call: Call) -> int:
 
 def get_images_by_ids(call: Call) -> list[dict[str, Any]]:
     """Return images by their ids, or all if none are given."""
-    images = ImageList(_project(call))
+    images = list_images(_project(call))
     ids = call.query.ids("imageIds")
     names = [images.by_id[id_] for id_ in ids if id_ in images.by_id]
     return images.describe(call, names if ids else page(call, images.images["image"].tolist()))
@@ -99,15 +106,14 @@ def _list(call: Call, tagging: str) -> list[dict[str, Any]]:
 
 
 def _chosen(call: Call, tagging: str) -> tuple[ImageList, list[str]]:
-    images = ImageList(_project(call))
+    images = list_images(_project(call))
     tags = images.find_tags(call.query.ids("tagIds"))
     names = images.images["image"].tolist()
     if tags:
         with_tags = images.with_tags(tags)
         names = [name for name in names if name in with_tags]
     if tagging != _ALL:
-        tagged = images.tagged()
-        names = [name for name in names if (name in tagged) == (tagging == _TAGGED)]
+        names = [name for name in names if (name in images.tagged) == (tagging == _TAGGED)]
     return images, names
 
 
@@ -401,13 +407,8 @@ def get_file(call: Call) -> Answer:
     """Return the file of an image, as it was sent or smaller. The signature in its address takes the place of a key."""
     parts = [(call.path.text(name) or "") for name in ("projectId", "imageId", "kind")]
     served = call.signed_project(*parts)
-    root, files = served.project.root, served.project._store.files()[0]
-    found = (
-        pair
-        for pair in zip(files["image"], files["sha256"], strict=True)
-        if id_in_project(parts[0], "image", pair[0]) == parts[1]
-    )
-    name, sha256 = next(found, (None, None))
+    root, images = served.project.root, list_images(served)
+    name = images.by_id.get(parts[1])
     if name is None:
         raise ServiceError("NotFoundImage", "The image was deleted.")
     try:
@@ -416,6 +417,7 @@ def get_file(call: Call) -> Answer:
             with opened(data, name) as image:
                 mime = PIL.Image.MIME.get(image.format or "", "application/octet-stream")
         else:
+            sha256 = images.images.loc[images.images["image"] == name, "sha256"].item()
             known = None if pd.isna(sha256) else str(sha256)
             data = thumbnail_of(
                 name, root=root, sha256=known, size=SIDES[parts[2]], cache=project_cache(root, "thumbnails")

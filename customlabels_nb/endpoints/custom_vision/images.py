@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -34,11 +34,15 @@ class ImageList:
         self.served = served
         self.tags = read_tags(served)
         if names is None:
-            self.images, self.marks = store.images(), store.annotations()
+            images = store.images()
         else:
             parts = [store.tables(split, list(names))[:2] for split in t.SPLITS]
-            self.images, self.marks = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
-        self.images = self.images.drop_duplicates("image")
+            images, self.marks = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+        self.images = images.drop_duplicates("image")
+
+    @cached_property
+    def marks(self) -> pd.DataFrame:
+        return self.served.project._store.annotations()
 
     @cached_property
     def by_id(self) -> dict[str, str]:
@@ -59,8 +63,9 @@ class ImageList:
         by_label = pairs["label"].value_counts().to_dict()
         return {tag.id: len(self.negatives) if tag.is_negative else by_label.get(tag.name, 0) for tag in self.tags}
 
+    @cached_property
     def tagged(self) -> set[str]:
-        return set(self.marks["image"]) | self.negatives
+        return set(self.marks["image"].tolist()) | self.negatives
 
     def with_tags(self, tags: Sequence[ProjectTag]) -> set[str]:
         names = [tag.name for tag in tags if not tag.is_negative]
@@ -94,7 +99,7 @@ class ImageList:
 
     def describe(self, call: Call, names: Sequence[str]) -> list[dict[str, Any]]:
         chosen, tags = set(names), {tag.name: tag for tag in self.tags}
-        rows = {row.image: row for row in self.images.itertuples() if row.image in chosen}
+        rows = {row.image: row for row in self.images[self.images["image"].isin(chosen)].itertuples()}
         first = self.marks[self.marks["image"].isin(chosen)].groupby(["image", "label"], sort=False)["created"].min()
         listed, regions = defaultdict(list), defaultdict(list)
         for (name, label), created in first.items():
@@ -129,6 +134,16 @@ class ImageList:
                 }
             )
         return described
+
+
+def list_images(served: ServedProject) -> ImageList:
+    """Return all images of a project, which are read again only after a change."""
+    state = served.project._store.last_action(), read_tags(served)
+    seen, images = served.listed
+    if seen != state:
+        images = ImageList(served)
+        served.listed = state, images
+    return cast(ImageList, images)
 
 
 def region_id(project: str, image: str, tag: str, twin: int, *pixels: float) -> str:

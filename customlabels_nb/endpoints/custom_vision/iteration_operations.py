@@ -14,7 +14,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
 from customlabels_nb.endpoints.custom_vision.image_operations import page
-from customlabels_nb.endpoints.custom_vision.images import ImageList
+from customlabels_nb.endpoints.custom_vision.images import ImageList, list_images
 from customlabels_nb.endpoints.custom_vision.iterations import (
     COMPLETED,
     Iteration,
@@ -23,6 +23,7 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     find_iteration,
     name_of,
     publish_name,
+    publish_names,
     status_of,
     tag_ids,
     take_back,
@@ -112,13 +113,14 @@ def publish_iteration(call: Call) -> bool:
             _refuse_published(version)
         with version.served.ledger.writing():
             for other in versions_of(version.served):
-                if publish_name(other) == name and other.local != version.local:
+                if name in publish_names(other) and other.local != version.local:
                     if not call.query.flag("overwrite"):
                         message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
                         raise ServiceError("BadRequestInvalidPublishName", message)
-                    take_back(other)
+                    if publish_name(other) == name:
+                        change_facts(other.served.ledger, other.local, published=None, published_for=None)
             try:
-                version.model.publish(name)  # so that Python knows the name, and can give it to another version
+                version.model.publish(name)  # so that Python knows the name, taken from the other version
                 change_facts(version.served.ledger, version.local, published=None, published_for=target)
             except CustomLabelsError:  # not a name that Python allows
                 change_facts(version.served.ledger, version.local, published=name, published_for=target)
@@ -290,7 +292,7 @@ def get_image_performance_count(call: Call) -> int:
 
 def _tested(call: Call, version: Iteration) -> tuple[ImageList, list[str], Outcomes]:
     """Return the test images of an iteration that still exist, of the chosen tags, oldest first."""
-    outcomes, images = _outcomes(version, 0.5), ImageList(version.served)
+    outcomes, images = _outcomes(version, 0.5), list_images(version.served)
     tags = images.find_tags(call.query.ids("tagIds"))
     chosen = set(outcomes.images) & (images.with_tags(tags) if tags else set(images.images["image"]))
     return images, [name for name in images.images["image"].tolist() if name in chosen], outcomes

@@ -40,9 +40,14 @@ def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
     raise ServiceError("NotFoundIteration", f"There is no iteration {str(id_)[:100]!a} in the project.")
 
 
+def publish_names(version: Iteration) -> list[str]:
+    """Return the name that a program has published an iteration under, then the one of ``model.publish`` in Python."""
+    names = version.facts.get("published"), version.record and version.record.alias
+    return [name for name in names if name]
+
+
 def publish_name(version: Iteration) -> str | None:
-    """Return the name that a program has published an iteration under, else the one of ``model.publish`` in Python."""
-    return version.facts.get("published") or (version.record and version.record.alias) or None
+    return next(iter(publish_names(version)), None)
 
 
 def take_back(version: Iteration) -> None:
@@ -53,7 +58,7 @@ def take_back(version: Iteration) -> None:
 
 def find_published(served: ServedProject, name: str) -> Iteration:
     for version in versions_of(served):
-        if publish_name(version) == name and status_of(version) == COMPLETED:
+        if name in publish_names(version) and status_of(version) == COMPLETED:
             return version
     raise ServiceError("NotFoundIteration", f"No iteration of the project is published as {name[:100]!a}.")
 

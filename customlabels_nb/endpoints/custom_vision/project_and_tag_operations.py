@@ -12,7 +12,7 @@ from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, i
 from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, domains, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import project_id
 from customlabels_nb.endpoints.custom_vision.image_operations import untag
-from customlabels_nb.endpoints.custom_vision.images import ImageList
+from customlabels_nb.endpoints.custom_vision.images import ImageList, list_images
 from customlabels_nb.endpoints.custom_vision.iterations import publish_name
 from customlabels_nb.endpoints.custom_vision.project_records import (
     MULTICLASS,
@@ -160,13 +160,13 @@ def _platforms(fields: RequestFields) -> list[str]:
 # -- tags ------------------------------------------------------------------------------------------------
 def get_tags(call: Call) -> list[dict[str, Any]]:
     served = call.project()
-    counts = ImageList(served).counts
+    counts = list_images(served).counts
     return [_described_tag(tag, counts) for tag in read_tags(served)]
 
 
 def get_tag(call: Call) -> dict[str, Any]:
     served = call.project()
-    return _described_tag(find_tag(served, call.path.text("tagId")), ImageList(served).counts)
+    return _described_tag(find_tag(served, call.path.text("tagId")), list_images(served).counts)
 
 
 def create_tag(call: Call) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def update_tag(call: Call) -> dict[str, Any]:
                 _change_label(lambda: served.project._store.rename_label(tag.name, name, action("rename label")))
             known.pop(tag.name, None)
             store_tag_facts(served, known)
-    return _described_tag(ProjectTag(name=name, **known[name]), ImageList(served).counts)
+    return _described_tag(ProjectTag(name=name, **known[name]), list_images(served).counts)
 
 
 def delete_tag(call: Call) -> None:

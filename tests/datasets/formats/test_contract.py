@@ -16,6 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets import formats
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.formats import base
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import HOSTILE, files_outside
@@ -428,6 +429,18 @@ def test_file_with_the_longest_common_path_is_chosen(tmp_path: Path) -> None:
         assert "several files" in found.issues["message"].iloc[0]
 
 
+def test_files_of_one_name_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [f"{day:02}" for day in range(20)]
+    for day in days:
+        (tmp_path / day / "left").mkdir(parents=True)
+        (tmp_path / day / "left" / "0.png").touch()
+    finder, compared = ImageFinder(tmp_path, images=tmp_path), list[str]()
+    monkeypatch.setattr(base, "to_path", lambda uri: compared.append(uri) or Path(uri))  # type: ignore[func-returns-value]
+    found = [finder.find(f"old/{day}/left/0.png") for day in days]
+    assert found == [str(tmp_path / day / "left" / "0.png") for day in days]
+    assert len(compared) == 2 * len(days), "by the name of the parent, and of its parent"
+
+
 @pytest.mark.parametrize("name", IN_FILES)
 def test_images_outside_the_folder_are_found_where_they_were_moved(tmp_path: Path, name: str) -> None:
     kind = "boxes" if "boxes" in formats.FORMATS[name].holds else "image_labels"
@@ -476,7 +489,8 @@ def test_two_images_are_not_one_file_of_their_name(tmp_path: Path) -> None:
     assert cl.read_dataset(tmp_path / "set.manifest", relocate=moved).images["image"].tolist() == place
 
 
-def test_copies_replace_no_other_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "path"), [("coco", "{}.json"), ("image_folder", ""), ("yolo_classify", "")])
+def test_copies_replace_no_other_images(tmp_path: Path, name: str, path: str) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "test").mkdir()
     sets, contents = {}, {}
@@ -486,11 +500,11 @@ def test_copies_replace_no_other_images(tmp_path: Path) -> None:
         marks = pd.DataFrame({"image": [str(photo)], "label": ["a"], "left": 1, "top": 1, "width": 9, "height": 9})
         sets[split], contents[split] = Dataset(marks[["image"]], marks), photo.read_bytes()
     for split in ("train", "test", "train", "test"):
-        sets[split].to("coco", tmp_path / "out" / f"{split}.json", copy_images=True)
-    for split, content in contents.items():
-        (image,) = cl.read_dataset(tmp_path / "out" / f"{split}.json").images["image"]
-        assert Path(image).read_bytes() == content
-    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == ["0-2.png", "0.png"]
+        written = sets[split].to(name, tmp_path / "out" / path.format(split), copy_images=True)
+        (copy,) = (file for file in written.files if file.suffix == ".png")
+        assert copy.read_bytes() == contents[split]
+    copies = {file.name: file.read_bytes() for file in (tmp_path / "out").rglob("*.png")}
+    assert copies == {"0.png": contents["train"], "0-2.png": contents["test"]}
 
 
 def test_annotations_in_a_folder_of_images_are_not_passed_over(tmp_path: Path) -> None:

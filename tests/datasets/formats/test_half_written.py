@@ -128,10 +128,13 @@ def test_staged_files_are_moved_in_order_at_the_end(tmp_path: Path) -> None:
 
 
 def test_copies_have_names_that_are_free_and_safe() -> None:
-    taken: set[str] = set()
-    uris = ["/a/x.png", "/b/X.png", "s3://b/..", "s3://b/.hidden.png", "https://h/a.jpg?x=1&y=<2>", "/a/\n" + "y" * 300]
+    taken: dict[str, int] = {}
+    uris = ["/a/x.png", "/b/X.png", "/c/x.png", "/a/x-2.png", "s3://b/..", "s3://b/.hidden.png", "/a/<2>?.png"]
     names = [free_name(uri, taken) for uri in uris]
-    assert names == ["x.png", "X-2.png", "image", "hidden.png", "a.jpg_x=1&y=_2_", "_" + "y" * 79]
+    assert names == ["x.png", "X-2.png", "x-3.png", "x-2-2.png", "image", "hidden.png", "_2__.png"]
+    assert taken["x.png"] == 3  # the next copy does not try the others again
+    assert free_name("https://h/a.jpg?w=640&path=/b/" + "y" * 300, taken) == "a.jpg"
+    assert free_name("/a/\n" + "é" * 300 + "." + "y" * 300, taken) == "_" + "é" * 39 + "." + "y" * 79
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -144,6 +144,16 @@ def test_lists_of_images(tmp_path: Path) -> None:
     ]
 
 
+def test_lists_from_windows(tmp_path: Path) -> None:
+    base = dataset(tmp_path / "set", "names: [cat, dog]\ntrain: train.txt\nval: lists/val.txt\n")
+    put(base / "train.txt", "images\\train\\a.jpg\n")
+    put(base / "lists" / "val.txt", "..\\images\\val\\b.jpg\n")
+    found = read(FORMAT, base)
+    assert (boxes(found), statuses(found)) == ([("a.jpg", *BOX)], {"a.jpg": "labelled", "b.jpg": "unlabelled"})
+    (base / "images").rename(tmp_path / "photos")
+    assert boxes(read(FORMAT, base, images=tmp_path / "photos")) == [("a.jpg", *BOX)]
+
+
 def test_the_same_folder_for_both_parts_is_read_once(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, YAML.replace("images/val", "images/train")))
     assert boxes(found) == [("a.jpg", *BOX)]

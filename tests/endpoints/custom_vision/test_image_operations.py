@@ -12,6 +12,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.store import SqlStore
 from tests.endpoints.custom_vision.vision_service import NOBODY, VisionService, picture
 
 
@@ -150,6 +151,23 @@ def test_lists_are_paged_filtered_and_ordered(vision: VisionService) -> None:
         left -= len(images)
         assert vision.call("GET", f"{project}/images/count") == left
     assert left == 0
+
+
+def test_images_are_read_again_only_after_a_change(vision: VisionService, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, reads = vision.project("rooms"), list[str]()
+    vision.painted(project, 4)
+    for name in ("images", "annotations", "files"):
+        read = getattr(SqlStore, name)
+        monkeypatch.setattr(SqlStore, name, lambda store, name=name, read=read: reads.append(name) or read(store))
+    pages = [vision.call("GET", f"{project}/images/tagged", params={"take": 1, "skip": skip}) for skip in range(4)]
+    assert all(vision.request("GET", image["thumbnailUri"]).ok for (image,) in pages)
+    assert sorted(reads) == ["annotations", "images"]
+    python = cl.load_project(vision.root / "rooms")
+    python.labels.rename("red", "green")
+    python.close()
+    assert {tag["name"]: tag["imageCount"] for tag in vision.call("GET", f"{project}/tags")} == {"green": 2, "blue": 2}
+    none = vision.tag(project, "none", "Negative")
+    assert vision.call("GET", f"{project}/images/tagged/count", params={"tagIds": none}) == 0
 
 
 def test_all_images_are_deleted_and_can_come_back(vision: VisionService) -> None:

@@ -145,6 +145,24 @@ def test_a_name_that_python_publishes_serves_programs_too(server: SdkServer) -> 
 
 
 @pytest.mark.usefixtures("classifier")
+def test_a_name_for_programs_only_answers_beside_one_of_python(server: SdkServer) -> None:
+    project = server.project("single-label", "v1", "v2")
+    older, newer = sorted(server.trainer.get_iterations(project), key=lambda each: each.name)
+    server.trainer.publish_iteration(project, older.id, "fruit (live)", "/resource")
+    python = cl.load_project(server.root / "fruit")
+    python.model("v1").publish("live")
+    for name in ("fruit (live)", "live"):
+        assert server.predictor.classify_image(project, name, PHOTO).iteration == older.id
+    publish = "publish_iteration", project, newer.id, "live", "/resource"
+    assert server.refused(*publish) == "BadRequestInvalidPublishName"
+    server.trainer.publish_iteration(*publish[1:], overwrite=True)
+    assert python.model("live").name == "v2"
+    python.close()
+    for name, iteration in (("fruit (live)", older), ("live", newer)):
+        assert server.predictor.classify_image(project, name, PHOTO).iteration == iteration.id
+
+
+@pytest.mark.usefixtures("classifier")
 def test_four_megabytes_are_a_limit_with_quotas_only(tmp_path: Path) -> None:
     large = PHOTO + bytes(4 * 2**20)
     with SdkServer(tmp_path / "free") as server:
