@@ -29,6 +29,7 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     widget.session = session
     session.show(query)
     at = 0
+    can_undo: list[bool] = []  # of the submitted images
 
     def image() -> str | None:
         return next(iter(session.images_at([(at, at)])), None)
@@ -43,18 +44,20 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
             return
         labels = [value] if isinstance(value, str) else list(value or [])
         if not labels:
-            session.set_status([name], "skipped")
+            edit = session.set_status([name], "skipped")
         elif session.task == t.SINGLE_LABEL or isinstance(value, str):
-            session.assign([name], str(labels[0]))
+            edit = session.assign([name], str(labels[0]))
         else:
-            session.set_labels([name], [str(label) for label in labels])
+            edit = session.set_labels([name], [str(label) for label in labels])
+        can_undo.append(edit.can_undo)
         at += 1
         display()
 
     def undo() -> None:
         nonlocal at
-        if session.can_undo and at:
-            session.undo()
+        if can_undo:
+            if can_undo.pop():
+                session.undo()
             at -= 1
             display()
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.labeling.session import ABOUT_NO_IMAGE
+from customlabels_nb.labeling.session import ABOUT_NO_IMAGE, OF_LABELS
 from customlabels_nb.store import SqlStore
 
 #: Maximum number of changed images that are read again individually. If there are more, all images are read again.
@@ -79,7 +79,7 @@ class FollowedCounts:
         silent = [
             what
             for what, images in zip(actions["what"], actions["images"], strict=True)
-            if not images and not str(what).startswith(ABOUT_NO_IMAGE)
+            if str(what).endswith(OF_LABELS) or (not images and not str(what).startswith(ABOUT_NO_IMAGE))
         ]
         touched = list(dict.fromkeys(name for images in actions["images"] for name in images))
         if silent or len(actions) == _MOST_ACTIONS or len(touched) > _MOST_READ_AGAIN or not self._renew(touched):

@@ -32,8 +32,8 @@ _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
 _LONGEST_INSTRUCTIONS = 20_000
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
-#: Actions that change only the images they name, and the label names of predictions.
-_OF_LABELS = ("rename label", "merge labels", "remove label")
+#: Actions that change only the images they name, and the labels of predictions. Also undone and redone.
+OF_LABELS = ("rename label", "merge labels", "remove label")
 #: Prefixes of actions that do not concern images, after which the displayed images stay the same.
 ABOUT_NO_IMAGE = ("set ", "add label", "recolor", "reorder", "tag ", "train", "publish")
 
@@ -49,11 +49,15 @@ class Conflict:
 
 @dataclass(frozen=True)
 class EditResult:
-    """Result of an edit: the images that now have the requested state, and conflicts with changes by others."""
+    """Result of an edit: the images that now have the requested state, and conflicts with changes by others.
+
+    ``can_undo`` is False if nothing had to be stored.
+    """
 
     images: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     what: str = ""
+    can_undo: bool = False
 
 
 @dataclass(frozen=True)
@@ -506,7 +510,7 @@ class LabellingSession(ProjectScreen):
                     for other in others:
                         self._tables.pop(other, None)  # read again when it is opened
                 done = what.removeprefix("undo ").removeprefix("redo ")
-                if done in _OF_LABELS:
+                if done in OF_LABELS:
                     self._reread_predictions(always=done != what)
                 elif not images and not done.startswith(ABOUT_NO_IMAGE):
                     everything = True
@@ -678,7 +682,7 @@ class LabellingSession(ProjectScreen):
                 step = _Step(written.action, what, self.split, changed)
                 self._undo = [*self._undo[-UNDO_STEPS + 1 :], step]
                 self._redo = []
-            return EditResult(tuple(wanted), tuple(conflicts), what)
+            return EditResult(tuple(wanted), tuple(conflicts), what, written.action is not None)
 
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager

@@ -211,6 +211,8 @@ def test_incremental_counts_equal_a_full_read(
     try:
         store.add_images("train", rows(*["unlabelled"] * 8), marks(("i0", "apple", "bob", NOON)), ACTION)
         store.add_images("test", rows("labelled", prefix="i"), marks(("i0", "pear", "bob", NOON)), ACTION)
+        predicted = marks(*[(f"i{number}", "plum", None, NOON) for number in range(6)]).assign(confidence=0.5)
+        store.replace_predictions("m", predicted, Action("add predictions", "ann"))
         followed, made = FollowedCounts(store), 0
         for what, number, label, status, look in steps:
             image, known = f"i{number}", store.labels()["label"].tolist()
@@ -227,11 +229,11 @@ def test_incremental_counts_equal_a_full_read(
             elif what == "rename" and label in known:
                 store.rename_label(label, f"{label} {store.last_action()}", ACTION)
             elif what == "merge" and label in known and known[0] != label:
-                store.merge_labels(label, known[0], ACTION)
+                store.merge_labels(label, known[0], Action("merge labels", "ann"))
             elif what == "drop" and label in known:
-                store.remove_label(label, ACTION, with_annotations=True)
+                store.remove_label(label, Action("remove label", "ann"), with_annotations=True)
             elif what == "undo" and store.undo_refusal(store.last_action()) is None:
-                store.undo(store.last_action(), ACTION)
+                store.undo(store.last_action(), Action("undo remove label", "ann"))
             elif what == "task":
                 store.set_project(Action("set task", "ann"), task="single-label")
             if look:
