@@ -166,8 +166,8 @@ class LabellingJob:
                 FROM job_slots WHERE job = :job AND state <> 'answered' AND slot > 0 GROUP BY task
             ) AS s ON s.task = t.id AND t.state = 'open'
             WHERE t.job = :job AND t.gold IS NULL AND {THERE}"""
-        answers = """SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
-            WHERE t.job = :job AND t.gold IS NULL AND a.counted = 1"""
+        answers = f"""SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
+            WHERE t.job = :job AND t.gold IS NULL AND a.counted = 1 AND {THERE}"""
         alone = f"""SELECT count(*) AS number FROM job_tasks t
             WHERE t.job = :job AND t.gold IS NULL AND {ALONE} AND {THERE}"""
         with self._store.reading() as connection:

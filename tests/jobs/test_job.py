@@ -278,7 +278,8 @@ def test_images_that_are_removed_and_restored_midway(place: Place, create: Creat
     job.release("ben")
     assert job.progress.images == 6
     job.update(annotators=1)
-    assert (job.progress.images, job.progress.done) == (6, 0)  # not the removed image with its only answer
+    progress = job.progress
+    assert (progress.images, progress.done, progress.answers) == (6, 0, 0)  # not the removed image and its only answer
     job.update(annotators=2)
     place.store.undo(removed.action, Action("undo", "meg"))
     assert job.progress.images == 12
