@@ -19,7 +19,7 @@ class ImportReport:
     Attributes
     ----------
     split : str
-        "train" or "test".
+        "train", "test" or "train and test".
     added : int
         Number of new images.
     known : int
@@ -51,6 +51,17 @@ class ImportReport:
     issues: pd.DataFrame
     labelled: int = 0
     added_images: Sequence[str] = field(default=(), kw_only=True)
+
+    def __add__(self, other: ImportReport) -> ImportReport:
+        return ImportReport(
+            f"{self.split} and {other.split}",
+            self.added + other.added,
+            self.known + other.known,
+            self.ignored + other.ignored,
+            pd.concat([self.issues, other.issues], ignore_index=True),
+            self.labelled + other.labelled,
+            added_images=[*self.added_images, *other.added_images],
+        )
 
     def __repr__(self) -> str:
         parts = [f"{counted(self.added, 'image')} added to {self.split}"]
