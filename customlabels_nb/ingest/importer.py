@@ -71,8 +71,10 @@ def import_images(
     size = _PART if contents is None or not options.copy else len(contents.images)
     at_once = contents is not None and len(contents.images) <= size
     facts: dict[str, Facts | ImageError] = {}
+    vocabulary = () if contents is None else contents.labels
     while True:
         work = _Import(store, root, options, name, labelled=contents is None or len(contents.annotations) > 0)
+        work.has_new_labels = not set(dict(vocabulary)) <= set(store.labels()["label"])
         if contents is None:
             assert tables is not None
             parts = _contents_of(tables, options, root, who)
@@ -89,6 +91,7 @@ def import_images(
                 issues=work.issues,
                 lines=work.lines,
                 labels=() if at_once or contents is None else contents.annotations["label"].unique(),
+                vocabulary=vocabulary,
                 source={**description, "copy": True} if options.copy else description,
                 as_of=work.as_of,
             )
@@ -119,6 +122,7 @@ class _Import:
         self.lines: list[tuple[str, int, str]] = []
         self.added: list[str] = []
         self.known = self.ignored = 0
+        self.has_new_labels = False
         self.changed: list[pd.DataFrame] = []
         self.bare: list[pd.DataFrame] = []
         self._store, self._split, self._name = store, options.split, name
@@ -139,7 +143,7 @@ class _Import:
             raise
         except Exception as error:
             raise _FailedError(error) from error
-        if self._exists and not (self.added or self.issues or self.lines):
+        if self._exists and not (self.added or self.issues or self.lines or self.has_new_labels):
             raise _NothingNewError
 
     def _take_in(

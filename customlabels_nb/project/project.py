@@ -308,8 +308,9 @@ class Project:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
         The training and test images of the dataset are added to the train and the test set, or all of them to
-        ``split``. The other arguments and the report are described in :meth:`add_images`. The report also contains
-        issues found while reading the dataset.
+        ``split``. All labels of the dataset that are new to the project are added in their order, with their colors.
+        The other arguments and the report are described in :meth:`add_images`. The report also contains issues found
+        while reading the dataset.
 
         Examples
         --------
@@ -334,6 +335,7 @@ class Project:
                     root=dataset.root,
                     issues=() if reports else dataset.found,
                     lines=() if reports else dataset.unread,
+                    labels=dataset.labels.itertuples(index=False, name=None),
                 )
                 reports.append(import_images(self._store, self.root, contents, options, events=stream))
         return reports[0] if len(reports) == 1 else reports[0] + reports[1]

@@ -266,6 +266,20 @@ def test_training_and_test_images_of_a_dataset_stay_apart(project: cl.Project, t
     assert project.issues["code"].tolist() == ["ENTRY_ADJUSTED"]
 
 
+def test_labels_of_a_dataset_keep_order_and_colors(project: cl.Project, tmp_path: Path) -> None:
+    project.labels.add("apple")
+    images = pd.DataFrame({"image": list(map(str, write_folder(tmp_path, {"": 1})))})
+    project.add_images(images, progress=False)  # labels are also added by a dataset without new images
+    colors = pd.DataFrame({"label": ["quince", "apple", "pear", "fig"], "color": [None, None, "#123456", None]})
+    project.import_dataset(cl.Dataset(images, images.assign(label="fig"), colors), progress=False)
+    assert list(project.labels) == ["apple", "quince", "pear", "fig"]
+    assert project.labels.colors["pear"] == "#123456"
+    assert len(set(project.labels.colors.values())) == 4
+    project.undo()
+    project.undo()
+    assert list(project.labels) == ["apple"]
+
+
 def test_errors_for_wrong_sources_suggest_what_to_pass(project: cl.Project, add: Add) -> None:
     with pytest.raises(InputError, match=r"'boards\.json'.*cl\.read_dataset"):
         project.import_dataset("boards.json")  # type: ignore[arg-type]
