@@ -29,7 +29,7 @@ class ImportReport:
     issues : DataFrame
         Skipped images, such as duplicates, and other problems, each with the reason.
     labelled : int
-        Number of ``known`` images that had no label and received one.
+        Number of ``known`` images that were unlabelled and received a label, or a status such as labelled as empty.
     added_images : sequence of str
         Names of the new images.
 
