@@ -30,7 +30,10 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_identit
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`."""
+    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
+
+    ``copies`` maps images to their earlier copies in the project, which are replaced if the images have changed.
+    """
 
     split: str = t.TRAIN
     labels_from: str | None = None
@@ -39,6 +42,7 @@ class ImportOptions:
     on_leak: str = "report"
     duplicates: str = "skip"
     verify: bool = False
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for argument, allowed in (
