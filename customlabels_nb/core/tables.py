@@ -31,7 +31,7 @@ import pandas as pd
 from customlabels_nb._utils.text import plain_url, without_passwords
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.polygons import readable_rings
+from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
@@ -297,14 +297,30 @@ def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
 
 
 def _fill_boxes(frame: pd.DataFrame) -> None:
-    """Add the bounding boxes of polygons without a box, except of values that are not polygons."""
-    lacking = frame["polygon"].notna() & frame[list(BOX_COLUMNS)].isna().all(axis=1)
-    if not lacking.any():
-        return
-    rings = frame.loc[lacking, "polygon"].map(readable_rings)
-    rings = rings[rings.map(lambda each: bool(each) and all(np.isfinite(ring).all() for ring in each)).astype(bool)]
-    if len(rings):
-        frame.loc[rings.index, list(BOX_COLUMNS)] = np.stack(rings.map(polygon_to_ltwh).tolist())
+    """Add the bounding boxes of polygons without a box, and refuse values that are not polygons."""
+    polygons, names = frame["polygon"].tolist(), frame["image"].tolist()
+    lacking = frame[list(BOX_COLUMNS)].isna().all(axis=1).tolist()
+    boxes = {}
+    for row, polygon in enumerate(polygons):
+        if polygon is None or (not lacking[row] and _starts_with_point(polygon)):
+            continue
+        try:
+            rings = rings_of(polygon)
+        except (ValueError, TypeError):
+            raise TableError(
+                f"The polygon {repr(polygon)[:80]} of image {str(names[row])!r} is not a list of points [x, y] or of "
+                "such lists. Convert JSON text with json.loads, and flat lists with np.reshape(…, (-1, 2)).tolist()."
+            ) from None
+        if lacking[row] and rings and all(np.isfinite(ring).all() for ring in rings):
+            boxes[row] = polygon_to_ltwh(rings)
+    if boxes:
+        frame.loc[list(boxes), list(BOX_COLUMNS)] = np.stack(list(boxes.values()))
+
+
+def _starts_with_point(polygon: object) -> bool:
+    """Check the start of a polygon, which takes much less time than to convert all of it."""
+    first = polygon[0] if type(polygon) is list and polygon else None
+    return type(first) is list and len(first) == 2 and type(first[0]) in (int, float)
 
 
 def _check_boxes(frame: pd.DataFrame) -> None:

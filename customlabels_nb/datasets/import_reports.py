@@ -19,7 +19,7 @@ class ImportReport:
     Attributes
     ----------
     split : str
-        "train" or "test".
+        "train", "test" or "train and test".
     added : int
         Number of new images.
     known : int
@@ -29,7 +29,7 @@ class ImportReport:
     issues : DataFrame
         Skipped images, such as duplicates, and other problems, each with the reason.
     labelled : int
-        Number of ``known`` images that had no label and received one.
+        Number of ``known`` images that were unlabelled and received a label, or a status such as labelled as empty.
     added_images : sequence of str
         Names of the new images.
 
@@ -51,6 +51,17 @@ class ImportReport:
     issues: pd.DataFrame
     labelled: int = 0
     added_images: Sequence[str] = field(default=(), kw_only=True)
+
+    def __add__(self, other: ImportReport) -> ImportReport:
+        return ImportReport(
+            f"{self.split} and {other.split}",
+            self.added + other.added,
+            self.known + other.known,
+            self.ignored + other.ignored,
+            pd.concat([self.issues, other.issues], ignore_index=True),
+            self.labelled + other.labelled,
+            added_images=[*self.added_images, *other.added_images],
+        )
 
     def __repr__(self) -> str:
         parts = [f"{counted(self.added, 'image')} added to {self.split}"]

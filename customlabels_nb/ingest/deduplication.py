@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -33,6 +33,7 @@ from customlabels_nb.settings import settings
 _PART_IMAGES = 8
 _PART_BYTES = 4 * 2**20
 _LARGEST = 2**31
+_CONTENT = re.compile(r"-[0-9a-f]{8}(?=[0-9a-f]{8}(\.[0-9a-z]+)?$)")  # in the name of a copy, see _copied_name
 _FATE = {True: "It was kept.", False: "It was skipped."}
 
 
@@ -101,9 +102,10 @@ class Deduplication:
         """Find new images, duplicates and leaks between train and test. ``read`` keeps metadata for a retry."""
         options, stored = self._options, self._stored
         names: list[str] = contents.images["image"].tolist()
+        own = [options.copies.get(image, image) for image in names]
         stats, listed = contents.stats, (contents.images, contents.stats, contents.contents)
         todo, changed_todo, leaks = self._sorted(*listed)
-        already = {image: image for image in names if image in stored}
+        already = {image: name for image, name in zip(names, own, strict=True) if name in stored}
         issues = self._issues = list(contents.issues)
         for index in leaks:
             self._report_leak(names[index], names[index], kept=False)
@@ -122,7 +124,10 @@ class Deduplication:
         if any(fact.sha256 is not None for fact in facts.values()):  # images with identical content are compared
             for image, image_labels in labels_by_image(contents.annotations).items():
                 self._labels.setdefault(image, image_labels)
-        changed = self._changed({names[i]: (facts[i], stats[i]) for i in changed_todo if i in facts})
+        for index in changed_todo:
+            if index in facts and facts[index].sha256 != stored[own[index]][0]:
+                _copy(names[index], own[index], self._root, anew=True)
+        changed = self._changed({own[i]: (facts[i], stats[i]) for i in changed_todo if i in facts})
         kept = []
         for index in todo:
             if index not in facts:
@@ -154,7 +159,7 @@ class Deduplication:
             annotations = annotations[annotations["image"].isin(images["image"])]
         if options.copy:
             pairs = zip(images["image"], images["sha256"], strict=True)
-            copies = {image: _copy(image, sha, self._root) for image, sha in pairs}
+            copies = {image: _copy(image, _copied_name(image, sha), self._root) for image, sha in pairs}
             images, files, annotations = (
                 table.assign(image=table["image"].map(copies)) for table in (images, files, annotations)
             )
@@ -168,8 +173,9 @@ class Deduplication:
         todo, changed, leaks = list[int](), list[int](), list[int]()
         stored, options = self._stored, self._options
         for index, (image, stat, content) in enumerate(zip(images["image"].tolist(), stats, contents, strict=True)):
-            if image in stored:
-                if _is_to_be_read_again(image, stored[image], stat, content, options.verify):
+            name = options.copies.get(image, image)
+            if name in stored:
+                if _is_to_be_read_again(image, stored[name], stat, content, options.verify):
                     changed.append(index)
             elif image in self._others and options.on_leak == "report":
                 leaks.append(index)
@@ -353,11 +359,16 @@ def _copied_name(image: str, sha256: str) -> str:
     return os.path.join("images", f"{safe}-{sha256[:8]}{origin[:8]}{suffix.lower()}")
 
 
-def _copy(image: str, sha256: str, root: Path) -> str:
-    """Copy an image to ``root/images/`` and return the path of the copy relative to ``root``."""
-    name = _copied_name(image, sha256)
+def find_copies(images: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Map images to their copies among ``names``, even if the images have changed since then. The last one counts."""
+    copies = {_CONTENT.sub("-", name): name for name in names}
+    return {image: copies[name] for image in images if (name := _copied_name(image, "")) != image and name in copies}
+
+
+def _copy(image: str, name: str, root: Path, *, anew: bool = False) -> str:
+    """Copy an image to ``name``, relative to ``root``, and return this. An existing file is only replaced ``anew``."""
     target = root / name
-    if name == image or target.exists():
+    if name == image or (target.exists() and not anew):
         return name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

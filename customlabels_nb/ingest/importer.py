@@ -71,8 +71,10 @@ def import_images(
     size = _PART if contents is None or not options.copy else len(contents.images)
     at_once = contents is not None and len(contents.images) <= size
     facts: dict[str, Facts | ImageError] = {}
+    vocabulary = () if contents is None else contents.labels
     while True:
         work = _Import(store, root, options, name, labelled=contents is None or len(contents.annotations) > 0)
+        work.has_new_labels = not set(dict(vocabulary)) <= set(store.labels()["label"])
         if contents is None:
             assert tables is not None
             parts = _contents_of(tables, options, root, who)
@@ -89,6 +91,7 @@ def import_images(
                 issues=work.issues,
                 lines=work.lines,
                 labels=() if at_once or contents is None else contents.annotations["label"].unique(),
+                vocabulary=vocabulary,
                 source={**description, "copy": True} if options.copy else description,
                 as_of=work.as_of,
             )
@@ -106,7 +109,7 @@ def import_images(
     for changed in work.changed:
         store.refresh_files(split, changed, Action("refresh files", who, name))
     bare = pd.concat(work.bare) if work.bare else t.empty(t.ANNOTATION_COLUMNS)
-    labelled = label_known(store, split, bare, Action("label imported images", who, name))
+    labelled = label_known(store, split, bare, work.statuses, Action("label imported images", who, name))
     issues = issues_to_frame(work.issues)
     return ImportReport(split, len(work.added), work.known, work.ignored, issues, labelled, added_images=work.added)
 
@@ -119,13 +122,15 @@ class _Import:
         self.lines: list[tuple[str, int, str]] = []
         self.added: list[str] = []
         self.known = self.ignored = 0
+        self.has_new_labels = False
         self.changed: list[pd.DataFrame] = []
         self.bare: list[pd.DataFrame] = []
+        self.statuses: dict[str, str] = {}
         self._store, self._split, self._name = store, options.split, name
         self._exists = store.dataset(options.split) is not None
         files, self.as_of = store.files()
         self._labels = labels_by_image(store.labels_of_images(options.split)) if labelled else {}
-        self._statuses: dict[str, str] | None = None
+        self._stored_statuses: dict[str, str] | None = None
         self.deduplication = Deduplication(files, options, name, root, self._labels)
 
     def rows(
@@ -139,7 +144,7 @@ class _Import:
             raise
         except Exception as error:
             raise _FailedError(error) from error
-        if self._exists and not (self.added or self.issues or self.lines):
+        if self._exists and not (self.added or self.issues or self.lines or self.has_new_labels):
             raise _NothingNewError
 
     def _take_in(
@@ -151,9 +156,14 @@ class _Import:
         pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
         wanted = wanted[pd.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)]
         bare = wanted[~wanted["image"].isin(self._labels)]
-        if len(bare) and self._statuses is None:
-            self._statuses = self._store.images(self._split).set_index("image")["status"].to_dict()
-        self.issues += [*intake.issues, *kept_labels(wanted, self._labels, self._statuses or {}, self._name)]
+        rows = contents.images.reindex(columns=["image", "status"]).itertuples(index=False, name=None)
+        given = {intake.known[image]: str(status) for image, status in rows if image in intake.known}
+        given = {i: status for i, status in given.items() if status in _STATUS_WORDS and i not in self._labels}
+        if (given or len(bare)) and self._stored_statuses is None:
+            self._stored_statuses = self._store.images(self._split).set_index("image")["status"].to_dict()
+        stored = self._stored_statuses or {}
+        self.statuses |= {image: status for image, status in given.items() if stored.get(image) == "unlabelled"}
+        self.issues += [*intake.issues, *kept_labels(wanted, self._labels, stored, self._name)]
         self.lines += contents.lines
         self.added += intake.images["image"].tolist()
         self.known += len(intake.known)
@@ -203,14 +213,15 @@ def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[s
     return issues
 
 
-def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, action: Action) -> int:
-    """Label the images that are still unlabelled, and return their number."""
-    for _ in range(_ATTEMPTS if len(wanted) else 0):
-        images, annotations, _labels = store.tables(split, wanted["image"].unique().tolist())
-        bare = (images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])
-        chosen = images[bare & images["image"].isin(wanted["image"])]
+def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, statuses: Mapping[str, str], action: Action) -> int:
+    """Set the labels and statuses of the images that are still unlabelled, and return the number of these images."""
+    names = list(dict.fromkeys([*wanted["image"], *statuses]))
+    for _ in range(_ATTEMPTS if names else 0):
+        images, annotations, _labels = store.tables(split, names)
+        chosen = images[(images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
         if chosen.empty:
             return 0
+        chosen = chosen.assign(status=[statuses.get(image, "unlabelled") for image in chosen["image"]])
         given = wanted[wanted["image"].isin(chosen["image"])]
         try:
             return store.update_images(split, t.settle_statuses(chosen, given), given, action).count

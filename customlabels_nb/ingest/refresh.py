@@ -16,6 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataE
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import content_hash, read_bytes
+from customlabels_nb.ingest.deduplication import find_copies
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
@@ -54,10 +55,14 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
             report += RefreshReport(skipped=[str(description.get("name", ""))])
             continue
         seen.look(contents)
-        left_out = [image for image in contents.images["image"] if image in removed]
+        found, copy = contents.images["image"].tolist(), bool(description.get("copy"))
+        copies = find_copies(found, [*removed, *images["image"]]) if copy else {}
+        left_out = [image for image in found if copies.get(image, image) in removed]
         report += RefreshReport(removed=left_out)
-        new = _without(contents, {*left_out, *_known_elsewhere(store, split, contents, root)}, bare=mine)
-        options = ImportOptions(split, copy=bool(description.get("copy")))
+        elsewhere = _known_elsewhere(store, split, contents, copies, root)
+        known = {image for image in found if copies.get(image, image) in mine}
+        new = _without(contents, {*left_out, *elsewhere}, bare=known)
+        options = ImportOptions(split, copy=copy, copies=copies)
         done = import_images(store, root, new, options, events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
         changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
@@ -137,11 +142,13 @@ def _one_by_one(sources: Iterable[Description]) -> Iterator[Description]:
             yield source
 
 
-def _known_elsewhere(store: SqlStore, split: str, listed: SourceContents, root: Path) -> set[str]:
-    """Return the found images that are in the other split, and images from a zip file with known content."""
+def _known_elsewhere(
+    store: SqlStore, split: str, listed: SourceContents, copies: Mapping[str, str], root: Path
+) -> set[str]:
+    """Return the found images that, or whose ``copies``, are in the other split, and those of a zip that are known."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
-    known = {image for image in listed.images["image"] if image in others}
+    known = {image for image in listed.images["image"] if copies.get(image, image) in others}
     if listed.description.get("kind") == "zip":
         new = listed.images.loc[~listed.images["image"].isin(files["image"]), "image"]
         contents = set(files["sha256"].dropna())

@@ -16,6 +16,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
 from customlabels_nb.datasets.formats.base import Notes
@@ -29,7 +30,10 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_identit
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`."""
+    """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
+
+    ``copies`` maps images to their earlier copies in the project, which are replaced if the images have changed.
+    """
 
     split: str = t.TRAIN
     labels_from: str | None = None
@@ -38,6 +42,7 @@ class ImportOptions:
     on_leak: str = "report"
     duplicates: str = "skip"
     verify: bool = False
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for argument, allowed in (
@@ -64,7 +69,7 @@ class SourceContents:
     ``images`` has the column ``image`` and any user columns. ``annotations`` are normalised. ``stats`` has the size in
     bytes and the modification time (ns) of each image if they are available at no cost, and ``contents`` has the
     identities of remote images. ``lines`` has the source, line number and text of manifest lines that could not be
-    read.
+    read. ``labels`` has the labels to add in order, each with its color, or None for the next palette color.
     """
 
     images: pd.DataFrame
@@ -75,6 +80,7 @@ class SourceContents:
     ignored: int = 0
     lines: list[tuple[str, int, str]] = field(default_factory=list)
     contents: list[str | None] = field(default_factory=list)
+    labels: Sequence[tuple[str, str | None]] = ()
 
     def __post_init__(self) -> None:
         self.stats = self.stats or [None] * len(self.images)
@@ -102,6 +108,7 @@ def contents_of_tables(
     root: Path | None,
     issues: Sequence[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
+    labels: Iterable[tuple[str, str]] = (),
 ) -> SourceContents:
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
@@ -114,7 +121,10 @@ def contents_of_tables(
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
-    return SourceContents(plain, marks, description, stats, list(issues), lines=list(lines), contents=contents)
+    chosen = [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
+    return SourceContents(
+        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=chosen
+    )
 
 
 def find_images(

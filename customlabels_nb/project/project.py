@@ -298,7 +298,7 @@ class Project:
         self,
         dataset: Dataset,
         *,
-        split: str = t.TRAIN,
+        split: str | None = None,
         copy: bool = False,
         on_leak: str = "report",
         duplicates: str = "skip",
@@ -307,6 +307,8 @@ class Project:
     ) -> ImportReport:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
+        The training and test images of the dataset are added to the train and the test set, or all of them to
+        ``split``. All labels of the dataset that are new to the project are added in their order, with their colors.
         The other arguments and the report are described in :meth:`add_images`. The report also contains issues found
         while reading the dataset.
 
@@ -320,17 +322,23 @@ class Project:
         if not isinstance(dataset, Dataset):
             given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
             raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
-        options = ImportOptions(split, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
-        contents = contents_of_tables(
-            dataset.images,
-            dataset.annotations,
-            dataset.name,
-            root=dataset.root,
-            issues=dataset.found,
-            lines=dataset.unread,
-        )
+        images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
+        own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
         with progress_bars(Events(), show=progress) as stream:
-            return import_images(self._store, self.root, contents, options, events=stream)
+            for name in own if split is None else [split]:
+                options = ImportOptions(name, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
+                chosen = images if split is not None else images[images["split"] == name]
+                contents = contents_of_tables(
+                    chosen,
+                    annotations[annotations["image"].isin(chosen["image"])],
+                    dataset.name,
+                    root=dataset.root,
+                    issues=() if reports else dataset.found,
+                    lines=() if reports else dataset.unread,
+                    labels=dataset.labels.itertuples(index=False, name=None),
+                )
+                reports.append(import_images(self._store, self.root, contents, options, events=stream))
+        return reports[0] if len(reports) == 1 else reports[0] + reports[1]
 
     def refresh(
         self, split: str | None = None, *, progress: bool = True, events: Events | None = None
@@ -338,7 +346,8 @@ class Project:
         """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
         Existing labels are never changed. Missing images stay in the dataset until they are removed. Removed images are
-        not added again. :meth:`auto_refresh` does this when a screen opens.
+        not added again. An image that was added with ``copy=True`` is copied again if its source has changed.
+        :meth:`auto_refresh` does this when a screen opens.
 
         Examples
         --------

@@ -577,20 +577,23 @@ class SqlStore:
         issues: Iterable[Issue] = (),
         lines: Sequence[tuple[str, int, str]] = (),
         labels: Iterable[str] = (),
+        vocabulary: Sequence[tuple[str, str | None]] = (),
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
     ) -> WriteResult:
         """Add images as in :meth:`add_images`, part by part as one action.
 
         Parts may be made as they are added, and an exception then leaves everything as it was. ``issues`` and ``lines``
-        are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in.
+        are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in. The
+        labels of ``vocabulary`` (name, color) come before them, in this order and even if they are not used.
         """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
             names, noted = insert_images(
-                connection, split, parts, trace, issues=issues, lines=lines, labels=labels, source=source
-            )
+                connection, split, parts, trace,
+                issues=issues, lines=lines, labels=labels, vocabulary=vocabulary, source=source,
+            )  # fmt: skip
             if not names.count and not noted:  # a repeated import is not an action
                 return WriteResult()
             payload = trace.payload()

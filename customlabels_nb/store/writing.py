@@ -138,14 +138,19 @@ def insert_images(
     issues: Iterable[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
     labels: Iterable[str] = (),
+    vocabulary: Sequence[tuple[str, str | None]] = (),
     source: Mapping[str, Any] | None = None,
 ) -> tuple[PackedNames, int]:
-    """Insert images with their annotations and findings, and count the new findings and unread lines.
+    """Insert images with their annotations and findings. Count the new findings, unread lines and ``vocabulary``.
 
     Of new ``labels``, used ones come first. ``issues`` and ``lines`` may be filled while parts are made.
     """
     ensure_dataset(connection, split, source, trace)
     known, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
+    added = {label: color for label, color in vocabulary if label not in known}
+    for label, color in added.items():
+        insert_label(connection, label, color)
+    known |= added.keys()
     given, used, names = set(labels) - known, set[str](), PackedNames()
     ensure_labels(connection, given)
     is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
@@ -172,7 +177,7 @@ def insert_images(
         connection.execute(delete(schema.labels).where(among(connection, schema.labels.c.label, unused)))
     findings: Rows = [(i.code, i.message, i.where, i.source, i.line) for i in issues]
     fields = ("code", "message", "where", "source", "line")
-    noted = _add_new(connection, schema.issues, split, fields, findings, created=now_us())
+    noted = len(added) + _add_new(connection, schema.issues, split, fields, findings, created=now_us())
     unread: Rows = list(dict.fromkeys(lines))
     return names, noted + _add_new(connection, schema.import_lines, split, ("source", "line", "raw"), unread)
 

@@ -15,6 +15,7 @@ from customlabels_nb.core.colors import PALETTE, label_color
 from customlabels_nb.core.issues import CODES, Issue, issues_to_frame
 from customlabels_nb.core.limits import LOCAL, profile
 from customlabels_nb.errors import InputError, LabelError, TableError
+from tests.facts import tells
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
@@ -161,6 +162,14 @@ def test_polygons_without_a_box_get_their_bounding_box() -> None:
     own = t.normalise_annotations(frame.assign(left=0, top=0, width=7, height=8))
     assert own["width"].tolist() == [7] * 6
     assert "left" not in frame
+
+
+@pytest.mark.parametrize("polygon", [[[1, 1, 20, 1, 20, 30]], [1, 1, 20, 30], "[[1, 1], [20, 1], [20, 30]]", {"x": 1}])
+@pytest.mark.parametrize("box", [{}, {"left": 1, "top": 1, "width": 2, "height": 3}])
+def test_values_that_are_not_polygons_are_refused(polygon: object, box: dict[str, float]) -> None:
+    with pytest.raises(TableError) as caught:
+        t.normalise_annotations(pd.DataFrame([{"image": "a.jpg", "label": "x", "polygon": polygon, **box}]))
+    assert tells(str(caught.value), repr(polygon), "'a.jpg'", "json.loads", "reshape")
 
 
 def test_boxes_and_image_labels_share_a_table() -> None:

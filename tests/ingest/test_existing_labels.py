@@ -78,6 +78,25 @@ def test_images_labelled_as_empty_stay_empty(
     assert project.train_set.images["status"].tolist() == [status]
 
 
+def test_statuses_of_unlabelled_images_are_added_by_a_later_import(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
+    images = pd.DataFrame({"image": list(map(str, write_folder(tmp_path, {"": 5})))})
+    add(images)
+    project.update("train", project.train_set.with_status("skipped", "image.str.endswith('004.jpg')"))
+    images["status"] = ["labelled", "needs_review", "skipped", "unlabelled", "labelled"]
+    given = cl.Dataset(images, images.iloc[1:2].assign(label="apple"))
+    assert project.import_dataset(given, progress=False).labelled == 3
+    assert project.train_set.images["status"].tolist() == [
+        "labelled",
+        "needs_review",
+        "skipped",
+        "unlabelled",
+        "skipped",
+    ]
+    assert project.import_dataset(given, progress=False).labelled == 0
+
+
 def test_labels_given_meanwhile_win(
     project: cl.Project, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import (
     Cancelled,
     CustomLabelsError,
@@ -254,6 +255,29 @@ def test_the_dataset_remembers_its_sources(project: cl.Project, add: Add, tmp_pa
     record = project._store.dataset("train")
     assert record is not None
     assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "labels_from": "folders"}]
+
+
+def test_training_and_test_images_of_a_dataset_stay_apart(project: cl.Project, tmp_path: Path) -> None:
+    images = pd.DataFrame({"image": write_folder(tmp_path, {"": 3}), "split": ["train", "test", "train"]})
+    given = cl.Dataset(images.astype({"image": str}), images.assign(label="apple"), issues=[Issue("ENTRY_ADJUSTED")])
+    report = project.import_dataset(given, progress=False)
+    assert tells(repr(report), 3, "added", "train", "test", 1, "issue")
+    assert (list(labels(project.train_set)), list(labels(project.test_set))) == (["000.jpg", "002.jpg"], ["001.jpg"])
+    assert project.issues["code"].tolist() == ["ENTRY_ADJUSTED"]
+
+
+def test_labels_of_a_dataset_keep_order_and_colors(project: cl.Project, tmp_path: Path) -> None:
+    project.labels.add("apple")
+    images = pd.DataFrame({"image": list(map(str, write_folder(tmp_path, {"": 1})))})
+    project.add_images(images, progress=False)  # labels are also added by a dataset without new images
+    colors = pd.DataFrame({"label": ["quince", "apple", "pear", "fig"], "color": [None, None, "#123456", None]})
+    project.import_dataset(cl.Dataset(images, images.assign(label="fig"), colors), progress=False)
+    assert list(project.labels) == ["apple", "quince", "pear", "fig"]
+    assert project.labels.colors["pear"] == "#123456"
+    assert len(set(project.labels.colors.values())) == 4
+    project.undo()
+    project.undo()
+    assert list(project.labels) == ["apple"]
 
 
 def test_errors_for_wrong_sources_suggest_what_to_pass(project: cl.Project, add: Add) -> None:

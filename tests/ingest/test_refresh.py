@@ -133,6 +133,25 @@ def test_refresh_keeps_copies_and_copies_new_images(project: cl.Project, add: Ad
     assert all(image.startswith("images/") for image in project.train_set.images["image"])
 
 
+def test_refresh_recognises_the_copies_of_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 6, "pear": 6})
+    add(tmp_path / "photos", labels_from="folders", copy=True)
+    project.distribute(0.25)
+    gone, bare, changed = project.train_set.images["image"][:3]
+    project.remove("train", [gone])
+    project.update("train", pd.DataFrame({"image": [bare], "label": [None]}))
+    source = next(path for path in paths if path.stem in changed)
+    source.write_bytes(jpeg(50, (80, 60)))
+    before = project.train_set.images["image"].tolist(), project.test_set.images["image"].tolist()
+    report = project.refresh(progress=False)
+    assert report.images.to_numpy().tolist() == [["train", changed, "changed"]]
+    assert (names(report.removed), report.issues.empty) == ([f"{Path(gone).name[:3]}.jpg"], True)
+    assert (project.train_set.images["image"].tolist(), project.test_set.images["image"].tolist()) == before
+    assert (project.root / changed).read_bytes() == source.read_bytes()
+    assert labels(project.train_set)[Path(bare).name] == []
+    assert project.refresh(progress=False).images.empty
+
+
 def test_refresh_needs_a_project(project: cl.Project, add: Add, tmp_path: Path) -> None:
     with pytest.raises(NotAllowedError, match=r"project\.refresh"):
         cl.Dataset(pd.DataFrame({"image": ["a.jpg"]})).refresh()
