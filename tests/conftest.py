@@ -40,10 +40,19 @@ ON_POSTGRES = ("store/test_contract", "store/test_labels", "jobs/test_leases", "
 LONG = (
     "notebooks/test_notebooks",
     "inference/test_export",
-    "workers/test_ranks",
-    "endpoints/rekognition/test_concurrent_clients",
-    "endpoints/custom_vision/test_sdk",
     "workers/test_ray",
+    "models/test_transformers_detector",
+    "inference/test_masks",
+    "stress/test_disk_full",
+    "store/test_history",
+    "widgets/test_requests",
+    "workers/test_ranks",
+    "datasets/formats/test_bad_input",
+    "endpoints/rekognition/test_concurrent_clients",
+    "jobs/test_reviewer_session",
+    "store/test_snapshots",
+    "jobs/test_processes",
+    "endpoints/custom_vision/test_sdk",
     "project/test_training",
     "docs/",
     "endpoints/rekognition/test_killed_server",
@@ -90,13 +99,13 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one or two processes more than cores for all tests, four for browser tests, none for selected tests."""
+    """Return one to three processes more than cores for all tests, four for browser tests, none for selected tests."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
         return 4  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
     # a test that waits for a server or a lease leaves its core idle, and more tests of the thorough tier do
-    return max(2, min(8, os.cpu_count() or 2)) + 1 + THOROUGH
+    return max(2, min(8, os.cpu_count() or 2)) + 1 + 2 * THOROUGH
 
 
 @pytest.hookimpl(optionalhook=True)
