@@ -952,7 +952,7 @@ class LabellingJob:
         with self._acting("manager", verb) as (connection, person):
             self._write(connection, {"state": state})
             if state == "running":
-                job_tasks.use_late_answers(connection, "t.job = :job", job=self._id)
+                leases.use_late_answers(connection, "t.job = :job", job=self._id)
             self._note(connection, f"{verb} labelling job", person, {"state": state})
 
     def _write(self, connection: Connection, changes: dict[str, Any]) -> None:

@@ -24,11 +24,11 @@ from customlabels_nb.jobs.leases import (
     REJECTED,
     REVIEWED,
     SKIPPED,
-    count_late_answers,
     lock_task,
     note_states,
     run,
     uncount,
+    use_late_answers,
 )
 from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import insert_columns
@@ -178,15 +178,6 @@ def add_slots(connection: Connection, chosen: str, annotators: int, **values: An
         run(connection, more, slot=slot, annotators=annotators, **values)
     use_late_answers(connection, chosen, **values)
     note_states(connection, chosen, **values)
-
-
-def use_late_answers(connection: Connection, chosen: str, **values: Any) -> None:
-    """Let the late answers to the chosen tasks ``t`` take their free slots."""
-    late = f"""SELECT DISTINCT a.task FROM job_answers a JOIN job_tasks t ON t.id = a.task
-        WHERE a.reason = '{LATE}' AND {chosen} ORDER BY a.task"""
-    for row in run(connection, late, **values):
-        lock_task(connection, row.task)
-        count_late_answers(connection, row.task)
 
 
 def _lock_tasks(connection: Connection, job: int) -> None:

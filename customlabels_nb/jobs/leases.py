@@ -215,6 +215,9 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
         rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
+        if not rows:
+            held = "SELECT task FROM job_slots WHERE job = :job AND state = 'held' AND slot > 0 AND until < {now}"
+            use_late_answers(connection, f"t.id IN ({held})", job=job)
         return [Lease(job, row.task, row.image, row.token, row.since, row.until) for row in rows]
 
     return _transact_as(store, job, who, work)
@@ -354,9 +357,8 @@ def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | N
     values = {"job": job, "who": who} | ({"each": list(tokens)} if tokens else {})
     gold = run(connection, f"DELETE FROM job_slots WHERE slot < 0 AND {chosen} RETURNING task", **values)
     rest = run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE {chosen} RETURNING task", **values)
-    late = f"SELECT DISTINCT task FROM job_answers WHERE task IN :each AND reason = '{LATE}' ORDER BY task"
-    for row in run(connection, late, each=[row.task for row in rest]) if rest else ():
-        count_late_answers(connection, row.task)
+    if rest:
+        use_late_answers(connection, "t.id IN :each", each=[row.task for row in rest])
     return len(gold) + len(rest)
 
 
@@ -560,11 +562,21 @@ def end_with_answers(connection: Connection, tasks: Sequence[int]) -> None:
         run(connection, "DELETE FROM job_slots WHERE state <> 'answered' AND task IN :each", each=ended)
 
 
+def use_late_answers(connection: Connection, chosen: str, **values: Any) -> None:
+    """Let the late answers to the chosen tasks ``t`` take their free slots."""
+    late = f"""SELECT DISTINCT a.task FROM job_answers a JOIN job_tasks t ON t.id = a.task
+        WHERE a.reason = '{LATE}' AND {chosen} ORDER BY a.task"""
+    for row in run(connection, late, **values):
+        lock_task(connection, row.task)
+        count_late_answers(connection, row.task)
+
+
 def count_late_answers(connection: Connection, task: int) -> None:
     """Let the late answers to a task take its free slots, the earliest first. Each person has at most one."""
     late = f"""SELECT a.id, a.who FROM job_answers a WHERE a.task = :task AND a.reason = '{LATE}'
         AND NOT EXISTS (SELECT 1 FROM job_slots s WHERE s.task = a.task AND s.holder = a.who) ORDER BY a.id"""
-    slots = "SELECT slot FROM job_slots WHERE task = :task AND slot > 0 AND state = 'open' ORDER BY slot {lock_slots}"
+    slots = """SELECT slot FROM job_slots WHERE task = :task AND slot > 0 AND state <> 'answered' AND until < {now}
+        ORDER BY slot {lock_slots}"""
     free = run(connection, slots, task=task)
     for slot, row in zip(free, run(connection, late, task=task), strict=False):
         take = "UPDATE job_slots SET state = 'answered', holder = :who WHERE task = :task AND slot = :slot"

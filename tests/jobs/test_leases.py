@@ -103,7 +103,7 @@ def test_an_answer_after_a_takeover_is_stored_and_replaces_a_rejected_one(place:
     check(place, 1)
 
 
-@pytest.mark.parametrize("how", ["release", "skip"])
+@pytest.mark.parametrize("how", ["release", "skip", "expire"])
 def test_a_late_answer_takes_a_place_that_becomes_free(place: Place, create: Create, how: str) -> None:
     job = create(images=["00.jpg", "01.jpg"])
     ann, ben = job.worker("ann"), job.worker("ben")
@@ -113,6 +113,9 @@ def test_a_late_answer_takes_a_place_that_becomes_free(place: Place, create: Cre
     assert [ann.submit(task, "lime").reason for task in tasks] == ["late"] * 2
     if how == "release":
         assert ben.release() == 2
+    elif how == "expire":
+        place.expire()
+        assert ann.lease(1) == []
     else:
         for other in others:
             ben.skip(other, "unclear")
