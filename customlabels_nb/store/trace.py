@@ -22,7 +22,8 @@ TABLES = (
     schema.labels, schema.images, schema.annotations, schema.predictions, schema.issues, schema.import_lines
 )  # fmt: skip
 MARKS = (schema.annotations, schema.predictions)
-#: Counter of the first revision of new images. It exceeds those of all removed images, which may be added again.
+#: Counter of the first revision of new images. It exceeds those of all images that were removed or moved, and may be
+#: added again.
 FIRST_REVISION = "first revision"
 LABEL_FIELDS = ("id", "label", "color", "position")
 
@@ -58,7 +59,7 @@ class Trace:
         if table is schema.images or table is schema.annotations:
             position = columns.index("id" if table is schema.images else "image_id")
             self._counts.leave(row[position] for row in rows)
-        if rows and gone and table is schema.images:
+        if rows and table is schema.images and "split" in columns:
             last = max(row[columns.index("revision")] for row in rows)
             if (more := last + 1 - counter(self._connection, FIRST_REVISION)) > 0:
                 take_ids(self._connection, FIRST_REVISION, more)
