@@ -31,8 +31,7 @@ from customlabels_nb.labeling.edit_rules import Change, Revisions
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
-from customlabels_nb.store import SqlStore, create_store, schema
-from customlabels_nb.store.database import update_rows
+from customlabels_nb.store import SqlStore, create_store
 
 LETTERS = "ABCDEFGHI"
 _LOOK_SECONDS = 10.0  # between looks at the job for new disputes
@@ -196,10 +195,6 @@ class ReviewerSession(ReviewSession):
         kept = marks.loc[marks["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
         table = t.normalise_annotations(kept) if len(kept) else t.empty(t.ANNOTATION_COLUMNS)
         self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
-        before = [(name, self.table.position[name]) for name in images["image"] if name in self.table.position]
-        with self._store.writing() as connection:  # the page may still show an earlier state
-            newer = [(self.table.revisions[index] + 1, name) for name, index in before]
-            update_rows(connection, schema.images, ("revision",), newer, key="image")
         self.reread(images["image"].tolist())
         self._states |= {name: self._state(name) for name in images["image"]}
 
