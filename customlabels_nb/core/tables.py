@@ -31,7 +31,7 @@ import pandas as pd
 from customlabels_nb._utils.text import plain_url, without_passwords
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.polygons import rings_of
+from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
@@ -297,7 +297,7 @@ def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
 
 
 def _fill_boxes(frame: pd.DataFrame) -> None:
-    """Add the bounding boxes of polygons without a box, and refuse values that are not polygons."""
+    """Add the bounding boxes of polygons without a box, make arrays lists, and refuse values that are not polygons."""
     polygons, names = frame["polygon"].tolist(), frame["image"].tolist()
     lacking = frame[list(BOX_COLUMNS)].isna().all(axis=1).tolist()
     boxes = {}
@@ -311,8 +311,11 @@ def _fill_boxes(frame: pd.DataFrame) -> None:
                 f"The polygon {repr(polygon)[:80]} of image {str(names[row])!r} is not a list of points [x, y] or of "
                 "such lists. Convert JSON text with json.loads, and flat lists with np.reshape(…, (-1, 2)).tolist()."
             ) from None
+        if not _starts_with_point(polygon):
+            polygons[row] = polygon_of(rings)
         if lacking[row] and rings and all(np.isfinite(ring).all() for ring in rings):
             boxes[row] = polygon_to_ltwh(rings)
+    frame["polygon"] = pd.Series(polygons, index=frame.index, dtype="object")
     if boxes:
         frame.loc[list(boxes), list(BOX_COLUMNS)] = np.stack(list(boxes.values()))
 

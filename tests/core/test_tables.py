@@ -172,6 +172,12 @@ def test_values_that_are_not_polygons_are_refused(polygon: object, box: dict[str
     assert tells(str(caught.value), repr(polygon), "'a.jpg'", "json.loads", "reshape")
 
 
+def test_polygons_may_be_arrays() -> None:
+    ring = np.array([[1, 1], [20, 1], [20, 30]])
+    frame = t.normalise_annotations(pd.DataFrame({"image": "a", "label": ["x", "y"], "polygon": [ring, [ring, ring]]}))
+    assert frame["polygon"].tolist() == [ring.tolist(), [ring.tolist(), ring.tolist()]]
+
+
 def test_boxes_and_image_labels_share_a_table() -> None:
     corners = {"xmin": [1, None], "ymin": [2, None], "xmax": [3, None], "ymax": [4, None]}
     frame = t.normalise_annotations(pd.DataFrame({"image": ["a", "a"], "label": ["x", "y"], **corners}))

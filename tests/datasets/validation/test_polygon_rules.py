@@ -44,7 +44,7 @@ def test_bad_polygons_are_found_and_their_lines_stay_usable() -> None:
 
 def test_values_that_are_not_polygons_become_boxes() -> None:
     whole = dataset()
-    start = cl.Dataset(whole.images, whole.annotations.assign(polygon=["abc", *BAD.values(), [[], GOOD], None]))
+    start = cl.Dataset(whole.images, whole.annotations.assign(polygon=[[[1, 1], [2]], *BAD.values(), [[], GOOD], None]))
     report = start.validate(check_images=False)
     codes = report.lines[report.lines["code"].str.startswith("POLYGON_")]["code"].tolist()
     assert codes == ["POLYGON_TOO_FEW_POINTS", *BAD]
