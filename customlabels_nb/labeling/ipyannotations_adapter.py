@@ -29,34 +29,32 @@ def plug_into(session: LabellingSession, labeller: Any, query: Query) -> Any:
     widget.session = session
     session.show(query)
     at = 0
-    can_undo: list[bool] = []  # of the submitted images
 
-    def image() -> str | None:
-        return next(iter(session.images_at([(at, at)])), None)
+    def image(position: int) -> str | None:
+        return next(iter(session.images_at([(position, position)])), None)
 
     def display() -> None:
-        if (name := image()) is not None:
+        if (name := image(at)) is not None:
             widget.display(open_image(name, root=session.root))
 
     def submitted(value: Any) -> None:
         nonlocal at
-        if (name := image()) is None:
+        if (name := image(at)) is None:
             return
         labels = [value] if isinstance(value, str) else list(value or [])
         if not labels:
-            edit = session.set_status([name], "skipped")
+            session.set_status([name], "skipped")
         elif session.task == t.SINGLE_LABEL or isinstance(value, str):
-            edit = session.assign([name], str(labels[0]))
+            session.assign([name], str(labels[0]))
         else:
-            edit = session.set_labels([name], [str(label) for label in labels])
-        can_undo.append(edit.can_undo)
+            session.set_labels([name], [str(label) for label in labels])
         at += 1
         display()
 
     def undo() -> None:
         nonlocal at
-        if can_undo:
-            if can_undo.pop():
+        if at:
+            if image(at - 1) in session.undoable:  # otherwise nothing was changed when it was submitted
                 session.undo()
             at -= 1
             display()

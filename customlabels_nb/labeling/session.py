@@ -49,15 +49,11 @@ class Conflict:
 
 @dataclass(frozen=True)
 class EditResult:
-    """Result of an edit: the images that now have the requested state, and conflicts with changes by others.
-
-    ``can_undo`` is False if nothing had to be stored.
-    """
+    """Result of an edit: the images that now have the requested state, and conflicts with changes by others."""
 
     images: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     what: str = ""
-    can_undo: bool = False
 
 
 @dataclass(frozen=True)
@@ -682,7 +678,7 @@ class LabellingSession(ProjectScreen):
                 step = _Step(written.action, what, self.split, changed)
                 self._undo = [*self._undo[-UNDO_STEPS + 1 :], step]
                 self._redo = []
-            return EditResult(tuple(wanted), tuple(conflicts), what, written.action is not None)
+            return EditResult(tuple(wanted), tuple(conflicts), what)
 
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
@@ -714,8 +710,9 @@ class LabellingSession(ProjectScreen):
         return self._undo_or_redo(self._redo, self._undo, "redo")
 
     @property
-    def can_undo(self) -> bool:
-        return bool(self._undo)
+    def undoable(self) -> tuple[str, ...]:
+        """Images that :meth:`undo` would change, empty if it would do nothing."""
+        return self._undo[-1].images if self._undo else ()
 
     @property
     def can_redo(self) -> bool:

@@ -339,7 +339,7 @@ def test_ask_one_more_reopens_the_task(place: Place, create: Create, open_review
     session.correct(["01.jpg"], "lemon")
     session.ask_one_more(["01.jpg"])
     assert shown(session) == ["03.jpg"]
-    assert not session.can_undo
+    assert not session.undoable
     dora = job.worker("dora")
     (task,) = [task for task in dora.lease(20) if task.image == "01.jpg"]
     dora.submit(task, "fig")
@@ -362,7 +362,7 @@ def test_rejected_images_are_in_the_queue_again(place: Place, create: Create, op
     session.approve(["03.jpg"])
     session.reject(["03.jpg"])
     assert shown(session, show="all") == ["01.jpg"]
-    assert not session.can_undo
+    assert not session.undoable
     assert result(job, "03.jpg") == []
     assert not job.answers.query("image == '03.jpg'")["counted"].any()
     for name in PEOPLE:  # everybody is asked again
@@ -435,7 +435,7 @@ def test_only_reviewers_may_review(place: Place, create: Create, open_review: Op
     with pytest.raises(NotAllowedError, match="'ben' is a labeler"):
         session.approve(["03.jpg"])
     assert not session.row("03.jpg")["reviewed"]
-    assert not session.can_undo
+    assert not session.undoable
     assert {one["person"] for one in session.row("03.jpg")["answers"]} == {None}
 
 
@@ -480,7 +480,7 @@ def test_reviewers_do_not_overwrite_each_other(create: Create, open_review: Open
     undone = ann.undo()
     assert (undone.images, undone.conflicts) == ((), (Conflict("01.jpg", ("lemon",), ()),))
     assert result(job, "01.jpg") == [("lemon", "resolved")]
-    assert (ann.row("01.jpg")["labels"], ann.row("01.jpg")["reviewed"], ann.can_undo) == (["lemon"], True, False)
+    assert (ann.row("01.jpg")["labels"], ann.row("01.jpg")["reviewed"], ann.undoable) == (["lemon"], True, ())
     bob.undo()
     assert result(job, "01.jpg") == [("fig", "resolved")]
     ann.approve(["03.jpg"])

@@ -49,20 +49,21 @@ def test_multiclass_labeller_sets_exactly_these_labels_and_undo_goes_back(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_undo_of_a_label_that_the_image_had_already_only_goes_back(project: Project, session: LabellingSession) -> None:
+def test_undo_of_a_submission_that_changed_nothing_only_goes_back(project: Project, session: LabellingSession) -> None:
     from ipyannotations.images import ClassLabeller
 
-    first, second = session.show(Query(sort="name")) and session.images_at([(0, 1)])
+    session.show(Query(sort="name"))
+    first, second = session.images_at([(0, 1)])
     session.assign([second], "pear")
     labeller = plug_into(session, ClassLabeller, Query(sort="name"))
-    for label in ("apple", "pear"):
-        labeller.submit(Button(description=label))
-    expected = {first: "apple", second: "pear"}
-    for _ in range(2):  # back to the second image, then to the first
-        assert project.train_set.annotations.set_index("image")["label"].to_dict() == expected
+    labeller.submit(Button(description="apple"))
+    labeller.submit(Button(description="pear"))
+    left = []
+    for _ in range(2):
         for callback in labeller.undo_fns:
             callback()
-    assert project.train_set.annotations["image"].tolist() == [second]
+        left.append(sorted(project.train_set.annotations["image"]))
+    assert left == [[first, second], [second]]
 
 
 def test_objects_that_are_no_labelling_widget_are_refused(project: Project) -> None:

@@ -153,7 +153,7 @@ def test_undo_and_redo_step_by_step(project: Project, session: LabellingSession)
     assert stored(project) == {one[0]: ["apple"]}
     session.undo()
     assert stored(project) == {}
-    assert not session.can_undo
+    assert not session.undoable
     assert session.undo().images == ()
     for _ in range(3):
         session.redo()
