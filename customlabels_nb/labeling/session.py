@@ -714,10 +714,6 @@ class LabellingSession(ProjectScreen):
         """Images that :meth:`undo` would change, empty if it would do nothing."""
         return self._undo[-1].images if self._undo else ()
 
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._redo)
-
     def _forget_edits(self, images: Iterable[str]) -> None:
         gone = set(images)
         self._undo = [step for step in self._undo if not gone.intersection(step.images)]

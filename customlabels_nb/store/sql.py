@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -207,23 +206,20 @@ class SqlStore:
         except sqlite3.Error as error:
             raise OSError(str(error)) from error
 
-    def rename_images(self, names: Mapping[str, str]) -> int:
-        """Rename images everywhere in the store, also in settings, history and snapshots, and return their number.
+    def rename_images(self, names: Mapping[str, str]) -> None:
+        """Rename images everywhere in the store, including history, snapshots, findings and settings.
 
         Used for copies of a project. No action is recorded, and revisions are kept.
         """
         payloads = ("before", "after", "undo")
-        i, h, s, m = schema.images.c, schema.history.c, schema.snapshots.c, schema.meta.c
+        m, h, s = schema.meta.c, schema.history.c, schema.snapshots.c
         with self._database.write() as connection:
-            ids = [(names[name], id_) for id_, name in connection.execute(select(i.id, i.image)) if name in names]
-            update_rows(connection, schema.images, ("image",), ids)
-            for table, column in ((schema.job_tasks, "image"), (schema.issues, "where")):
-                stored = fetch(connection, select(table.c[column], table.c.id))
-                renamed_rows = [(names[name], id_) for name, id_ in stored if name in names]
-                update_rows(connection, table, (column,), renamed_rows)
-            stored = fetch(connection, select(m.value, m.key).where(m.key.startswith(SETTING)))
-            settings = [(json.dumps(_renamed(json.loads(value), names)), key) for value, key in stored]
-            update_rows(connection, schema.meta, ("value",), settings, key="key")
+            for table, column in ((schema.images, "image"), (schema.job_tasks, "image"), (schema.issues, "where")):
+                rows = fetch(connection, select(table.c[column], table.c.id))
+                update_rows(connection, table, (column,), [(names[name], id_) for name, id_ in rows if name in names])
+            for (key,) in fetch(connection, select(m.key).where(m.key.startswith(SETTING))):
+                name = key.removeprefix(SETTING)
+                write_setting(connection, name, _renamed(read_setting(connection, name), names))
             for (id_,) in connection.execute(select(h.id)).all():
                 kept = connection.execute(select(*(h[name] for name in payloads)).where(h.id == id_)).one()
                 renamed = [pack(_renamed(unpack(value), names)) for value in kept]
@@ -232,7 +228,6 @@ class SqlStore:
                 content = unpack(connection.scalar(select(s.content).where(s.id == id_)))
                 content["images"]["image"] = _renamed(content["images"]["image"], names)
                 update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
-            return len(ids)
 
     @property
     def location(self) -> tuple[str, str | None]:
