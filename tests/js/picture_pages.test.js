@@ -202,28 +202,6 @@ test("another list is requested once the edits before it are saved", async () =>
   assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
 });
 
-test("a reloaded page of a job begins where the answers that it has kept end", async () => {
-  const { page, asked, held } = opened({ holds: ["edit"] });
-  const { request } = page;
-  let saved = 0;
-  page.request = (kind, content) =>
-    kind === "hello"
-      ? Promise.resolve([{ ...page.info, job: {}, size: 2, place: 2 * saved }])
-      : request(kind, content);
-  page.greeted = () => {};
-  page._do({ do: "label", label: "pear" });
-  page._hello();
-  await settled();
-  assert.deepEqual(
-    asked.map(([kind]) => kind),
-    ["edit"],
-  );
-  saved = 1;
-  held[0].answer();
-  await settled();
-  assert.deepEqual(asked[1][1].place, 2);
-});
-
 test("another list is requested after the undo and the keys before it", async () => {
   const { page, asked, held } = opened({ holds: ["undo"] });
   page._do({ do: "label", label: "pear" });

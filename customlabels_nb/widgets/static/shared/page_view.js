@@ -139,10 +139,6 @@ export class PageView {
         screen: this,
         key: this.info.key,
       });
-      if (this.info.job && this.editing.pending.length) {
-        await this.editing.settled(); // edits of an earlier page may answer the image in focus
-        Object.assign(this.info, (await this.request("hello", {}))[0]);
-      }
       await this.show({ place: this.info.place, keep: this.info.focus });
     } catch (error) {
       if (this.closed) return;
