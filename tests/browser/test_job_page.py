@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         page.ready().press("1")
         page.expect_saved()
         expect(page.question).to_have_count(0)
-        assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["ben"]
+        project.expect_rows("SELECT who FROM job_answers WHERE counted = 1", wanted=["ben"])
         page.page.close(run_before_unload=True)
         # nobody else can label with the name
         other = JobPage(browser.new_context().new_page())
@@ -78,7 +78,11 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
 
 def kernels(server: psutil.Popen) -> int:
     """Return how many kernels run."""
-    return sum(child.is_running() and child.status() != "zombie" for child in server.children(recursive=True))
+    running = 0
+    for child in server.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended since it was listed
+            running += child.status() != "zombie"
+    return running
 
 
 def expect_kernels(server: psutil.Popen, wanted: int) -> None:
@@ -118,7 +122,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     assert (whole["y"], whole["height"]) == (8, 884)  # of the window's 900
     assert image["height"] > 550
     one.expect_saved()
-    assert project.rows("SELECT who FROM job_answers WHERE counted = 1") == ["anna"] * 3
+    project.expect_rows("SELECT who FROM job_answers WHERE counted = 1", wanted=["anna"] * 3)
     assert project.rows("SELECT DISTINCT holder FROM job_slots WHERE state = 'held'") == ["anna"]
     one.page.close(run_before_unload=True)
     project.expect_rows(HELD, wanted=[0])
@@ -129,7 +133,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     other.page.emulate_media(color_scheme="dark")
     other.page.goto(link.partition("?")[0])  # the cookie replaces the token
     expect(other.field).to_have_value("anna", timeout=60_000)
-    assert other.page.locator("body").get_attribute("data-jp-theme-light") == "false"
+    expect(other.page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     other.press("Enter")
     expect(other.gallery).to_be_focused(timeout=60_000)
     expect(other.gallery.locator(".person")).to_have_text("anna")
@@ -149,6 +153,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     page.goto(link.partition("?")[0])
     expect(page.get_by_text("This link is not valid any more")).to_be_visible()
     stranger.close()
+    expect_kernels(server, 0)  # the server might stop them before they have removed their files
     stop(server)
     assert (tmp_path / "server.log").read_text("utf-8") == ""
     assert [path for name in ("home", "tmp") for path in (tmp_path / name).rglob("*")] == []
