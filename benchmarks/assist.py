@@ -29,7 +29,7 @@ from _measure import bound, cores, figure, heading, last_json, own_environment, 
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import find_guarantee, guarantee_labels
 from customlabels_nb.assist.probabilities import clarity, cross_fit, label_doubt, learn, margin_doubt, predict
-from customlabels_nb.assist.queue import MOST_RESERVED, QueueState, check_order, compact, order_queue
+from customlabels_nb.assist.queue import QueueState, check_images, check_order, compact, order_queue
 from customlabels_nb.assist.suspects import doubtful_labels, swapped_labels
 
 PARTS = ("queue", "prelabels", "clusters", "suspects", "large")
@@ -136,9 +136,8 @@ def our_page(
     if (counts > 0).sum() > 1:
         probabilities = images.probabilities(asked, images.features)
         doubt = label_doubt(probabilities, counts) if images.several else margin_doubt(probabilities)
-    checked, waiting = int(labelled[order].argmin()), order[~labelled[order]]
-    ahead = waiting[: min(MOST_RESERVED, -(-len(waiting) // 4))]
-    state = QueueState(features, ahead, ~labelled, labelled, counts, checked, doubt, probabilities)
+    checked, (_, ahead) = int(labelled[order].argmin()), check_images(np.argsort(order), ~labelled, [])
+    state = QueueState(features, order[ahead], ~labelled, labelled, counts, checked, doubt, probabilities)
     return order_queue(state, page=images.page, random_state=random_state)["position"].to_numpy()[: images.page]
 
 

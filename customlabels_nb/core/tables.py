@@ -298,6 +298,8 @@ def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
 
 def _fill_boxes(frame: pd.DataFrame) -> None:
     """Add the bounding boxes of polygons without a box, make arrays lists, and refuse values that are not polygons."""
+    if frame["polygon"].isna().all():
+        return
     polygons, names = frame["polygon"].tolist(), frame["image"].tolist()
     lacking = frame[list(BOX_COLUMNS)].isna().all(axis=1).tolist()
     boxes = {}

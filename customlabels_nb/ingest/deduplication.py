@@ -126,7 +126,7 @@ class Deduplication:
                 self._labels.setdefault(image, image_labels)
         for index in changed_todo:
             if index in facts and facts[index].sha256 != stored[own[index]][0]:
-                _copy(names[index], own[index], self._root, anew=True)
+                _copy(names[index], own[index], self._root, replace=True)
         changed = self._changed({own[i]: (facts[i], stats[i]) for i in changed_todo if i in facts})
         kept = []
         for index in todo:
@@ -365,10 +365,10 @@ def find_copies(images: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     return {image: copies[name] for image in images if (name := _copied_name(image, "")) != image and name in copies}
 
 
-def _copy(image: str, name: str, root: Path, *, anew: bool = False) -> str:
-    """Copy an image to ``name``, relative to ``root``, and return this. An existing file is only replaced ``anew``."""
+def _copy(image: str, name: str, root: Path, *, replace: bool = False) -> str:
+    """Copy an image to ``name``, relative to ``root``, and return the name. Existing files stay, unless ``replace``."""
     target = root / name
-    if name == image or (target.exists() and not anew):
+    if name == image or (target.exists() and not replace):
         return name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
