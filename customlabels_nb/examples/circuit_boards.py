@@ -140,7 +140,7 @@ def _terminal(space: Space, rng: np.random.Generator) -> None:
 def _block(space: Space, rng: np.random.Generator) -> None:
     """Draw a film capacitor or a crystal: a block with a number on it."""
     tone = vary(pick(rng, (_BRIGHT[0], _BLUE, _TIN, _BRIGHT[1])), rng)
-    space.box(-4, 4, -1.9, 1.9, 0, 4.5, tone, rng.choice([0.3, 1.9]))
+    space.box(-4, 4, -1.9, 1.9, 0, 4.5, tone, float(rng.choice([0.3, 1.9])))
     space.floor(4.5).write(pick(rng, ("1U63", "104K", "16.000", "225")), 0, 0, 1.5, shade(tone, 0.45))
 
 

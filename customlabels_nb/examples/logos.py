@@ -281,7 +281,7 @@ def _shop(stage: Stage) -> None:
     front.draw([(-1.6, 0.6), (-1.0, 0.6), (0.2, 2.75), (-0.4, 2.75)], _WHITE, alpha=0.2)
     front.shadow(rect(-2.8, 2.7, 2.8, 3.0), 0.4, 0.02)
     front.draw(rect(-2.85, 2.95, 2.85, 4.25), board, shade(board, 0.9))
-    x = rng.choice([-1.3, -0.9, 0.0])
+    x = float(rng.choice([-1.3, -0.9, 0.0]))
     stage.sign(front.moved(x, 3.68, 0, 0.42), board)
     if x:
         front.write(pick(rng, _WORDS), 1.0, 3.6, 0.5, _WHITE if sum(board) < 400 else _DARK)

@@ -311,7 +311,7 @@ def _picture(front: Plane, rng: np.random.Generator, x: float, y: float) -> None
     for _ in range(3):
         r = min(wide, high) * rng.uniform(0.25, 0.6)
         u, v = (rng.uniform(-1, 1, 2) * (wide - r - 0.06, high - r - 0.06)).tolist()
-        front.draw(oval(x + u, y + v, r, end=rng.choice([180, 360])), vary(pick(rng, _FABRICS), rng))
+        front.draw(oval(x + u, y + v, r, end=float(rng.choice([180, 360]))), vary(pick(rng, _FABRICS), rng))
 
 
 def _finish(space: Space, rng: np.random.Generator, hour: int, things: list[tuple[str, Space]]) -> Image.Image:
@@ -449,7 +449,7 @@ def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
             plane.draw(rect(left + 0.02, low + 0.02, right - 0.02, high - 0.02), tint)
             for middle in (left + (right - left) * 0.3, left + (right - left) * 0.7)[: int(rng.integers(1, 3))]:
                 x0, y0, x1, y1 = (rng.uniform(0.06, 0.13, 4) * (-1, -1, 1, 1)).tolist()
-                shape = rect(x0, y0, x1, y1, rng.choice([0.02, 0.2]))
+                shape = rect(x0, y0, x1, y1, float(rng.choice([0.02, 0.2])))
                 for share, tone in ((1.0, line), (0.85, tint)):
                     plane.draw(turned(shape, 0, middle, high - 0.2, share), tone)
             plane.write(names.pop(), (left + right) / 2, low + 0.14, 0.055, line)

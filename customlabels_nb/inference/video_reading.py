@@ -151,9 +151,11 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
     av = require_av()
     _check_file(path, name, damaged)
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
+    # from 19 on, PyAV accepts metadata that are not UTF-8 by itself
+    lenient = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
     try:
         # the explicit protocol prevents a file name from being parsed as a URL
-        container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", options=options, **lenient)
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         if damaged and _ends_too_early(path):
             reason = "the end of the file, which contains its index, is missing. Download the complete file."

@@ -409,7 +409,7 @@ def _gold_answers(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.Da
         common = np.bincount(row[first], label[first] == label[second], len(rows)).tolist()
         right = [
             _reaches(int(given), all_)
-            for given, all_ in zip(common, np.bincount(row, minlength=len(rows)), strict=True)
+            for given, all_ in zip(common, np.bincount(row, minlength=len(rows)).tolist(), strict=True)
         ]
     return rows[["image", "person"]].assign(right=np.array(right, dtype=np.bool_))
 

@@ -104,7 +104,7 @@ def require_permission(root: Path, version: str, target: Path) -> None:
     if not path.is_file():
         return
     try:
-        with closing(sqlite3.connect(path, _SECONDS)) as connection:
+        with closing(sqlite3.connect(path, timeout=_SECONDS)) as connection:
             policies = dict(connection.execute("SELECT name, document FROM policies").fetchall())
             digits = connection.execute("SELECT digits FROM versions WHERE name = ?", (version,)).fetchone()
     except sqlite3.Error as error:

@@ -152,10 +152,11 @@ def image_weights(targets: IntArray, n_labels: int, balance: float) -> FloatArra
 def choose_balance(cross_validate: Callable[[float], HeadChoice], counts: IntArray) -> tuple[HeadChoice, list[str]]:
     """Choose between equal and balanced weights if labels are imbalanced, and return the choice and a note on it."""
     plain = cross_validate(0.0)
-    if counts.max() < UNEVEN * counts.min():
+    fewest, most = int(counts.min()), int(counts.max())
+    if most < UNEVEN * fewest:
         return plain, []
     weighted = cross_validate(1.0)
-    note = _uneven_note(counts.min(), counts.max(), plain.loss, weighted.loss)
+    note = _uneven_note(fewest, most, plain.loss, weighted.loss)
     return min(plain, weighted, key=lambda choice: choice.loss), [note]
 
 

@@ -49,7 +49,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
         ax = new_axes(7.6, 3.4)
     edges = np.linspace(0, 1, BINS + 1)
     up, down = (np.histogram(confidence[which], edges)[0] for which in (right, ~right))
-    tallest = int(max(up.max(), down.max(), 1))
+    tallest = max(int(up.max()), int(down.max()), 1)
     places, width = edges[:-1] + 0.5 / BINS, 0.9 / BINS
     ax.bar(places, up, width, color=RIGHT, linewidth=0)
     ax.bar(places, -down, width, color=WRONG, linewidth=0)
