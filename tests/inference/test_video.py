@@ -348,6 +348,13 @@ def test_damage_in_the_middle_is_counted_and_the_rest_goes_on(
     assert any("damaged packets" in note for note in found.notes) == (len(found.frames) < 60)
 
 
+def test_metadata_that_is_not_utf_8_is_accepted(predictor: Predictor, clip: Path, tmp_path: Path) -> None:
+    data = clip.read_bytes()
+    assert b"Lavf" in data  # the name of the encoder
+    (tmp_path / "latin.mp4").write_bytes(data.replace(b"Lavf", b"L\xe4\xff\xe9"))
+    assert len(detect_video(predictor, tmp_path / "latin.mp4").table) == 3
+
+
 def test_too_many_pixels_are_refused(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_reading, "_MAX_PIXELS", 160 * 120)
     detect_video(predictor, clip)
