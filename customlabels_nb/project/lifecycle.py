@@ -118,5 +118,5 @@ def delete_project(location: ProjectLocation) -> None:
         if location.root.is_dir() and not any(location.root.iterdir()):
             location.root.rmdir()
     except OSError as error:
-        what = f"Cannot delete {error.filename!r}: {error.strerror}."
+        what = f"Cannot delete {str(error.filename)!r}: {error.strerror}."
         raise ProjectError(f"{what} Check its permissions, then delete {str(location.root)!r} by hand.") from error

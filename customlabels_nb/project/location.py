@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ _NAME = re.compile(r"\w[\w .\-]{0,99}")
 _SCHEMA = re.compile(r"customlabels_[0-9a-f]{16}")
 #: File systems limit names to 255 bytes or so, and version names append a time to the project's name.
 _MOST_BYTES = 200
+#: Errors for a path where nothing can be. EINVAL is Windows' for a character that no name may have.
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 _LONGEST_DESCRIPTION = 2000
 _MOST_COMPARED = 20  # files and folders that may be a project with a similar name
 _SECRETS = ("password", "sslpassword", "passwd")
@@ -135,12 +138,20 @@ def storable_text(text: object, longest: int) -> str | None:
 
 
 def is_project(path: Path) -> bool:
-    try:
-        return (path / DATABASE).is_file() or (path / POINTER).is_file()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
+    """Check whether a folder contains a project, or raise OSError if its files may not be seen.
+
+    ``Path.is_file`` returns False then, from Python 3.14 on.
+    """
+    for file in (path / DATABASE, path / POINTER):
+        try:
+            if stat.S_ISREG(file.stat().st_mode):
+                return True
+        except ValueError:  # a null character
             return False
-        raise
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+    return False
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def _chosen(notebooks: Iterable[str | os.PathLike[str]]) -> dict[Path, Any]:
     paths = [local_path(path, "notebooks") for path in notebooks]
     names = Counter(path.stem.casefold() for path in paths)
     for path in paths:
-        if names[path.stem.casefold()] > 1 or not path.stem.strip("."):
+        if names[path.stem.casefold()] > 1 or not path.name.removesuffix(".ipynb").strip("."):
             raise InputError(f"{str(path)!r} has the name of another notebook, or no name. Rename it.")
     if paths:
         return {path: _read(path) for path in paths}
