@@ -41,7 +41,7 @@ class Shape:
             box = [float(value[name]) for name in t.BOX_COLUMNS]
             rings = [ring.round(_DIGITS) for ring in rings_of(value.get("polygon"))]
             name = value["label"]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise InputError(f"Invalid shape {str(value)[:200]}: {error}.") from error
         label = t.check_label(name)
         if value.get("polygon") is not None and not rings:
