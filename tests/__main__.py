@@ -95,12 +95,13 @@ class Found:
     postgres: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def get(self, name: str, tests: str, get: Callable[[], Program]) -> Program | None:
+    def get(self, name: str, tests: str, get: Callable[[], Program], *, optional: bool = False) -> Program | None:
         """Return and show what ``get`` returns, or None if it is unavailable, with the reason in ``reasons``."""
         try:
             found = get()
         except provision.Unavailable as reason:
-            if os.environ.get("CI", "").lower() in ("true", "1") or isinstance(reason, provision.WronglyNamed):
+            required = os.environ.get("CI", "").lower() in ("true", "1") and not optional
+            if required or isinstance(reason, provision.WronglyNamed):
                 raise
             self.reasons[tests] = str(reason)
             found = None
@@ -121,8 +122,8 @@ def find(options: argparse.Namespace, stack: ExitStack) -> Found:
         found.chromium = found.get("Chromium", "the browser tests", provision.get_chromium)
     if found.chromium:
         found.proxy = found.get("JupyterHub's proxy", "the browser tests with JupyterHub", provision.get_proxy)
-        if options.thorough and not provision.get_firefox():
-            found.reasons["the tests in Firefox"] = provision.NO_FIREFOX
+        if options.thorough:
+            found.get("Firefox", "the tests in Firefox", provision.get_firefox, optional=True)
     found.node = found.get("Node", "the tests of JavaScript", provision.find_node)
     if found.node and not (options.thorough or options.environment):
         found.biome = found.get("Biome", "biome", lambda: provision.get_js_tool(provision.BIOME, "bin/biome"))

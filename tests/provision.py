@@ -130,8 +130,14 @@ def find_firefox() -> str | None:
     return next((path for path in map(shutil.which, FIREFOX_NAMES) if path and _runs(path)), None)
 
 
-def get_firefox(say: Callable[[str], None] = print) -> str | None:
-    """Return `find_firefox`, installing one from the system's packages if possible, else None, as it is optional."""
+def get_firefox(say: Callable[[str], None] = print) -> str:
+    """Return `find_firefox`, installing one from the system's packages if possible.
+
+    Raises
+    ------
+    Unavailable
+        If there is none and none could be installed.
+    """
     found, as_root = find_firefox(), _prefix_for_root()
     if found is None and as_root is not None and shutil.which("apt-get") and _may_install():
         say("No Firefox here yet: trying apt-get.")
@@ -140,6 +146,8 @@ def get_firefox(say: Callable[[str], None] = print) -> str | None:
         found = find_firefox()
         if found is None:
             say(f"That did not work: {problem or 'it ended well, but brought no Firefox that runs'}")
+    if found is None:
+        raise Unavailable(f"No Firefox that runs. Install it: {by_hand('firefox-esr')}")
     return found
 
 
