@@ -105,8 +105,8 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
         If there is none and none could be installed.
     """
     found = find_chromium()
-    ways = _ways_to_chromium() if found is None and _may_install() else iter(())
-    for name, commands in ways:
+    tried = ""
+    for name, commands in _ways_to_chromium() if found is None and _may_install() else ():
         say(f"No Chromium here yet: trying {name}.")
         problem = None
         for command in commands:
@@ -117,9 +117,10 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
         # a downloaded one may lack the system's libraries
         problem = problem or next(filter(None, map(_problem, _chromiums())), "it ended well, but brought no Chromium")
         say(f"That did not work: {problem}")
+        tried = f" ({name}: {problem})"
     if found is None:
         raise Unavailable(
-            "No Chromium, Chrome or Edge that runs. "
+            f"No Chromium, Chrome or Edge that runs{tried}. "
             f"Install one, or name its program in the environment variable {CHROMIUM_VARIABLE}: {by_hand('chromium')}"
         )
     return found
@@ -437,5 +438,6 @@ def _run(command: list[str], seconds: float = INSTALL_SECONDS, env: Mapping[str,
                 with suppress(OSError, AttributeError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.kill()
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("at ")]  # the stack of an error in Node
     return None if process.returncode == 0 else (lines[-1] if lines else f"{command[0]} ended {process.returncode}")
