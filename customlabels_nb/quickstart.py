@@ -96,20 +96,21 @@ def run_cells(
 ) -> None:
     """Run a notebook's cells in place. ``environment`` is complete, ``on_start`` gets a cell's index."""
     from jupyter_client.asynchronous.client import AsyncKernelClient
-    from jupyter_client.channels import AsyncZMQSocketChannel
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from traitlets import Type, default
 
-    class Channel(AsyncZMQSocketChannel):
+    async_channel: Any = AsyncKernelClient.shell_channel_class.klass  # has another name before jupyter_client 8
+
+    class Channel(async_channel):
         """Channel that checks for replies every second.
 
         nbclient also uses the channel to send messages for Output widgets, which can swallow the notification of a
         reply. Without this check, the reply would not be noticed until the cell times out.
         """
 
-        async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:  # type: ignore[override]
+        async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
             end = math.inf if timeout is None else time.monotonic() + timeout
             while True:
                 try:

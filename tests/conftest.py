@@ -126,7 +126,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
-    browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
+    browsers = provision.playwright_browsers()
     # without stored bytecode each of hundreds of processes would compile pandas and scikit-learn anew
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -143,8 +143,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None):
         # processes that each let torch use all cores would mostly wait for one another
         os.environ |= ONE_THREAD
-    if Path(browsers).is_dir():
-        os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
+    if browsers.is_dir():
+        os.environ[provision.PLAYWRIGHT_BROWSERS_VARIABLE] = str(browsers)
     settings.cache_dir = Path(home, "cache")
     settings.threads = int(
         settings.threads
@@ -195,6 +195,15 @@ def pytest_collection_finish() -> None:
     """Leave a million objects of libraries out of garbage collection, which every stopped model asks for."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Skip a test that needs a program, such as Node, which is not here."""
+    try:
+        return (yield)
+    except provision.Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.hookimpl(wrapper=True)

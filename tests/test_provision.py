@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -13,11 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from customlabels_nb.settings import settings
 from tests import __main__ as runner
-from tests import conftest, provision
+from tests import conftest, environments, provision
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWERS = "echo Chromium 1.0"
@@ -60,7 +62,7 @@ def test_named_chromium_that_does_not_run_is_no_silent_matter(bin_folder: Path, 
     program(bin_folder, "chromium", ANSWERS)
     for name in (str(program(tmp_path, "broken", FAILS)), "no-such-program"):
         monkeypatch.setenv(provision.CHROMIUM_VARIABLE, name)
-        with pytest.raises(provision.Unavailable, match=f"CHROMIUM is '{name}'"):
+        with pytest.raises(provision.WronglyNamed, match=f"CHROMIUM is '{name}'"):
             provision.find_chromium()
 
 
@@ -70,6 +72,23 @@ def test_first_chromium_on_the_path_that_runs_is_taken(bin_folder: Path) -> None
     chrome = program(bin_folder, "google-chrome", ANSWERS)
     program(bin_folder, "chromium", FAILS)
     assert provision.find_chromium() == str(chrome)
+
+
+@needs_sh
+def test_edge_or_the_newest_of_playwrights_browsers_is_taken_where_there_is_no_other(
+    bin_folder: Path, tmp_path: Path
+) -> None:
+    places = ("chromium-999/chrome-linux/chrome", "chromium-1001/chrome-linux64/chrome")
+    shell = "chromium_headless_shell-1002/chrome-headless-shell-linux64/chrome-headless-shell"
+    for place in (*places, shell):
+        (tmp_path / "browsers" / place).parent.mkdir(parents=True)
+        program(tmp_path / "browsers", place, ANSWERS)
+    assert provision.find_chromium() == str(tmp_path / "browsers" / places[1])
+    for place in places:
+        program(tmp_path / "browsers", place, FAILS)
+    assert provision.find_chromium() == str(tmp_path / "browsers" / shell)
+    edge = program(bin_folder, "microsoft-edge", ANSWERS)
+    assert provision.find_chromium() == str(edge)
 
 
 @needs_sh
@@ -91,13 +110,14 @@ def test_chromium_is_installed_by_the_package_manager(
 
 
 @needs_sh
-def test_every_way_is_tried_then_one_sentence_says_what_to_do(bin_folder: Path, monkeypatch) -> None:
+def test_every_way_is_tried_then_a_command_says_what_to_do(bin_folder: Path, monkeypatch) -> None:
     (bin_folder / "env").symlink_to("/usr/bin/env")
     program(bin_folder, "apt-get", FAILS)
     monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
     monkeypatch.setattr(sys, "executable", str(program(bin_folder, "python", "echo no network; exit 1")))
     said: list[str] = []
-    with pytest.raises(provision.Unavailable, match=r"--fast\.$"):
+    advice = r" \(Playwright's download: no network\)\..*: sudo apt-get install chromium$"
+    with pytest.raises(provision.Unavailable, match=advice):
         provision.get_chromium(said.append)
     assert said == [
         "No Chromium here yet: trying apt-get.",
@@ -105,6 +125,29 @@ def test_every_way_is_tried_then_one_sentence_says_what_to_do(bin_folder: Path, 
         "No Chromium here yet: trying Playwright's download.",
         "That did not work: no network",
     ]
+
+
+@needs_sh
+def test_downloaded_browser_without_its_libraries_says_so(bin_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    browser = tmp_path / "browsers" / "chromium-1" / "chrome-linux" / "chrome"
+    lacks = "echo libnss3.so: cannot open shared object file; exit 127"
+    download = f"/bin/mkdir -p {browser.parent}; printf '#!/bin/sh\n{lacks}\n' > {browser}; /bin/chmod +x {browser}"
+    monkeypatch.setattr(sys, "executable", str(program(bin_folder, "python", download)))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    with pytest.raises(provision.Unavailable, match=r"libnss3\.so"):
+        provision.get_chromium(lambda _: None)
+
+
+@needs_sh
+def test_playwright_runs_with_the_node_of_the_tests(bin_folder: Path, monkeypatch) -> None:
+    written = bin_folder / "node.txt"
+    python = program(bin_folder, "python", f"echo $PLAYWRIGHT_NODEJS_PATH > {written}; exit 1")
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.delenv(provision.PLAYWRIGHT_NODE_VARIABLE, raising=False)
+    with pytest.raises(provision.Unavailable):
+        provision.get_chromium(lambda _: None)
+    assert written.read_text().strip() == provision.find_node()
 
 
 @needs_sh
@@ -149,7 +192,7 @@ def test_the_proxy_of_jupyterhub_is_installed_with_npm(bin_folder: Path, tmp_pat
     monkeypatch.setattr(provision, "find_node", lambda: str(tmp_path / "node"))
     program(bin_folder, "npm", FAILS)
     said: list[str] = []
-    with pytest.raises(provision.Unavailable, match=r"npm install -g configurable-http-proxy.*--fast\.$"):
+    with pytest.raises(provision.Unavailable, match=r": npm install -g configurable-http-proxy$"):
         provision.get_proxy(said.append)
     assert said == ["No configurable-http-proxy here yet: trying npm.", "That did not work: E: nothing here"]
     script = tmp_path / "proxy" / "node_modules" / provision.PROXY / "bin" / provision.PROXY
@@ -215,24 +258,97 @@ def test_postgres_fixture_gives_a_server(postgres_url: str, request: pytest.Fixt
 
 
 @pytest.mark.skipif(any(map(os.path.exists, provision.MAC_CHROMIUMS)), reason="this Mac has a browser")
-def test_runner_says_in_one_sentence_what_is_missing(tmp_path: Path) -> None:
-    env = {name: value for name, value in os.environ.items() if name != provision.CHROMIUM_VARIABLE}
+@pytest.mark.parametrize("variable", ["CI", provision.CHROMIUM_VARIABLE])
+def test_missing_browser_is_an_error_in_ci_or_if_it_was_named(tmp_path: Path, variable: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in (provision.CHROMIUM_VARIABLE, "CI")}
     env |= {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), provision.NO_INSTALL_VARIABLE: "1"}
+    env[variable] = "true"
     done = subprocess.run(
         [sys.executable, "-m", "tests"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("No Chromium for the browser tests: ")
+    assert done.stderr.startswith({"CI": "No Chromium, Chrome or Edge"}.get(variable, "The environment variable"))
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> list[list[runner.Step]]:
+    """Make the machine one without browser, Node and PostgreSQL, and return the lists of checks that would run."""
+    chosen: list[list[runner.Step]] = []
+
+    def unavailable(what: str) -> Any:
+        raise provision.Unavailable(f"No {what}. Install it: sudo apt-get install {what}")
+
+    def all_pass(checks: list[runner.Step], env: dict[str, str]) -> list[tuple[str, str, float]]:
+        chosen.append(checks)
+        return [(step.name, step.nothing or "passed", 0.0) for step in checks]
+
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(provision, "get_chromium", lambda: unavailable("chromium"))
+    monkeypatch.setattr(provision, "find_node", lambda: unavailable("nodejs"))
+    monkeypatch.setattr(provision, "postgres", lambda: unavailable("postgresql"))
+    monkeypatch.setattr(runner, "run_all", all_pass)
+    return chosen
+
+
+def test_what_cannot_be_had_is_left_out_with_reason_and_command(bare, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main([]) == 0
+    (checks,) = bare
+    assert [step.name for step in checks if step.nothing] == ["biome", "tsc", "node --test", "pytest, browser"]
+    (tests,) = (step.command for step in checks if step.name == "pytest")
+    assert tests[-1] == "not browser and not thorough and not postgres"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == [
+        "Left out: the browser tests. No chromium. Install it: sudo apt-get install chromium",
+        "Left out: the tests of JavaScript. No nodejs. Install it: sudo apt-get install nodejs",
+        "Left out: the tests with PostgreSQL. No postgresql. Install it: sudo apt-get install postgresql",
+    ]
+
+
+def test_summary_names_the_versions_that_results_depend_on(bare, capsys: pytest.CaptureFixture[str]) -> None:
+    import numpy
+    import PIL
+
+    runner.main(["--fast"])
+    shown = capsys.readouterr().out
+    assert f"\nPython {sys.version.split()[0]} on " in shown
+    assert (
+        f", torch {importlib.metadata.version('torch')}, NumPy {numpy.__version__}, pandas {pd.__version__}, " in shown
+    )
+    assert f", Pillow {PIL.__version__}, PyAV " in shown
+
+
+@needs_sh
+def test_lowest_versions_are_tested_in_their_own_environment(
+    bare, bin_folder: Path, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    python = tmp_path / ".venv-lowest" / "bin" / "python"
+    making = f'[ "$1" = venv ] && /bin/mkdir -p {python.parent} && /bin/ln -sf {sys.executable} {python}'
+    asked = tmp_path / "asked.txt"
+    for script, status in ((f'[ "$1" = python ] && exit 2; {making}; exit 0', 0), (FAILS, 2)):
+        monkeypatch.setenv("UV", str(program(bin_folder, "uv", f'echo "$@" >> {asked}; {script}')))
+        assert runner.main(["--lowest", "--", "tests/core"]) == status
+    assert asked.read_text().splitlines()[:3] == [
+        "python find --no-python-downloads --system 3.11",
+        f"venv --quiet --clear --python {sys.executable} {python.parent.parent}",
+        f"pip install --quiet --python {python} --resolution lowest-direct -e .[test]",
+    ]
+    (checks,) = bare
+    assert [(step.name, step.command[0]) for step in checks] == [("bytecode", str(python)), ("pytest", str(python))]
+    assert checks[-1].command[-1] == "tests/core"
+    shown = capsys.readouterr()
+    assert "No Python 3.11 here: using" in shown.out
+    assert "'lowest' could not be made" in shown.err
 
 
 def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pytest.CaptureFixture[str]) -> None:
     asked: dict[str, object] = {}
 
-    def two_steps(*tools: object, **options: object) -> list[runner.Step]:
+    def two_steps(found: runner.Found, **options: object) -> list[runner.Step]:
         asked.update(options)
-        code = "import os; print(os.environ['CUSTOMLABELS_NB_TEST_POSTGRES'][:10], os.environ[{!r}])"
+        code = "import os; print(os.environ['CUSTOMLABELS_NB_TEST_POSTGRES'], os.environ[{!r}])"
         return [
             runner.Step("first", [sys.executable, "-c", "exit(3)"]),
             runner.Step("beside", [sys.executable, "-c", "import sys; sys.exit('a mistake')"], beside=True),
@@ -242,11 +358,11 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
         ]
 
     monkeypatch.setattr(runner, "steps", two_steps)
-    monkeypatch.delenv(provision.POSTGRES_VARIABLE, raising=False)
-    assert runner.main(["--fast", "--", "-k", "store"]) == 1
-    assert asked == {"browser": False, "thorough": False, "pytest_args": ["-k", "store"]}
+    monkeypatch.setenv(provision.POSTGRES_VARIABLE, "postgresql://somewhere")
+    assert runner.main(["--thorough", "--fast", "--", "-k", "store"]) == 1
+    assert asked == {"thorough": True, "environment": False, "pytest_args": ["-k", "store"]}
     shown = capfd.readouterr().out
-    assert "postgresql 1\n" in shown
+    assert "postgresql://somewhere 1\n" in shown
     assert re.search(r"first: failed.*---- beside -+\na mistake\nbeside: failed \(1\).*---- absent", shown, re.DOTALL)
     summary = [line.split()[:2] for line in shown.splitlines()[-5:]]
     results = [["first", "failed"], ["beside", "failed"], ["absent", "failed"], ["nothing", "no"], ["last", "passed"]]
@@ -254,9 +370,10 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
 
 
 def test_every_tool_of_the_runner_is_this_environments_own() -> None:
-    steps = runner.steps(
-        "node", ["node", "biome"], ["node", "tsc"], browser=True, thorough=False, pytest_args=["-k", "x"]
+    found = runner.Found(
+        chromium="chromium", proxy=["proxy"], node="node", biome=["node"], tsc=["node"], postgres="postgresql://"
     )
+    steps = runner.steps(found, thorough=False, environment=False, pytest_args=["-k", "x"])
     for step in steps:
         place = Path(step.command[0]).parent
         assert step.name in ("biome", "tsc", "node --test") or place == Path(sys.executable).parent
@@ -266,13 +383,16 @@ def test_every_tool_of_the_runner_is_this_environments_own() -> None:
         "browser and not thorough",
     ]
     assert all(command[-2:] == ["-k", "x"] for command in tests)
-    thorough = runner.steps("node", ["node", "biome"], ["node", "tsc"], browser=False, thorough=True, pytest_args=[])
-    assert [step.name for step in thorough] == ["bytecode", "pytest", "pytest, browser"]
-    assert [step.command[step.command.index("-m", 2) + 1] for step in thorough[1:]] == [
+    found.chromium = found.proxy = None
+    thorough = runner.steps(found, thorough=True, environment=False, pytest_args=[])
+    assert [step.name for step in thorough] == ["bytecode", "pytest", "colab", "pytest, browser"]
+    assert [step.command[step.command.index("-m", 2) + 1] for step in (thorough[1], thorough[-1])] == [
         "not browser and thorough",
         "browser and thorough",
     ]
     assert thorough[-1].nothing == "left out"
+    assert thorough[-1].command[-1] == "--ignore=tests/browser/test_jupyterhub.py"
+    assert (ROOT / "tests/browser/test_jupyterhub.py").is_file()
 
 
 TESTS_WITH_ACCIDENTS = """
@@ -330,6 +450,7 @@ def test_javascript_tests_are_found_by_name(tmp_path: Path) -> None:
 
 PROBES = """
 import pytest
+from tests import provision
 from tests.conftest import AllowedSkip
 
 @pytest.mark.browser
@@ -346,6 +467,8 @@ def test_photos(fruit_photos): pass
 def test_expected(): raise ValueError
 
 def test_other(): pytest.skip("not here")
+
+def test_node(): raise provision.Unavailable("No Node")
 """
 
 
@@ -364,10 +487,10 @@ def test_skipped_browser_and_database_tests_fail_where_everything_is_required(tm
     )  # fmt: skip
     last = done.stdout.splitlines()[-1]
     if required:
-        assert "2 failed, 2 skipped, 1 xfailed, 1 error" in last
+        assert "2 failed, 3 skipped, 1 xfailed, 1 error" in last
         assert done.stdout.count("must not be skipped here: no ") == 2
     else:
-        assert "5 skipped, 1 xfailed" in last
+        assert "6 skipped, 1 xfailed" in last
     assert "name their folder in the environment variable CUSTOMLABELS_NB_TEST_DATA" in done.stdout
 
 

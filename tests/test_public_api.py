@@ -15,7 +15,9 @@ import customlabels_nb as cl
 from tests.images.pictures import write_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch", "huggingface-hub": "huggingface_hub"}
+CONDA_NAMES = {"torch": "pytorch"} | {
+    name: name.replace("-", "_") for name in ("huggingface-hub", "jupyter-client", "jupyter-core")
+}
 
 
 def test_exported_names_are_pinned() -> None:
