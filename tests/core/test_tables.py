@@ -18,8 +18,8 @@ from customlabels_nb.errors import InputError, LabelError, TableError
 from tests.facts import tells
 
 
-def dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+def dtypes(frame: pd.DataFrame) -> dict[str, object]:
+    return {str(name): dtype for name, dtype in frame.dtypes.items()}
 
 
 # -- images -----------------------------------------------------------------------------------------
