@@ -44,7 +44,7 @@ TASKS = (SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS)
 CLASSIFICATION_TASKS, DRAWN_TASKS = TASKS[:2], TASKS[2:]
 
 CREATED_DTYPE = "datetime64[us, UTC]"
-#: Dtype of text columns, in which missing values are NaN or None. pandas 2 has no such dtype, so its columns are objects:
+#: Dtype of text columns, with missing values as NaN or None. pandas 2 has no such dtype, so they are objects there:
 #: "O" keeps text columns apart from those with the dtype "object" here, which contain other values.
 TEXT = "str" if int(pd.__version__.partition(".")[0]) > 2 else "O"
 
