@@ -351,3 +351,14 @@ def test_the_first_twenty_colors_of_labels_are_distinct(sight: str) -> None:
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)
     assert len(set(PALETTE)) == 20
     assert distance[np.triu_indices(20, 1)].min() > 0.05
+
+
+@given(st.lists(st.none() | st.sampled_from(["None", "nan", "", "a"]), min_size=1))
+def test_missing_texts_stay_missing(values: list[str | None]) -> None:
+    column = t.as_text(pd.Series(values, dtype="object"))
+    assert column.dtype == t.TEXT
+    assert [None if pd.isna(value) else value for value in column] == values
+    again = t.normalise_annotations(
+        pd.DataFrame({"image": "i", "label": "x", "left": 0, "top": 0, "width": 1, "height": 1, "job": values})
+    )
+    assert [None if pd.isna(value) else value for value in again["job"]] == values
