@@ -136,7 +136,8 @@ def check_boxes(
     predicted = predictions[predictions["image"].isin(images)]
     if predicted.empty:
         return predicted[["image", "label", "confidence"]].assign(right=np.empty(0, np.bool_))
-    truth = pd.concat([annotations, pd.DataFrame({"image": list(images)})], ignore_index=True)
+    truth = annotations.reset_index(drop=True).reindex(range(len(annotations) + len(images)))
+    truth["image"] = [*annotations["image"], *images]
     boxes = make_boxes(truth, predicted, list(images))
     drawn = np.random.default_rng(random_state).permutation(np.flatnonzero(~boxes.ignored))
     first = drawn[np.unique(boxes.image[drawn], return_index=True)[1]]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from customlabels_nb.core.geometry import iou
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, TEXT
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 
@@ -199,6 +199,6 @@ class _Case:
 
 
 def _table(rows: list[_Row]) -> pd.DataFrame:
-    types = dict.fromkeys(COLUMNS, "float64") | dict.fromkeys(("image", "kind", "given", "suggested", "model"), "str")
+    types = dict.fromkeys(COLUMNS, "float64") | dict.fromkeys(("image", "kind", "given", "suggested", "model"), TEXT)
     table = pd.DataFrame(rows, columns=[*COLUMNS]).astype(types | {"annotation": "Int64"})
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)

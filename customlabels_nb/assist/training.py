@@ -369,7 +369,8 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         names_refused = data.table["image"].iloc[data.refused]
         refused = predicted(names_refused, np.arange(len(names_refused)) % 2 == 0, "validation")
         refused = refused[refused["confidence"] >= _SHOWN]
-        checks = pd.concat([checks, check_boxes(refused, truth.head(0), names_refused.tolist())], ignore_index=True)
+        parts = [checks, check_boxes(refused, truth.head(0), names_refused.tolist())]
+        checks = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
         group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
         checks = checks.assign(
             sure=checks["confidence"], label=_positions(checks, data), copies=group[checks["image"]].to_numpy()

@@ -10,6 +10,7 @@ import pandas as pd
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import CODES
+from customlabels_nb.core.tables import TEXT
 
 #: "error": training would fail or learn something wrong; "warning": the result will suffer; "note": information.
 SEVERITIES = ("error", "warning", "note")
@@ -40,8 +41,8 @@ class Finding:
 
 def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = "") -> pd.DataFrame:
     """Return the table of a finding's images. If an image occurs more than once, its first detail is used."""
-    frame = pd.DataFrame({"split": split, "image": pd.Series(list(images), dtype="str")})
-    frame["detail"] = details if isinstance(details, str) else pd.Series(list(details), dtype="str")
+    frame = pd.DataFrame({"split": split, "image": pd.Series(list(images), dtype=TEXT)})
+    frame["detail"] = details if isinstance(details, str) else pd.Series(list(details), dtype=TEXT)
     return frame.drop_duplicates("image").reset_index(drop=True)
 
 
@@ -51,8 +52,8 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
 
-_COLUMNS = {"code": "str", "severity": "str", "where": "str", "images": "int64", "message": "str", "advice": "str"}
-_ROW_COLUMNS = {"code": "str", "severity": "str", "split": "str", "image": "str", "detail": "str"}
+_COLUMNS = {"code": TEXT, "severity": TEXT, "where": TEXT, "images": "int64", "message": TEXT, "advice": TEXT}
+_ROW_COLUMNS = {"code": TEXT, "severity": TEXT, "split": TEXT, "image": TEXT, "detail": TEXT}
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 

@@ -37,7 +37,7 @@ from customlabels_nb.settings import settings
 
 #: Columns of a table of near-duplicates.
 _PAIR_COLUMNS = {
-    "image": "str", "other": "str", "similarity": "float64", "split": "str", "other_split": "str",
+    "image": t.TEXT, "other": t.TEXT, "similarity": "float64", "split": t.TEXT, "other_split": t.TEXT,
     "labels": "object", "other_labels": "object",
 }  # fmt: skip
 
@@ -254,7 +254,7 @@ class Pictures:
             pd.DataFrame({
                 "image": dataset.images["image"],
                 "split": dataset.name,
-                "content": pd.Series(list(hashes), dtype="str"),
+                "content": pd.Series(list(hashes), dtype=t.TEXT),
                 "labels": [tuple(sorted(set(names))) for names in dataset.labels_of_images()],
             })
             for dataset, hashes in zip(datasets, contents, strict=True)

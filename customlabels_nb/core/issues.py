@@ -183,5 +183,6 @@ def issues_to_frame(issues: Iterable[Issue]) -> pd.DataFrame:
     """Convert issues to a table with the columns of :data:`customlabels_nb.core.tables.ISSUE_COLUMNS`."""
     import pandas as pd
 
-    columns = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
-    return pd.DataFrame([vars(issue) for issue in issues], columns=list(columns)).astype(columns)
+    from customlabels_nb.core.tables import ISSUE_COLUMNS
+
+    return pd.DataFrame([vars(issue) for issue in issues], columns=list(ISSUE_COLUMNS)).astype(ISSUE_COLUMNS)

@@ -44,25 +44,28 @@ TASKS = (SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS)
 CLASSIFICATION_TASKS, DRAWN_TASKS = TASKS[:2], TASKS[2:]
 
 CREATED_DTYPE = "datetime64[us, UTC]"
+#: Dtype of text columns, with missing values as NaN or None. pandas 2 has no such dtype, so they are objects there:
+#: "O" keeps text columns apart from those with the dtype "object" here, which contain other values.
+TEXT = "str" if int(pd.__version__.partition(".")[0]) > 2 else "O"
 
 #: Start of ``annotator`` for labels that a model assigned. The name of the model or run follows.
 MACHINE = "model:"
 
 IMAGE_COLUMNS: dict[str, str] = {
-    "image": "str",
-    "split": "str",
-    "status": "str",
+    "image": TEXT,
+    "split": TEXT,
+    "status": TEXT,
     "width": "Int64",
     "height": "Int64",
-    "sha256": "str",
-    "source": "str",
+    "sha256": TEXT,
+    "source": TEXT,
     "tags": "object",
     "revision": "int64",
 }
 BOX_COLUMNS = ("left", "top", "width", "height")
 ANNOTATION_COLUMNS: dict[str, str] = {
-    "image": "str",
-    "label": "str",
+    "image": TEXT,
+    "label": TEXT,
     "left": "float64",
     "top": "float64",
     "width": "float64",
@@ -70,24 +73,37 @@ ANNOTATION_COLUMNS: dict[str, str] = {
     "polygon": "object",
     "crowd": "bool",
     "confidence": "float64",
-    "annotator": "str",
-    "job": "str",
+    "annotator": TEXT,
+    "job": TEXT,
     "created": CREATED_DTYPE,
 }
-PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": "str"}
-LABEL_COLUMNS: dict[str, str] = {"label": "str", "color": "str"}
-ISSUE_COLUMNS: dict[str, str] = {"code": "str", "message": "str", "where": "str", "source": "str", "line": "Int64"}
+PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": TEXT}
+LABEL_COLUMNS: dict[str, str] = {"label": TEXT, "color": TEXT}
+ISSUE_COLUMNS: dict[str, str] = {"code": TEXT, "message": TEXT, "where": TEXT, "source": TEXT, "line": "Int64"}
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns.items()})
 
 
+def as_text(column: pd.Series) -> pd.Series:
+    """Convert the values of a column to text. Missing values stay missing."""
+    if TEXT == "str":
+        return column.astype(TEXT)
+    texts = column.astype(TEXT).map(str, na_action="ignore")  # astype("str") of pandas 2 returns "None" and "nan"
+    return texts.astype(TEXT).where(column.notna(), None)
+
+
+def copied(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a table for a caller who may change it. pandas 3 copies only what is changed, pandas 2 everything."""
+    return frame.copy(deep=TEXT != "str")
+
+
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
     """Create one annotation per image with the given label, which is not validated, and confidence 1."""
     count = len(images)
     texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
-    columns = {name: pd.array(values, dtype="str") for name, values in texts.items()}
+    columns = {name: pd.array(values, dtype=TEXT) for name, values in texts.items()}
     columns |= dict.fromkeys(BOX_COLUMNS, np.full(count, np.nan))
     columns |= {"polygon": np.full(count, None, dtype=object), "crowd": np.zeros(count, dtype=bool)}
     now = pd.array([pd.Timestamp.now(tz="UTC")] * count, dtype=CREATED_DTYPE)
@@ -195,7 +211,7 @@ def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:
         normalise_annotations(rows).assign(model=str(model)) for model, rows in frame.groupby("model", sort=False)
     ]
     table = pd.concat(tables, ignore_index=True) if tables else empty(PREDICTION_COLUMNS)
-    return table.astype({"model": "str"})
+    return table.astype({"model": TEXT})
 
 
 def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
@@ -252,7 +268,7 @@ def _check_names(images: pd.Series) -> None:
             "The column 'image' contains a name that cannot be stored (with a NUL, or not valid UTF-8). "
             "Pass such files as a list of paths."
         )
-    if (images.astype("str") == "").any():
+    if (as_text(images) == "").any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 
 
@@ -262,9 +278,11 @@ def _plain_urls(images: pd.Series) -> pd.Series:
 
 
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
-    if name != "tags" and dtype != "object" and column.dtype == dtype:
+    if column.dtype == dtype and column.dtype != object:
         return column
     try:
+        if dtype == TEXT:
+            return as_text(column)
         if dtype == CREATED_DTYPE:
             return _moments(column).astype(CREATED_DTYPE)
         if name == "tags":

@@ -192,22 +192,22 @@ class Dataset:
     @property
     def images(self) -> pd.DataFrame:
         """Copy of the images table that shares memory until it is changed."""
-        return self._images.copy(deep=False)
+        return t.copied(self._images)
 
     @property
     def annotations(self) -> pd.DataFrame:
         """Copy of the annotations table that shares memory until it is changed."""
-        return self._annotations.copy(deep=False)
+        return t.copied(self._annotations)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Copy of the table of predictions that were read from a file. ``project.add_predictions`` stores them."""
-        return self._predictions.copy(deep=False)
+        return t.copied(self._predictions)
 
     @property
     def labels(self) -> pd.DataFrame:
         """Labels table, in label order."""
-        return self._labels.copy(deep=False)
+        return t.copied(self._labels)
 
     @property
     def issues(self) -> pd.DataFrame:
@@ -791,7 +791,7 @@ class Dataset:
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""
         if callable(where):
-            result = where(self._images.copy(deep=False))
+            result = where(t.copied(self._images))
             where = result if isinstance(result, pd.Series) else np.asarray(result)
         if isinstance(where, str):
             columns = ["image", "label", "confidence", "annotator", "job"]

@@ -10,6 +10,7 @@ import pandas as pd
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import issues_to_frame
+from customlabels_nb.core.tables import TEXT
 
 
 @dataclass(eq=False)
@@ -109,7 +110,7 @@ class RefreshReport:
         skipped: Sequence[str] = (),
         issues: pd.DataFrame | None = None,
     ) -> None:
-        self.images = pd.DataFrame(list(images), columns=["split", "image", "what"], dtype="str")
+        self.images = pd.DataFrame(list(images), columns=["split", "image", "what"], dtype=TEXT)
         self.removed = list(removed)
         self.skipped = list(skipped)
         self.issues = issues_to_frame([]) if issues is None else issues

@@ -41,6 +41,15 @@ _MARKS = {GOOD: "✓", NOTE: "·", WARNING: "!", PROBLEM: "✗"}
 _TORCH = "https://pytorch.org/get-started/locally"
 
 _SHOWN = ("jupyterlab", "ipywidgets", "anywidget", "torch", "torchvision", "timm", "pandas")
+#: Environment variables of hosted notebook services, and packages of a kernel that such a service chooses.
+_SERVICES = {
+    "COLAB_RELEASE_TAG": "Colab",
+    "KAGGLE_KERNEL_RUN_TYPE": "Kaggle",
+    "DATABRICKS_RUNTIME_VERSION": "Databricks",
+}
+_OF_SERVICE = ("ipykernel", "ipython", "traitlets", "notebook")
+#: Modules that are not named after their package.
+_MODULES = {"ipython": "IPython", "pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 #: Packages and purpose of each extra.
 EXTRAS = {
     "s3": (("s3fs",), "images in S3 buckets"),
@@ -320,12 +329,40 @@ def packages() -> Iterator[DiagnosticLine]:
     python = f"{platform.python_version()} at {sys.executable}"
     yield DiagnosticLine("packages", "Python", GOOD, python)
     yield DiagnosticLine("packages", OURS, GOOD, installed_version(OURS) or "run from source, not installed")
-    faults = missing_or_old(requires(OURS) or ()) if installed_version(OURS) else {}
+    yield from hosted(os.environ)
+    requirements = requires(OURS) or () if installed_version(OURS) else ()
+    faults = missing_or_old(requirements)
     for name in _SHOWN:
         if name not in faults:
             yield DiagnosticLine("packages", name, GOOD, installed_version(name) or "installed")
     for name, fault in faults.items():
         yield DiagnosticLine("packages", name, PROBLEM, fault, f"Please reinstall {OURS}, which includes it.")
+    yield from outdated(sys.modules, requirements)
+
+
+def hosted(environment: Mapping[str, str]) -> Iterator[DiagnosticLine]:
+    """Yield the report line for the hosted notebook service that runs this kernel, if there is one."""
+    for variable in environment.keys() & _SERVICES.keys():
+        have = ", ".join(f"{name} {version}" for name in _OF_SERVICE if (version := installed_version(name)))
+        text = f"{_SERVICES[variable]} ({variable}={environment[variable]}) with {have}"
+        yield DiagnosticLine("packages", "service", GOOD, text)
+
+
+def outdated(modules: Mapping[str, object], requirements: Iterable[str]) -> Iterator[DiagnosticLine]:
+    """Yield a report line if packages were installed in another version after this kernel had loaded them."""
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    changed = []
+    for name in dict.fromkeys([OURS, *(Requirement(line).name for line in requirements), *_OF_SERVICE]):
+        loaded = getattr(modules.get(_MODULES.get(name, name.replace("-", "_"))), "__version__", None)
+        installed = installed_version(name)
+        # the local part differs between a module and its package: 2.11.0+cpu
+        if loaded and installed and Version(str(loaded)).release != Version(installed).release:
+            changed.append(f"{name} {loaded} (now {installed})")
+    if changed:
+        text = f"loaded before another version was installed: {', '.join(changed)}"
+        yield DiagnosticLine("packages", "kernel", WARNING, text, "Please restart the kernel.")
 
 
 def missing_or_old(requirements: Iterable[str]) -> dict[str, str]:

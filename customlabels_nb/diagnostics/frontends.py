@@ -1,4 +1,4 @@
-"""Check whether widgets will render in JupyterLab, Notebook 7, VS Code, Colab and the current notebook.
+"""Check whether widgets will render in JupyterLab, Notebook, VS Code, Colab and the current notebook.
 
 A page renders a widget if the environment of the *server* has the widget's front-end files (a "labextension"), in a
 version compatible with the packages in the environment of the *kernel*. These are often two different environments.
@@ -36,6 +36,8 @@ _SERVERS = {**dict.fromkeys(_LABS, LAB), "jupyter-notebook": NOTEBOOK, "notebook
 _AGAIN = "then restart it and reload the page"
 #: Major version of ipywidgets in the kernel → required major version of the widget manager in the page.
 _MANAGERS = {"8": "5", "7": "3"}
+#: Files of widgets that VS Code and Notebook 6 load.
+_ANYWIDGET_FILE, _MANAGER_FILE = "anywidget/index.js", "jupyter-js-widgets/extension.js"
 Fault = tuple[str, str]
 _of_widgets = partial(DiagnosticLine, "widgets")
 
@@ -48,19 +50,26 @@ def widgets() -> Iterator[DiagnosticLine]:
     here = environment_at(Path(sys.prefix))
     if notebook_place.front_end != TERMINAL:
         yield this_notebook(notebook_place, here)
+    if notebook_place.front_end == COLAB:
+        return  # no other front end opens its notebooks
     yield jupyterlab(here)
     yield from on_path(here)
     yield notebook(here)
     yield vs_code(here)
-    if notebook_place.front_end != COLAB:
-        text = "widgets render there, because the first widget enables Colab's custom widget manager"
-        yield _of_widgets("Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
+    text = "widgets render there, because the first widget enables Colab's custom widget manager"
+    yield _of_widgets("Colab", NOTE, text, "In a Colab cell: %pip install customlabels-nb")
 
 
-def faults(server: Environment, kernel: Environment | None = None) -> list[Fault]:
+def faults(server: Environment, kernel: Environment | None = None, front_end: str = LAB) -> list[Fault]:
     """Find the reasons why pages of a server would not render widgets of a kernel, with advice for each."""
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
+    if front_end == NOTEBOOK and _parts(server.version_of("notebook") or "7", 1) < (7,):
+        return [
+            (f"the front end of {package} is missing", f"{server.repair(package, has(package))}, {_AGAIN}.")
+            for package, file in (("widgetsnbextension", _MANAGER_FILE), ("anywidget", _ANYWIDGET_FILE))
+            if not server.has_nbextension(file)
+        ]
     if lab is None:
         return [("JupyterLab is not installed in that environment", f"{server.install('jupyterlab')}, {_AGAIN}.")]
     if _parts(lab, 1) < (4,):
@@ -106,7 +115,7 @@ def this_notebook(front_end: NotebookServer, environment: Environment) -> Diagno
         return _of_widgets("this notebook", NOTE, text, advice)
     server = environment_at(prefix_of(front_end.server_python))
     where = "this environment" if server.is_own else str(server.prefix)
-    if wrong := _together(faults(server)):
+    if wrong := _together(faults(server, front_end=front_end.front_end)):
         what, advice = wrong
         text = f"{front_end.front_end} of {where} cannot show widgets: {what}"
         return _of_widgets("this notebook", PROBLEM, text, advice)
@@ -153,19 +162,19 @@ def on_path(environment: Environment, path: str | None = None) -> Iterator[Diagn
 
 
 def notebook(environment: Environment) -> DiagnosticLine:
-    """Return the report line for Notebook 7, which renders widgets with JupyterLab's extensions."""
+    """Return the report line for Notebook. Notebook 7 renders widgets with JupyterLab's extensions, 6 with its own."""
     version = environment.version_of("notebook")
     if version is None:
         advice = f"To install it: {environment.install('notebook')}"
-        return _of_widgets("Notebook 7", NOTE, "not installed, JupyterLab is sufficient", advice)
-    if _parts(version, 1) < (7,):
-        text = f"Notebook is {version}, 7 or newer is required"
+        return _of_widgets("Notebook", NOTE, "not installed, JupyterLab is sufficient", advice)
+    if _parts(version, 2) < (6, 5):
+        text = f"Notebook is {version}, 6.5 or newer is required"
         advice = f"{environment.install('-U', 'notebook')}, {_AGAIN}."
-        return _of_widgets("Notebook 7", WARNING, text, advice)
-    if wrong := _together(faults(environment, environment)):
+        return _of_widgets("Notebook", WARNING, text, advice)
+    if wrong := _together(faults(environment, environment, NOTEBOOK)):
         what, advice = wrong
-        return _of_widgets("Notebook 7", WARNING, f"widgets will not render: {what}", advice)
-    return _of_widgets("Notebook 7", GOOD, f"{version}: widgets render")
+        return _of_widgets("Notebook", WARNING, f"{version}: widgets will not render: {what}", advice)
+    return _of_widgets("Notebook", GOOD, f"{version}: widgets render")
 
 
 def vs_code(environment: Environment) -> DiagnosticLine:
@@ -175,7 +184,7 @@ def vs_code(environment: Environment) -> DiagnosticLine:
         text = f"{' and '.join(lacking)} missing in this environment"
         command = environment.install(*lacking)
         return _of_widgets("VS Code", WARNING, text, f"{command}, then restart the kernel.")
-    if not environment.has_nbextension(_ANYWIDGET):
+    if not environment.has_nbextension(_ANYWIDGET_FILE):
         text = "anywidget's files for VS Code are missing, so it would have to download them"
         command = environment.repair("anywidget", environment.version_of("anywidget"))
         return _of_widgets("VS Code", WARNING, text, f"{command}, then restart the kernel.")
@@ -266,9 +275,9 @@ class Environment:
                 return True
         return False
 
-    def has_nbextension(self, name: str) -> bool:
-        """Check whether the widget files that VS Code loads are installed."""
-        return any((folder / "nbextensions" / name / "index.js").is_file() for folder in self._data())
+    def has_nbextension(self, file: str) -> bool:
+        """Check whether a file of widgets that VS Code and Notebook 6 load is installed."""
+        return any((folder / "nbextensions" / file).is_file() for folder in self._data())
 
     def kernels(self) -> Iterator[_Kernel]:
         """Yield the Python kernels that a server in this environment offers, only the first one of each name."""

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb.core.masks import areas_of_masks, boxes_of_masks
-from customlabels_nb.core.tables import BOXES, POLYGONS
+from customlabels_nb.core.tables import BOXES, POLYGONS, TEXT
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
@@ -398,4 +398,4 @@ def make_boxes(
 
 def _text(names: npt.ArrayLike, positions: IntArray) -> pd.api.extensions.ExtensionArray:
     """Return the names at the given positions as a string column, with missing values where the position is -1."""
-    return pd.array(np.asarray(names, dtype=object), dtype="str").take(positions, allow_fill=True)
+    return pd.array(np.asarray(names, dtype=object), dtype=TEXT).take(positions, allow_fill=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import printable
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 
@@ -150,7 +151,7 @@ class ConfusionMatrix:
                 "count": self.counts[row, column],
                 "share": self.values("truth")[row, column],
             }
-        ).astype({"truth": "str", "predicted": "str"})
+        ).astype({"truth": TEXT, "predicted": TEXT})
         return table.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
 
     def one_vs_rest(self) -> pd.DataFrame:
@@ -180,7 +181,7 @@ class ConfusionMatrix:
         tp = self.counts.diagonal()
         fp, fn = self.predicted_counts - tp, self.truth_counts - tp
         table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
-        return pd.DataFrame(table).astype({"label": "str"})
+        return pd.DataFrame(table).astype({"label": TEXT})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None) -> Axes:
         """Draw the matrix with matplotlib: correct cells in blue, mistakes in red, and numbers where they fit.

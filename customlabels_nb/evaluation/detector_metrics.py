@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
@@ -54,4 +55,4 @@ def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
             "recall": tp / np.maximum(tp + fn, 1),
         }
     )
-    return table.astype({"label": "str", "size": "str"})
+    return table.astype({"label": TEXT, "size": TEXT})

@@ -24,7 +24,7 @@ import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core.limits import REKOGNITION
-from customlabels_nb.core.tables import BOX_COLUMNS, by_machine
+from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, by_machine
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_sizes import headers
@@ -391,7 +391,7 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
         raise InputError(f"path={str(file)!r} contains no predictions (rekognition-custom-labels-evaluation-0, …).")
     columns = ["image", "label", "confidence", *BOX_COLUMNS]
     predictions = pd.DataFrame(rows, columns=columns).astype(
-        {"image": "str", "label": "str", **dict.fromkeys(columns[2:], "float64")}
+        {"image": TEXT, "label": TEXT, **dict.fromkeys(columns[2:], "float64")}
     )
     return SnapshotTables(manifest.annotations, predictions, manifest.images)
 

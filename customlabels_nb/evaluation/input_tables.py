@@ -16,7 +16,7 @@ from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
-from customlabels_nb.core.tables import BOX_COLUMNS, check_label, labels_in_order, normalise_labels
+from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, as_text, check_label, labels_in_order, normalise_labels
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
@@ -85,7 +85,7 @@ def choose_test_images(
 
 def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
     """Build a table with one row per test image: ``image``, and the other columns of ``images`` if it is a table."""
-    table = pd.DataFrame({"image": names}).astype({"image": "str"})
+    table = pd.DataFrame({"image": names}).astype({"image": TEXT})
     if isinstance(images, pd.DataFrame):
         rest = images.drop(columns="image").reset_index(drop=True)
         rest.columns = rest.columns.map(str)
@@ -144,7 +144,7 @@ def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
     given = pd.Series(list(images), dtype="object")
     if given.isna().any():
         raise TableError("images has missing values. Every test image needs a path or URL.")
-    given = given.astype("str").astype("object")
+    given = as_text(given).astype("object")
     if given.duplicated().any():
         raise TableError(f"images contains {str(given[given.duplicated()].iloc[0])!r} twice. List each image once.")
     return given

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, hstack
 
-from customlabels_nb.core.tables import SINGLE_LABEL
+from customlabels_nb.core.tables import SINGLE_LABEL, TEXT
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.boxes import Boxes
@@ -59,7 +59,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
         "f1_low": low,
         "f1_high": high,
     }
-    return pd.DataFrame(table).astype({"label": "str"})
+    return pd.DataFrame(table).astype({"label": TEXT})
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
@@ -157,7 +157,7 @@ def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Interv
     values = overall_metrics(outcomes, per_label)
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
     rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]
-    return pd.DataFrame(rows, columns=["figure", "value", "low", "high"]).astype({"figure": "str"})
+    return pd.DataFrame(rows, columns=["figure", "value", "low", "high"]).astype({"figure": TEXT})
 
 
 def _divide(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], *, empty: float = 0.0) -> FloatArray:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TASKS
+from customlabels_nb.core.tables import (
+    BOXES,
+    DRAWN_TASKS,
+    MULTI_LABEL,
+    POLYGONS,
+    SINGLE_LABEL,
+    TASKS,
+    TEXT,
+    as_text,
+    copied,
+)
 from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
@@ -96,7 +106,7 @@ class Evaluation:
             mean_average_precision are macro averages over the labels that test images have. test_images and labels are
             counts. Single-label models also have accuracy, and detectors have mean_average_recall and coco_map.
         """
-        return self._summary.copy(deep=False)
+        return copied(self._summary)
 
     @property
     def per_label(self) -> pd.DataFrame:
@@ -111,7 +121,7 @@ class Evaluation:
             detector (int64); ``undefined`` (bool), true if there are no true positives, so that a ratio is 0/0 and
             shown as 0; ``f1_low`` and ``f1_high``, the bounds of the 95% confidence interval of F1 (float64).
         """
-        return self._per_label.copy(deep=False)
+        return copied(self._per_label)
 
     @property
     def per_image(self) -> pd.DataFrame:
@@ -128,7 +138,7 @@ class Evaluation:
             …, ``truth_height`` of the true box, the ``iou`` of both boxes (float64), and ``taken_for`` (str): the label
             of the missed box that a false positive lies on.
         """
-        return self._per_image.copy(deep=False)
+        return copied(self._per_image)
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
@@ -388,7 +398,7 @@ def evaluation_of(
         per_label=per_label,
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
-        labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype("str"),
+        labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype(TEXT),
         notes=[*evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
 
@@ -426,7 +436,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
     if columns.count("image") != 1 or columns.count("label") != 1:
         return SINGLE_LABEL
     labelled = truth.loc[truth["label"].notna(), ["image", "label"]]
-    labelled = labelled[labelled["image"].astype("str").duplicated(keep=False)].astype("str").drop_duplicates()
+    labelled = labelled[as_text(labelled["image"]).duplicated(keep=False)].apply(as_text).drop_duplicates()
     return MULTI_LABEL if labelled["image"].duplicated().any() else SINGLE_LABEL
 
 

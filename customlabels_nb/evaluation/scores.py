@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.core.tables import CLASSIFICATION_TASKS, SINGLE_LABEL
+from customlabels_nb.core.tables import CLASSIFICATION_TASKS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
@@ -153,10 +153,10 @@ class Scores(Outcomes):
                 "result": result,
                 "threshold": thresholds[column],
             }
-        ).astype({"image": "str", "label": "str", "result": "str"})
+        ).astype({"image": TEXT, "label": TEXT, "result": TEXT})
         if self.task == SINGLE_LABEL:
-            table["truth"] = pd.Series(names[self.true_label[row]], dtype="str")
-            table["predicted"] = pd.Series(names[self.predicted_label[row]], dtype="str")
+            table["truth"] = pd.Series(names[self.true_label[row]], dtype=TEXT)
+            table["predicted"] = pd.Series(names[self.predicted_label[row]], dtype=TEXT)
         return table
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from customlabels_nb.core.tables import IMAGE_COLUMNS
+from customlabels_nb.core.tables import IMAGE_COLUMNS, TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
@@ -45,7 +45,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins
         low, high = intervals.metrics["f1"]
         here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
         rows.append(here | metrics | {"f1_low": low, "f1_high": high})
-    return pd.DataFrame(rows).astype({"slice": "str"})
+    return pd.DataFrame(rows).astype({"slice": TEXT})
 
 
 def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import printable
-from customlabels_nb.core.tables import DRAWN_TASKS
+from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
@@ -208,7 +208,7 @@ class _Reading:
             training_images=self._count(details, "NumberOfTrainingImages"),
             test_images=self._count(details, "NumberOfTestingImages"),
             labels=labels,
-            summary=pd.DataFrame(rows, columns=["figure", "value"]).astype({"figure": "str"}),
+            summary=pd.DataFrame(rows, columns=["figure", "value"]).astype({"figure": TEXT}),
             per_label=per_label,
             confusion_matrix=None if cells is None else self._matrix(cells, labels),
         )
@@ -226,7 +226,7 @@ class _Reading:
             rows.append({"label": self._label(entry.get("Label")), **metrics, "test_images": images})
         columns = ["label", *_METRICS.values(), "test_images"]
         return pd.DataFrame(rows, columns=columns).astype(
-            {"label": "str", **dict.fromkeys(_METRICS.values(), "float64"), "test_images": "Int64"}
+            {"label": TEXT, **dict.fromkeys(_METRICS.values(), "float64"), "test_images": "Int64"}
         )
 
     def _matrix(self, cells: Any, labels: tuple[str, ...]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote
@@ -156,7 +157,7 @@ class _Kept:
         table = self._postprocessor.table([batch.answer for batch in self._batches])
         names = np.array([name for batch in self._batches for name in batch.images], dtype=object)
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
-        table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype="str"))
+        table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype=TEXT))
         table = table[self._postprocessor.columns]  # without the empty boxes of a classifier
         table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
         if remaining is not None:

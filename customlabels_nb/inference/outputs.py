@@ -54,7 +54,7 @@ class ImageResult:
 def table_of(rows: Sequence[tuple[Any, ...]], polygons: Sequence[Any] | None = None) -> pd.DataFrame:
     """Build a table from rows of image, label, confidence, left, top, width, height, and polygons if there are any."""
     table = pd.DataFrame(rows, columns=["image", *DETECTION_COLUMNS])
-    table = table.astype({name: "str" if name in ("image", "label") else "float64" for name in table.columns})
+    table = table.astype({name: t.TEXT if name in ("image", "label") else "float64" for name in table.columns})
     return table if polygons is None else table.assign(polygon=objects(polygons))
 
 
@@ -369,7 +369,7 @@ def table_of_arrow(table: Any) -> pd.DataFrame:
     """Convert a table of predictions to pandas, with the same types as :func:`table_of`."""
     polygons = table["polygon"].to_pylist() if "polygon" in table.column_names else []
     frame = table.drop_columns(["polygon"] if polygons else []).to_pandas()
-    frame = frame.astype({name: "str" if name in ("image", "label") else "float64" for name in frame.columns})
+    frame = frame.astype({name: t.TEXT if name in ("image", "label") else "float64" for name in frame.columns})
     if any(polygons):
         frame["polygon"] = objects(polygon_of(rings or ()) for rings in polygons)
     return frame

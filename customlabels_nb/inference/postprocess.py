@@ -14,7 +14,7 @@ from PIL import Image
 
 from customlabels_nb.core.geometry import FloatArray, ltwh_to_ratios
 from customlabels_nb.core.polygons import to_one_ring
-from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS
+from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS, TEXT
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.inference.exporting.detect import polygon_of
 from customlabels_nb.inference.predictor import Predictor
@@ -120,7 +120,7 @@ class Postprocessor:
         """Convert predictions to a table with the columns of :data:`DETECTION_COLUMNS`, and ``polygon`` for masks."""
         every, names = joined(answers), np.asarray(self.config.labels, dtype=object)
         table = pd.DataFrame(every.boxes, columns=list(BOX_COLUMNS))
-        table.insert(0, "label", pd.Series(names[every.labels], dtype="str"))
+        table.insert(0, "label", pd.Series(names[every.labels], dtype=TEXT))
         table.insert(1, "confidence", every.confidences)
         if self.config.task == POLYGONS:
             table["polygon"] = every.polygons

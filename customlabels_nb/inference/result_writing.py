@@ -18,7 +18,7 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
-from customlabels_nb.core.tables import POLYGONS
+from customlabels_nb.core.tables import POLYGONS, TEXT
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.inference.image_numbers import Run, listings, unprocessed, without
 from customlabels_nb.inference.journal import COLUMNS, ENGINE, CompletedChunk, Failure, Mark, read_journal
@@ -314,7 +314,7 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
 def _summary(
     output: Output, done: CompletedChunk, remaining: int, listing: Sequence[Failure], columns: list[str]
 ) -> WrittenDetections:
-    errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype="str")
+    errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype=TEXT)
     return WrittenDetections(
         output.path, output.form, done.total, done.found, remaining, errors, output, columns, list(done.marks)
     )

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
@@ -152,9 +153,10 @@ class _Import:
     ) -> NewImages:
         intake = self.deduplication.take_in(contents, facts, events)
         wanted = contents.annotations[contents.annotations["image"].isin(intake.known)]
-        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype("str"))
+        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype(t.TEXT))
         pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
-        wanted = wanted[pd.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)]
+        new = np.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)
+        wanted = wanted[new]
         bare = wanted[~wanted["image"].isin(self._labels)]
         rows = contents.images.reindex(columns=["image", "status"]).itertuples(index=False, name=None)
         given = {intake.known[image]: str(status) for image, status in rows if image in intake.known}

@@ -129,7 +129,7 @@ def _replaced(stored: pd.DataFrame, manifest: Contents, names: Mapping[str, str]
     """Return the stored images that manifest lines refer to, with their annotations replaced by the manifest's."""
     images = stored[stored["image"].isin(names.values())].reset_index(drop=True)
     updated = manifest.annotations[manifest.annotations["image"].isin(names)]
-    marks = updated.assign(image=updated["image"].map(names).astype("str"))
+    marks = updated.assign(image=updated["image"].map(names).astype(t.TEXT))
     image_names = manifest.images["image"].map(names).to_numpy()
     looked_at = set(image_names[(manifest.images["status"] == "labelled").to_numpy()])
     status = images["status"].where(~images["image"].isin(looked_at), "labelled")

@@ -243,7 +243,7 @@ class _Finder:
         known = self._listed | {uri: file for uri, file in answers.items() if isinstance(file, RemoteFile)}
         there = [uri for uri in uris if not isinstance(answers.get(uri), ImageError)]
         return SourceContents(
-            pd.DataFrame({"image": pd.Series(there, dtype="str")}),
+            pd.DataFrame({"image": pd.Series(there, dtype=t.TEXT)}),
             t.empty(t.ANNOTATION_COLUMNS),
             {"kind": "files", "name": name},
             [known[uri].stat if uri in known else _stat(paths[uri]) for uri in there],
@@ -300,7 +300,7 @@ class _Finder:
         description = {"kind": "zip", "name": name}
         if not root.is_dir():
             return SourceContents(
-                pd.DataFrame({"image": []}, dtype="str"), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
+                pd.DataFrame({"image": []}, dtype=t.TEXT), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
             )
         contents = self._from_folder(os.fspath(root), description)
         top = os.path.abspath(self._project_folder)
@@ -318,7 +318,7 @@ class _Finder:
 
     def _from_folder_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
         rows = pd.DataFrame(
-            {"image": pd.Series(files.images, dtype="str"), "label": pd.Series(files.labels, dtype=object)}
+            {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
         )
         return SourceContents(
             rows[["image"]],
@@ -342,7 +342,7 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
-    sides = frame.get("split", pd.Series(dtype="str"))
+    sides = frame.get("split", pd.Series(dtype=t.TEXT))
     others = sides[sides.notna() & (sides != split)]
     if len(others):
         raise InputError(

@@ -174,7 +174,7 @@ def _with_intervals(
         low, high = middle_95(np.concatenate([metric(sums) for sums in resampled_sums(rows)]))
     names = np.array(votes.labels, dtype=object)
     columns = {"value": value[:-1], "low": low[:-1], "high": high[:-1], "answers": answers}
-    table = pd.DataFrame({"label": pd.array(names, dtype="str"), **columns})
+    table = pd.DataFrame({"label": pd.array(names, dtype=t.TEXT), **columns})
     used = table["label"].notna() | (table["answers"] > 0)
     return float(value[-1]), float(low[-1]), float(high[-1]), table[used].reset_index(drop=True)
 
@@ -233,13 +233,13 @@ def _confusions(votes: Votes, pairs: pd.DataFrame, pair: IntArray, first: IntArr
     names = np.array(votes.labels, dtype=object)
     confusions = pairs[["person", "other"]].iloc[mixed["pair"]].reset_index(drop=True)
     confusions["label"], confusions["other_label"] = (
-        pd.array(names[mixed[side]], dtype="str") for side in ("low", "high")
+        pd.array(names[mixed[side]], dtype=t.TEXT) for side in ("low", "high")
     )
     return _named(confusions.assign(times=mixed["times"], of=mixed["of"]), votes)
 
 
 def _named(table: pd.DataFrame, votes: Votes) -> pd.DataFrame:
-    names = pd.array(votes.people, dtype="str")
+    names = pd.array(votes.people, dtype=t.TEXT)
     return table.assign(**{side: names.take(table[side].to_numpy()) for side in ("person", "other")})
 
 
@@ -309,7 +309,7 @@ def describe_people(
     groups = answers.groupby("person")
     names = sorted({*groups.groups, *skipped, *last_seen})
     votes = collect_votes(answers, task, labels)
-    result = pd.DataFrame({"person": pd.array(names, dtype="str")}, index=names)
+    result = pd.DataFrame({"person": pd.array(names, dtype=t.TEXT)}, index=names)
     result["done"] = groups.size().reindex(names, fill_value=0)
     result["skipped"] = pd.Series(skipped, dtype="int64").reindex(names, fill_value=0)
     result["seconds"] = groups["seconds"].median().reindex(names)
@@ -324,7 +324,7 @@ def describe_people(
     result["gold"] = (scores["right"] / scores["answers"]).reindex(names)
     result["gold_answers"] = scores["answers"].reindex(names, fill_value=0)
     result["stopped"] = scores["stopped"].reindex(names, fill_value=False)
-    result["confusion"] = pd.array(_top_confusions(others, votes).reindex(names), dtype="str")
+    result["confusion"] = pd.array(_top_confusions(others, votes).reindex(names), dtype=t.TEXT)
     seen = groups["submitted"].max().astype(t.CREATED_DTYPE).reindex(names)
     result["last_seen"] = pd.Series(last_seen, dtype=t.CREATED_DTYPE).reindex(names).fillna(seen)
     return result.reset_index(drop=True)
@@ -372,7 +372,7 @@ def score_gold(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.DataF
     table.columns = ["person", "answers", "right"]
     table["upper"] = 1 - lower_bound(table["answers"] - table["right"], table["answers"])
     table["stopped"] = (table["answers"] >= GOLD_ANSWERS) & (table["upper"] < GOLD_LIMIT)
-    return table.astype({"person": "str", "right": "int64"})
+    return table.astype({"person": t.TEXT, "right": "int64"})
 
 
 def find_wrong_gold(

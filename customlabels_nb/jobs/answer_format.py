@@ -25,7 +25,7 @@ from customlabels_nb.store.frames import times
 
 #: Columns of the answers table, with their dtypes.
 ANSWER_COLUMNS = {
-    "answer": "int64", "task": "int64", "image": "str", "person": "str", "label": "str", "labels": "object",
+    "answer": "int64", "task": "int64", "image": t.TEXT, "person": t.TEXT, "label": t.TEXT, "labels": "object",
     "boxes": "object", "submitted": t.CREATED_DTYPE, "accepted": t.CREATED_DTYPE, "seconds": "float64",
     "counted": "bool", "gold": "bool",
 }  # fmt: skip

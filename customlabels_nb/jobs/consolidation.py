@@ -133,11 +133,11 @@ def consolidate(
     tasks = pd.DataFrame({
         "task": votes.tasks,
         "image": rows["image"].array.take(start),
-        "state": pd.array(np.select(enough, [OPEN, RESOLVED, ASK_AGAIN], NEEDS_REVIEW), dtype="str"),
+        "state": pd.array(np.select(enough, [OPEN, RESOLVED, ASK_AGAIN], NEEDS_REVIEW), dtype=t.TEXT),
         "answers": count,
         "agreement": agreed,
         "tie": tie,
-        "annotator": pd.array(["+".join(people) for people in who], dtype="str"),
+        "annotator": pd.array(["+".join(people) for people in who], dtype=t.TEXT),
         "created": rows.groupby("task_at")["submitted"].max().astype(t.CREATED_DTYPE).array,
     })  # fmt: skip
     task_index = annotations["task_at"].to_numpy()
@@ -147,7 +147,7 @@ def consolidate(
     annotations = annotations[[*t.ANNOTATION_COLUMNS, "task", "kept"]].astype(t.ANNOTATION_COLUMNS)
     gold = rows.loc[rows["gold"].to_numpy(dtype=np.bool_), "task"]
     tasks, annotations = (table[~table["task"].isin(gold)].reset_index(drop=True) for table in (tasks, annotations))
-    names = pd.array(votes.people, dtype="str")
+    names = pd.array(votes.people, dtype=t.TEXT)
     return Consensus(tasks, annotations, pd.DataFrame({"person": names, "accuracy": weighed.accuracy}))
 
 

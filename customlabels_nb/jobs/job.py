@@ -137,7 +137,7 @@ class LabellingJob:
             WHERE job = :job AND role <> '{MERGED}' ORDER BY id"""
         with self._store.reading() as connection:
             rows = run(connection, sql, job=self._id)
-        table = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype="str")
+        table = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype=t.TEXT)
         seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
         return table.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
 
@@ -626,7 +626,7 @@ class LabellingJob:
             links = [create_link(self._store, connection, self._id, name) for name in names]
             self._check_managers(connection)
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
-        return LinkTable({"person": names, "link": links}, dtype="str")
+        return LinkTable({"person": names, "link": links}, dtype=t.TEXT)
 
     def trust(self, person: str) -> None:
         """Let a stopped person label again. Their link stays valid.

@@ -180,7 +180,7 @@ def final_results(connection: Connection, row: Row[Any]) -> Consensus:
     tied = consensus.tasks["tie"] & ~consensus.tasks["task"].isin(consensus.annotations.query("kept")["task"])
     sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
     states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
-    return replace(consensus, tasks=consensus.tasks.assign(state=pd.array(states, dtype="str")))
+    return replace(consensus, tasks=consensus.tasks.assign(state=pd.array(states, dtype=t.TEXT)))
 
 
 def is_complete(connection: Connection, job: int) -> bool:

@@ -35,7 +35,7 @@ Numbers = npt.NDArray[np.int64]
 def statuses(outline: ProjectCounts) -> pd.DataFrame:
     """Count the images by split and status: split, status, images. Combinations without images also have a row."""
     counts = outline.images.groupby(["split", "status"], observed=False).size()
-    return counts.rename("images").reset_index().astype({"split": "str", "status": "str", "images": "int64"})
+    return counts.rename("images").reset_index().astype({"split": t.TEXT, "status": t.TEXT, "images": "int64"})
 
 
 def label_distribution(outline: ProjectCounts, labels: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def annotators(outline: ProjectCounts) -> pd.DataFrame:
     imported with images. It is NaN if unknown or if the work took less than :data:`LEAST_WORK`.
     """
     table = _images_by(outline.annotations, "annotator").rename_axis("annotator").reset_index()
-    table = table[table[t.TRAIN] + table[t.TEST] > 0].astype({"annotator": "str"})
+    table = table[table[t.TRAIN] + table[t.TEST] > 0].astype({"annotator": t.TEXT})
     table["images_per_hour"] = table["annotator"].map(_paces(outline.annotations)).astype("float64")
     order = (table[t.TRAIN] + table[t.TEST]).sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
@@ -138,7 +138,7 @@ def _images_by(marks: pd.DataFrame, column: str) -> pd.DataFrame:
     cells = values * sides + marks["split"].cat.codes.to_numpy()
     counted = (values >= 0) & ~_repeated(marks["number"], values + 1)
     counts = np.bincount(cells[counted], minlength=sides * len(names)).reshape(-1, sides)
-    return pd.DataFrame(counts, index=names.astype("str"), columns=list(t.SPLITS)).astype("int64")
+    return pd.DataFrame(counts, index=names.astype(t.TEXT), columns=list(t.SPLITS)).astype("int64")
 
 
 def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:

@@ -288,13 +288,13 @@ def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Seque
     if any(not 0 <= row < len(table) for row in rows):
         raise InputError(f"rows={list(rows)!r} must be positions in the model's output, which has {len(table)} rows.")
     chosen = table.iloc[list(dict.fromkeys(rows))].drop(columns="confidence")
-    named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype="str")
+    named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype=t.TEXT)
     named = named.reindex(columns=chosen.columns).astype(chosen.dtypes)
     return pd.concat([chosen, named], ignore_index=True).drop_duplicates(["label", *t.BOX_COLUMNS], ignore_index=True)
 
 
 def _nothing() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype="float64") for name in _ANSWER_COLUMNS}).astype({"label": "str"})
+    return pd.DataFrame({name: pd.Series(dtype="float64") for name in _ANSWER_COLUMNS}).astype({"label": t.TEXT})
 
 
 def _named(data: bytes, name: str) -> io.BytesIO:

@@ -476,7 +476,7 @@ class LabellingSession(ProjectScreen):
         rows, _, _ = self._store.tables(self.split, images=list(images))
         with self._lock:
             labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
-        return rows.assign(label=pd.Series(labels, index=rows.index, dtype="str"))
+        return rows.assign(label=pd.Series(labels, index=rows.index, dtype=t.TEXT))
 
     # -- changes by others --------------------------------------------------------------------------
     def reread(self, images: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
@@ -174,7 +175,7 @@ class SessionFiles:
             self.cancel_upload(batch)
         self._remove_unused(moved, split)
         where = [uploaded.get(where, where) for where in report.issues["where"].tolist()]
-        return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype="str")))
+        return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype=TEXT)))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
         known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}

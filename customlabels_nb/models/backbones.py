@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, WeightsUnavailableError
 from customlabels_nb.events import Events
 from customlabels_nb.models import timm_backbones, torchvision_backbones
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
 
 _COLUMNS = {
-    "name": "str",
-    "source": "str",
+    "name": TEXT,
+    "source": TEXT,
     "parameters": "Int64",
     "megabytes": "Float64",
     "input_size": "Int64",
-    "licence": "str",
+    "licence": TEXT,
     "offline": "bool",
-    "size": "str",
+    "size": TEXT,
 }
 #: Maximum number of timm networks whose sizes are listed, because timm knows a size only after building the network.
 _MOST_MEASURED = 40

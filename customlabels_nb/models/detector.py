@@ -17,6 +17,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 
 from customlabels_nb.core.geometry import FloatArray
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector_shape import DetectorShape, fill_of
 from customlabels_nb.models.transforms import to_batch
@@ -246,7 +247,7 @@ def to_table(images: Sequence[str], detected: Sequence[DetectedBoxes], labels: S
         1, "label", names[np.concatenate([np.empty(0, dtype=np.int64), *(boxes.labels for boxes in detected)])]
     )
     table.insert(2, "confidence", np.concatenate([np.empty(0), *(boxes.confidences for boxes in detected)]))
-    return table.astype({"image": "str", "label": "str"})
+    return table.astype({"image": TEXT, "label": TEXT})
 
 
 class _AsItIs(nn.Module):

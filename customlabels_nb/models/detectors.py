@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import MissingDependencyError
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbones import DETECTOR_PASSES, largest_in_time
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = {
-    "name": "str",
-    "source": "str",
+    "name": TEXT,
+    "source": TEXT,
     "coco_ap": "Float64",
     "parameters": "Float64",
     "megabytes": "Float64",
-    "licence": "str",
+    "licence": TEXT,
     "offline": "bool",
 }
 

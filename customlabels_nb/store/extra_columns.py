@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import infer_dtype
 from sqlalchemy import Connection, select, update
 
 from customlabels_nb.core import tables as t
@@ -74,15 +75,17 @@ def restored(values: pd.Series, spec: Any) -> pd.Series:
         return plain
     try:
         result = plain.astype(dtype)
-        same = result.isna().equals(plain.isna()) and _back(result, plain.dtype).equals(plain.dropna())
+        same = result.isna().equals(plain.isna()) and _back(result, plain).equals(plain.dropna())
     except (TypeError, ValueError, OverflowError):
         return plain
     return result if same else plain
 
 
-def _back(column: pd.Series, dtype: Any) -> pd.Series:
-    there = column.dropna()
-    return there.dt.tz_convert(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else there.astype(dtype)
+def _back(column: pd.Series, plain: pd.Series) -> pd.Series:
+    there, dtype = column.dropna(), plain.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return there.dt.tz_convert(dtype.tz)
+    return there.astype("str" if infer_dtype(plain) == "string" else dtype)  # text has the dtype object in pandas 2
 
 
 def _inferred(values: pd.Series) -> pd.Series:

@@ -50,7 +50,7 @@ def _typed(values: Sequence[Any], columns: dict[str, str]) -> pd.DataFrame:
 
 
 def read_files(connection: Connection) -> pd.DataFrame:
-    columns = {"image": "str", "split": "str", "sha256": "str", "bytes": "Int64", "mtime_ns": "Int64"}
+    columns = {"image": t.TEXT, "split": t.TEXT, "sha256": t.TEXT, "bytes": "Int64", "mtime_ns": "Int64"}
     statement = select(*(schema.images.c[name] for name in columns)).order_by(schema.images.c.id)
     return _typed(fetch_columns(connection, statement, "osooo"), columns)
 
@@ -184,7 +184,7 @@ def _mark_column(dtype: str, values: Array) -> Any:
 
 def named(ids: Array, known: Array, names: Any) -> Any:
     """Map ids to names, given the ascending ids ``known`` and their ``names``. Equal names share memory."""
-    return pd.array(names, dtype="str").take(np.searchsorted(known, ids))
+    return pd.array(names, dtype=t.TEXT).take(np.searchsorted(known, ids))
 
 
 def image_columns(

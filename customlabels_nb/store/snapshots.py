@@ -306,7 +306,7 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
             labels_was, labels_is = [label for label, *_ in was], [label for label, *_ in is_]
             relabelled = labels_was != labels_is
             rows.append((*head, "relabelled", labels_was, labels_is) if relabelled else (*head, "redrawn", was, is_))
-    dtypes = {"image": "str", "split": "str", "change": "str", "before": "object", "after": "object"}
+    dtypes = {"image": t.TEXT, "split": t.TEXT, "change": t.TEXT, "before": "object", "after": "object"}
     columns = zip(dtypes, _columns(rows, len(dtypes)), strict=True)
     return pd.DataFrame({name: pd.Series(column, dtype=dtypes[name]) for name, column in columns})
 

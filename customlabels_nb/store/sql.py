@@ -106,7 +106,7 @@ _VERSION_JSON = ("tags", "config", "metrics", "statistics")
 _VERSION_TIMES = ("created", "updated", "heartbeat")
 _SHOWN_CHANGES = ("status", "status_message", "alias", "tags")
 _ACTION_DTYPES = {
-    "id": "int64", "created": "int64", "who": "str", "what": "str", "note": "str", "split": "str", "count": "int64"
+    "id": "int64", "created": "int64", "who": t.TEXT, "what": t.TEXT, "note": t.TEXT, "split": t.TEXT, "count": "int64"
 }  # fmt: skip
 
 
@@ -319,7 +319,7 @@ class SqlStore:
     def status_counts(self) -> pd.DataFrame:
         """Count the images of both datasets by status: split, status, images, and annotated, those with a label."""
         c = schema.image_counts.c
-        dtypes = {"split": "str", "status": "str", "images": "int64", "annotated": "int64"}
+        dtypes = {"split": t.TEXT, "status": t.TEXT, "images": "int64", "annotated": "int64"}
         with self._database.read(once=True) as connection:
             return frames.frame(fetch(connection, select(*(c[name] for name in dtypes)).where(c.images > 0)), dtypes)
 
@@ -397,11 +397,13 @@ class SqlStore:
             return frames.read_files(connection), image_changes(connection)
 
     def issues(self) -> pd.DataFrame:
-        return self._read_whole(schema.issues, {"split": "str", **t.ISSUE_COLUMNS})
+        return self._read_whole(schema.issues, {"split": t.TEXT, **t.ISSUE_COLUMNS})
 
     def import_lines(self) -> pd.DataFrame:
         """Return the lines of imported manifests that were not read completely: split, source, line, raw."""
-        return self._read_whole(schema.import_lines, {"split": "str", "source": "str", "line": "int64", "raw": "str"})
+        return self._read_whole(
+            schema.import_lines, {"split": t.TEXT, "source": t.TEXT, "line": "int64", "raw": t.TEXT}
+        )
 
     def _read_whole(self, table: Table, columns: dict[str, str]) -> pd.DataFrame:
         with self._database.read() as connection:
@@ -416,7 +418,7 @@ class SqlStore:
         """Look up the existing images with these numbers: number, split, image."""
         with self._database.read() as connection:
             rows = rows_with(connection, schema.images, ("id", "split", "image"), numbers)
-            return frames.frame(rows, {"number": "int64", "split": "str", "image": "str"})
+            return frames.frame(rows, {"number": "int64", "split": t.TEXT, "image": t.TEXT})
 
     def outline_images(self, images: Sequence[str] | None = None) -> pd.DataFrame:
         """Return a compact table of all images (or only ``images``) in both datasets, without names, for counting.
@@ -753,7 +755,7 @@ class SqlStore:
 
         Columns: name, created, who, split (missing if both are in it), and numbers of images and annotations.
         """
-        dtypes = {"name": "str", "created": "int64", "who": "str", "split": "str", "images": "int64",
+        dtypes = {"name": t.TEXT, "created": "int64", "who": t.TEXT, "split": t.TEXT, "images": "int64",
                   "annotations": "int64"}  # fmt: skip
         table = self._read_whole(schema.snapshots, dtypes)
         return table.assign(created=frames.times(table["created"].to_numpy()))
@@ -805,7 +807,7 @@ class SqlStore:
             uses = uses.where(names.label == label)
         with self._database.read(once=True) as connection:
             rows = [(name, *map(int, counts)) for name, *counts in fetch(connection, uses)]
-        return frames.frame(rows, {"label": "str", **dict.fromkeys((*t.SPLITS, "annotations"), "int64")})
+        return frames.frame(rows, {"label": t.TEXT, **dict.fromkeys((*t.SPLITS, "annotations"), "int64")})
 
     def add_labels(
         self, labels: Sequence[tuple[str, str | None]], action: Action, *, review: bool = False
@@ -1116,7 +1118,7 @@ def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElemen
 
 
 def _categories(codes: Array, names: Array) -> pd.Categorical:
-    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype=t.TEXT))
 
 
 # -- history ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from torch import nn
 
 from customlabels_nb._utils.device import BatchSize
 from customlabels_nb.core.geometry import FloatArray, clip_ltwh, ltwh_to_xyxy
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
@@ -218,7 +219,7 @@ def average_precision_50(boxes: Boxes) -> float:
 
 def _box_table(image: str, boxes: FloatArray, labels: Sequence[str], *, crowd: bool) -> pd.DataFrame:
     table = pd.DataFrame(boxes, columns=BOX)
-    return table.assign(image=image, label=pd.Series(labels, dtype="str"), crowd=crowd)
+    return table.assign(image=image, label=pd.Series(labels, dtype=TEXT), crowd=crowd)
 
 
 #: Labels that occur in a smaller share of the images than this are oversampled.

@@ -15,7 +15,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.tables import BOX_COLUMNS
+from customlabels_nb.core.tables import BOX_COLUMNS, TEXT
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
 from customlabels_nb.errors import ArtifactError
@@ -103,7 +103,7 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
     images = manifest.images.assign(
         split=split,
-        sha256=manifest.images["image"].map(lambda image: facts.get(image, {}).get("sha256")).astype("str"),
+        sha256=manifest.images["image"].map(lambda image: facts.get(image, {}).get("sha256")).astype(TEXT),
         status=[
             facts.get(image, {}).get("status", status)
             for image, status in zip(manifest.images["image"], manifest.images["status"], strict=True)

@@ -37,7 +37,7 @@ def stored_evaluation(
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")
         known = {
-            name: images[name].fillna(images["image"].map(now[name]).astype(images[name].dtype))
+            name: images[name].where(images[name].notna(), images["image"].map(now[name]).astype(images[name].dtype))
             for name in ("width", "height", "source")
         }
         images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")

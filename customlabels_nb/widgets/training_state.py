@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.events import DONE, Event, Message, Metrics, Progress, Result, Samples
 
 RUNNING, STOPPING = "running", "stopping"
@@ -180,7 +181,7 @@ class TrainingProgress:
         with self.lock:
             rows = [(curve.name, *point) for curve in self.metrics.values() for point in curve.points]
         return pd.DataFrame(rows, columns=["figure", "step", "seconds", "value"]).astype(
-            {"figure": "str", "step": "int64", "seconds": "float64", "value": "float64"}
+            {"figure": TEXT, "step": "int64", "seconds": "float64", "value": "float64"}
         )
 
     @property

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from customlabels_nb.core import tables as t
@@ -18,8 +20,8 @@ from customlabels_nb.errors import InputError, LabelError, TableError
 from tests.facts import tells
 
 
-def dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+def dtypes(frame: pd.DataFrame) -> dict[str, object]:
+    return {str(name): dtype for name, dtype in frame.dtypes.items()}
 
 
 # -- images -----------------------------------------------------------------------------------------
@@ -351,3 +353,14 @@ def test_the_first_twenty_colors_of_labels_are_distinct(sight: str) -> None:
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)
     assert len(set(PALETTE)) == 20
     assert distance[np.triu_indices(20, 1)].min() > 0.05
+
+
+@given(st.lists(st.none() | st.sampled_from(["None", "nan", "", "a"]), min_size=1))
+def test_missing_texts_stay_missing(values: list[str | None]) -> None:
+    column = t.as_text(pd.Series(values, dtype="object"))
+    assert column.dtype == t.TEXT
+    assert [None if pd.isna(value) else value for value in column] == values
+    again = t.normalise_annotations(
+        pd.DataFrame({"image": "i", "label": "x", "left": 0, "top": 0, "width": 1, "height": 1, "job": values})
+    )
+    assert [None if pd.isna(value) else value for value in again["job"]] == values

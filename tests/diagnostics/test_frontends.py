@@ -125,14 +125,24 @@ def test_installing_goes_by_pip_where_it_is_and_by_uv_elsewhere(tmp_path: Path) 
     assert jupyterlab(own).advice.startswith(f"{own.prefix}/bin/python -m pip install anywidget")
 
 
+def test_notebook_6_loads_widgets_from_its_own_extensions(tmp_path: Path) -> None:
+    own = Environment(whole(tmp_path / "own", manager=None))
+    (own.prefix / "lib/python3.11/site-packages/notebook-7.6.5.dist-info/METADATA").unlink()
+    package(own.prefix, "notebook", "6.5.7")
+    line = notebook(own)
+    assert (line.state, "widgetsnbextension" in line.advice, "anywidget" in line.advice) == ("warning", True, False)
+    put(own.prefix / "share/jupyter/nbextensions/jupyter-js-widgets/extension.js")
+    assert (notebook(own).state, notebook(own).text) == ("good", "6.5.7: widgets render")
+
+
 def test_notebook_may_be_missing_or_old(tmp_path: Path) -> None:
     own = Environment(whole(tmp_path / "own"))
     installed = own.prefix / "lib/python3.11/site-packages/notebook-7.6.5.dist-info"
     (installed / "METADATA").unlink()
     assert notebook(own).state == "note"
-    package(own.prefix, "notebook", "6.5.7")
+    package(own.prefix, "notebook", "6.4.12")
     line = notebook(own)
-    assert (line.state, "6.5.7" in line.text) == ("warning", True)
+    assert (line.state, "6.4.12" in line.text) == ("warning", True)
 
 
 def test_vs_code_takes_widgets_from_the_environment_of_the_kernel(tmp_path: Path) -> None:

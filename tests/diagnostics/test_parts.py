@@ -6,7 +6,9 @@ import json
 import os
 import re
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,9 +22,11 @@ from customlabels_nb.diagnostics.checkup import (
     database,
     disk,
     extras,
+    hosted,
     idle_gpu,
     missing_or_old,
     nvidia_driver,
+    outdated,
     weights,
 )
 from tests.conftest import ROOT
@@ -50,6 +54,28 @@ def test_missing_and_outdated_packages_are_named() -> None:
     assert set(faults) == {"pandas", "no-such-package-here"}
     assert ">=99 is required" in faults["pandas"]
     assert "is not installed" in faults["no-such-package-here"]
+
+
+def test_packages_installed_after_they_were_loaded_need_a_restart() -> None:
+    loaded = {
+        "pandas": SimpleNamespace(__version__="1.0"),
+        "PIL": SimpleNamespace(__version__="0.1"),
+        "numpy": SimpleNamespace(__version__=f"{version('numpy')}+local"),
+        "scipy": object(),
+    }
+    asked = ["pandas>=2", "pillow", "numpy", "scipy", "no-such-package-here"]
+    (line,) = outdated(loaded, asked)
+    assert line.text.endswith(f"pandas 1.0 (now {version('pandas')}), pillow 0.1 (now {version('pillow')})")
+    assert "restart the kernel" in line.advice
+    assert list(outdated({"numpy": loaded["numpy"]}, asked)) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"), [("COLAB_RELEASE_TAG", "Colab"), ("KAGGLE_KERNEL_RUN_TYPE", "Kaggle"), ("HOME", None)]
+)
+def test_hosted_notebook_services_are_named(variable: str, name: str | None) -> None:
+    lines = list(hosted({variable: "v1"}))
+    assert [line.text.partition(" with")[0] for line in lines] == ([f"{name} ({variable}=v1)"] if name else [])
 
 
 # -- GPU --------------------------------------------------------------------------------------------
@@ -155,4 +181,4 @@ def test_doctor_covers_every_part() -> None:
     assert found.ok, found
     names = set(found.table["name"])
     assert {"Python", "torch", "device", "weights", "cache", "disk", "database"} <= names
-    assert {"JupyterLab", "Notebook 7", "VS Code", "Colab", *EXTRAS} <= names
+    assert {"JupyterLab", "Notebook", "VS Code", "Colab", *EXTRAS} <= names

@@ -144,9 +144,9 @@ def test_answers_of_each_task_come_back(
     assert (row["image"], row["person"], row["seconds"], row["counted"], row["gold"]) == (
         task_.image, "ann", 2.5, True, False,
     )  # fmt: skip
-    dtypes = job.answers.dtypes.astype(str).to_dict()
+    dtypes = job.answers.dtypes
     assert dtypes["submitted"] == dtypes["accepted"] == "datetime64[us, UTC]"
-    assert (dtypes["label"], dtypes["labels"], dtypes["counted"]) == ("str", "object", "bool")
+    assert (dtypes["label"], dtypes["labels"], dtypes["counted"]) == (t.TEXT, "object", "bool")
     assert ann.submit(ann.answered()[0], ann.answered()[0].answer).counted
 
 

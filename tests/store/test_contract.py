@@ -55,10 +55,10 @@ def version(name: str, **changes: object) -> VersionRecord:
 def test_a_new_store_is_empty_and_typed(store: SqlStore) -> None:
     assert store.project().name == "fruit"
     assert store.project().task == "single-label"
-    assert store.images().dtypes.astype(str).to_dict() == t.IMAGE_COLUMNS
-    assert store.annotations("test").dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
-    assert store.predictions().dtypes.astype(str).to_dict() == t.PREDICTION_COLUMNS
-    assert store.labels().dtypes.astype(str).to_dict() == t.LABEL_COLUMNS
+    assert store.images().dtypes.to_dict() == t.IMAGE_COLUMNS
+    assert store.annotations("test").dtypes.to_dict() == t.ANNOTATION_COLUMNS
+    assert store.predictions().dtypes.to_dict() == t.PREDICTION_COLUMNS
+    assert store.labels().dtypes.to_dict() == t.LABEL_COLUMNS
     assert store.dataset("train") is None
     assert len(store.history()) == len(store.versions()) == len(store.issues()) == len(store.import_lines()) == 0
 
@@ -84,8 +84,8 @@ def test_added_images_keep_their_order(store: SqlStore, reopen: Callable[[], Sql
     again = reopen()
     pd.testing.assert_frame_equal(again.images().drop(columns="revision"), rows.drop(columns="revision"))
     pd.testing.assert_frame_equal(again.annotations(), added)
-    assert again.images().dtypes.astype(str).to_dict() == t.IMAGE_COLUMNS
-    assert again.annotations().dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
+    assert again.images().dtypes.to_dict() == t.IMAGE_COLUMNS
+    assert again.annotations().dtypes.to_dict() == t.ANNOTATION_COLUMNS
     assert again.labels()["label"].tolist() == ["a", "b"]
     assert again.dataset("train").status == "CREATE_COMPLETE"  # type: ignore[union-attr]
 

@@ -66,7 +66,7 @@ def test_any_table_survives_a_round_trip(store: SqlStore) -> None:
     assert marks["polygon"].iloc[2] == [[0, 0], [1, 0.5], [1, 1]]
     assert marks["polygon"].iloc[0] is None
     assert marks["job"].isna().tolist() == [False, True, True] * len(NAMES)
-    assert marks.dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
+    assert marks.dtypes.to_dict() == t.ANNOTATION_COLUMNS
     assert labels["label"].tolist() == ["label 0", "label 1"]
 
 
@@ -83,7 +83,7 @@ def test_some_images_are_read_as_in_the_whole(store: SqlStore) -> None:
     for empty in ([], ["nowhere"]):
         found, own, _ = store.tables("train", empty)
         assert len(found) == len(own) == 0
-        assert own.dtypes.astype(str).to_dict() == t.ANNOTATION_COLUMNS
+        assert own.dtypes.to_dict() == t.ANNOTATION_COLUMNS
 
 
 def test_any_number_of_images_can_be_read(store: SqlStore) -> None:

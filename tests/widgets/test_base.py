@@ -10,6 +10,7 @@ from typing import Any
 
 import anywidget
 import pytest
+import traitlets
 
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules
 from tests import provision
@@ -87,6 +88,7 @@ class Asked(MessageHandler, anywidget.AnyWidget):
     """Widget that responds with the content of `answers`."""
 
     _esm = "export default {};"
+    comm = traitlets.Any(allow_none=True)  # ipywidgets 7 accepts only comms of ipykernel
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__()

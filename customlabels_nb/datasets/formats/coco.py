@@ -282,10 +282,10 @@ def _read_annotations(
     outlines = np.empty(len(entries), dtype=object)
     for number, polygon in polygons.items():
         outlines[number] = polygon
-    names = pd.Series(list(images.sizes), dtype="str").array
+    names = pd.Series(list(images.sizes), dtype=t.TEXT).array
     frame = pd.DataFrame({
         "image": names.take(owners[keep]),
-        "label": pd.Series(labels, dtype="str").array.take(categories[keep]),
+        "label": pd.Series(labels, dtype=t.TEXT).array.take(categories[keep]),
         **{side: boxes[keep, column] for column, side in enumerate(t.BOX_COLUMNS)},
         "polygon": pd.Series(outlines[keep], dtype=object),
         "crowd": np.array([entry.get("iscrowd") == 1 for entry in entries], dtype=bool)[keep],

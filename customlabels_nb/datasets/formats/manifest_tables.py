@@ -125,8 +125,8 @@ class ManifestTable:
         """Return the normalised images table and annotations table."""
         images = pd.DataFrame(
             {
-                "image": pd.array(self.sources, dtype="str"),
-                "status": pd.array(["unlabelled", "labelled"], dtype="str").take(self.labelled.astype(np.int64)),
+                "image": pd.array(self.sources, dtype=t.TEXT),
+                "status": pd.array(["unlabelled", "labelled"], dtype=t.TEXT).take(self.labelled.astype(np.int64)),
                 "width": _sides(self.sizes[:, 0]),
                 "height": _sides(self.sizes[:, 1]),
             }
@@ -139,12 +139,12 @@ class ManifestTable:
         annotations = pd.DataFrame(
             {
                 "image": images["image"].array.take(np.searchsorted(self.numbers, rows.lines)),
-                "label": pd.array(self.labels, dtype="str").take(rows.labels),
+                "label": pd.array(self.labels, dtype=t.TEXT).take(rows.labels),
                 **{side: rows.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
                 "crowd": rows.crowds,
                 "confidence": rows.confidences,
-                "annotator": pd.array([annotator for _, annotator in self.origins], dtype="str").take(rows.origins),
-                "job": pd.array([job for job, _ in self.origins], dtype="str").take(rows.origins),
+                "annotator": pd.array([annotator for _, annotator in self.origins], dtype=t.TEXT).take(rows.origins),
+                "job": pd.array([job for job, _ in self.origins], dtype=t.TEXT).take(rows.origins),
                 "created": pd.Series(created).dt.tz_localize("UTC"),
             }
         )

@@ -117,7 +117,7 @@ def from_supervision(dataset: Any) -> Contents:
 
 def _rows(sv: Any, detections: Any, uri: str, classes: list[str]) -> pd.DataFrame:
     numbers = [] if detections.class_id is None else detections.class_id.tolist()
-    frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype="str")})
+    frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype=t.TEXT)})
     if detections.confidence is not None:
         frame["confidence"] = np.asarray(detections.confidence, dtype=np.float64).clip(0, 1)
     if not isinstance(detections, sv.Detections):

@@ -285,7 +285,7 @@ def _changed_tables(contents: Contents, changes: list[RepairChange], names: list
             low, high = (left, top), (left + width, top + height)
             annotations.at[row, "polygon"] = polygon_of(np.clip(ring, low, high) for ring in rings_of(polygon))
     annotations = annotations.drop(index=gone)
-    images = t.settle_statuses(contents.images, annotations, changed=pd.Series(sorted(touched), dtype="str"))
+    images = t.settle_statuses(contents.images, annotations, changed=pd.Series(sorted(touched), dtype=t.TEXT))
     dropped = {names[change.line - 1] for change in changes if change.kind == "line"}
     return replace(
         contents,

@@ -72,7 +72,7 @@ class ValidationReport(Generic[Fixed]):
         errors = [("", error) for error in self._checked.errors]
         errors += [(split, error) for split, side in self._sides.items() for error in side.errors]
         rows = [(split, error.code, error.message, error.detail) for split, error in errors]
-        return pd.DataFrame(rows, columns=["split", "code", "message", "detail"]).astype("str")
+        return pd.DataFrame(rows, columns=["split", "code", "message", "detail"]).astype(t.TEXT)
 
     @property
     def lines(self) -> pd.DataFrame:
@@ -89,8 +89,8 @@ class ValidationReport(Generic[Fixed]):
             for line in side.lines
             for error in line.findings
         ]  # fmt: skip
-        columns = {"split": "str", "line": "int64", "source_ref": "str", "code": "str", "message": "str",
-                   "where": "str", "state": "str", "detail": "str"}  # fmt: skip
+        columns = {"split": t.TEXT, "line": "int64", "source_ref": t.TEXT, "code": t.TEXT, "message": t.TEXT,
+                   "where": t.TEXT, "state": t.TEXT, "detail": t.TEXT}  # fmt: skip
         return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
     @property

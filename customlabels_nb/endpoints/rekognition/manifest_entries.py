@@ -81,7 +81,7 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     reader.read()
     images, marks = reader.table().frames()
     read = set(images["image"])
-    unread = pd.DataFrame({"image": [source for source, _ in lines if source not in read]}, dtype="str")
+    unread = pd.DataFrame({"image": [source for source, _ in lines if source not in read]}, dtype=t.TEXT)
     images = pd.concat([images, t.normalise_images(unread)]) if len(unread) else images
     order = {source: number for number, (source, _) in enumerate(lines)}
     images = images.iloc[np.argsort([order[source] for source in images["image"]])].reset_index(drop=True)
@@ -110,8 +110,8 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
     if most is not None and marks["label"].nunique() > most:
         raise manifest_error("ERROR_MANIFEST_TOO_MANY_LABELS")
     names = {source: source for source, _ in lines} | served.ledger.images_of([source for source, _ in lines])
-    images = images.assign(image=images["image"].map(names).astype("str"))
-    marks = marks.assign(image=marks["image"].map(names).astype("str"))
+    images = images.assign(image=images["image"].map(names).astype(t.TEXT))
+    marks = marks.assign(image=marks["image"].map(names).astype(t.TEXT))
     action = Action(what, settings.user, "Rekognition endpoint")
     for attempt in range(_ATTEMPTS):
         stored, old, _ = store.tables(split, images["image"].tolist())
@@ -285,7 +285,7 @@ def _labels_by_image(marks: pd.DataFrame) -> dict[str, dict[str, bool]]:
 def _with_statuses(stored: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
     """Return the stored images with the statuses of the lines, and the lines' sizes where the sizes are unknown."""
     rows = given.set_index("image")
-    result = stored.assign(status=stored["image"].map(rows["status"]).astype("str"))
+    result = stored.assign(status=stored["image"].map(rows["status"]).astype(t.TEXT))
     for side in ("width", "height"):
         result[side] = result[side].fillna(stored["image"].map(rows[side]).astype("Int64"))
     return result

@@ -16,6 +16,7 @@ import pandas as pd
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import counted, one_line, printable
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
 from customlabels_nb.evaluation.advice.rules import (
@@ -137,7 +138,7 @@ class Advice(Sequence[AdviceItem]):
             for item in self.items
         ]
         table = pd.DataFrame(rows, columns=["kind", "text", "labels", "images", "call", "weight"])
-        return table.astype({"kind": "str", "text": "str", "images": "int64", "call": "str", "weight": "float64"})
+        return table.astype({"kind": TEXT, "text": TEXT, "images": "int64", "call": TEXT, "weight": "float64"})
 
     def __repr__(self) -> str:
         lines = [self._head()]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
-from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL
+from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -411,7 +411,7 @@ def _of(rows: pd.DataFrame, truth: str, predicted: str) -> pd.DataFrame:
 
 def _table(columns: dict[str, object] | pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(columns).reset_index(drop=True)
-    return table.astype({"image": "str", "truth": "str", "predicted": "str", "confidence": "float64"})
+    return table.astype({"image": TEXT, "truth": TEXT, "predicted": TEXT, "confidence": "float64"})
 
 
 # -- thresholds: better ones, and trading precision for recall -----------------------------------------------
@@ -514,7 +514,7 @@ def _changed(case: Case, position: int, old: float, new: float) -> pd.DataFrame:
             "becomes": [became[raised, bool(right)] for right in hit[order]],
         }
     )
-    return table.astype({"image": "str", "label": "str", "becomes": "str"})
+    return table.astype({"image": TEXT, "label": TEXT, "becomes": TEXT})
 
 
 def _round(steps: Steps, best: int, good: BoolArray) -> tuple[int, float]:
@@ -800,7 +800,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
         return
     call = case.code(f'{case.project}.add_images({NEW!r}, split="test")') if case.project else ""
     weight = _WIDTH_WEIGHT * (high - low)
-    yield AdviceItem("few_test_images", text, (), pd.DataFrame({"image": []}, dtype="str"), call, weight)
+    yield AdviceItem("few_test_images", text, (), pd.DataFrame({"image": []}, dtype=TEXT), call, weight)
 
 
 def confidence_advice(case: Case) -> Iterator[AdviceItem]:

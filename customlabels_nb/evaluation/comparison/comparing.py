@@ -12,7 +12,7 @@ from scipy.sparse import hstack
 
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
-from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL
+from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
@@ -280,7 +280,7 @@ def _summary(
         (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
         for name, value in before.items()
     ]
-    return pd.DataFrame(rows, columns=["figure", "before", "after", "delta", "low", "high"]).astype({"figure": "str"})
+    return pd.DataFrame(rows, columns=["figure", "before", "after", "delta", "low", "high"]).astype({"figure": TEXT})
 
 
 def _per_label(
@@ -302,7 +302,7 @@ def _per_label(
             "high": ends[:, 1],
             "test_images": np.maximum(*tested).astype(np.int64),
         }
-    ).astype({"label": "str"})
+    ).astype({"label": TEXT})
 
 
 def _labels(before: Evaluation, after: Evaluation) -> pd.DataFrame:
@@ -354,7 +354,7 @@ class ComparedSide:
         """Create a side, replacing the names of its images by ``names``, in the same order."""
         rows = applied.per_image()
         positions = pd.Index(applied.outcomes.images).get_indexer(pd.Index(rows["image"].to_numpy(dtype=object)))
-        return cls(applied, rows.assign(image=pd.array(names[positions], dtype="str")))
+        return cls(applied, rows.assign(image=pd.array(names[positions], dtype=TEXT)))
 
     @property
     def outcomes(self) -> Outcomes:
@@ -394,7 +394,7 @@ def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     numbers = [side.numbers(FALSE_NEGATIVE, TRUE_POSITIVE) for side in (before, after)]
     both = pd.concat(numbers, axis=1).fillna(0)
     differ = both[both.iloc[:, 0] != both.iloc[:, 1]]
-    return differ.index.to_frame(index=False).astype("str")
+    return differ.index.to_frame(index=False).astype(TEXT)
 
 
 def _other_answers(first: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -415,7 +415,7 @@ def _other_answers(first: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataF
             "confidence_before": parts[0][2],
             "confidence_after": parts[1][2],
         }
-    ).astype(dict.fromkeys(("image", "label", "before", "after"), "str"))
+    ).astype(dict.fromkeys(("image", "label", "before", "after"), TEXT))
     order = np.argsort(-table["confidence_after"].fillna(-1).to_numpy(), kind="stable")
     right = [part[3] for part in parts]
     fixed, broken = labelled & ~right[0] & right[1], labelled & right[0] & ~right[1]
@@ -446,13 +446,13 @@ def _mistakes(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
         {
             "image": table["image"],
             "label": table["label"],
-            "before": pd.Series(words["before"], dtype="str"),
-            "after": pd.Series(words["after"], dtype="str"),
+            "before": pd.Series(words["before"], dtype=TEXT),
+            "after": pd.Series(words["after"], dtype=TEXT),
             "at": table["at"],
             "wrong_before": table["missed_before"] + table["false_before"],
             "wrong_after": table["missed_after"] + table["false_after"],
         }
-    ).astype({"image": "str", "label": "str"})
+    ).astype({"image": TEXT, "label": TEXT})
 
 
 def _describe_errors(missed: int, false: int, several: bool) -> str:

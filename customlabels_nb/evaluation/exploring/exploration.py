@@ -352,6 +352,7 @@ def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) 
     if isinstance(evaluation.outcomes, Scores):
         return known, here[["image", "label"]].dropna().drop_duplicates()
     here = here[[name for name in _TRUTH if name in here.columns]]
+    here = here.astype({name: "float64" for name in BOX_COLUMNS if name in here.columns})
     drawn = here["left"].notna()
     if "polygon" in here.columns:
         drawn = drawn | here["polygon"].notna()

@@ -178,7 +178,11 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
         "status": status,
         "split": split,
         "size": sized[["image", "width", "height"]].to_numpy().tolist(),
-        "predictions": dataset.predictions.drop(columns="created").round(6).to_numpy().tolist(),
+        "predictions": dataset.predictions.drop(columns="created")
+        .round(6)
+        .fillna({"annotator": "", "job": ""})
+        .to_numpy()
+        .tolist(),
         "labels": sorted(dataset.labels["label"]),
         "label_order": dataset.labels["label"].tolist(),
     }
