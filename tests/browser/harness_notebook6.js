@@ -17,7 +17,10 @@
   // widgets are registered by an extension that loads after the notebook
   async function ready() {
     await until("the notebook", () => notebook()?._fully_loaded);
-    await until("an idle kernel", () => notebook().kernel?.is_connected() && notebook().kernel_busy === false);
+    await until(
+      "an idle kernel",
+      () => notebook().kernel?.is_connected() && notebook().kernel_busy === false,
+    );
     await until("the manager of widgets", () => notebook().kernel.widget_manager);
   }
 
