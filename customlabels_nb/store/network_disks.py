@@ -60,9 +60,9 @@ def warning_for(path: str | os.PathLike[str], mounts: str | None = None) -> str 
     if _CLOUD.fullmatch(kind):
         return (
             f"{os.fspath(path)!r} is on a mounted cloud drive ({kind}), which uploads changes later and has no locks "
-            "between computers. Use the project on one computer at a time. At the end, call project.close() and unmount "
-            "the drive, in Colab with drive.flush_and_unmount(). Or use a local disk, and copy the project to the drive "
-            "with project.pack('project.zip')."
+            "between computers. Use the project on one computer at a time. At the end, call project.close() and "
+            "unmount the drive, in Colab with drive.flush_and_unmount(). Or use a local disk, and copy the project to "
+            "the drive with project.pack('project.zip')."
         )
     return (
         f"{os.fspath(path)!r} is on a network disk ({kind}). If two computers write to the project at the same time, "
