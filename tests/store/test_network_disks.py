@@ -12,7 +12,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.diagnostics.checkup import database
-from customlabels_nb.errors import StoreError
+from customlabels_nb.errors import DamagedError, StoreError
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore, create_store, network_disks
 from customlabels_nb.store.network_disks import network_file_system, refuse_network_disk, warning_for
@@ -146,6 +146,23 @@ def test_projects_and_jobs_check_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="nfs4"):
         cl.create_project("other", tmp_path).close()
+
+
+@pytest.mark.parametrize("failure", [DamagedError("disk I/O error"), StoreError("database is locked")])
+def test_a_disk_without_locks_or_shared_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: StoreError
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("customlabels_nb.project.projects.create_project_store", fail)
+    with pytest.raises(StoreError, match=str(failure)):
+        cl.create_project("leaves", tmp_path)
+    real = network_disks.network_file_system
+    monkeypatch.setattr(network_disks, "network_file_system", lambda path, _=None: real(path, on_nfs(tmp_path)))
+    with pytest.raises(StoreError, match=r"SQLite does not work there.*network disk \(nfs4\)"):
+        cl.create_project("leaves", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_reports_network_disks(tmp_path: Path) -> None:
