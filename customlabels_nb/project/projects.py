@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.files import remove_abandoned
-from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError
+from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.archive import unpack
 from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.location import (
@@ -67,6 +67,8 @@ def create_project(
         is not ``task``. Nothing is overwritten.
     ProjectError
         If the folder cannot be created.
+    StoreError
+        If SQLite does not work on the disk of the folder, such as a mounted drive without file locks.
 
     Examples
     --------
@@ -91,6 +93,12 @@ def create_project(
         else:
             advice = "It is not a project. Remove it"
         raise ProjectExistsError(f"{str(root)!r} already exists. {advice}, or choose another name.") from error
+    except StoreError as error:
+        if store is not None or (warning := warning_for(root)) is None:
+            raise
+        raise StoreError(
+            f"SQLite does not work there, because the disk lacks file locks or shared memory. {warning}"
+        ) from error
     opened = open_project_store(root, store)
     _warn_of_network_disk(root, opened)
     return Project(ProjectLocation(root, opened, store))

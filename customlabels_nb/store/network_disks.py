@@ -15,6 +15,8 @@ from customlabels_nb.errors import StoreError
 from customlabels_nb.store.sql import RUNNER, SqlStore
 
 _NETWORK = re.compile(r"nfs\d*|cifs|smb\w*|9p|fuse\..+|lustre|ceph|afs|gpfs|beegfs|glusterfs|ocfs2|gfs2")
+#: Files that are uploaded to a service later, such as Colab's fuse.drive.
+_CLOUD = re.compile(r"fuse\.(drive|google-drive-ocamlfuse|rclone|onedriver|gcsfuse|s3fs|goofys|blobfuse2?|dbxfs)")
 _LOCAL = ("fuse.fuse-overlayfs", "fuse.overlayfs", "fuse.lxcfs", "fuse.portal")  # of containers and desktops
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _SILENT_US = 120_000_000  # a computer that has not written for this long has stopped, or was started again
@@ -55,6 +57,13 @@ def warning_for(path: str | os.PathLike[str], mounts: str | None = None) -> str 
     kind = network_file_system(path, mounts)
     if kind is None:
         return None
+    if _CLOUD.fullmatch(kind):
+        return (
+            f"{os.fspath(path)!r} is on a mounted cloud drive ({kind}), which uploads changes later and has no locks "
+            "between computers. Use the project on one computer at a time. At the end, call project.close() and "
+            "unmount the drive, in Colab with drive.flush_and_unmount(). Or use a local disk, and copy the project to "
+            "the drive with project.pack('project.zip')."
+        )
     return (
         f"{os.fspath(path)!r} is on a network disk ({kind}). If two computers write to the project at the same time, "
         "its SQLite database can be damaged. Use a local disk, or a PostgreSQL database: create_project(store=…)."

@@ -77,8 +77,9 @@ def display_with_fallback(widget: Any, markup: str) -> Any:
     from IPython.display import HTML, display
 
     still = display(HTML(markup), display_id=True)
-    bundle = widget._repr_mimebundle_()
-    if bundle is not None:
+    if not hasattr(widget, "_repr_mimebundle_"):  # a box of ipywidgets 7
+        display(widget)
+    elif (bundle := widget._repr_mimebundle_()) is not None:
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         display(data, metadata=metadata, raw=True)
     return still

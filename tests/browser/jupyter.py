@@ -194,13 +194,41 @@ def serve(folder: Path) -> Iterator[Server]:
         stop(forks)
 
 
+@contextmanager
+def serve_notebook6(folder: Path, python: Path) -> Iterator[Server]:
+    """Run Notebook 6 of another environment, which is the Python ``python``, with all its files in ``folder``."""
+    folders = {name: folder / name for name in ("files", "config", "data", "runtime", "ipython")}
+    for path in folders.values():
+        path.mkdir()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "MPLBACKEND"))} | {
+        "JUPYTER_CONFIG_DIR": str(folders["config"]),
+        "JUPYTER_DATA_DIR": str(folders["data"]),
+        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
+        "IPYTHONDIR": str(folders["ipython"]),
+        "CUSTOMLABELS_NB_USER": "you",
+    }
+    port, token = free_port(), secrets.token_hex(16)
+    command = [str(python), "-m", "notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command += [f"--NotebookApp.token={token}", f"--NotebookApp.notebook_dir={folders['files']}"]
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    url = f"http://127.0.0.1:{port}"
+    server = Server(process, url, token, folders["files"], folders["runtime"], folder / "settings")
+    try:
+        _wait_for(server, log, folder)
+        yield server
+    finally:
+        stop(process)
+
+
 class Lab:
     """Factory of notebooks in pages of their own.
 
     Parameters
     ----------
     flavour : str
-        ``"lab"`` or, where that package is installed, ``"notebook"``.
+        ``"lab"``, ``"notebook"`` where that package is installed, or ``"notebook6"`` on a server of `serve_notebook6`.
     name : str
         Name for screenshots and logs.
     spare : list of playwright.sync_api.Page
@@ -253,7 +281,9 @@ class Lab:
             page.enter()
             return page
         context = self.browser.new_context(viewport={"width": width, "height": height}, **context_options)
-        context.add_init_script(path=Path(__file__).with_name("harness.js"))
+        scripts = ["harness.js", *["harness_notebook6.js"] * (self.flavour == "notebook6")]
+        for script in scripts:
+            context.add_init_script(path=Path(__file__).with_name(script))
         page = LabPage(self, context.new_page(), path, plain=not settings and not context_options)
         self.pages.append(page)
         page.show()
@@ -382,11 +412,13 @@ class LabPage:
 
     def cell(self, index: int) -> Locator:
         """Return a cell of the visible tab with its input and output."""
+        if self.lab.flavour == "notebook6":
+            return self.page.locator("#notebook-container > .cell").nth(index)
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
 
     def output(self, index: int) -> Locator:
         """Return a cell's output."""
-        return self.cell(index).locator(".jp-Cell-outputArea")
+        return self.cell(index).locator(".output_wrapper" if self.lab.flavour == "notebook6" else ".jp-Cell-outputArea")
 
     def set_theme(self, theme: str) -> None:
         """Switch to the ``"light"`` or ``"dark"`` theme."""

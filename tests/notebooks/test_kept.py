@@ -53,8 +53,7 @@ def public_functions() -> set[str]:
 
 def called(source: str) -> set[str]:
     """Return the names that code calls or passes on to be called."""
-    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
-    tree = ast.parse("\n".join(lines))
+    tree = ast.parse(re.sub(r"^(\s*)[!%].*", r"\1pass", source, flags=re.MULTILINE))
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
     }

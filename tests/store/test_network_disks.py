@@ -12,10 +12,10 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.diagnostics.checkup import database
-from customlabels_nb.errors import StoreError
+from customlabels_nb.errors import DamagedError, StoreError
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore, create_store, network_disks
-from customlabels_nb.store.network_disks import network_file_system, refuse_network_disk
+from customlabels_nb.store.network_disks import network_file_system, refuse_network_disk, warning_for
 from tests.fake_clock import FakeClock
 
 MOUNTS = """\
@@ -31,6 +31,8 @@ fuse-overlayfs /containers fuse.fuse-overlayfs rw 0 0
 mds1@tcp:/fs /scratch lustre rw 0 0
 host /mnt/host 9p rw 0 0
 10.0.0.1:6789:/ /mnt/ceph ceph rw 0 0
+drive /content/drive fuse.drive rw,nosuid,nodev,relatime,user_id=0,group_id=0,allow_other,max_read=1048576 0 0
+gdrive: /mnt/gdrive fuse.rclone rw 0 0
 //nas/old /mnt/old smb3 rw 0 0
 /dev/sdd1 /mnt/old ext4 rw 0 0
 """
@@ -53,6 +55,8 @@ host /mnt/host 9p rw 0 0
         ("/mnt/host/x", "9p"),
         ("/mnt/ceph/x", "ceph"),
         ("/mnt/old/x", None),
+        ("/content/drive/MyDrive/leaves", "fuse.drive"),
+        ("/content/leaves", None),
     ],
 )
 def test_the_file_system_of_a_path_is_found(path: str, kind: str | None) -> None:
@@ -67,6 +71,19 @@ def test_a_link_to_a_network_disk_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mounts", ["", "broken\n\n a b", "x /home nfs4 rw 0 0"])
 def test_a_table_without_the_disk_or_none_at_all_means_local(tmp_path: Path, mounts: str) -> None:
     assert network_file_system(tmp_path, mounts) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/content/drive/MyDrive/leaves", "flush_and_unmount"),
+        ("/mnt/gdrive/leaves", "one computer at a time"),
+        ("/mnt/ssh/leaves", "PostgreSQL"),
+    ],
+)
+def test_the_warning_says_what_is_safe_on_such_a_disk(path: str, advice: str) -> None:
+    assert advice in str(warning_for(path, MOUNTS))
+    assert warning_for("/content/leaves", MOUNTS) is None
 
 
 def on_nfs(folder: Path) -> str:
@@ -129,6 +146,23 @@ def test_projects_and_jobs_check_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="nfs4"):
         cl.create_project("other", tmp_path).close()
+
+
+@pytest.mark.parametrize("failure", [DamagedError("disk I/O error"), StoreError("database is locked")])
+def test_a_disk_without_locks_or_shared_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: StoreError
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("customlabels_nb.project.projects.create_project_store", fail)
+    with pytest.raises(StoreError, match=str(failure)):
+        cl.create_project("leaves", tmp_path)
+    real = network_disks.network_file_system
+    monkeypatch.setattr(network_disks, "network_file_system", lambda path, _=None: real(path, on_nfs(tmp_path)))
+    with pytest.raises(StoreError, match=r"SQLite does not work there.*network disk \(nfs4\)"):
+        cl.create_project("leaves", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_reports_network_disks(tmp_path: Path) -> None:
