@@ -18,7 +18,7 @@ from PIL import Image
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.locations import to_path
+from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
@@ -168,7 +168,7 @@ class SessionFiles:
             for name, path in held.names.items():
                 reserved = reserve(target, path.name, taken)
                 moved.append(path.replace(reserved))
-                uploaded[str(reserved)] = name
+                uploaded[to_uri(reserved)] = name
             report = self._add_images([str(path) for path in moved], split, label)
         finally:
             self.cancel_upload(batch)

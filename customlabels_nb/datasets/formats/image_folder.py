@@ -169,7 +169,7 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_
         )
         return None
     # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
-    files.images.append(entry.path if entry.path.isascii() else to_uri(entry.path))
+    files.images.append(entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path))
     files.labels.append(folder.label)
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None

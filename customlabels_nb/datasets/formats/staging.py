@@ -72,9 +72,9 @@ class Staged:
         """Move the staged files to their final paths, in the order in which they were written."""
         if self.issues and not self._moves:
             raise InputError(f"None of the {len(self.issues):,} images can be copied. {self.issues[0].message}")
-        top = os.path.realpath(self._folder)
+        top = self._folder.resolve()
         for parent in {path.parent for path in (*self.files, *self._old)}:
-            if os.path.commonpath([os.path.realpath(parent), top]) != top:
+            if not parent.resolve().is_relative_to(top):
                 raise InputError(f"{str(parent)!r} is a symlink pointing outside {str(self._folder)!r}. Remove it.")
         for waiting, path in self._moves:
             path.parent.mkdir(parents=True, exist_ok=True)
