@@ -80,6 +80,10 @@ class FeatureFile:
             with contextlib.suppress(OSError):
                 self._append(packed[np.isfinite(packed["row"]).all(axis=1)])
 
+    def close(self) -> None:
+        with self._lock:
+            self._forget()
+
     # -- reading ------------------------------------------------------------------------------------
     def _forget(self) -> None:
         self._inode: tuple[int, int] | None = None
@@ -118,7 +122,7 @@ class FeatureFile:
     # -- writing ------------------------------------------------------------------------------------
     def _append(self, packed: npt.NDArray[np.void]) -> None:
         if not len(packed):
-            return
+            return None
         self.path.parent.parent.mkdir(exist_ok=True)  # not above: the project may have been renamed or deleted
         self.path.parent.mkdir(exist_ok=True)
         tag_cache(self.path.parent)
@@ -126,10 +130,15 @@ class FeatureFile:
             self._refresh()
             fresh = packed[[key not in self._index for key in packed["key"].tolist()]]
             size = os.fstat(descriptor).st_size
-            if size < _HEADER_BYTES or os.read(descriptor, _HEADER_BYTES) != self._header:
-                self._replace(fresh)
-            elif size + fresh.nbytes > self.limit_bytes:
-                self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
+            if size < _HEADER_BYTES:  # new, so nobody has mapped it. Windows replaces no file that is open
+                os.ftruncate(descriptor, 0)
+                _write(descriptor, self._header)
+                size = _HEADER_BYTES
+            elif os.read(descriptor, _HEADER_BYTES) != self._header:
+                return self._replace(fresh)
+            if size + fresh.nbytes > self.limit_bytes:
+                if os.name != "nt":  # where it is mapped, so that it keeps what it has
+                    self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
             else:
                 whole = size - (size - _HEADER_BYTES) % self._record.itemsize
                 if whole != size:  # a writer was killed: align the records that follow
@@ -161,6 +170,11 @@ class FeatureCache:
             path = self.folder / f"{name[:32]}{SUFFIX}"
             self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
         return self._files[name]
+
+    def close(self) -> None:
+        """Unmap all files, because Windows neither moves nor deletes mapped files."""
+        for file in self._files.values():
+            file.close()
 
 
 def project_features(root: Path | None) -> FeatureCache:
