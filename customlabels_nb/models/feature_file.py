@@ -122,7 +122,7 @@ class FeatureFile:
     # -- writing ------------------------------------------------------------------------------------
     def _append(self, packed: npt.NDArray[np.void]) -> None:
         if not len(packed):
-            return None
+            return
         self.path.parent.parent.mkdir(exist_ok=True)  # not above: the project may have been renamed or deleted
         self.path.parent.mkdir(exist_ok=True)
         tag_cache(self.path.parent)
@@ -130,16 +130,16 @@ class FeatureFile:
             self._refresh()
             fresh = packed[[key not in self._index for key in packed["key"].tolist()]]
             size = os.fstat(descriptor).st_size
-            if size < _HEADER_BYTES:  # new, so nobody has mapped it. Windows replaces no file that is open
+            if size < _HEADER_BYTES:  # new, so nobody has mapped it. Windows does not replace a file that is open
                 os.ftruncate(descriptor, 0)
                 _write(descriptor, self._header)
                 size = _HEADER_BYTES
             elif os.read(descriptor, _HEADER_BYTES) != self._header:
-                return self._replace(fresh)
-            if size + fresh.nbytes > self.limit_bytes:
-                if os.name != "nt":  # where it is mapped, so that it keeps what it has
-                    self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
-            else:
+                self._replace(fresh)
+                return
+            if size + fresh.nbytes > self.limit_bytes and os.name != "nt":
+                self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
+            elif size + fresh.nbytes <= self.limit_bytes:
                 whole = size - (size - _HEADER_BYTES) % self._record.itemsize
                 if whole != size:  # a writer was killed: align the records that follow
                     os.ftruncate(descriptor, whole)

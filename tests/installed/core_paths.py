@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw
 import customlabels_nb as cl
 from customlabels_nb.labeling.session import LabellingSession
 
+OF_EXTRAS = {"av", "botocore", "cv2", "onnx", "onnxruntime", "onnxscript", "psycopg", "pyarrow", "pydicom"}
+
 
 def main() -> None:
     began = time.perf_counter()
