@@ -1,4 +1,4 @@
-"""Take away what only POSIX systems or Linux have, and run a module: ``python -m tests.installed.without_posix MODULE``.
+"""Take away what only POSIX systems have, and run a module: ``python -m tests.installed.without_posix MODULE``.
 
 Locks of Windows are replaced by those of a fake ``msvcrt``, and files that Windows does not replace cause its errors.
 """
@@ -19,7 +19,7 @@ from typing import Any
 MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty", "posix_ipc")
 OF_OS = (
     "chown", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getpgid", "getuid", "killpg",
-    "mkfifo", "nice", "setsid", "sched_getaffinity", "statvfs", "sysconf", "uname", "O_DIRECTORY", "O_NOFOLLOW",
+    "mkfifo", "nice", "setsid", "sched_getaffinity", "statvfs", "O_DIRECTORY", "O_NOFOLLOW",
     "O_NONBLOCK",
 )  # fmt: skip
 OF_SIGNAL = ("SIGKILL", "SIGHUP", "SIGUSR1", "SIGALRM", "SIGSTOP", "setitimer")
