@@ -123,7 +123,7 @@ def serve(folder: Path) -> None:
 
 def rename_and_delete(folder: Path) -> None:
     project = cl.load_project(folder / "projects" / "fruit")
-    assert cl.doctor().ok
+    assert " works in " in str(cl.doctor())  # the line of the database
     project.embed(progress=False)
     project.rename("fruits")
     assert project.root.name == "fruits"

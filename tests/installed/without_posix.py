@@ -6,7 +6,6 @@ Locks of Windows are replaced by those of a fake ``msvcrt``, and files that Wind
 from __future__ import annotations
 
 import builtins
-import importlib.abc
 import io
 import os
 import runpy
@@ -27,32 +26,47 @@ LINUX_FOLDERS = ("/proc/", "/sys/", "/dev/")
 ALLOWED = ("/dev/null", "/dev/urandom")
 
 
-class Missing(importlib.abc.MetaPathFinder):
-    """Finder of modules that do not exist on Windows."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in MODULES:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
 def take_away() -> None:
-    """Take away modules, functions, and parts of the file system from this process."""
-    for name in ("subprocess", "tempfile", "getpass", "shutil", "tarfile", "zipfile", "psutil", "multiprocessing"):
-        __import__(name)  # the standard library and psutil keep the functions of this system
-    sys.modules["msvcrt"] = fake_msvcrt()
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    sys.meta_path.insert(0, Missing())
-    for name in OF_OS:
-        if hasattr(os, name):
-            delattr(os, name)
-    for name in OF_SIGNAL:
-        if hasattr(signal, name):
-            delattr(signal, name)
-    os.symlink = os.link = refusing  # type: ignore[assignment]
+    """Take away modules and functions from this package, and parts of the file system from this process.
+
+    Other packages keep them, because those that are installed here are the ones for this system.
+    """
     os.replace = os.rename = without_mapped(os.replace)
+    os.symlink = os.link = refusing  # type: ignore[assignment]
     os.open = without_folders(os.open)
     io.open = builtins.open = without_linux(io.open)  # type: ignore[assignment]
+    builtins.__import__ = without_modules(builtins.__import__)  # type: ignore[assignment]
+    os.__class__, signal.__class__ = without(OF_OS), without(OF_SIGNAL)
+
+
+def of_package() -> bool:
+    """Check whether the function that called the caller is one of this package."""
+    return str(sys._getframe(2).f_globals.get("__name__")).startswith("customlabels_nb")
+
+
+def without(names: tuple[str, ...]) -> type[ModuleType]:
+    """Return a class of modules that do not have these names for this package."""
+
+    class Reduced(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            if name in names and of_package():
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    return Reduced
+
+
+def without_modules(real: Callable[..., Any]) -> Callable[..., Any]:
+    msvcrt = fake_msvcrt()
+
+    def imported(name: str, *rest: Any, **options: Any) -> Any:
+        if name == "msvcrt" and of_package():
+            return msvcrt
+        if name in MODULES and of_package():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *rest, **options)
+
+    return imported
 
 
 def refusing(*_: Any, **__: Any) -> Any:
@@ -61,7 +75,7 @@ def refusing(*_: Any, **__: Any) -> Any:
 
 def without_folders(real: Callable[..., int]) -> Callable[..., int]:
     def opened(path: Any, flags: int, *rest: Any, **options: Any) -> int:
-        if sys._getframe(1).f_globals["__name__"].startswith("customlabels_nb") and os.path.isdir(path):
+        if of_package() and os.path.isdir(path):
             raise PermissionError(13, "Permission denied", path)
         return real(path, flags, *rest, **options)
 
