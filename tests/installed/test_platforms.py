@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ntpath
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +15,7 @@ from customlabels_nb._utils.files import portable_name
 from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.staging import Staged
 from customlabels_nb.errors import InputError
+from customlabels_nb.images import locations
 from tests.conftest import ROOT
 from tests.project.conftest import draw
 
@@ -38,6 +42,14 @@ def test_core_paths_run_without_posix(tmp_path: Path, outer_environment: dict[st
 def test_portable_names_are_valid_on_windows(name: str, expected: str) -> None:
     assert portable_name(name) == expected
     assert portable_name(expected) == expected
+
+
+def test_paths_of_windows_are_names_with_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = SimpleNamespace(path=ntpath, sep="\\", name="nt", fspath=os.fspath, fsdecode=os.fsdecode)
+    monkeypatch.setattr(locations, "os", windows)
+    assert locations.to_uri("C:\\photos\\cat\\..\\a.jpg") == "C:/photos/a.jpg"
+    assert locations.relative_name("C:\\photos\\cat\\a.jpg", "C:\\photos") == "cat/a.jpg"
+    assert locations.without_scheme("file:///C:/my%20photos/a.jpg") == "C:/my photos/a.jpg"
 
 
 def test_labels_that_a_disk_does_not_distinguish_are_not_merged(
