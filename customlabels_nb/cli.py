@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import shutil
 import signal
 import sys
-import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,9 @@ _EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 for success, 1 for failure, 2 for wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe of Windows may not have all characters of names
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -276,7 +280,8 @@ def _serve(options: argparse.Namespace) -> int:
     )
     with server:
         print(server.instructions(), flush=True)
-        threading.Event().wait()
+        while True:
+            time.sleep(3600)  # on Windows, Ctrl+C does not interrupt waiting for an event
     return 0
 
 

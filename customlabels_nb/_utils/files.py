@@ -1,12 +1,14 @@
-"""Atomic file writes, temporary folders and home folder expansion."""
+"""Atomic file writes, locks, temporary folders, and file names that are valid on all systems."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import socket
 import time
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +22,11 @@ _PREFIX = ".clnb-"
 # a network file system may not show other machines' locks, so a machine relies on locks only for folders it created
 _OURS = f"{_PREFIX}{zlib.crc32(socket.gethostname().encode()):08x}-"
 _ABANDONED_SECONDS = 7 * 24 * 3600
+# Windows refuses to replace a file that another program, such as a virus scanner, has open for a moment
+_REPLACE_PAUSES = (0.05, 0.2, 1.0) if os.name == "nt" else ()
+_LOCKED_BYTE = 2**31 - 2  # after the end of all locked files, because nobody else can read a locked byte on Windows
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
+_DEVICE = re.compile(r"\A(con|prn|aux|nul|com\d|lpt\d)(?= *(?:\.|$))", re.IGNORECASE)
 
 
 def expand_home(path: str) -> str:
@@ -37,10 +44,29 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _replace(source: Path, target: Path) -> None:
+    for pause in _REPLACE_PAUSES:
+        with suppress(PermissionError):
+            source.replace(target)
+            return
+        time.sleep(pause)
+    source.replace(target)
+
+
+def portable_name(name: str) -> str:
+    """Return a file name without characters, endings and names of devices that Windows does not allow."""
+    return _DEVICE.sub(r"\1_", _UNSAFE.sub("_", name).rstrip(". "))
+
+
+def folded(name: str) -> str:
+    """Return a key that is equal for file names that disks of Windows and macOS do not distinguish."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -121,6 +147,32 @@ def remove_abandoned(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def lock_file(file: BinaryIO) -> bool:
+    """Lock an open file until it is closed, or return False if another process has locked it.
+
+    A file system without locks counts as free.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        import msvcrt
+
+        file.seek(_LOCKED_BYTE)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except PermissionError:
+            return False
+        finally:
+            file.seek(0)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def lock_folder(folder: Path, *, wait: bool = False) -> int | None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
+from customlabels_nb._utils.files import lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger, unused_digits
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
@@ -217,18 +218,12 @@ def _mark(folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def lock_folder(root: Path) -> IO[bytes]:
+def lock_folder(root: Path) -> BinaryIO:
     """Lock a folder of projects until the returned file is closed, so that no other process takes jobs for cut off."""
     folder = root / STATE_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     file = (folder / "lock").open("wb")
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if not lock_file(file):
         file.close()
-        raise InputError(f"The projects in {str(root)!r} are already served. Stop that server.") from error
+        raise InputError(f"The projects in {str(root)!r} are already served. Stop that server.")
     return file

@@ -1,7 +1,7 @@
 """Resolve the paths and URLs of images.
 
 A user passes a path, a URL or a pattern, which :meth:`Location.of` reads once. Tables have absolute paths, URLs, and
-paths below the project folder.
+paths below the project folder. Paths in tables have ``/`` between their parts on every system.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.errors import InputError
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
+_DRIVE = re.compile(r"/[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,13 @@ def to_uri(path: str | os.PathLike[str]) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "file://" + quote_from_bytes(os.fsencode(_encodable(text)))
-    return text
+        return Path(_encodable(text)).as_uri()
+    return text.replace(os.sep, "/")
+
+
+def relative_name(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
+    """Return a path relative to a folder on the same disk, in the form used in tables."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _encodable(path: str) -> str:
@@ -102,7 +108,8 @@ def without_scheme(uri: str) -> str:
     """Return the decoded path in a ``file:`` URL, or any other path or URL unchanged."""
     if uri[:7].lower() != "file://":
         return uri
-    return os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost")))
+    path = os.fsdecode(unquote_to_bytes(uri[7:].removeprefix("localhost")))
+    return path[1:] if os.name == "nt" and _DRIVE.match(path) else path  # file:///C:/photos
 
 
 def local_path(path: str | os.PathLike[str], argument: str) -> Path:

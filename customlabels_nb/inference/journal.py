@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from customlabels_nb._utils.files import lock_file
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.inference.output_folder import OutputFolder
 
@@ -111,7 +112,8 @@ class Journal:
         self._failed = False
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - stays open and locked until close()
         try:
-            _lock(self._file, path)
+            if not lock_file(self._file):
+                raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it finishes.")
             self._file.seek(0)
             there, self.done, whole = _parsed(self._file, str(path), () if folder is None else folder.sizes())
             self.begun, self.engine = there is not None, _same_run(there, facts, str(path))
@@ -273,17 +275,3 @@ def _damaged(path: str, number: int) -> InputError:
 def _describe_setting(name: str, value: object) -> str:
     text = repr(value)
     return f"{name}={text if len(text) <= 200 else text[:200] + '…'}"
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Lock the open file. The system releases the lock when the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # not available on this system
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it finishes.") from error
-    except OSError:  # the file system does not support locks
-        return

@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.durations import read_seconds
-from customlabels_nb._utils.files import write_errors, write_whole
+from customlabels_nb._utils.files import portable_name, write_errors, write_whole
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import file_name, one_line
@@ -488,7 +488,7 @@ def _file_name(video: str) -> str:
     path = urlsplit(video).path if is_remote(video) else os.fspath(local_path(video, "video"))
     name = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     short = os.fsdecode(os.fsencode(name)[:_LONGEST_NAME]) if len(os.fsencode(name)) > _LONGEST_NAME else name
-    return "video" if short in ("", ".", "..") or "\0" in short else short
+    return portable_name(short) or "video"
 
 
 def _still(picture: Image.Image, size: tuple[int, int], ms: float, marks: Marks) -> _Still:

@@ -356,7 +356,7 @@ def _copied_name(image: str, sha256: str) -> str:
         suffix = ""
     safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "image"
     origin = hashlib.sha256(image.encode()).hexdigest()
-    return os.path.join("images", f"{safe}-{sha256[:8]}{origin[:8]}{suffix.lower()}")
+    return f"images/{safe}-{sha256[:8]}{origin[:8]}{suffix.lower()}"
 
 
 def find_copies(images: Iterable[str], names: Iterable[str]) -> dict[str, str]:

@@ -122,7 +122,7 @@ def _is_of(description: Description, image: str, source: str) -> bool:
     if description.get("kind") != "folder":
         return source == name
     if image.startswith("file://"):
-        image = os.fspath(to_path(image))
+        image = to_path(image).as_posix()
     return image.startswith(name.rstrip("/") + "/")
 
 

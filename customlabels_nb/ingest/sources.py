@@ -23,7 +23,7 @@ from customlabels_nb.datasets.formats.base import Notes
 from customlabels_nb.datasets.formats.image_folder import FoundFiles, match_files, read_folder, sort_out_listing
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
-from customlabels_nb.images.locations import Location, absolute_uri, is_remote, to_path
+from customlabels_nb.images.locations import Location, absolute_uri, is_remote, relative_name, to_path
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_identity, is_web, list_files
 
@@ -305,7 +305,7 @@ class _Finder:
         contents = self._from_folder(os.fspath(root), description)
         top = os.path.abspath(self._project_folder)
         inside = {
-            image: image if image.startswith("file://") else os.path.relpath(image, top)
+            image: image if image.startswith("file://") else relative_name(image, top)
             for image in contents.images["image"]
         }
         contents.images = contents.images.assign(image=contents.images["image"].map(inside))

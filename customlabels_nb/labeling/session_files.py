@@ -15,11 +15,11 @@ from uuid import uuid4
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import scratch, write_errors
+from customlabels_nb._utils.files import portable_name, scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.images.locations import to_path
+from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
@@ -45,7 +45,6 @@ _WIDEST_REGION = 4096
 _LARGEST_UPLOAD = 2**31
 _PROBLEMS, _FILES_NAMED = 100, 30  # listed after an upload: different problems, and files of each
 _QUOTED_FOLDER = re.compile(r"""(?<=(['"]))(?:(?!\1).)*(?:/|\\\\)(?=(?:(?!\1).)*\1)""")
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]')
 
 
 @dataclass
@@ -169,7 +168,7 @@ class SessionFiles:
             for name, path in held.names.items():
                 reserved = reserve(target, path.name, taken)
                 moved.append(path.replace(reserved))
-                uploaded[str(reserved)] = name
+                uploaded[to_uri(reserved)] = name
             report = self._add_images([str(path) for path in moved], split, label)
         finally:
             self.cancel_upload(batch)
@@ -198,7 +197,7 @@ class SessionFiles:
 
 def free_name(name: str, taken: set[str]) -> str:
     """Derive a valid file name that is not in ``taken`` (lower case) from the last part of ``name``."""
-    base = _UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ") or "image"
+    base = portable_name(name.replace("\\", "/").rsplit("/", 1)[-1].lstrip(". ")) or "image"
     stem, dot, suffix = base.rpartition(".")
     if not dot:
         stem, suffix = base, ""

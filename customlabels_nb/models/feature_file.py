@@ -80,6 +80,10 @@ class FeatureFile:
             with contextlib.suppress(OSError):
                 self._append(packed[np.isfinite(packed["row"]).all(axis=1)])
 
+    def close(self) -> None:
+        with self._lock:
+            self._forget()
+
     # -- reading ------------------------------------------------------------------------------------
     def _forget(self) -> None:
         self._inode: tuple[int, int] | None = None
@@ -126,11 +130,16 @@ class FeatureFile:
             self._refresh()
             fresh = packed[[key not in self._index for key in packed["key"].tolist()]]
             size = os.fstat(descriptor).st_size
-            if size < _HEADER_BYTES or os.read(descriptor, _HEADER_BYTES) != self._header:
+            if size < _HEADER_BYTES:  # new, so nobody has mapped it. Windows does not replace a file that is open
+                os.ftruncate(descriptor, 0)
+                _write(descriptor, self._header)
+                size = _HEADER_BYTES
+            elif os.read(descriptor, _HEADER_BYTES) != self._header:
                 self._replace(fresh)
-            elif size + fresh.nbytes > self.limit_bytes:
+                return
+            if size + fresh.nbytes > self.limit_bytes and os.name != "nt":
                 self._replace(np.concatenate([self._records[(len(self._records) + 1) // 2 :], fresh]))
-            else:
+            elif size + fresh.nbytes <= self.limit_bytes:
                 whole = size - (size - _HEADER_BYTES) % self._record.itemsize
                 if whole != size:  # a writer was killed: align the records that follow
                     os.ftruncate(descriptor, whole)
@@ -161,6 +170,11 @@ class FeatureCache:
             path = self.folder / f"{name[:32]}{SUFFIX}"
             self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
         return self._files[name]
+
+    def close(self) -> None:
+        """Unmap all files, because Windows neither moves nor deletes mapped files."""
+        for file in self._files.values():
+            file.close()
 
 
 def project_features(root: Path | None) -> FeatureCache:

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import pandas as pd
 
-from customlabels_nb._utils.files import replacing, scratch, write_errors
+from customlabels_nb._utils.files import portable_name, replacing, scratch, write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -166,7 +167,8 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
     numbers: dict[str, int] = {}
     for image in elsewhere:
         stem, suffix = os.path.splitext(os.path.basename(os.fspath(to_path(image))))
-        stem = re.sub(r"[^\w.\-]+", "_", stem.encode("utf-8", "replace").decode())[:80].strip(". ") or "image"
+        stem = re.sub(r"[^\w.\-]+", "_", stem.encode("utf-8", "replace").decode())[:80].strip(". ")
+        stem = portable_name(stem) or "image"
         suffix = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
         while True:
             number = numbers[stem.lower()] = numbers.get(stem.lower(), 0) + 1
@@ -186,7 +188,7 @@ def _is_own(image: str) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    return name.isprintable() and not any(c in '\\:*?"<>|' for c in name)
+    return name.isprintable() and all(portable_name(part) == part for part in name.split("/"))
 
 
 def unpack(path: str | os.PathLike[str], into: Path, name: str | None = None) -> Path:
@@ -232,7 +234,7 @@ def _belongs(path: PurePosixPath) -> bool:
 def _check_database(path: Path, name: str) -> None:
     """Raise ArchiveError if the database is damaged or has unexpected contents, as the archive is not trusted."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(os.fspath(path))}?mode=ro&immutable=1", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
             foreign = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
             sound = connection.execute("PRAGMA quick_check").fetchone()[0]

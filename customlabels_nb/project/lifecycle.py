@@ -11,6 +11,7 @@ from pathlib import Path
 from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
+from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.project.location import (
     LEDGER,
     POINTER,
@@ -95,6 +96,7 @@ def rename_project(location: ProjectLocation, name: str, action: Action) -> None
         raise
     finally:
         location.store.close()
+        project_features(location.root).close()
         opened = open_project(target if is_project(target) else location.root, location.url)
         location.root, location.store = opened.root, opened.store
     if location.root != target:
@@ -107,6 +109,7 @@ def delete_project(location: ProjectLocation) -> None:
     refuse_if_busy(location.store, "deleted")  # here too: a kernel may have started one while the user was asked
     _refuse_if_trained(location.store, "deleted")
     try:
+        project_features(location.root).close()
         location.store.destroy()
         for part in ("versions", "cache", "feedback", "images"):
             if (location.root / part).is_symlink():

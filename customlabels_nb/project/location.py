@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from customlabels_nb._utils.files import is_disk_full, scratch, why_not_written
+from customlabels_nb._utils.files import is_disk_full, portable_name, scratch, why_not_written
 from customlabels_nb.core.tables import TASKS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import (
@@ -73,7 +73,7 @@ class ProjectLocation:
 
 def check_name(name: str) -> str:
     """Return ``name`` if it is valid for a project or version, and so cannot refer outside the parent folder."""
-    usable = isinstance(name, str) and _NAME.fullmatch(name) and not name.endswith((".", " "))
+    usable = isinstance(name, str) and _NAME.fullmatch(name) and portable_name(name) == name
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
             f"{name!r} is not a valid name. Use 1 to 100 letters, digits, spaces, '.', '-' and '_', starting with a "

@@ -150,7 +150,7 @@ class _Running:
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ValueError):  # the process has ended, which run() notices
+        with contextlib.suppress(OSError, ValueError):  # the process has ended, which run() notices
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
@@ -194,7 +194,7 @@ def _memory_kills() -> int:
     kills = 0
     for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
         with contextlib.suppress(OSError, ValueError):
-            lines = Path(path).read_text().splitlines()
+            lines = Path(path).read_text("ascii").splitlines()
             kills += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
     return kills
 
@@ -286,4 +286,4 @@ def _yield_to_others(niceness: int) -> None:
         if niceness:
             process.nice(max(int(process.nice()), niceness) if lower is None else lower)
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")  # rather this process than the kernel
+        Path("/proc/self/oom_score_adj").write_text("500", "ascii")  # rather this process than the kernel

@@ -153,7 +153,7 @@ def _fetched(url: str) -> Iterator[Path]:
 
 def _as_at(contents: Contents, path: Path, url: str) -> Contents:
     """Replace the temporary path of a downloaded file with its URL, and relocate paths in its folder accordingly."""
-    here, there = os.path.join(to_uri(path.parent), ""), url.partition("?")[0].rpartition("/")[0] + "/"
+    here, there = f"{to_uri(path.parent)}/", url.partition("?")[0].rpartition("/")[0] + "/"
 
     def moved(name: str) -> str:
         return there + name[len(here) :] if name.startswith(here) else name

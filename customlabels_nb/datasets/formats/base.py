@@ -163,11 +163,11 @@ class ImageFinder:
 
     def _known_place(self, name: str, *urls: str) -> str | None:
         for candidate in (name, *urls):
-            path = without_scheme(candidate)
+            path = without_scheme(candidate).replace(os.sep, "/")
             for old, new in self._relocate:
                 if path.startswith(old):
                     rest = path[len(old) :].replace("\\", "/") if "\\" in old else path[len(old) :]
-                    if path != candidate and new.startswith(("http://", "https://")):
+                    if candidate[:7].lower() == "file://" and new.startswith(("http://", "https://")):
                         rest = quote(rest)
                     moved = new + rest
                     return moved if is_remote(moved) else to_uri(moved)
@@ -200,7 +200,7 @@ def _without_schemes(old: str, new: str) -> tuple[str, str]:
     """Return an old and a new prefix with paths instead of ``file:`` URLs."""
     if old == "file://":  # the path would be empty, which is the start of any name
         old, new = "file:///", f"{new}/"
-    return without_scheme(old), without_scheme(new)
+    return without_scheme(old).replace(os.sep, "/"), without_scheme(new)
 
 
 def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
@@ -269,10 +269,8 @@ def written_name(uri: str, base: Path) -> str:
     """Return the path of an image relative to the folder ``base``, or its URL if it is outside that folder."""
     if is_remote(uri) or uri.startswith("file://"):
         return uri
-    inside = os.path.abspath(base)
+    inside = to_uri(base)
     if uri.startswith(f"{inside}/") and "//" not in uri and "/." not in uri:  # fast path for most images
         return uri[len(inside) + 1 :]
-    path = os.path.abspath(uri)
-    if os.path.commonpath([path, inside]) == inside:
-        return PurePosixPath(os.path.relpath(path, inside)).as_posix()
-    return "file://" + quote(path)
+    path = Path(os.path.abspath(uri))
+    return path.relative_to(inside).as_posix() if path.is_relative_to(inside) else path.as_uri()

@@ -107,12 +107,12 @@ class _Places:
     def __init__(self, folder: Path, finder: ImageFinder) -> None:
         self._finder = finder
         self._folder = to_uri(folder)
-        inner = os.path.join(self._folder, "images")
+        inner = f"{self._folder}/images"
         self._inner = inner if os.path.isdir(inner) else None
 
     def find(self, name: str) -> str:
         uri = find_image(self._finder, name)
-        if self._inner is not None and uri.startswith(self._folder + os.sep) and not os.path.isfile(uri):
+        if self._inner is not None and uri.startswith(f"{self._folder}/") and not os.path.isfile(uri):
             inner = self._inner + uri[len(self._folder) :]
             if os.path.isfile(inner):
                 return inner

@@ -211,7 +211,7 @@ def listed_name(uri: str, base: Path) -> str:
     if is_remote(name) or name.startswith("file://"):
         return _AWKWARD.sub(lambda found: quote(found[0]), name)
     safe = name == name.strip() and "\\" not in name and ":" not in name[:3] and not _AWKWARD.search(name)
-    return name if safe else "file://" + quote(os.path.abspath(to_path(uri)))
+    return name if safe else Path(os.path.abspath(to_path(uri))).as_uri()
 
 
 def safe_stem(name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb._utils.files import expand_home
+from customlabels_nb._utils.files import expand_home, folded, portable_name
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import check_label
@@ -169,7 +169,7 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_
         )
         return None
     # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
-    files.images.append(entry.path if entry.path.isascii() else to_uri(entry.path))
+    files.images.append(entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path))
     files.labels.append(folder.label)
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None
@@ -256,9 +256,13 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
             f"{len(several)} images, such as {several[0]!r}, have more than one label. Folders allow only one."
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
+    same = {folded(label): label for label in folders}
     path.mkdir(parents=True, exist_ok=True)
     taken: dict[Path, dict[str, int]] = {}
     with staged(path) as files:
+        if len(same) < len(folders) and files.ignores_case():
+            first, second = next((label, same[folded(label)]) for label in folders if same[folded(label)] != label)
+            raise InputError(f"This disk has one folder for the labels {first!r} and {second!r}. Rename a label.")
         for image in contents.images["image"]:
             folder = parent(image) / folders[labels[image][0]] if image in labels else parent(image)
             files.copy_image(image, folder, taken.setdefault(folder, {}))
@@ -269,7 +273,7 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
 def _folder_name(label: str) -> str:
     """Return the label if it is a valid folder name that can be read back."""
     bad = label in (".", "..") or label.startswith(".") or any(c in "/\\\0" for c in label) or len(label.encode()) > 255
-    if bad:
+    if bad or (os.name == "nt" and portable_name(label) != label):
         raise InputError(
             f"The label {label!r} is not a valid folder name. Rename the label, or use a different format."
         )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from customlabels_nb._utils.files import replacing, scratch
+from customlabels_nb._utils.files import folded, portable_name, replacing, scratch
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import is_remote
@@ -64,6 +64,10 @@ class Staged:
         """Delete ``path``, if it exists, after the staged files are in place."""
         self._old.append(path)
 
+    def ignores_case(self) -> bool:
+        """Check whether the disk has the same files under names in lower and in upper case."""
+        return os.path.lexists(self._waiting.with_name(self._waiting.name.upper()))
+
     @property
     def files(self) -> list[Path]:
         return [path for _, path in self._moves]
@@ -72,9 +76,9 @@ class Staged:
         """Move the staged files to their final paths, in the order in which they were written."""
         if self.issues and not self._moves:
             raise InputError(f"None of the {len(self.issues):,} images can be copied. {self.issues[0].message}")
-        top = os.path.realpath(self._folder)
+        top = self._folder.resolve()
         for parent in {path.parent for path in (*self.files, *self._old)}:
-            if os.path.commonpath([os.path.realpath(parent), top]) != top:
+            if not parent.resolve().is_relative_to(top):
                 raise InputError(f"{str(parent)!r} is a symlink pointing outside {str(self._folder)!r}. Remove it.")
         for waiting, path in self._moves:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,17 +112,16 @@ def free_name(uri: str, taken: dict[str, int]) -> str:
 
     ``taken`` holds the last number that was added to each name.
     """
-    name = os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri) or "image"
+    name = portable_name(os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri)) or "image"
     stem, suffix = (_safe(part) for part in os.path.splitext(name))
     stem = stem.strip(". ") or "image"
     name = first = f"{stem}{suffix}"
-    while name.lower() in taken:  # case-insensitive file systems
-        taken[first.lower()] += 1
-        name = f"{stem}-{taken[first.lower()]}{suffix}"
-    taken[name.lower()] = 1
+    while folded(name) in taken:
+        taken[folded(first)] += 1
+        name = f"{stem}-{taken[folded(first)]}{suffix}"
+    taken[folded(name)] = 1
     return name
 
 
 def _safe(part: str) -> str:
-    safe = "".join("_" if c in '\\/:*?"<>|%' or ord(c) < 32 else c for c in part)
-    return safe.encode()[:_MOST_BYTES].decode(errors="ignore")
+    return part.replace("%", "_").encode()[:_MOST_BYTES].decode(errors="ignore")

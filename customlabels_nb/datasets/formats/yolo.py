@@ -65,7 +65,7 @@ from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.locations import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, relative_name, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
@@ -386,7 +386,7 @@ def _below(base: Path, root: str, entry: str) -> str | None:
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
     """Return ``folder/name`` as a path relative to ``base``, or None if it is outside ``base``."""
-    if "\0" in name or "://" in name[:32]:
+    if "\0" in name or "://" in name[:32] or Path(name).drive:
         return None
     absolute = posixpath.normpath(posixpath.join(os.path.abspath(base), folder, name))
     relative = posixpath.relpath(absolute, os.path.abspath(base))
@@ -409,12 +409,12 @@ def _in_folder(layout: _Layout, split: str, folder: Path, places: Places, collec
     files = read_folder(folder)
     collected.issues += files.issues
     for uri in files.images:
-        name = os.path.relpath(to_path(uri), layout.base)
+        name = relative_name(to_path(uri), layout.base)
         try:
             yield _Listed(name, places.find(name), split, to_uri(folder))
         except InputError:  # a name with a backslash, for example, although the file exists
             yield _Listed(name, uri, split, to_uri(folder))
-    labels = layout.base / _swapped(os.path.relpath(folder, layout.base))
+    labels = layout.base / _swapped(relative_name(folder, layout.base))
     if not files.images and labels != folder:
         yield from _by_label_files(layout, split, labels, places, collected)
 
@@ -425,7 +425,7 @@ def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, colle
     except OSError as error:
         collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(list_file))
         return
-    beside = os.path.relpath(list_file.parent, layout.base)
+    beside = relative_name(list_file.parent, layout.base)
     for number, line in lines:
         try:
             name = _name_in_list(layout.base, beside, line)
@@ -454,7 +454,7 @@ def _by_label_files(
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
             if file.endswith(".txt") and not file.startswith(".") and file not in _CLASS_LISTS:
-                labels = PurePosixPath(os.path.relpath(parent, layout.base)).parts
+                labels = PurePosixPath(relative_name(parent, layout.base)).parts
                 where = [_IMAGES if part == _LABELS else part for part in labels]
                 stem = posixpath.join(*where, file.removesuffix(".txt"))
                 try:
@@ -498,7 +498,7 @@ def _label_file(name: str) -> str:
 
 def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
     """Yield possible paths of an image's label file, most likely first, or with ``ours`` that of an export."""
-    top, name = os.path.abspath(base), listed.name.replace("\\", "/")
+    top, name = Path(os.path.abspath(base)).as_posix(), listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/")
     if below:
         yield os.path.join(top, _label_file(listed.name))
@@ -511,8 +511,8 @@ def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
     if folder and ".." not in tail.split("/"):
         yield os.path.join(top, _LABELS, os.path.splitext(tail)[0] + ".txt")
     if not is_remote(listed.uri):
-        path = os.fspath(to_path(listed.uri))
-        if not path.startswith(top + os.sep):
+        path = to_path(listed.uri).as_posix()
+        if not path.startswith(f"{top}/"):
             yield _label_file(path)
 
 
@@ -571,7 +571,7 @@ class _Namer:
 
     def __init__(self, base: Path, taken: set[str]) -> None:
         self._base = base
-        self._top = os.path.realpath(base)
+        self._top = base.resolve()
         self._taken = {name.lower() for name in taken}  # for case-insensitive file systems
         self._before = read_index(base, Collector("")).images
         self._inside: dict[str, bool] = {}
@@ -589,8 +589,7 @@ class _Namer:
         """Check that the label file is in the folder (after following links) and is not a user's own text file."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
-            real = os.path.realpath(os.path.join(self._top, folder))
-            self._inside[folder] = os.path.commonpath([real, self._top]) == self._top
+            self._inside[folder] = (self._top / folder).resolve().is_relative_to(self._top)
         beside = "://" not in name[:32] and os.path.dirname(name) == folder
         return self._inside[folder] and not (
             beside and name not in self._before and os.path.lexists(os.path.join(self._top, file))

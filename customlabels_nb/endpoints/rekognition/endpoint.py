@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
 from customlabels_nb.endpoints.http_messages import Answer
@@ -108,7 +108,7 @@ class Endpoint:
         self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
         self._workspaces: dict[str, Workspace] = {}
-        self._locks: list[IO[bytes]] = []
+        self._locks: list[BinaryIO] = []
         try:
             for folder in roots.values():
                 self._locks.append(lock_folder(folder))
