@@ -70,6 +70,7 @@ _PLACES = {
 NOT_THERE = "the file does not exist. Check the URL."
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
+_PART = 2**18  # bytes of a stream that are read at once
 _MOST_PAGES = 10_000  # pages of links that are read for one listing
 _IDENTITY = re.compile(r"(etag|md5|changed):([!-~]*):(\d+)")
 
@@ -216,6 +217,8 @@ def read(
             options = _streaming(seconds) if is_web(url) and not is_chain(url) else {}
             with system.open(path, "rb", **options) as source, _target(hold) as target:
                 _copy(source, target, max_bytes)
+                if max_bytes is not None and target.tell() > max_bytes:
+                    raise _too_large(url, max_bytes)
                 if hold is not None:
                     hold(target.tell())
                 target.seek(0)
@@ -377,7 +380,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _copy(source: BinaryIO, target: BinaryIO, max_bytes: int | None) -> None:
     """Copy a stream, or a little more than ``max_bytes`` of it."""
-    while (max_bytes is None or target.tell() <= max_bytes) and (data := source.read(1 << 20)):
+    while (max_bytes is None or target.tell() <= max_bytes) and (data := source.read(_PART)):
         target.write(data)
 
 
