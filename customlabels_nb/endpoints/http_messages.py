@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+Threads: TypeAlias = Literal["models", "urls", "others"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class HttpEndpoint(Protocol):
     def failure(self, error: Exception) -> Answer:
         """Return the answer for an error."""
 
-    def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
-        """Check whether a request may wait for a model."""
+    def threads_for(self, uri: str, headers: Mapping[str, str]) -> Threads:
+        """Return which threads answer a request: "models" and "urls" are for those that may wait for them."""
 
 
 def body_length(headers: Mapping[str, str]) -> int | None:

@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 
 from customlabels_nb.endpoints.custom_vision.custom_vision_endpoint import CustomVisionEndpoint
 from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
-from customlabels_nb.endpoints.http_messages import Answer, HttpEndpoint, body_length
+from customlabels_nb.endpoints.http_messages import Answer, HttpEndpoint, Threads, body_length
 from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.errors import InputError, ServiceError
@@ -31,7 +31,8 @@ PORT = 8766
 REKOGNITION, CUSTOM_VISION = "rekognition", "custom-vision"
 
 _DEFAULT = ServingOptions()
-_DETECTIONS, _THREADS = 64, 32  # threads for detections, which may wait for long, and for other requests
+#: Number of threads. Requests that run models or download images may wait for long, and others do not wait for them.
+_THREADS: dict[Threads, int] = {"models": 64, "urls": 16, "others": 32}
 _IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
 _BODY_SECONDS = 60.0  # until all of a body has arrived
 _MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
@@ -126,7 +127,7 @@ class EndpointServer:
         except BaseException:
             self._close()
             raise
-        self._pools = [ThreadPoolExecutor(size, thread_name_prefix="endpoint") for size in (_THREADS, _DETECTIONS)]
+        self._pools = {kind: ThreadPoolExecutor(size, "endpoint") for kind, size in _THREADS.items()}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -180,7 +181,7 @@ class EndpointServer:
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join()
             self._thread = None
-        for pool in self._pools:
+        for pool in self._pools.values():
             pool.shutdown()
         self._close()
 
@@ -208,7 +209,7 @@ class EndpointServer:
         try:
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             server = HTTPServer(
-                _Connections(self._endpoint_of, *self._pools),
+                _Connections(self._endpoint_of, self._pools),
                 ssl_options=self._tls,
                 idle_connection_timeout=_IDLE_SECONDS,
                 body_timeout=_BODY_SECONDS,
@@ -227,10 +228,8 @@ class EndpointServer:
 class _Connections(httputil.HTTPServerConnectionDelegate):
     """Requests of all connections. ``bytes`` counts those of their bodies."""
 
-    def __init__(
-        self, endpoint_of: Callable[[str], HttpEndpoint], pool: ThreadPoolExecutor, detections: ThreadPoolExecutor
-    ) -> None:
-        self.endpoint_of, self.pool, self.detections = endpoint_of, pool, detections
+    def __init__(self, endpoint_of: Callable[[str], HttpEndpoint], pools: Mapping[Threads, ThreadPoolExecutor]) -> None:
+        self.endpoint_of, self.pools = endpoint_of, pools
         self.bytes = 0
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
@@ -278,8 +277,7 @@ class _Request(httputil.HTTPMessageDelegate):
     async def _answer(self) -> None:
         request = self._line.method, self._line.path, self._headers, bytes(self._body)
         self._body.clear()
-        runs_models = self._endpoint.runs_models(self._line.path, self._headers)
-        pool = self._all.detections if runs_models else self._all.pool
+        pool = self._all.pools[self._endpoint.threads_for(self._line.path, self._headers)]
         try:
             answer = await asyncio.get_running_loop().run_in_executor(pool, self._endpoint.answer, *request)
         finally:

@@ -39,6 +39,7 @@ from customlabels_nb.images.decoding import (
 from customlabels_nb.images.decoding import why_unread as why_unread
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.remote.download_cache import connections, fetch
+from customlabels_nb.remote.memory_budget import Hold
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class ImageHeader:
     orientation: int = 1
 
 
-def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes) -> bytes:
-    """Read a file, remote ones through the download cache, of at most ``max_bytes``. Pipes are not images."""
+def read_bytes(
+    uri: str, root: Path | None = None, *, max_bytes: int | None = LOCAL.max_image_bytes, hold: Hold | None = None
+) -> bytes:
+    """Read a file of at most ``max_bytes``. Pipes are not images. Remote files are read with :func:`.fetch`."""
     if is_remote(uri):
-        return fetch(uri, max_bytes=max_bytes)[0]
+        return fetch(uri, max_bytes=max_bytes, hold=hold)[0]
     with _regular_file(uri, root) as (file, size):
         if max_bytes is None:
             return file.read()
@@ -79,10 +82,12 @@ def read_bytes(uri: str, root: Path | None = None, *, max_bytes: int | None = LO
     return data
 
 
-def read_content(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[bytes, str]:
+def read_content(
+    uri: str, root: Path | None = None, *, known: str | None = None, hold: Hold | None = None
+) -> tuple[bytes, str]:
     """Return the data and content hash or remote identity of an image. A cached ``known`` identity needs no request."""
     if is_remote(uri):
-        data, identity = fetch(uri, known=known)
+        data, identity = fetch(uri, known=known, hold=hold)
         return data, identity or content_hash(data)
     data = read_bytes(uri, root)
     return data, content_hash(data)

@@ -27,6 +27,7 @@ from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, read_bytes, read_content
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.remote.download_cache import connections
+from customlabels_nb.remote.memory_budget import image_memory
 from customlabels_nb.settings import settings
 
 # work that a thread takes at a time: several small images, or one large image
@@ -208,12 +209,11 @@ class Deduplication:
             # not, and handing the GIL over between threads for each image costs more time than it saves
             answers: dict[int, ImageFacts | ImageError] = {}
             data: dict[int, bytes] = {}
-            identities: dict[int, str] = {}
             sizes: dict[int, tuple[int, int, int]] = {}
             for index in part:
                 try:
-                    if is_remote(names[index]) and not self._options.copy:
-                        data[index], identities[index] = read_content(names[index], known=contents[index])
+                    if is_remote(names[index]):
+                        answers[index] = _remote_facts(names[index], contents[index], hashes=self._options.copy)
                     else:
                         data[index] = read_bytes(names[index], self._root)
                 except ImageError as error:
@@ -223,7 +223,7 @@ class Deduplication:
                     sizes[index] = examine(encoded, names[index])
                 except ImageError as error:
                     answers[index] = error
-            return answers | {index: hashed(data[index], size, identities.get(index)) for index, size in sizes.items()}
+            return answers | {index: hashed(data[index], size) for index, size in sizes.items()}
 
         done = reported = 0
         for answers in map_bounded(read_part, _parts(unread, stats), workers=workers):
@@ -346,6 +346,13 @@ def _parts(indexes: Sequence[int], stats: Sequence[Stat]) -> Iterator[list[int]]
         yield part
 
 
+def _remote_facts(image: str, known: str | None, *, hashes: bool) -> ImageFacts:
+    """Read a remote image, and return its metadata with its hash, or with what identifies it on its server."""
+    with image_memory.share() as hold:
+        data, content = read_content(image, known=known, hold=hold)
+        return hashed(data, examine(data, image), None if hashes else content)
+
+
 def _copied_name(image: str, sha256: str) -> str:
     """Return the path of an image's copy in the project, unique by hashes of its content and origin."""
     if not is_remote(image) and not to_path(image).is_absolute():
@@ -372,8 +379,8 @@ def _copy(image: str, name: str, root: Path, *, replace: bool = False) -> str:
         return name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target, durable=False) as file:
-            file.write(read_bytes(image, root))
+        with replacing(target, durable=False) as file, image_memory.share() as hold:
+            file.write(read_bytes(image, root, hold=hold))
     except OSError as error:
         raise InputError(f"copy=True: cannot copy {image!r} to {str(target)!r}: {why_not_written(error)}.") from error
     return name

@@ -25,7 +25,7 @@ from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.locations import Location, absolute_uri, is_remote, relative_name, to_path
 from customlabels_nb.remote.download_cache import look_up_all
-from customlabels_nb.remote.remote_files import RemoteFile, download, is_identity, is_web, list_files
+from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web, list_files
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class _Finder:
         return None
 
     def _from_remote_container(self, url: str) -> SourceContents | None:
-        if "::" in url or url in self._listed:
+        if is_chain(url) or url in self._listed:
             return None
         suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
         if suffix == ".zip" and not url.endswith("/"):

@@ -20,6 +20,7 @@ from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError
 from customlabels_nb.events import Events
 from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
+from customlabels_nb.remote.memory_budget import Hold, image_memory
 from customlabels_nb.remote.remote_files import (
     RemoteFile,
     identity_matches,
@@ -82,26 +83,26 @@ def was_looked_up(url: str) -> bool:
 
 
 def fetch(
-    url: str, *, known: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes
+    url: str, *, known: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes, hold: Hold | None = None
 ) -> tuple[bytes, str | None]:
     """Return the bytes of a remote file, from the cache if possible, and the identity of its content.
 
     If the identity ``known`` is in the cache, no request is made. A value that is not an identity is ignored. Larger
     files than ``max_bytes`` raise ImageTooLargeError without being read. If the server reports no identity, the file is
-    not cached.
+    not cached. ``hold`` reserves memory for the bytes (:mod:`.memory_budget`).
     """
     cache = project_cache(None, "remote")
     remembered = _seen.get(url) if settings.network else None
     for identity in (known, remembered):
-        if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
+        if identity is not None and (data := _kept(cache, url, identity, max_bytes, hold)) is not None:
             return data, identity
     identity = remembered or (known if is_identity(known) else None)
     just_asked = identity is None
     if just_asked:
         identity = _look_up(url).identity
-        if identity is not None and (data := _kept(cache, url, identity, max_bytes)) is not None:
+        if identity is not None and (data := _kept(cache, url, identity, max_bytes, hold)) is not None:
             return data, identity
-    return _read(cache, url, identity, max_bytes, just_asked=just_asked)
+    return _read(cache, url, identity, max_bytes, hold, just_asked=just_asked)
 
 
 def fetch_all(
@@ -122,7 +123,8 @@ def fetch_all(
 
     def bring(item: tuple[str, str | None]) -> Issue | None:
         try:
-            fetch(item[0], known=item[1])
+            with image_memory.share() as hold:
+                fetch(item[0], known=item[1], hold=hold)
         except ImageError as error:
             return Issue(error.code, error.reason, where=item[0])
         return None
@@ -173,11 +175,15 @@ def _look_up(url: str) -> RemoteFile:
     return file
 
 
-def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None) -> bytes | None:
+def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None, hold: Hold | None) -> bytes | None:
     if not is_identity(identity):
         return None
+    if hold is not None:
+        hold(size_in(identity))
     data = cache.get(content_key(url, identity))
     if data is None or len(data) != size_in(identity):
+        if hold is not None:
+            hold(0)
         return None
     if max_bytes is not None and len(data) > max_bytes:
         raise ImageTooLargeError(url, f"the file has more than {max_bytes:,} bytes.")
@@ -185,12 +191,12 @@ def _kept(cache: ContentCache, url: str, identity: str, max_bytes: int | None) -
 
 
 def _read(
-    cache: ContentCache, url: str, identity: str | None, max_bytes: int | None, *, just_asked: bool
+    cache: ContentCache, url: str, identity: str | None, max_bytes: int | None, hold: Hold | None, *, just_asked: bool
 ) -> tuple[bytes, str | None]:
     """Read a remote file, again if necessary, until its content is known to match its identity."""
     for _ in range(_MOST_CHANGES):
         try:
-            data = read(url, identity, max_bytes)
+            data = read(url, identity, max_bytes, hold=hold)
         except ImageTooLargeError:
             if just_asked or identity is None or max_bytes is None or size_in(identity) <= max_bytes:
                 raise

@@ -1,11 +1,8 @@
-"""Access remote files by URL through fsspec: metadata, downloads, listings, credentials, redirects and error messages.
+"""Access remote files by URL through fsspec: metadata, downloads, listings, credentials and error messages.
 
 Credentials are read from the usual locations of each protocol. Each protocol's client has its own timeouts and retries,
-except that requests to web servers have a user-defined timeout and do not follow redirects into private networks. By
-redirecting to a host with a private address, a server could make this machine send a request to a host that only this
-machine can reach: itself, its neighbours, or the service that provides a cloud machine's credentials (server-side
-request forgery). Such a redirect is refused unless ``settings.private_redirects`` allows it. URLs given by the user and
-redirects within the same host are always followed.
+except that requests to web servers have a user-defined timeout and do not follow redirects into private networks
+(:mod:`.http_client`).
 
 User names and passwords for web servers come from ``~/.netrc`` (or the file named by ``NETRC``), proxies from
 ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
@@ -13,22 +10,21 @@ User names and passwords for web servers come from ``~/.netrc`` (or the file nam
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import html
-import ipaddress
+import io
+import os
 import re
-import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
-from urllib.request import getproxies
 
 from customlabels_nb._utils.installing import extra_command, install_command
 from customlabels_nb.errors import (
@@ -39,6 +35,8 @@ from customlabels_nb.errors import (
     MissingDependencyError,
     NotAnImageError,
 )
+from customlabels_nb.remote.memory_budget import Hold
+from customlabels_nb.remote.public_addresses import RedirectRefusedError
 from customlabels_nb.settings import settings
 
 #: Protocols of object stores, whose clients are thread-safe and read an entire object with one request.
@@ -72,6 +70,7 @@ _PLACES = {
 NOT_THERE = "the file does not exist. Check the URL."
 _NO_CREDENTIALS = re.compile(r"Credential|NoAuthToken|ProfileNotFound|TokenLoad|UnauthorizedSSO|ClientAuthentication")
 _PLAIN = re.compile(r"[!-~]{1,128}")
+_PART = 2**18  # bytes of a stream that are read at once
 _MOST_PAGES = 10_000  # pages of links that are read for one listing
 _IDENTITY = re.compile(r"(etag|md5|changed):([!-~]*):(\d+)")
 
@@ -118,7 +117,16 @@ def is_web(url: str) -> bool:
 
 def is_store(url: str) -> bool:
     """Check whether a URL is in an object store, where a file appears only when it is complete."""
-    return protocol_of(url) in _STORES and "::" not in url
+    return protocol_of(url) in _STORES and not is_chain(url)
+
+
+def is_chain(url: str) -> bool:
+    """Check whether fsspec reads a URL through several protocols, such as ``simplecache::https://``.
+
+    The URLs of web servers and the names of objects may contain ``::``, too.
+    """
+    first = url.partition("://")[0]
+    return "::" in first or ("::" in url and first.lower() not in _STORES | _HTTP)
 
 
 def look_up(url: str) -> RemoteFile:
@@ -187,19 +195,34 @@ def media_type(url: str) -> str:
         return ""
 
 
-def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
-    """Read a remote file of at most ``max_bytes``."""
+def read(
+    url: str, expected: str | None, max_bytes: int | None, *, hold: Hold | None = None, seconds: float | None = None
+) -> bytes:
+    """Read a remote file of at most ``max_bytes``, from a web server in ``seconds``.
+
+    ``hold`` reserves memory for it (:mod:`.memory_budget`), after it was written to a temporary file: a server that
+    sends slowly takes no memory from others.
+    """
     size = None if expected is None else size_in(expected)
     if max_bytes is not None and size is not None and size > max_bytes:
         raise _too_large(url, max_bytes)
     try:
         system, path = open_system(url)
         if size and is_store(url):
+            if hold is not None:
+                hold(size + 1)
             # a single request, with one extra byte to detect whether the object has grown
             data: bytes = system.cat_file(path, start=0, end=size + 1)
         else:
-            with system.open(path, "rb") as file:
-                data = _bounded(file, max_bytes)
+            options = _streaming(seconds) if is_web(url) and not is_chain(url) else {}
+            with system.open(path, "rb", **options) as source, _target(hold) as target:
+                _copy(source, target, max_bytes)
+                if max_bytes is not None and target.tell() > max_bytes:
+                    raise _too_large(url, max_bytes)
+                if hold is not None:
+                    hold(target.tell())
+                target.seek(0)
+                data = target.read()
     except Exception as error:
         raise image_error(url, error) from error
     if max_bytes is not None and len(data) > max_bytes:
@@ -207,13 +230,28 @@ def read(url: str, expected: str | None, max_bytes: int | None) -> bytes:
     return data
 
 
+def _streaming(seconds: float | None) -> dict[str, Any]:
+    """Return the options of fsspec for one request whose answer is read in small parts, whatever the server sends."""
+    from customlabels_nb.remote.http_client import timeouts
+
+    options: dict[str, Any] = {"block_size": 0, "size": 1}  # a size other than 0 saves a request for it
+    return options if seconds is None else options | {"timeout": timeouts(settings.timeout_seconds, max(seconds, 0.01))}
+
+
+def _target(hold: Hold | None) -> BinaryIO:
+    """Return a file in memory, or on disk where memory has to be reserved first."""
+    if hold is None:
+        return io.BytesIO()
+    folder = settings.cache_dir  # the folder of the system for temporary files may be in memory
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None))
+
+
 def download(url: str, path: Path, max_bytes: int) -> None:
     """Download an entire file, such as an archive, to ``path``."""
     with _url_errors(url, "read"):
         system, location = open_system(url)
         with system.open(location, "rb") as source, path.open("wb") as target:
-            while target.tell() <= max_bytes and (data := source.read(1 << 20)):
-                target.write(data)
+            _copy(source, target, max_bytes)
             size = target.tell()
     if size > max_bytes:
         raise InputError(f"{url!r} has more than {max_bytes:,} bytes.")
@@ -243,17 +281,25 @@ def open_system(url: str) -> tuple[Any, str]:
 
     # fsspec's listings cache would hide changes
     options: dict[str, Any] = {"use_listings_cache": False} if protocol_of(url) in _STORES | _HTTP else {}
-    if is_web(url) and "::" not in url:
-        options |= client_options()
-    options |= {name: client_options() for name in _HTTP if f"::{name}://" in url.lower()}
-    system, path = fsspec.core.url_to_fs(url, **options)
-    return system, path
+    if is_chain(url):
+        options |= {name: _client_options() for name in _HTTP if f"::{name}://" in url.lower()}
+        system, path = fsspec.core.url_to_fs(url, **options)
+        return system, path
+    kind = fsspec.get_filesystem_class(url.partition("://")[0])
+    options |= _client_options() if is_web(url) else kind._get_kwargs_from_urls(url)
+    return kind(**options), kind._strip_protocol(url)
+
+
+def _client_options() -> dict[str, Any]:
+    from customlabels_nb.remote.http_client import make_client
+
+    return {"get_client": make_client, "client_kwargs": {"seconds": settings.timeout_seconds}}
 
 
 def path_in_bucket(url: str) -> Path | None:
     """Return the local path of an object in a bucket of ``settings.buckets``, or None for any other URL."""
     bucket, _, key = url.partition("://")[2].partition("/")
-    folder = settings.buckets.get(bucket) if protocol_of(url) in _S3 and "::" not in url else None
+    folder = settings.buckets.get(bucket) if protocol_of(url) in _S3 and not is_chain(url) else None
     if folder is None:
         return None
     if "\0" in key or any(part.startswith(".") for part in key.split("/")):
@@ -303,20 +349,21 @@ def why(url: str, error: Exception) -> str:
         fsspec.get_filesystem_class(protocol).clear_instance_cache()  # so that the next attempt uses new credentials
         places = _PLACES.get(protocol)
         return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
-    status = getattr(error.__cause__, "status", None)  # fsspec reports every HTTP error as a missing file
+    # fsspec reports most HTTP errors as a missing file
+    status = getattr(error.__cause__ or error, "status", None)
     if isinstance(error, PermissionError) or status in (401, 403):
         reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
         return f"access is denied ({reason}). Check the credentials and their permissions" + (
             f". Credentials are read from {_PLACES[protocol]}." if protocol in _PLACES else "."
         )
-    causes = (error, error.__cause__, error.__context__)
+    causes = [error, *_causes(error)]
     if refused := next((cause for cause in causes if isinstance(cause, RedirectRefusedError)), None):
         return f"{refused}."
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return "the server did not respond in time (timeout). Check the network."
     if astray := next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None):
         return f"redirect to {str(astray)!r} refused: the target is not a web server."
-    if isinstance(error, FileNotFoundError) and error.__cause__ is not None and protocol in _HTTP:
+    if protocol in _HTTP and (status or (isinstance(error, FileNotFoundError) and error.__cause__ is not None)):
         reason = f"HTTP status {status}" if status else f"no response: {error.__cause__}"
         return f"{reason}. Check the URL."
     if isinstance(error, FileNotFoundError):
@@ -325,15 +372,16 @@ def why(url: str, error: Exception) -> str:
     return f"{reason}. Check the URL and your access to it."
 
 
-def _bounded(file: BinaryIO, max_bytes: int | None) -> bytes:
-    if max_bytes is None:
-        return bytes(file.read())
-    parts: list[bytes] = []
-    remaining = max_bytes + 1
-    while remaining > 0 and (part := file.read(remaining)):  # a stream may return fewer bytes than requested
-        parts.append(part)
-        remaining -= len(part)
-    return b"".join(parts)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        yield cause
+        error = cause
+
+
+def _copy(source: BinaryIO, target: BinaryIO, max_bytes: int | None) -> None:
+    """Copy a stream, or a little more than ``max_bytes`` of it."""
+    while (max_bytes is None or target.tell() <= max_bytes) and (data := source.read(_PART)):
+        target.write(data)
 
 
 def _too_large(url: str, max_bytes: int) -> ImageTooLargeError:
@@ -378,72 +426,3 @@ def _moment(entry: Mapping[str, Any]) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return nanoseconds if nanoseconds is None or abs(nanoseconds) < 2**63 else None
-
-
-_WHOLE_ANSWER_SECONDS = 300.0
-#: IPv6 networks whose last 32 bits are an IPv4 address: NAT64, and addresses that are compatible with IPv4.
-_EMBEDDING = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # the position of the IPv4 address in it depends on the network
-
-
-class RedirectRefusedError(Exception):
-    """Redirect to a private address that was refused. Users see the message as the reason in a different error."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(
-            f"redirect to {target!r} refused: its address is not public. "
-            "Set settings.private_redirects = True if you trust the server"
-        )
-
-
-def client_options() -> dict[str, Any]:
-    return {"get_client": _client, "client_kwargs": {"seconds": settings.timeout_seconds}}
-
-
-async def _client(*, seconds: float, **options: Any) -> Any:
-    import aiohttp
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(_note_named_host)
-    trace.on_request_redirect.append(_check_redirect)
-    timeout = aiohttp.ClientTimeout(
-        total=max(_WHOLE_ANSWER_SECONDS, seconds), connect=None, sock_connect=seconds, sock_read=seconds
-    )
-    return aiohttp.ClientSession(timeout=timeout, trace_configs=[trace], trust_env=True, **options)
-
-
-async def _note_named_host(session: Any, context: Any, request: Any) -> None:
-    context.named = request.url.host
-
-
-async def _check_redirect(session: Any, context: Any, redirect: Any) -> None:
-    """Raise an error if a redirect leads to a private address. aiohttp itself refuses protocols other than HTTP."""
-    import yarl
-
-    location = redirect.response.headers.get("Location") or redirect.response.headers.get("URI")
-    if location is None or settings.private_redirects:
-        return
-    target = redirect.url.join(yarl.URL(location))
-    if target.scheme not in ("http", "https") or not target.host or target.host == context.named:
-        return
-    if not await _is_public(target.host, target.port):
-        raise RedirectRefusedError(str(target))
-
-
-async def _is_public(host: str, port: int | None) -> bool:
-    """Check whether a host's addresses are public, or cannot be resolved, so that the request fails anyway."""
-    try:
-        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return not getproxies()  # a proxy may resolve the host
-    return all(_is_global(str(entry[4][0])) for entry in entries)
-
-
-def _is_global(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    if any(parsed in network for network in _EMBEDDING):
-        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-    if parsed in _LOCAL_NAT64:
-        return False
-    return parsed.is_global and not parsed.is_multicast and (inner is None or inner.is_global)

@@ -326,7 +326,7 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
 def _checked_url(url: str) -> str:
     """Return a URL that the kernel may fetch, not a path on its own disk."""
     text = url.strip()
-    if "::" in text or text.partition("://")[0].lower() not in _PROTOCOLS:
+    if text.partition("://")[0].lower() not in _PROTOCOLS:
         raise InputError(f"{text[:200]!r} is not a URL such as https://…. Call w.ask(path) to open a local file.")
     return text
 

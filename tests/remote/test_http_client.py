@@ -8,31 +8,42 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import aiohttp
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import strategies as st
 
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageNotFoundError, InputError
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources
-from customlabels_nb.remote.remote_files import _is_global, list_web
+from customlabels_nb.remote.remote_files import list_web, read
 from customlabels_nb.settings import settings
 from tests.images.pictures import jpeg
 from tests.remote.conftest import Web
 
 
 class _Redirecting(BaseHTTPRequestHandler):
-    """Handler that redirects ``/<anything>`` to the location stored under that name."""
+    """Handler that redirects paths to their locations in ``places``, and answers all others, also as a proxy."""
+
+    protocol_version = "HTTP/1.1"  # connections stay open
 
     def __init__(self, places: dict[str, str], *arguments: object) -> None:
         self.places = places
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        self.send_response(302)
-        self.send_header("Location", self.places[self.path])
-        self.send_header("Content-Length", "0")
+        place = self.places.get(self.path)
+        self.send_response(302 if place is not None else 200)
+        if place is not None:
+            self.send_header("Location", place.encode().decode("latin-1"))
+        self.send_header("Content-Length", "0" if place is not None else "5")
         self.end_headers()
+        if place is None and self.command == "GET":
+            self.wfile.write(b"image")
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -75,6 +86,78 @@ def test_a_redirect_to_an_address_that_is_not_public_is_refused(
     assert read_bytes(f"{elsewhere}/0.jpg") == jpeg(1)
 
 
+#: Ways to write the address of this machine.
+_HERE = (
+    "127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "2130706433", "0x7f000001", "0x7F.0.0.1", "017700000001",
+    "0177.0.0.01", "127.0.0.0x1", "１２７.0.0.1", "127。0。0。1", "user@127.0.0.1", "localhost@127.0.0.1", "localhost.",
+    "LOCALHOST.", "sub.localhost", "A.B.localhost.", "[::1]", "[0:0::0:1]", "[::ffff:127.0.0.1]", "[::FFFF:7f00:1]",
+    "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::1]", "[2001:0:7f00:1::80ff:fffe]", "[fe80::1%25lo]",
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(["absolute", "relative"]), max_size=4),
+    st.sampled_from(_HERE),
+    st.sampled_from(["http:", "https:", ""]),
+)
+@example([], "sub.localhost", "http:")
+@hypothesis.settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_chain_of_redirects_leads_to_this_machine(
+    elsewhere: str, places: dict[str, str], chain: list[str], host: str, scheme: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as secret:
+        secret.setblocking(False)
+        for number, kind in enumerate(chain):
+            places[f"/{number}"] = f"{elsewhere if kind == 'absolute' else ''}/{number + 1}"
+        places[f"/{len(chain)}"] = f"{scheme}//{host}:{secret.getsockname()[1]}/inner"
+        with pytest.raises(ImageNotFoundError, match=r"redirect to .*not public"):
+            read(f"{elsewhere}/0", None, None)
+        with pytest.raises(BlockingIOError):  # nobody has connected
+            secret.accept()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Return a mapping of names to the addresses that they have for aiohttp and for nobody else."""
+    known, own = aiohttp.DefaultResolver.resolve, {}
+
+    async def resolve(self: Any, host: str, port: int = 0, family: Any = socket.AF_INET) -> Any:
+        if not host.endswith(".example"):
+            return await known(self, host, port, family)
+        return [
+            {"hostname": host, "host": each, "port": port, "family": 0, "proto": 0, "flags": 0} for each in own[host]
+        ]
+
+    monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", resolve)
+    return own
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["::1"], ["::ffff:127.0.0.1"], ["::1", "127.0.0.1"]])
+def test_the_address_of_the_connection_is_checked(
+    elsewhere: str, places: dict[str, str], names: dict[str, list[str]], addresses: list[str]
+) -> None:
+    names["rebound.example"] = addresses
+    target = elsewhere.replace("localhost", "rebound.example")
+    places["/a.jpg"] = f"{target}/b.jpg"
+    for _ in range(2):
+        with pytest.raises(ImageNotFoundError, match=r"redirect to .*rebound.*not public"):
+            read_bytes(f"{elsewhere}/a.jpg")
+        if "127.0.0.1" in addresses:
+            assert read_bytes(f"{target}/b.jpg") == b"image"  # leaves an open connection to it
+
+
+def test_a_proxy_resolves_the_names_of_redirects(
+    elsewhere: str, places: dict[str, str], names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", elsewhere)
+    places["http://first.example/a.jpg"] = "http://second.example/b.jpg"
+    assert read_bytes("http://first.example/a.jpg") == b"image"
+    for number, host in enumerate(("10.0.0.1", "0x7f.1", "[::1]", "sub.localhost")):
+        places[f"http://first.example/{number}.jpg"] = f"http://{host}/inner"
+        with pytest.raises(ImageNotFoundError, match=r"redirect to .*not public"):
+            read_bytes(f"http://first.example/{number}.jpg")
+
+
 def test_a_redirect_to_a_local_file_is_refused_whatever_is_allowed(
     elsewhere: str, places: dict[str, str], tmp_path: Path
 ) -> None:
@@ -90,21 +173,6 @@ def test_a_redirect_within_the_named_host_is_followed(elsewhere: str, places: di
     (web.root / "a.jpg").write_bytes(jpeg(1))
     places["/a.jpg"] = web.url.replace("127.0.0.1", "localhost") + "/a.jpg"
     assert read_bytes(f"{elsewhere}/a.jpg") == jpeg(1)
-
-
-@pytest.mark.parametrize(
-    ("address", "is_global"),
-    [
-        ("8.8.8.8", True), ("2606:4700::1111", True), ("10.1.2.3", False), ("192.168.0.1", False), ("::1", False),
-        ("172.20.0.1", False), ("100.64.0.1", False), ("169.254.169.254", False), ("fe80::1%eth0", False),
-        ("fd00::1", False), ("::ffff:127.0.0.1", False), ("2002:7f00:1::", False), ("0.0.0.0", False),
-        ("224.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::7f00:1", False), ("64:ff9b::10.0.0.1", False),
-        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::8.8.8.8", True), ("64:ff9b:1::8.8.8.8", False),
-        ("::127.0.0.1", False), ("2002:0808:0808::", True),
-    ],
-)  # fmt: skip
-def test_public_addresses_are_recognised(address: str, is_global: bool) -> None:
-    assert _is_global(address) is is_global
 
 
 def test_silent_server_times_out() -> None:

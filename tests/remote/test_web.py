@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,9 @@ import customlabels_nb as cl
 from customlabels_nb.errors import ArchiveError, ImageNotFoundError, ImageTooLargeError, InputError
 from customlabels_nb.images.reading import open_image, read_bytes, read_content
 from customlabels_nb.ingest.importer import ImportReport
-from customlabels_nb.remote.remote_files import download, is_identity
+from customlabels_nb.remote import http_client
+from customlabels_nb.remote.memory_budget import image_memory
+from customlabels_nb.remote.remote_files import download, is_chain, is_identity, list_web, open_system, read
 from customlabels_nb.settings import settings
 from tests.images.pictures import jpeg
 from tests.ingest.reading import codes
@@ -29,14 +33,18 @@ Add = Callable[..., ImportReport]
 _LARGE = bytes(range(256)) * 2048
 
 
+_UNPACKED = 128 * 2**20
+_BOMB = gzip.compress(bytes(_UNPACKED))
+
+
 class _Streaming(BaseHTTPRequestHandler):
-    """Handler that sends ``_LARGE`` in chunks, disconnects midway, or announces too many bytes."""
+    """Handler that sends ``_LARGE`` in chunks, disconnects midway, announces too many bytes, or sends ``_BOMB``."""
 
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
         self.send_response(200)
-        if self.path.startswith("/announced"):
+        if self.path.startswith(("/announced", "/bomb")):
             self.send_header("Content-Length", str(len(_LARGE) + 1000))
         else:
             self.send_header("Transfer-Encoding", "chunked")
@@ -44,6 +52,15 @@ class _Streaming(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
+        if self.path.startswith("/bomb"):
+            self.send_response(206 if "Range" in self.headers else 200)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(_BOMB)))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(_BOMB)
+            return
         if self.path == "/announced-by-head":
             self.path = "/chunked"
         self.do_HEAD()
@@ -83,12 +100,76 @@ def test_chunks_are_read_to_their_end_or_the_limit(streaming: str, tmp_path: Pat
     assert (tmp_path / "whole").read_bytes() == _LARGE
 
 
+def test_a_small_answer_that_unpacks_to_a_large_one_is_read_up_to_the_limit(
+    streaming: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_client, "_MOST_AT_ONCE", 2**20)
+    url = f"{streaming}/bomb/"
+    tracemalloc.start()
+    with image_memory.share() as hold:
+        for options in ({}, {"hold": hold}):
+            with pytest.raises(ImageTooLargeError, match="more than 100,000 bytes"):
+                read(url, None, 100_000, **options)
+        assert image_memory.used == 0
+    with pytest.raises(InputError, match="answer has more than"):  # of a part of the file
+        download(url, tmp_path / "file", _UNPACKED)
+    with pytest.raises(InputError, match="answer has more than"):
+        list_web(url)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * 2**20 < _UNPACKED
+
+
+def test_all_of_an_answer_must_arrive_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    class Trickling(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                while not ended.wait(0.02):
+                    self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickling) as server, image_memory.share() as hold:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with pytest.raises(ImageNotFoundError, match="in time"):
+            read(f"http://127.0.0.1:{server.server_port}/a.jpg", None, 2**20, hold=hold, seconds=0.3)
+        ended.set()
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize("name", ["broken", "announced", "announced-by-head"])
 def test_an_answer_that_ends_too_early_is_an_error(streaming: str, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ImageNotFoundError, match=name):
-        read_bytes(f"{streaming}/{name}")
+    if name == "announced-by-head":  # the answer with the image is complete
+        assert read_bytes(f"{streaming}/{name}") == _LARGE
+    else:
+        with pytest.raises(ImageNotFoundError, match=name):
+            read_bytes(f"{streaming}/{name}")
     with pytest.raises(InputError, match=name):
         download(f"{streaming}/{name}", tmp_path / "part", 2 * len(_LARGE))
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "path"),
+    [
+        ("http://[::1]:9/a.jpg", "HTTPFileSystem", "http://[::1]:9/a.jpg"),
+        ("https://example.org/a?b=c::http://d", "HTTPFileSystem", "https://example.org/a?b=c::http://d"),
+        ("s3://bucket/a::b.jpg", "S3FileSystem", "bucket/a::b.jpg"),
+        ("simplecache::http://example.org/a.jpg", "SimpleCacheFileSystem", "http://example.org/a.jpg"),
+    ],
+)
+def test_only_urls_that_begin_with_another_protocol_are_chains(url: str, name: str, path: str) -> None:
+    system, found = open_system(url)
+    assert (type(system).__name__, found) == (name, path)
+    assert is_chain(url) is (name == "SimpleCacheFileSystem")
+    if name != "S3FileSystem":
+        assert getattr(system, "fs", system).get_client is http_client.make_client
 
 
 def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.Project, add: Add, web: Web) -> None:

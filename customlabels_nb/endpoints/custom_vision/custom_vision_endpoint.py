@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer
 from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
 from customlabels_nb.endpoints.custom_vision.routes import find_route
-from customlabels_nb.endpoints.http_messages import Answer
+from customlabels_nb.endpoints.http_messages import Answer, Threads
 from customlabels_nb.endpoints.private_files import read_private, write_private
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions, lock_folder
 from customlabels_nb.errors import (
@@ -114,9 +114,11 @@ class CustomVisionEndpoint:
             code, status = "ErrorServerTimeOut", 503
         return json_answer({"code": code, "message": message}, _STATUSES.get(code, status))
 
-    def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
+    def threads_for(self, uri: str, headers: Mapping[str, str]) -> Threads:
         path = uri.partition("?")[0].lower()
-        return bool(re.search(r"/prediction/|/quicktest/|/export$|/performance", path))
+        if re.search(r"/urls?(/nostore)?/*$", path):
+            return "urls"
+        return "models" if re.search(r"/prediction/|/quicktest/|/export$|/performance", path) else "others"
 
     def _check_key(self, uri: str, headers: Mapping[str, str]) -> bool:
         """Return whether the request has a key, which only files and other addresses do not need."""

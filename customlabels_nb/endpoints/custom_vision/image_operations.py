@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 import PIL.Image
 
-from customlabels_nb._utils.files import write_whole
+from customlabels_nb._utils.files import scratch, write_whole
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer, moment
 from customlabels_nb.endpoints.custom_vision.ids import project_id
@@ -32,14 +36,18 @@ from customlabels_nb.images.decoding import file_suffix, opened
 from customlabels_nb.images.reading import examine, hashed, read_bytes
 from customlabels_nb.images.thumbnails import thumbnail_of
 from customlabels_nb.remote.content_cache import project_cache
-from customlabels_nb.remote.download_cache import fetch
+from customlabels_nb.remote.memory_budget import Hold, image_memory
+from customlabels_nb.remote.remote_files import read
 
 WEB = "http://", "https://"  # starts of URLs. Others, such as simplecache::https://, would be read through fsspec
 
 _MOST_BYTES, _MOST_SIDE = 6 * 2**20, 10_240  # of the service, with service_limits only
 _MOST_IMAGE_TAGS, _MOST_REGIONS = 100, 300
 _BATCH = 64
+#: Time in which the images of a request must have arrived if it gives their URLs.
+DOWNLOAD_SECONDS = 60.0
 _DOWNLOADS = 8
+_examining = threading.Semaphore(4)  # an image of a few bytes may take much memory when it is decoded
 _ROUNDING = 1e-3  # by which a box may reach beyond the image
 _FINE = ("OK", "OKDuplicate")
 _KEY = ["image", "label", *t.BOX_COLUMNS]
@@ -48,7 +56,10 @@ _TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
 
 @dataclass
 class Upload:
-    """Image to add: its bytes or the URL that they come from, its tags and regions, and then what became of it."""
+    """Image to add: its bytes or the URL that they come from, its tags and regions, and then what became of it.
+
+    ``file`` is a temporary file with the bytes of an image that can be added, for which ``data`` is None then.
+    """
 
     source: str
     tags: list[ProjectTag]
@@ -56,6 +67,7 @@ class Upload:
     data: bytes | None = None
     url: str | None = None
     status: str = ""
+    file: Path | None = field(default=None, init=False)
     image: str = field(default="", init=False)
 
 
@@ -173,11 +185,16 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
     """Add images as one action, and answer with what became of each. Known images stay as they are."""
     if any(upload.regions for upload in uploads) and not is_detection(served):
         raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        list(pool.map(_download, uploads))
     limited = call.folder.options.service_limits
     most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
-    facts = [_examine(upload, most, limited) for upload in uploads]
+    root, until = served.project.root, time.monotonic() + DOWNLOAD_SECONDS
+    with scratch(root) as folder, ThreadPoolExecutor(_DOWNLOADS) as pool:
+        facts = list(pool.map(partial(_prepare, folder=folder, until=until, most_tags=most, limited=limited), uploads))
+        return _add_prepared(served, call, uploads, facts)
+
+
+def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], facts: Sequence[Any]) -> Answer:
+    """Add images whose files are written, and answer."""
     with served.lock:
         store, root = served.project._store, served.project.root
         files = store.files()[0]
@@ -187,13 +204,13 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
             if found is None:
                 continue
             upload.status = "OKDuplicate" if found.sha256 in known else "OK"
-            suffix = file_suffix(upload.data or b"", upload.source)
-            upload.image = known.setdefault(found.sha256, f"images/{found.sha256[:32]}{suffix}")
+            assert upload.file is not None
+            upload.image = known.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
             if upload.status == "OKDuplicate":
                 continue
             path = root / upload.image
             path.parent.mkdir(exist_ok=True)
-            write_whole(path, upload.data or b"")
+            upload.file.replace(path)
             status = "labelled" if upload.tags or upload.regions else "unlabelled"
             source = (upload.url or "Custom Vision endpoint")[:1000]
             facts_of_file = found.bytes, path.stat().st_mtime_ns
@@ -241,22 +258,38 @@ def box(region: RequestFields) -> tuple[float, float, float, float]:
     return left, top, min(right, 1.0) - left, min(bottom, 1.0) - top
 
 
-def _download(upload: Upload) -> None:
-    if upload.url is None or upload.status:
-        return
-    if not upload.url.lower().startswith(WEB):
-        upload.status = "ErrorSource"
-        return
-    try:
-        upload.data = fetch(upload.url)[0]
-    except ImageError:
-        upload.status = "ErrorSource"
+def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | None, limited: bool) -> Any:
+    """Return the facts of an image, whose file is in ``folder`` then, or None after setting its status."""
+    with image_memory.share() as hold:
+        found = None
+        try:
+            if upload.url is not None and not upload.status:
+                upload.data = read_url(upload.url, _MOST_BYTES if limited else image_memory.limit, hold, until)
+            found = _examine(upload, most_tags, limited)
+        except ImageTooLargeError:
+            upload.status = "ErrorImageSize"
+        except ImageError:
+            upload.status = "ErrorSource"
+        if found is not None:
+            data = upload.data or b""
+            upload.file = folder / f"{uuid4().hex}{file_suffix(data, upload.source)}"
+            write_whole(upload.file, data)
+        upload.data = None
+    return found
+
+
+def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
+    """Download an image of at most ``most`` bytes, until a time of the monotonic clock, or raise ImageError."""
+    if not url.lower().startswith(WEB):
+        raise ImageError(url, "The URL must begin with http:// or https://.")
+    return read(url, None, most, hold=hold, seconds=until - time.monotonic())
 
 
 def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
     """Return the facts of an image, or None after setting the status of one that cannot be added."""
     if upload.status:
         return None
+    data = upload.data or b""
     tags = list(dict.fromkeys([*upload.tags, *(tag for tag, _ in upload.regions)]))
     if most_tags is not None and len(tags) > most_tags:
         upload.status = "ErrorTagLimitExceed"
@@ -264,12 +297,12 @@ def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
         upload.status = "ErrorNegativeAndRegularTagOnSameImage"
     elif limited and len(upload.regions) > _MOST_REGIONS:
         upload.status = "ErrorRegionLimitExceed"
-    elif limited and len(upload.data or b"") > _MOST_BYTES:
+    elif limited and len(data) > _MOST_BYTES:
         upload.status = "ErrorImageSize"
     else:
         try:
-            data = upload.data or b""
-            found = hashed(data, examine(data, "image"))
+            with _examining:
+                found = hashed(data, examine(data, "image"))
             if not limited or max(found.width, found.height) <= _MOST_SIDE:
                 return found
             upload.status = "ErrorImageDimensions"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from customlabels_nb.core.geometry import ltwh_to_ratios
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
 from customlabels_nb.endpoints.custom_vision.ids import project_id
-from customlabels_nb.endpoints.custom_vision.image_operations import WEB, Upload, add_batch
+from customlabels_nb.endpoints.custom_vision.image_operations import DOWNLOAD_SECONDS, Upload, add_batch, read_url
 from customlabels_nb.endpoints.custom_vision.iterations import (
     find_iteration,
     find_published,
@@ -31,10 +32,10 @@ from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.predictors import limiter_of, predictor_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import ServedVersion
-from customlabels_nb.errors import ImageError, ModelError, ServiceError
+from customlabels_nb.errors import ImageError, ImageTooLargeError, ModelError, ServiceError
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor
 from customlabels_nb.models.canvas import Canvas
-from customlabels_nb.remote.download_cache import fetch
+from customlabels_nb.remote.memory_budget import image_memory
 
 _MOST_PREDICTION_BYTES, _MOST_TEST_BYTES = 4 * 2**20, 6 * 2**20  # of the service, with service_limits only
 _BATCH = 64
@@ -52,8 +53,8 @@ def prediction_operation(name: str) -> Callable[[Call], Any]:
         if is_detection(served) != detects:
             kind = "an object detection" if detects else "a classification"
             raise ServiceError("BadRequestInvalid", f"The operation {name} needs {kind} project.")
-        data = _image(call, from_url, _MOST_PREDICTION_BYTES)
-        return _answer(served, version, data, stores, call.query.text("application"))
+        with _image(call, from_url, _MOST_PREDICTION_BYTES) as data:
+            return _answer(served, version, data, stores, call.query.text("application"))
 
     predict.__name__ = name
     return predict
@@ -75,27 +76,31 @@ def _quick_test(call: Call, *, from_url: bool) -> dict[str, Any]:
     version = find_iteration(served, call.query.id("iterationId")) if wanted else latest_iteration(served)
     trained_model(version)
     stores = "store" not in call.query or call.query.flag("store")
-    return _answer(served, version, _image(call, from_url, _MOST_TEST_BYTES), stores, None)
+    with _image(call, from_url, _MOST_TEST_BYTES) as data:
+        return _answer(served, version, data, stores, None)
 
 
-def _image(call: Call, from_url: bool, most: int) -> bytes:
-    """Return the image in the body of a request, or the one at its URL."""
-    if from_url:
-        url = call.json().need("url")
+@contextmanager
+def _image(call: Call, from_url: bool, quota: int) -> Iterator[bytes]:
+    """Yield the image in the body of a request, or the one at its URL, whose memory is reserved in the block."""
+    most = quota if call.folder.options.service_limits else image_memory.limit
+    with image_memory.share() as hold:
         try:
-            data = fetch(url)[0] if url.lower().startswith(WEB) else b""
+            if from_url:
+                data = read_url(call.json().need("url"), most, hold, time.monotonic() + DOWNLOAD_SECONDS)
+            else:
+                data = next(iter(call.files()), b"")
+        except ImageTooLargeError as error:
+            raise invalid(f"The image has more than {most:,} bytes.", "BadRequestImageSizeBytes") from error
         except ImageError as error:
             raise invalid(f"The URL cannot be read: {error.reason or error}", "BadRequestImageUrl") from error
         if not data:
-            raise invalid("The URL must begin with http:// or https:// and lead to an image.", "BadRequestImageUrl")
-    else:
-        data = next(iter(call.files()), b"")
-        if not data:
-            raise invalid("The body has no image.", "BadRequestImageStream")
-    if call.folder.options.service_limits and len(data) > most:
-        message = f"The image has {len(data):,} bytes, but at most {most:,} are allowed."
-        raise invalid(message, "BadRequestImageSizeBytes")
-    return data
+            kind = "Url" if from_url else "Stream"
+            raise invalid(f"The {'URL' if from_url else 'body'} has no image.", f"BadRequestImage{kind}")
+        if len(data) > most:
+            message = f"The image has {len(data):,} bytes, but at most {most:,} are allowed."
+            raise invalid(message, "BadRequestImageSizeBytes")
+        yield data
 
 
 def _answer(

@@ -40,12 +40,12 @@ class Buckets:
             raise _unreadable(url, IsADirectoryError("it is a folder"))
         return int(entry.get("size") or 0)
 
-    def read(self, s3_object: Mapping[str, Any]) -> bytes:
-        """Return the content of an object. Check its size first."""
+    def read(self, s3_object: Mapping[str, Any], size: int) -> bytes:
+        """Return the content of an object, or its start if it has become larger than ``size`` meanwhile."""
         url, version = object_url(s3_object)
         try:
             system, path = self._open(url, version)
-            return bytes(system.cat_file(path, **version))
+            return bytes(system.cat_file(path, start=0, end=size, **version)) if size else b""
         except Exception as error:
             raise _unreadable(url, error) from error
 

@@ -88,7 +88,7 @@ def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Li
     if limits.max_manifest_bytes is not None and size > limits.max_manifest_bytes:
         raise manifest_error("ERROR_MANIFEST_SIZE_TOO_LARGE")
     try:
-        data = call.workspace.buckets.read(s3_object)
+        data = call.workspace.buckets.read(s3_object, size)
     except ServiceError as error:
         raise manifest_error(_UNUSABLE) from error
     usable = list(usable_lines(data.split(b"\n"), limits))

@@ -17,6 +17,7 @@ from customlabels_nb.images.decoding import opened
 from customlabels_nb.inference.postprocess import Postprocessor, api_entries
 from customlabels_nb.inference.thresholds import choose
 from customlabels_nb.models.canvas import Canvas
+from customlabels_nb.remote.memory_budget import Hold, image_memory
 
 #: Limit of images that are sent in the request.
 MOST_BYTES = 4_000_000
@@ -30,7 +31,11 @@ _recent: dict[tuple[Path, ResourceName], tuple[float, ServedVersion]] = {}
 
 def detect_custom_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     version = _running(call, request["ProjectVersionArn"])
-    data = _image(call, request["Image"])
+    with image_memory.share() as hold:
+        return _detect(call, version, request, _image(call, request["Image"], hold))
+
+
+def _detect(call: RekognitionCall, version: ServedVersion, request: dict[str, Any], data: bytes) -> dict[str, Any]:
     _check_image(data, call.workspace.limits)
     least, most = request.get("MinConfidence"), request.get("MaxResults")
     units = version.facts.get("max_units") or version.facts.get("min_units") or _UNITS
@@ -66,7 +71,7 @@ def _running(call: RekognitionCall, name: ResourceName) -> ServedVersion:
     return version
 
 
-def _image(call: RekognitionCall, image: dict[str, Any]) -> bytes:
+def _image(call: RekognitionCall, image: dict[str, Any], hold: Hold) -> bytes:
     if len(image) != 1:
         raise ServiceError(INVALID, "Image needs either Bytes or S3Object.")
     if "Bytes" in image:
@@ -74,10 +79,12 @@ def _image(call: RekognitionCall, image: dict[str, Any]) -> bytes:
         if len(data) > MOST_BYTES:
             raise _too_large(f"Image.Bytes has {len(data):,} bytes, but at most {MOST_BYTES:,} are allowed.")
         return data
-    size, most = call.workspace.buckets.size(image["S3Object"]), call.workspace.limits.max_image_bytes
-    if most is not None and size > most:
+    size = call.workspace.buckets.size(image["S3Object"])
+    most = min(call.workspace.limits.max_image_bytes or image_memory.limit, image_memory.limit)
+    if size > most:
         raise _too_large(f"The S3 object has {size:,} bytes, but at most {most:,} are allowed.")
-    return call.workspace.buckets.read(image["S3Object"])
+    hold(size)
+    return call.workspace.buckets.read(image["S3Object"], size)
 
 
 def _check_image(data: bytes, limits: Limits) -> None:

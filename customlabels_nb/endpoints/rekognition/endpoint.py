@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
-from customlabels_nb.endpoints.http_messages import Answer
+from customlabels_nb.endpoints.http_messages import Answer, Threads
 from customlabels_nb.endpoints.project_folders import ServingOptions, lock_folder
 from customlabels_nb.endpoints.rekognition import copy_operation as copies
 from customlabels_nb.endpoints.rekognition import dataset_operations as datasets
@@ -168,8 +168,8 @@ class Endpoint:
             headers["Retry-After"] = "1"
         return _answer(status_of(code), headers, write_answer({"__type": code, "Message": message}))
 
-    def runs_models(self, uri: str, headers: Mapping[str, str]) -> bool:
-        return headers["X-Amz-Target"].endswith("DetectCustomLabels")
+    def threads_for(self, uri: str, headers: Mapping[str, str]) -> Threads:
+        return "models" if headers["X-Amz-Target"].endswith("DetectCustomLabels") else "others"
 
     def instructions(self, url: str) -> list[str]:
         region = self.options.region  # boto3 reads the second variable, other clients the first

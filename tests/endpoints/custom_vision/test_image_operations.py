@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints import server
+from customlabels_nb.endpoints.custom_vision import image_operations
+from customlabels_nb.images.reading import examine
+from customlabels_nb.remote.memory_budget import image_memory
 from customlabels_nb.store import SqlStore
 from tests.endpoints.custom_vision.vision_service import NOBODY, VisionService, picture
 
@@ -104,6 +110,99 @@ def test_images_come_from_urls(vision: VisionService, photo_url: str) -> None:
     (image,) = vision.call("GET", f"{project}/images/tagged")
     assert vision.request("GET", image["originalImageUri"]).content == picture("red", 50)
     assert [each["sourceUrl"] for each in answer["images"]] == urls
+
+
+class _Photos(BaseHTTPRequestHandler):
+    """Handler that sends the picture with the number in the path, and for ``/wait`` nothing until ``ended`` is set."""
+
+    ended: threading.Event
+    waiting: threading.Semaphore
+
+    def do_GET(self) -> None:
+        if self.path == "/wait":
+            self.waiting.release()
+            self.ended.wait(60)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(picture("red", int(self.path[1:])))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def photos() -> Iterator[Any]:
+    """Yield the handler of a server of pictures, with its ``url``."""
+    handler: Any = type("Photos", (_Photos,), {"ended": threading.Event(), "waiting": threading.Semaphore(0)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        handler.url = f"http://127.0.0.1:{web.server_port}"
+        yield handler
+        handler.ended.set()
+        web.shutdown()
+        thread.join()
+
+
+def _add_urls(vision: VisionService, project: str, *urls: str) -> list[str]:
+    """Add images by their URLs, in any thread, and return what became of them."""
+    url = f"{vision.server.url}/customvision/v3.3/training/{project}/images/urls"
+    body = {"images": [{"url": each} for each in urls]}
+    answer = requests.post(url, json=body, headers={"Training-Key": "secret"}, timeout=60)
+    return [image["status"] for image in answer.json()["images"]]
+
+
+def test_batches_of_more_bytes_than_the_memory_for_images_are_added(
+    vision: VisionService, photos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [[f"{photos.url}/{number}" for number in range(start, start + 12)] for start in (0, 12)]
+    largest = max(len(picture("red", number)) for number in range(24))
+    monkeypatch.setattr(image_memory, "limit", largest)
+    used: list[int] = []
+
+    def examined(data: bytes, name: str) -> tuple[int, int, int]:
+        used.append(image_memory.used)
+        return examine(data, name)
+
+    monkeypatch.setattr(image_operations, "examine", examined)
+    projects = [vision.project(name) for name in ("a", "b")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = [
+            pool.submit(_add_urls, vision, *arguments)
+            for arguments in zip(projects, *zip(*batches, strict=True), strict=True)
+        ]
+        assert [answer.result() for answer in answers] == [["OK"] * 12] * 2
+    assert len(used) == 24
+    assert 0 < min(used) <= max(used) <= largest
+    assert image_memory.used == 0
+    assert not list(vision.root.rglob("*.part"))
+
+
+def test_images_at_urls_have_a_limit_of_bytes_and_a_time(
+    vision: VisionService, photos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = vision.project()
+    monkeypatch.setattr(image_memory, "limit", len(picture("red", 1)) - 1)
+    assert _add_urls(vision, project, f"{photos.url}/1") == ["ErrorImageSize"]
+    monkeypatch.setattr(image_operations, "DOWNLOAD_SECONDS", 0.5)
+    assert _add_urls(vision, project, *[f"{photos.url}/wait"] * 20) == ["ErrorSource"] * 20
+    assert not photos.ended.is_set()
+
+
+def test_servers_that_do_not_answer_keep_only_other_downloads_waiting(
+    tmp_path: Path, photos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_THREADS", {"models": 1, "urls": 2, "others": 1})
+    with VisionService(tmp_path / "root") as vision, ThreadPoolExecutor(3) as pool:
+        project = vision.project()
+        answers = [pool.submit(_add_urls, vision, project, f"{photos.url}/wait") for _ in range(3)]
+        for _ in range(2):
+            assert photos.waiting.acquire(timeout=60)
+        assert vision.call("GET", f"{project}/images/count") == 0
+        assert not any(answer.done() for answer in answers)
+        photos.ended.set()
+        assert [answer.result() for answer in answers] == [["ErrorSource"]] * 3
 
 
 def test_lists_are_paged_filtered_and_ordered(vision: VisionService) -> None:
