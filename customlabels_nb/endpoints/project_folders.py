@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
+from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger, unused_digits
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
@@ -201,6 +202,8 @@ class ProjectFolder(Generic[Served]):
                 raise
             self._broken.pop(folder, None)
         except Exception as error:  # a broken project must not hide the others
+            if is_disk_full(error):  # nothing is wrong with the project, so it must not seem to be gone
+                raise
             if folder not in self._broken:
                 _log.warning("Cannot open the project in %s: %s", folder, error)
             self._broken[folder] = mark, time.monotonic() + _RETRY_SECONDS
