@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,7 +172,17 @@ class ProjectFolder(Generic[Served]):
             self._open[project.root] = served
             return served
 
-    def create(self, name: str, tags: dict[str, str] | None = None) -> Project:
+    @contextlib.contextmanager
+    def creating(self, name: str, tags: dict[str, str] | None = None) -> Iterator[Project]:
+        """Yield a new project, which is deleted if the block raises, such as on a full disk."""
+        project = self._create(name, tags)
+        try:
+            yield project
+        except BaseException:
+            project.delete(confirm=True)
+            raise
+
+    def _create(self, name: str, tags: dict[str, str] | None) -> Project:
         """Create a project in a folder of its name, or of another if the name cannot be a folder or is taken."""
         folders = {folder.name.casefold() for folder in self.root.iterdir()}
         number = 1
