@@ -44,16 +44,18 @@ def _token(link: str) -> str:
 
 async def visit(page: str, common: str, personal: str) -> None:
     """Open a page, then request its kernel as other visitors, without any link, and as its own visitor."""
-    async with visitor(common) as own, visitor(common) as other, visitor(personal) as ben, visitor() as stranger:
-        async with own.get(page) as response:
-            html = ""
-            while (found := re.search(r'"kernelId": "([\w-]+)"', html)) is None:
-                html += (await response.content.readany()).decode()
+    async with (
+        visitor(common) as own, visitor(common) as other, visitor(personal) as ben, visitor() as stranger,
+        own.get(page) as response,
+    ):  # fmt: skip
+        html = ""
+        while (found := re.search(r'"kernelId": "([\w-]+)"', html)) is None:
+            html += (await response.content.readany()).decode()
             assert not response.content.at_eof()
-            for someone in (other, ben, stranger):
-                assert await statuses(someone, page, found[1]) == [403] * 4
-            assert await statuses(own, page, "0-0-0-0-0") == [403] * 4  # is like the kernel of another visitor
-            assert await statuses(own, page, found[1]) == [200, 101, 204, 404]
+        for someone in (other, ben, stranger):
+            assert await statuses(someone, page, found[1]) == [403] * 4
+        assert await statuses(own, page, "0-0-0-0-0") == [403] * 4  # is like the kernel of another visitor
+        assert await statuses(own, page, found[1]) == [200, 101, 204, 404]
 
 
 def visitor(token: str | None = None) -> aiohttp.ClientSession:
