@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from customlabels_nb._utils.installing import extra_command, install_command
@@ -191,9 +191,7 @@ def _kernels_of_visitors() -> type:
     from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
     class Kernels(AsyncMappingKernelManager):
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self.visitors: dict[str, str] = {}
+        visitors: ClassVar[dict[str, str]] = {}  # by the ids of the kernels
 
         def new_kernel_id(self, **options: Any) -> str:
             kernel = super().new_kernel_id(**options)
@@ -203,7 +201,7 @@ def _kernels_of_visitors() -> type:
     return Kernels
 
 
-def _for_own_kernels(handler: Any) -> type:
+def _for_own_kernels(handler: Any) -> Any:
     """Return a class of request handlers that refuse the id of a kernel in the path, unless it is the visitor's own."""
     from jupyter_server.base.handlers import JupyterHandler
     from tornado.web import HTTPError, RequestHandler
