@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 MOST_PIXELS = 2**28
 #: Longest outline of a mask, in pixel edges. Outlines of objects are far shorter, those of noise take minutes to trace.
 MOST_EDGES = 2**19
+_ROWS = 256  # rows of a mask whose edges are found at once
 _GRID = 2048  # pixels of the longer side on which rings are compared
 
 
@@ -152,12 +153,12 @@ def mask_to_polygon(mask: npt.ArrayLike) -> Polygon | None:
     Parts and holes become rings. Rasterised again, the polygon gives the same mask. OutlineTooLongError is raised if
     the outline has more than ``MOST_EDGES`` pixel edges.
     """
-    filled = np.pad(np.asarray(mask, dtype=bool), 1)
+    filled = np.asarray(mask)
     rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
     if not rows.size:
         return None
-    corner = int(columns[0]) - 2, int(rows[0]) - 2  # x, y of the first corner of the cut-out
-    filled = filled[rows[0] - 1 : rows[-1] + 2, columns[0] - 1 : columns[-1] + 2]
+    corner = int(columns[0]) - 1, int(rows[0]) - 1  # x, y of the first corner of the cut-out with its margin
+    filled = filled[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return polygon_of(ring + corner for ring in _traced(filled))
 
 
@@ -176,19 +177,35 @@ def row_runs(mask: npt.ArrayLike) -> list[int]:
     return runs
 
 
-def _traced(filled: npt.NDArray[np.bool_]) -> list[FloatArray]:
+def _edges(mask: npt.NDArray[Any]) -> list[set[int]]:
+    """Return the corners from which an edge leads right, down, left and up, in the mask with a margin of one pixel.
+
+    Few rows are compared at a time, as the arrays for this take several times the memory of the mask.
+    """
+    height, wide = mask.shape[0] + 2, mask.shape[1] + 2
+    edges: list[set[int]] = [set(), set(), set(), set()]
+    for start in range(1, height, _ROWS):
+        stop = min(start + _ROWS, height)
+        part = np.asarray(mask[max(start - 2, 0) : stop - 1], dtype=bool)  # with the row above
+        filled = np.pad(part, ((int(start == 1), int(stop == height)), (1, 1)))
+        above, before = np.roll(filled, 1, axis=0), np.roll(filled, 1, axis=1)
+        starts = (
+            filled & ~above, ~filled & before, np.roll(~filled & above, 1, axis=1), np.roll(filled & ~before, 1, axis=0)
+        )  # fmt: skip
+        if sum(map(len, edges)) + sum(np.count_nonzero(members[1:]) for members in starts) > MOST_EDGES:
+            raise OutlineTooLongError(f"The outline of the mask has more than {MOST_EDGES:,} pixel edges.")
+        for corners, members in zip(edges, starts, strict=True):
+            corners.update((np.flatnonzero(members[1:]) + start * wide).tolist())
+    return edges
+
+
+def _traced(mask: npt.NDArray[Any]) -> list[FloatArray]:
     """Trace the edges between pixels, with the mask on the right, to rings of corners ``x, y``.
 
-    The outermost pixels must be empty. Where two pixels share only a corner, the ring turns right.
+    The corners are those of the mask with a margin of one pixel. Where two pixels share only a corner, the ring turns
+    right.
     """
-    above, before = np.roll(filled, 1, axis=0), np.roll(filled, 1, axis=1)
-    starts = (  # corners from which an edge leads right, down, left and up
-        filled & ~above, ~filled & before, np.roll(~filled & above, 1, axis=1), np.roll(filled & ~before, 1, axis=0)
-    )  # fmt: skip
-    if (count := sum(map(np.count_nonzero, starts))) > MOST_EDGES:
-        raise OutlineTooLongError(f"The outline of the mask has {count:,} pixel edges, more than {MOST_EDGES:,}.")
-    edges = [frozenset(np.flatnonzero(members).tolist()) for members in starts]
-    wide = filled.shape[1]
+    edges, wide = _edges(mask), mask.shape[1] + 2
     steps = (1, wide, -1, -wide)
     rings: list[FloatArray] = []
     waiting = dict.fromkeys(sorted(edges[0]))

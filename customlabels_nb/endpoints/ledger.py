@@ -123,7 +123,8 @@ class Ledger:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite itself ends it if the disk is full
+                    self._connection.execute("ROLLBACK")
                 raise
             finally:
                 self._writer = None

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.files import replacing, write_errors
 from customlabels_nb.errors import InputError
+
+#: Characters of the shortest key that is used. Over a network, nobody can try the 2**64 keys of 16 hexadecimal digits.
+SHORTEST_KEY = 16
+
+_log = logging.getLogger(__name__)
 
 
 def read_private(path: Path) -> Any:
@@ -24,6 +31,24 @@ def read_private(path: Path) -> Any:
 
 def write_private(path: Path, content: Any) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with write_errors(f"The file {str(path)!r}"), replacing(path) as file:
         os.chmod(file.name, 0o600)
         file.write(json.dumps(content, indent=2).encode())
+
+
+def usable_keys(path: Path, keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys by name, without those that are too short, which the log names at the start of a server."""
+    usable = {name: key for name, key in keys.items() if isinstance(key, str) and len(key) >= SHORTEST_KEY}
+    for name in keys.keys() - usable:
+        _log.warning(
+            "The key %r in %r is not used, because it has fewer than %d characters. Write a longer one, or delete the "
+            "file to make new keys.", name, str(path), SHORTEST_KEY,
+        )  # fmt: skip
+    return usable
+
+
+def parse_secret(text: str) -> bytes:
+    """Return the bytes of a secret in hexadecimal digits, or raise ValueError if it could be guessed."""
+    if len(secret := bytes.fromhex(text)) < SHORTEST_KEY:
+        raise ValueError(f"its secret has fewer than {SHORTEST_KEY} bytes")
+    return secret

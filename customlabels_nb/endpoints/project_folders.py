@@ -7,13 +7,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from customlabels_nb._utils.files import lock_file
+from customlabels_nb._utils.files import is_disk_full, lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger, unused_digits
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
@@ -172,7 +172,17 @@ class ProjectFolder(Generic[Served]):
             self._open[project.root] = served
             return served
 
-    def create(self, name: str, tags: dict[str, str] | None = None) -> Project:
+    @contextlib.contextmanager
+    def creating(self, name: str, tags: dict[str, str] | None = None) -> Iterator[Project]:
+        """Yield a new project, which is deleted if the block raises, such as on a full disk."""
+        project = self._create(name, tags)
+        try:
+            yield project
+        except BaseException:
+            project.delete(confirm=True)
+            raise
+
+    def _create(self, name: str, tags: dict[str, str] | None) -> Project:
         """Create a project in a folder of its name, or of another if the name cannot be a folder or is taken."""
         folders = {folder.name.casefold() for folder in self.root.iterdir()}
         number = 1
@@ -202,6 +212,8 @@ class ProjectFolder(Generic[Served]):
                 raise
             self._broken.pop(folder, None)
         except Exception as error:  # a broken project must not hide the others
+            if is_disk_full(error):  # nothing is wrong with the project, so it must not seem to be gone
+                raise
             if folder not in self._broken:
                 _log.warning("Cannot open the project in %s: %s", folder, error)
             self._broken[folder] = mark, time.monotonic() + _RETRY_SECONDS

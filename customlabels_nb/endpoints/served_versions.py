@@ -21,8 +21,6 @@ TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
 #: Statuses that change by themselves.
 TRANSITIONAL = (TRAINING, "STARTING", "STOPPING", "DELETING", COPYING)
 
-FAILED_BY_SERVICE = "Amazon Rekognition experienced a service issue."
-
 _WORKING = (*TRANSITIONAL, "RUNNING")
 _MESSAGES = {
     TRAINING: "The model is being trained.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -11,9 +10,9 @@ from typing import Any
 
 import psutil
 
+from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
 from customlabels_nb.endpoints.ledger import Ledger
-from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, ServedVersion, change_facts, end_job
-from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.project.location import LEDGER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
@@ -23,7 +22,6 @@ from customlabels_nb.workers.detached_process import is_alive
 FAILED = "TRAINING_FAILED"
 
 _POLL_SECONDS = 0.5
-_log = logging.getLogger(__name__)
 
 
 def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
@@ -34,8 +32,8 @@ def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedV
             try:
                 if not version.served.folder.is_closed:
                     run_training(version, start_process)
-            except Exception:  # such as a project that was deleted
-                _log.exception("The training of %s could not be run.", version.local)
+            except Exception as error:  # such as a project that was deleted
+                log_failure(error, f"The training of {version.local} could not be run.")
 
     threading.Thread(target=train, name="endpoint-training", daemon=True).start()
 
@@ -71,11 +69,9 @@ def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Led
                 return  # another process has trained it, or does: a server was killed right after it had started one
             change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
         train(project, ledger)
-    except CustomLabelsError as error:
-        end_job(project._store, ledger, task["name"], FAILED, str(error).splitlines()[0])
-    except Exception:
-        _log.exception("The training of %s failed.", task["name"])
-        end_job(project._store, ledger, task["name"], FAILED, FAILED_BY_SERVICE)
+    except Exception as error:
+        message = job_message(error, f"The training of {task['name']} failed.")
+        end_job(project._store, ledger, task["name"], FAILED, message)
     finally:
         project.close()
         ledger.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from customlabels_nb._utils.installing import extra_command, install_command
@@ -33,6 +34,7 @@ _GONE_SECONDS = 900  # a computer may sleep so long before the kernel of its pag
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 _WRITTEN_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 _EVERYWHERE = ("", "0.0.0.0", "::")
+_KERNEL_ID = re.compile(r"\w+(-\w+){4}")
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _CODE: dict[str, Any] = {
     "cell_type": "code",
@@ -93,6 +95,9 @@ def _serve(
     behind_hub = bool(os.environ.get(HUB_VARIABLE)) and host is None and port is None
 
     class JobServer(voila):
+        def init_handlers(self) -> list[Any]:
+            return [(path, _for_own_kernels(handler), *rest) for path, handler, *rest in super().init_handlers()]
+
         def launch_browser(self) -> None:
             """Announce the page, now that the port is known."""
             origin = _origin(self.ip, self.port)
@@ -119,13 +124,13 @@ def _serve(
     )  # fmt: skip
     config.VoilaConfiguration.update(
         prelaunch_hook=prepare, kernel_spec_manager_class=_own_python(), allow_template_override="NO",
-        file_allowlist=[], extension_allowlist=_EXTENSIONS,
+        file_allowlist=[], extension_allowlist=_EXTENSIONS, multi_kernel_manager_class=_kernels_of_visitors(),
     )  # fmt: skip
     config.VoilaExporter.template_file = "job_page.html.j2"
     config.MappingKernelManager.update(cull_idle_timeout=_GONE_SECONDS, cull_interval=60)
     if behind_hub:
         _join_hub(config.Voila)
-    logging.getLogger("tornado.general").setLevel("ERROR")
+    logging.getLogger("tornado").setLevel("ERROR")  # its warnings name the URLs of requests, which have ids of kernels
     with TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True) as temporary:
         path = Path(temporary) / f"{name}.ipynb"
         path.write_text(json.dumps({**_NOTEBOOK, "metadata": {"title": name, "kernelspec": _KERNEL}}), encoding="utf-8")
@@ -178,6 +183,42 @@ def _link_holders(job: LabellingJob) -> type:
 def _person_of_link(user: Any) -> str:
     """Return the name of a visitor with a personal link, or an empty string."""
     return str(user.name) if user.username.startswith(_PERSONAL) else ""
+
+
+def _kernels_of_visitors() -> type:
+    """Return a class of kernel managers that keep the user name of the visitor for whom a kernel was started."""
+    from jupyter_server import CallContext
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+    class Kernels(AsyncMappingKernelManager):
+        visitors: ClassVar[dict[str, str]] = {}  # by the ids of the kernels
+
+        def new_kernel_id(self, **options: Any) -> str:
+            kernel = super().new_kernel_id(**options)
+            self.visitors[kernel] = CallContext.get(CallContext.JUPYTER_HANDLER).current_user.username
+            return kernel
+
+    return Kernels
+
+
+def _for_own_kernels(handler: Any) -> Any:
+    """Return a class of request handlers that refuse the id of a kernel in the path, unless it is the visitor's own."""
+    from jupyter_server.base.handlers import JupyterHandler
+    from tornado.web import HTTPError, RequestHandler
+
+    if not issubclass(handler, JupyterHandler):  # static files, and the page without a valid link
+        return handler
+
+    class OwnKernels(handler):
+        write_error = RequestHandler.write_error  # Jupyter's needs files that Voilà does not serve
+
+        async def prepare(self, *args: Any, **options: Any) -> None:
+            await super().prepare(*args, **options)
+            for kernel in filter(_KERNEL_ID.fullmatch, [*self.path_args, *self.path_kwargs.values()]):
+                if self.current_user is None or self.kernel_manager.visitors.get(kernel) != self.current_user.username:
+                    raise HTTPError(403)
+
+    return OwnKernels
 
 
 def _own_python() -> type:

@@ -42,3 +42,14 @@ def test_full_disk_keeps_the_old_state_of_every_action(tmp_path: Path) -> None:
         assert "disk is full" in said[action], done.stdout
     assert said["version"].startswith("TRAINING_FAILED")
     assert said["resumed"] == "TRAINING_COMPLETED"
+
+
+def test_endpoints_answer_on_a_full_disk_without_its_paths(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    program = [sys.executable, "-m", "tests.stress.endpoints_on_a_full_disk", str(disk)]
+    done = subprocess.run(small_disk_command(disk, 40, program), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    count, *names = done.stdout.partition("\nfull:\n")[2].split("\n")
+    assert int(count) > 25, done.stdout
+    assert {"POST projects", "images", "create_project", "update_dataset_entries"} <= set(names)

@@ -146,12 +146,21 @@ class ImageFinder:
             if is_remote(name):
                 urlsplit(name)
                 return name
-            if name.startswith("file://"):
-                return to_uri(to_path(name))  # tables store local files as paths
+            if name.startswith("file://") and (path := to_path(name)).is_absolute():
+                inside = to_uri(path).startswith(os.path.join(to_uri(self._base), ""))
+                if inside or path.suffix.lower() in IMAGE_SUFFIXES:  # exports name images elsewhere in this way
+                    return to_uri(path)  # tables store local files as paths
         except ValueError as error:  # an invalid URL
             raise InputError(f"The image name {name!r} is not a valid URL ({error}).") from error
         parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in name[:3] or "\0" in name or not name:
+        if (
+            name[:5].lower() == "file:"
+            or parts.is_absolute()
+            or ".." in parts.parts
+            or ":" in name[:3]
+            or "\0" in name
+            or not name
+        ):
             raise InputError(
                 f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."

@@ -207,6 +207,8 @@ def _number(entry: Element, name: str) -> float:
 
 def _points(text: str) -> Ring:
     """Return the points in ``x,y;x,y;…``, three at least."""
+    if text.count(";") >= MOST_EDGES:
+        raise UnreadableError(f"The polygon has more than {MOST_EDGES:,} points.")
     points = []
     for part in text.split(";"):
         sides = [finite(side) for side in part.split(",")]

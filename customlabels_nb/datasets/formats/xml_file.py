@@ -14,6 +14,8 @@ from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.errors import InputError
 
 _HEAD_BYTES = 4096
+_BLOCK = 2**20  # expat before 2.6 reads an attribute again from its start with each block, of which pyexpat's have 2 kB
+_LONGEST = 2**24  # bytes of a tag with its attributes
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -66,7 +68,11 @@ def parse_xml(
         if file.stat().st_size > largest:
             raise UnreadableError(f"The file has more than {largest:,} bytes.")
         with file.open("rb") as opened:
-            parser.ParseFile(opened)
+            while block := opened.read(_BLOCK):
+                parser.Parse(block, False)
+                if opened.tell() - parser.CurrentByteIndex > _LONGEST + _BLOCK:
+                    raise UnreadableError(f"An element has attributes of more than {_LONGEST:,} bytes.")
+            parser.Parse(b"", True)
         return builder.close()
     except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
         raise UnreadableError(f"The file cannot be read as XML ({error}).") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, unquote
 
+from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, json_answer
 from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
 from customlabels_nb.endpoints.custom_vision.routes import find_route
+from customlabels_nb.endpoints.failures import DISK_FULL, log_failure
 from customlabels_nb.endpoints.http_messages import Answer, Threads
-from customlabels_nb.endpoints.private_files import read_private, write_private
+from customlabels_nb.endpoints.private_files import parse_secret, read_private, usable_keys, write_private
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions, lock_folder
 from customlabels_nb.errors import (
     CustomLabelsError,
@@ -35,7 +36,6 @@ _PATH = re.compile(r"/+customvision/v\d[\w.\-]*/(training|prediction)(/.*)", re.
 _FILE = re.compile(r"/+customvision/files(/.*)", re.IGNORECASE)
 _HOST = re.compile(r"[\w.\-]+(:\d+)?|\[[\da-f:]+\](:\d+)?", re.IGNORECASE | re.ASCII)
 _STATUSES = {"Unauthorized": 401, "LengthRequired": 411, "UnsupportedMediaType": 415, "Conflict": 409}
-_log = logging.getLogger(__name__)
 
 
 class CustomVisionEndpoint:
@@ -63,10 +63,9 @@ class CustomVisionEndpoint:
         self.folder = folder
         self.key_file = root / STATE_FOLDER / "custom_vision_keys.json"
         try:
-            self.keys, self._secret, self.is_new = _load_keys(self.key_file)
+            stored, self._secret, self.is_new = _load_keys(self.key_file)
             self.given = key
-            if key is not None:
-                self.keys = dict.fromkeys(self.keys, key)
+            self.keys = usable_keys(self.key_file, stored) if key is None else dict.fromkeys(stored, key)
             go_on(folder)
         except BaseException:
             self.close()
@@ -105,7 +104,7 @@ class CustomVisionEndpoint:
 
     def failure(self, error: Exception) -> Answer:
         """Return the answer for an error. Unexpected errors are logged and not shown."""
-        known = error if isinstance(error, ServiceError) else _translated(error)
+        known = _translated(error)
         code, message = known.code, str(known)
         if code == "Unauthorized":
             return json_answer({"error": {"code": "401", "message": message}}, 401, "Access Denied")
@@ -126,8 +125,8 @@ class CustomVisionEndpoint:
         if match is None:
             return False
         kind = match[1].lower()
-        given = headers.get(_HEADERS[kind], "")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), self.keys[kind].encode()):
+        given, key = headers.get(_HEADERS[kind], ""), self.keys.get(kind)
+        if not key or not hmac.compare_digest(given.encode("utf-8", "replace"), key.encode("utf-8", "replace")):
             message = f"The header {_HEADERS[kind]} has no valid key for this endpoint. The server printed it."
             raise ServiceError("Unauthorized", message)
         return True
@@ -156,6 +155,11 @@ class CustomVisionEndpoint:
 
 
 def _translated(error: Exception) -> ServiceError:
+    if is_disk_full(error):  # first, as it may be the cause of any other error
+        log_failure(error, "A request failed.")
+        return ServiceError("ErrorUnknown", DISK_FULL)
+    if isinstance(error, ServiceError):
+        return error
     if isinstance(error, ImageError):
         return ServiceError("BadRequestImageFormat", error.reason or str(error))
     if isinstance(error, InputError):
@@ -164,11 +168,11 @@ def _translated(error: Exception) -> ServiceError:
         isinstance(error, StaleEditError | OutdatedError) or not isinstance(error, StoreError)
     ):  # such as a change of a notebook at the same time
         return ServiceError("Conflict", str(error))
-    _log.error("A request failed.", exc_info=error)
+    log_failure(error, "A request failed.")
     return ServiceError("ErrorUnknown", "The endpoint failed. Its log has the reason.")
 
 
-def _load_keys(path: Path) -> tuple[dict[str, str], bytes, bool]:
+def _load_keys(path: Path) -> tuple[dict[str, Any], bytes, bool]:
     """Return the keys by what they are for, the secret of addresses, and whether they were made just now."""
     try:
         content = read_private(path)
@@ -177,7 +181,7 @@ def _load_keys(path: Path) -> tuple[dict[str, str], bytes, bool]:
             content = {"training": secrets.token_hex(16), "prediction": secrets.token_hex(16)}
             content["secret"] = secrets.token_hex(32)
             write_private(path, content)
-        return {name: str(content[name]) for name in _HEADERS}, bytes.fromhex(content["secret"]), is_new
+        return {name: content[name] for name in _HEADERS}, parse_secret(content["secret"]), is_new
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -65,10 +65,10 @@ def create_project(call: Call) -> dict[str, Any]:
     with call.folder.lock:
         if call.folder.options.service_limits and len(call.folder.projects()) >= _MOST_PROJECTS:
             raise ServiceError("BadRequestExceedProjectLimit", f"There may be {_MOST_PROJECTS} projects.")
-        project = call.folder.create(name)
-        project.task = _task(domain, kind)
-        chosen = ProjectSettings(name, project.name, description, domain["id"], platforms, time.time())
-        return _described(call.folder.adopt(project, **settings_fact(chosen)))
+        with call.folder.creating(name) as project:
+            project.task = _task(domain, kind)
+            chosen = ProjectSettings(name, project.name, description, domain["id"], platforms, time.time())
+            return _described(call.folder.adopt(project, **settings_fact(chosen)))
 
 
 def update_project(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb.endpoints.private_files import read_private, write_private
+from customlabels_nb.endpoints.private_files import parse_secret, read_private, usable_keys, write_private
 from customlabels_nb.errors import InputError
 
 #: Account of a key that names no other.
@@ -88,8 +88,12 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
         if made:
             content["keys"] = [asdict(key) for key in (*keys, *made)]
             write_private(path, content)
-        by_id = {key.access_key: key for key in ([given] if given else [*keys, *made])}
-        return KeyFile(by_id, bytes.fromhex(content["secret"]), () if given else made)
+        secret = parse_secret(content["secret"])
+        if given:
+            return KeyFile({given.access_key: given}, secret)
+        by_id = {key.access_key: key for key in (*keys, *made)}
+        usable = usable_keys(path, {name: key.secret_key for name, key in by_id.items()})
+        return KeyFile({name: by_id[name] for name in usable}, secret, made)
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:

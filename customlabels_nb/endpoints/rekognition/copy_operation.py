@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+from customlabels_nb.endpoints.failures import job_message
 from customlabels_nb.endpoints.rekognition.policy_operations import find_version_to_copy
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs, output_facts
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
-    FAILED_BY_SERVICE,
     TRANSITIONAL,
     ServedVersion,
     add_version,
@@ -20,12 +19,10 @@ from customlabels_nb.endpoints.served_versions import (
     end_job,
     versions_of,
 )
-from customlabels_nb.errors import CustomLabelsError, ServiceError
+from customlabels_nb.errors import ServiceError
 from customlabels_nb.project.model import READY
 
 FAILED = "COPYING_FAILED"
-
-_log = logging.getLogger(__name__)
 
 
 def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,8 +54,5 @@ def _copy(source: ServedVersion, copy: ServedVersion) -> None:
         outputs.write_evaluation(model, str(version_arn(source)))
         record = model.record
         end_job(store, ledger, name, record.status, record.status_message, files=outputs.files)
-    except CustomLabelsError as error:
-        end_job(store, ledger, name, FAILED, str(error).splitlines()[0])
-    except Exception:
-        _log.exception("The copy %s failed.", version_arn(copy))
-        end_job(store, ledger, name, FAILED, FAILED_BY_SERVICE)
+    except Exception as error:
+        end_job(store, ledger, name, FAILED, job_message(error, f"The copy {version_arn(copy)} failed."))

@@ -7,6 +7,7 @@ from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.manifest_values import parsed
+from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,
@@ -20,7 +21,7 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import (
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
-from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, TRAINING, versions_of
+from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action

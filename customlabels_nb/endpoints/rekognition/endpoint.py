@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import logging
 import os
 import re
 import threading
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
+from customlabels_nb._utils.files import is_disk_full
+from customlabels_nb.endpoints.failures import DISK_FULL, log_failure
 from customlabels_nb.endpoints.http_messages import Answer, Threads
 from customlabels_nb.endpoints.project_folders import ServingOptions, lock_folder
 from customlabels_nb.endpoints.rekognition import copy_operation as copies
@@ -67,8 +68,6 @@ OPERATIONS: dict[str, Operation] = {
     "UntagResource": tags.untag_resource,
     "ListTagsForResource": tags.list_tags_for_resource,
 }
-
-_log = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -159,10 +158,11 @@ class Endpoint:
         """Return the answer for an error. Anything but a ServiceError is logged and not shown."""
         request_id = str(uuid4())
         code, message = "InternalServerError", f"The endpoint failed. Its log has the reason, under {request_id}."
-        if isinstance(error, ServiceError):
+        if isinstance(error, ServiceError) and not is_disk_full(error):
             code, message = error.code, str(error)
         else:
-            _log.error("Request %s failed.", request_id, exc_info=error)
+            message = DISK_FULL if is_disk_full(error) else message
+            log_failure(error, f"Request {request_id} failed.")
         headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
         if code == "ThrottlingException":
             headers["Retry-After"] = "1"

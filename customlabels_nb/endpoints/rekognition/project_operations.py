@@ -29,8 +29,8 @@ def create_project_operation(call: RekognitionCall, request: dict[str, Any]) -> 
             raise ServiceError("ResourceInUseException", f"The project {name!a} already exists.")
         count = len(call.workspace.projects()) + 1
         call.workspace.options.quotas.check("projects", count, "LimitExceededException")
-        project = call.workspace.create(name, request.get("Tags"))
-        return {"ProjectArn": str(call.workspace.adopt(project, name=(name, project.name)).arn)}
+        with call.workspace.creating(name, request.get("Tags")) as project:
+            return {"ProjectArn": str(call.workspace.adopt(project, name=(name, project.name)).arn)}
 
 
 def describe_projects(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.rekognition import version_training
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.project_operations import FEATURE
@@ -28,7 +29,6 @@ from customlabels_nb.endpoints.rekognition.workspace import (
 )
 from customlabels_nb.endpoints.served_versions import (
     COPYING,
-    FAILED_BY_SERVICE,
     TRAINING,
     TRANSITIONAL,
     ServedVersion,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.failures import DISK_FULL, FAILED_BY_SERVICE, job_message
 from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
 from customlabels_nb.endpoints.rekognition.page_tokens import Page
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName, name_in_arn, not_found
-from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE, ServedVersion, versions_of
-from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.endpoints.served_versions import ServedVersion, versions_of
 
 READY = "The dataset is ready."
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,11 +49,10 @@ class RekognitionProject(ServedProject):
                 done = (f"{change}_COMPLETE", READY, "SUCCESS")
                 try:
                     work()
-                except CustomLabelsError as error:
-                    done = (f"{change}_FAILED", _first_line(error), "CLIENT_ERROR")
-                except Exception:
-                    _log.exception("A job of %s failed.", self.name)
-                    done = (f"{change}_FAILED", FAILED_BY_SERVICE, "SERVICE_ERROR")
+                except Exception as error:
+                    message = job_message(error, f"A job of {self.name} failed.")
+                    code = "SERVICE_ERROR" if message in (DISK_FULL, FAILED_BY_SERVICE) else "CLIENT_ERROR"
+                    done = (f"{change}_FAILED", message, code)
                 with self.ledger.writing():
                     for split in splits:
                         self.ledger.set_status(split, *done)
@@ -138,7 +134,3 @@ def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion[Reko
 
 def other_split(split: str) -> str:
     return t.TEST if split == t.TRAIN else t.TRAIN
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -42,7 +42,8 @@ PIECES = st.binary(max_size=12) | st.sampled_from([
 #: Names of images that lead out of the folder, or nowhere.
 LEADING_OUT = [
     "../secret.png", "a/../../secret.png", "..\\secret.png", "/etc/passwd", "\\\\server\\share\\x.png", "C:\\x.png",
-    "c:/x.png", "//server/share/x.png", "http://[x.png", "x\0.png",
+    "c:/x.png", "//server/share/x.png", "http://[x.png", "x\0.png", "file:///etc/passwd", "file://server/share/x.png",
+    "file://../secret.png", "file://localhost/etc/passwd", "file:///%65tc/passwd", "file:../secret.png", "FILE:///x.png",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import requests
 import customlabels_nb as cl
 from customlabels_nb.store import Action
 from tests.endpoints.custom_vision.vision_service import VisionService, picture
-from tests.endpoints.rekognition.service import Service
+from tests.endpoints.rekognition.service import SECRET, Service
 from tests.endpoints.rekognition.test_project_operations import version
 from tests.endpoints.rekognition.training import replace_process
 from tests.waiting import wait_until
@@ -110,7 +110,7 @@ def test_both_clients_see_each_version(service: Service, monkeypatch: pytest.Mon
     replace_process(monkeypatch)
     url = f"{service.server.url}/customvision/v3.3/training/projects"
     with requests.Session() as session:
-        session.headers["Training-Key"] = "test"
+        session.headers["Training-Key"] = SECRET
         project = session.post(url, params={"name": "rooms"}, timeout=10).json()["id"]
         for number, name in enumerate(("red", "blue")):
             tag = session.post(f"{url}/{project}/tags", params={"name": name}, timeout=10).json()["id"]
@@ -137,7 +137,7 @@ def test_both_clients_see_each_version(service: Service, monkeypatch: pytest.Mon
 def test_both_clients_use_one_project(service: Service) -> None:
     url = f"{service.server.url}/customvision/v3.3/training/projects"
     session = requests.Session()
-    session.headers["Training-Key"] = "test"
+    session.headers["Training-Key"] = SECRET
     arn = service.project("rooms")
     (project,) = session.get(url, timeout=10).json()
     assert project["name"] == "rooms"

@@ -20,6 +20,7 @@ from tornado.httputil import HTTPHeaders
 from customlabels_nb.endpoints import EndpointServer
 from customlabels_nb.endpoints.custom_vision import custom_vision_endpoint
 from customlabels_nb.endpoints.custom_vision.routes import ROUTES
+from customlabels_nb.endpoints.private_files import write_private
 from customlabels_nb.errors import InputError, NotAllowedError, ServiceError, StaleEditError, StoreError
 from tests.conftest import ROOT
 from tests.endpoints.custom_vision.vision_service import KEY, NOBODY, VisionService, picture
@@ -125,6 +126,24 @@ def test_keys_are_made_once_and_printed_once(tmp_path: Path) -> None:
     file.chmod(0o600)
     file.write_text("{}")
     with pytest.raises(InputError, match="damaged"):
+        EndpointServer(tmp_path, port=0, only="custom-vision")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 15, None, 10**20])
+def test_a_key_that_could_be_guessed_is_not_used(tmp_path: Path, key: object, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / ".endpoints" / "custom_vision_keys.json"
+    content = {"training": key, "prediction": "x" * 16, "secret": "00" * 16}
+    write_private(file, content)
+    with VisionService(tmp_path, key=None, only="custom-vision") as service:
+        (record,) = caplog.records
+        assert f"The key 'training' in {str(file)!r} is not used" in record.getMessage()
+        domains = f"{service.server.url}/customvision/v3.3/training/domains"
+        for headers in ({}, {"Training-Key": str(key)}):
+            assert requests.get(domains, headers=headers, timeout=10).status_code == 401
+        predicted = f"{service.server.url}/customvision/v3.0/prediction/{NOBODY}/classify/iterations/x/image"
+        assert requests.post(predicted, headers={"Prediction-Key": "x" * 16}, timeout=10).status_code == 404
+    write_private(file, content | {"secret": ""})
+    with pytest.raises(InputError, match="its secret has fewer than 16 bytes"):
         EndpointServer(tmp_path, port=0, only="custom-vision")
 
 

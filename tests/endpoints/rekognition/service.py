@@ -17,7 +17,8 @@ from customlabels_nb.endpoints import EndpointServer, ServingOptions
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.service_model import find_problems, service_model
 
-KEY = AccessKey("test", "test")
+SECRET = "a secret for tests"
+KEY = AccessKey("test", SECRET)
 DATE = "2024-05-01T10:00:00"
 
 
@@ -54,7 +55,7 @@ class Service:
         self.server.stop()
         self.__enter__()
 
-    def new_client(self, key: str = "test", secret: str = "test", **options: Any) -> Any:
+    def new_client(self, key: str = "test", secret: str = SECRET, **options: Any) -> Any:
         """Return a client that retries nothing, so that each error is seen."""
         settings = {"region_name": "us-east-1", "endpoint_url": self.server.url, **options}
         config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)

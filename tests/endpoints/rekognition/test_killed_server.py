@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customlabels_nb.endpoints.served_versions import FAILED_BY_SERVICE
+from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from tests.endpoints.rekognition.server_process import ServerProcess
 from tests.endpoints.rekognition.service import classified
 from tests.endpoints.rekognition.training import OUTPUT, paint

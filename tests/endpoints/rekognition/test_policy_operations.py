@@ -21,7 +21,7 @@ from customlabels_nb.endpoints import EndpointServer
 from customlabels_nb.endpoints.rekognition.access_keys import ACCOUNT
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.store import Action
-from tests.endpoints.rekognition.service import Service, classified, write_keys
+from tests.endpoints.rekognition.service import SECRET, Service, classified, write_keys
 from tests.endpoints.rekognition.test_project_operations import version
 from tests.waiting import wait_until
 
@@ -142,9 +142,9 @@ def accounts(tmp_path: Path) -> Iterator[tuple[Service, Any]]:
     service = Service(tmp_path / "root", tmp_path / "photos", accounts={OTHER: tmp_path / "other"}, key=None)
     write_keys(
         tmp_path / "root",
-        {"access_key": "test", "secret_key": "test"},
-        {"access_key": "other", "secret_key": "test", "account": OTHER, "principal": ROLE},
-        {"access_key": "stray", "secret_key": "test", "account": "999999999999"},
+        {"access_key": "test", "secret_key": SECRET},
+        {"access_key": "other", "secret_key": SECRET, "account": OTHER, "principal": ROLE},
+        {"access_key": "stray", "secret_key": SECRET, "account": "999999999999"},
     )
     with service:
         yield service, service.new_client("other")
@@ -180,8 +180,8 @@ def test_an_account_has_buckets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
         folder.mkdir()
     write_keys(
         folders["root"],
-        {"access_key": "test", "secret_key": "test"},
-        {"access_key": "other", "secret_key": "test", "account": OTHER},
+        {"access_key": "test", "secret_key": SECRET},
+        {"access_key": "other", "secret_key": SECRET, "account": OTHER},
     )
     buckets = {f"{OTHER}:theirs": folders["theirs"], "both": folders["both"], f"{OTHER}:both": folders["both"]}
     given: dict[str, Any] = {"key": None, "accounts": {OTHER: folders["other"]}, "buckets": buckets}

@@ -23,14 +23,14 @@ from botocore.exceptions import ClientError
 from customlabels_nb.endpoints import EndpointServer
 from customlabels_nb.endpoints.rekognition.access_keys import load_keys, parse_key
 from customlabels_nb.errors import InputError
-from tests.endpoints.rekognition.service import Service, classified, write_keys
+from tests.endpoints.rekognition.service import SECRET, Service, classified, write_keys
 
 
 class Signed:
     """Request for a server, signed by botocore as by a client, whose parts can be altered before it is sent."""
 
     def __init__(
-        self, service: Service, *, path: str = "/", secret: str = "test", key: str = "test", token: str | None = None,
+        self, service: Service, *, path: str = "/", secret: str = SECRET, key: str = "test", token: str | None = None,
         name: str = "rekognition", headers: dict[str, str] | None = None, body: bytes | None = None,
         later: timedelta = timedelta(), monkeypatch: pytest.MonkeyPatch | None = None,
     ) -> None:  # fmt: skip
@@ -192,10 +192,24 @@ def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
         load_keys(path)
 
 
+def test_keys_that_could_be_guessed_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    secrets = {"none": None, "empty": "", "number": 10**20, "short": "x" * 15, "long": "x" * 16}
+    path = write_keys(tmp_path, *({"access_key": name, "secret_key": secret} for name, secret in secrets.items()))
+    assert list(load_keys(path).keys) == ["long"]
+    assert sorted(record.getMessage().split("'")[1] for record in caplog.records) == sorted(secrets.keys() - {"long"})
+    assert all(str(path) in record.getMessage() for record in caplog.records)
+    caplog.clear()
+    assert list(load_keys(path, parse_key("test:a")).keys) == ["test"]  # only for this machine
+    assert caplog.records == []
+    path.write_text(json.dumps({"secret": "00" * 15, "keys": []}))
+    with pytest.raises(InputError, match="its secret has fewer than 16 bytes"):
+        load_keys(path)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no permission bits")
 def test_keys_that_others_can_read_are_refused_with_the_command_that_fixes_it(tmp_path: Path) -> None:
     (tmp_path / "my projects").mkdir()
-    path = write_keys(tmp_path / "my projects", {"access_key": "test", "secret_key": "test"})
+    path = write_keys(tmp_path / "my projects", {"access_key": "test", "secret_key": SECRET})
     for mode in (0o640, 0o604, 0o620):
         path.chmod(mode)
         with pytest.raises(InputError) as caught:
@@ -209,7 +223,7 @@ def test_keys_that_others_can_read_are_refused_with_the_command_that_fixes_it(tm
 def test_a_denial_holds_for_every_spelling_of_an_arn(tmp_path: Path) -> None:
     for name in ("root", "photos"):
         (tmp_path / name).mkdir()
-    keys = [{"access_key": "test", "secret_key": "test"}, {"access_key": "other", "secret_key": "test"}]
+    keys = [{"access_key": "test", "secret_key": SECRET}, {"access_key": "other", "secret_key": SECRET}]
     path = write_keys(tmp_path / "root", *keys)
     with Service(tmp_path / "root", tmp_path / "photos", key=None) as service:
         project = service.project()
@@ -237,10 +251,10 @@ def test_a_key_may_do_what_its_permissions_say(tmp_path: Path) -> None:
     for name in ("root", "photos"):
         (tmp_path / name).mkdir()
     keys: list[dict[str, Any]] = [
-        {"access_key": "test", "secret_key": "test"},
-        {"access_key": "lister", "secret_key": "test", "allow": ["rekognition:Describe*"]},
-        {"access_key": "room", "secret_key": "test", "allow": ["rekognition:* project/rooms/*"]},
-        {"access_key": "careful", "secret_key": "test", "deny": ["rekognition:Delete*", "rekognition:List* /test/*"]},
+        {"access_key": "test", "secret_key": SECRET},
+        {"access_key": "lister", "secret_key": SECRET, "allow": ["rekognition:Describe*"]},
+        {"access_key": "room", "secret_key": SECRET, "allow": ["rekognition:* project/rooms/*"]},
+        {"access_key": "careful", "secret_key": SECRET, "deny": ["rekognition:Delete*", "rekognition:List* /test/*"]},
     ]
     path = write_keys(tmp_path / "root", *keys)
     with Service(tmp_path / "root", tmp_path / "photos", key=None) as service:

@@ -19,6 +19,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.endpoints import served_versions
+from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.project_folders import Quotas
 from customlabels_nb.endpoints.rekognition import version_training
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
@@ -269,7 +270,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     change_facts(served.ledger, "e", status="COPYING_IN_PROGRESS")
     service.restart()
     found = settle(service, broken["ProjectVersionArn"])
-    assert (found["Status"], found["StatusMessage"]) == ("COPYING_FAILED", served_versions.FAILED_BY_SERVICE)
+    assert (found["Status"], found["StatusMessage"]) == ("COPYING_FAILED", FAILED_BY_SERVICE)
     assert service.refused(
         "start_project_version", ProjectVersionArn=broken["ProjectVersionArn"], MinInferenceUnits=1
     ) == ("InvalidParameterException")
@@ -576,7 +577,7 @@ def test_a_training_process_that_dies_is_a_service_issue(service: Service, monke
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
     found = settle(service, train(service, project))
-    assert (found["Status"], found["StatusMessage"]) == ("TRAINING_FAILED", served_versions.FAILED_BY_SERVICE)
+    assert (found["Status"], found["StatusMessage"]) == ("TRAINING_FAILED", FAILED_BY_SERVICE)
 
 
 def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
