@@ -17,7 +17,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError
-from customlabels_nb.models.artifact import CONFIG, MOST_HEADER_BYTES, WEIGHTS
+from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from tests.waiting import wait_until
 
 

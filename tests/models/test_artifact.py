@@ -106,6 +106,7 @@ def test_non_finite_weights_are_refused(folder: Path, network: ImageClassifier) 
     weights = load_file(folder / WEIGHTS)
     weights["head.bias"][1] = float("nan")
     save_file(weights, folder / WEIGHTS)
+    change(folder, sha256="absent")
     with pytest.raises(ArtifactError, match=r"NaN or infinite weights in 'head\.bias'"):
         load_artifact(folder)
     broken = ImageClassifier(network.backbone, FACTS.features, 3)
