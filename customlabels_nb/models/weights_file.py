@@ -73,23 +73,26 @@ def is_intact(path: Path) -> bool:
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
-    """Read a regular file of at most ``most`` bytes, or raise OSError or ValueError. Reading pipes may never end."""
+    """Read a regular file of at most ``most`` bytes, or raise OSError or ValueError."""
+    size = _regular_size(path)
+    if most is not None and size > most:
+        raise ValueError(f"it has {size:,} bytes, more than {most:,}")
+    return path.read_bytes()
+
+
+def _regular_size(path: Path) -> int:
     status = os.stat(path)  # must precede open(), which would wait for the writer of a pipe
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
-    if most is not None and status.st_size > most:
-        raise ValueError(f"it has {status.st_size:,} bytes, more than {most:,}")
-    return path.read_bytes()
+    return status.st_size
 
 
 def read_shapes(path: Path) -> dict[str, SimpleNamespace]:
     """Read names and shapes of the tensors in a safetensors file. OSError, ValueError or RecursionError if damaged."""
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is not a regular file")
+    size = _regular_size(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        if not 2 <= length <= min(MOST_HEADER_BYTES, status.st_size - _LENGTH_BYTES):
+        if not 2 <= length <= min(MOST_HEADER_BYTES, size - _LENGTH_BYTES):
             raise ValueError(f"its header claims {length:,} bytes")
         header = json.loads(file.read(length))
     if not isinstance(header, dict):

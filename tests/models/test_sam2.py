@@ -184,7 +184,7 @@ def damaged(folder: Path, tiny: Path, kind: str) -> Path:
         ("half", "cannot be used"),
         ("weights", "lacks model.safetensors"),
         ("json", "cannot be read"),
-        ("processor", "cannot be used"),
+        ("processor", "preprocessor_config.json' cannot be read"),
         ("architecture", "type 'bert'. The type must be 'sam2' or"),
         ("code", "type 'bert' and code, which is never run"),
     ],

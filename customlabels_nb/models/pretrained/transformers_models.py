@@ -17,18 +17,6 @@ from customlabels_nb.models.weights_file import build_empty, read_shapes
 #: Value of each channel.
 Color: TypeAlias = tuple[float, float, float]
 
-#: The only ``model_type`` of a part whose class transformers chooses by its name, by the type of the whole. Others may
-#: download weights.
-_PART_TYPES = {
-    ("sam2", "vision_config"): "sam2_vision_model",
-    ("sam2_vision_model", "backbone_config"): "sam2_hiera_det_model",
-    ("grounding-dino", "backbone_config"): "swin",
-    ("grounding-dino", "text_config"): "bert",
-    ("mm-grounding-dino", "backbone_config"): "swin",
-    ("mm-grounding-dino", "text_config"): "bert",
-    ("d_fine", "backbone_config"): "hgnet_v2",
-    ("rf_detr", "backbone_config"): "rf_detr_dinov2",
-}
 #: Keys of a configuration that run code, or change how weights are read or computed with.
 _REFUSED = ("auto_map", "quantization_config", "attn_implementation", "_attn_implementation")
 #: Types of the numbers in a file, which a configuration may name. They are always converted to float32.
@@ -72,26 +60,24 @@ def read_config(kind: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _allowed(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    from transformers import AutoConfig, PreTrainedConfig
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers import PreTrainedConfig
 
     common = {field.name for field in fields(PreTrainedConfig)}
-    own = {field.name for field in fields(kind)} | {*kind.attribute_map, *_LAYERS, "num_labels"}
+    own = {field.name for field in fields(kind)} - common | {*kind.attribute_map, *_LAYERS, "num_labels"}
     allowed: dict[str, Any] = {}
     for key, value in values.items():
         refused = key in _REFUSED and value is not None
         if refused or (key in ("dtype", "torch_dtype") and value not in _DTYPES):
             raise ValueError(f"{key}={str(value)[:_MOST_TEXT]!r} is not supported")
-        part = kind.sub_configs.get(key)
-        if part is not None and value is not None:
-            part = CONFIG_MAPPING[_PART_TYPES[kind.model_type, key]] if part is AutoConfig else part
+        if key in kind.sub_configs and value is not None:
+            part = type(getattr(kind(), key))  # the default. Other types may download weights
             found = value.get("model_type", part.model_type) if isinstance(value, Mapping) else value
             if found != part.model_type:
                 raise ValueError(f"{key} has the type {str(found)[:_MOST_TEXT]!r}, not {part.model_type!r}")
             allowed[key] = {**_allowed(part, value), "model_type": part.model_type}
         elif key == "id2label" and isinstance(value, Mapping):
             allowed.setdefault("num_labels", len(value))
-        elif key in own - common:
+        elif key in own:
             _check_range(key, value)
             allowed[key] = value
     return allowed
