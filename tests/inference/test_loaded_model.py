@@ -18,6 +18,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
+from customlabels_nb.models.weights_file import MOST_HEADER_BYTES
 from tests.waiting import wait_until
 
 

@@ -20,7 +20,7 @@ from customlabels_nb.images.outlining import Click
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter, load_sam2
 from customlabels_nb.models.pretrained.weights import fetch_weights, find_weights, get_weights
 from customlabels_nb.settings import settings
-from tests.models.fake_hub import COMMIT, FakeHub, serve_hub
+from tests.models.fake_hub import COMMIT, FakeHub, serve_hub, use_hub
 from tests.models.tiny_sam2 import SIDE, tiny_config, write_tiny_sam2
 
 SIZE = (160, 90)
@@ -136,6 +136,35 @@ def test_weights_of_the_hub_are_found_with_their_revision(hub: Path, tiny: tuple
 def test_missing_weights_are_a_sentence(hub: Path, name: str) -> None:
     with pytest.raises(WeightsUnavailableError, match=rf"'{name}'.*network is False.*customlabels-nb fetch {name}"):
         get_weights(name)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_damaged_files_of_the_hub_are_downloaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: tuple[Path, Any], name: str
+) -> None:
+    files = {path.name: path.read_bytes() for path in tiny[0].iterdir()}
+    monkeypatch.setattr(settings, "network", True)
+    with serve_hub(FakeHub("facebook/sam2.1-hiera-tiny", files)) as hub:
+        use_hub(monkeypatch, hub.url, tmp_path)
+        file = get_weights("sam2").folder / name
+        file.resolve().write_bytes(bytes(len(files[name])))
+        monkeypatch.setattr(settings, "network", False)
+        with pytest.raises(
+            WeightsUnavailableError, match=rf"{name}' is damaged, and settings.network is False.* fetch"
+        ):
+            get_weights("sam2")
+        monkeypatch.setattr(settings, "network", True)
+        hub.downloaded.clear()
+        with pytest.raises(WeightsUnavailableError, match="is damaged"):
+            get_weights("sam2", download=False)
+        hub.damages = name
+        with pytest.raises(WeightsUnavailableError, match=rf"{name}' is damaged, and so was its download"):
+            get_weights("sam2")
+        hub.damages = None
+        get_weights("sam2")
+        assert set(hub.downloaded) == {name}
+        assert file.read_bytes() == files[name]
+        get_weights("sam2", download=False)
 
 
 def test_an_interrupted_download_counts_as_missing(hub: Path, tiny: tuple[Path, Any]) -> None:

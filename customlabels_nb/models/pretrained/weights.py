@@ -143,7 +143,7 @@ def download_files(repository: str, revision: str | None, patterns: list[str], *
     if network and (damaged := damaged_files(folder)):
         snapshot_download(repository, revision=folder.name, allow_patterns=damaged, force_download=True)
     for name in damaged_files(folder):
-        raise OSError(f"{str(folder / name)!r} is damaged{', and so was its download' if network else ''}")
+        raise OSError(f"{name!r} is damaged{', and so was its download' if network else ''}, in {str(folder)!r}")
     return folder
 
 
