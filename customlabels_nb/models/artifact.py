@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-import stat
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TASKS
-from customlabels_nb.errors import ArtifactError, InputError
+from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
 from customlabels_nb.models.detector_shape import (
@@ -32,6 +30,7 @@ from customlabels_nb.models.detector_shape import (
     fill_of,
     shape_from_dict,
 )
+from customlabels_nb.models.weights_file import build_empty, read_regular, read_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -40,11 +39,8 @@ if TYPE_CHECKING:
     from customlabels_nb.models.detector import ImageDetector
 
 
-#: Maximum size of a safetensors header, which contains names and shapes. timm's largest networks need a tenth of it.
-MOST_HEADER_BYTES = 1 << 23
 #: Advice for a damaged file.
 _ADVICE = "Train the version again, or restore its folder from an intact copy."
-_LENGTH_BYTES = 8
 
 #: Format of the two files. A changed format gets a new number.
 FORMAT = "1.0"
@@ -59,6 +55,9 @@ MOST_INPUT_SIZE = 4096
 MOST_CONFIG_BYTES = 1 << 24
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
+#: Keys of a config that are left out if they have no value.
+_OPTIONAL = ("zero_shot", "sha256")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class ModelConfig:
     in pixels, for a detector the longer side of the image on its canvas. ``mean`` and ``std`` are for pixels scaled to
     0 to 1. Labels without a threshold have :data:`DEFAULT_THRESHOLD`. ``view_thresholds`` are those for predictions
     that are averaged over so many views. ``detector`` may be passed as the result of its ``to_dict``. ``zero_shot``
-    describes a detector that was not trained.
+    describes a detector that was not trained. ``sha256`` is that of the weights in a folder, which are checked against
+    it. Older folders lack it.
     """
 
     task: str
@@ -85,6 +85,7 @@ class ModelConfig:
     view_thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     zero_shot: ZeroShot | None = None
     format: str = FORMAT
+    sha256: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         for name in ("labels", "colors", "mean", "std"):
@@ -111,6 +112,8 @@ class ModelConfig:
             value = getattr(self, name)
             _require(len(value) == 3 and all(_is_number(number) for number in value), name, value, "must be 3 numbers")
         _require(min(self.std) > 0, "std", self.std, "must be positive")
+        hashed = isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None
+        _require(hashed, "sha256", self.sha256, "must be 64 hexadecimal digits")
         for name in ("thresholds", "view_thresholds", "training"):
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
         for views in self.view_thresholds:
@@ -177,8 +180,9 @@ def save_artifact(folder: Path, model: ImageClassifier | ImageDetector, config: 
     _check_finite(weights, f"The model for {str(folder)!r}", "Training failed: lower the learning rate.")
     with write_errors(f"The folder {str(folder)!r}", ArtifactError):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
-        write_whole(folder / CONFIG, _to_json(config))
+        content = save(weights, metadata={"format": "pt"})
+        write_whole(folder / WEIGHTS, content)
+        write_whole(folder / CONFIG, _to_json(replace(config, sha256=hashlib.sha256(content).hexdigest())))
 
 
 def save_zero_shot(folder: Path, config: ModelConfig) -> None:
@@ -195,9 +199,14 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 
         return load_zero_shot(config.zero_shot), config
     path = folder / WEIGHTS
-    _check_shapes(config, path)
-    weights = _read_weights(path)
-    network = _build(config, str(path))
+    with _readable(path):
+        shapes = read_shapes(path)
+    with _buildable(path):
+        expected = build_empty(lambda: _build(config), shapes).state_dict()
+    require_fitting(expected, shapes, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
+    weights = _read_weights(path, config.sha256)
+    with _buildable(path):
+        network = _build(config)
     load_exactly(network, weights, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
     _check_finite(weights, f"The file {str(path)!r}", _ADVICE)
     freeze(network)
@@ -208,7 +217,7 @@ def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights, or of their revision, and of the settings that affect its predictions."""
     facts = asdict(config)
     unset = ["zero_shot"] if config.zero_shot is None else []
-    for name in ("thresholds", "view_thresholds", "training", "colors", "format", *unset):
+    for name in ("thresholds", "view_thresholds", "training", "colors", "format", "sha256", *unset):
         del facts[name]
     digest = hashlib.sha256()
     try:
@@ -221,27 +230,36 @@ def model_identity(folder: Path, config: ModelConfig) -> str:
     return digest.hexdigest()
 
 
-def _build(config: ModelConfig, path: str) -> ImageClassifier | ImageDetector:
+def _build(config: ModelConfig) -> ImageClassifier | ImageDetector:
     from customlabels_nb.models.backbones import backbone_named
 
+    if config.detector is not None:
+        from customlabels_nb.models.detector_building import build_detector
+
+        return build_detector(config.detector, len(config.labels), config.backbone, masks=config.task == POLYGONS)
+    from customlabels_nb.models.classifier import ImageClassifier
+
+    features = backbone_named(config.backbone).features
+    return ImageClassifier(build_backbone(config.backbone), features, len(config.labels))
+
+
+@contextmanager
+def _buildable(path: Path) -> Iterator[None]:
+    """Convert errors while the network for the weights at ``path`` is built to ArtifactError."""
     try:
-        if config.detector is not None:
-            from customlabels_nb.models.detector_building import build_detector
-
-            return build_detector(config.detector, len(config.labels), config.backbone, masks=config.task == POLYGONS)
-        from customlabels_nb.models.classifier import ImageClassifier
-
-        features = backbone_named(config.backbone).features
-        return ImageClassifier(build_backbone(config.backbone), features, len(config.labels))
-    except InputError as error:
-        raise ArtifactError(f"Cannot build the network for {path!r}: {error} {_ADVICE}") from error
+        yield
+    except MissingDependencyError:
+        raise
+    except Exception as error:  # timm, torchvision and transformers raise errors of many kinds
+        reason = f"{error or type(error).__name__}".rstrip(".")
+        raise ArtifactError(f"Cannot build the network for {str(path)!r}: {reason}. {_ADVICE}") from error
 
 
 def load_config(folder: Path) -> ModelConfig:
     """Load only the config of ``folder``, without importing torch."""
     path = folder / CONFIG
     try:
-        content = json.loads(_read_file(path, MOST_CONFIG_BYTES))
+        content = json.loads(read_regular(path, MOST_CONFIG_BYTES))
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(folder)!r} contains no model ({CONFIG} is missing). {_ADVICE}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -256,12 +274,13 @@ def load_config(folder: Path) -> ModelConfig:
             "Update customlabels_nb."
         )
     known = {entry.name for entry in fields(ModelConfig)}
-    for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {"zero_shot"}, "missing")):
+    for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {*_OPTIONAL}, "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:
         return ModelConfig(**content)
-    except (InputError, TypeError, OverflowError) as error:  # a list instead of a string, a number of 400 digits
+    # a list instead of a string, a number of 400 digits, hundreds of nested lists
+    except (InputError, TypeError, OverflowError, RecursionError) as error:
         raise ArtifactError(f"Cannot use {str(path)!r}: {error} {_ADVICE}") from error
 
 
@@ -273,33 +292,34 @@ def update_config(folder: Path, config: ModelConfig) -> None:
         if before != after:
             raise InputError(f"{name}={after!r} does not match the trained weights, which require {before!r}.")
     with write_errors(repr(str(folder / CONFIG)), ArtifactError):
-        write_whole(folder / CONFIG, _to_json(config))
+        write_whole(folder / CONFIG, _to_json(replace(config, sha256=present.sha256)))
 
 
-def _check_shapes(config: ModelConfig, path: Path) -> None:
-    """Raise ArtifactError unless the weights fit the network, without allocating memory for either of them."""
-    import torch
-
-    known = _read_shapes(path)
-    try:
-        with torch.device("meta"):
-            expected = _build(config, str(path)).state_dict()
-    except NotImplementedError:  # the constructor reads values of tensors
-        return
-    require_fitting(expected, known, f"The weights in {str(path)!r}", ArtifactError, _ADVICE)
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
+def _read_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     from safetensors.torch import load
 
+    with _readable(path):
+        content = read_regular(path)
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            raise ArtifactError(
+                f"{str(path)!r} is damaged, or belongs to another version: its SHA-256 is not the one in {CONFIG}. "
+                f"{_ADVICE}"
+            )
+        weights: dict[str, torch.Tensor] = load(content)
+    return weights
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Convert errors while the weights at ``path`` are read to ArtifactError."""
+    from safetensors import SafetensorError
+
     try:
-        weights: dict[str, torch.Tensor] = load(_read_file(path))
+        yield
     except FileNotFoundError as error:
         raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise ArtifactError(f"{str(path)!r} is damaged or not a safetensors file ({error}). {_ADVICE}") from error
-    return weights
 
 
 def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -> None:
@@ -311,8 +331,9 @@ def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -
 def _to_json(config: ModelConfig) -> bytes:
     try:
         facts = asdict(config)
-        if config.zero_shot is None:
-            del facts["zero_shot"]
+        for name in _OPTIONAL:
+            if not facts[name]:
+                del facts[name]
         return (json.dumps(facts, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"config.training={config.training!r} cannot be written as JSON: {error}.") from error
@@ -330,40 +351,3 @@ def _is_number(value: object) -> bool:
 def _is_text(value: str) -> bool:
     """Check that the string contains no lone surrogates, which cannot be stored as UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _read_file(path: Path, most: int | None = None) -> bytes:
-    """Read a regular file of at most ``most`` bytes, or raise OSError or ValueError. Reading pipes may never end."""
-    status = os.stat(path)  # must precede open(), which would wait for the writer of a pipe
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is not a regular file")
-    if most is not None and status.st_size > most:
-        raise ValueError(f"it has {status.st_size:,} bytes, more than {most:,}")
-    return path.read_bytes()
-
-
-def _read_shapes(path: Path) -> dict[str, SimpleNamespace]:
-    """Read the names and shapes of the tensors from the header of a safetensors file."""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is not a regular file")
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-            if not 2 <= length <= min(MOST_HEADER_BYTES, status.st_size - _LENGTH_BYTES):
-                raise ValueError(f"its header claims {length:,} bytes")
-            header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("its header is not a JSON object")
-        return {key: _shape(key, facts) for key, facts in header.items() if key != "__metadata__"}
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{str(path)!r} is missing. {_ADVICE}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{str(path)!r} is damaged or not a safetensors file ({error}). {_ADVICE}") from error
-
-
-def _shape(key: str, facts: object) -> SimpleNamespace:
-    sides = facts.get("shape") if isinstance(facts, dict) else None
-    if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
-        raise ValueError(f"the shape of {key[:80]!r} is invalid")
-    return SimpleNamespace(shape=tuple(sides))

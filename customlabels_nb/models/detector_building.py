@@ -37,6 +37,7 @@ from customlabels_nb.models.detector_shape import (
 )
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.models.transformers_detector import build_transformers_detector
+from customlabels_nb.models.weights_file import is_intact
 from customlabels_nb.settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
@@ -340,8 +341,13 @@ def coco_weights(name: str) -> dict[str, torch.Tensor]:
     """Load the weights of a COCO detector from PyTorch's cache or download them."""
     weights = torchvision_models.get_model_weights(name).DEFAULT
     cached = Path(torch.hub.get_dir()) / "checkpoints" / str(weights.url).rsplit("/", 1)[-1]
-    if not settings.network and not cached.is_file():
-        raise WeightsUnavailableError(f"detector={name!r} needs a download, but settings.network is False. {_FALLBACK}")
+    if not is_intact(cached):
+        damage = f" ({str(cached)!r} is damaged)" if cached.is_file() else ""
+        if not settings.network:
+            raise WeightsUnavailableError(
+                f"detector={name!r} needs a download{damage}, but settings.network is False. {_FALLBACK}"
+            )
+        cached.unlink(missing_ok=True)
     try:
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:

@@ -146,6 +146,9 @@ class ZeroShot:
     prompts: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for name in ("weights", "revision"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name}={getattr(self, name)!r} must be a string.")
         if not isinstance(self.prompts, list | tuple) or not all(isinstance(text, str) for text in self.prompts):
             raise InputError(f"prompts={self.prompts!r} must be a list of texts.")
         object.__setattr__(self, "prompts", tuple(self.prompts))
@@ -258,7 +261,7 @@ class TransformersShape:
         side = -(-input_size // self.divisor) * self.divisor
         strides = [_whole(self.config["backbone_config"], "patch_size")] if self._is_windowed else self._strides()
         cells = sum((side // stride) ** 2 for stride in strides)
-        least = int(self.config.get("num_queries", 300))
+        least = _whole({"num_queries": 300, **self.config}, "num_queries")
         if cells < least:
             raise InputError(
                 f"input_size={input_size} is too small for the detector {self.architecture!r}, which proposes {least} "
@@ -267,7 +270,11 @@ class TransformersShape:
         return replace(self, side=side)
 
     def _strides(self) -> list[int]:
-        return [int(stride) for stride in self.config.get("feat_strides", (8, 16, 32))]
+        strides = self.config.get("feat_strides", (8, 16, 32))
+        return [
+            _whole({"feat_strides": stride}, "feat_strides")
+            for stride in (strides if isinstance(strides, list | tuple) else [strides])
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the shape to JSON values that :func:`shape_from_dict` accepts."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.backbone import PACKAGED, TIMM, Backbone
+from customlabels_nb.models.pretrained.weights import download_files
+from customlabels_nb.models.weights_file import damaged_files
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -98,19 +100,19 @@ def load(facts: Backbone) -> nn.Module:
 
 
 def weights_file(facts: Backbone) -> Path:
-    """Return the path of the weights file, downloading it if it is not in the Hugging Face Hub cache."""
-    from huggingface_hub import hf_hub_download
-
+    """Return the path of the weights file, downloading it if the Hugging Face Hub cache lacks it or it is damaged."""
     here = cached_file(facts.name)
-    if here is not None:
+    damaged = here is not None and bool(damaged_files(here.parent))
+    if here is not None and not damaged:
         return here
     hub_id = described(facts.name.partition("/")[2]).hf_hub_id
     if not hub_id:
         raise unavailable(facts.name, "timm provides them only as a pickle file, which is not supported")
     if not settings.network:
-        raise unavailable(facts.name, "they are not cached, and settings.network is False")
+        reason = f"{str(here)!r} is damaged" if damaged else "they are not cached"
+        raise unavailable(facts.name, f"{reason}, and settings.network is False")
     try:
-        return Path(hf_hub_download(hub_id, _FILE))
+        return download_files(hub_id, None, [_FILE]) / _FILE
     except Exception as error:  # also those of the HTTP library, which differs by version
         reason = first_line(error).rstrip(".") or type(error).__name__
         raise unavailable(facts.name, f"{hub_id} cannot be downloaded from the Hugging Face Hub: {reason}") from error

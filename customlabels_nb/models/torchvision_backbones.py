@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 from customlabels_nb.errors import ModelError
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, Backbone, load_exactly
 from customlabels_nb.models.timm_backbones import unavailable, unknown
+from customlabels_nb.models.weights_file import is_intact
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -104,8 +105,11 @@ def read_weights(facts: Backbone) -> Mapping[str, torch.Tensor]:
     """Load the backbone's weights, downloading them if they are not in PyTorch's cache."""
     _, weights = described(facts.name.partition("/")[2])
     path = cache_file(weights)
-    if not path.is_file() and not settings.network:
-        raise unavailable(facts.name, "they are not cached, and settings.network is False")
+    if not is_intact(path):
+        reason = f"{str(path)!r} is damaged" if path.is_file() else "they are not cached"
+        if not settings.network:
+            raise unavailable(facts.name, f"{reason}, and settings.network is False")
+        path.unlink(missing_ok=True)
     try:
         # weights_only=True loads tensors without executing any code
         weights_by_name: Mapping[str, torch.Tensor] = weights.get_state_dict(

@@ -19,8 +19,9 @@ from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.models.detector import ImageDetector
 from customlabels_nb.models.detector_shape import FAMILIES, LEAST_CONFIDENCE, TRANSFORMERS_DETECTORS, TransformersShape
-from customlabels_nb.models.pretrained.transformers_models import load_part, quiet
+from customlabels_nb.models.pretrained.transformers_models import load_part, quiet, read_config, usable
 from customlabels_nb.models.pretrained.weights import get_weights
+from customlabels_nb.models.weights_file import build_empty
 
 #: Parts of the names of layers whose size depends on the number of labels. They are not taken over from other labels.
 LABEL_LAYERS = ("class_embed", "enc_score_head")
@@ -91,13 +92,14 @@ def build_transformers_detector(shape: TransformersShape, n_labels: int) -> Tran
     config_class, network_class = _classes(shape)
     try:
         with quiet():
-            config = config_class.from_dict({**shape.config, "num_labels": n_labels})
+            config = read_config(config_class, {**shape.config, "num_labels": n_labels})
             network = network_class(config)
     except NotImplementedError:  # the constructor reads values of tensors that have no memory
         raise
     except Exception as error:  # transformers validates configurations with exceptions of many kinds
         raise InputError(
-            f"The configuration of the detector {shape.architecture!r} cannot be used: {first_line(error)}."
+            f"The configuration of the detector {shape.architecture!r} cannot be used: "
+            f"{first_line(error) or type(error).__name__}."
         ) from error
     for name in _ALIASES if config.model_type == "d_fine" else ():
         setattr(network, name, None)
@@ -124,10 +126,12 @@ def pretrained_transformers_detector(
             f"The weights of {name!r} have changed since the start, from {shape.revision[:12]} to "
             f"{weights.revision[:12]}."
         )
+    known = load_part(_classes(shape)[1], weights).state_dict()
+    with usable(f"The weights in {str(weights.folder)!r}"):
+        build_empty(lambda: build_transformers_detector(shape, n_labels), known)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         detector = build_transformers_detector(shape, n_labels)
-    known = load_part(_classes(shape)[1], weights).state_dict()
     state = detector.network.state_dict()
     taken = {key: known.get(key) for key in state if not any(part in key for part in LABEL_LAYERS)}
     wrong = [key for key, value in taken.items() if value is None or value.shape != state[key].shape]

@@ -20,7 +20,7 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import ArtifactError, InputError, ModelError, NotAllowedError, WeightsUnavailableError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS, ModelConfig, load_config
-from customlabels_nb.models.pretrained.weights import HUB, hub_reason, parse_hub_name
+from customlabels_nb.models.pretrained.weights import HUB, download_files, hub_reason, parse_hub_name
 from customlabels_nb.project.model_card import METRICS, USE, Block, Code, ModelCard, Text, is_number, to_markdown
 from customlabels_nb.settings import settings
 from customlabels_nb.store import VersionRecord
@@ -69,14 +69,11 @@ def upload_version(
 
 def download_model(name: str) -> tuple[Path, str]:
     """Download config and weights of ``"hf://user/name@revision"``, or use earlier ones, and name the folder."""
-    from huggingface_hub import snapshot_download
-
     repository, revision = parse_hub_name(name)
-    options: dict[str, Any] = {"local_files_only": not settings.network}
     try:
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG], **options))
+        folder = download_files(repository, revision, [CONFIG], network=settings.network)
         config = load_config(folder)  # before the weights, which may be large
-        snapshot_download(repository, revision=folder.name, allow_patterns=[CONFIG, WEIGHTS], **options)
+        download_files(repository, folder.name, [CONFIG, WEIGHTS], network=settings.network)
         if config.zero_shot is None and not (folder / WEIGHTS).is_file():
             raise ArtifactError(f"{WEIGHTS} is missing.")
     except ArtifactError as error:

@@ -27,7 +27,7 @@ class FakeHub:
     """Files of a repository, what was downloaded and uploaded, and after how many bytes the connection ends.
 
     With a ``token``, requests without it are answered as if the repository did not exist. ``refuses`` is the part of
-    a path whose requests are denied.
+    a path whose requests are denied, ``damages`` the name of a file that is sent with other content.
     """
 
     repository: str
@@ -40,6 +40,7 @@ class FakeHub:
     token: str | None = None
     gated: bool = False
     refuses: str | None = None
+    damages: str | None = None
     commits: list[str] = field(default_factory=list)
     uploaded: list[str] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -76,8 +77,10 @@ class FakeHub:
         name = path.removeprefix(f"/{self.repository}/resolve/{self.commit}/")
         if name in self.files:
             data = self.files[name]
-            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": self.commit}
-            return 200, headers, data
+            large = name.endswith(".safetensors")
+            digest = (hashlib.sha256(data) if large else hashlib.sha1(b"blob %d\0" % len(data) + data)).hexdigest()
+            headers = {"ETag": f'"{digest}"', "X-Repo-Commit": self.commit}
+            return 200, headers, data[::-1] if name == self.damages else data
         return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
 
     def receive(self, path: str, token: str | None, body: bytes) -> Answer:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from customlabels_nb.models.artifact import (
     ModelConfig,
     load_artifact,
     load_config,
+    model_identity,
     save_artifact,
     update_config,
 )
@@ -106,6 +108,7 @@ def test_non_finite_weights_are_refused(folder: Path, network: ImageClassifier) 
     weights = load_file(folder / WEIGHTS)
     weights["head.bias"][1] = float("nan")
     save_file(weights, folder / WEIGHTS)
+    change(folder, sha256="absent")
     with pytest.raises(ArtifactError, match=r"NaN or infinite weights in 'head\.bias'"):
         load_artifact(folder)
     broken = ImageClassifier(network.backbone, FACTS.features, 3)
@@ -114,6 +117,32 @@ def test_non_finite_weights_are_refused(folder: Path, network: ImageClassifier) 
     with pytest.raises(ArtifactError, match="NaN or infinite"):
         save_artifact(folder.parent / "other", broken, CONFIGURED)
     assert not (folder.parent / "other").exists()
+
+
+@pytest.mark.parametrize("damage", ["zeros", "other weights"])
+def test_damaged_or_exchanged_weights_are_refused(folder: Path, network: ImageClassifier, damage: str) -> None:
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    if damage == "zeros":
+        content[-4096:] = bytes(4096)
+    else:
+        other = ImageClassifier(network.backbone, FACTS.features, 3)
+        save_artifact(folder.parent / "other", other, CONFIGURED)
+        content = bytearray((folder.parent / "other" / WEIGHTS).read_bytes())
+    (folder / WEIGHTS).write_bytes(content)
+    with pytest.raises(ArtifactError, match=rf"{WEIGHTS}' is damaged, or belongs to another version"):
+        load_artifact(folder)
+    change(folder, sha256="absent")  # as in older folders
+    load_artifact(folder)
+
+
+def test_the_recorded_hash_stays_and_is_no_part_of_the_identity(folder: Path) -> None:
+    recorded = load_config(folder).sha256
+    assert recorded == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    update_config(folder, replace(CONFIGURED, thresholds={"<b>": 0.75}))
+    assert load_config(folder).sha256 == recorded
+    identity = model_identity(folder, load_config(folder))
+    change(folder, sha256="absent")
+    assert model_identity(folder, load_config(folder)) == identity
 
 
 def change(folder: Path, **values: Any) -> None:
@@ -143,6 +172,7 @@ def change(folder: Path, **values: Any) -> None:
         ({"thresholds": {"äpfel": 80}}, "thresholds"),
         ({"thresholds": {"pear": 0.5}}, "pear"),
         ({"training": []}, "training"),
+        ({"sha256": "abc"}, "sha256='abc' must be 64"),
     ],
 )
 def test_invalid_config_is_refused(folder: Path, values: dict[str, Any], message: str) -> None:

@@ -27,7 +27,7 @@ from customlabels_nb.models.backbones import (
     load_backbone,
     rename_keys,
 )
-from customlabels_nb.models.detector_building import build_detector
+from customlabels_nb.models.detector_building import build_detector, coco_weights
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache
@@ -149,7 +149,8 @@ def test_a_backbone_of_timm_gives_its_own_features(tmp_path: Path) -> None:
     load_exactly(again, network.state_dict(), "It", ModelError, "")
 
 
-def test_a_backbone_of_torchvision_gives_its_own_features() -> None:
+def test_a_backbone_of_torchvision_gives_its_own_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.models.torchvision_backbones.is_intact", Path.is_file)  # weights are random
     whole = keep_torchvision_weights("mnasnet0_5")
     facts = fetch_backbone("torchvision/mnasnet0_5")
     assert facts.name == "torchvision/mnasnet0_5.IMAGENET1K_V1"
@@ -198,8 +199,10 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     keep_torchvision_weights("squeezenet1_1")
     path = cache_file(described("squeezenet1_1")[1])
     path.write_bytes(b"no weights")
-    with pytest.raises(ModelError, match=r"squeezenet1_1.*Delete the file"):
+    with pytest.raises(WeightsUnavailableError, match=r"squeezenet1_1-b8a52dc0.pth' is damaged, and settings.network"):
         load_backbone("torchvision/squeezenet1_1")
+    with pytest.raises(WeightsUnavailableError, match=r"settings.network is False"):
+        coco_weights("fasterrcnn_resnet50_fpn")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -210,7 +213,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         load_backbone(TINY)
 
 
-def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customlabels_nb.models.torchvision_backbones.is_intact", Path.is_file)
+
     class Evil:
         def __reduce__(self) -> tuple[object, ...]:
             return Path.touch, (tmp_path / "it_ran",)

@@ -20,7 +20,7 @@ from customlabels_nb.images.outlining import Click
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter, load_sam2
 from customlabels_nb.models.pretrained.weights import fetch_weights, find_weights, get_weights
 from customlabels_nb.settings import settings
-from tests.models.fake_hub import COMMIT, FakeHub, serve_hub
+from tests.models.fake_hub import COMMIT, FakeHub, serve_hub, use_hub
 from tests.models.tiny_sam2 import SIDE, tiny_config, write_tiny_sam2
 
 SIZE = (160, 90)
@@ -138,6 +138,35 @@ def test_missing_weights_are_a_sentence(hub: Path, name: str) -> None:
         get_weights(name)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_damaged_files_of_the_hub_are_downloaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: tuple[Path, Any], name: str
+) -> None:
+    files = {path.name: path.read_bytes() for path in tiny[0].iterdir()}
+    monkeypatch.setattr(settings, "network", True)
+    with serve_hub(FakeHub("facebook/sam2.1-hiera-tiny", files)) as hub:
+        use_hub(monkeypatch, hub.url, tmp_path)
+        file = get_weights("sam2").folder / name
+        file.resolve().write_bytes(bytes(len(files[name])))
+        monkeypatch.setattr(settings, "network", False)
+        with pytest.raises(
+            WeightsUnavailableError, match=rf"{name}' is damaged, and settings.network is False.* fetch"
+        ):
+            get_weights("sam2")
+        monkeypatch.setattr(settings, "network", True)
+        hub.downloaded.clear()
+        with pytest.raises(WeightsUnavailableError, match="is damaged"):
+            get_weights("sam2", download=False)
+        hub.damages = name
+        with pytest.raises(WeightsUnavailableError, match=rf"{name}' is damaged, and so was its download"):
+            get_weights("sam2")
+        hub.damages = None
+        get_weights("sam2")
+        assert set(hub.downloaded) == {name}
+        assert file.read_bytes() == files[name]
+        get_weights("sam2", download=False)
+
+
 def test_an_interrupted_download_counts_as_missing(hub: Path, tiny: tuple[Path, Any]) -> None:
     (cached(hub, tiny[0]) / "model.safetensors").unlink()
     assert find_weights("sam2") is None
@@ -184,7 +213,7 @@ def damaged(folder: Path, tiny: Path, kind: str) -> Path:
         ("half", "cannot be used"),
         ("weights", "lacks model.safetensors"),
         ("json", "cannot be read"),
-        ("processor", "cannot be used"),
+        ("processor", "preprocessor_config.json' cannot be read"),
         ("architecture", "type 'bert'. The type must be 'sam2' or"),
         ("code", "type 'bert' and code, which is never run"),
     ],

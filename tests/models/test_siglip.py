@@ -77,7 +77,7 @@ def test_incomplete_folders_are_refused(tmp_path: Path, tiny: tuple[Path, Any], 
     folder = shutil.copytree(tiny[0], tmp_path / "model")
     for name in (lacking, "tokenizer_config.json"):
         (folder / name).unlink()
-    with pytest.raises(ModelError, match="cannot be used"):
+    with pytest.raises(ModelError, match=r"cannot be (used|read)"):
         describe_features(str(folder)) if lacking.startswith("pre") else embed_text(str(folder), "a cat")
 
 

@@ -15,10 +15,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb._utils.text import first_line
-from customlabels_nb.errors import ModelError
 from customlabels_nb.images.outlining import Box, Click, Encoded
-from customlabels_nb.models.pretrained.transformers_models import load_part, needs_transformers, quiet
+from customlabels_nb.models.pretrained.transformers_models import (
+    load_part,
+    needs_transformers,
+    read_normalisation,
+    usable,
+)
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 _TYPES = ("sam2", "sam2_video")  # published checkpoints also have the layers for videos
@@ -38,11 +41,9 @@ class Sam2Segmenter:
         self.name, self.version = weights.name, weights.revision
         self._torch, self._device = torch, choose_device(device)
         self._latest: tuple[Encoded, list[Any]] | None = None
-        try:
-            with quiet():
-                self._processor = Sam2ImageProcessor.from_pretrained(weights.folder, local_files_only=True)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"The files in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
+        read_normalisation(weights)
+        with usable(f"The files in {str(weights.folder)!r}"):
+            self._processor = Sam2ImageProcessor.from_pretrained(weights.folder, local_files_only=True)
         self._model = load_part(Sam2Model, weights).to(self._device)
 
     def encode(self, image: Image.Image) -> Encoded:

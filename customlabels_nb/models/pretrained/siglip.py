@@ -12,7 +12,13 @@ import numpy.typing as npt
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.models.backbone import Backbone
-from customlabels_nb.models.pretrained.transformers_models import load_part, needs_transformers, read_normalisation
+from customlabels_nb.models.pretrained.transformers_models import (
+    load_part,
+    needs_transformers,
+    read_config,
+    read_normalisation,
+    usable,
+)
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
 if TYPE_CHECKING:
@@ -31,14 +37,11 @@ def describe_image_tower(name: str) -> Backbone:
 
 @lru_cache(maxsize=8)
 def _describe(weights: Weights) -> Backbone:
-    weights.config("siglip")
+    config = weights.config("siglip")
     with needs_transformers("SigLIP"):
         from transformers import SiglipConfig
-    try:
-        vision = SiglipConfig.from_pretrained(weights.folder, local_files_only=True).vision_config
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        path = weights.folder / "config.json"
-        raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
+    with usable(repr(str(weights.folder / "config.json"))):
+        vision = read_config(SiglipConfig, config).vision_config
     mean, std, _ = read_normalisation(weights)
     return Backbone(
         name=f"{weights.name}@{weights.revision}",
@@ -119,8 +122,6 @@ def _text_tower(weights: Weights) -> tuple[Any, Any]:
     weights.config("siglip")
     with needs_transformers("SigLIP"):
         from transformers import AutoTokenizer, SiglipTextModel
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"The tokenizer in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
+    with usable(f"The tokenizer in {str(weights.folder)!r}"):
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
     return tokenizer, load_part(SiglipTextModel, weights)

@@ -1,16 +1,15 @@
 """Weights of pretrained models: in the Hugging Face Hub's cache or a local folder, and their download.
 
-Only safetensors and JSON files are downloaded and read, and code in a repository is never run.
+Only safetensors and JSON files are downloaded and read, and code in a repository is never run. Files in the Hub's cache
+are compared with their checksums when they are used, and downloaded again if they are damaged.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
+from customlabels_nb.models.weights_file import damaged_files, read_regular, sha256_of
 from customlabels_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ HUB = "hf://"
 _FILES = ("config.json", "model.safetensors")
 _PATTERNS = ["*.json", "*.txt", "*.safetensors"]  # configuration, vocabulary, weights
 _MEGA = 10**6
+_MOST_JSON_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,25 @@ class Weights:
     licence: str = ""
 
     def config(self, *types: str) -> dict[str, Any]:
-        path = self.folder / "config.json"
-        try:
-            config = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{str(path)!r} cannot be read: {first_line(error)}.") from error
-        found = config.get("model_type") if isinstance(config, dict) else None
+        config = self.read_json("config.json")
+        found = config.get("model_type")
         if found not in types:
-            code = " and code, which is never run" if isinstance(config, dict) and "auto_map" in config else ""
+            code = " and code, which is never run" if "auto_map" in config else ""
             raise ModelError(
                 f"{str(self.folder)!r} contains a model of the type {found!r}{code}. "
                 f"The type must be {' or '.join(map(repr, types))}."
             )
-        return dict(config)
+        return config
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            content = json.loads(read_regular(path, _MOST_JSON_BYTES))
+            if not isinstance(content, dict):
+                raise ValueError("it is not a JSON object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelError(f"{str(path)!r} cannot be read: {first_line(error)}.") from error
+        return content
 
 
 def find_weights(name: str, revision: str | None = None) -> Weights | None:
@@ -95,9 +102,7 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
         missing = [file for file in _FILES if not (folder / file).is_file()]
         if missing:
             raise InputError(f"The folder {name!r} lacks {' and '.join(missing)}.")
-        status = (folder / _FILES[1]).stat()
-        revision = _digest(folder / _FILES[1], status.st_mtime_ns, status.st_size)
-        return Weights(folder.resolve().name, folder, revision)
+        return Weights(folder.resolve().name, folder, sha256_of(folder / _FILES[1]))
     try:
         folder = Path(snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=_PATTERNS))
     except (OSError, ValueError):  # also an incomplete download
@@ -108,26 +113,18 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
     return Weights(repository.rpartition("/")[2], folder, folder.name, known.licence if known else "")
 
 
-@lru_cache(maxsize=16)
-def _digest(path: Path, _modified: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def get_weights(name: str, revision: str | None = None, *, download: bool = True) -> Weights:
-    """Find weights on this machine, or download them."""
+    """Find weights on this machine, or download them, also if a file is damaged."""
     found = find_weights(name, revision)
-    if found is not None:
-        return found
-    from huggingface_hub import snapshot_download
-
     repository, revision = _parse(name, revision)
+    damaged = [] if found is None or repository is None else damaged_files(found.folder)
+    if found is not None and not damaged:
+        return found
     if not settings.network or not download:
-        raise _unavailable(
-            name, f"they are not on this machine{'' if settings.network else ', and settings.network is False'}"
-        )
+        reason = f"{str(found.folder / damaged[0])!r} is damaged" if found else "they are not on this machine"
+        raise _unavailable(name, f"{reason}{'' if settings.network else ', and settings.network is False'}")
     try:
-        snapshot_download(str(repository), revision=revision, allow_patterns=_PATTERNS)
+        download_files(str(repository), found.revision if found else revision, _PATTERNS)
     except Exception as error:  # also those of the HTTP library, which differs by version
         reason = f"{repository} cannot be downloaded from the Hugging Face Hub: {hub_reason(error)}"
         raise _unavailable(name, reason) from error
@@ -135,6 +132,19 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
     if found is None:
         raise _unavailable(name, f"{repository} has no {' and '.join(_FILES)}")
     return found
+
+
+def download_files(repository: str, revision: str | None, patterns: list[str], *, network: bool = True) -> Path:
+    """Download files that the Hub's cache lacks, and once more those that are damaged there, and name their folder."""
+    from huggingface_hub import snapshot_download
+
+    options: dict[str, Any] = {"allow_patterns": patterns, "local_files_only": not network}
+    folder = Path(snapshot_download(repository, revision=revision, **options))
+    if network and (damaged := damaged_files(folder)):
+        snapshot_download(repository, revision=folder.name, allow_patterns=damaged, force_download=True)
+    for name in damaged_files(folder):
+        raise OSError(f"{name!r} is damaged{', and so was its download' if network else ''}, in {str(folder)!r}")
+    return folder
 
 
 def absolute_name(name: str) -> str:

@@ -23,6 +23,7 @@ from customlabels_nb.models.pretrained.transformers_models import (
     load_part,
     needs_transformers,
     read_normalisation,
+    usable,
 )
 from customlabels_nb.models.pretrained.weights import Weights, get_weights
 
@@ -30,7 +31,11 @@ from customlabels_nb.models.pretrained.weights import Weights, get_weights
 LEAST_CONFIDENCE = 0.05
 
 _OWLV2, _SIDE = "owlv2", 768  # the default of Owlv2VisionConfig
-_GROUNDED = ("mm-grounding-dino", "grounding-dino")
+_CLASSES = {
+    _OWLV2: "Owlv2ForObjectDetection",
+    "mm-grounding-dino": "MMGroundingDinoForObjectDetection",
+    "grounding-dino": "GroundingDinoForObjectDetection",
+}
 _SHORTER, _LONGER, _PHOTO = 800, 1333, 4 / 3
 _SEPARATORS = re.compile(r"[.?]")
 
@@ -41,7 +46,7 @@ def describe_input(weights: Weights) -> tuple[int, Color, Color]:
     The image processor of Grounding DINO scales the shorter side to 800 pixels, but the longer one to at most 1,333.
     Canvases have a fixed longer side, which is that of a photo of 4:3.
     """
-    config = weights.config(_OWLV2, *_GROUNDED)
+    config = weights.config(*_CLASSES)
     mean, std, facts = read_normalisation(weights)
     try:
         if config["model_type"] == _OWLV2:
@@ -50,7 +55,7 @@ def describe_input(weights: Weights) -> tuple[int, Color, Color]:
             size = facts.get("size", {})
             shorter, longer = size.get("shortest_edge", _SHORTER), size.get("longest_edge", _LONGER)
             side = round(min(_PHOTO * shorter, longer))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelError(f"The sizes in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
     return side, mean, std
 
@@ -62,15 +67,15 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
         raise ModelError(
             f"The weights {zero_shot.weights!r} have the revision {weights.revision!r} now, not {zero_shot.revision!r}."
         )
-    kind = weights.config(_OWLV2, *_GROUNDED)["model_type"]
+    kind = weights.config(*_CLASSES)["model_type"]
     with needs_transformers(str(kind)):
-        from transformers import AutoModelForZeroShotObjectDetection, AutoTokenizer
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"The tokenizer in {str(weights.folder)!r} cannot be used: {first_line(error)}.") from error
-    model = load_part(AutoModelForZeroShotObjectDetection, weights)
-    network = (_Owlv2 if kind == _OWLV2 else _GroundingDino)(model, tokenizer, zero_shot.prompts)
+        import transformers
+    model = load_part(getattr(transformers, _CLASSES[kind]), weights)
+    with usable(f"The tokenizer in {str(weights.folder)!r}"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            weights.folder, local_files_only=True, trust_remote_code=False
+        )
+        network = (_Owlv2 if kind == _OWLV2 else _GroundingDino)(model, tokenizer, zero_shot.prompts)
     detector = ImageDetector(network, DetectorShape(), len(zero_shot.prompts))
     for parameter in detector.parameters():
         parameter.requires_grad_(False)
