@@ -108,7 +108,7 @@ class EndpointServer:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             try:
                 self._tls.load_cert_chain(certificate, private_key)
-            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            except OSError as error:  # ssl.SSLError is one
                 pair = f"certificate={str(certificate)!r} with private_key={private_key and str(private_key)!r}"
                 raise InputError(f"{pair} cannot be used: {error.strerror or error}.") from error
         elif private_key is not None:
