@@ -304,6 +304,8 @@ def _detect(
             again: Any = detect_many(predictor, unread, root=root, threshold=LEAST_CONFIDENCE, batch_size=1)
             table = pd.concat([table, again])
             errors = pd.DataFrame(again.attrs["errors"], columns=errors.columns)
+    except InputError as error:
+        raise InputError(f"{error} These are files of unfinished proposals: delete {str(folder)!r} first.") from error
     finally:
         predictor.stop()
         if ours is not None:

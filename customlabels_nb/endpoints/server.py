@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import responses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from customlabels_nb.endpoints.custom_vision.custom_vision_endpoint import CustomVisionEndpoint
@@ -34,6 +36,7 @@ _DEFAULT = ServingOptions()
 #: Number of threads. Requests that run models or download images may wait for long, and others do not wait for them.
 _THREADS: dict[Threads, int] = {"models": 64, "urls": 16, "others": 32}
 _IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
+_MOST_IDLE = 256  # connections that wait for headers, at most a quarter of the files that the process may open
 _BODY_SECONDS = 60.0  # until all of a body has arrived
 _MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -104,7 +107,13 @@ class EndpointServer:
         self._tls: ssl.SSLContext | None = None
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._tls.load_cert_chain(certificate, private_key)
+            try:
+                self._tls.load_cert_chain(certificate, private_key)
+            except OSError as error:  # ssl.SSLError is one
+                pair = f"certificate={str(certificate)!r} with private_key={private_key and str(private_key)!r}"
+                raise InputError(f"{pair} cannot be used: {error.strerror or error}.") from error
+        elif private_key is not None:
+            raise InputError(f"private_key={str(private_key)!r} needs a certificate, or else HTTP is served.")
         try:
             self._sockets = bind_sockets(port, address)
         except OSError as error:
@@ -226,26 +235,48 @@ class EndpointServer:
 
 
 class _Connections(httputil.HTTPServerConnectionDelegate):
-    """Requests of all connections. ``bytes`` counts those of their bodies."""
+    """Requests of all connections.
+
+    ``bytes`` counts those of their bodies. ``idle`` are connections that send no headers, or not even a TLS handshake,
+    in the order of their last request.
+    """
 
     def __init__(self, endpoint_of: Callable[[str], HttpEndpoint], pools: Mapping[Threads, ThreadPoolExecutor]) -> None:
         self.endpoint_of, self.pools = endpoint_of, pools
         self.bytes = 0
+        self.idle: dict[IOStream, None] = {}
+        self._most_idle = _most_idle()
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> _Request:
-        return _Request(self, request_conn)
+        stream = cast(HTTP1ServerConnection, server_conn).stream
+        self.idle[stream] = None
+        if len(self.idle) > self._most_idle:  # others must still be able to connect
+            oldest = next(iter(self.idle))
+            del self.idle[oldest]
+            oldest.close()
+        return _Request(self, request_conn, stream)
+
+
+def _most_idle() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return _MOST_IDLE
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_IDLE if files == resource.RLIM_INFINITY else min(_MOST_IDLE, files // 4)
 
 
 class _Request(httputil.HTTPMessageDelegate):
     """Request that is refused by its headers, or answered once its body has arrived."""
 
-    def __init__(self, connections: _Connections, connection: httputil.HTTPConnection) -> None:
-        self._all, self._connection = connections, connection
+    def __init__(self, connections: _Connections, connection: httputil.HTTPConnection, stream: IOStream) -> None:
+        self._all, self._connection, self._stream = connections, connection, stream
         self._body = bytearray()
         self._is_refused = False
         self._reserved = 0
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self._all.idle.pop(self._stream, None)
         self._line, self._headers = start_line, headers
         self._endpoint = self._all.endpoint_of(start_line.path)
         length = body_length(headers)

@@ -32,6 +32,7 @@ from customlabels_nb.store import SqlStore
 #: Roles, each with the rights of those before it.
 ROLES = ("labeler", "reviewer", "manager")
 _LONGEST = 100
+_OVERRIDES = frozenset("\u202d\u202e")  # LEFT-TO-RIGHT OVERRIDE and RIGHT-TO-LEFT OVERRIDE
 _TYPED = ("CUSTOMLABELS_NB_USER", "settings.user")
 _warned = False
 
@@ -117,6 +118,8 @@ def _name_and_source(store: SqlStore) -> tuple[str, str]:
 def check_person(name: object) -> str:
     """Return a person's name without surrounding white space, or raise InputError if it cannot be one."""
     stripped = name.strip() if isinstance(name, str) else ""
+    if _OVERRIDES.intersection(stripped):  # "neb" would be shown as "ben"
+        raise InputError(f"{name!r} has a character that reverses the text after it. Type the name without it.")
     if len(stripped) > _LONGEST or not name_key(stripped) or not storable(stripped) or stripped.startswith(MACHINE):
         raise InputError(f"{name!r} is not a person's name. Use 1 to {_LONGEST} characters, and not {MACHINE!r} first.")
     return stripped

@@ -25,7 +25,7 @@ from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks, Seen
-from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, name_key, read_job, run
+from customlabels_nb.jobs.leases import MERGED, fetch_one, look_key, name_in, read_job, run
 from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import Action, SqlStore
@@ -143,14 +143,15 @@ class LabellingJob:
 
     @property
     def similar_names(self) -> list[list[str]]:
-        """Groups of names that differ only in capitals or invisible characters, each with the first spelling first.
+        """Groups of names that look alike, each with the first spelling first.
 
+        They differ only in capitals, invisible characters, or letters of other alphabets, such as a Cyrillic "a".
         The names of a group are probably of one person, see :meth:`merge_people`. Only for managers.
         """
         self._allow("see similar names in", "manager")
         groups: dict[str, list[str]] = {}
         for name in self.members["person"]:
-            groups.setdefault(name_key(name), []).append(name)
+            groups.setdefault(look_key(name), []).append(name)
         return [names for names in groups.values() if len(names) > 1]
 
     @property

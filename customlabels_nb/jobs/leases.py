@@ -47,6 +47,13 @@ _PATIENCE_SECONDS = 30.0
 _LONGEST_PAUSE = 2.0
 _END = 2**62
 _FIRST_WINDOW = 120
+# Cyrillic and Greek letters that look like Latin ones
+_TWINS = str.maketrans(
+    "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0423\u0430\u0435\u0455"
+    "\u0456\u0458\u043e\u0440\u0441\u0445\u0443\u04bb\u0501\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d"
+    "\u039f\u03a1\u03a4\u03a5\u03a7\u03b1\u03bd\u03bf\u03c1\u03c5\u03b9",
+    "ABESIJKMHOPCTXYaesijopcxyhdABEZHIKMNOPTYXavopui",
+)
 # invisible characters with other categories than Cc and Cf
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 T = TypeVar("T")
@@ -250,9 +257,20 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
 
 
 def add_member(connection: Connection, job: int, name: str, role: str = "labeler", *, exact: bool = False) -> str:
-    """Add a member to the job, unless they are one, and return how the job spells their name, see :func:`name_in`."""
+    """Add a member to the job, unless they are one, and return how the job spells their name, see :func:`name_in`.
+
+    A typed name that looks like that of another member is refused. ``exact`` names come from a login.
+    """
     run(connection, "SELECT t.id FROM jobs t WHERE t.id = :job {lock_task}", job=job)  # other spellings have to wait
     who = name_in(connection, job, name, exact=exact)
+    active = "SELECT who FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
+    known = [row.who for row in run(connection, active, job=job)]
+    twin = next((member for member in known if look_key(member) == look_key(who)), None)
+    if not exact and twin is not None and who not in known:
+        raise NotAllowedError(
+            f"{who!r} looks like the name {twin!r} of another person, but has a {other_letter(who, twin)}. "
+            "Type it with the usual keyboard layout, or use a different name."
+        )
     insert = """INSERT INTO job_members (job, who, role, state, reason, cursor, joined)
         VALUES (:job, :who, :role, 'active', '', 0, {now}) ON CONFLICT (job, who) DO NOTHING"""
     run(connection, insert, job=job, who=who, role=role)
@@ -277,6 +295,17 @@ def name_key(name: str) -> str:
     shown = _BLANK.sub("", unicodedata.normalize("NFKC", name))
     shown = "".join(sign for sign in shown if sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf"))
     return " ".join(unicodedata.normalize("NFKC", shown.casefold()).split())
+
+
+def look_key(name: str) -> str:
+    """Return a text that all names share that look the same, with letters of several alphabets too."""
+    return name_key(unicodedata.normalize("NFKC", name).translate(_TWINS))
+
+
+def other_letter(name: str, twin: str) -> str:
+    """Return the Unicode name of the letter that tells a name from one that looks the same, "" if only case differs."""
+    pairs = zip(name_key(name), name_key(twin), strict=False)
+    return next((unicodedata.name(sign, "different letter") for sign, other in pairs if sign != other), "")
 
 
 def stop(connection: Connection, job: int, who: str, state: str, reason: str = "", only: str = "TRUE") -> bool:

@@ -19,7 +19,7 @@ from customlabels_nb.jobs.agreement import FEWEST_COMMON, FEWEST_MIXED, measure_
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_results import THERE, usable_gold
-from customlabels_nb.jobs.leases import run
+from customlabels_nb.jobs.leases import other_letter, run
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
@@ -175,7 +175,9 @@ class ManagerSession:
                 hints.append(_hint([link, kept], link, f"Show {row['done']:,}", ("trust", "Let them go on")))
         for first, *others in self.job.similar_names:
             for name in others:
-                text = " have similar names, but count as two people. Are they one person?"
+                letter = other_letter(name, first)
+                which = f" (the second has a {letter})" if letter else ""
+                text = f" have similar names{which}, but count as two people. Are they one person?"
                 parts = [{"person": first}, " and ", {"person": name}, text]
                 hints.append(_hint(parts, {"person": name}, "Show answers", ("merge", "Merge…")))
         gold, skipped = self.job.gold, self.job.skipped

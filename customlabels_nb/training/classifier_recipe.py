@@ -141,6 +141,7 @@ def _improve(
             device=work.device,
             clock=work.clock,
             ranks=work.ranks,
+            run=work.run,
         ),
         work.events,
         root=work.root,

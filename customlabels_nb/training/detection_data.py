@@ -47,7 +47,8 @@ class DetectionOptions:
     """Options for training a detector. On a CPU, the same options and images give the same model.
 
     ``detector`` is :data:`customlabels_nb.models.detector_shape.OWN` with a ``backbone``, or pretrained on COCO. If
-    ``input_size``, the longer side of the network's input, is None, it is chosen from the boxes.
+    ``input_size``, the longer side of the network's input, is None, it is chosen from the boxes. ``run`` identifies the
+    training run in its checkpoints.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -58,6 +59,7 @@ class DetectionOptions:
     input_size: int | None = None
     batch: int = BATCH
     masks: bool = False
+    run: str = ""
 
     def __post_init__(self) -> None:
         check_detector(self.detector)

@@ -76,6 +76,7 @@ class DetectionLearner:
         self.repeated = float(weights.max(initial=1.0))
         self.turns = Turns(weights, options.random_state)
         self.identity = {
+            "start time": options.run,
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,

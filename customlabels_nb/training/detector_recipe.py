@@ -78,6 +78,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
             backbone=options.backbone,
             input_size=options.input_size,
             masks=masks,
+            run=work.run,
         ),
         work.events,
         root=work.root,

@@ -48,7 +48,10 @@ _WARM_UP, _AVERAGE = 20, 0.98
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """Options for fine-tuning, deterministic on a CPU. ``clock`` tracks a budget that has started."""
+    """Options for fine-tuning, deterministic on a CPU.
+
+    ``clock`` tracks a budget that has started. ``run`` identifies the training run in its checkpoints.
+    """
 
     budget: Budget = field(default_factory=parse_budget)
     random_state: int = 0
@@ -56,6 +59,7 @@ class TuningOptions:
     batch: int = BATCH
     clock: Clock | None = None
     ranks: Ranks | None = None
+    run: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
@@ -196,7 +200,8 @@ class _Learner:
         self.trained = unfreeze_last_stages(network.backbone)
         self.head = list(network.head.requires_grad_(True).parameters())
         self.identity: dict[str, Any] = {
-            "images": len(train_on), "held_out": len(held_out), "outputs": network.head.out_features,
+            "start time": options.run, "images": len(train_on), "held_out": len(held_out),
+            "outputs": network.head.out_features,
             "backbone": backbone.name, "batch": options.batch, "random_state": options.random_state,
             "mirror": mirror,
         }  # fmt: skip

@@ -230,7 +230,10 @@ class _Loop:
     def go(self) -> LoopState:
         loaded = self.checkpoints.load() if self.checkpoints is not None else None
         if loaded is not None:
-            self._restore(loaded)
+            try:
+                self._restore(loaded)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:  # of another release or other packages
+                raise ArtifactError(f"Cannot resume: the checkpoint does not fit. {_ADVICE}") from error
         elif self.options.budget.seconds is None and self.state.total is None:
             self.state.total = self.options.best_steps
         try:
@@ -596,7 +599,7 @@ class _Loop:
         if identity != self.learner.identity:
             differing = [key for key, value in self.learner.identity.items() if identity.get(key) != value]
             raise ArtifactError(
-                f"Cannot resume: the interrupted run used a different {' and '.join(differing) or 'configuration'}. "
+                f"Cannot resume: the interrupted run has a different {' and '.join(differing) or 'configuration'}. "
                 "Start a new training run."
             )
         self.state = LoopState(**facts)

@@ -38,7 +38,11 @@ class Base:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Training job with its plan, options and folders. ``started`` is from :func:`time.perf_counter`."""
+    """Training job with its plan, options and folders.
+
+    ``started`` is from :func:`time.perf_counter`. ``run`` is the time at which the version was created. A checkpoint
+    with another one is of other data or options.
+    """
 
     plan: TrainingPlan
     options: TrainingOptions
@@ -49,6 +53,7 @@ class TrainingJob:
     base: Base | None = None
     started: float = 0.0
     ranks: Ranks | None = None
+    run: str = ""
 
     @cached_property
     def clock(self) -> Clock:

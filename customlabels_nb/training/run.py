@@ -26,6 +26,7 @@ from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.input_tables import boxed_rows, canvas_sizes
 from customlabels_nb.events import Events, Started
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import inspect, read_bytes
@@ -83,6 +84,10 @@ def train_version(
     train, test = with_current_hashes(store, (train, test), events)
     plan = make_plan(train, test, task=options.task, recipe=options.recipe, project_task=store.project().task)
     device = choose_device(options.device)
+    if plan.task not in CLASSIFICATION_TASKS:  # a shape that cannot be evaluated would be found after the training
+        true = boxed_rows(plan.test.marks, "the test set")
+        if plan.task == POLYGONS:
+            canvas_sizes(plan.test.images["image"].to_numpy(dtype=object), plan.test.images, true)
     options = with_weights(plan, options, device, events)
     if ranks is not None:
         ranks.check(device, plan.train.images["image"], root)
@@ -100,12 +105,9 @@ def train_version(
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
-    return _run(
-        store,
-        record,
-        (train, test),
-        TrainingJob(plan, options, device, root, root / record.folder, events, started=started, ranks=ranks),
-    )
+    folder, run = root / record.folder, now.isoformat()
+    work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks, run=run)
+    return _run(store, record, (train, test), work)
 
 
 def resume_version(
@@ -145,7 +147,8 @@ def resume_version(
             statistics=_statistics(plan),
             **this_process(),
         )
-    work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks)
+    run = record.created.isoformat()
+    work = TrainingJob(plan, options, device, root, folder, events, started=started, ranks=ranks, run=run)
     return _run(store, record, (train, test), work)
 
 

@@ -21,7 +21,7 @@ from customlabels_nb.assist.proposals import PROPOSALS
 from customlabels_nb.assist.queue import check_order, take_turns
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import area
-from customlabels_nb.errors import CustomLabelsError, MissingDependencyError, NotAllowedError
+from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError, NotAllowedError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models.detector_shape import DetectorShape, ZeroShot
 from customlabels_nb.models.pretrained import zero_shot
@@ -205,6 +205,16 @@ def test_next_call_reads_images_that_could_not_be_read(project: Project, detecto
     assert found.errors.empty
     assert len(stored(project)) == len(found.frame) == COUNT
     assert len(detector.seen) == COUNT
+
+
+def test_damaged_files_of_proposals_are_named(project: Project, detector: ColorDetector, weights: str) -> None:
+    project.assist.propose(PROMPTS, model=weights, progress=False)
+    (folder,) = (project.root / "cache" / "assist" / "proposals").iterdir()
+    (journal,) = folder.rglob("*journal*")
+    journal.write_bytes(b"[]\n")
+    with pytest.raises(InputError, match=f"corrupted at line 1.*delete '{folder}' first"):
+        project.assist.propose(PROMPTS, model=weights, progress=False)
+    assert len(stored(project)) == COUNT  # those of the first call
 
 
 def test_folder_in_which_another_process_works_is_kept(project: Project, detector: ColorDetector, weights: str) -> None:

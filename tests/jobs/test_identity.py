@@ -145,6 +145,44 @@ def test_names_that_differ_visibly_are_different() -> None:
     assert name_key("Straße") == name_key("STRASSE")
 
 
+LATIN, CYRILLIC, GREEK = "copax", "\u0441\u043e\u0440\u0430\u0445", "c\u03bfp\u03b1x"
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+@pytest.mark.parametrize("second", [0, 1, 2, 3])
+def test_a_name_that_looks_like_that_of_another_member_is_refused(create: Create, first: int, second: int) -> None:
+    names = [LATIN, CYRILLIC, GREEK, LATIN[0] + CYRILLIC[1:]]
+    job = create(annotators=2)
+    worker = job.worker(names[first])
+    worker.lease(1)
+    if first == second:
+        assert job.worker(names[second].upper()).name == worker.name
+    else:
+        with pytest.raises(NotAllowedError, match=r"looks like the name .* of another person, but has a [A-Z]+ SMALL"):
+            job.worker(names[second])
+        with pytest.raises(NotAllowedError, match="looks like"):
+            job.invite(names[second])
+        job.remove(names[first])
+        assert job.worker(names[second]).name == names[second]
+
+
+@pytest.mark.parametrize("name", ["\u202eneb", "b\u202dn"])
+def test_a_name_with_reversed_text_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="reverses the text"):
+        identity.check_person(name)
+
+
+def test_a_manager_sees_which_letter_of_logins_differs(create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = create(annotators=2)
+    for login in (LATIN, CYRILLIC):
+        monkeypatch.setenv("JUPYTERHUB_USER", login)
+        settings.user = find_user()[0]
+        job.worker().lease(1)
+    settings.user = "MEG"
+    assert job.similar_names == [[LATIN, CYRILLIC]]
+    assert leases.other_letter(CYRILLIC, LATIN) == "CYRILLIC SMALL LETTER ES"
+
+
 def test_one_person_is_one_member_however_the_name_is_typed(
     place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from safetensors.numpy import load_file
 
-from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, WeightsUnavailableError
+from customlabels_nb.errors import Cancelled, InputError, ModelNotFoundError, TableError, WeightsUnavailableError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models import backbones
 from customlabels_nb.models.artifact import load_config
@@ -27,6 +27,7 @@ from customlabels_nb.project.projects import create_project
 from customlabels_nb.settings import settings
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training import run
+from customlabels_nb.training.loop import Checkpoints
 from customlabels_nb.training.options import TrainingOptions
 from tests.facts import tells
 from tests.models.test_backbones import keep_timm_weights
@@ -134,6 +135,23 @@ def test_thresholds_of_a_detector_are_chosen_in_the_views_in_use(
     model.stop()
 
 
+@pytest.mark.parametrize("wrong", ["a box", "a polygon"])
+def test_test_images_that_cannot_be_evaluated_are_found_before_training(boxed: Project, wrong: str) -> None:
+    table = boxed.test_set.annotations
+    if wrong == "a box":
+        table["left"] = 1e12
+    else:
+        corners = [[1.0, 1.0], [40.0, 1.0], [1.0, 40.0]]
+        table["polygon"] = pd.Series([[*corners[:2], [1.0, float("nan")]], *[corners] * (len(table) - 1)], dtype=object)
+        train = boxed.train_set.annotations
+        train["polygon"] = pd.Series([corners] * len(train), dtype=object)
+        boxed.update("train", train)
+    boxed.update("test", table)
+    with pytest.raises(TableError, match="too large" if wrong == "a box" else "not a list of finite points"):
+        boxed.train("late", task="boxes" if wrong == "a box" else "polygons", **TINY)
+    assert boxed.versions.empty
+
+
 @pytest.mark.thorough
 def test_stopped_detector_resumes_to_equal_weights(boxed: Project) -> None:
     options = {**TINY, "steps": 4}
@@ -151,6 +169,9 @@ def test_stopped_detector_resumes_to_equal_weights(boxed: Project) -> None:
     assert stopped.status == "TRAINING_FAILED"
     assert "Stopped by you after epoch" in stopped.status_message
     assert "resume()" in stopped.status_message
+    loaded = Checkpoints(stopped.folder / "checkpoints").load()
+    assert loaded is not None
+    assert loaded.facts["identity"]["start time"] == stopped.record.created.isoformat()
     stopped.resume(progress=False)
     weights = [load_file(version.folder / "model.safetensors") for version in (whole, stopped)]
     assert all(np.array_equal(weights[0][key], weights[1][key]) for key in weights[0])

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
+from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, load_backbone
@@ -192,6 +192,8 @@ def test_resumed_fine_tuning_gives_equal_weights(
     events.subscribe(stop)
     with pytest.raises(error):
         tune(6, events, tmp_path / "checkpoints", last=30)
+    with pytest.raises(ArtifactError, match="has a different start time"):  # of another version, with equal counts
+        tune(6, None, tmp_path / "checkpoints", last=30, run="another")
     resumed = tune(6, None, tmp_path / "checkpoints", last=30)
     for key, value in two_epochs.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key])

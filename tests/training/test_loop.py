@@ -807,6 +807,24 @@ def test_another_training_is_not_gone_on_with(kept: Path) -> None:
         train(other, options(), Events(), kept)
 
 
+@pytest.mark.parametrize("damage", ["unknown fact", "no identity", "other shapes", "other parts"])
+def test_a_checkpoint_of_another_release_is_refused(kept: Path, damage: str) -> None:
+    loaded = Checkpoints(kept).load()
+    assert loaded is not None
+    facts, tensors = loaded.facts, loaded.tensors
+    if damage == "unknown fact":
+        facts["new"] = 1
+    elif damage == "no identity":
+        del facts["identity"]
+    elif damage == "other shapes":
+        tensors = {name: torch.zeros(5) for name in tensors}
+    else:
+        tensors = {f"new.{name}": value for name, value in tensors.items()}
+    Checkpoints(kept).save(facts, tensors)
+    with pytest.raises(ArtifactError, match="the checkpoint does not fit"):
+        train(Toy(), options(), Events(), kept)
+
+
 def test_clearing_leaves_what_is_not_ours(kept: Path) -> None:
     Checkpoints(kept).clear()
     assert [path.name for path in kept.iterdir()] == ["mine.txt"]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import suppress
-from datetime import timedelta
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
@@ -389,6 +395,58 @@ def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monke
     assert connection.is_closed()
     connection.close()
     assert service.call("describe_projects") == {"ProjectDescriptions": []}
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    start = datetime.now(UTC) - timedelta(days=1)
+    host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(start).not_valid_after(start + timedelta(days=9))
+    signed = builder.add_extension(host, critical=False)
+    certificate, private_key = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(signed.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    private_key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, private_key
+
+
+def test_handshakes_that_never_end_leave_connections_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, private_key = _certificate(tmp_path)
+    monkeypatch.setattr(server, "_MOST_IDLE", 4)
+    secure = ssl.create_default_context(cafile=str(certificate))
+    given = {"certificate": certificate, "private_key": private_key, "port": 0, "key": KEY}
+    with EndpointServer(tmp_path / "root", **given) as running, ExitStack() as held:
+        port = int(running.url.rpartition(":")[2])
+        openings = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", b"\x16\x03\x01"] * 3
+        stalled = []
+        for opening in openings:
+            stalled.append(held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)))
+            stalled[-1].sendall(opening)
+        for each in stalled[:8]:
+            with suppress(ConnectionResetError):
+                assert each.recv(1) == b""  # closed by the server, long before its time is over
+        for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x80" * 99):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, suppress(ConnectionResetError):
+                plain.sendall(sent)
+                plain.recv(99)
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(running.url, timeout=20, context=secure)
+        assert answer.value.code < 500
+
+
+def test_files_for_https_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    certificate, private_key = _certificate(tmp_path)
+    for files, words in [
+        ((tmp_path / "gone.pem", private_key), "certificate='.*gone.pem' .* cannot be used: No such file"),
+        ((private_key, certificate), "cannot be used"),
+        ((None, private_key), "needs a certificate"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            EndpointServer(tmp_path / "root", certificate=files[0], private_key=files[1], port=0)
 
 
 def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
