@@ -88,7 +88,8 @@ class Ledger:
         self._lock = threading.RLock()
         self._reading = threading.Lock()
         self._connection, self._reader = (
-            sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False) for _ in range(2)
+            sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+            for _ in range(2)
         )
         self._writer: int | None = None  # thread that is in a transaction
         self._connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
