@@ -48,7 +48,7 @@ def readable_rings(polygon: Any) -> list[FloatArray]:
     """Return the rings of a polygon as :func:`rings_of` does, but none for a value that is not a polygon."""
     try:
         return rings_of(polygon)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return []
 
 

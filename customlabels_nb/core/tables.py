@@ -326,7 +326,7 @@ def _fill_boxes(frame: pd.DataFrame) -> None:
             continue
         try:
             rings = rings_of(polygon)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise TableError(
                 f"The polygon {repr(polygon)[:80]} of image {str(names[row])!r} is not a list of points [x, y] or of "
                 "such lists. Convert JSON text with json.loads, and flat lists with np.reshape(…, (-1, 2)).tolist()."

@@ -65,7 +65,7 @@ EXTRAS = {
     "ray": (("pyarrow", "ray"), "detect_many(backend='ray'), for many machines"),
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
     "mlflow": (("alembic", "mlflow-skinny"), "training runs in MLflow"),
-    "voila": (("voila",), "customlabels-nb label, the page of a labelling job"),
+    "voila": (("jupyter-server", "voila"), "customlabels-nb label, the page of a labelling job"),
 }
 
 #: Free bytes below which training checkpoints and thumbnails may not fit on the disk.
@@ -355,7 +355,8 @@ def outdated(modules: Mapping[str, object], requirements: Iterable[str]) -> Iter
 
     changed = []
     for name in dict.fromkeys([OURS, *(Requirement(line).name for line in requirements), *_OF_SERVICE]):
-        loaded = getattr(modules.get(_MODULES.get(name, name.replace("-", "_"))), "__version__", None)
+        # not by getattr: some modules warn about their attribute __version__
+        loaded = getattr(modules.get(_MODULES.get(name, name.replace("-", "_"))), "__dict__", {}).get("__version__")
         installed = installed_version(name)
         # the local part differs between a module and its package: 2.11.0+cpu
         if loaded and installed and Version(str(loaded)).release != Version(installed).release:

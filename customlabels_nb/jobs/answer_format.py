@@ -108,7 +108,7 @@ def _box(box: Mapping[str, Any]) -> list[Any]:
         if polygon and not all(name in box for name in t.BOX_COLUMNS):
             box = dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(polygon).tolist(), strict=True))
         sides = [float(box[name]) for name in t.BOX_COLUMNS]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(f"The box {box!r} needs the numbers left, top, width and height, or a polygon.") from error
     numbers = np.concatenate([sides, *(ring.ravel() for ring in rings)])
     if not (np.abs(numbers) <= _FARTHEST).all() or min(sides[2:]) < 0 or min(map(len, rings), default=3) < 3:

@@ -185,6 +185,7 @@ def test_invalid_shapes_are_refused(
          "finite"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9}, facts("'width'", 9, "'height'")),
         ({"label": "apple", "left": "a", "top": 0, "width": 9, "height": 9}, "Invalid shape"),
+        ({"label": "apple", "left": 10**400, "top": 0, "width": 9, "height": 9}, "Invalid shape"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": [[0, 0, 0]]}, "Invalid shape"),
         ({"label": "apple", "left": 0, "top": 0, "width": 9, "height": 9, "polygon": 7}, "Invalid shape"),
     ],
