@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 
 from customlabels_nb.cli import main
 from customlabels_nb.datasets.formats.staging import Staged
@@ -89,7 +90,7 @@ def test_a_check_that_is_left_out_stops_no_other_cell(name: str) -> None:
     for cell in nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             (check,) = [tag for tag in tags(cell) if tag.startswith("check_")] or [""]
-            nodes = list(ast.walk(ast.parse(cell.source)))
+            nodes = list(ast.walk(ast.parse(TransformerManager().transform_cell(cell.source))))
             names = [node for node in nodes if isinstance(node, ast.Name)]
             own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
             own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
