@@ -122,7 +122,7 @@ def truth_snapshot(
             orjson.dumps({SOURCE: _text(name)} | _true_labels(texts, date, *values)) for name, values in parts
         )
     frame = usable[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)[order]
-    crowd = usable["crowd"].fillna(False).to_numpy(dtype=bool)[order]
+    crowd = usable["crowd"].astype("boolean").fillna(False).to_numpy(dtype=bool)[order]
     sizes, estimated = image_sizes(chosen, row, frame)
     entries = zip(names, zip(sizes, _boxes_in_lines(code, frame, crowd, ends), by, strict=True), strict=True)
     lines = (orjson.dumps({SOURCE: _text(name)} | _true_boxes(texts, date, *arguments)) for name, arguments in entries)

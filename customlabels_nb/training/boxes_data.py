@@ -66,7 +66,11 @@ def make_examples(
     position = {label: i for i, label in enumerate(labels)}
     rows = with_boxes(annotations)
     rows = rows[rows["label"].isin(position)]
-    crowd = rows["crowd"].fillna(False).to_numpy(dtype=bool) if "crowd" in rows else np.zeros(len(rows), dtype=bool)
+    crowd = (
+        rows["crowd"].astype("boolean").fillna(False).to_numpy(dtype=bool)
+        if "crowd" in rows
+        else np.zeros(len(rows), dtype=bool)
+    )
     boxes = rows[BOX].to_numpy(dtype=np.float64)
     codes = rows["label"].map(position).to_numpy(dtype=np.int64)
     polygons = rows["polygon"].to_numpy(dtype=object) if masks else None
