@@ -29,7 +29,7 @@ hostile = "<img src=x onerror=window.hacked=1>"
 arabic = "\\u0627\\u0644\\u0639\\u0631\\u0628\\u064a\\u0629"
 files = [hostile, '"; DROP TABLE images; --', "\\u202egnp.exe", "zero\\u200bwidth", "n" * 240]
 labels = [hostile, '"; DROP TABLE labels; --', "\\u202eltr", arabic, "__proto__", "l" * 256]
-people = [hostile, "\\u202eevil", "p" * 100]
+people = [hostile, '"; DROP TABLE people; --', "p" * 100]
 
 def named(name, task, count):
     draw(count, folder := f"{name} images")
