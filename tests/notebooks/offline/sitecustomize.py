@@ -6,9 +6,10 @@ to the file named by ``NOTEBOOKS_NETWORK_LOG``, so that code that swallows the e
 
 import errno
 import os
+import socket
 import sys
 
-_LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>")
+_LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>", socket.gethostname())
 
 
 def _is_local(host: object) -> bool:
