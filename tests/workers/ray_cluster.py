@@ -18,6 +18,7 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # otherwise Ray may write a token to the home folder
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_worker_niceness": "0",  # beside busy tests, workers with the default of 15 need minutes to start and to end
     # a busy machine needs more than the defaults
     "RAY_agent_register_timeout_ms": "120000",
     "RAY_raylet_start_wait_time_s": "60",

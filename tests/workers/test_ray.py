@@ -48,7 +48,7 @@ def worker_pids() -> list[int]:
     found = []
     for one in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it has ended
-            if one.name().startswith("ray::_Worker"):
+            if one.name().startswith("ray::_Worker") and one.status() != psutil.STATUS_ZOMBIE:
                 found.append(one.pid)
     return found
 
@@ -93,7 +93,7 @@ def test_workers_and_nodes_that_come_and_go_change_nothing(
     found = model.detect_many(url, threshold=0, to=to, workers=2, backend="ray", events=events, progress=False)
     bucket.server.seconds = 0.0
     assert (found.images, found.left) == (COPIES * len(files) + 1, 0)
-    for _ in range(300):  # killed actors end a little later
+    for _ in range(1200):  # killed actors end later, on a busy machine much later
         if not worker_pids():
             break
         time.sleep(0.1)
