@@ -23,7 +23,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.formats import ExportReport, write
-from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.formats.base import ROUNDING, Contents
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.locations import absolute_uri
@@ -122,6 +122,8 @@ class Dataset:
         self._is_origin = False  # a reference to self would delay freeing the object until garbage collection
         self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
+        #: Difference in pixels up to which two boxes are the same, because the file that was read is rounded.
+        self.rounding = ROUNDING
 
     @classmethod
     def as_stored(

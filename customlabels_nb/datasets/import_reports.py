@@ -31,6 +31,9 @@ class ImportReport:
         Skipped images, such as duplicates, and other problems, each with the reason.
     labelled : int
         Number of ``known`` images that were unlabelled and received a label, or a status such as labelled as empty.
+    replaced, kept : int
+        Numbers of ``known`` images whose annotations differed from those of the source, and were replaced by them or
+        kept (see ``on_known`` of :meth:`.Project.add_images`). The annotations of other known images are unchanged.
     added_images : sequence of str
         Names of the new images.
 
@@ -39,10 +42,8 @@ class ImportReport:
     Import photos that the project already contains under other names:
 
     >>> report = project.add_images(photos, progress=False)
-    >>> report.added
-    0
-    >>> report.issues["code"].unique().tolist()
-    ['DUPLICATE_CONTENT']
+    >>> report.added, report.known, len(report.issues)
+    (0, 12, 0)
     """
 
     split: str
@@ -52,6 +53,8 @@ class ImportReport:
     issues: pd.DataFrame
     labelled: int = 0
     added_images: Sequence[str] = field(default=(), kw_only=True)
+    replaced: int = field(default=0, kw_only=True)
+    kept: int = field(default=0, kw_only=True)
 
     def __add__(self, other: ImportReport) -> ImportReport:
         return ImportReport(
@@ -62,6 +65,8 @@ class ImportReport:
             pd.concat([self.issues, other.issues], ignore_index=True),
             self.labelled + other.labelled,
             added_images=[*self.added_images, *other.added_images],
+            replaced=self.replaced + other.replaced,
+            kept=self.kept + other.kept,
         )
 
     def __repr__(self) -> str:
@@ -70,6 +75,10 @@ class ImportReport:
             parts.append(f"{counted(self.known, 'image')} already in the dataset")
         if self.labelled:
             parts.append(f"{self.labelled:,} of these newly labelled")
+        if self.replaced:
+            parts.append(f"{self.replaced:,} with replaced annotations")
+        if self.kept:
+            parts.append(f"{self.kept:,} with other annotations than the source, which were kept")
         if self.ignored:
             parts.append(f"{counted(self.ignored, 'file')} ignored (not an image)")
         if len(self.issues):

@@ -65,8 +65,10 @@ def read_dataset(
     (4, ['diode', 'resistor'])
     """
     with collection_paused():
-        _, contents = read(path, format, images=images, relocate=relocate, **options)
-        return _dataset(os.fspath(path), contents)
+        chosen, contents = read(path, format, images=images, relocate=relocate, **options)
+        dataset = _dataset(os.fspath(path), contents)
+        dataset.rounding = chosen.rounding
+        return dataset
 
 
 def validate_manifest(

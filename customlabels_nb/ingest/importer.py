@@ -1,9 +1,15 @@
-"""Import images into a dataset: read each file once, skip known images, and report unusable images."""
+"""Import images into a dataset: read each file once, decide what each image is to the project, and store it.
+
+The three steps are :meth:`.FactsReader.read`, :meth:`.Identification.decide` and :meth:`.SqlStore.add_parts`.
+Everything after the second one reads the table of fates.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,39 +17,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
-from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.errors import InputError, OutdatedError, StoreError, TableError
 from customlabels_nb.events import Events
-from customlabels_nb.ingest.deduplication import Deduplication, Facts, LabelsByImage, describe_labels, labels_by_image
+from customlabels_nb.ingest.copies import copy_image, name_of_copy
+from customlabels_nb.ingest.identity import Decision, Identification
+from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
+from customlabels_nb.ingest.merging import Merge, quoted
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
-from customlabels_nb.store.writing import NewImages
+from customlabels_nb.store.writing import ImportPart
 
 __all__ = ["ImportReport", "import_images"]
 
 _PART = 20_000  # images whose rows are in memory at the same time
-_ATTEMPTS = 20  # attempts while someone else edits the same images, which are then left unchanged
-
-_STATUS_WORDS = {
-    "labelled": "is labelled as empty",
-    "skipped": "was skipped during labelling",
-    "needs_review": "needs to be reviewed",
-}
-
-
-class _NothingNewError(Exception):
-    """Raised at the end of an import that has nothing to store, so that it leaves no entry in the history."""
-
-
-class _FailedError(Exception):
-    """Carries an error of the source through the store, which would take it for an error of the database."""
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
 
 
 def import_images(
@@ -52,6 +43,7 @@ def import_images(
     source: Source | SourceContents,
     options: ImportOptions,
     *,
+    action: Action | None = None,
     events: Events | None = None,
 ) -> ImportReport:
     """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction.
@@ -59,123 +51,55 @@ def import_images(
     Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
     for which other writers have to wait, except those that an iterator of tables names.
     """
-    who, split, contents = settings.user, options.split, None
-    source, tables = _tables_in(source)
-    if tables is None:
-        contents = source if isinstance(source, SourceContents) else find_images(
-            source, options, project_folder=root, annotator=who
-        )  # fmt: skip
-    description: dict[str, Any] = (
-        {"kind": "table", "name": "several tables"} if contents is None else contents.description
-    )
-    name = str(description["name"])
-    size = _PART if contents is None or not options.copy else len(contents.images)
-    at_once = contents is not None and len(contents.images) <= size
-    facts: dict[str, Facts | ImageError] = {}
-    vocabulary = () if contents is None else contents.labels
+    tables = _Tables.of(source, options, root)
+    reader = FactsReader(options, root, events)
     while True:
-        work = _Import(store, root, options, name, labelled=contents is None or len(contents.annotations) > 0)
-        work.has_new_labels = not set(dict(vocabulary)) <= set(store.labels()["label"])
-        if contents is None:
-            assert tables is not None
-            parts = _contents_of(tables, options, root, who)
-        else:
-            parts = contents.parts(size)
-            if not at_once:
-                work.deduplication.read(contents, facts, events)
+        work = _Import(store, root, options, tables, reader)
         try:
-            rows = work.rows(parts, facts, events)
-            store.add_parts(
-                split,
-                list(rows) if at_once else rows,
-                Action("import", who, name),
-                issues=work.issues,
-                lines=work.lines,
-                labels=() if at_once or contents is None else contents.annotations["label"].unique(),
-                vocabulary=vocabulary,
-                source={**description, "copy": True} if options.copy else description,
-                as_of=work.as_of,
-            )
+            work.store(action or Action("import", settings.user, work.name))
             break
-        except OutdatedError:  # someone else has imported since then: deduplicate again, without reading files
+        except OutdatedError:  # someone else has imported since then: decide again, without reading files
             continue
-        except TableError as error:  # the images of the dataset are left out, but not those of earlier tables
-            if contents is not None:
-                raise
-            raise InputError(f"An image is in two tables: {error} Put all rows of an image into one table.") from None
-        except _NothingNewError:
-            break
-        except _FailedError as failed:
-            raise failed.reason from None
-    for changed in work.changed:
-        store.refresh_files(split, changed, Action("refresh files", who, name))
-    bare = pd.concat(work.bare) if work.bare else t.empty(t.ANNOTATION_COLUMNS)
-    labelled = label_known(store, split, bare, work.statuses, Action("label imported images", who, name))
-    issues = issues_to_frame(work.issues)
-    return ImportReport(split, len(work.added), work.known, work.ignored, issues, labelled, added_images=work.added)
+    if options.follow and len(work.elsewhere.images):
+        other = t.TEST if options.split == t.TRAIN else t.TRAIN
+        there = replace(options, split=other, follow=False)
+        return work.report() + import_images(store, root, work.elsewhere, there, events=events)
+    return work.report()
 
 
-class _Import:
-    """One attempt of an import. Its totals are complete when all :meth:`rows` have been made."""
+@dataclass
+class _Tables:
+    """Source of an import as one listing, or as an iterator of tables, each of which is a listing of its own."""
 
-    def __init__(self, store: SqlStore, root: Path, options: ImportOptions, name: str, *, labelled: bool) -> None:
-        self.issues: list[Issue] = []
-        self.lines: list[tuple[str, int, str]] = []
-        self.added: list[str] = []
-        self.known = self.ignored = 0
-        self.has_new_labels = False
-        self.changed: list[pd.DataFrame] = []
-        self.bare: list[pd.DataFrame] = []
-        self.statuses: dict[str, str] = {}
-        self._store, self._split, self._name = store, options.split, name
-        self._exists = store.dataset(options.split) is not None
-        files, self.as_of = store.files()
-        self._labels = labels_by_image(store.labels_of_images(options.split)) if labelled else {}
-        self._stored_statuses: dict[str, str] | None = None
-        self.deduplication = Deduplication(files, options, name, root, self._labels)
+    description: dict[str, Any]
+    labels: Sequence[tuple[str, str | None]]
+    listings: Iterable[SourceContents]
+    streamed: bool
+    failure: Exception | None = None  # of the iterator, which the store would take for damaged data
 
-    def rows(
-        self, parts: Iterable[SourceContents], facts: dict[str, Facts | ImageError], events: Events | None
-    ) -> Iterator[NewImages]:
-        """Yield the images to add, part by part, and collect everything else that the report contains."""
+    @classmethod
+    def of(cls, source: Source | SourceContents, options: ImportOptions, root: Path) -> _Tables:
+        find = partial(find_images, options=options, project_folder=root, annotator=settings.user)
+        source, frames = _frames_in(source)
+        if frames is not None:
+            several = cls({"kind": "table", "name": "several tables"}, (), (), True)
+            several.listings = (find(frame) for frame in several._checked(frames) if len(frame))
+            return several
+        contents = source if isinstance(source, SourceContents) else find(source)
+        return cls(contents.description, contents.labels, [contents], False)
+
+    def _checked(self, frames: Iterator[object]) -> Iterator[pd.DataFrame]:
         try:
-            for contents in parts:
-                yield self._take_in(contents, facts, events)
-        except CustomLabelsError:
-            raise
+            for frame in frames:
+                if not isinstance(frame, pd.DataFrame):
+                    raise InputError(f"{frame!r} is not a DataFrame, but the source is a sequence of DataFrames.")
+                yield frame
         except Exception as error:
-            raise _FailedError(error) from error
-        if self._exists and not (self.added or self.issues or self.lines or self.has_new_labels):
-            raise _NothingNewError
-
-    def _take_in(
-        self, contents: SourceContents, facts: dict[str, Facts | ImageError], events: Events | None
-    ) -> NewImages:
-        intake = self.deduplication.take_in(contents, facts, events)
-        wanted = contents.annotations[contents.annotations["image"].isin(intake.known)]
-        wanted = wanted.assign(image=wanted["image"].map(intake.known).astype(t.TEXT))
-        pairs = zip(wanted["image"].tolist(), wanted["label"].tolist(), strict=True)
-        new = np.array([label not in self._labels.get(image, ()) for image, label in pairs], dtype=bool)
-        wanted = wanted[new]
-        bare = wanted[~wanted["image"].isin(self._labels)]
-        rows = contents.images.reindex(columns=["image", "status"]).itertuples(index=False, name=None)
-        given = {intake.known[image]: str(status) for image, status in rows if image in intake.known}
-        given = {i: status for i, status in given.items() if status in _STATUS_WORDS and i not in self._labels}
-        if (given or len(bare)) and self._stored_statuses is None:
-            self._stored_statuses = self._store.images(self._split).set_index("image")["status"].to_dict()
-        stored = self._stored_statuses or {}
-        self.statuses |= {image: status for image, status in given.items() if stored.get(image) == "unlabelled"}
-        self.issues += [*intake.issues, *kept_labels(wanted, self._labels, stored, self._name)]
-        self.lines += contents.lines
-        self.added += intake.images["image"].tolist()
-        self.known += len(intake.known)
-        self.ignored += contents.ignored
-        self.changed += [intake.changed] if len(intake.changed) else []
-        self.bare += [bare] if len(bare) else []
-        return intake.images, intake.annotations, intake.files
+            self.failure = error
+            raise
 
 
-def _tables_in(source: Any) -> tuple[Any, Iterator[pd.DataFrame] | None]:
+def _frames_in(source: Any) -> tuple[Any, Iterator[Any] | None]:
     """Return the source, and an iterator if it consists of several tables."""
     if isinstance(source, str | os.PathLike | pd.DataFrame | SourceContents) or not isinstance(source, Iterable):
         return source, None
@@ -186,47 +110,265 @@ def _tables_in(source: Any) -> tuple[Any, Iterator[pd.DataFrame] | None]:
     return ([*first, *items] if items is source else source), None
 
 
-def _contents_of(
-    tables: Iterator[pd.DataFrame], options: ImportOptions, root: Path, who: str
-) -> Iterator[SourceContents]:
-    for table in tables:
-        if not isinstance(table, pd.DataFrame):
-            raise InputError(f"{table!r} is not a DataFrame, but the source is a sequence of DataFrames.")
-        if len(table):
-            yield from find_images(table, options, project_folder=root, annotator=who).parts(_PART)
+@dataclass
+class _Totals:
+    """What an import did, for its report."""
+
+    added: list[str] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    lines: list[tuple[str, int, str]] = field(default_factory=list)
+    changed: list[pd.DataFrame] = field(default_factory=list)
+    known: int = 0
+    ignored: int = 0
 
 
-def kept_labels(wanted: pd.DataFrame, stored: LabelsByImage, statuses: Mapping[str, str], source: str) -> list[Issue]:
-    """Return an issue for each known image with a new label in the import that is not applied."""
-    issues = []
-    for image, labels in labels_by_image(wanted).items():
-        stored_labels = stored.get(image, ())
-        other = [label for label in labels if label not in stored_labels]
-        if not other or (not stored_labels and statuses.get(image) == "unlabelled"):
-            continue
-        is_now = (
-            f"is already {describe_labels(stored, image)}"
-            if stored_labels
-            else _STATUS_WORDS.get(statuses.get(image, ""), "is known")
-        )
-        was = "was" if len(other) == 1 else "were"
-        message = f"The image {is_now}, so {' and '.join(map(repr, other))} {was} not applied."
-        issues.append(Issue("LABEL_KEPT", message, where=image, source=source))
-    return issues
+class _Import:
+    """One attempt of an import."""
 
+    def __init__(
+        self, store: SqlStore, root: Path, options: ImportOptions, source: _Tables, reader: FactsReader
+    ) -> None:
+        self._store, self._root, self._options, self._source, self._reader = store, root, options, source, reader
+        self.name = str(source.description["name"])
+        files, self._as_of = store.files()
+        self._identification = Identification(files, options, self.name, root)
+        self._labels: dict[str, tuple[str, ...]] | None = None
+        self.elsewhere: SourceContents
+        self._merge = Merge(options.on_known, 0.0, self.name, exact=options.exact)
+        self._totals = _Totals()
 
-def label_known(store: SqlStore, split: str, wanted: pd.DataFrame, statuses: Mapping[str, str], action: Action) -> int:
-    """Set the labels and statuses of the images that are still unlabelled, and return the number of these images."""
-    names = list(dict.fromkeys([*wanted["image"], *statuses]))
-    for _ in range(_ATTEMPTS if names else 0):
-        images, annotations, _labels = store.tables(split, names)
-        chosen = images[(images["status"] == "unlabelled") & ~images["image"].isin(annotations["image"])]
-        if chosen.empty:
-            return 0
-        chosen = chosen.assign(status=[statuses.get(image, "unlabelled") for image in chosen["image"]])
-        given = wanted[wanted["image"].isin(chosen["image"])]
+    def store(self, action: Action) -> None:
+        """Store the new images and the annotations of known ones as one action, then the data of changed files."""
+        options, source, totals = self._options, self._source, self._totals
+        parts: Iterable[ImportPart] = (part for listing in source.listings for part in self._parts(listing))
+        labels: Iterable[str] = ()
+        if not source.streamed:
+            listing = next(iter(source.listings))
+            labels = listing.annotations["label"].unique()
+            decided = self._identification.decide(listing.incoming, self._reader)  # before the transaction
+            parts = self._parts(listing, decided)
+            if options.copy or len(listing.images) <= _PART:
+                parts = list(parts)
         try:
-            return store.update_images(split, t.settle_statuses(chosen, given), given, action).count
-        except StaleEditError:
-            continue
-    return 0
+            self._store.add_parts(
+                options.split,
+                parts,
+                action,
+                issues=totals.issues,
+                lines=totals.lines,
+                labels=labels,
+                vocabulary=source.labels,
+                source={**source.description, "copy": True} if options.copy else source.description,
+                as_of=self._as_of,
+            )
+        except StoreError:
+            if source.failure is not None:
+                raise source.failure from None
+            raise
+        except TableError as error:  # the images of the dataset are left out, but not those of earlier tables
+            if not source.streamed:
+                raise
+            raise InputError(f"An image is in two tables: {error} Put all rows of an image into one table.") from None
+        for changed in totals.changed:
+            self._store.refresh_files(options.split, changed, replace(action, what="refresh files"))
+
+    def report(self) -> ImportReport:
+        totals, merge = self._totals, self._merge
+        return ImportReport(
+            self._options.split,
+            len(totals.added),
+            totals.known,
+            totals.ignored,
+            issues_to_frame(totals.issues),
+            len(merge.filled),
+            added_images=totals.added,
+            replaced=len(merge.replaced),
+            kept=len(merge.kept),
+        )
+
+    def _parts(self, contents: SourceContents, decided: Decision | None = None) -> Iterator[ImportPart]:
+        """Yield what to store of a listing, and collect everything else that the report contains."""
+        decided = decided or self._identification.decide(contents.incoming, self._reader)
+        fates, totals = decided.fates, self._totals
+        known = (fates["fate"].isin(["known", "changed"])).to_numpy()
+        totals.known += int(known.sum())
+        totals.ignored += contents.ignored
+        totals.lines += contents.lines
+        totals.issues += [*contents.issues, *self._reasons(contents, decided)]
+        self._note_changes(contents.stats, decided)
+        self._merge.rounding = contents.rounding
+        contents = _with_labels_of_duplicates(contents, fates)
+        leaks = (fates["fate"] == "leak") & ~fates["stays"].astype(bool)
+        self.elsewhere = contents.part([row for row, leak in enumerate(leaks) if leak])
+        adding = fates["stays"].to_numpy(bool)
+        if self._options.only_known and not known.all():
+            first, count = fates["image"].tolist()[int(np.argmin(known))], int((~known).sum())
+            raise InputError(
+                f"{counted(count, 'image')} not in the {self._options.split} set, for example {first!r}. To add new "
+                "images and replace the annotations of known ones, use project.import_dataset with on_known='replace'."
+            )
+        names = _known_once(fates[known])
+        for start in range(0, max(len(fates), 1), _PART):
+            rows = range(start, min(start + _PART, len(fates)))
+            new = self._new(contents, decided, [row for row in rows if adding[row]])
+            of_part = {image: names[image] for image in contents.images["image"].iloc[rows] if image in names}
+            yield replace(new, **self._known(contents, of_part))
+
+    def _reasons(self, contents: SourceContents, decided: Decision) -> Iterator[Issue]:
+        """Yield the issues of the fates, those of duplicates with the difference between the labels."""
+        fates = decided.fates
+        reported = fates[fates["reason"].notna()]
+        labels = _labels_by_image(contents.annotations) if (reported["fate"] == "duplicate").any() else {}
+        for row in reported.itertuples(index=False):
+            mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
+            if row.fate == "duplicate" and mine and theirs and mine != theirs:
+                differing = f"{row.known_as!r} (labelled {quoted(theirs)} there and {quoted(mine)} here)."
+                yield replace(row.reason, message=row.reason.message.replace(f"{row.known_as!r}.", differing))
+            else:
+                yield row.reason
+        images, known_as, what = (fates[name].tolist() for name in ("image", "known_as", "fate"))
+        for index, fact in decided.facts.items():
+            if fact.frames > 1:
+                message = f"The file has {fact.frames:,} pages or frames. The first one is used."
+                yield Issue("IMAGE_HAS_FRAMES", message, images[index], self.name)
+            leak = self._identification.leak_of(known_as[index], fact.sha256) if what[index] == "changed" else None
+            if leak:
+                yield leak
+
+    def _note_changes(self, stats: Sequence[tuple[int, int] | None], decided: Decision) -> None:
+        """Collect the data of known files that were read again, and replace the copies of changed ones."""
+        rows = []
+        columns = zip(*(decided.fates[name].tolist() for name in ("image", "known_as", "fate")), strict=True)
+        for index, (image, known_as, fate) in enumerate(columns):
+            if (fact := decided.facts.get(index)) is None:
+                continue
+            if fate == "changed" and image in self._options.copies:
+                copy_image(image, known_as, self._root, replace=True)
+            if fate in ("known", "changed") and self._identification.is_named(image):
+                stat = stats[index]
+                rows.append((known_as, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
+        whole = dict.fromkeys(["width", "height", "bytes", "mtime_ns"], "Int64")
+        table = pd.DataFrame(rows, columns=["image", "width", "height", "sha256", "bytes", "mtime_ns"]).astype(whole)
+        self._totals.changed += [table] if rows else []
+
+    def _new(self, contents: SourceContents, decided: Decision, rows: Sequence[int]) -> ImportPart:
+        """Return the images to add, with the metadata of their files, after copying them if they are to be copied."""
+        facts, new = [decided.facts[row] for row in rows], contents.part(rows)
+        sizes = [(fact.width, fact.height) for fact in facts]
+        if {"width", "height"} <= set(new.images.columns):
+            self._totals.issues += _other_sizes(new, sizes, self.name)
+        images = new.images.assign(
+            split=self._options.split,
+            width=pd.array([width for width, _ in sizes], dtype="Int64"),
+            height=pd.array([height for _, height in sizes], dtype="Int64"),
+            sha256=[fact.sha256 for fact in facts],
+            source=self.name,
+        )
+        files = pd.DataFrame(
+            {
+                "image": images["image"],
+                "bytes": pd.array([fact.bytes for fact in facts], dtype="Int64"),
+                "mtime_ns": pd.array([stat[1] if stat else None for stat in new.stats], dtype="Int64"),
+            }
+        )
+        annotations = new.annotations
+        if self._options.copy:
+            pairs = zip(images["image"], images["sha256"], strict=True)
+            copies = {image: copy_image(image, name_of_copy(image, sha), self._root) for image, sha in pairs}
+            images, files, annotations = (
+                table.assign(image=table["image"].map(copies)) for table in (images, files, annotations)
+            )
+        images = t.settle_statuses(t.normalise_images(images), annotations)
+        self._totals.added += images["image"].tolist()
+        return ImportPart(images, annotations, files)
+
+    def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
+        """Return the known images whose annotations may change, and the function that changes them."""
+        if self._options.on_known == "skip" or not names:
+            return {}
+        statuses = contents.images["status"] if "status" in contents.images else "unlabelled"
+        images = contents.images[["image"]].assign(status=statuses)
+        images = images[images["image"].isin(names)]
+        marks = contents.annotations[contents.annotations["image"].isin(names)]
+        answered = images["image"].isin(marks["image"]) | (images["status"] != "unlabelled")
+        images = images[answered | self._options.exact].assign(image=lambda table: table["image"].map(names))
+        images = images.reset_index(drop=True)
+        marks = marks.assign(image=marks["image"].map(names).astype(t.TEXT))
+        if not (self._options.exact or marks["left"].notna().any()):
+            images = self._without_same_labels(images, marks)
+        marks = marks[marks["image"].isin(images["image"])]
+
+        def edit(stored: pd.DataFrame, old: pd.DataFrame, leased: Mapping[str, str]) -> tuple[Any, Any]:
+            before = len(self._merge.issues)
+            edited = self._merge.edit(images, marks, stored, old, leased)
+            self._totals.issues += self._merge.issues[before:]
+            return edited
+
+        return {"known": images["image"].tolist(), "edit": edit}
+
+    def _without_same_labels(self, images: pd.DataFrame, marks: pd.DataFrame) -> pd.DataFrame:
+        """Leave out the images that already have these image-level labels, so that nothing else of them is read."""
+        if self._labels is None:
+            self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
+        given, stored = _labels_by_image(marks), self._labels
+        names, statuses = images["image"].tolist(), images["status"].tolist()
+        plain = [status in ("labelled", "unlabelled") for status in statuses]
+        same = [
+            bool(set(given.get(name, ())) and set(given[name]) == set(stored.get(name, ())) and is_plain)
+            for name, is_plain in zip(names, plain, strict=True)
+        ]
+        return images[~np.array(same, dtype=bool)]
+
+
+def _known_once(fates: pd.DataFrame) -> dict[str, str]:
+    """Map images to the known ones that they are. If two are the same, the one with its name or the first counts."""
+    incoming: dict[str, str] = {}
+    for image, known_as in zip(fates["image"].tolist(), fates["known_as"].tolist(), strict=True):
+        if known_as not in incoming or image == known_as:
+            incoming[known_as] = image
+    return {image: known_as for known_as, image in incoming.items()}
+
+
+def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) -> SourceContents:
+    """Give the annotations of skipped duplicates to the image that they repeat, if it has none."""
+    skipped = fates[(fates["fate"] == "duplicate") & ~fates["stays"].astype(bool)]
+    if skipped.empty or contents.annotations.empty:
+        return contents
+    marks, annotated = contents.annotations, set(contents.annotations["image"])
+    heirs: dict[str, str] = {}
+    for image, known_as in skipped[["image", "known_as"]].itertuples(index=False):
+        if image in annotated and known_as not in annotated:
+            heirs[image] = known_as
+            annotated.add(known_as)
+    given = marks[marks["image"].isin(heirs)]
+    given = given.assign(image=given["image"].map(heirs).astype(t.TEXT))
+    return replace(contents, annotations=pd.concat([marks, given], ignore_index=True)) if heirs else contents
+
+
+def _other_sizes(new: SourceContents, sizes: Sequence[tuple[int | None, int | None]], source: str) -> Iterator[Issue]:
+    """Yield an issue for each image with boxes whose size in the table differs from its actual size in ``sizes``."""
+    stated = zip(pixel_column(new.images["width"]), pixel_column(new.images["height"]), strict=True)
+    pairs = zip(new.images["image"].tolist(), stated, sizes, strict=True)
+    different = [(image, old, now) for image, old, now in pairs if old != now and None not in (*old, *now)]
+    boxed = set(new.annotations.loc[new.annotations["left"].notna(), "image"]) if different else ()
+    for image, old, now in different:
+        if image in boxed:
+            message = f"The size is given as {old[0]} × {old[1]}, but it is {now[0]} × {now[1]} pixels. "
+            if old[::-1] == now:
+                message += "The boxes seem to be drawn before the image was turned. "
+            message += "Check its boxes, which were not changed."
+            yield Issue("IMAGE_SIZE_DIFFERS", message, image, source)
+
+
+def _labels_by_image(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return the distinct labels of each annotated image, in the order of the table."""
+    # most images have one label, so images with the same label share a tuple
+    alone = {label: (label,) for label in annotations["label"].unique()}
+    labels: dict[str, tuple[str, ...]] = {}
+    for image, label in zip(annotations["image"].tolist(), annotations["label"].tolist(), strict=True):
+        image_labels = labels.get(image)
+        if image_labels is None:
+            labels[image] = alone[label]
+        elif label not in image_labels:
+            labels[image] = (*image_labels, label)
+    return labels

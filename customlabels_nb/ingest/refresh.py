@@ -16,7 +16,7 @@ from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataE
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import content_hash, read_bytes
-from customlabels_nb.ingest.deduplication import find_copies
+from customlabels_nb.ingest.copies import find_copies
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all

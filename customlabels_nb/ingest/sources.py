@@ -6,10 +6,10 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -19,7 +19,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
-from customlabels_nb.datasets.formats.base import Notes
+from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.image_folder import FoundFiles, match_files, read_folder, sort_out_listing
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
@@ -32,6 +32,8 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, 
 class ImportOptions:
     """Import options, as described in :meth:`customlabels_nb.project.project.Project.add_images`.
 
+    With ``follow``, images of the other split are known there instead of reported as leaks. With ``exact``, known
+    images get exactly the annotations of the source, even none. With ``only_known``, new images are an error.
     ``copies`` maps images to their earlier copies in the project, which are replaced if the images have changed.
     """
 
@@ -42,6 +44,10 @@ class ImportOptions:
     on_leak: str = "report"
     duplicates: str = "skip"
     verify: bool = False
+    on_known: str = "fill"
+    follow: bool = False
+    exact: bool = False
+    only_known: bool = False
     copies: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,6 +56,7 @@ class ImportOptions:
             ("labels_from", (None, "folders")),
             ("on_leak", ("report", "keep")),
             ("duplicates", ("skip", "keep")),
+            ("on_known", ("fill", "replace", "skip")),
         ):
             value = getattr(self, argument)
             if value not in allowed:
@@ -62,6 +69,14 @@ Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | 
 _CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 
+class Incoming(NamedTuple):
+    """Images of a source without their annotations, as columns of the same length (see :class:`SourceContents`)."""
+
+    images: pd.DataFrame
+    stats: Sequence[tuple[int, int] | None]
+    contents: Sequence[str | None]
+
+
 @dataclass
 class SourceContents:
     """Contents of a source, listed without opening any file.
@@ -70,6 +85,7 @@ class SourceContents:
     bytes and the modification time (ns) of each image if they are available at no cost, and ``contents`` has the
     identities of remote images. ``lines`` has the source, line number and text of manifest lines that could not be
     read. ``labels`` has the labels to add in order, each with its color, or None for the next palette color.
+    ``rounding`` is the difference in pixels up to which two boxes of the source are the same.
     """
 
     images: pd.DataFrame
@@ -81,23 +97,28 @@ class SourceContents:
     lines: list[tuple[str, int, str]] = field(default_factory=list)
     contents: list[str | None] = field(default_factory=list)
     labels: Sequence[tuple[str, str | None]] = ()
+    rounding: float = ROUNDING
 
     def __post_init__(self) -> None:
         self.stats = self.stats or [None] * len(self.images)
         self.contents = self.contents or [None] * len(self.images)
 
-    def parts(self, size: int) -> Iterator[SourceContents]:
-        """Yield the contents in parts of at most ``size`` images. The first has the issues, lines and ignored files."""
-        if len(self.images) <= size:
-            yield self
-            return
-        numbers = pd.Index(self.images["image"]).get_indexer(self.annotations["image"]) // size
-        issues, ignored, lines = self.issues, self.ignored, self.lines
-        for number, start in enumerate(range(0, len(self.images), size)):
-            rows = slice(start, start + size)
-            images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations[numbers == number]
-            more = (issues, ignored, lines) if number == 0 else ([], 0, [])
-            yield SourceContents(images, marks, self.description, self.stats[rows], *more, self.contents[rows])
+    @property
+    def incoming(self) -> Incoming:
+        named = [name for name in ("image", "width", "height") if name in self.images]
+        return Incoming(self.images[named], self.stats, self.contents)
+
+    def part(self, rows: slice | Sequence[int]) -> SourceContents:
+        """Return the images at these positions with their annotations, without issues, lines and ignored files."""
+        images = self.images.iloc[rows].reset_index(drop=True)
+        marks = self.annotations
+        if len(images) < len(self.images):
+            marks = marks[marks["image"].isin(images["image"])]
+        chosen = range(len(self.images))[rows] if isinstance(rows, slice) else rows
+        stats, contents = ([values[i] for i in chosen] for values in (self.stats, self.contents))
+        return replace(
+            self, images=images, annotations=marks, stats=stats, contents=contents, issues=[], ignored=0, lines=[]
+        )
 
 
 def contents_of_tables(
@@ -109,6 +130,7 @@ def contents_of_tables(
     issues: Sequence[Issue] = (),
     lines: Sequence[tuple[str, int, str]] = (),
     labels: Iterable[tuple[str, str]] = (),
+    rounding: float = ROUNDING,
 ) -> SourceContents:
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
@@ -123,8 +145,9 @@ def contents_of_tables(
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
     chosen = [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
     return SourceContents(
-        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=chosen
-    )
+        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=chosen,
+        rounding=rounding,
+    )  # fmt: skip
 
 
 def find_images(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import EllipsisType
@@ -35,6 +35,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import Location, is_remote, local_path
+from customlabels_nb.ingest.identity import StoredNames
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables
@@ -242,13 +243,14 @@ class Project:
         on_leak: str = "report",
         duplicates: str = "skip",
         verify: bool = False,
+        on_known: str = "fill",
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
         """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or one or several DataFrames.
 
-        Images that are already in the dataset are recognised. If they have no label yet, they get the label from the
-        source. Existing labels are never changed. Folders in cloud storage buckets work as well
+        Images that are already in the dataset are recognised by their name, in any spelling, and by their content.
+        ``on_known`` decides what happens to their labels. Folders in cloud storage buckets work as well
         (``s3://bucket/photos/``).
 
         Parameters
@@ -269,17 +271,24 @@ class Project:
         on_leak : {"report", "keep"}
             Report and skip an image whose content is already in the other split (train or test), or keep it.
         duplicates : {"skip", "keep"}
-            Report and skip an image whose content is already in this dataset under a different name, or keep it.
+            Report and skip an image with the same content as another one of the source, or keep it. With "keep",
+            images with the content of a stored image are added, too.
         verify : bool
             Download and check remote images now. (Local images are always checked.) Otherwise, remote images are not
             downloaded until they are used: buckets are only listed, only the size of URLs is requested, and tables and
             datasets are not checked.
+        on_known : {"fill", "replace", "skip"}
+            What to do with the annotations of images that are already in the dataset. "fill" gives them to images
+            without labels, and reports each image whose labels differ. "replace" replaces the labels of the images for
+            which the source has an answer: annotations, or that there is nothing to label. Annotations that are equal
+            keep their author, time and outline, and images that somebody is labelling in a job are left as they are.
+            "skip" only adds new images.
 
         Returns
         -------
         ImportReport
             Numbers of images that were added, already known or newly labelled, and a table of images that cannot be
-            used.
+            used or have other labels.
 
         Examples
         --------
@@ -290,7 +299,7 @@ class Project:
         >>> project.train_set.label_counts.to_dict()
         {'bathroom': 3, 'bedroom': 3, 'garden': 3}
         """
-        options = ImportOptions(split, labels_from, label, copy, on_leak, duplicates, verify)
+        options = ImportOptions(split, labels_from, label, copy, on_leak, duplicates, verify, on_known)
         with progress_bars(events or Events(), show=progress) as stream:
             return import_images(self._store, self.root, source, options, events=stream)
 
@@ -303,14 +312,16 @@ class Project:
         on_leak: str = "report",
         duplicates: str = "skip",
         verify: bool = False,
+        on_known: str = "fill",
         progress: bool = True,
     ) -> ImportReport:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
         The training and test images of the dataset are added to the train and the test set, or all of them to
-        ``split``. All labels of the dataset that are new to the project are added in their order, with their colors.
-        The other arguments and the report are described in :meth:`add_images`. The report also contains issues found
-        while reading the dataset.
+        ``split``. If the dataset has no test images, images of the project's test set stay there. To bring back labels
+        that were corrected in another program, pass ``on_known="replace"``. All labels of the dataset that are new to
+        the project are added in their order, with their colors. The other arguments and the report are described in
+        :meth:`add_images`. The report also contains issues found while reading the dataset.
 
         Examples
         --------
@@ -324,9 +335,11 @@ class Project:
             raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
         own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
+        options = ImportOptions(copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify, on_known=on_known)
+        if split is None and own == [t.TRAIN]:
+            options = replace(options, follow=True)
         with progress_bars(Events(), show=progress) as stream:
             for name in own if split is None else [split]:
-                options = ImportOptions(name, copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify)
                 chosen = images if split is not None else images[images["split"] == name]
                 contents = contents_of_tables(
                     chosen,
@@ -336,8 +349,10 @@ class Project:
                     issues=() if reports else dataset.found,
                     lines=() if reports else dataset.unread,
                     labels=dataset.labels.itertuples(index=False, name=None),
+                    rounding=dataset.rounding,
                 )
-                reports.append(import_images(self._store, self.root, contents, options, events=stream))
+                to = replace(options, split=name)
+                reports.append(import_images(self._store, self.root, contents, to, events=stream))
         return reports[0] if len(reports) == 1 else reports[0] + reports[1]
 
     def refresh(
@@ -420,9 +435,10 @@ class Project:
         split : {"train", "test"}
             Dataset to update.
         value : Dataset or DataFrame
-            Either a dataset derived from ``train_set`` or ``test_set``, or a table ``image, label`` (and box columns).
-            Afterwards, the images in a table have exactly the annotations in that table. A missing label means no
-            annotations.
+            A dataset derived from ``train_set`` or ``test_set``, a dataset from ``cl.read_dataset`` whose images the
+            project has, or a table ``image, label`` (and box columns). Afterwards, the images in a table have exactly
+            the annotations in that table. A missing label means no annotations. A dataset from a file replaces
+            annotations as :meth:`import_dataset` does with ``on_known="replace"``.
         note : str
             Note for the history.
 
@@ -448,7 +464,9 @@ class Project:
                 f"value must be a Dataset or a DataFrame with columns image and label, not {type(value).__name__}."
             )
         action = self._action("update", note)
-        dataset = value if isinstance(value, Dataset) else _edited(self._store, split, value, action.who)
+        if isinstance(value, Dataset) and value.origin is None and not value.images["revision"].any():
+            return self._update_from_file(split, value, action)
+        dataset = value if isinstance(value, Dataset) else _edited(self._store, self.root, split, value, action.who)
         images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
         if dataset.origin is not None:  # compare with the state when it was read, and store only the differences
             edited = _edits(dataset.origin, images, annotations)
@@ -457,8 +475,24 @@ class Project:
             images = forget_where_changed(images, annotations, dataset.origin.images, dataset.origin.annotations)
         return self._store.update_images(split, images, annotations, action).count
 
+    def _update_from_file(self, split: str, dataset: Dataset, action: Action) -> int:
+        """Replace annotations by those of a dataset that was not read from a project, so that no edit is stale."""
+        contents = contents_of_tables(
+            dataset.images, dataset.annotations, dataset.name, root=dataset.root, rounding=dataset.rounding
+        )
+        options = ImportOptions(split, on_known="replace", only_known=True)
+        report = import_images(self._store, self.root, contents, options, action=action)
+        return report.labelled + report.replaced
+
     def update_entries(
-        self, split: str, entries: Entries, *, note: str = "", progress: bool = True, events: Events | None = None
+        self,
+        split: str,
+        entries: Entries,
+        *,
+        on_known: str = "replace",
+        note: str = "",
+        progress: bool = True,
+        events: Events | None = None,
     ) -> EntriesReport:
         """Replace the annotations of the images that manifest lines refer to, as one action.
 
@@ -471,6 +505,9 @@ class Project:
             Dataset to update.
         entries
             JSON Lines as a string, the path of a manifest, or a list of dicts, each with a ``source-ref``.
+        on_known : {"replace", "fill", "skip"}
+            What to do with images in the dataset: replace their annotations, even by none, or "fill" or "skip" as in
+            :meth:`add_images`.
         note : str
             Note for the history.
 
@@ -494,7 +531,9 @@ class Project:
         """
         action = self._action("update entries", note)
         with progress_bars(events or Events(), show=progress) as stream:
-            return update_entries(self._store, self.root, t.check_split(split), entries, action, events=stream)
+            return update_entries(
+                self._store, self.root, t.check_split(split), entries, action, on_known=on_known, events=stream
+            )
 
     def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
         """Store predictions alongside the labels. The gallery and annotator draw them dashed until they are accepted.
@@ -545,9 +584,9 @@ class Project:
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
         if "image" in rows.columns and rows["image"].notna().all():
-            train = dict(zip(rows["image"], _stored_names(self._store, t.TRAIN, rows["image"]), strict=True))
+            train = dict(zip(rows["image"], _stored_names(self._store, self.root, t.TRAIN, rows["image"]), strict=True))
             names = pd.Series(list(train.values()), dtype=object)
-            test = dict(zip(names, _stored_names(self._store, t.TEST, names), strict=True))
+            test = dict(zip(names, _stored_names(self._store, self.root, t.TEST, names), strict=True))
             rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
         predictions = t.normalise_annotations(rows).assign(model=model.strip())
         action = self._action("add predictions", note)
@@ -1683,10 +1722,10 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}
 
 
-def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
+def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
     if "image" in frame.columns and frame["image"].notna().all():
-        frame = frame.assign(image=_stored_names(store, split, frame["image"]))
+        frame = frame.assign(image=_stored_names(store, root, split, frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
@@ -1699,16 +1738,12 @@ def _edited(store: SqlStore, split: str, frame: pd.DataFrame, annotator: str) ->
     return Dataset(images, annotations, labels, name=split)
 
 
-def _stored_names(store: SqlStore, split: str, images: pd.Series) -> list[str]:
-    """Map images to their names in the dataset: as given, or as an import would write them."""
-
-    def stored(names: Iterable[object]) -> set[str]:
-        wanted = [name for name in names if isinstance(name, str)]
-        return set(store.tables(split, wanted)[0]["image"])
-
-    given = images.unique().tolist()
-    as_given = stored(given)
-    names = {name: Location.of(name).uri for name in given if name not in as_given}
-    as_written = stored(names.values()) if names else set()
-    stored_name = {name: uri if (uri := names.get(name, name)) in as_written else str(name) for name in given}
-    return [stored_name[name] for name in images]
+def _stored_names(store: SqlStore, root: Path, split: str, images: pd.Series) -> list[str]:
+    """Map images to their names in the dataset, and leave other names as they are."""
+    given = [name for name in images.unique().tolist() if isinstance(name, str)]
+    names = dict(zip(known := store.tables(split, given)[0]["image"].tolist(), known, strict=True))
+    if len(names) < len(given):
+        stored = StoredNames(store.images(split)["image"], root)
+        found = {name: stored.find(Location.of(name).uri) or stored.find(name) for name in given if name not in names}
+        names |= {name: name_there for name, name_there in found.items() if name_there}
+    return [names.get(name, name) for name in images]

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,8 @@ from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_a
 from customlabels_nb.store.writing import (
     SETTING,
     Edit,
-    NewImages,
+    ImportPart,
+    Tables,
     bump_images_with_label,
     change_images,
     check_as_of,
@@ -92,9 +93,6 @@ from customlabels_nb.store.writing import (
     touch_dataset,
     write_setting,
 )
-
-#: Images and their annotations.
-Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 
 #: Start of the names of settings that tell what is running. Copies of the database do not have them.
 RUNNER = "runner:"
@@ -562,13 +560,13 @@ class SqlStore:
         source are stored even if no image is new. If images have been added, removed, moved or changed since ``as_of``,
         OutdatedError is raised.
         """
-        parts = [(images, annotations, files)]
+        parts = [ImportPart(images, annotations, files)]
         return self.add_parts(split, parts, action, issues=issues, lines=lines, source=source, as_of=as_of)
 
     def add_parts(
         self,
         split: str,
-        parts: Iterable[NewImages],
+        parts: Iterable[ImportPart],
         action: Action,
         *,
         issues: Iterable[Issue] = (),
@@ -578,7 +576,7 @@ class SqlStore:
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
     ) -> WriteResult:
-        """Add images as in :meth:`add_images`, part by part as one action.
+        """Add images as in :meth:`add_images` and edit known ones, part by part as one action.
 
         Parts may be made as they are added, and an exception then leaves everything as it was. ``issues`` and ``lines``
         are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in. The
@@ -586,15 +584,18 @@ class SqlStore:
         """
         with self._database.write(check_keys=False) as connection:
             check_as_of(connection, as_of)
-            trace = Trace(connection)
-            names, noted = insert_images(
+            trace, existed = Trace(connection), bool(dataset_rows(connection, split))
+            done = insert_images(
                 connection, split, parts, trace,
                 issues=issues, lines=lines, labels=labels, vocabulary=vocabulary, source=source,
             )  # fmt: skip
-            if not names.count and not noted:  # a repeated import is not an action
+            count = done.names.count + len(done.before)
+            if not count and not done.noted:  # a repeated import is not an action, and leaves no other source
+                if existed:
+                    connection.rollback()
                 return WriteResult()
-            payload = trace.payload()
-            return record(connection, action, split=split, count=names.count, after=names.packed(), undo=payload)
+            after, payload = done.names.packed(done.after), trace.payload()
+            return record(connection, action, split=split, count=count, before=done.before, after=after, undo=payload)
 
     def update_images(
         self,
@@ -643,14 +644,14 @@ class SqlStore:
         with self._database.write() as connection:
             check_as_of(connection, as_of)
             trace = Trace(connection)
-            _, noted = insert_images(connection, split, [(*new, files)], trace, issues=issues, lines=lines)
+            done = insert_images(connection, split, [ImportPart(*new, files)], trace, issues=issues, lines=lines)
             before: dict[str, Any] = {}
             after: dict[str, Any] = {}
             if len(known[0]):
                 edit = Edit(*known, *frames.read_tables(connection, split, known[0]["image"].tolist())[1:])
                 before, after = change_images(connection, split, edit, trace)
             added = new[0]["image"].tolist()
-            if not (before or added or noted):
+            if not (before or added or done.noted):
                 return WriteResult()
             after |= {"images": added} if added else {}
             count, payload = len(before) + len(added), trace.payload()

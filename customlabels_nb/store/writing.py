@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -29,13 +30,29 @@ from customlabels_nb.store.database import (
 )
 from customlabels_nb.store.trace import FIRST_REVISION, MARKS, Trace, delete_with
 
-#: Images and their annotations, and the files' metadata if known (image, bytes, mtime_ns).
-NewImages: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]
+#: Images and their annotations.
+Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
 #: Start of the keys of settings in the table ``meta``.
 SETTING = "setting:"
 _IMAGE_CHANGES = "image changes"
 # columns of an edited image that a trace stores: constant columns, editable columns and the revision
 _KEPT = ("id", "image", *frames.EDITABLE, "tags", "extra", "revision")
+
+
+@dataclass(frozen=True)
+class ImportPart:
+    """Images to add with their annotations, and images of the dataset whose annotations may change.
+
+    ``files`` is the metadata of the files if known (image, bytes, mtime_ns). ``edit`` is called in the transaction with
+    the stored tables of the images in ``known`` and with the jobs in which some of them are being labelled, and returns
+    the images to change with their new annotations.
+    """
+
+    images: pd.DataFrame
+    annotations: pd.DataFrame
+    files: pd.DataFrame | None = None
+    known: Sequence[str] = ()
+    edit: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, str]], Tables] | None = None
 
 
 # -- settings ---------------------------------------------------------------------------------------
@@ -124,15 +141,30 @@ class PackedNames:
         self._parts.append(self._compressor.compress(text.encode("utf-8", "surrogatepass")))
         self.count += len(names)
 
-    def packed(self) -> bytes:
-        """Return the payload, as :func:`.database.pack` would."""
-        return b"".join([*self._parts, self._compressor.compress(b"]}"), self._compressor.flush()])
+    def packed(self, states: Mapping[str, Any]) -> bytes:
+        """Return the payload, as :func:`.database.pack` would, with the ``states`` of other images."""
+        more = f",{dump_json(states)[1:]}" if states else "}"
+        end = self._compressor.compress(f"]{more}".encode("utf-8", "surrogatepass"))
+        return b"".join([*self._parts, end, self._compressor.flush()])
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """Result of :func:`insert_images`: names of the new images, and states of edited images before and after it.
+
+    ``noted`` is the number of new findings, unread lines and labels of the ``vocabulary``.
+    """
+
+    names: PackedNames
+    noted: int
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 def insert_images(
     connection: Connection,
     split: str,
-    parts: Iterable[NewImages],
+    parts: Iterable[ImportPart],
     trace: Trace,
     *,
     issues: Iterable[Issue] = (),
@@ -140,8 +172,8 @@ def insert_images(
     labels: Iterable[str] = (),
     vocabulary: Sequence[tuple[str, str | None]] = (),
     source: Mapping[str, Any] | None = None,
-) -> tuple[PackedNames, int]:
-    """Insert images with their annotations and findings. Count the new findings, unread lines and ``vocabulary``.
+) -> Inserted:
+    """Insert images with their annotations and findings, and edit known ones.
 
     Of new ``labels``, used ones come first. ``issues`` and ``lines`` may be filled while parts are made.
     """
@@ -152,10 +184,11 @@ def insert_images(
         insert_label(connection, label, color)
     known |= added.keys()
     given, used, names = set(labels) - known, set[str](), PackedNames()
+    before, after = dict[str, Any](), dict[str, Any]()
     ensure_labels(connection, given)
     is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
-    for images, marks, files in parts:
-        image_names = images["image"].tolist()
+    for part in parts:
+        images, marks, image_names = part.images, part.annotations, part.images["image"].tolist()
         taken = image_ids(connection, image_names, split) if image_names and not is_empty else {}
         if taken:
             raise TableError(
@@ -165,12 +198,16 @@ def insert_images(
         if image_names:
             ids, is_empty = take_ids(connection, schema.images, len(image_names)), False
             revision = counter(connection, FIRST_REVISION)
-            columns = frames.image_columns(images.assign(split=split), ids, now_us(), revision, files)
+            columns = frames.image_columns(images.assign(split=split), ids, now_us(), revision, part.files)
             insert_columns(connection, schema.images, columns)
             extra_columns.remember_dtypes(connection, images)
         _insert_annotations(connection, marks, dict(zip(image_names, ids, strict=True)))
         used.update(marks["label"].unique())
         names.add(image_names)
+        if part.edit and part.known:
+            old, new = _edit_known(connection, split, part, trace)
+            before, after = before | old, after | new
+            used.update(key[0] for state in new.values() for key in state["annotations"])
     if names.count:
         note_image_change(connection)
     if unused := given - used:
@@ -179,7 +216,35 @@ def insert_images(
     fields = ("code", "message", "where", "source", "line")
     noted = len(added) + _add_new(connection, schema.issues, split, fields, findings, created=now_us())
     unread: Rows = list(dict.fromkeys(lines))
-    return names, noted + _add_new(connection, schema.import_lines, split, ("source", "line", "raw"), unread)
+    noted += _add_new(connection, schema.import_lines, split, ("source", "line", "raw"), unread)
+    return Inserted(names, noted, before, after)
+
+
+def _edit_known(
+    connection: Connection, split: str, part: ImportPart, trace: Trace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    assert part.edit is not None
+    _, stored, marks = frames.read_tables(connection, split, part.known)
+    edited = part.edit(stored, marks, leased_images(connection, part.known))
+    if edited[0].empty:
+        return {}, {}
+    chosen = edited[0]["image"]
+    before = stored[stored["image"].isin(chosen)], marks[marks["image"].isin(chosen)]
+    return change_images(connection, split, Edit(*edited, *before), trace)
+
+
+def leased_images(connection: Connection, images: Sequence[str]) -> dict[str, str]:
+    """Map those images that somebody is labelling in a job now to the person and the job."""
+    slots, tasks, jobs = schema.job_slots.c, schema.job_tasks.c, schema.jobs.c
+    held = (slots.state == "held", slots.until >= now_us(), among(connection, tasks.image, list(images)))
+    rows = fetch(
+        connection,
+        select(tasks.image, slots.holder, jobs.name)
+        .join(schema.job_tasks, tasks.id == slots.task)
+        .join(schema.jobs, jobs.id == slots.job)
+        .where(*held),
+    )
+    return {image: f"{holder} (job {job!r})" for image, holder, job in rows}
 
 
 def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:

@@ -36,6 +36,8 @@ _WORDS = {
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
+#: Difference in pixels up to which two boxes are the same, unless the format has another one.
+ROUNDING = 0.01
 
 #: Relative names that cannot point outside the folder. Most names match, and checking each part of a name is slow.
 _ORDINARY = re.compile(r"(?:[\w-][\w. -]*/)*+[\w-][\w. -]*", re.ASCII)
@@ -86,7 +88,8 @@ class Format:
     ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, ``columns`` and ``notes`` the additional
     columns of the images table and keys of its ``attrs`` that also do. ``machine_labels`` is True if the annotators of
     labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
-    images, because labels are stored as folder names.
+    images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
+    are the same, because programs write the format rounded.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Format:
     folder: Callable[[Path], Path] = attrgetter("parent")
     machine_labels: bool = False
     copies: bool = False
+    rounding: float = ROUNDING
 
 
 class ImageFinder:

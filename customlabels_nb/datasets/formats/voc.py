@@ -258,4 +258,5 @@ FORMAT = Format(
     write=_write,
     holds=HOLDS_DRAWN,
     folder=lambda path: path.parent if path.suffix.lower() == ".xml" else path,
+    rounding=1.0,
 )

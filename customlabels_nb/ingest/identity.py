@@ -1,0 +1,222 @@
+"""Decide what each incoming image is to a project: new, known, changed, a duplicate or a leak.
+
+A project recognises an image by its name, by the file that the name refers to, or by its content. The name comes before
+the content, and the first of several stored images with the same content counts.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.errors import ImageError
+from customlabels_nb.images.locations import is_remote, without_scheme
+from customlabels_nb.ingest.copies import name_of_copy
+from customlabels_nb.ingest.image_facts import Facts, FactsReader
+from customlabels_nb.ingest.sources import ImportOptions, Incoming
+
+#: What an incoming image can be.
+#:
+#: ``new`` is added. ``known`` and ``changed`` (with another content than before) are in the dataset. ``duplicate`` has
+#: the content of an earlier image of the same import, ``leak`` is in the other split. ``unreadable`` cannot be used.
+FATES = ("new", "known", "changed", "duplicate", "leak", "unreadable")
+
+_DONE = {True: "It was kept.", False: "It was skipped."}
+
+
+class StoredNames:
+    """Names of stored images, which are found under all spellings of their paths."""
+
+    def __init__(self, names: Iterable[str], root: Path) -> None:
+        self._names, self._root = set(names), root
+        self._folders: dict[str, str] = {}
+
+    def find(self, image: str) -> str | None:
+        """Return the stored name of an image, or None.
+
+        The name may be relative to the project or absolute, contain a link, or differ in its Unicode form or, where
+        the file system ignores it, in case.
+        """
+        if image in self._names:
+            return image
+        if not self._names or is_remote(image):
+            return None
+        path = self._path(image)
+        places = [path, os.path.realpath(path)] if os.path.islink(path) else [path]
+        alike = (name for place in places for name in self._by_place.get(self._place(place).casefold(), ()))
+        return next((name for name in alike if self._is_same(path, self._path(name))), None)
+
+    @cached_property
+    def _by_place(self) -> dict[str, list[str]]:
+        by_place: dict[str, list[str]] = {}
+        for name in self._names:
+            if not is_remote(name):
+                by_place.setdefault(self._place(self._path(name)).casefold(), []).append(name)
+        return by_place
+
+    def _path(self, image: str) -> str:
+        return os.path.normpath(os.path.join(self._root, without_scheme(image)))
+
+    def _place(self, path: str) -> str:
+        """Return a path without links to folders, in one Unicode form."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return unicodedata.normalize("NFC", os.path.join(self._folders[folder], name))
+
+    def _is_same(self, path: str, other: str) -> bool:
+        try:
+            return os.path.samefile(path, other)
+        except OSError:  # at least one of the files is missing
+            return self._place(path) == self._place(other)
+
+
+class _Known(NamedTuple):
+    """Facts about a stored image, None where unknown."""
+
+    sha256: str | None
+    bytes: int | None
+    mtime_ns: int | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Table of fates of incoming images, one row each, with the metadata of those that were read.
+
+    ``fates`` has the columns image, known_as (name in the project, or of the image that a duplicate repeats, otherwise
+    None), fate (one of :data:`FATES`), stays (whether the image is added) and reason (an Issue or None).
+    """
+
+    fates: pd.DataFrame
+    facts: Mapping[int, Facts]
+
+
+class Identification:
+    """Identification of the images of an import, which may come in several tables.
+
+    Parameters
+    ----------
+    files : DataFrame
+        Stored images of both splits, with the columns image, split, sha256, bytes and mtime_ns.
+    """
+
+    def __init__(self, files: pd.DataFrame, options: ImportOptions, source: str, root: Path) -> None:
+        self._options, self._source = options, source
+        mine = files["split"] == options.split
+        here, there = files[mine], files[~mine]
+        self._stored = _known(here)
+        self._names, self._names_there = StoredNames(here["image"], root), StoredNames(there["image"], root)
+        self._contents, self._contents_there = _by_content(here), _by_content(there)
+        self._arrived: dict[str, str] = {}  # images of this import by content
+
+    def decide(self, incoming: Incoming, reader: FactsReader) -> Decision:
+        """Decide the fate of each image, after reading those that are not recognised by name or may have changed."""
+        images: list[str] = incoming.images["image"].tolist()
+        names = [self._names.find(self._options.copies.get(image, image)) for image in images]
+        leaks = dict[int, str]()
+        if self._options.on_leak != "keep":
+            for index, (image, name) in enumerate(zip(images, names, strict=True)):
+                other = None if name else self._names_there.find(self._options.copies.get(image, image))
+                leaks |= {index: other} if other else {}
+        unread = [
+            index
+            for index, (image, name) in enumerate(zip(images, names, strict=True))
+            if index not in leaks and self._is_to_be_read(image, name, incoming.stats[index], incoming.contents[index])
+        ]
+        facts = reader.read(incoming, unread)
+        rows = [
+            self._fate(image, name, leaks.get(index), facts.get(index))
+            for index, (image, name) in enumerate(zip(images, names, strict=True))
+        ]
+        columns = ["image", "known_as", "fate", "stays", "reason"]
+        table = pd.DataFrame([(image, *row) for image, row in zip(images, rows, strict=True)], columns=columns)
+        return Decision(
+            table.astype(object), {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)}
+        )
+
+    def _is_to_be_read(self, image: str, name: str | None, stat: tuple[int, int] | None, content: str | None) -> bool:
+        """Check whether an image is not recognised by name, may have changed, or has no metadata yet."""
+        if name is None:
+            return True
+        stored = self._stored[name]
+        if not is_remote(image):
+            return stat is not None and stored[1:] != stat
+        return self._options.verify or (content is not None and stored.sha256 not in (None, content))
+
+    def _fate(
+        self, image: str, name: str | None, leak: str | None, facts: Facts | ImageError | None
+    ) -> tuple[str | None, str, bool, Issue | None]:
+        """Return what is known of an image, its fate, whether it is added, and what to report. The first rule counts.
+
+        1. Its name is in the other split.
+        2. It cannot be read.
+        3. Its name is in this split, with the same content or another one.
+        4. It is new, and its content is unknown: a remote image that is not read.
+        5. Its content, or a copy of it, is in this split.
+        6. Its content is in the other split.
+        7. Its content came with an earlier image of this import.
+        """
+        keeps_content = self._options.duplicates == "keep"
+        if leak is not None:
+            return leak, "leak", False, self._leak(image, leak, kept=False)
+        if isinstance(facts, ImageError):
+            return name, "unreadable", False, self._issue(facts.code, facts.reason, image)
+        if name is not None:
+            before = self._stored[name].sha256
+            if facts is None or facts.sha256 == before or before is None:
+                return name, "known", False, None
+            return name, "changed", False, self._issue("IMAGE_CHANGED", "", name)
+        if facts is None or facts.sha256 is None:
+            return None, "new", True, None
+        content = facts.sha256
+        own_copy = self._names.find(name_of_copy(image, content)) if self._options.copy else None
+        if own_copy or (content in self._contents and not keeps_content):
+            return own_copy or self._contents[content], "known", False, None
+        if content in self._contents_there:
+            other, kept = self._contents_there[content], self._options.on_leak == "keep"
+            self._arrived.setdefault(content, image)
+            return other, "leak", kept, self._leak(image, other, kept=kept)
+        twin = self._arrived.setdefault(content, image)
+        if twin != image or content in self._contents:
+            twin = self._contents.get(content, twin)
+            message = f"Duplicate of {twin!r}. {_DONE[keeps_content]}"
+            return twin, "duplicate", keeps_content, self._issue("DUPLICATE_CONTENT", message, image)
+        return None, "new", True, None
+
+    def is_named(self, image: str) -> bool:
+        """Check whether an image is known by its name, so that its file is the stored one."""
+        return self._names.find(self._options.copies.get(image, image)) is not None
+
+    def leak_of(self, image: str, content: str | None) -> Issue | None:
+        """Return an issue if the new content of a stored image is in the other split."""
+        other = None if content is None else self._contents_there.get(content)
+        return None if other is None else self._leak(image, other, kept=True)
+
+    def _leak(self, image: str, other: str, *, kept: bool) -> Issue | None:
+        if self._options.follow and not kept:
+            return None
+        known_as = "" if other == image else f" as {other!r}"
+        message = f"Data leak: the other split (train or test) has the same image{known_as}. {_DONE[kept]}"
+        return self._issue("LEAK_BETWEEN_SPLITS", message, image)
+
+    def _issue(self, code: str, message: str, where: str) -> Issue:
+        return Issue(code, message, where, self._source)
+
+
+def _known(files: pd.DataFrame) -> dict[str, _Known]:
+    columns = [files[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
+    return dict(zip(files["image"].tolist(), map(_Known._make, zip(*columns, strict=True)), strict=True))
+
+
+def _by_content(files: pd.DataFrame) -> dict[Any, str]:
+    """Map content hashes to the first image that has each."""
+    known = files[files["sha256"].notna()].drop_duplicates("sha256")
+    return dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
