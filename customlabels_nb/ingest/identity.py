@@ -12,16 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import is_remote, without_scheme
+from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.ingest.copies import name_of_copy
 from customlabels_nb.ingest.image_facts import Facts, FactsReader
 from customlabels_nb.ingest.sources import ImportOptions, Incoming
+from customlabels_nb.remote.download_cache import has_content
+from customlabels_nb.remote.remote_files import is_identity, size_in
 
 #: What an incoming image can be.
 #:
@@ -114,7 +117,7 @@ class Identification:
         here, there = files[mine], files[~mine]
         self._stored = _known(here)
         self._names, self._names_there = StoredNames(here["image"], root), StoredNames(there["image"], root)
-        self._contents, self._contents_there = _by_content(here), _by_content(there)
+        self._contents, self._contents_there = _Contents(here, root), _Contents(there, root)
         self._arrived: dict[str, str] = {}  # images of this import by content
 
     def decide(self, incoming: Incoming, reader: FactsReader) -> Decision:
@@ -178,17 +181,17 @@ class Identification:
             return None, "new", True, None
         content = facts.sha256
         own_copy = self._names.find(name_of_copy(image, content)) if self._options.copy else None
-        if own_copy or (content in self._contents and not keeps_content):
-            return own_copy or self._contents[content], "known", False, None
-        if content in self._contents_there:
-            other, kept = self._contents_there[content], self._options.on_leak == "keep"
+        same = self._contents.find(image, content, facts.bytes)
+        if own_copy or (same and not keeps_content):
+            return own_copy or same, "known", False, None
+        if other := self._contents_there.find(image, content, facts.bytes):
+            kept = self._options.on_leak == "keep"
             self._arrived.setdefault(content, image)
             return other, "leak", kept, self._leak(image, other, kept=kept)
         twin = self._arrived.setdefault(content, image)
-        if twin != image or content in self._contents:
-            twin = self._contents.get(content, twin)
-            message = f"Duplicate of {twin!r}. {_DONE[keeps_content]}"
-            return twin, "duplicate", keeps_content, self._issue("DUPLICATE_CONTENT", message, image)
+        if same or twin != image:
+            message = f"Duplicate of {same or twin!r}. {_DONE[keeps_content]}"
+            return same or twin, "duplicate", keeps_content, self._issue("DUPLICATE_CONTENT", message, image)
         return None, "new", True, None
 
     def is_named(self, image: str) -> bool:
@@ -197,7 +200,7 @@ class Identification:
 
     def leak_of(self, image: str, content: str | None) -> Issue | None:
         """Return an issue if the new content of a stored image is in the other split."""
-        other = None if content is None else self._contents_there.get(content)
+        other = self._contents_there.find(image, content, None)
         return None if other is None else self._leak(image, other, kept=True)
 
     def _leak(self, image: str, other: str, *, kept: bool) -> Issue | None:
@@ -216,7 +219,32 @@ def _known(files: pd.DataFrame) -> dict[str, _Known]:
     return dict(zip(files["image"].tolist(), map(_Known._make, zip(*columns, strict=True)), strict=True))
 
 
-def _by_content(files: pd.DataFrame) -> dict[Any, str]:
-    """Map content hashes to the first image that has each."""
-    known = files[files["sha256"].notna()].drop_duplicates("sha256")
-    return dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
+class _Contents:
+    """Contents of stored images, of which the first that has a content counts.
+
+    Remote images that were not downloaded are known by what the server reports, which is compared with local files of
+    the same size.
+    """
+
+    def __init__(self, files: pd.DataFrame, root: Path) -> None:
+        self._files, self._root = files[files["sha256"].notna()], root
+        known = self._files.drop_duplicates("sha256")
+        self._by_hash: dict[str, str] = dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
+
+    def find(self, image: str, content: str | None, size: int | None) -> str | None:
+        """Return the stored image with the content of ``image``, which has ``size`` bytes, or None."""
+        if content is None or content in self._by_hash:
+            return None if content is None else self._by_hash[content]
+        alike = [] if size is None or is_identity(content) else self._remote_by_size.get(size, [])
+        if not alike:
+            return None
+        data = read_bytes(image, self._root)
+        return next((name for name, identity in alike if has_content(name, identity, data)), None)
+
+    @cached_property
+    def _remote_by_size(self) -> dict[int, list[tuple[str, str]]]:
+        by_size: dict[int, list[tuple[str, str]]] = {}
+        for name, identity in zip(self._files["image"].tolist(), self._files["sha256"].tolist(), strict=True):
+            if is_identity(identity):
+                by_size.setdefault(size_in(identity), []).append((name, identity))
+        return by_size

@@ -14,7 +14,7 @@ from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import ImageFacts, examine, hashed, read_bytes, read_content
-from customlabels_nb.ingest.sources import ImportOptions, Incoming
+from customlabels_nb.ingest.sources import Incoming
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.remote.memory_budget import image_memory
 from customlabels_nb.settings import settings
@@ -45,15 +45,15 @@ class FactsReader:
     They are identified by their hash if they are copied, and otherwise as the server reports.
     """
 
-    def __init__(self, options: ImportOptions, root: Path, events: Events | None) -> None:
-        self._options, self._root, self._events = options, root, events
+    def __init__(self, root: Path, events: Events | None, *, verify: bool, copy: bool) -> None:
+        self._root, self._events, self._verify, self._copy = root, events, verify, copy
         self._read: dict[str, ImageFacts | ImageError] = {}
 
     def read(self, incoming: Incoming, wanted: Sequence[int]) -> dict[int, Facts | ImageError]:
         """Return the metadata of the images at the positions ``wanted``, or why they cannot be used."""
         names: list[str] = incoming.images["image"].tolist()
         facts: dict[int, Facts | ImageError] = {}
-        if not (self._options.copy or self._options.verify):
+        if not (self._copy or self._verify):
             facts |= _stated_facts(incoming, [index for index in wanted if is_remote(names[index])])
         unread = [index for index in wanted if index not in facts and names[index] not in self._read]
         workers = connections((names[index] for index in unread), settings.threads)
@@ -79,7 +79,7 @@ class FactsReader:
             try:
                 if is_remote(names[index]):
                     known = incoming.contents[index]
-                    answers[index] = _remote_facts(names[index], known, hashes=self._options.copy)
+                    answers[index] = _remote_facts(names[index], known, hashes=self._copy)
                 else:
                     data[index] = read_bytes(names[index], self._root)
             except ImageError as error:

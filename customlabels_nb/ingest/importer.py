@@ -52,7 +52,7 @@ def import_images(
     for which other writers have to wait, except those that an iterator of tables names.
     """
     tables = _Tables.of(source, options, root)
-    reader = FactsReader(options, root, events)
+    reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
     while True:
         work = _Import(store, root, options, tables, reader)
         try:
@@ -194,10 +194,11 @@ class _Import:
         totals.known += int(known.sum())
         totals.ignored += contents.ignored
         totals.lines += contents.lines
-        totals.issues += [*contents.issues, *self._reasons(contents, decided)]
+        if (fates["fate"] == "duplicate").any():
+            contents = _with_labels_of_duplicates(contents, fates)
+        totals.issues += [*contents.issues, *self._reasons(decided)]
         self._note_changes(contents.stats, decided)
         self._merge.rounding = contents.rounding
-        contents = _with_labels_of_duplicates(contents, fates)
         leaks = (fates["fate"] == "leak") & ~fates["stays"].astype(bool)
         self.elsewhere = contents.part([row for row, leak in enumerate(leaks) if leak])
         adding = fates["stays"].to_numpy(bool)
@@ -212,20 +213,12 @@ class _Import:
             rows = range(start, min(start + _PART, len(fates)))
             new = self._new(contents, decided, [row for row in rows if adding[row]])
             of_part = {image: names[image] for image in contents.images["image"].iloc[rows] if image in names}
-            yield replace(new, **self._known(contents, of_part))
+            yield replace(new, **self._known(contents, of_part)) if of_part else new
 
-    def _reasons(self, contents: SourceContents, decided: Decision) -> Iterator[Issue]:
-        """Yield the issues of the fates, those of duplicates with the difference between the labels."""
+    def _reasons(self, decided: Decision) -> Iterator[Issue]:
+        """Yield the issues of the fates, and those about the read files."""
         fates = decided.fates
-        reported = fates[fates["reason"].notna()]
-        labels = _labels_by_image(contents.annotations) if (reported["fate"] == "duplicate").any() else {}
-        for row in reported.itertuples(index=False):
-            mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
-            if row.fate == "duplicate" and mine and theirs and mine != theirs:
-                differing = f"{row.known_as!r} (labelled {quoted(theirs)} there and {quoted(mine)} here)."
-                yield replace(row.reason, message=row.reason.message.replace(f"{row.known_as!r}.", differing))
-            else:
-                yield row.reason
+        yield from fates.loc[fates["reason"].notna(), "reason"]
         images, known_as, what = (fates[name].tolist() for name in ("image", "known_as", "fate"))
         for index, fact in decided.facts.items():
             if fact.frames > 1:
@@ -284,9 +277,9 @@ class _Import:
 
     def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""
-        if self._options.on_known == "skip" or not names:
+        if self._options.on_known == "skip":
             return {}
-        statuses = contents.images["status"] if "status" in contents.images else "unlabelled"
+        statuses = contents.images.get("status", "unlabelled")
         images = contents.images[["image"]].assign(status=statuses)
         images = images[images["image"].isin(names)]
         marks = contents.annotations[contents.annotations["image"].isin(names)]
@@ -330,16 +323,17 @@ def _known_once(fates: pd.DataFrame) -> dict[str, str]:
 
 
 def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) -> SourceContents:
-    """Give the annotations of skipped duplicates to the image that they repeat, if it has none."""
-    skipped = fates[(fates["fate"] == "duplicate") & ~fates["stays"].astype(bool)]
-    if skipped.empty or contents.annotations.empty:
-        return contents
-    marks, annotated = contents.annotations, set(contents.annotations["image"])
+    """Give the annotations of skipped duplicates to the image that they repeat, or say in ``fates`` what differs."""
+    marks, labels = contents.annotations, _labels_by_image(contents.annotations)
     heirs: dict[str, str] = {}
-    for image, known_as in skipped[["image", "known_as"]].itertuples(index=False):
-        if image in annotated and known_as not in annotated:
-            heirs[image] = known_as
-            annotated.add(known_as)
+    for row in fates[fates["fate"] == "duplicate"].itertuples():
+        mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
+        if mine and theirs and mine != theirs:
+            differing = f"{row.known_as!r} (labelled {quoted(theirs)} there and {quoted(mine)} here)"
+            text = row.reason.message.replace(repr(row.known_as), differing)
+            fates.at[row.Index, "reason"] = replace(row.reason, message=text)
+        elif mine and not theirs and not row.stays:
+            heirs[row.image], labels[row.known_as] = row.known_as, mine
     given = marks[marks["image"].isin(heirs)]
     given = given.assign(image=given["image"].map(heirs).astype(t.TEXT))
     return replace(contents, annotations=pd.concat([marks, given], ignore_index=True)) if heirs else contents

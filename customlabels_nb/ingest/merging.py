@@ -138,12 +138,12 @@ class Merge:
 def _status(status: str, given: str, *, annotated: bool) -> str:
     """Return the status of an image after its annotations were taken from a source that gives it the status ``given``.
 
-    ``status`` is the stored one. An image that is only annotated there keeps that it needs a review.
+    ``status`` is the stored one.
     """
     if given != "unlabelled":
         return given
     if annotated:
-        return status if status == "needs_review" else "labelled"
+        return "labelled"
     return "unlabelled" if status == "labelled" else status
 
 

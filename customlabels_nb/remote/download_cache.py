@@ -105,6 +105,12 @@ def fetch(
     return _read(cache, url, identity, max_bytes, hold, just_asked=just_asked)
 
 
+def has_content(url: str, identity: str, data: bytes) -> bool:
+    """Check whether a remote file has this content, as far as its identity or the cache says. No request is made."""
+    matches = identity_matches(identity, data) if size_in(identity) == len(data) else False
+    return matches if matches is not None else project_cache(None, "remote").get(content_key(url, identity)) == data
+
+
 def fetch_all(
     urls: Sequence[str],
     *,

@@ -31,7 +31,7 @@ def test_labels_are_added_by_a_later_import(project: cl.Project, add: Add, tmp_p
     assert tells(repr(report), 1, "train", 3, "already", 3, "labelled")
     assert project.train_set.labels_of_images() == [["apple"], ["apple"], ["pear"], ["plum"]]
     assert (project.train_set.images["status"] == "labelled").all()
-    assert project.history[["what", "count"]].to_numpy().tolist()[:2] == [["label imported images", 3], ["import", 1]]
+    assert project.history[["what", "count"]].to_numpy().tolist() == [["import", 4], ["import", 3]]
     assert add(tmp_path / "photos", labels_from="folders", copy=copy).labelled == 0
     assert len(project.issues) == 0
 
@@ -54,28 +54,30 @@ def test_existing_labels_are_kept(project: cl.Project, add: Add, tmp_path: Path)
     before = project.train_set
     report = add(pd.DataFrame({"image": paths, "label": ["pear", "ripe", "apple"]}))
     assert (report.added, report.known, report.labelled) == (0, 3, 0)
-    assert codes(report) == [("LABEL_KEPT", "000.jpg")]
-    assert "already labelled 'apple', so 'pear' was not applied" in report.issues["message"][0]
-    assert project.issues["code"].tolist() == ["LABEL_KEPT"]
+    assert codes(report) == [("LABEL_KEPT", "000.jpg"), ("LABEL_KEPT", "001.jpg")]
+    assert "is labelled 'apple', but 'pear' in the source" in report.issues["message"][0]
+    assert "'apple' and 'ripe', but 'ripe' in the source" in report.issues["message"][1]
+    assert report.issues["message"].str.contains("on_known='replace'").all()
+    assert project.issues["code"].tolist() == ["LABEL_KEPT"] * 2
     pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
     pd.testing.assert_frame_equal(project.train_set.images, before.images)
     assert "pear" not in project.labels
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [("labelled", "labelled as empty"), ("skipped", "skipped"), ("needs_review", "review")]
-)
-def test_images_labelled_as_empty_stay_empty(
-    project: cl.Project, add: Add, tmp_path: Path, status: str, words: str
+@pytest.mark.parametrize("status", ["labelled", "skipped", "needs_review"])
+def test_only_images_labelled_as_empty_are_kept_without_labels(
+    project: cl.Project, add: Add, tmp_path: Path, status: str
 ) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
     add(tmp_path / "photos")
     seen = project.train_set
     project.update("train", cl.Dataset(seen.images.assign(status=status), name="train"))
     report = add(tmp_path / "photos", labels_from="folders")
-    assert (report.labelled, codes(report)) == (0, [("LABEL_KEPT", "000.jpg")])
-    assert words in report.issues["message"][0]
-    assert project.train_set.images["status"].tolist() == [status]
+    kept = status == "labelled"
+    assert (report.labelled, codes(report)) == ((0, [("LABEL_KEPT", "000.jpg")]) if kept else (1, []))
+    assert not kept or "labelled as empty" in report.issues["message"][0]
+    assert labels(project.train_set) == {"000.jpg": [] if kept else ["apple"]}
+    assert project.train_set.images["status"].tolist() == ["labelled"]
 
 
 def test_statuses_of_unlabelled_images_are_added_by_a_later_import(
@@ -86,14 +88,9 @@ def test_statuses_of_unlabelled_images_are_added_by_a_later_import(
     project.update("train", project.train_set.with_status("skipped", "image.str.endswith('004.jpg')"))
     images["status"] = ["labelled", "needs_review", "skipped", "unlabelled", "labelled"]
     given = cl.Dataset(images, images.iloc[1:2].assign(label="apple"))
-    assert project.import_dataset(given, progress=False).labelled == 3
-    assert project.train_set.images["status"].tolist() == [
-        "labelled",
-        "needs_review",
-        "skipped",
-        "unlabelled",
-        "skipped",
-    ]
+    assert project.import_dataset(given, progress=False).labelled == 4
+    statuses = ["labelled", "needs_review", "skipped", "unlabelled", "labelled"]
+    assert project.train_set.images["status"].tolist() == statuses
     assert project.import_dataset(given, progress=False).labelled == 0
 
 
@@ -102,14 +99,14 @@ def test_labels_given_meanwhile_win(
 ) -> None:
     paths = write_folder(tmp_path / "photos", {"apple": 3})
     add(tmp_path / "photos")
-    write, edits = SqlStore.update_images, [pd.DataFrame({"image": [str(paths[1])], "label": ["pear"]})]
+    write, edits = SqlStore.add_parts, [pd.DataFrame({"image": [str(paths[1])], "label": ["pear"]})]
 
     def others_first(store: SqlStore, *args: Any, **options: Any) -> int:
         while edits:
             project.update("train", edits.pop())
         return write(store, *args, **options)
 
-    monkeypatch.setattr(SqlStore, "update_images", others_first)
+    monkeypatch.setattr(SqlStore, "add_parts", others_first)
     assert add(tmp_path / "photos", labels_from="folders").labelled == 2
     assert list(labels(project.train_set).values()) == [["apple"], ["pear"], ["apple"]]
 
@@ -129,10 +126,13 @@ def test_duplicates_report_different_labels(project: cl.Project, add: Add, tmp_p
     for name in ("apple/same.jpg", "pear/other.jpg", "bare.jpg"):
         (tmp_path / "photos" / name).parent.mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "photos" / name)
+    for name in ("plain.jpg", "pear/007.jpg"):
+        (tmp_path / "photos" / name).write_bytes(jpeg(7))
     report = add(tmp_path / "photos", labels_from="folders")
     messages = {Path(row.where).name: row.message for row in report.issues.itertuples()}
     assert "labelled 'apple' there and 'pear' here" in messages["other.jpg"]
-    assert "labelled 'apple' there and not labelled here" in messages["bare.jpg"]
-    assert "labelled" not in messages["same.jpg"]
+    assert all("labelled" not in messages[name] for name in ("bare.jpg", "same.jpg"))
+    assert labels(project.train_set) == {"000.jpg": ["apple"], "007.jpg": ["pear"]}
     shutil.copy(path, tmp_path / "later.jpg")  # an earlier import added the other one
-    assert "labelled 'apple' there and 'plum' here" in add(tmp_path / "later.jpg", label="plum").issues["message"][0]
+    report = add(tmp_path / "later.jpg", label="plum")
+    assert (report.known, codes(report)) == (1, [("LABEL_KEPT", Path(path).name)])
