@@ -191,7 +191,7 @@ class _Import:
         decided = decided or self._identification.decide(contents.incoming, self._reader)
         fates, totals = decided.fates, self._totals
         known = (fates["fate"].isin(["known", "changed"])).to_numpy()
-        totals.known += int(known.sum())
+        totals.known += int((known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
         totals.ignored += contents.ignored
         totals.lines += contents.lines
         if (fates["fate"] == "duplicate").any():

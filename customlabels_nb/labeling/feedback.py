@@ -81,7 +81,7 @@ class Feedback(ProjectScreen):
         description = {"kind": "quick test", "name": f"quick test of {model}"}
         contents = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
-        report = import_images(self._store, self.root, contents, ImportOptions(split))
+        report = import_images(self._store, self.root, contents, ImportOptions(split, on_known="skip"))
         if not report.added:
             reasons = report.issues["message"].tolist()
             raise NotAllowedError(reasons[0] if reasons else "The image cannot be added: the project already has it.")

@@ -223,7 +223,9 @@ class Verification(DrawingSession):
             part_marks = marks[marks["image"].isin(part["image"])]
             if len(part):
                 contents = contents_of_tables(plain, part_marks, f"feedback of {self.model}", root=None)
-                reports[split] = import_images(self._project, self._folder, contents, ImportOptions(split))
+                reports[split] = import_images(
+                    self._project, self._folder, contents, ImportOptions(split, on_known="skip")
+                )
         change_signal.notify(self._folder)
         names = [name for report in reports.values() for name in report.added_images]
         train, test = (reports[split].added if split in reports else 0 for split in t.SPLITS)

@@ -1740,10 +1740,13 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
 
 def _stored_names(store: SqlStore, root: Path, split: str, images: pd.Series) -> list[str]:
     """Map images to their names in the dataset, and leave other names as they are."""
-    given = [name for name in images.unique().tolist() if isinstance(name, str)]
-    names = dict(zip(known := store.tables(split, given)[0]["image"].tolist(), known, strict=True))
+    given = images.unique().tolist()
+    known = store.tables(split, [name for name in given if isinstance(name, str)])[0]["image"].tolist()
+    names: dict[Any, str] = dict(zip(known, known, strict=True))
     if len(names) < len(given):
         stored = StoredNames(store.images(split)["image"], root)
-        found = {name: stored.find(Location.of(name).uri) or stored.find(name) for name in given if name not in names}
+        found = {
+            name: stored.find(Location.of(name).uri) or stored.find(str(name)) for name in given if name not in names
+        }
         names |= {name: name_there for name, name_there in found.items() if name_there}
-    return [names.get(name, name) for name in images]
+    return [names.get(name, str(name)) for name in images]

@@ -233,7 +233,7 @@ def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
     with pytest.raises(NotAllowedError, match=r"'3\.png' is already in the train set"):
         session.add(by_path.number, "train", [0])
     dropped = session.ask((photos / "3.png").read_bytes(), "copy.png")
-    for split, words in (("train", "Duplicate of"), ("test", "other split")):
+    for split, words in (("train", "already has it"), ("test", "other split")):
         with pytest.raises(NotAllowedError, match=words):
             session.add(dropped.number, split, [0])
     assert list((project.root / "images").iterdir()) == []

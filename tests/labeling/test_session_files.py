@@ -120,12 +120,13 @@ def test_invalid_and_known_images_are_reported_and_not_stored(project: Project, 
 def test_the_report_of_an_upload_names_files_once_and_no_folders(project: Project, files: SessionFiles) -> None:
     upload(files, None, **{"it's.png": png("red")})
     bad = {f"bad{number}.jpg": b"text, not an image" for number in range(40)}
-    report = report_as_json(upload(files, None, **{"it's.png": png("red"), "new.png": png("blue"), **bad}))
-    assert report["text"] == "1 image added to train."
+    again = {"it's.png": png("red"), "it's new.png": png("blue"), "new.png": png("blue")}
+    report = report_as_json(upload(files, None, **again, **bad))
+    assert report["text"] == "1 image added to train, 1 image already in the dataset."
     assert report["count"] == 41
     duplicate, unusable = sorted(report["problems"], key=lambda problem: problem["count"])
-    assert duplicate["files"] == ["it's.png"]
-    assert 'Duplicate of "it\'s.png"' in duplicate["message"]
+    assert duplicate["files"] == ["new.png"]
+    assert 'Duplicate of "it\'s new.png"' in duplicate["message"]
     assert (unusable["count"], len(unusable["files"]), unusable["files"][0]) == (40, 30, "bad0.jpg")
     assert str(project.root) not in str(report)
 

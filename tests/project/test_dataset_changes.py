@@ -141,7 +141,11 @@ def test_a_stale_edit_is_refused_and_shown(project: cl.Project) -> None:
         (pd.DataFrame({"image": ["elsewhere.jpg"], "label": ["x"]}), InputError, r"1 images .* 'elsewhere\.jpg'"),
         (pd.DataFrame({"image": [None], "label": ["x"]}), TableError, "empty"),
         (pd.DataFrame({"image": ["a"], "label": [""]}), LabelError, "1 to 256"),
-        (cl.Dataset(pd.DataFrame({"image": ["new.jpg"]})), TableError, r"'new\.jpg'"),
+        (
+            cl.Dataset(pd.DataFrame({"image": ["new.jpg"]})),
+            InputError,
+            r"1 image not in the train set.*new\.jpg'.*import_dataset",
+        ),
     ],
 )
 def test_invalid_updates_are_refused(project: cl.Project, value: Any, error: type[Exception], words: str) -> None:
