@@ -1745,8 +1745,6 @@ def _stored_names(store: SqlStore, root: Path, split: str, images: pd.Series) ->
     names: dict[Any, str] = dict(zip(known, known, strict=True))
     if len(names) < len(given):
         stored = StoredNames(store.images(split)["image"], root)
-        found = {
-            name: stored.find(Location.of(name).uri) or stored.find(str(name)) for name in given if name not in names
-        }
-        names |= {name: name_there for name, name_there in found.items() if name_there}
-    return [names.get(name, str(name)) for name in images]
+        for name in given:
+            names.setdefault(name, stored.find(Location.of(name).uri) or stored.find(str(name)) or str(name))
+    return [names[name] for name in images]
