@@ -124,26 +124,26 @@ class Identification:
         """Decide the fate of each image, after reading those that are not recognised by name or may have changed."""
         images: list[str] = incoming.images["image"].tolist()
         names = [self._names.find(self._options.copies.get(image, image)) for image in images]
-        leaks = dict[int, str]()
-        if self._options.on_leak != "keep":
-            for index, (image, name) in enumerate(zip(images, names, strict=True)):
-                other = None if name else self._names_there.find(self._options.copies.get(image, image))
-                leaks |= {index: other} if other else {}
+        reports_leaks = self._options.on_leak != "keep"
+        leaks = [
+            self._names_there.find(self._options.copies.get(image, image)) if reports_leaks and name is None else None
+            for image, name in zip(images, names, strict=True)
+        ]
+        listed = zip(images, names, leaks, incoming.stats, incoming.contents, strict=True)
         unread = [
             index
-            for index, (image, name) in enumerate(zip(images, names, strict=True))
-            if index not in leaks and self._is_to_be_read(image, name, incoming.stats[index], incoming.contents[index])
+            for index, (image, name, leak, stat, content) in enumerate(listed)
+            if leak is None and self._is_to_be_read(image, name, stat, content)
         ]
         facts = reader.read(incoming, unread)
         rows = [
-            self._fate(image, name, leaks.get(index), facts.get(index))
-            for index, (image, name) in enumerate(zip(images, names, strict=True))
+            self._fate(image, name, leak, facts.get(index))
+            for index, (image, name, leak) in enumerate(zip(images, names, leaks, strict=True))
         ]
-        columns = ["image", "known_as", "fate", "stays", "reason"]
-        table = pd.DataFrame([(image, *row) for image, row in zip(images, rows, strict=True)], columns=columns)
-        return Decision(
-            table.astype(object), {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)}
-        )
+        columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+        table = dict(zip(("known_as", "fate", "stays", "reason"), columns, strict=True))
+        fates = pd.DataFrame({"image": images, **table}, dtype=object)
+        return Decision(fates, {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)})
 
     def _is_to_be_read(self, image: str, name: str | None, stat: tuple[int, int] | None, content: str | None) -> bool:
         """Check whether an image is not recognised by name, may have changed, or has no metadata yet."""
@@ -227,9 +227,7 @@ class _Contents:
     """
 
     def __init__(self, files: pd.DataFrame, root: Path) -> None:
-        self._files, self._root = files[files["sha256"].notna()], root
-        known = self._files.drop_duplicates("sha256")
-        self._by_hash: dict[str, str] = dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
+        self._files, self._root = files, root
 
     def find(self, image: str, content: str | None, size: int | None) -> str | None:
         """Return the stored image with the content of ``image``, which has ``size`` bytes, or None."""
@@ -242,9 +240,14 @@ class _Contents:
         return next((name for name, identity in alike if has_content(name, identity, data)), None)
 
     @cached_property
+    def _by_hash(self) -> dict[str, str]:
+        known = self._files[self._files["sha256"].notna()].drop_duplicates("sha256")
+        return dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
+
+    @cached_property
     def _remote_by_size(self) -> dict[int, list[tuple[str, str]]]:
         by_size: dict[int, list[tuple[str, str]]] = {}
-        for name, identity in zip(self._files["image"].tolist(), self._files["sha256"].tolist(), strict=True):
+        for identity, name in self._by_hash.items():
             if is_identity(identity):
                 by_size.setdefault(size_in(identity), []).append((name, identity))
         return by_size

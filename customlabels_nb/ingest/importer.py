@@ -208,7 +208,8 @@ class _Import:
                 f"{counted(count, 'image')} not in the {self._options.split} set, for example {first!r}. To add new "
                 "images and replace the annotations of known ones, use project.import_dataset with on_known='replace'."
             )
-        names = _known_once(fates[known])
+        compared = self._options.on_known != "skip" and known.any()
+        names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
         for start in range(0, max(len(fates), 1), _PART):
             rows = range(start, min(start + _PART, len(fates)))
             new = self._new(contents, decided, [row for row in rows if adding[row]])
@@ -275,21 +276,37 @@ class _Import:
         self._totals.added += images["image"].tolist()
         return ImportPart(images, annotations, files)
 
+    def _to_compare(self, contents: SourceContents, names: dict[str, str]) -> dict[str, str]:
+        """Leave out the known images of which the source says nothing, or only the labels that they have.
+
+        They are most images of a folder that is imported again, and nothing else of them is read.
+        """
+        if self._options.exact or not names:
+            return names
+        given, images = _labels_by_image(contents.annotations), contents.images
+        rows = zip(images["image"].tolist(), images["status"].tolist(), strict=True) if "status" in images else ()
+        stated = {image: status for image, status in rows if status != "unlabelled"}
+        names = {image: name for image, name in names.items() if image in given or image in stated}
+        if contents.annotations["left"].notna().any() or not names:
+            return names
+        if self._labels is None:
+            self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
+        stored = self._labels
+        plain = ("labelled", None)  # other statuses are compared, too
+        return {
+            image: name
+            for image, name in names.items()
+            if stated.get(image) not in plain or image not in given or set(given[image]) != set(stored.get(name, ()))
+        }
+
     def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""
-        if self._options.on_known == "skip":
-            return {}
-        statuses = contents.images.get("status", "unlabelled")
-        images = contents.images[["image"]].assign(status=statuses)
-        images = images[images["image"].isin(names)]
-        marks = contents.annotations[contents.annotations["image"].isin(names)]
-        answered = images["image"].isin(marks["image"]) | (images["status"] != "unlabelled")
-        images = images[answered | self._options.exact].assign(image=lambda table: table["image"].map(names))
-        images = images.reset_index(drop=True)
-        marks = marks.assign(image=marks["image"].map(names).astype(t.TEXT))
-        if not (self._options.exact or marks["left"].notna().any()):
-            images = self._without_same_labels(images, marks)
-        marks = marks[marks["image"].isin(images["image"])]
+        images = contents.images[["image"]].assign(status=contents.images.get("status", "unlabelled"))
+        images, marks = (table[table["image"].isin(names)] for table in (images, contents.annotations))
+        images, marks = (
+            table.assign(image=table["image"].map(names).astype(t.TEXT)).reset_index(drop=True)
+            for table in (images, marks)
+        )
 
         def edit(stored: pd.DataFrame, old: pd.DataFrame, leased: Mapping[str, str]) -> tuple[Any, Any]:
             before = len(self._merge.issues)
@@ -298,19 +315,6 @@ class _Import:
             return edited
 
         return {"known": images["image"].tolist(), "edit": edit}
-
-    def _without_same_labels(self, images: pd.DataFrame, marks: pd.DataFrame) -> pd.DataFrame:
-        """Leave out the images that already have these image-level labels, so that nothing else of them is read."""
-        if self._labels is None:
-            self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
-        given, stored = _labels_by_image(marks), self._labels
-        names, statuses = images["image"].tolist(), images["status"].tolist()
-        plain = [status in ("labelled", "unlabelled") for status in statuses]
-        same = [
-            bool(set(given.get(name, ())) and set(given[name]) == set(stored.get(name, ())) and is_plain)
-            for name, is_plain in zip(names, plain, strict=True)
-        ]
-        return images[~np.array(same, dtype=bool)]
 
 
 def _known_once(fates: pd.DataFrame) -> dict[str, str]:
