@@ -93,10 +93,11 @@ class Merge:
         ``by`` and ``given_by`` are "person", "model", or None if there are no annotations.
 
         1. The source is silent, or has what is stored: nothing.
-        2. ``on_known="replace"``: replace, but keep the annotations while somebody is labelling the image in a job.
+        2. ``on_known="replace"``, while somebody is labelling the image in a job: keep the annotations, and report it.
         3. There is no answer yet, or only a model's and the source has a person's: fill.
-        4. The source only has another status of an image with an answer: nothing.
-        5. Keep the annotations, which is reported.
+        4. ``on_known="replace"``: replace.
+        5. The source only has another status of an image with an answer: nothing.
+        6. Keep the annotations, and report it.
         """
         is_same = same or by is given_by is None
         if self.exact:
@@ -106,13 +107,15 @@ class Merge:
             return "nothing"
         if is_same and (given == status or (given_by and given == "labelled")):
             return "nothing"
-        if self.on_known == "replace":
-            return "keep" if leased else "replace"
+        if self.on_known == "replace" and leased:
+            return "keep"
         answers = given_by is not None or given == "labelled"
         if by is None and (status == "unlabelled" or (answers and status != "labelled")):
             return "fill"
         if by == "model" and given_by == "person":
             return "fill"
+        if self.on_known == "replace":
+            return "replace"
         return "keep" if answers else "nothing"
 
     def _reasons(

@@ -1,0 +1,169 @@
+"""Tests of `on_known`: what happens to the annotations of images that the project already has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError
+from customlabels_nb.ingest.importer import ImportReport
+from tests.images.pictures import write_folder
+from tests.ingest.reading import codes, labels
+
+Add = Callable[..., ImportReport]
+BOX = {"left": 10.0, "top": 8.0, "width": 12.0, "height": 14.0}
+OUTLINE = [[10.0, 8.0], [22.0, 8.0], [22.0, 22.0]]
+
+
+def boxed(image: str, *lefts: float, label: str = "apple", **more: Any) -> pd.DataFrame:
+    """Return a box of the image for each left edge."""
+    rows = [{"image": image, "label": label, **BOX, "left": left, **more} for left in lefts]
+    return pd.DataFrame(rows, columns=["image", "label", *BOX, *more])
+
+
+def given(images: list[str], marks: pd.DataFrame, status: str = "labelled") -> cl.Dataset:
+    return cl.Dataset(pd.DataFrame({"image": images, "status": status}), marks)
+
+
+@pytest.fixture
+def image(project: cl.Project, add: Add, tmp_path: Path) -> str:
+    """Return an image with a box, outlined by Ann."""
+    path = str(write_folder(tmp_path / "photos", {"": 1})[0])
+    add(path)
+    marks = boxed(path, 10, annotator="Ann", confidence=0.5, crowd=True).assign(polygon=[OUTLINE])
+    project.update("train", marks)
+    return path
+
+
+def edges(project: cl.Project) -> list[tuple[str, float, str | None]]:
+    rows = project.train_set.annotations.itertuples()
+    return [(row.label, row.left, row.annotator if isinstance(row.annotator, str) else None) for row in rows]
+
+
+def test_replacing_keeps_what_is_equal(project: cl.Project, image: str) -> None:
+    before = project.train_set
+    marks = pd.concat([boxed(image, 30, annotator="Bo"), boxed(image, 10.009)])
+    report = project.import_dataset(given([image], marks), on_known="replace", progress=False)
+    assert (report.replaced, codes(report)) == (1, [])
+    assert edges(project) == [("apple", 10, "Ann"), ("apple", 30, "Bo")]
+    pd.testing.assert_frame_equal(project.train_set.annotations[:1], before.annotations)
+    project.undo()
+    pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
+    report = project.import_dataset(given([image], boxed(image, 10)), on_known="replace", progress=False)
+    assert (report.replaced, len(project.history)) == (0, 4), "nothing differs"
+
+
+@pytest.mark.parametrize(
+    ("marks", "what"),
+    [
+        ([(15, "apple")], "1 box moved"),
+        ([(10, "pear")], "1 box relabelled"),
+        ([(10, "apple"), (30, "apple"), (10, "apple")], "2 boxes more"),
+        ([(30, "pear")], "1 box more, 1 fewer"),
+        ([], "1 box fewer"),
+    ],
+)
+def test_filling_reports_what_differs(
+    project: cl.Project, image: str, marks: list[tuple[float, str]], what: str
+) -> None:
+    before = edges(project)
+    rows = [boxed(image, left, label=label) for left, label in marks]
+    report = project.import_dataset(given([image], pd.concat([boxed(image), *rows])), progress=False)
+    assert (report.kept, codes(report)) == (1, [("LABEL_KEPT", "000.jpg")])
+    message = report.issues["message"][0]
+    assert f"{what}." in message
+    assert "on_known='replace'" in message
+    assert edges(project) == before
+
+
+def test_silence_changes_nothing_and_an_empty_answer_removes(project: cl.Project, image: str) -> None:
+    for on_known in ("fill", "replace", "skip"):
+        silent = given([image], boxed(image), "unlabelled")
+        assert codes(project.import_dataset(silent, on_known=on_known, progress=False)) == []
+        project.add_images(str(Path(image).parent), on_known=on_known, progress=False)
+    assert len(edges(project)) == 1
+    report = project.import_dataset(given([image], boxed(image)), on_known="replace", progress=False)
+    assert (report.replaced, edges(project)) == (1, [])
+    assert project.train_set.images["status"].tolist() == ["labelled"]
+    skipped = project.import_dataset(given([image], boxed(image, 10)), on_known="skip", progress=False)
+    assert (skipped.known, codes(skipped), edges(project)) == (1, [], [])
+
+
+def test_labels_of_a_model_give_way_to_those_of_a_person(project: cl.Project, image: str) -> None:
+    project.update("train", boxed(image, 10, annotator="model:v1"))
+    by_model = project.import_dataset(given([image], boxed(image, 20, annotator="model:v2")), progress=False)
+    assert (by_model.labelled, by_model.kept) == (0, 1)
+    by_person = project.import_dataset(given([image], boxed(image, 20, annotator="Bo")), progress=False)
+    assert (by_person.labelled, by_person.kept) == (1, 0)
+    assert edges(project) == [("apple", 20, "Bo")]
+
+
+def test_images_to_review_stay_so_unless_their_annotations_change(project: cl.Project, image: str) -> None:
+    project.update("train", project.train_set.with_status("needs_review"))
+    for left, status in ((10, "needs_review"), (12, "labelled")):
+        project.import_dataset(given([image], boxed(image, left)), on_known="replace", progress=False)
+        assert project.train_set.images["status"].tolist() == [status]
+
+
+def test_voc_is_equal_within_a_pixel(project: cl.Project, image: str, tmp_path: Path) -> None:
+    before = project.train_set.annotations
+    for shift, replaced in ((1, 0), (3, 1)):
+        moved = cl.Dataset(project.train_set.images.assign(width=48, height=32), boxed(image, 10 + shift))
+        moved.to("voc", tmp_path / f"voc {shift}")
+        read = cl.read_dataset(tmp_path / f"voc {shift}")
+        assert project.import_dataset(read, on_known="replace", progress=False).replaced == replaced
+        assert project.train_set.annotations.equals(before) == (replaced == 0)
+
+
+def test_images_that_somebody_is_labelling_are_not_replaced(project: cl.Project, image: str) -> None:
+    job = project.jobs.create("boxes-1", images=project.train_set)
+    worker = job.join("ann")
+    assert worker.lease(1)
+    report = project.import_dataset(given([image], boxed(image, 20)), on_known="replace", progress=False)
+    assert (report.replaced, codes(report)) == (0, [("LABEL_KEPT", "000.jpg")])
+    assert "ann (job 'boxes-1') is labelling the image now" in report.issues["message"][0]
+    assert [left for _, left, _ in edges(project)] == [10]
+
+
+def test_one_action_adds_images_and_labels_known_ones(
+    project: cl.Project, add: Add, image: str, tmp_path: Path
+) -> None:
+    paths = [image, *map(str, write_folder(tmp_path / "more", {"": 2}, start=5))]
+    add(paths[1])
+    before, history = project.train_set, len(project.history)
+    marks = pd.concat([boxed(path, 20, 25, label=f"new {at}") for at, path in enumerate(paths)])
+    report = project.import_dataset(given(paths, marks), on_known="replace", progress=False)
+    assert (report.added, report.known, report.labelled, report.replaced) == (1, 2, 1, 1)
+    assert project.history[["what", "count"]].iloc[0].tolist() == ["import", 3]
+    assert list(project.labels) == ["apple", "new 0", "new 1", "new 2"]
+    assert len(project.history) == history + 1
+    project.undo()
+    now, then = (dataset.images.drop(columns="revision") for dataset in (project.train_set, before))
+    pd.testing.assert_frame_equal(now, then)
+    pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
+    assert list(project.labels) == ["apple"]
+
+
+def test_entries_may_be_filled_or_skipped(project: cl.Project, image: str) -> None:
+    line = {
+        "source-ref": image,
+        "room": 0,
+        "room-metadata": {
+            "class-name": "garden", "confidence": 1, "human-annotated": "yes",
+            "creation-date": "2026-01-01T00:00:00", "type": "groundtruth/image-classification",
+        },
+    }  # fmt: skip
+    for on_known, found in (("skip", ["apple"]), ("fill", ["apple"]), ("replace", ["garden"])):
+        report = project.update_entries("train", [line], on_known=on_known, progress=False)
+        assert labels(project.train_set) == {"000.jpg": found}
+        assert report.updated == int(on_known == "replace")
+
+
+def test_unknown_value_is_refused(project: cl.Project, image: str) -> None:
+    with pytest.raises(InputError, match=r"on_known='merge'.*'fill', 'replace', 'skip'"):
+        project.add_images(image, on_known="merge", progress=False)
