@@ -117,9 +117,9 @@ MISTAKES = [
         "images",
     ),
     Bug(
-        "ingest/importer.py",
-        "label not in self._labels.get(image, ())",
-        "label in self._labels.get(image, ())",
+        "ingest/merging.py",
+        'if by == "model" and given_by == "person":',
+        'if by == "person" and given_by == "model":',
         "ingest",
     ),
     Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * given", "return common >= GOLD_F1 * given", "jobs"),

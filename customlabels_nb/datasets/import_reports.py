@@ -43,7 +43,7 @@ class ImportReport:
 
     >>> report = project.add_images(photos, progress=False)
     >>> report.added, report.known, len(report.issues)
-    (0, 12, 0)
+    (0, 9, 0)
     """
 
     split: str

@@ -119,11 +119,13 @@ class Identification:
         self._names, self._names_there = StoredNames(here["image"], root), StoredNames(there["image"], root)
         self._contents, self._contents_there = _Contents(here, root), _Contents(there, root)
         self._arrived: dict[str, str] = {}  # images of this import by content
+        self._named: set[str] = set()  # stored images that this import names
 
     def decide(self, incoming: Incoming, reader: FactsReader) -> Decision:
         """Decide the fate of each image, after reading those that are not recognised by name or may have changed."""
         images: list[str] = incoming.images["image"].tolist()
         names = [self._names.find(self._options.copies.get(image, image)) for image in images]
+        self._named.update(name for name in names if name is not None)
         reports_leaks = self._options.on_leak != "keep"
         leaks = [
             self._names_there.find(self._options.copies.get(image, image)) if reports_leaks and name is None else None
@@ -163,11 +165,10 @@ class Identification:
         2. It cannot be read.
         3. Its name is in this split, with the same content or another one.
         4. It is new, and its content is unknown: a remote image that is not read.
-        5. Its content, or a copy of it, is in this split.
+        5. Its content, or a copy of it, is in this split, under a name that does not come in this import, too.
         6. Its content is in the other split.
-        7. Its content came with an earlier image of this import.
+        7. Its content comes with another image of this import.
         """
-        keeps_content = self._options.duplicates == "keep"
         if leak is not None:
             return leak, "leak", False, self._leak(image, leak, kept=False)
         if isinstance(facts, ImageError):
@@ -179,18 +180,24 @@ class Identification:
             return name, "changed", False, self._issue("IMAGE_CHANGED", "", name)
         if facts is None or facts.sha256 is None:
             return None, "new", True, None
-        content = facts.sha256
+        return self._fate_by_content(image, facts.sha256, facts.bytes)
+
+    def _fate_by_content(
+        self, image: str, content: str, size: int | None
+    ) -> tuple[str | None, str, bool, Issue | None]:
+        """Apply the rules from 5 on."""
+        keeps_content = self._options.duplicates == "keep"
         own_copy = self._names.find(name_of_copy(image, content)) if self._options.copy else None
-        same = self._contents.find(image, content, facts.bytes)
-        if own_copy or (same and not keeps_content):
+        same = self._contents.find(image, content, size)
+        if own_copy or (same and same not in self._named and not keeps_content):
             return own_copy or same, "known", False, None
-        if other := self._contents_there.find(image, content, facts.bytes):
+        if not same and (other := self._contents_there.find(image, content, size)):
             kept = self._options.on_leak == "keep"
             self._arrived.setdefault(content, image)
             return other, "leak", kept, self._leak(image, other, kept=kept)
         twin = self._arrived.setdefault(content, image)
         if same or twin != image:
-            message = f"Duplicate of {same or twin!r}. {_DONE[keeps_content]}"
+            message = f"Duplicate of {same or twin!r} in the dataset. {_DONE[keeps_content]}"
             return same or twin, "duplicate", keeps_content, self._issue("DUPLICATE_CONTENT", message, image)
         return None, "new", True, None
 

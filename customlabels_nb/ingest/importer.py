@@ -333,8 +333,8 @@ def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) ->
     for row in fates[fates["fate"] == "duplicate"].itertuples():
         mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
         if mine and theirs and mine != theirs:
-            differing = f"{row.known_as!r} (labelled {quoted(theirs)} there and {quoted(mine)} here)"
-            text = row.reason.message.replace(repr(row.known_as), differing)
+            differing = f"in the dataset (labelled {quoted(theirs)} there and {quoted(mine)} here)."
+            text = row.reason.message.replace("in the dataset.", differing)
             fates.at[row.Index, "reason"] = replace(row.reason, message=text)
         elif mine and not theirs and not row.stays:
             heirs[row.image], labels[row.known_as] = row.known_as, mine

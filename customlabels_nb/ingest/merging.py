@@ -1,7 +1,8 @@
 """Merge imported annotations into those of images that the project already has, as ``on_known`` asks for.
 
-What a source says of an image is an answer if it has annotations, or a status other than unlabelled: "labelled" without
-annotations is "nothing here". Anything else is silence, which changes nothing. See :data:`SILENCE` for each format.
+A source has an answer for an image if it has annotations, or a status other than unlabelled: "labelled" without
+annotations means that there is nothing to label. Without an answer, nothing changes. The formats describe both in their
+fields ``empty`` and ``unlabelled``.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Merge:
 
         ``by`` and ``given_by`` are "person", "model", or None if there are no annotations.
 
-        1. The source is silent, or has what is stored: nothing.
+        1. The source has no answer, or has what is stored: nothing.
         2. ``on_known="replace"``, while somebody is labelling the image in a job: keep the annotations, and report it.
         3. There is no answer yet, or only a model's and the source has a person's: fill.
         4. ``on_known="replace"``: replace.

@@ -122,7 +122,7 @@ def test_voc_is_equal_within_a_pixel(project: cl.Project, image: str, tmp_path: 
 
 def test_images_that_somebody_is_labelling_are_not_replaced(project: cl.Project, image: str) -> None:
     job = project.jobs.create("boxes-1", images=project.train_set)
-    worker = job.join("ann")
+    worker = job.worker("ann")
     assert worker.lease(1)
     report = project.import_dataset(given([image], boxed(image, 20)), on_known="replace", progress=False)
     assert (report.replaced, codes(report)) == (0, [("LABEL_KEPT", "000.jpg")])

@@ -89,7 +89,8 @@ class Format:
     columns of the images table and keys of its ``attrs`` that also do. ``machine_labels`` is True if the annotators of
     labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
     images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
-    are the same, because programs write the format rounded.
+    are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
+    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
     """
 
     name: str
@@ -104,6 +105,8 @@ class Format:
     machine_labels: bool = False
     copies: bool = False
     rounding: float = ROUNDING
+    empty: str = ""
+    unlabelled: str = "an image without annotations"
 
 
 class ImageFinder:

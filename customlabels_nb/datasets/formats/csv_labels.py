@@ -536,4 +536,6 @@ FORMAT = Format(
     write=write_csv,
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
     options=frozenset({"on_duplicate", "prefix"}),
+    empty="`status` is `labelled`, without a label",
+    unlabelled="neither a label nor a status",
 )

@@ -294,4 +294,6 @@ FORMAT = Format(
     _write_manifest,
     frozenset({"image_labels", "boxes", "crowd", "confidence", "job", "created", "empty", "unlabelled", "size"}),
     machine_labels=True,
+    empty="a label attribute without annotations",
+    unlabelled="a line with only `source-ref`",
 )

@@ -288,4 +288,5 @@ FORMAT = Format(
     frozenset({"image_labels", "unlabelled"}),
     folder=lambda path: path,
     copies=True,
+    unlabelled="an image beside the folders of labels",
 )

@@ -561,6 +561,8 @@ FORMAT = Format(
         "image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "size", "predictions",
     }),
     folder=lambda path: file_in(path, _FILE).parent,
+    empty="a task with an annotation without results",
+    unlabelled="a task without annotations",
 )  # fmt: skip
 RECORDS = replace(
     FORMAT,

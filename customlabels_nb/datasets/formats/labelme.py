@@ -277,4 +277,6 @@ FORMAT = Format(
     write=_write,
     holds=HOLDS_DRAWN - {"confidence"} | {"image_labels"},
     folder=lambda path: path,
+    empty="a JSON file without shapes",
+    unlabelled="an image without a JSON file",
 )

@@ -259,4 +259,6 @@ FORMAT = Format(
     holds=HOLDS_DRAWN,
     folder=lambda path: path.parent if path.suffix.lower() == ".xml" else path,
     rounding=1.0,
+    empty="an XML file without objects",
+    unlabelled="an image without an XML file",
 )

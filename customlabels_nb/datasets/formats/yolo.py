@@ -614,4 +614,6 @@ FORMAT = Format(
     write=_write,
     holds=HOLDS_DRAWN,
     folder=lambda path: path.parent if _is_description(path) else path,
+    empty="an empty text file",
+    unlabelled="an image without a text file",
 )

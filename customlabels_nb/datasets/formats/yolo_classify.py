@@ -66,4 +66,5 @@ FORMAT = Format(
     frozenset({"image_labels", "unlabelled", "split"}),
     folder=lambda path: path,
     copies=True,
+    unlabelled="an image beside the folders of labels",
 )
