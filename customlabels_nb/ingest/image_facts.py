@@ -55,7 +55,11 @@ class FactsReader:
         facts: dict[int, Facts | ImageError] = {}
         if not (self._copy or self._verify):
             facts |= _stated_facts(incoming, [index for index in wanted if is_remote(names[index])])
-        unread = [index for index in wanted if index not in facts and names[index] not in self._read]
+        to_read = [index for index in wanted if index not in facts]
+        self._read_all(names, incoming, [index for index in to_read if names[index] not in self._read])
+        return facts | {index: self._read[names[index]] for index in to_read}
+
+    def _read_all(self, names: Sequence[str], incoming: Incoming, unread: Sequence[int]) -> None:
         workers = connections((names[index] for index in unread), settings.threads)
         done = reported = 0
         parts = _parts(unread, incoming.stats)
@@ -65,7 +69,6 @@ class FactsReader:
             if self._events is not None and (done - reported >= 64 or done == len(unread)):
                 reported = done
                 self._events.progress("reading images", done, len(unread))
-        return facts | {index: self._read[names[index]] for index in wanted if index not in facts}
 
     def _read_part(
         self, names: Sequence[str], incoming: Incoming, part: Sequence[int]

@@ -52,6 +52,7 @@ def import_images(
     for which other writers have to wait, except those that an iterator of tables names.
     """
     tables = _Tables.of(source, options, root)
+    options = replace(options, label=None)  # the tables have it
     reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
     while True:
         work = _Import(store, root, options, tables, reader)
@@ -60,7 +61,7 @@ def import_images(
             break
         except OutdatedError:  # someone else has imported since then: decide again, without reading files
             continue
-    if options.follow and len(work.elsewhere.images):
+    if options.follow and work.elsewhere is not None:
         other = t.TEST if options.split == t.TRAIN else t.TRAIN
         there = replace(options, split=other, follow=False)
         return work.report() + import_images(store, root, work.elsewhere, there, events=events)
@@ -133,7 +134,7 @@ class _Import:
         files, self._as_of = store.files()
         self._identification = Identification(files, options, self.name, root)
         self._labels: dict[str, tuple[str, ...]] | None = None
-        self.elsewhere: SourceContents
+        self.elsewhere: SourceContents | None = None
         self._merge = Merge(options.on_known, 0.0, self.name, exact=options.exact)
         self._totals = _Totals()
 
@@ -189,25 +190,11 @@ class _Import:
     def _parts(self, contents: SourceContents, decided: Decision | None = None) -> Iterator[ImportPart]:
         """Yield what to store of a listing, and collect everything else that the report contains."""
         decided = decided or self._identification.decide(contents.incoming, self._reader)
-        fates, totals = decided.fates, self._totals
-        known = (fates["fate"].isin(["known", "changed"])).to_numpy()
-        totals.known += int((known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
-        totals.ignored += contents.ignored
-        totals.lines += contents.lines
+        fates = decided.fates
         if (fates["fate"] == "duplicate").any():
             contents = _with_labels_of_duplicates(contents, fates)
-        totals.issues += [*contents.issues, *self._reasons(decided)]
-        self._note_changes(contents.stats, decided)
-        self._merge.rounding = contents.rounding
-        leaks = (fates["fate"] == "leak") & ~fates["stays"].astype(bool)
-        self.elsewhere = contents.part([row for row, leak in enumerate(leaks) if leak])
-        adding = fates["stays"].to_numpy(bool)
-        if self._options.only_known and not known.all():
-            first, count = fates["image"].tolist()[int(np.argmin(known))], int((~known).sum())
-            raise InputError(
-                f"{counted(count, 'image')} not in the {self._options.split} set, for example {first!r}. To add new "
-                "images and replace the annotations of known ones, use project.import_dataset with on_known='replace'."
-            )
+        known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
+        self._note(contents, decided, known)
         compared = self._options.on_known != "skip" and known.any()
         names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
         for start in range(0, max(len(fates), 1), _PART):
@@ -215,6 +202,24 @@ class _Import:
             new = self._new(contents, decided, [row for row in rows if adding[row]])
             of_part = {image: names[image] for image in contents.images["image"].iloc[rows] if image in names}
             yield replace(new, **self._known(contents, of_part)) if of_part else new
+
+    def _note(self, contents: SourceContents, decided: Decision, known: np.ndarray[Any, Any]) -> None:
+        """Collect what the report contains about a listing, and the images that are known in the other split."""
+        fates, totals = decided.fates, self._totals
+        if self._options.only_known and not known.all():
+            first, count = fates["image"].tolist()[int(np.argmin(known))], int((~known).sum())
+            raise InputError(
+                f"{counted(count, 'image')} not in the {self._options.split} set, for example {first!r}. To add new "
+                "images and replace the annotations of known ones, use project.import_dataset with on_known='replace'."
+            )
+        totals.known += int((known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
+        totals.ignored += contents.ignored
+        totals.lines += contents.lines
+        totals.issues += [*contents.issues, *self._reasons(decided)]
+        self._note_changes(contents.stats, decided)
+        self._merge.rounding = contents.rounding
+        leaks = ((fates["fate"] == "leak") & ~fates["stays"].astype(bool)).to_numpy()
+        self.elsewhere = contents.part(np.flatnonzero(leaks).tolist()) if leaks.any() else None
 
     def _reasons(self, decided: Decision) -> Iterator[Issue]:
         """Yield the issues of the fates, and those about the read files."""
@@ -265,13 +270,12 @@ class _Import:
                 "mtime_ns": pd.array([stat[1] if stat else None for stat in new.stats], dtype="Int64"),
             }
         )
-        annotations = new.annotations
+        tables = images, files, new.annotations
         if self._options.copy:
             pairs = zip(images["image"], images["sha256"], strict=True)
             copies = {image: copy_image(image, name_of_copy(image, sha), self._root) for image, sha in pairs}
-            images, files, annotations = (
-                table.assign(image=table["image"].map(copies)) for table in (images, files, annotations)
-            )
+            tables = tuple(table.assign(image=table["image"].map(copies)) for table in tables)  # type: ignore[assignment]
+        images, files, annotations = tables
         images = t.settle_statuses(t.normalise_images(images), annotations)
         self._totals.added += images["image"].tolist()
         return ImportPart(images, annotations, files)
@@ -281,23 +285,18 @@ class _Import:
 
         They are most images of a folder that is imported again, and nothing else of them is read.
         """
-        if self._options.exact or not names:
-            return names
         given, images = _labels_by_image(contents.annotations), contents.images
         rows = zip(images["image"].tolist(), images["status"].tolist(), strict=True) if "status" in images else ()
         stated = {image: status for image, status in rows if status != "unlabelled"}
-        names = {image: name for image, name in names.items() if image in given or image in stated}
-        if contents.annotations["left"].notna().any() or not names:
+        if not self._options.exact:
+            names = {image: name for image, name in names.items() if image in given or image in stated}
+        if self._options.exact or not names or contents.annotations["left"].notna().any():
             return names
         if self._labels is None:
             self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
-        stored = self._labels
-        plain = ("labelled", None)  # other statuses are compared, too
-        return {
-            image: name
-            for image, name in names.items()
-            if stated.get(image) not in plain or image not in given or set(given[image]) != set(stored.get(name, ()))
-        }
+        same = {image for image, name in names.items() if set(given.get(image, ())) == set(self._labels.get(name, ()))}
+        others = {image for image, status in stated.items() if status != "labelled" or image not in given}
+        return {image: name for image, name in names.items() if image in others or image not in same}
 
     def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""

@@ -100,24 +100,18 @@ class Merge:
         5. The source only has another status of an image with an answer: nothing.
         6. Keep the annotations, and report it.
         """
-        is_same = same or by is given_by is None
+        is_same, has_answer = same or by is given_by is None, given_by is not None or given == "labelled"
         if self.exact:
             settled = is_same and status == _status(status, given, annotated=given_by is not None)
             return "nothing" if settled else "keep" if leased else "replace"
-        if given_by is None and given == "unlabelled":
-            return "nothing"
-        if is_same and (given == status or (given_by and given == "labelled")):
-            return "nothing"
-        if self.on_known == "replace" and leased:
-            return "keep"
-        answers = given_by is not None or given == "labelled"
-        if by is None and (status == "unlabelled" or (answers and status != "labelled")):
-            return "fill"
-        if by == "model" and given_by == "person":
-            return "fill"
-        if self.on_known == "replace":
-            return "replace"
-        return "keep" if answers else "nothing"
+        replacing = self.on_known == "replace"
+        rules = {
+            "nothing": (not has_answer and given == "unlabelled") or (is_same and given in (status, by and "labelled")),
+            "keep": replacing and leased,
+            "fill": _is_open(status, by, answered=has_answer) or (by, given_by) == ("model", "person"),
+            "replace": replacing,
+        }
+        return next((verdict for verdict, holds in rules.items() if holds), "keep" if has_answer else "nothing")
 
     def _reasons(
         self,
@@ -137,6 +131,11 @@ class Merge:
                 else difference(statuses[image], mine[image], theirs[image], self.rounding)
             )
             yield Issue("LABEL_KEPT", reason, image, self.source)
+
+
+def _is_open(status: str, by: str | None, *, answered: bool) -> bool:
+    """Check whether an image has no answer yet. The source may only have another status for it, not ``answered``."""
+    return by is None and (status == "unlabelled" or (answered and status != "labelled"))
 
 
 def _status(status: str, given: str, *, annotated: bool) -> str:
