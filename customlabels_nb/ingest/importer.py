@@ -274,7 +274,7 @@ class _Import:
         if self._options.copy:
             pairs = zip(images["image"], images["sha256"], strict=True)
             copies = {image: copy_image(image, name_of_copy(image, sha), self._root) for image, sha in pairs}
-            tables = tuple(table.assign(image=table["image"].map(copies)) for table in tables)  # type: ignore[assignment]
+            tables = tuple(table.assign(image=table["image"].map(copies)) for table in tables)
         images, files, annotations = tables
         images = t.settle_statuses(t.normalise_images(images), annotations)
         self._totals.added += images["image"].tolist()

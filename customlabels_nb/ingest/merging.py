@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -191,12 +192,14 @@ def matches(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> dict[
     return pairs
 
 
-def _equal_rows(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> np.ndarray:
+def _equal_rows(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> np.ndarray[Any, Any]:
     """Compare the rows of two tables of the same length by label, box, outline and crowd flag.
 
     What a source does not state is equal: an outline, and that an annotation is a crowd.
     """
-    equal = (stored["label"].to_numpy() == given["label"].to_numpy()).astype(bool)
+    equal: np.ndarray[Any, Any] = np.equal(stored["label"].to_numpy(object), given["label"].to_numpy(object)).astype(
+        bool
+    )
     first, second = (_edges(table) for table in (stored, given))
     close = np.abs(first - second) <= rounding + 1e-9
     equal &= (close | (np.isnan(first) & np.isnan(second))).all(axis=1)
@@ -206,7 +209,7 @@ def _equal_rows(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> n
     return equal
 
 
-def _edges(table: pd.DataFrame) -> np.ndarray:
+def _edges(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     boxes = table[list(t.BOX_COLUMNS)].to_numpy(float)
     return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
 

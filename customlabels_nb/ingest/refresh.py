@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,10 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
         left_out = [image for image in found if copies.get(image, image) in removed]
         report += RefreshReport(removed=left_out)
         elsewhere = _known_elsewhere(store, split, contents, copies, root)
-        known = {image for image in found if copies.get(image, image) in mine}
-        new = _without(contents, {*left_out, *elsewhere}, bare=known)
-        options = ImportOptions(split, copy=copy, copies=copies)
+        unwanted = {*left_out, *elsewhere}
+        new = contents.part([row for row, image in enumerate(found) if image not in unwanted])
+        new = replace(new, issues=contents.issues, ignored=contents.ignored)
+        options = ImportOptions(split, copy=copy, copies=copies, on_known="skip")
         done = import_images(store, root, new, options, events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
         changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
@@ -165,22 +167,3 @@ def _contents(images: Iterable[str], root: Path) -> dict[str, str]:
         except ImageError:
             continue
     return contents
-
-
-def _without(contents: SourceContents, images: set[str], *, bare: set[str]) -> SourceContents:
-    """Return the source contents without ``images``, and without the labels of ``bare`` images."""
-    kept = ~contents.images["image"].isin(images)
-    marks = contents.annotations
-
-    def of_kept(values: list[Any]) -> list[Any]:
-        return [value for value, stays in zip(values, kept, strict=True) if stays] if values else []
-
-    return SourceContents(
-        contents.images[kept].reset_index(drop=True),
-        marks[~marks["image"].isin(images | bare)],
-        dict(contents.description),
-        of_kept(contents.stats),
-        contents.issues,
-        contents.ignored,
-        contents=of_kept(contents.contents),
-    )

@@ -115,10 +115,9 @@ class SourceContents:
         if len(images) < len(self.images):
             marks = marks[marks["image"].isin(images["image"])]
         chosen = range(len(self.images))[rows] if isinstance(rows, slice) else rows
-        stats, contents = ([values[i] for i in chosen] for values in (self.stats, self.contents))
-        return replace(
-            self, images=images, annotations=marks, stats=stats, contents=contents, issues=[], ignored=0, lines=[]
-        )
+        stats, contents = [self.stats[i] for i in chosen], [self.contents[i] for i in chosen]
+        part = replace(self, images=images, annotations=marks, stats=stats, contents=contents)
+        return replace(part, issues=[], ignored=0, lines=[])
 
 
 def contents_of_tables(

@@ -143,7 +143,8 @@ class PackedNames:
 
     def packed(self, states: Mapping[str, Any]) -> bytes:
         """Return the payload, as :func:`.database.pack` would, with the ``states`` of other images."""
-        more = f",{dump_json(states)[1:]}" if states else "}"
+        text = dump_json(states)
+        more = f",{text[1:]}" if text else "}"
         end = self._compressor.compress(f"]{more}".encode("utf-8", "surrogatepass"))
         return b"".join([*self._parts, end, self._compressor.flush()])
 
