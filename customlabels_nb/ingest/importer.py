@@ -209,8 +209,9 @@ class _Import:
         if self._options.only_known and not known.all():
             first, count = fates["image"].tolist()[int(np.argmin(known))], int((~known).sum())
             raise InputError(
-                f"{counted(count, 'image')} not in the {self._options.split} set, for example {first!r}. To add new "
-                "images and replace the annotations of known ones, use project.import_dataset with on_known='replace'."
+                f"{counted(count, 'image')} {'is' if count == 1 else 'are'} not in the {self._options.split} set, for "
+                f"example {first!r}. To add new images and replace the annotations of known ones, use "
+                "project.import_dataset with on_known='replace'."
             )
         totals.known += int((known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
         totals.ignored += contents.ignored

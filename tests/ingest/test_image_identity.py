@@ -118,5 +118,5 @@ def test_update_takes_a_dataset_that_was_read_from_a_file(project: cl.Project, a
     assert project.history[["what", "note"]].iloc[0].tolist() == ["update", "checked"]
     project.undo()
     assert labels(project.train_set) == {"000.jpg": ["apple"]}
-    with pytest.raises(InputError, match=r"1 image not in the train set.*001\.jpg"):
+    with pytest.raises(InputError, match=r"1 image is not in the train set.*001\.jpg"):
         project.update("train", cl.Dataset(pd.DataFrame({"image": [str(other)], "status": "labelled"})))

@@ -144,7 +144,7 @@ def test_a_stale_edit_is_refused_and_shown(project: cl.Project) -> None:
         (
             cl.Dataset(pd.DataFrame({"image": ["new.jpg"]})),
             InputError,
-            r"1 image not in the train set.*new\.jpg'.*import_dataset",
+            r"1 image is not in the train set.*new\.jpg'.*import_dataset",
         ),
     ],
 )
