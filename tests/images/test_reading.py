@@ -223,7 +223,10 @@ def test_a_tiff_that_can_not_be_read_is_refused_and_never_garbled(data: bytes) -
 )
 def test_compressed_tiff_is_read(compression: str, mode: str) -> None:
     options = {"quality": 95} if compression == "jpeg" else {}
-    data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
+    try:
+        data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
+    except OSError as error:
+        pytest.skip(f"This Pillow cannot write {compression}: {error}")
     plain = picture(3).convert(mode).convert("RGB")
     assert difference(open_image(data), plain) < 12
     assert inspect(data, "a.tif").height == 32
