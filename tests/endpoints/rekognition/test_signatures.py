@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import botocore.auth
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -39,6 +40,8 @@ class Signed:
         target = {"X-Amz-Target": "RekognitionService.CreateProject", "Content-Type": "application/x-amz-json-1.1"}
         request = AWSRequest("POST", self.url, target | (headers or {}), self.body)
         if monkeypatch is not None:
+            if not hasattr(botocore.auth, "get_current_datetime"):
+                pytest.skip("this botocore takes its time from elsewhere")
             monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: datetime.now(UTC) + later)
         SigV4Auth(Credentials(key, secret, token), name, "eu-west-3").add_auth(request)
         self.headers = dict(request.headers.items())
