@@ -7,25 +7,26 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
-from customlabels_nb.datasets.formats.image_folder import FoundFiles, match_files, read_folder, sort_out_listing
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
+from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
 from customlabels_nb.images.locations import Location, absolute_uri, is_remote, relative_name, to_path
 from customlabels_nb.remote.download_cache import look_up_all
-from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web, list_files
+from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def find_again(
         return None
     finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
     if pattern:
-        contents = finder.from_list(finder.matches(location, required=False))
+        contents = finder.from_list(list_pattern(location))
     elif kind == "files" and location.path is not None and not os.path.lexists(location.path):
         contents = finder.from_files([])
     else:
@@ -208,149 +209,125 @@ def find_again(
 
 
 class _Finder:
-    """Scanner for image sources. ``_listed`` caches the metadata from listings of remote files."""
+    """Scanner for image sources."""
 
     def __init__(self, project_folder: Path, annotator: str | None, *, labels_from: str | None) -> None:
         self._project_folder = project_folder
         self._annotator = annotator
         self._labels_from = labels_from
-        self._listed: dict[str, RemoteFile] = {}
 
     def from_location(self, location: Location) -> SourceContents:
         name, path = location.name, location.path
-        if location.is_pattern:
-            contents = self.from_list(self.matches(location))
-            contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
-            return contents
-        if path is not None and not os.path.exists(path):
+        if path is not None and not location.is_pattern and not os.path.exists(path):
             where = "" if path.is_absolute() else f" in {os.getcwd()}"
             raise InputError(
                 f"{name!r} does not exist{where}. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
-        return self._from_container(location) or self.from_files([location])
+        contents = self.from_list([location])
+        if location.is_pattern:
+            contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
+        return contents
 
-    def matches(self, pattern: Location, *, required: bool = True) -> list[Location]:
-        if pattern.path is None:
-            listed = {file.url: file for file in list_files(pattern.name)}
-            self._listed.update(listed)
-            matches = [Location(url, None) for url in listed]
-        else:
-            matches = [Location(match, Path(match)) for match in match_files(pattern.path)]
-        if required and not matches:
-            raise InputError(f"No file matches the pattern {pattern.name!r}.")
-        return matches
-
-    def from_list(self, locations: list[Location]) -> SourceContents:
+    def from_list(self, locations: Iterable[Location]) -> SourceContents:
         """Return the combined contents of a list of sources, with each image only once."""
+        places = chain.from_iterable(map(_matches, locations))
+        found = ((place, self._from_container(place)) for place in places)
         parts: list[SourceContents] = []
-        files: list[Location] = []
-        for location in chain.from_iterable(self.matches(each) if each.is_pattern else [each] for each in locations):
-            container = self._from_container(location)
-            if container is None:
-                files.append(location)
-                continue
-            if files:
-                parts.append(self.from_files(files))
-                files = []
-            parts.append(container)
-        if files or not parts:
-            parts.append(self.from_files(files))
-        return parts[0] if len(parts) == 1 else _join(parts)
+        for is_file, group in groupby(found, key=lambda each: each[1] is None):
+            if is_file:
+                parts.append(self.from_files(place for place, _ in group))
+            else:
+                parts += [part for _, part in group if part]
+        return _join(parts) if len(parts) > 1 else parts[0] if parts else self.from_files([])
 
-    def from_files(self, locations: list[Location]) -> SourceContents:
-        paths = {location.uri: location.path for location in locations}
-        uris = list(paths)
-        name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
-        answers = look_up_all(uri for uri, path in paths.items() if path is None and uri not in self._listed)
-        known = self._listed | {uri: file for uri, file in answers.items() if isinstance(file, RemoteFile)}
-        there = [uri for uri in uris if not isinstance(answers.get(uri), ImageError)]
-        return SourceContents(
-            pd.DataFrame({"image": pd.Series(there, dtype=t.TEXT)}),
+    def from_files(self, places: Iterable[Location]) -> SourceContents:
+        named = {place.uri: place for place in places}
+        contents = SourceContents(
+            pd.DataFrame({"image": pd.Series(list(named), dtype=t.TEXT)}),
             t.empty(t.ANNOTATION_COLUMNS),
-            {"kind": "files", "name": name},
-            [known[uri].stat if uri in known else _stat(paths[uri]) for uri in there],
-            [
-                Issue(error.code, error.reason, uri, name)
-                for uri, error in answers.items()
-                if isinstance(error, ImageError)
-            ],
-            contents=[known[uri].identity if uri in known else None for uri in there],
+            {"kind": "files", "name": next(iter(named)) if len(named) == 1 else f"{len(named)} files"},
+            [_stat(place.path) for place in named.values()],
         )
+        listed = {uri: place.listed for uri, place in named.items() if place.listed}
+        unlisted = (uri for uri, place in named.items() if place.path is None and uri not in listed)
+        return _with_metadata(contents, {**listed, **look_up_all(unlisted)})
 
-    def _from_container(self, location: Location) -> SourceContents | None:
+    def _from_container(self, place: Location) -> SourceContents | None:
         """Return the contents of a folder or zip file, or None if it is neither."""
-        if location.path is None:
-            return self._from_remote_container(location.name)
-        path = os.fspath(location.path)
-        if os.path.isdir(path):
-            return self._from_folder(path, {"kind": "folder", "name": location.uri})
-        if path.lower().endswith(".zip") and os.path.isfile(path):
-            return self._from_zip(path, location.uri, location.path.stem)
-        return None
+        if _is_zip(place):
+            return self._from_zip(place)
+        files = list_folder(place, labels_from=self._labels_from, ask=True)
+        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri})
 
-    def _from_remote_container(self, url: str) -> SourceContents | None:
-        if is_chain(url) or url in self._listed:
-            return None
-        suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
-        if suffix == ".zip" and not url.endswith("/"):
-            return self._from_zip_url(url)
-        if is_web(url) or (suffix in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not url.endswith("/")):
-            return None
-        listing = list_files(url)
-        if not listing and not url.endswith("/"):
-            return None
-        # the listing has all the required metadata, so no more requests are needed
-        files = sort_out_listing(url, listing, labels_from=self._labels_from)
-        return self._from_folder_files(files, {"kind": "folder", "name": url})
-
-    def _from_zip_url(self, url: str) -> SourceContents:
+    def _from_zip(self, place: Location) -> SourceContents:
+        if place.path is not None:
+            return self._unpacked(place.path, place)
         with scratch(self._project_folder) as folder:
             path = folder / "download.zip"
             try:
-                download(url, path, LOCAL.max_archive_bytes)
+                download(place.name, path, LOCAL.max_archive_bytes)
             except InputError as error:
                 raise ArchiveError(f"Archive {error}") from error
-            return self._from_zip(os.fspath(path), url, PurePosixPath(urlsplit(url).path).stem)
+            return self._unpacked(path, place)
 
-    def _from_zip(self, path: str, name: str, stem: str) -> SourceContents:
+    def _unpacked(self, path: Path, place: Location) -> SourceContents:
         # the folder name contains a hash of the archive, so that a different archive of the same name overwrites
         # nothing, and unpack_zip checks the members
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        stem = (place.path or PurePosixPath(urlsplit(place.name).path)).stem
         safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
         root, issues = unpack_zip(path, self._project_folder / "images" / f"{safe}-{digest[:8]}")
-        description = {"kind": "zip", "name": name}
-        if not root.is_dir():
-            return SourceContents(
-                pd.DataFrame({"image": []}, dtype=t.TEXT), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
-            )
-        contents = self._from_folder(os.fspath(root), description)
+        files = read_folder(root, labels_from=self._labels_from) if root.is_dir() else FoundFiles()
         top = os.path.abspath(self._project_folder)
-        inside = {
-            image: image if image.startswith("file://") else relative_name(image, top)
-            for image in contents.images["image"]
-        }
-        contents.images = contents.images.assign(image=contents.images["image"].map(inside))
-        contents.annotations = contents.annotations.assign(image=contents.annotations["image"].map(inside))
-        contents.issues[:0] = issues
-        return contents
+        files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
+        files.issues[:0] = issues
+        return self._from_folder(files, {"kind": "zip", "name": place.uri})
 
-    def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
-        return self._from_folder_files(read_folder(folder, labels_from=self._labels_from), description)
-
-    def _from_folder_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+    def _from_folder(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
         rows = pd.DataFrame(
             {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
         )
-        return SourceContents(
+        contents = SourceContents(
             rows[["image"]],
             t.normalise_annotations(rows, annotator=self._annotator),
             {**description, "labels_from": self._labels_from},
-            list(files.stats),
+            files.stats,
             files.issues,
             files.ignored,
             contents=files.contents,
         )
+        return _with_metadata(contents, look_up_all(files.unlisted))
+
+
+def _matches(location: Location) -> list[Location]:
+    matches = list_pattern(location) if location.is_pattern else [location]
+    if not matches:
+        raise InputError(f"No file matches the pattern {location.name!r}.")
+    return matches
+
+
+def _is_zip(place: Location) -> bool:
+    if place.path is not None:
+        return os.fspath(place.path).lower().endswith(".zip") and os.path.isfile(place.path)
+    path = place.name.partition("?")[0] if is_web(place.name) else place.name
+    return path.lower().endswith(".zip") and not is_chain(place.name)
+
+
+def _with_metadata(contents: SourceContents, answers: Mapping[str, RemoteFile | ImageError]) -> SourceContents:
+    """Add the metadata of remote images, and report those that cannot be reached as issues instead."""
+    if not answers:
+        return contents
+    reached = []
+    for row, image in enumerate(contents.images["image"].tolist()):
+        answer = answers.get(image)
+        if isinstance(answer, ImageError):
+            contents.issues.append(Issue(answer.code, answer.reason, image, contents.description["name"]))
+            continue
+        reached.append(row)
+        if answer is not None:
+            contents.stats[row], contents.contents[row] = answer.stat, answer.identity
+    return replace(contents.part(reached), issues=contents.issues, ignored=contents.ignored)
 
 
 def _labelled(contents: SourceContents, label: str, annotator: str | None) -> None:
@@ -390,26 +367,21 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
 
 
 def _join(parts: Sequence[SourceContents]) -> SourceContents:
-    sources = [part.description for part in parts]
-    description = {"kind": "list", "name": f"{len(parts)} sources", "sources": sources}
-    images = pd.concat([part.images for part in parts], ignore_index=True)
-    first = ~images["image"].duplicated()
-    stats = [stat for part in parts for stat in part.stats]
-    contents = [content for part in parts for content in part.contents]
     seen: set[str] = set()
     annotations = []
     for part in parts:
         annotations.append(part.annotations[~part.annotations["image"].isin(seen)])
         seen.update(part.images["image"])
-    return SourceContents(
-        images[first].reset_index(drop=True),
+    images = pd.concat([part.images for part in parts], ignore_index=True)
+    joined = SourceContents(
+        images,
         pd.concat(annotations, ignore_index=True),
-        description,
-        [stat for stat, new in zip(stats, first, strict=True) if new],
-        [issue for part in parts for issue in part.issues],
-        sum(part.ignored for part in parts),
-        contents=[content for content, new in zip(contents, first, strict=True) if new],
-    )
+        {"kind": "list", "name": f"{len(parts)} sources", "sources": [part.description for part in parts]},
+        [stat for part in parts for stat in part.stats],
+        contents=[content for part in parts for content in part.contents],
+    ).part(np.flatnonzero(~images["image"].duplicated()).tolist())
+    issues = [issue for part in parts for issue in part.issues]
+    return replace(joined, issues=issues, ignored=sum(part.ignored for part in parts))
 
 
 def _stat(path: Path | None) -> tuple[int, int] | None:
