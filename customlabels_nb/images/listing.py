@@ -48,26 +48,28 @@ def list_pattern(pattern: Location, *, root: Path | None = None) -> list[Locatio
     return [Location.of(match) for match in matches]
 
 
-def list_folder(place: Location, *, labels_from: str | None = None, ask: bool = False) -> FoundFiles | None:
-    """List the images of a folder, bucket or web server (:func:`read_folder`), or return None for any other place.
+def list_folder(place: Location, *, labels_from: str | None = None, any_name: bool = False) -> FoundFiles | None:
+    """List the images of a folder as :func:`read_folder` does, or return None if the place is not a folder.
 
-    URLs of folders end in "/". With ``ask``, so may others in buckets, except those of images: they are listed to see.
+    A URL is one if it ends in "/". With ``any_name``, which costs a request, so is a URL in a bucket that has no image
+    extension, if there are files below it.
     """
     if place.path is not None:
         return read_folder(place.path, labels_from=labels_from) if place.is_folder else None
-    files = _list_url(place, ask=ask)
+    files = _list_url(place, any_name=any_name)
     return None if files is None else sort_out_listing(place.name, files, labels_from=labels_from)
 
 
-def _list_url(place: Location, *, ask: bool) -> list[RemoteFile] | None:
+def _list_url(place: Location, *, any_name: bool) -> list[RemoteFile] | None:
     url = place.name
+    if url.endswith("/") and is_web(url):
+        if media_type(url).startswith("image/"):
+            return None
+        return [RemoteFile(file, None, None, None) for file in list_web(url)]
     if url.endswith("/"):
-        if not is_web(url):
-            return list_files(url)
-        is_image = media_type(url).startswith("image/")
-        return None if is_image else [RemoteFile(file, None, None, None) for file in list_web(url)]
+        return list_files(url)
     is_file = place.listed is not None or PurePosixPath(url).suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES
-    return None if not ask or is_file or is_web(url) or is_chain(url) else list_files(url) or None
+    return list_files(url) or None if any_name and not (is_file or is_web(url) or is_chain(url)) else None
 
 
 def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None) -> FoundFiles:

@@ -152,11 +152,15 @@ def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
             f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}. "
             "It must be (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
         )
+    return open_image(Image.fromarray(np.ascontiguousarray(_to_bytes(array))), name=what)
+
+
+def _to_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also rejects NaN
             raise InputError(f"image contains floats from {low:g} to {high:g}. Scale them to 0 to 1, or pass uint8.")
-        array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
+        return (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
         raise InputError(f"image has dtype {array.dtype}. Pass uint8, or floats between 0 and 1.")
-    return open_image(Image.fromarray(np.ascontiguousarray(array)), name=what)
+    return array

@@ -24,7 +24,7 @@ from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
-from customlabels_nb.images.locations import Location, absolute_uri, is_remote, relative_name, to_path
+from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
@@ -134,20 +134,23 @@ def contents_of_tables(
 ) -> SourceContents:
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
-    names = images["image"].tolist()
-    here = {image: absolute_uri(image, root) for image in names if not is_remote(image)}
-    if any(image != uri for image, uri in here.items()):
-        uris = {image: here.get(image, image) for image in names}
+    places = [Location(image, None if is_remote(image) else to_path(image, root)) for image in images["image"].tolist()]
+    uris = {place.name: place.uri for place in places}
+    if list(uris) != list(uris.values()):
         plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
-    stats = [_stat(to_path(here[image])) if image in here else None for image in names]
+    stats = [_stat(place.path) for place in places]
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
-    chosen = [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
     return SourceContents(
-        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=chosen,
+        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=_chosen(labels),
         rounding=rounding,
     )  # fmt: skip
+
+
+def _chosen(labels: Iterable[tuple[str, str]]) -> list[tuple[str, str | None]]:
+    """Return the labels with the colors that are not those of the palette."""
+    return [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
 
 
 def find_images(
@@ -158,21 +161,13 @@ def find_images(
     A zip file is unpacked in ``project_folder``, into a folder named after the file and its content.
     """
     label = None if options.label is None else t.check_label(options.label)
-    finder = _Finder(project_folder, annotator, labels_from=options.labels_from)
     if isinstance(source, pd.DataFrame):
         frame = source if label is None else source.assign(label=label)
         contents = _from_frame(frame, annotator, options.split)
-    elif isinstance(source, str | os.PathLike):
-        contents = finder.from_location(Location.of(source))
-    elif isinstance(source, Iterable) and not isinstance(source, bytes):
-        items = [Location.of(item) for item in source]
-        if not items:
-            raise InputError("source is an empty list. Pass at least one path or URL.")
-        contents = finder.from_list(items)
     else:
-        raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
-    if label is not None and not isinstance(source, pd.DataFrame):
-        _labelled(contents, label, annotator)
+        contents = _Finder(project_folder, annotator, options.labels_from).find(source)
+        if label is not None:
+            _labelled(contents, label, annotator)
     if contents.images.empty and not contents.issues:
         ignored = f" ({contents.ignored:,} other files were ignored)" if contents.ignored else ""
         raise InputError(f"No images found in {contents.description['name']!r}{ignored}.")
@@ -193,12 +188,13 @@ def find_again(
     if kind not in ("folder", "zip", "files"):
         return None
     location = Location.of(pattern or description["name"])
-    if kind == "files" and location.path is not None and not location.path.is_absolute():
+    file = location.path if kind == "files" else None
+    if file is not None and not file.is_absolute():
         return None
-    finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
+    finder = _Finder(project_folder, annotator, description.get("labels_from"))
     if pattern:
         contents = finder.from_list(list_pattern(location))
-    elif kind == "files" and location.path is not None and not os.path.lexists(location.path):
+    elif file is not None and not os.path.lexists(file):
         contents = finder.from_files([])
     else:
         contents = finder.from_location(location)
@@ -208,13 +204,23 @@ def find_again(
     return contents
 
 
+@dataclass(frozen=True)
 class _Finder:
     """Scanner for image sources."""
 
-    def __init__(self, project_folder: Path, annotator: str | None, *, labels_from: str | None) -> None:
-        self._project_folder = project_folder
-        self._annotator = annotator
-        self._labels_from = labels_from
+    project_folder: Path
+    annotator: str | None
+    labels_from: str | None
+
+    def find(self, source: object) -> SourceContents:
+        if isinstance(source, str | os.PathLike):
+            return self.from_location(Location.of(source))
+        if not isinstance(source, Iterable) or isinstance(source, bytes):
+            raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
+        items = [Location.of(item) for item in source]
+        if not items:
+            raise InputError("source is an empty list. Pass at least one path or URL.")
+        return self.from_list(items)
 
     def from_location(self, location: Location) -> SourceContents:
         name, path = location.name, location.path
@@ -256,13 +262,13 @@ class _Finder:
         """Return the contents of a folder or zip file, or None if it is neither."""
         if _is_zip(place):
             return self._from_zip(place)
-        files = list_folder(place, labels_from=self._labels_from, ask=True)
+        files = list_folder(place, labels_from=self.labels_from, any_name=True)
         return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri})
 
     def _from_zip(self, place: Location) -> SourceContents:
         if place.path is not None:
             return self._unpacked(place.path, place)
-        with scratch(self._project_folder) as folder:
+        with scratch(self.project_folder) as folder:
             path = folder / "download.zip"
             try:
                 download(place.name, path, LOCAL.max_archive_bytes)
@@ -277,9 +283,9 @@ class _Finder:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         stem = (place.path or PurePosixPath(urlsplit(place.name).path)).stem
         safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
-        root, issues = unpack_zip(path, self._project_folder / "images" / f"{safe}-{digest[:8]}")
-        files = read_folder(root, labels_from=self._labels_from) if root.is_dir() else FoundFiles()
-        top = os.path.abspath(self._project_folder)
+        root, issues = unpack_zip(path, self.project_folder / "images" / f"{safe}-{digest[:8]}")
+        files = read_folder(root, labels_from=self.labels_from) if root.is_dir() else FoundFiles()
+        top = os.path.abspath(self.project_folder)
         files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
         files.issues[:0] = issues
         return self._from_folder(files, {"kind": "zip", "name": place.uri})
@@ -290,8 +296,8 @@ class _Finder:
         )
         contents = SourceContents(
             rows[["image"]],
-            t.normalise_annotations(rows, annotator=self._annotator),
-            {**description, "labels_from": self._labels_from},
+            t.normalise_annotations(rows, annotator=self.annotator),
+            {**description, "labels_from": self.labels_from},
             files.stats,
             files.issues,
             files.ignored,
@@ -339,15 +345,7 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
-    if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
-    sides = frame.get("split", pd.Series(dtype=t.TEXT))
-    others = sides[sides.notna() & (sides != split)]
-    if len(others):
-        raise InputError(
-            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
-            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
-        )
+    _check_frame(frame, split)
     locations = [Location.of(name) for name in frame["image"]]
     rows = frame.assign(image=[location.uri for location in locations])
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
@@ -364,6 +362,18 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
     paths = {location.uri: location.path for location in locations}
     return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]])
+
+
+def _check_frame(frame: pd.DataFrame, split: str) -> None:
+    if "image" not in frame.columns or not frame.columns.is_unique:
+        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
+    sides = frame.get("split", pd.Series(dtype=t.TEXT))
+    others = sides[sides.notna() & (sides != split)]
+    if len(others):
+        raise InputError(
+            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
+            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
+        )
 
 
 def _join(parts: Sequence[SourceContents]) -> SourceContents:
