@@ -24,8 +24,8 @@ from customlabels_nb.datasets.import_reports import ImportReport
 from customlabels_nb.errors import InputError, OutdatedError, StoreError, TableError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.copies import copy_image, name_of_copy
-from customlabels_nb.ingest.identity import Decision, Identification
 from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
+from customlabels_nb.ingest.image_identity import Decision, Identification
 from customlabels_nb.ingest.merging import Merge, quoted
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings

@@ -35,7 +35,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import Location, is_remote, local_path
-from customlabels_nb.ingest.identity import StoredNames
+from customlabels_nb.ingest.image_identity import StoredNames
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
 from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables

@@ -13,7 +13,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError
-from customlabels_nb.ingest.identity import StoredNames
+from customlabels_nb.ingest.image_identity import StoredNames
 from customlabels_nb.ingest.importer import ImportReport
 from tests.images.pictures import jpeg, write_folder
 from tests.ingest.reading import codes, labels
