@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from _measure import bound, figure, heading, start
 
-from customlabels_nb.datasets.formats.image_folder import read_folder
+from customlabels_nb.images.listing import read_folder
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.training.classification import fit_head
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
+from customlabels_nb.images.listing import read_folder
 
 QUICKSTART = "01_quickstart.ipynb"
 #: Tags of cells whose outputs the command line prints.

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.errors import InputError
+from customlabels_nb.remote.remote_files import RemoteFile
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 _DRIVE = re.compile(r"/[A-Za-z]:")
@@ -22,10 +23,14 @@ _DRIVE = re.compile(r"/[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Place that a user has passed: a file, folder or pattern. ``path`` is None for a URL, ``name`` has no password."""
+    """Place that a user has passed: a file, folder or pattern. ``path`` is None for a URL, ``name`` has no password.
+
+    ``listed`` is the metadata of a remote file that was found in a listing.
+    """
 
     name: str
     path: Path | None
+    listed: RemoteFile | None = None
 
     @classmethod
     def of(cls, item: object) -> Location:

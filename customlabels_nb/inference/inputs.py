@@ -16,11 +16,10 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.image_folder import match_files, read_folder, sort_out_listing
 from customlabels_nb.errors import InputError, NotAnImageError
+from customlabels_nb.images.listing import list_folder, list_pattern
 from customlabels_nb.images.locations import Location
 from customlabels_nb.images.reading import open_image, read_bytes
-from customlabels_nb.remote.remote_files import RemoteFile, is_web, list_files, list_web, media_type
 
 _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
 
@@ -102,27 +101,17 @@ def _locations(given: Iterable[object]) -> Iterator[Location]:
 
 
 def _expand(location: Location, root: Path | None, issues: list[Issue]) -> list[str]:
-    name, place = location.name, location.below(root)
-    if place.is_pattern and place.path is None:
-        matches = [file.url for file in list_files(name)]
-    elif place.is_pattern and location.path is not None:
-        matches = match_files(location.path) or (match_files(location.path, root=root) if root is not None else [])
-    elif place.is_folder and place.path is not None:
-        files = read_folder(place.path)
+    place = location.below(root)
+    if place.is_pattern:
+        names = [match.name for match in list_pattern(place, root=root)]
+    elif files := list_folder(place):
         issues += files.issues
-        matches = files.images
-    elif place.path is None and name.endswith("/"):
-        if is_web(name) and media_type(name).startswith("image/"):
-            return [name]
-        listed = [RemoteFile(url, None, None, None) for url in list_web(name)] if is_web(name) else list_files(name)
-        files = sort_out_listing(name, listed)
-        issues += files.issues
-        matches = files.images
+        names = files.images
     else:
-        return [name]
-    if not matches:
-        raise InputError(f"images={name!r} contains no images. Check the path or pattern.")
-    return [Location.of(match).name for match in matches]
+        return [location.name]
+    if not names:
+        raise InputError(f"images={location.name!r} contains no images. Check the path or pattern.")
+    return names
 
 
 def _encoded(image: object) -> tuple[bytes, str] | None:
@@ -163,11 +152,15 @@ def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
             f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}. "
             "It must be (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
         )
+    return open_image(Image.fromarray(np.ascontiguousarray(_to_bytes(array))), name=what)
+
+
+def _to_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also rejects NaN
             raise InputError(f"image contains floats from {low:g} to {high:g}. Scale them to 0 to 1, or pass uint8.")
-        array = (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
+        return (np.clip(array, 0, 1) * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
         raise InputError(f"image has dtype {array.dtype}. Pass uint8, or floats between 0 and 1.")
-    return open_image(Image.fromarray(np.ascontiguousarray(array)), name=what)
+    return array

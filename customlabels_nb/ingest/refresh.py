@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.datasets.formats.image_folder import is_image_name
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
 from customlabels_nb.events import Events
+from customlabels_nb.images.listing import is_image_name
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import content_hash, read_bytes
 from customlabels_nb.ingest.copies import find_copies

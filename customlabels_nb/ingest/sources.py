@@ -7,25 +7,26 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
+from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
-from customlabels_nb.datasets.formats.image_folder import FoundFiles, match_files, read_folder, sort_out_listing
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
-from customlabels_nb.images.locations import Location, absolute_uri, is_remote, relative_name, to_path
+from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
+from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path
 from customlabels_nb.remote.download_cache import look_up_all
-from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web, list_files
+from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
 
 @dataclass(frozen=True)
@@ -133,20 +134,23 @@ def contents_of_tables(
 ) -> SourceContents:
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
     plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
-    names = images["image"].tolist()
-    here = {image: absolute_uri(image, root) for image in names if not is_remote(image)}
-    if any(image != uri for image, uri in here.items()):
-        uris = {image: here.get(image, image) for image in names}
+    places = [Location(image, None if is_remote(image) else to_path(image, root)) for image in images["image"].tolist()]
+    uris = {place.name: place.uri for place in places}
+    if list(uris) != list(uris.values()):
         plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
-    stats = [_stat(to_path(here[image])) if image in here else None for image in names]
+    stats = [_stat(place.path) for place in places]
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
-    chosen = [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
     return SourceContents(
-        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=chosen,
+        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=_chosen(labels),
         rounding=rounding,
     )  # fmt: skip
+
+
+def _chosen(labels: Iterable[tuple[str, str]]) -> list[tuple[str, str | None]]:
+    """Return the labels with the colors that are not those of the palette."""
+    return [(label, None if color == label_color(i) else color) for i, (label, color) in enumerate(labels)]
 
 
 def find_images(
@@ -157,21 +161,13 @@ def find_images(
     A zip file is unpacked in ``project_folder``, into a folder named after the file and its content.
     """
     label = None if options.label is None else t.check_label(options.label)
-    finder = _Finder(project_folder, annotator, labels_from=options.labels_from)
     if isinstance(source, pd.DataFrame):
         frame = source if label is None else source.assign(label=label)
         contents = _from_frame(frame, annotator, options.split)
-    elif isinstance(source, str | os.PathLike):
-        contents = finder.from_location(Location.of(source))
-    elif isinstance(source, Iterable) and not isinstance(source, bytes):
-        items = [Location.of(item) for item in source]
-        if not items:
-            raise InputError("source is an empty list. Pass at least one path or URL.")
-        contents = finder.from_list(items)
     else:
-        raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
-    if label is not None and not isinstance(source, pd.DataFrame):
-        _labelled(contents, label, annotator)
+        contents = _Finder(project_folder, annotator, options.labels_from).find(source)
+        if label is not None:
+            _labelled(contents, label, annotator)
     if contents.images.empty and not contents.issues:
         ignored = f" ({contents.ignored:,} other files were ignored)" if contents.ignored else ""
         raise InputError(f"No images found in {contents.description['name']!r}{ignored}.")
@@ -192,12 +188,13 @@ def find_again(
     if kind not in ("folder", "zip", "files"):
         return None
     location = Location.of(pattern or description["name"])
-    if kind == "files" and location.path is not None and not location.path.is_absolute():
+    file = location.path if kind == "files" else None
+    if file is not None and not file.is_absolute():
         return None
-    finder = _Finder(project_folder, annotator, labels_from=description.get("labels_from"))
+    finder = _Finder(project_folder, annotator, description.get("labels_from"))
     if pattern:
-        contents = finder.from_list(finder.matches(location, required=False))
-    elif kind == "files" and location.path is not None and not os.path.lexists(location.path):
+        contents = finder.from_list(list_pattern(location))
+    elif file is not None and not os.path.lexists(file):
         contents = finder.from_files([])
     else:
         contents = finder.from_location(location)
@@ -207,150 +204,136 @@ def find_again(
     return contents
 
 
+@dataclass(frozen=True)
 class _Finder:
-    """Scanner for image sources. ``_listed`` caches the metadata from listings of remote files."""
+    """Scanner for image sources."""
 
-    def __init__(self, project_folder: Path, annotator: str | None, *, labels_from: str | None) -> None:
-        self._project_folder = project_folder
-        self._annotator = annotator
-        self._labels_from = labels_from
-        self._listed: dict[str, RemoteFile] = {}
+    project_folder: Path
+    annotator: str | None
+    labels_from: str | None
+
+    def find(self, source: object) -> SourceContents:
+        if isinstance(source, str | os.PathLike):
+            return self.from_location(Location.of(source))
+        if not isinstance(source, Iterable) or isinstance(source, bytes):
+            raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
+        items = [Location.of(item) for item in source]
+        if not items:
+            raise InputError("source is an empty list. Pass at least one path or URL.")
+        return self.from_list(items)
 
     def from_location(self, location: Location) -> SourceContents:
         name, path = location.name, location.path
-        if location.is_pattern:
-            contents = self.from_list(self.matches(location))
-            contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
-            return contents
-        if path is not None and not os.path.exists(path):
+        if path is not None and not location.is_pattern and not os.path.exists(path):
             where = "" if path.is_absolute() else f" in {os.getcwd()}"
             raise InputError(
                 f"{name!r} does not exist{where}. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
-        return self._from_container(location) or self.from_files([location])
-
-    def matches(self, pattern: Location, *, required: bool = True) -> list[Location]:
-        if pattern.path is None:
-            listed = {file.url: file for file in list_files(pattern.name)}
-            self._listed.update(listed)
-            matches = [Location(url, None) for url in listed]
-        else:
-            matches = [Location(match, Path(match)) for match in match_files(pattern.path)]
-        if required and not matches:
-            raise InputError(f"No file matches the pattern {pattern.name!r}.")
-        return matches
-
-    def from_list(self, locations: list[Location]) -> SourceContents:
-        """Return the combined contents of a list of sources, with each image only once."""
-        parts: list[SourceContents] = []
-        files: list[Location] = []
-        for location in chain.from_iterable(self.matches(each) if each.is_pattern else [each] for each in locations):
-            container = self._from_container(location)
-            if container is None:
-                files.append(location)
-                continue
-            if files:
-                parts.append(self.from_files(files))
-                files = []
-            parts.append(container)
-        if files or not parts:
-            parts.append(self.from_files(files))
-        return parts[0] if len(parts) == 1 else _join(parts)
-
-    def from_files(self, locations: list[Location]) -> SourceContents:
-        paths = {location.uri: location.path for location in locations}
-        uris = list(paths)
-        name = uris[0] if len(uris) == 1 else f"{len(uris)} files"
-        answers = look_up_all(uri for uri, path in paths.items() if path is None and uri not in self._listed)
-        known = self._listed | {uri: file for uri, file in answers.items() if isinstance(file, RemoteFile)}
-        there = [uri for uri in uris if not isinstance(answers.get(uri), ImageError)]
-        return SourceContents(
-            pd.DataFrame({"image": pd.Series(there, dtype=t.TEXT)}),
-            t.empty(t.ANNOTATION_COLUMNS),
-            {"kind": "files", "name": name},
-            [known[uri].stat if uri in known else _stat(paths[uri]) for uri in there],
-            [
-                Issue(error.code, error.reason, uri, name)
-                for uri, error in answers.items()
-                if isinstance(error, ImageError)
-            ],
-            contents=[known[uri].identity if uri in known else None for uri in there],
-        )
-
-    def _from_container(self, location: Location) -> SourceContents | None:
-        """Return the contents of a folder or zip file, or None if it is neither."""
-        if location.path is None:
-            return self._from_remote_container(location.name)
-        path = os.fspath(location.path)
-        if os.path.isdir(path):
-            return self._from_folder(path, {"kind": "folder", "name": location.uri})
-        if path.lower().endswith(".zip") and os.path.isfile(path):
-            return self._from_zip(path, location.uri, location.path.stem)
-        return None
-
-    def _from_remote_container(self, url: str) -> SourceContents | None:
-        if is_chain(url) or url in self._listed:
-            return None
-        suffix = PurePosixPath(url.partition("?")[0] if is_web(url) else url).suffix.lower()
-        if suffix == ".zip" and not url.endswith("/"):
-            return self._from_zip_url(url)
-        if is_web(url) or (suffix in IMAGE_SUFFIXES | UNREAD_SUFFIXES and not url.endswith("/")):
-            return None
-        listing = list_files(url)
-        if not listing and not url.endswith("/"):
-            return None
-        # the listing has all the required metadata, so no more requests are needed
-        files = sort_out_listing(url, listing, labels_from=self._labels_from)
-        return self._from_folder_files(files, {"kind": "folder", "name": url})
-
-    def _from_zip_url(self, url: str) -> SourceContents:
-        with scratch(self._project_folder) as folder:
-            path = folder / "download.zip"
-            try:
-                download(url, path, LOCAL.max_archive_bytes)
-            except InputError as error:
-                raise ArchiveError(f"Archive {error}") from error
-            return self._from_zip(os.fspath(path), url, PurePosixPath(urlsplit(url).path).stem)
-
-    def _from_zip(self, path: str, name: str, stem: str) -> SourceContents:
-        # the folder name contains a hash of the archive, so that a different archive of the same name overwrites
-        # nothing, and unpack_zip checks the members
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
-        root, issues = unpack_zip(path, self._project_folder / "images" / f"{safe}-{digest[:8]}")
-        description = {"kind": "zip", "name": name}
-        if not root.is_dir():
-            return SourceContents(
-                pd.DataFrame({"image": []}, dtype=t.TEXT), t.empty(t.ANNOTATION_COLUMNS), description, issues=issues
-            )
-        contents = self._from_folder(os.fspath(root), description)
-        top = os.path.abspath(self._project_folder)
-        inside = {
-            image: image if image.startswith("file://") else relative_name(image, top)
-            for image in contents.images["image"]
-        }
-        contents.images = contents.images.assign(image=contents.images["image"].map(inside))
-        contents.annotations = contents.annotations.assign(image=contents.annotations["image"].map(inside))
-        contents.issues[:0] = issues
+        contents = self.from_list([location])
+        if location.is_pattern:
+            contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
         return contents
 
-    def _from_folder(self, folder: str, description: dict[str, Any]) -> SourceContents:
-        return self._from_folder_files(read_folder(folder, labels_from=self._labels_from), description)
+    def from_list(self, locations: Iterable[Location]) -> SourceContents:
+        """Return the combined contents of a list of sources, with each image only once."""
+        places = chain.from_iterable(map(_matches, locations))
+        found = ((place, self._from_container(place)) for place in places)
+        parts: list[SourceContents] = []
+        for is_file, group in groupby(found, key=lambda each: each[1] is None):
+            if is_file:
+                parts.append(self.from_files(place for place, _ in group))
+            else:
+                parts += [part for _, part in group if part]
+        return _join(parts) if len(parts) > 1 else parts[0] if parts else self.from_files([])
 
-    def _from_folder_files(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+    def from_files(self, places: Iterable[Location]) -> SourceContents:
+        named = {place.uri: place for place in places}
+        contents = SourceContents(
+            pd.DataFrame({"image": pd.Series(list(named), dtype=t.TEXT)}),
+            t.empty(t.ANNOTATION_COLUMNS),
+            {"kind": "files", "name": next(iter(named)) if len(named) == 1 else f"{len(named)} files"},
+            [_stat(place.path) for place in named.values()],
+        )
+        listed = {uri: place.listed for uri, place in named.items() if place.listed}
+        unlisted = (uri for uri, place in named.items() if place.path is None and uri not in listed)
+        return _with_metadata(contents, {**listed, **look_up_all(unlisted)})
+
+    def _from_container(self, place: Location) -> SourceContents | None:
+        """Return the contents of a folder or zip file, or None if it is neither."""
+        if _is_zip(place):
+            return self._from_zip(place)
+        files = list_folder(place, labels_from=self.labels_from, any_name=True)
+        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri})
+
+    def _from_zip(self, place: Location) -> SourceContents:
+        if place.path is not None:
+            return self._unpacked(place.path, place)
+        with scratch(self.project_folder) as folder:
+            path = folder / "download.zip"
+            try:
+                download(place.name, path, LOCAL.max_archive_bytes)
+            except InputError as error:
+                raise ArchiveError(f"Archive {error}") from error
+            return self._unpacked(path, place)
+
+    def _unpacked(self, path: Path, place: Location) -> SourceContents:
+        # the folder name contains a hash of the archive, so that a different archive of the same name overwrites
+        # nothing, and unpack_zip checks the members
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        stem = (place.path or PurePosixPath(urlsplit(place.name).path)).stem
+        safe = re.sub(r"[^\w-]+", "_", stem)[:40].strip("_") or "archive"
+        root, issues = unpack_zip(path, self.project_folder / "images" / f"{safe}-{digest[:8]}")
+        files = read_folder(root, labels_from=self.labels_from) if root.is_dir() else FoundFiles()
+        top = os.path.abspath(self.project_folder)
+        files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
+        files.issues[:0] = issues
+        return self._from_folder(files, {"kind": "zip", "name": place.uri})
+
+    def _from_folder(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
         rows = pd.DataFrame(
             {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
         )
-        return SourceContents(
+        contents = SourceContents(
             rows[["image"]],
-            t.normalise_annotations(rows, annotator=self._annotator),
-            {**description, "labels_from": self._labels_from},
-            list(files.stats),
+            t.normalise_annotations(rows, annotator=self.annotator),
+            {**description, "labels_from": self.labels_from},
+            files.stats,
             files.issues,
             files.ignored,
             contents=files.contents,
         )
+        return _with_metadata(contents, look_up_all(files.unlisted))
+
+
+def _matches(location: Location) -> list[Location]:
+    matches = list_pattern(location) if location.is_pattern else [location]
+    if not matches:
+        raise InputError(f"No file matches the pattern {location.name!r}.")
+    return matches
+
+
+def _is_zip(place: Location) -> bool:
+    if place.path is not None:
+        return os.fspath(place.path).lower().endswith(".zip") and os.path.isfile(place.path)
+    path = place.name.partition("?")[0] if is_web(place.name) else place.name
+    return path.lower().endswith(".zip") and not is_chain(place.name)
+
+
+def _with_metadata(contents: SourceContents, answers: Mapping[str, RemoteFile | ImageError]) -> SourceContents:
+    """Add the metadata of remote images, and report those that cannot be reached as issues instead."""
+    if not answers:
+        return contents
+    reached = []
+    for row, image in enumerate(contents.images["image"].tolist()):
+        answer = answers.get(image)
+        if isinstance(answer, ImageError):
+            contents.issues.append(Issue(answer.code, answer.reason, image, contents.description["name"]))
+            continue
+        reached.append(row)
+        if answer is not None:
+            contents.stats[row], contents.contents[row] = answer.stat, answer.identity
+    return replace(contents.part(reached), issues=contents.issues, ignored=contents.ignored)
 
 
 def _labelled(contents: SourceContents, label: str, annotator: str | None) -> None:
@@ -362,15 +345,7 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
-    if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
-    sides = frame.get("split", pd.Series(dtype=t.TEXT))
-    others = sides[sides.notna() & (sides != split)]
-    if len(others):
-        raise InputError(
-            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
-            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
-        )
+    _check_frame(frame, split)
     locations = [Location.of(name) for name in frame["image"]]
     rows = frame.assign(image=[location.uri for location in locations])
     boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
@@ -389,27 +364,34 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]])
 
 
+def _check_frame(frame: pd.DataFrame, split: str) -> None:
+    if "image" not in frame.columns or not frame.columns.is_unique:
+        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
+    sides = frame.get("split", pd.Series(dtype=t.TEXT))
+    others = sides[sides.notna() & (sides != split)]
+    if len(others):
+        raise InputError(
+            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
+            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
+        )
+
+
 def _join(parts: Sequence[SourceContents]) -> SourceContents:
-    sources = [part.description for part in parts]
-    description = {"kind": "list", "name": f"{len(parts)} sources", "sources": sources}
-    images = pd.concat([part.images for part in parts], ignore_index=True)
-    first = ~images["image"].duplicated()
-    stats = [stat for part in parts for stat in part.stats]
-    contents = [content for part in parts for content in part.contents]
     seen: set[str] = set()
     annotations = []
     for part in parts:
         annotations.append(part.annotations[~part.annotations["image"].isin(seen)])
         seen.update(part.images["image"])
-    return SourceContents(
-        images[first].reset_index(drop=True),
+    images = pd.concat([part.images for part in parts], ignore_index=True)
+    joined = SourceContents(
+        images,
         pd.concat(annotations, ignore_index=True),
-        description,
-        [stat for stat, new in zip(stats, first, strict=True) if new],
-        [issue for part in parts for issue in part.issues],
-        sum(part.ignored for part in parts),
-        contents=[content for content, new in zip(contents, first, strict=True) if new],
-    )
+        {"kind": "list", "name": f"{len(parts)} sources", "sources": [part.description for part in parts]},
+        [stat for part in parts for stat in part.stats],
+        contents=[content for part in parts for content in part.contents],
+    ).part(np.flatnonzero(~images["image"].duplicated()).tolist())
+    issues = [issue for part in parts for issue in part.issues]
+    return replace(joined, issues=issues, ignored=sum(part.ignored for part in parts))
 
 
 def _stat(path: Path | None) -> tuple[int, int] | None:

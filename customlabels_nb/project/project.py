@@ -250,8 +250,8 @@ class Project:
         """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or one or several DataFrames.
 
         Images that are already in the dataset are recognised by their name, in any spelling, and by their content.
-        ``on_known`` decides what happens to their labels. Folders in cloud storage buckets work as well
-        (``s3://bucket/photos/``).
+        ``on_known`` decides what happens to their labels. Folders in cloud storage buckets (``s3://bucket/photos/``)
+        and on web servers that list their files (``https://server/photos/``) work as well.
 
         Parameters
         ----------

@@ -323,7 +323,7 @@ import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name == "pydicom" else found(name, package)
 from customlabels_nb.errors import NotAnImageError
-from customlabels_nb.datasets.formats.image_folder import read_folder
+from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.reading import open_image
 found = read_folder("photos")
 assert [image.rsplit("/", 1)[-1] for image in found.images] == ["photo.jpg"]

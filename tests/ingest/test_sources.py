@@ -212,6 +212,13 @@ def test_a_zip_behind_a_url_is_unpacked(project: cl.Project, add: Add, tmp_path:
         add("memory://bucket/photos.zip")
 
 
+def test_a_bucket_pattern_unpacks_zip_files(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "photos.zip", {"apple/1.jpg": jpeg(1)})
+    fsspec.filesystem("memory").pipe({"/zips/a.jpg": jpeg(2), "/zips/photos.zip": path.read_bytes()})
+    assert add("memory://zips/*", labels_from="folders").added == 2
+    assert sorted(map(tuple, project.train_set.labels_of_images())) == [(), ("apple",)]
+
+
 def test_an_empty_or_broken_zip_is_refused_by_name(add: Add, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No images found in .*empty\.zip"):
         add(make_zip(tmp_path / "empty.zip", {}))

@@ -228,6 +228,28 @@ def test_verify_reports_files_that_are_no_images(add: Add, web: Web) -> None:
     assert set(report.issues["code"]) == {"IMAGE_NOT_AN_IMAGE"}
 
 
+def test_a_folder_of_a_web_server_is_imported_and_rescanned(project: cl.Project, add: Add, web: Web) -> None:
+    for number, name in enumerate(("apple/1.jpg", "pear/2.jpg")):
+        (web.root / "photos" / name).parent.mkdir(parents=True)
+        (web.root / "photos" / name).write_bytes(jpeg(number))
+    (web.root / "photos" / "pear" / "index.html").write_text('<a href="2.jpg">2</a> <a href="gone.jpg">gone</a>')
+    report = add(f"{web.url}/photos/", labels_from="folders")
+    assert (report.added, codes(report)) == (2, [("IMAGE_NOT_FOUND", "gone.jpg")])
+    assert not {("GET", "/photos/apple/1.jpg"), ("GET", "/photos/pear/2.jpg")} & set(web.requests)
+    assert project.train_set.labels_of_images() == [["apple"], ["pear"]]
+    images = project.train_set.images
+    assert images["sha256"].map(is_identity).all()
+    assert set(images["source"]) == {f"{web.url}/photos/"}
+    assert add([f"{web.url}/photos/"]).known == 2
+    (web.root / "photos" / "apple" / "1.jpg").rename(web.root / "photos" / "apple" / "5.jpg")
+    (web.root / "photos" / "apple" / "6.jpg").write_bytes(jpeg(6))
+    found = project.refresh(progress=False)
+    assert [image.rpartition("/")[2] for image in found.added] == ["5.jpg", "6.jpg"]
+    assert found.vanished == [f"{web.url}/photos/apple/1.jpg"]
+    with pytest.raises(InputError, match="cannot be listed"):
+        add(f"{web.url}/forbidden/")
+
+
 def test_a_zip_is_fetched_and_unpacked(project: cl.Project, add: Add, web: Web) -> None:
     make_zip(web.root / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
     assert add(f"{web.url}/photos.zip?version=3", labels_from="folders").added == 2

@@ -61,10 +61,10 @@ from customlabels_nb.datasets.formats.entries import (
     with_annotations,
     write_index,
 )
-from customlabels_nb.datasets.formats.image_folder import read_folder
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import is_remote, relative_name, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"

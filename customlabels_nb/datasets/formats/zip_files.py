@@ -16,8 +16,8 @@ from uuid import uuid4
 from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
-from customlabels_nb.datasets.formats.image_folder import file_identity, is_image_name
 from customlabels_nb.errors import ArchiveError
+from customlabels_nb.images.listing import file_identity, is_image_name
 from customlabels_nb.images.locations import to_uri
 
 _BLOCK = 2**20

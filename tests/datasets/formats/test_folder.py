@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from customlabels_nb.datasets.formats.image_folder import is_image_name, match_files, read_folder
 from customlabels_nb.errors import InputError
+from customlabels_nb.images.listing import is_image_name, match_files, read_folder
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.images.thumbnails import ContentCache
 from tests.images.pictures import unreadable

@@ -1,0 +1,253 @@
+"""List the images of a folder, a pattern, a bucket or a web server by name, without opening them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from customlabels_nb._utils.files import expand_home
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from customlabels_nb.core.tables import check_label
+from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.locations import Location, to_uri
+from customlabels_nb.images.reading import READ_SUFFIXES, why_unread
+from customlabels_nb.remote.remote_files import RemoteFile, is_chain, is_web, list_files, list_web, media_type
+
+_PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
+_CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
+
+
+@dataclass
+class FoundFiles:
+    """Image files, sorted by name.
+
+    ``labels`` holds the label of each file or None, ``stats`` its size in bytes and modification time in nanoseconds,
+    if known, ``contents`` an identifier of the content of remote files. ``unlisted`` holds the URLs whose metadata is
+    not in their listing. ``ignored`` counts the files without an image extension.
+    """
+
+    images: list[str] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    stats: list[tuple[int, int] | None] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    ignored: int = 0
+    contents: list[str | None] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
+
+
+def list_pattern(pattern: Location, *, root: Path | None = None) -> list[Location]:
+    """List the files that match a pattern, sorted by name: a local one in ``root`` if none matches otherwise."""
+    if pattern.path is None:
+        return [Location(file.url, None, file) for file in list_files(pattern.name)]
+    matches = match_files(pattern.path) or (match_files(pattern.path, root=root) if root else [])
+    return [Location.of(match) for match in matches]
+
+
+def list_folder(place: Location, *, labels_from: str | None = None, any_name: bool = False) -> FoundFiles | None:
+    """List the images of a folder as :func:`read_folder` does, or return None if the place is not a folder.
+
+    A URL is one if it ends in "/". With ``any_name``, which costs a request, so is a URL in a bucket that has no image
+    extension, if there are files below it.
+    """
+    if place.path is not None:
+        return read_folder(place.path, labels_from=labels_from) if place.is_folder else None
+    files = _list_url(place, any_name=any_name)
+    return None if files is None else sort_out_listing(place.name, files, labels_from=labels_from)
+
+
+def _list_url(place: Location, *, any_name: bool) -> list[RemoteFile] | None:
+    url = place.name
+    if url.endswith("/") and is_web(url):
+        if media_type(url).startswith("image/"):
+            return None
+        return [RemoteFile(file, None, None, None) for file in list_web(url)]
+    if url.endswith("/"):
+        return list_files(url)
+    is_file = place.listed is not None or PurePosixPath(url).suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES
+    return list_files(url) or None if any_name and not (is_file or is_web(url) or is_chain(url)) else None
+
+
+def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None) -> FoundFiles:
+    """Find all image files in a folder and its subfolders, at any depth.
+
+    With ``labels_from="folders"``, the label of an image is the name of the top-level subfolder of ``root`` that
+    contains it.
+    Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and projects of
+    this package inside ``root``. Links are followed, but never back into a folder that is being read. Unreadable
+    folders, folder names that are not valid labels, projects, and unsupported image types are reported as issues.
+    """
+    top = os.path.abspath(expand_home(os.fspath(root)))
+    if not os.fspath(root) or not os.path.isdir(top):
+        what = "is a file, not a folder" if os.path.isfile(top) else "does not exist"
+        raise InputError(f"The folder {os.fspath(root)!r} {what}.")
+    try:
+        entries, identity = _entries(top), file_identity(top)
+    except OSError as error:
+        raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
+    files = FoundFiles()
+    # an explicit stack, because folders can be nested more deeply than Python's recursion limit
+    open_folders = [_Folder(entries, None, frozenset({identity}))]
+    while open_folders:
+        folder = open_folders[-1]
+        entry = next(folder.entries, None)
+        if entry is None:
+            open_folders.pop()
+        elif not entry.name.startswith("."):
+            label_below = len(open_folders) == 1 and labels_from is not None
+            inner = _take(entry, folder, files, label_below=label_below)
+            if inner is not None:
+                open_folders.append(inner)
+    return files
+
+
+def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
+    """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
+    accepted = FoundFiles()
+    top = url.rstrip("/") + "/"
+    labels: dict[str, str | None] = {}
+    for file in files:
+        *folders, name = file.url[len(top) :].split("/")
+        if any(part.startswith(".") for part in (*folders, name)):
+            continue
+        if not is_image_name(name):
+            if reason := why_unread(name):
+                accepted.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
+            else:
+                accepted.ignored += 1
+            continue
+        label = folders[0] if folders and labels_from else ""
+        if label not in labels:
+            labels[label] = _usable_label(label, top + label, accepted) if label else None
+        accepted.images.append(file.url)
+        accepted.labels.append(labels[label])
+        accepted.stats.append(file.stat)
+        accepted.contents.append(file.identity)
+        accepted.unlisted += [file.url] if file.size is None else []
+    return accepted
+
+
+def is_image_name(name: str) -> bool:
+    """Check whether the file has an image extension and is not hidden."""
+    return name[name.rfind(".") :].lower() in READ_SUFFIXES and not name.startswith(".")
+
+
+def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
+    """List the local files that match a pattern with ``*``, ``?`` or ``**``, sorted by name.
+
+    Hidden files, folders, caches and projects of this package are skipped, unless the pattern names them.
+    """
+    parts = os.fspath(pattern).replace(os.altsep or os.sep, os.sep).split(os.sep)
+    fixed = next((i for i, part in enumerate(parts) if "*" in part or "?" in part), len(parts) - 1)
+    base = "".join(part + os.sep for part in parts[:fixed])  # brackets in it are not part of the pattern
+    matches = sorted(glob.glob(glob.escape(base) + os.sep.join(parts[fixed:]), root_dir=root, recursive=True))
+    top = "" if root is None else os.fspath(root)
+
+    @cache
+    def passed_over(folder: str) -> bool:
+        path = os.path.join(top, folder)
+        return len(folder) > len(base) and (
+            _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
+        )
+
+    return [
+        match for match in matches
+        if not os.path.isdir(os.path.join(top, match)) and not passed_over(os.path.dirname(match))
+    ]  # fmt: skip
+
+
+_Identity = tuple[int, int]
+
+
+@dataclass
+class _Folder:
+    entries: Iterator[os.DirEntry[str]]
+    label: str | None
+    above: frozenset[_Identity]  # this folder and its parents
+
+
+def file_identity(path: str | os.PathLike[str]) -> _Identity:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as scan:
+        return iter(sorted(scan, key=lambda entry: entry.name))
+
+
+def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_below: bool) -> _Folder | None:
+    """Add a file to ``files``, or return a folder to read."""
+    try:
+        if entry.is_dir():
+            label = _usable_label(entry.name, to_uri(entry.path), files) if label_below else folder.label
+            return _open(entry.path, label, folder.above, files)
+        if not is_image_name(entry.name):
+            if reason := why_unread(entry.name):
+                files.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
+            else:
+                files.ignored += 1
+            return None
+        status = entry.stat()
+    except OSError as error:
+        files.issues.append(
+            Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
+        )
+        return None
+    # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
+    files.images.append(entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path))
+    files.labels.append(folder.label)
+    files.stats.append((status.st_size, status.st_mtime_ns))
+    return None
+
+
+def _open(path: str, label: str | None, above: frozenset[_Identity], files: FoundFiles) -> _Folder | None:
+    try:
+        identity = file_identity(path)
+        if identity in above:
+            files.issues.append(Issue("FOLDER_LOOP", where=to_uri(path)))
+            return None
+        if _is_cache(path):
+            return None
+        if _is_project(path):
+            reason = "The folder contains a project, so it was skipped. To add its images, pass this folder itself."
+            files.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
+            return None
+        return _Folder(_entries(path), label, above | {identity})
+    except OSError as error:
+        reason = f"The folder cannot be read ({error.strerror})."
+        files.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
+        return None
+
+
+def _is_cache(folder: str) -> bool:
+    return _begins(os.path.join(folder, _CACHE_TAG), _CACHE_MARK)
+
+
+def _is_project(folder: str) -> bool:
+    """Check whether the folder contains a project of this package, not just the ``project.json`` of another tool."""
+    pointer = os.path.join(folder, _PROJECT_POINTER)
+    return os.path.isfile(os.path.join(folder, _PROJECT_DATABASE)) or _begins(pointer, _POINTER_MARK, within=4096)
+
+
+def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
+    """Check whether the file begins with ``mark``, or contains it in the first ``within`` bytes."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return mark in file.read(within or len(mark))
+    except OSError:
+        return False
+
+
+def _usable_label(name: str, folder: str, files: FoundFiles) -> str | None:
+    try:
+        return check_label(name)
+    except LabelError as error:
+        files.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
+        return None
