@@ -55,9 +55,15 @@ def timm_backbone(name: str) -> Backbone:
     channels, height, width = config.input_size
     if channels != 3 or height != width:
         raise InputError(f"backbone='{TIMM}/{full_name}' takes {width} × {height} images, but must take square images.")
-    with torch.device("meta"):  # computes shapes without memory or arithmetic
-        network = timm.create_model(full_name, pretrained=False, num_classes=0).eval()
-        shape = tuple(network(torch.empty(1, 3, height, width)).shape)
+    try:
+        with torch.device("meta"):  # computes shapes without memory or arithmetic
+            network = timm.create_model(full_name, pretrained=False, num_classes=0).eval()
+            shape = tuple(network(torch.empty(1, 3, height, width)).shape)
+    except (RuntimeError, NotImplementedError) as error:  # some networks of timm 1.0.28 need numbers for their shapes
+        raise InputError(
+            f"backbone='{TIMM}/{full_name}' cannot be used with timm {timm.__version__} ({first_line(error)}). Upgrade "
+            "timm, or choose another network."
+        ) from error
     if len(shape) != 2:
         raise InputError(
             f"backbone='{TIMM}/{full_name}' is not a classification network: its output has the shape {shape}, not one "

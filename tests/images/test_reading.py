@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, features
 
@@ -223,10 +224,9 @@ def test_a_tiff_that_can_not_be_read_is_refused_and_never_garbled(data: bytes) -
 )
 def test_compressed_tiff_is_read(compression: str, mode: str) -> None:
     options = {"quality": 95} if compression == "jpeg" else {}
-    try:
-        data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
-    except OSError as error:
-        pytest.skip(f"This Pillow cannot write {compression}: {error}")
+    if compression == "zstd" and int(PIL.__version__.partition(".")[0]) < 12:
+        pytest.skip("Pillow 11 crashes while it writes zstd")
+    data = encoded(picture(3).convert(mode), "TIFF", compression=compression, **options)
     plain = picture(3).convert(mode).convert("RGB")
     assert difference(open_image(data), plain) < 12
     assert inspect(data, "a.tif").height == 32
