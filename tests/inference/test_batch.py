@@ -53,7 +53,8 @@ def test_two_batches_at_a_time_keep_the_order_and_are_halved_if_memory_runs_out(
         return ask(pixels, at_once=at_once)
 
     monkeypatch.setattr(batch, "_batches_at_a_time", lambda device: 2)
-    monkeypatch.setattr(predictor, "probabilities", probabilities)
+    # setattr of pytest 8 would leave the method on the shared predictor, which then ignores patches of its class
+    monkeypatch.setitem(vars(predictor), "probabilities", probabilities)
     events, told = Events(), []
     events.subscribe(lambda event: told.append(event.text) if isinstance(event, Message) else None)
     found = detect_many(predictor, images, threshold=0, batch_size=len(images) // 2, events=events)

@@ -106,6 +106,7 @@ class Workers:
     def __init__(self, job: WorkerJob, chance: random.Random, machine: Resuming) -> None:
         self._run, self._chance, self._machine = start_detecting(job), chance, machine
         self._tasks: list[tuple[int, Any]] = []
+        self._losses = 0
 
     def ready(self) -> int:
         return self.count
@@ -118,8 +119,10 @@ class Workers:
 
     def wait(self, seconds: float) -> list[TaskOutcome]:
         number, task = self._tasks.pop(self._chance.randrange(len(self._tasks)))
-        if (state := self._chance.choice(["done", "done", "done", "returned", "lost"])) == "returned":
+        ends = ["done", "done", "done", "returned", *["lost"] * (self._losses < 4)]  # a task is given up after 5
+        if (state := self._chance.choice(ends)) == "returned":
             return [TaskOutcome(number, state)]
+        self._losses += state == "lost"
         self._machine.has_lost_tasks |= state == "lost"
         result = self._run(task, Events())  # a lost worker may have written the file
         return [TaskOutcome(number, state, result if state == "done" else None)]  # type: ignore[arg-type]
