@@ -65,7 +65,7 @@ class FakeHub:
         }
         if not self.exists or (self.token is not None and token != self.token):
             return 401, {"X-Error-Code": "RepoNotFound"}, b"{}"
-        if self.gated and path.startswith(f"/api/models/{self.repository}/tree/"):
+        if self.gated and path.startswith((f"/api/models/{self.repository}/tree/", f"/{self.repository}/resolve/")):
             return 403, {"X-Error-Code": "GatedRepo"}, b"{}"
         if path.startswith(f"/api/models/{self.repository}/tree/"):
             return 200, {}, json.dumps(entries).encode()
