@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 import customlabels_nb as cl
 from customlabels_nb.settings import settings
@@ -74,7 +74,11 @@ class JobPage:
 
     def ready(self) -> JobPage:
         """Wait for the images and focus the gallery."""
-        self.gallery.locator(".tile img[src^='data:']").first.wait_for(timeout=180_000)
+        try:
+            self.gallery.locator(".tile img[src^='data:']").first.wait_for(timeout=180_000)
+        except TimeoutError as error:
+            error.add_note(f"{self.page.url} shows: {self.page.locator('body').inner_text()[:1000]}\n{self.errors}")
+            raise
         self.gallery.focus()
         return self
 

@@ -46,8 +46,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> JobProject:
 
 
 @pytest.fixture(scope="module")
-def hub(project: JobProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a JupyterHub on this computer whose servers and service are the page of the job, and yield its URL."""
+def hub(project: JobProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Run a JupyterHub here whose servers and service are the page of the job, and yield its URL and its log."""
     proxy = provision.find_proxy()
     if proxy is None:
         pytest.skip("no configurable-http-proxy: `python -m tests` installs one")
@@ -66,7 +66,7 @@ def hub(project: JobProject, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         process = psutil.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         wait_for(urls["url"] + "/hub/health", process, folder / "hub.log")
-        yield urls["url"]
+        yield urls["url"], folder / "hub.log"
     finally:
         kill(process)
 
@@ -94,20 +94,22 @@ def wait_for(url: str, process: psutil.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def log_in(hub: str, project: JobProject, browser: Browser) -> Iterator[Callable[..., JobPage]]:
+def log_in(hub: tuple[str, Path], project: JobProject, browser: Browser) -> Iterator[Callable[..., JobPage]]:
     """Yield a function that logs a user in, in a browser of their own, which then shows a page of the hub."""
     pages: list[JobPage] = []
+    url, log = hub
 
     def log_in(user: str, place: str = "/hub/spawn") -> JobPage:
         page = JobPage(browser.new_context(viewport={"width": 1000, "height": 800}).new_page())
         pages.append(page)
-        page.page.goto(f"{hub}/hub/login?next={place}")
+        page.page.goto(f"{url}/hub/login?next={place}")
         page.page.locator("input[name=username]").fill(user)
         page.page.locator("input[name=password]").fill(PASSWORD)
         page.page.locator("input[name=password]").press("Enter", no_wait_after=True)
         return page
 
     yield log_in
+    print(log.read_text("utf-8", "replace")[-3000:])  # shown if the test failed
     for page in pages:
         if not page.page.is_closed():
             page.page.close(run_before_unload=True)
