@@ -26,12 +26,6 @@ from customlabels_nb.ingest.sources import ImportOptions, Incoming
 from customlabels_nb.remote.download_cache import has_content
 from customlabels_nb.remote.remote_files import is_identity, size_in
 
-#: What an incoming image can be.
-#:
-#: ``new`` is added. ``known`` and ``changed`` (with another content than before) are in the dataset. ``duplicate`` has
-#: the content of an earlier image of the same import, ``leak`` is in the other split. ``unreadable`` cannot be used.
-FATES = ("new", "known", "changed", "duplicate", "leak", "unreadable")
-
 _DONE = {True: "It was kept.", False: "It was skipped."}
 
 
@@ -39,7 +33,7 @@ class StoredNames:
     """Names of stored images, which are found under all spellings of their paths."""
 
     def __init__(self, names: Iterable[str], root: Path) -> None:
-        self._names, self._root = set(names), root
+        self._names, self._root = dict.fromkeys(names), root  # in order, since the first of several counts
         self._folders: dict[str, str] = {}
 
     def find(self, image: str) -> str | None:
@@ -95,7 +89,9 @@ class Decision:
     """Table of fates of incoming images, one row each, with the metadata of those that were read.
 
     ``fates`` has the columns image, known_as (name in the project, or of the image that a duplicate repeats, otherwise
-    None), fate (one of :data:`FATES`), stays (whether the image is added) and reason (an Issue or None).
+    None), fate, stays (whether the image is added) and reason (an Issue or None). The fate ``new`` is added. ``known``
+    and ``changed`` (with another content than before) are in the dataset, ``leak`` is in the other split, and
+    ``duplicate`` has the content of another image of the import. ``unreadable`` cannot be used.
     """
 
     fates: pd.DataFrame
@@ -227,7 +223,7 @@ def _known(files: pd.DataFrame) -> dict[str, _Known]:
 
 
 class _Contents:
-    """Contents of stored images, of which the first that has a content counts.
+    """Index of stored images by content. The first image with a content counts.
 
     Remote images that were not downloaded are known by what the server reports, which is compared with local files of
     the same size.

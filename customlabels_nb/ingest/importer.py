@@ -20,6 +20,7 @@ import pandas as pd
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.datasets.formats.base import ROUNDING
 from customlabels_nb.datasets.import_reports import ImportReport
 from customlabels_nb.errors import InputError, OutdatedError, StoreError, TableError
 from customlabels_nb.events import Events
@@ -70,11 +71,12 @@ def import_images(
 
 @dataclass
 class _Tables:
-    """Source of an import as one listing, or as an iterator of tables, each of which is a listing of its own."""
+    """Source of an import: one listing, or an iterator of tables that are listed one after another."""
 
     description: dict[str, Any]
     labels: Sequence[tuple[str, str | None]]
     listings: Iterable[SourceContents]
+    rounding: float
     streamed: bool
     failure: Exception | None = None  # of the iterator, which the store would take for damaged data
 
@@ -83,11 +85,11 @@ class _Tables:
         find = partial(find_images, options=options, project_folder=root, annotator=settings.user)
         source, frames = _frames_in(source)
         if frames is not None:
-            several = cls({"kind": "table", "name": "several tables"}, (), (), True)
+            several = cls({"kind": "table", "name": "several tables"}, (), (), ROUNDING, True)
             several.listings = (find(frame) for frame in several._checked(frames) if len(frame))
             return several
         contents = source if isinstance(source, SourceContents) else find(source)
-        return cls(contents.description, contents.labels, [contents], False)
+        return cls(contents.description, contents.labels, [contents], contents.rounding, False)
 
     def _checked(self, frames: Iterator[object]) -> Iterator[pd.DataFrame]:
         try:
@@ -113,7 +115,7 @@ def _frames_in(source: Any) -> tuple[Any, Iterator[Any] | None]:
 
 @dataclass
 class _Totals:
-    """What an import did, for its report."""
+    """Collect the totals of an import, for its report."""
 
     added: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
@@ -135,8 +137,8 @@ class _Import:
         self._identification = Identification(files, options, self.name, root)
         self._labels: dict[str, tuple[str, ...]] | None = None
         self.elsewhere: SourceContents | None = None
-        self._merge = Merge(options.on_known, 0.0, self.name, exact=options.exact)
         self._totals = _Totals()
+        self._merge = Merge(options.on_known, source.rounding, self.name, self._totals.issues, options.exact)
 
     def store(self, action: Action) -> None:
         """Store the new images and the annotations of known ones as one action, then the data of changed files."""
@@ -218,7 +220,6 @@ class _Import:
         totals.lines += contents.lines
         totals.issues += [*contents.issues, *self._reasons(decided)]
         self._note_changes(contents.stats, decided)
-        self._merge.rounding = contents.rounding
         leaks = ((fates["fate"] == "leak") & ~fates["stays"].astype(bool)).to_numpy()
         self.elsewhere = contents.part(np.flatnonzero(leaks).tolist()) if leaks.any() else None
 
@@ -282,22 +283,21 @@ class _Import:
         return ImportPart(images, annotations, files)
 
     def _to_compare(self, contents: SourceContents, names: dict[str, str]) -> dict[str, str]:
-        """Leave out the known images of which the source says nothing, or only the labels that they have.
+        """Leave out known images for which the source has no answer, or only the labels that they have.
 
         They are most images of a folder that is imported again, and nothing else of them is read.
         """
+        if self._options.exact:
+            return names
         given, images = _labels_by_image(contents.annotations), contents.images
         rows = zip(images["image"].tolist(), images["status"].tolist(), strict=True) if "status" in images else ()
         stated = {image: status for image, status in rows if status != "unlabelled"}
-        if not self._options.exact:
-            names = {image: name for image, name in names.items() if image in given or image in stated}
-        if self._options.exact or not names or contents.annotations["left"].notna().any():
+        names = {image: name for image, name in names.items() if image in given or image in stated}
+        if not names or contents.annotations["left"].notna().any():
             return names
         if self._labels is None:
             self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
-        same = {image for image, name in names.items() if set(given.get(image, ())) == set(self._labels.get(name, ()))}
-        others = {image for image, status in stated.items() if status != "labelled" or image not in given}
-        return {image: name for image, name in names.items() if image in others or image not in same}
+        return _with_other_labels(names, given, stated, self._labels)
 
     def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""
@@ -307,14 +307,19 @@ class _Import:
             table.assign(image=table["image"].map(names).astype(t.TEXT)).reset_index(drop=True)
             for table in (images, marks)
         )
+        return {"known": images["image"].tolist(), "edit": partial(self._merge.edit, images, marks)}
 
-        def edit(stored: pd.DataFrame, old: pd.DataFrame, leased: Mapping[str, str]) -> tuple[Any, Any]:
-            before = len(self._merge.issues)
-            edited = self._merge.edit(images, marks, stored, old, leased)
-            self._totals.issues += self._merge.issues[before:]
-            return edited
 
-        return {"known": images["image"].tolist(), "edit": edit}
+def _with_other_labels(
+    names: Mapping[str, str],
+    given: Mapping[str, tuple[str, ...]],
+    stated: Mapping[str, str],
+    stored: Mapping[str, tuple[str, ...]],
+) -> dict[str, str]:
+    """Return the images whose labels in the source are not the stored ones, or that have another status there."""
+    same = {image for image, name in names.items() if set(given.get(image, ())) == set(stored.get(name, ()))}
+    others = {image for image, status in stated.items() if status != "labelled" or image not in given}
+    return {image: name for image, name in names.items() if image in others or image not in same}
 
 
 def _known_once(fates: pd.DataFrame) -> dict[str, str]:

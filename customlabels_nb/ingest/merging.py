@@ -8,9 +8,10 @@ fields ``empty`` and ``unlabelled``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,9 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets.reviewed import forget_where_changed
 
-ON_KNOWN = ("fill", "replace", "skip")
-_WAYS = ("moved", "relabelled", "more", "fewer")
+Array: TypeAlias = np.ndarray[Any, Any]
+#: Compare annotations at positions of two tables, and return a mask.
+Test: TypeAlias = Callable[[Any, Any], Array]
 
 
 @dataclass
@@ -35,11 +37,11 @@ class Merge:
     on_known: str
     rounding: float
     source: str
+    issues: list[Issue]
     exact: bool = False
     filled: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
 
     def edit(
         self,
@@ -55,37 +57,32 @@ class Merge:
         images to the labelling jobs in which somebody is labelling them.
         """
         given = dict(zip(images["image"].tolist(), images["status"].tolist(), strict=True))
-        same = (
-            _identical_images(stored_annotations, annotations)
-            if self.exact
-            else same_images(stored_annotations, annotations, self.rounding)
-        )
-        mine, theirs = (_by_whom(table) for table in (stored_annotations, annotations))
-        filled, replaced_, kept = list[str](), list[str](), list[str]()
+        marks = _Pairing(stored_annotations, annotations, self.rounding)
+        same = _identical_images(stored_annotations, annotations) if self.exact else marks.same_images()
+        mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
+        verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": []}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
             verdict = self._verdict(
                 status, mine.get(image), given[image], theirs.get(image), same=image in same, leased=image in leased
             )
-            {"fill": filled, "replace": replaced_, "keep": kept}.get(verdict, []).append(image)
-        self.issues += self._reasons(kept, stored, stored_annotations, annotations, leased)
-        self.filled += filled
-        self.replaced += replaced_
-        self.kept += kept
-        before, after = (_of(table, replaced_) for table in (stored_annotations, annotations))
-        marks = pd.concat(
-            [
-                annotations[annotations["image"].isin(filled)],
-                *((after[i] if self.exact else replaced(before[i], after[i], self.rounding)) for i in replaced_),
-            ],
-            ignore_index=True,
-        )
-        edited = stored[stored["image"].isin({*filled, *replaced_})].reset_index(drop=True)
+            verdicts[verdict].append(image)
+        self.issues += self._reasons(verdicts["keep"], stored, marks, leased)
+        self.filled += verdicts["fill"]
+        self.replaced += verdicts["replace"]
+        self.kept += verdicts["keep"]
+        kept, new = ([], []) if self.exact else marks.replaced(verdicts["replace"])
+        whole = [*verdicts["fill"], *(verdicts["replace"] if self.exact else ())]
+        parts = [
+            stored_annotations.iloc[kept], annotations.iloc[new], annotations[annotations["image"].isin(whole)]
+        ]  # fmt: skip
+        result = pd.concat([part for part in parts if len(part)] or [annotations.head(0)], ignore_index=True)
+        edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
         statuses = [
             _status(status, given[image], annotated=image in theirs)
             for image, status in zip(edited["image"], edited["status"], strict=True)
         ]
         edited = edited.assign(status=statuses)
-        return forget_where_changed(edited, marks, stored, stored_annotations), marks
+        return forget_where_changed(edited, result, stored, stored_annotations), result
 
     def _verdict(
         self, status: str, by: str | None, given: str, given_by: str | None, *, same: bool, leased: bool
@@ -94,11 +91,11 @@ class Merge:
 
         ``by`` and ``given_by`` are "person", "model", or None if there are no annotations.
 
-        1. The source has no answer, or has what is stored: nothing.
+        1. The source has no answer, or has the stored one: nothing. Only to replace it, the status counts, too.
         2. ``on_known="replace"``, while somebody is labelling the image in a job: keep the annotations, and report it.
-        3. There is no answer yet, or only a model's and the source has a person's: fill.
+        3. The image has no labels, or only labels of a model while the source has those of a person: fill.
         4. ``on_known="replace"``: replace.
-        5. The source only has another status of an image with an answer: nothing.
+        5. The source only has another status of an image with labels: nothing.
         6. Keep the annotations, and report it.
         """
         is_same, has_answer = same or by is given_by is None, given_by is not None or given == "labelled"
@@ -106,8 +103,9 @@ class Merge:
             settled = is_same and status == _status(status, given, annotated=given_by is not None)
             return "nothing" if settled else "keep" if leased else "replace"
         replacing = self.on_known == "replace"
+        agrees = is_same and (given == status or (by is not None and (given == "labelled" or not replacing)))
         rules = {
-            "nothing": (not has_answer and given == "unlabelled") or (is_same and given in (status, by and "labelled")),
+            "nothing": agrees or not (has_answer or given != "unlabelled"),
             "keep": replacing and leased,
             "fill": _is_open(status, by, answered=has_answer) or (by, given_by) == ("model", "person"),
             "replace": replacing,
@@ -115,21 +113,15 @@ class Merge:
         return next((verdict for verdict, holds in rules.items() if holds), "keep" if has_answer else "nothing")
 
     def _reasons(
-        self,
-        kept: Collection[str],
-        stored: pd.DataFrame,
-        stored_annotations: pd.DataFrame,
-        annotations: pd.DataFrame,
-        leased: Mapping[str, str],
+        self, kept: Collection[str], stored: pd.DataFrame, marks: _Pairing, leased: Mapping[str, str]
     ) -> Iterator[Issue]:
         """Yield an issue for each image whose annotations were kept."""
         statuses = dict(zip(stored["image"], stored["status"], strict=True)) if kept else {}
-        mine, theirs = (_of(table, kept) for table in (stored_annotations, annotations))
         for image in kept:
             reason = (
                 f"{leased[image]} is labelling the image now, so its labels were kept. Import it again later."
                 if self.on_known == "replace"
-                else difference(statuses[image], mine[image], theirs[image], self.rounding)
+                else f"{marks.difference(image, statuses[image])} Pass on_known='replace' to take them from the source."
             )
             yield Issue("LABEL_KEPT", reason, image, self.source)
 
@@ -152,24 +144,109 @@ def _status(status: str, given: str, *, annotated: bool) -> str:
 
 
 # -- comparison -------------------------------------------------------------------------------------
-def same_images(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> set[str]:
-    """Return the images whose annotations are the same in both tables, apart from their order and rounding.
+class _Marks:
+    """Annotations as arrays, and the positions of those of each image."""
 
-    Images without annotations in both are the same, too, but are not listed unless they are in one of the tables.
-    """
-    counts, others = stored["image"].value_counts(), given["image"].value_counts()
-    alike = counts.index[counts.eq(others.reindex(counts.index, fill_value=0))]
-    order = ["image", "label", *t.BOX_COLUMNS]
-    mine, theirs = (
-        table[table["image"].isin(alike)].sort_values(order, kind="stable").reset_index(drop=True)
-        for table in (stored, given)
-    )
-    equal = _equal_rows(mine, theirs, rounding)
-    same = set(alike) - set(mine.loc[~equal, "image"])
-    for image in set(alike) - same:  # rounding may have changed the order
-        pairs = matches(stored[stored["image"] == image], given[given["image"] == image], rounding)
-        same |= {image} if len(pairs) == counts[image] else set()
-    return same
+    def __init__(self, table: pd.DataFrame) -> None:
+        boxes = table[list(t.BOX_COLUMNS)].to_numpy(float)
+        self.edges = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+        self.labels, self.crowd = table["label"].to_numpy(object), table["crowd"].to_numpy(bool)
+        self.outlines, self.has_outline = table["polygon"].tolist(), table["polygon"].notna().to_numpy()
+        self.of: dict[str, Array] = dict(table.groupby("image", sort=False).indices)
+
+    def at(self, image: str) -> list[int]:
+        return self.of[image].tolist() if image in self.of else []
+
+
+class _Pairing:
+    """Pairing of stored annotations with those of a source."""
+
+    def __init__(self, stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> None:
+        self._mine, self._theirs, self._rounding = _Marks(stored), _Marks(given), rounding + 1e-9
+
+    def same_images(self) -> set[str]:
+        """Return the images with the same annotations in both, apart from their order and rounding."""
+        mine, theirs = self._mine.of, self._theirs.of
+        alike = [image for image, at in mine.items() if len(at) == len(theirs.get(image, ()))]
+        if not alike:
+            return set()
+        equal = self._equal(*(np.concatenate([of[image] for image in alike]) for of in (mine, theirs)))
+        others = {alike[at] for at in np.repeat(np.arange(len(alike)), [len(mine[image]) for image in alike])[~equal]}
+        in_other_order = {image for image in others if len(self._pairs(image, self._equal)) == len(mine[image])}
+        return set(alike) - others | in_other_order
+
+    def replaced(self, images: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the positions of the stored annotations of images to keep, and of the given ones to add."""
+        kept, new = list[int](), list[int]()
+        for image in images:
+            pairs = self._pairs(image, self._equal)
+            taken = set(pairs.values())
+            kept += pairs
+            new += [at for at in self._theirs.at(image) if at not in taken]
+        return kept, new
+
+    def difference(self, image: str, status: str) -> str:
+        """Describe how the annotations of an image in the source differ from the stored ones, which are kept."""
+        mine, theirs = self._mine.at(image), self._theirs.at(image)
+        if np.isnan(self._mine.edges[mine]).all() and np.isnan(self._theirs.edges[theirs]).all():
+            here, there = (
+                quoted(marks.labels[at]) if at else "as empty"
+                for marks, at in ((self._mine, mine), (self._theirs, theirs))
+            )
+            is_now = "needs to be reviewed and is labelled" if status == "needs_review" and mine else "is labelled"
+            return f"The image {is_now} {here}, but {there} in the source. Its labels were kept."
+        words = [f"{count:,} {way}" for way, count in self._ways(mine, theirs).items() if count]
+        first, _, rest = ", ".join(words).partition(" ")
+        return f"The boxes differ in the source: {first} {'box' if first == '1' else 'boxes'} {rest}. They were kept."
+
+    def _ways(self, mine: list[int], theirs: list[int]) -> dict[str, int]:
+        """Count the boxes that are moved, have another label, or are only in one of the tables."""
+        ways = Counter[str]()
+        tests: dict[str, Test] = {
+            "": self._equal,
+            "relabelled": partial(self._equal, by_label=False),
+            "moved": self._overlaps,
+        }
+        for way, test in tests.items():
+            pairs = _each_once(mine, theirs, test)
+            ways[way] = len(pairs)
+            taken = set(pairs.values())
+            mine, theirs = [at for at in mine if at not in pairs], [at for at in theirs if at not in taken]
+        return {way: ways[way] for way in ("moved", "relabelled")} | {"more": len(theirs), "fewer": len(mine)}
+
+    def _pairs(self, image: str, test: Test) -> dict[int, int]:
+        return _each_once(self._mine.at(image), self._theirs.at(image), test)
+
+    def _equal(self, at: Any, other: Any, *, by_label: bool = True) -> Array:
+        """Compare by label, box, outline and crowd flag. What a source does not state, the last two, is equal."""
+        mine, theirs = self._mine, self._theirs
+        first, second = mine.edges[at], theirs.edges[other]
+        close = (np.abs(first - second) <= self._rounding) | (np.isnan(first) & np.isnan(second))
+        equal: Array = close.all(axis=-1) & (mine.crowd[at] | ~theirs.crowd[other])
+        if by_label:
+            equal &= np.equal(mine.labels[at], theirs.labels[other]).astype(bool)
+        outlined = np.flatnonzero(equal & theirs.has_outline[other])
+        for index in outlined:
+            stored = mine.outlines[at if np.ndim(at) == 0 else at[index]]
+            equal[index] = _same_outline(stored, theirs.outlines[other[index]], self._rounding)
+        return equal
+
+    def _overlaps(self, at: int, other: Array) -> Array:
+        box, boxes = self._mine.edges[at], self._theirs.edges[other]
+        overlap: Array = (np.minimum(box[2:], boxes[:, 2:]) > np.maximum(box[:2], boxes[:, :2])).all(axis=1)
+        overlap &= np.equal(self._theirs.labels[other], self._mine.labels[at]).astype(bool)
+        return overlap
+
+
+def _each_once(mine: Sequence[int], theirs: Sequence[int], test: Test) -> dict[int, int]:
+    """Map positions to the first of the other positions that passes the test and is not taken yet."""
+    pairs: dict[int, int] = {}
+    others, free = np.asarray(theirs, dtype=np.intp), np.ones(len(theirs), dtype=bool)
+    for at in mine:
+        found = np.flatnonzero(free & test(at, others))
+        if len(found):
+            pairs[at], free[found[0]] = int(others[found[0]]), False
+    return pairs
 
 
 def _identical_images(stored: pd.DataFrame, given: pd.DataFrame) -> set[str]:
@@ -180,111 +257,18 @@ def _identical_images(stored: pd.DataFrame, given: pd.DataFrame) -> set[str]:
     return {image for image, key in keys.items() if others.get(image) == key}
 
 
-def matches(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> dict[int, int]:
-    """Map the positions of stored annotations of an image to those of the equal ones that are given."""
-    pairs: dict[int, int] = {}
-    free = np.ones(len(given), dtype=bool)
-    for position in range(len(stored)):
-        row = stored.iloc[[position] * len(given)].reset_index(drop=True)
-        found = np.flatnonzero(_equal_rows(row, given.reset_index(drop=True), rounding) & free)
-        if len(found):
-            pairs[position], free[found[0]] = int(found[0]), False
-    return pairs
-
-
-def _equal_rows(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> np.ndarray[Any, Any]:
-    """Compare the rows of two tables of the same length by label, box, outline and crowd flag.
-
-    What a source does not state is equal: an outline, and that an annotation is a crowd.
-    """
-    equal: np.ndarray[Any, Any] = np.equal(stored["label"].to_numpy(object), given["label"].to_numpy(object)).astype(
-        bool
-    )
-    first, second = (_edges(table) for table in (stored, given))
-    close = np.abs(first - second) <= rounding + 1e-9
-    equal &= (close | (np.isnan(first) & np.isnan(second))).all(axis=1)
-    equal &= stored["crowd"].to_numpy(bool) | ~given["crowd"].to_numpy(bool)
-    for index in np.flatnonzero(equal & given["polygon"].notna().to_numpy()):
-        equal[index] = _same_outline(stored["polygon"].iat[index], given["polygon"].iat[index], rounding)
-    return equal
-
-
-def _edges(table: pd.DataFrame) -> np.ndarray[Any, Any]:
-    boxes = table[list(t.BOX_COLUMNS)].to_numpy(float)
-    return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
-
-
 def _same_outline(stored: object, given: object, rounding: float) -> bool:
     if stored is None:
         return False
     first, second = rings_of(stored), rings_of(given)
     return [len(ring) for ring in first] == [len(ring) for ring in second] and all(
-        bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= rounding + 1e-9))
-        for a, b in zip(first, second, strict=True)
+        bool((np.abs(a - b) <= rounding).all()) for a, b in zip(first, second, strict=True)
     )
-
-
-def replaced(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> pd.DataFrame:
-    """Return the given annotations of an image, with the stored row of each one that is equal to it."""
-    pairs = matches(stored, given, rounding)
-    new = [position for position in range(len(given)) if position not in set(pairs.values())]
-    parts = [part for part in (stored.iloc[list(pairs)], given.iloc[new]) if len(part)]
-    return pd.concat(parts) if parts else given
-
-
-def difference(status: str, stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> str:
-    """Describe how the annotations of a source differ from the stored ones, which are kept."""
-    advice = "Pass on_known='replace' to take them from the source."
-    if stored["left"].isna().all() and given["left"].isna().all():
-        here = quoted(stored["label"]) if len(stored) else "as empty"
-        is_now = "needs to be reviewed and is labelled" if status == "needs_review" and len(stored) else "is labelled"
-        there = quoted(given["label"]) if len(given) else "as empty"
-        return f"The image {is_now} {here}, but {there} in the source. Its labels were kept. {advice}"
-    ways = _ways(stored, given, rounding)
-    words = [f"{ways[way]:,} {way}" for way in _WAYS if ways[way]]
-    first, _, rest = ", ".join(words).partition(" ")
-    boxes = "boxes" if first != "1" else "box"
-    return f"The boxes differ in the source: {first} {boxes} {rest}. They were kept. {advice}"
-
-
-def _ways(stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> Counter[str]:
-    """Count the boxes that are moved, have another label, or are only in one of the tables."""
-    pairs, ways = matches(stored, given, rounding), Counter[str]()
-    mine = stored.iloc[[i for i in range(len(stored)) if i not in pairs]]
-    theirs = given.iloc[[i for i in range(len(given)) if i not in set(pairs.values())]]
-    for way, relabel in (("relabelled", True), ("moved", False)):
-        if relabel:
-            same = matches(mine.assign(label=""), theirs.assign(label=""), rounding)
-        else:
-            same = _overlapping(mine, theirs)
-        ways[way] = len(same)
-        mine = mine.iloc[[i for i in range(len(mine)) if i not in same]]
-        theirs = theirs.iloc[[i for i in range(len(theirs)) if i not in set(same.values())]]
-    return ways + Counter(more=len(theirs), fewer=len(mine))
-
-
-def _overlapping(stored: pd.DataFrame, given: pd.DataFrame) -> dict[int, int]:
-    """Map each stored box to a given one of the same label that overlaps it, each once."""
-    pairs: dict[int, int] = {}
-    edges, others = _edges(stored), _edges(given)
-    for position, (box, label) in enumerate(zip(edges, stored["label"], strict=True)):
-        for other, (edge, name) in enumerate(zip(others, given["label"], strict=True)):
-            overlaps = bool((np.minimum(box[2:], edge[2:]) > np.maximum(box[:2], edge[:2])).all())
-            if label == name and overlaps and other not in pairs.values():
-                pairs[position] = other
-                break
-    return pairs
 
 
 def quoted(labels: Collection[str]) -> str:
     """Return the distinct labels as ``'a' and 'b'``."""
     return " and ".join(map(repr, dict.fromkeys(labels)))
-
-
-def _of(annotations: pd.DataFrame, images: Collection[str]) -> dict[str, pd.DataFrame]:
-    """Return the annotations of each of the images."""
-    rows = annotations[annotations["image"].isin(images)]
-    return dict.fromkeys(images, rows.head(0)) | {str(image): part for image, part in rows.groupby("image", sort=False)}
 
 
 def _by_whom(annotations: pd.DataFrame) -> dict[str, str]:

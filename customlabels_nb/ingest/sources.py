@@ -109,14 +109,12 @@ class SourceContents:
         named = [name for name in ("image", "width", "height") if name in self.images]
         return Incoming(self.images[named], self.stats, self.contents)
 
-    def part(self, rows: slice | Sequence[int]) -> SourceContents:
+    def part(self, rows: Sequence[int]) -> SourceContents:
         """Return the images at these positions with their annotations, without issues, lines and ignored files."""
-        images = self.images.iloc[rows].reset_index(drop=True)
-        marks = self.annotations
+        images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations
         if len(images) < len(self.images):
             marks = marks[marks["image"].isin(images["image"])]
-        chosen = range(len(self.images))[rows] if isinstance(rows, slice) else rows
-        stats, contents = [self.stats[i] for i in chosen], [self.contents[i] for i in chosen]
+        stats, contents = [self.stats[i] for i in rows], [self.contents[i] for i in rows]
         part = replace(self, images=images, annotations=marks, stats=stats, contents=contents)
         return replace(part, issues=[], ignored=0, lines=[])
 

@@ -584,10 +584,7 @@ class Project:
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
         if "image" in rows.columns and rows["image"].notna().all():
-            train = dict(zip(rows["image"], _stored_names(self._store, self.root, t.TRAIN, rows["image"]), strict=True))
-            names = pd.Series(list(train.values()), dtype=object)
-            test = dict(zip(names, _stored_names(self._store, self.root, t.TEST, names), strict=True))
-            rows = rows.assign(image=[test[train[name]] for name in rows["image"]])
+            rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         predictions = t.normalise_annotations(rows).assign(model=model.strip())
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
@@ -1725,7 +1722,7 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
     if "image" in frame.columns and frame["image"].notna().all():
-        frame = frame.assign(image=_stored_names(store, root, split, frame["image"]))
+        frame = frame.assign(image=_stored_names(store, root, [split], frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
@@ -1738,13 +1735,17 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     return Dataset(images, annotations, labels, name=split)
 
 
-def _stored_names(store: SqlStore, root: Path, split: str, images: pd.Series) -> list[str]:
-    """Map images to their names in the dataset, and leave other names as they are."""
-    given = images.unique().tolist()
-    known = store.tables(split, [name for name in given if isinstance(name, str)])[0]["image"].tolist()
-    names: dict[Any, str] = dict(zip(known, known, strict=True))
-    if len(names) < len(given):
-        stored = StoredNames(store.images(split)["image"], root)
-        for name in given:
-            names.setdefault(name, stored.find(Location.of(name).uri) or stored.find(str(name)) or str(name))
+def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd.Series) -> list[str]:
+    """Map images to their names in these datasets, and leave other names as they are."""
+    written = {name: Location.of(name).uri for name in images.unique().tolist()}
+    names: dict[Any, str] = {}
+    for split in splits:
+        known = set(store.tables(split, [*map(str, written), *written.values()])[0]["image"])
+        for name, uri in written.items():
+            if here := next((each for each in (str(name), uri) if each in known), None):
+                names.setdefault(name, here)
+    if len(names) < len(written):  # under other spellings, for which all names are read
+        stored = StoredNames(pd.concat([store.images(split)["image"] for split in splits]), root)
+        for name, uri in written.items():
+            names.setdefault(name, stored.find(uri) or stored.find(str(name)) or str(name))
     return [names[name] for name in images]

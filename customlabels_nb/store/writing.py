@@ -32,6 +32,8 @@ from customlabels_nb.store.trace import FIRST_REVISION, MARKS, Trace, delete_wit
 
 #: Images and their annotations.
 Tables: TypeAlias = tuple[pd.DataFrame, pd.DataFrame]
+#: Function of the stored tables of images and of the jobs in which some are being labelled.
+EditKnown: TypeAlias = Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, str]], Tables]
 #: Start of the keys of settings in the table ``meta``.
 SETTING = "setting:"
 _IMAGE_CHANGES = "image changes"
@@ -52,7 +54,7 @@ class ImportPart:
     annotations: pd.DataFrame
     files: pd.DataFrame | None = None
     known: Sequence[str] = ()
-    edit: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, str]], Tables] | None = None
+    edit: EditKnown | None = None
 
 
 # -- settings ---------------------------------------------------------------------------------------
@@ -189,25 +191,21 @@ def insert_images(
     ensure_labels(connection, given)
     is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
     for part in parts:
-        images, marks, image_names = part.images, part.annotations, part.images["image"].tolist()
+        image_names = part.images["image"].tolist()
         taken = image_ids(connection, image_names, split) if image_names and not is_empty else {}
         if taken:
             raise TableError(
                 f"{len(taken)} of these images are already in the {split} set, for example {min(taken)!r}."
             )
-        ids = range(0)
-        if image_names:
-            ids, is_empty = take_ids(connection, schema.images, len(image_names)), False
-            revision = counter(connection, FIRST_REVISION)
-            columns = frames.image_columns(images.assign(split=split), ids, now_us(), revision, part.files)
-            insert_columns(connection, schema.images, columns)
-            extra_columns.remember_dtypes(connection, images)
-        _insert_annotations(connection, marks, dict(zip(image_names, ids, strict=True)))
-        used.update(marks["label"].unique())
+        is_empty = is_empty and not image_names
+        ids = _insert_image_rows(connection, part.images.assign(split=split), part.files) if image_names else range(0)
+        _insert_annotations(connection, part.annotations, dict(zip(image_names, ids, strict=True)))
+        used.update(part.annotations["label"].unique())
         names.add(image_names)
-        if part.edit and part.known:
-            old, new = _edit_known(connection, split, part, trace)
-            before, after = before | old, after | new
+        if part.edit is not None:
+            old, new = _edit_known(connection, split, part.known, part.edit, trace)
+            before |= old
+            after |= new
             used.update(key[0] for state in new.values() for key in state["annotations"])
     if names.count:
         note_image_change(connection)
@@ -221,12 +219,19 @@ def insert_images(
     return Inserted(names, noted, before, after)
 
 
+def _insert_image_rows(connection: Connection, images: pd.DataFrame, files: pd.DataFrame | None) -> range:
+    """Insert the rows of images, and return their ids."""
+    ids, revision = take_ids(connection, schema.images, len(images)), counter(connection, FIRST_REVISION)
+    insert_columns(connection, schema.images, frames.image_columns(images, ids, now_us(), revision, files))
+    extra_columns.remember_dtypes(connection, images)
+    return ids
+
+
 def _edit_known(
-    connection: Connection, split: str, part: ImportPart, trace: Trace
+    connection: Connection, split: str, names: Sequence[str], edit: EditKnown, trace: Trace
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    assert part.edit is not None
-    _, stored, marks = frames.read_tables(connection, split, part.known)
-    edited = part.edit(stored, marks, leased_images(connection, part.known))
+    _, stored, marks = frames.read_tables(connection, split, names)
+    edited = edit(stored, marks, leased_images(connection, names))
     if edited[0].empty:
         return {}, {}
     chosen = edited[0]["image"]

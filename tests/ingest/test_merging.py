@@ -45,7 +45,7 @@ def edges(project: cl.Project) -> list[tuple[str, float, str | None]]:
     return [(row.label, row.left, row.annotator if isinstance(row.annotator, str) else None) for row in rows]
 
 
-def test_replacing_keeps_what_is_equal(project: cl.Project, image: str) -> None:
+def test_replace_keeps_equal_annotations(project: cl.Project, image: str) -> None:
     before = project.train_set
     marks = pd.concat([boxed(image, 30, annotator="Bo"), boxed(image, 10.009)])
     report = project.import_dataset(given([image], marks), on_known="replace", progress=False)
@@ -68,9 +68,7 @@ def test_replacing_keeps_what_is_equal(project: cl.Project, image: str) -> None:
         ([], "1 box fewer"),
     ],
 )
-def test_filling_reports_what_differs(
-    project: cl.Project, image: str, marks: list[tuple[float, str]], what: str
-) -> None:
+def test_fill_reports_differences(project: cl.Project, image: str, marks: list[tuple[float, str]], what: str) -> None:
     before = edges(project)
     rows = [boxed(image, left, label=label) for left, label in marks]
     report = project.import_dataset(given([image], pd.concat([boxed(image), *rows])), progress=False)
@@ -108,6 +106,16 @@ def test_images_to_review_stay_so_unless_their_annotations_change(project: cl.Pr
     for left, status in ((10, "needs_review"), (12, "labelled")):
         project.import_dataset(given([image], boxed(image, left)), on_known="replace", progress=False)
         assert project.train_set.images["status"].tolist() == [status]
+
+
+@pytest.mark.parametrize(("on_known", "status"), [("fill", "labelled"), ("replace", "needs_review")])
+def test_another_status_alone_is_no_other_label(project: cl.Project, image: str, on_known: str, status: str) -> None:
+    before = project.train_set.annotations
+    given_again = given([image], boxed(image, 10), "needs_review")
+    report = project.import_dataset(given_again, on_known=on_known, progress=False)
+    assert codes(report) == []
+    assert project.train_set.images["status"].tolist() == [status]
+    pd.testing.assert_frame_equal(project.train_set.annotations, before)
 
 
 def test_voc_is_equal_within_a_pixel(project: cl.Project, image: str, tmp_path: Path) -> None:
