@@ -111,6 +111,7 @@ IMPORT_FINDINGS = {
     "DUPLICATE_CONTENT": "Duplicate: the dataset already has the same image under another name.",
     "LEAK_BETWEEN_SPLITS": "Data leak: the same image is in the other split (train or test).",
     "NOT_HELD": "The format cannot store this.",
+    "NOT_IMPORTED": "The file has this, but it is not imported.",
     "ENTRY_UNREADABLE": "This entry cannot be read.",
     "ENTRY_ADJUSTED": "This entry was changed while reading.",
     "ENTRY_REPAIRED": "This entry was repaired.",

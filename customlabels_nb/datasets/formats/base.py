@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -107,6 +108,28 @@ class Format:
     rounding: float = ROUNDING
     empty: str = ""
     unlabelled: str = "an image without annotations"
+
+
+@dataclass
+class NotImported:
+    """Counter of what a file has but the package does not import, such as keypoints."""
+
+    _places: dict[str, list[str]] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, what: str, where: str, count: int = 1) -> None:
+        """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
+        self._counts[what] += count
+        places = self._places.setdefault(what, [])
+        if len(places) <= _EXAMPLES and where not in places:
+            places.append(where)
+
+    def issues(self, source: str) -> list[Issue]:
+        """Return one issue per kind with its count and examples."""
+        return [
+            Issue("NOT_IMPORTED", f"{count:,} × {what} was not imported: {_first(self._places[what])}.", what, source)
+            for what, count in self._counts.items()
+        ]
 
 
 class ImageFinder:

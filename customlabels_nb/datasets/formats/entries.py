@@ -21,7 +21,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import Polygon
-from customlabels_nb.datasets.formats.base import Contents, ImageFinder, written_name
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported, written_name
 from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_name
 from customlabels_nb.errors import InputError, LabelError
@@ -58,6 +58,7 @@ class Collector:
     source: str
     issues: list[Issue] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
+    not_imported: NotImported = field(default_factory=NotImported)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
@@ -139,7 +140,7 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
-        result = Contents(issues=self.issues, unread=self.unread)
+        result = Contents(issues=[*self.issues, *self.not_imported.issues(self.source)], unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
             if order:
