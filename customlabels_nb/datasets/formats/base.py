@@ -37,6 +37,7 @@ _WORDS = {
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
+_MOST_KINDS = 50  # of what is not imported, each with its own issue
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -119,6 +120,8 @@ class NotImported:
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
+        if what not in self._counts and len(self._counts) >= _MOST_KINDS:
+            what = "value of another kind"
         self._counts[what] += count
         places = self._places.setdefault(what, [])
         if len(places) <= _EXAMPLES and where not in places:

@@ -150,7 +150,7 @@ class _Reader:
                     collected.add_annotation(uri, collected.label(entry.get("label") or ""), box, polygon=polygon)
             except (UnreadableError, LabelError) as error:
                 collected.unreadable(str(error), **origin)
-        collected.add_image(uri, size=size, split=split_of(image.get("subset")), **collected.columns(facts))
+        collected.add_image(uri, size=size, split=split_of(image.get("subset")), **collected.columns(facts, name))
 
     def _leave_out(self, what: str) -> None:
         self._left_out[what] = self._left_out.get(what, 0) + 1

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -36,6 +36,7 @@ _LARGEST_INDEX = 2**30
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
+_NOTHING = (None, "", [], {})
 
 #: Capabilities of formats for drawn shapes with an index file; see ``CAPABILITIES``.
 HOLDS_DRAWN = frozenset(
@@ -85,19 +86,34 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns of the images table."""
+    def columns(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns, and count the others."""
         facts: dict[str, Any] = {}
         for name, value in given.items():
+            if value in _NOTHING:
+                continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
-            if not isinstance(value, str | int | float) or not name.strip() or not t.storable(text):
+            usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
+            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
+            if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
+                self.not_imported.add(f"value of {shown(name)}", where)
                 continue
-            if name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE:
-                continue
-            if name in self._columns or len(self._columns) < _MOST_COLUMNS:
-                self._columns.add(name)
-                facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            self._columns.add(name)
+            facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+                self.not_imported.add(f"end of a long text in {shown(name)}", where)
         return facts
+
+    def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
+        """Count the fields of an entry that have a value but are not ``known``."""
+        for name, value in given.items():
+            if name not in known and value not in _NOTHING:
+                self.not_imported.add(f"field {shown(name)} of {of}", where)
+
+    def check_area(self, box: Box | None, **origin: Any) -> None:
+        """Add an issue if a box has no area."""
+        if box is not None and not (box[2] > 0 and box[3] > 0):
+            self.adjusted(f"Its box has no area: {_text_of(box)}. Draw it again, or remove it.", **origin)
 
     def add_annotation(
         self,
@@ -252,6 +268,10 @@ def moment_or_none(text: object) -> datetime | None:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+
+
+def _text_of(box: Iterable[float]) -> str:
+    return "left {}, top {}, width {}, height {}".format(*(f"{side:g}" for side in box))
 
 
 def checked_box(values: Iterable[float]) -> Box:

@@ -140,6 +140,16 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
     return keys, head
 
 
+def first_entry(head: str) -> dict[str, Any] | None:
+    """Return the first object of the array that ``head`` begins with, or None if it is invalid or not complete."""
+    text = head.lstrip()[1:].lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
     """Write the entries as a JSON array, in batches. A number that is not finite is an InputError."""
     rest = iter(entries)
