@@ -348,6 +348,7 @@ class _Reader:
                 of = " and ".join(f"{shown(name)} ({where})" for name, where in islice(controls.items(), 3))
                 why = f"{shown(label)} is a choice of the controls {of}. Both were read as one label."
                 self.collected.adjusted(f"{why} If they differ, rename one of them in the file.", where=label)
+        self.collected.count_missing()
         return self.collected.contents([])
 
     def _unit(self, sizes: dict[str, Size], unknown: dict[str, str]) -> str:
@@ -491,7 +492,7 @@ class _Reader:
     ) -> None:
         """Read a result about an image, or raise UnreadableError or LabelError."""
         collected, value, where = self.collected, entry["value"], origin["where"]
-        kind = _kind(entry, value)
+        kind = str(_kind(entry, value))
         names = value.get(kind)
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
@@ -542,8 +543,9 @@ def _left_out(entry: object, labelled: set[str]) -> str | None:
 
 def _texts(value: object) -> list[str]:
     """Return a text or a list of texts as a list, which is empty for any other value."""
-    texts = value if isinstance(value, list) else [value]
-    return texts if all(isinstance(text, str) and text for text in texts) else []
+    given = value if isinstance(value, list) else [value]
+    texts = [text for text in given if isinstance(text, str) and text]
+    return texts if len(texts) == len(given) else []
 
 
 def _is_image(text: str) -> bool:

@@ -10,7 +10,9 @@ The reader accepts a single file, or a folder with ``.xml`` files at any depth. 
 the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
 lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json``
 with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
-means that the image was reviewed and shows none.
+means that the image was reviewed and shows none. Images without an XML file, next to those that have one, are
+unlabelled. If the image that a file states is not there, an image with the name of the file is used. Objects that are
+marked ``deleted`` are left out. Other elements, such as ``pose``, ``truncated`` or ``part``, are counted.
 """
 
 from __future__ import annotations
@@ -33,12 +35,14 @@ from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
+    IMAGE_FOLDERS,
     INDEX_NAME,
     Box,
     Collector,
     FilesOfImages,
     Index,
     Places,
+    Size,
     UnreadableError,
     box_around,
     checked_box,
@@ -61,11 +65,13 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
-_IMAGE_FOLDERS = ("JPEGImages", "images")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
 _LOOKED_AT = 5  # XML files that are checked to detect the format of a folder
-_MARKS = ("difficult", "truncated", "occluded")
+# elements that are read, or say nothing
+_FILE_ELEMENTS = frozenset({"folder", "filename", "path", "source", "owner", "size", "object"})
+_OBJECT_ELEMENTS = frozenset({"name", "bndbox", "polygon", "confidence", "score", "deleted"})
+_NOTHING = ("", "0", "no", "false", "unspecified")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 
 
@@ -85,21 +91,28 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".xml", finder)
     collected, index = folder.collected, folder.index
     splits = _splits(path) if path.is_dir() else {}
-    marks = dict.fromkeys((*_MARKS, "part"), 0)
     for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
+        _count_others(root, _FILE_ELEMENTS, "a file", collected, folder.name_of(file))
         read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
-            for mark in _MARKS:
-                marks[mark] += _text(entry, mark) == "1"
-            marks["part"] += entry.find("part") is not None
-            read.append(_read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)}))
+            where = f"{folder.name_of(file)}, object {number}"
+            if _text(entry, "deleted").lower() not in _NOTHING:
+                collected.not_imported.add("object that is marked deleted", where)
+                continue
+            _count_others(entry, _OBJECT_ELEMENTS, "an object", collected, where)
+            origin = {"where": f"object {number}", "source": to_uri(file)}
+            read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
-    for mark, count in marks.items():
-        if count:
-            collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
+    folder.add_unlabelled(splits)
     return folder.contents()
+
+
+def _count_others(element: Element, known: frozenset[str], of: str, collected: Collector, where: str) -> None:
+    for child in element:
+        if child.tag not in known and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
+            collected.not_imported.add(f"<{child.tag[:50]}> of {of}", where)
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -110,7 +123,7 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     relative = PurePosixPath(name.replace("\\", "/"))
     if uri != to_uri(base / relative) or not relative.name:
         return name, uri
-    folders = [base, file.parent, *(file.parent.parent / folder for folder in _IMAGE_FOLDERS)]
+    folders = [base, file.parent, *(file.parent.parent / folder for folder in IMAGE_FOLDERS)]
     endings = (
         [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", ".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp"]
     )
@@ -123,12 +136,16 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     return name, uri
 
 
-def _read_object(entry: Element, uri: str, collected: Collector, origin: dict[str, Any]) -> bool:
-    """Read an object, or report it and return False if it cannot be read."""
+def _read_object(
+    entry: Element, uri: str, size: Size | None, collected: Collector, origin: dict[str, Any], *, exact: bool
+) -> bool:
+    """Read an object, or report it and return False if it is unreadable. ``exact`` is True for files of this package."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
         box = _box(entry, polygon, collected, origin)
+        if not exact:
+            box, polygon = collected.plausible(box, polygon, uri, size, **origin)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **origin)
         return False
