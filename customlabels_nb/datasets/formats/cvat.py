@@ -15,7 +15,7 @@ they are read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -59,8 +59,9 @@ _SUBSETS = {t.TRAIN: "Train", t.TEST: "Test"}
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _SHAPES = ("box", "polygon", "mask", "tag")
 _ORDINARY_SUBSETS = ("", "train", "default", "val", "valid", "validation", "test")
-# attributes of an object, with the values that say nothing
-_READ = {
+_IMAGE_MARKS = dict.fromkeys(("id", "name", "subset", "task_id", "width", "height", "deleted"))
+# attributes of an object, with the values that say nothing (None for all)
+_OBJECT_MARKS: dict[str, str | None] = {
     **dict.fromkeys(("label", "points", "rle", "rings", "rotation", *_CORNERS, *t.BOX_COLUMNS), None),
     "occluded": "0", "z_order": "0", "group_id": "0", "source": "manual", "outside": "0", "keyframe": "1",
 }  # fmt: skip
@@ -105,7 +106,10 @@ class _Reader:
             self._subsets = {task: subset for task, subset in found.items() if subset}
         elif element.tag == "image":
             self._read_image(element, dict(zip(element.iter(), lines, strict=True)))
-        elif element.tag == "track":
+        elif element.tag != "track":
+            if element.tag != "version" and (len(element) or (element.text or "").strip()):
+                self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
+        else:
             self._tracks += 1
             self._collected.not_imported.add("track of a video", shown(element.get("label")))
 
@@ -150,13 +154,16 @@ class _Reader:
         if subset.lower() not in _ORDINARY_SUBSETS:
             collected.not_imported.add(f"subset {shown(subset)} of an image", name)
         size = size_of(finite(image.get("width")), finite(image.get("height")))
+        self._count_marks(image, _IMAGE_MARKS, "an image", name)
         facts: dict[str, str] = {}
         for number, entry in enumerate(image, 1):
             origin: dict[str, Any] = {"where": f"{name}, object {number}", "line": lines[entry]}
             if entry.tag == "tag":
                 facts = _attributes_of(entry) | facts
-            if self._count(entry, origin["where"]):
+            if (left_out := _left_out(entry)) is not None:
+                collected.not_imported.add(left_out, origin["where"])
                 continue
+            self._count_others(entry, origin["where"])
             try:
                 box, polygon = _outline(entry, collected, origin)
                 label = collected.label(entry.get("label") or "")
@@ -171,23 +178,29 @@ class _Reader:
         only = next(iter(self._subsets.values())) if len(self._subsets) == 1 else ""
         return self._subsets.get(task or "", only)
 
-    def _count(self, entry: Element, where: str) -> bool:
-        """Count what an object has that is not imported, and return True if that is the whole object."""
+    def _count_others(self, entry: Element, where: str) -> None:
+        """Count what an object has beside its label and outline."""
         count = self._collected.not_imported.add
-        left_out = f"shape <{entry.tag[:50]}>" if entry.tag not in _SHAPES else ""
-        for mark in ("outside", "deleted"):
-            if _is_set(entry, mark):
-                left_out = f"object that is marked {mark}"
-        if left_out:
-            count(left_out, where)
-            return True
         for what in _attributes_of(entry) if entry.tag != "tag" else ():
             count(f"attribute {shown(what)} of an object", where)
-        for what, value in entry.items():
-            nothing = _READ.get(what, "")
+        for child in entry:
+            if child.tag != "attribute":
+                count(f"<{child.tag[:50]}> of an object", where)
+        self._count_marks(entry, _OBJECT_MARKS, "an object", where)
+
+    def _count_marks(self, element: Element, known: Mapping[str, str | None], of: str, where: str) -> None:
+        for what, value in element.items():
+            nothing = known.get(what, "")
             if nothing is not None and value not in ("", nothing):
-                count(f"source {shown(value)} of an object" if what == "source" else f"mark {shown(what)}", where)
-        return False
+                named = f"source {shown(value)}" if what == "source" else f"mark {shown(what)}"
+                self._collected.not_imported.add(f"{named} of {of}", where)
+
+
+def _left_out(entry: Element) -> str | None:
+    """Return what an object that is not imported is called, or None for other objects."""
+    if entry.tag not in _SHAPES:
+        return f"shape <{entry.tag[:50]}>"
+    return next((f"object that is marked {mark}" for mark in ("outside", "deleted") if _is_set(entry, mark)), None)
 
 
 def _attributes_of(entry: Element) -> dict[str, str]:

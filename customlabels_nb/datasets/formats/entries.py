@@ -489,7 +489,13 @@ class FilesOfImages:
                 return name, uri
         except (UnreadableError, InputError) as error:
             name, uri, fault = file.name, "", error
-        folders = [file.parent, *(file.parent.parent / folder for folder in IMAGE_FOLDERS), self._base]
+        above = file.parent.relative_to(self._base).parts  # such as "train", "Annotations", "deep"
+        beside = (
+            Path(self._base, *above[:level], folder, *above[level + 1 :])
+            for level in range(len(above))
+            for folder in IMAGE_FOLDERS
+        )
+        folders = [file.parent, *beside, *(file.parent.parent / folder for folder in IMAGE_FOLDERS), self._base]
         own = self._places.named_like(file, folders)
         if own is None or own in self.collected.images:
             if fault is not None:

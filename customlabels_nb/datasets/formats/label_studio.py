@@ -534,6 +534,8 @@ def _left_out(entry: object, labelled: set[str]) -> str | None:
         raise UnreadableError(f"It is {shown(entry)}, which has no value.")
     kind = _kind(entry, value)
     if kind not in (*_DRAWN, _CHOICES):
+        if kind is None:
+            return f"result of the control {shown(entry.get('from_name'))}"
         repeated = kind in _DRAWN.values() and str(entry.get("id")) in labelled
         return "" if repeated else f"result of the type {shown(kind)}"
     if kind == _CHOICES and not _OUTLINE.isdisjoint(value):

@@ -139,7 +139,7 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
 def _read_object(
     entry: Element, uri: str, size: Size | None, collected: Collector, origin: dict[str, Any], *, exact: bool
 ) -> bool:
-    """Read an object, or report it and return False if it is unreadable. ``exact`` is True for files of this package."""
+    """Read an object, or report it and return False if it is unreadable. ``exact`` is True for our own files."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
