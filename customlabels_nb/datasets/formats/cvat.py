@@ -91,7 +91,7 @@ class _Reader:
     """Reader of the children of the outermost element: the labels, images and tracks."""
 
     def __init__(self, path: Path, finder: ImageFinder) -> None:
-        self._path, self._base, self._places = path, path.parent, Places(finder)
+        self._path, self._base, self._finder, self._places = path, path.parent, finder, Places(finder)
         self._collected = Collector(to_uri(path))
         self._colors: dict[str, str] = {}
         self._labels: dict[str, None] = {}
@@ -120,7 +120,7 @@ class _Reader:
                 f"it has only tracks of a video, {self._tracks:,}. Export the task as 'CVAT for images 1.1', or its "
                 "frames as images",
             )
-        self._collected.count_missing()
+        self._collected.count_missing(self._finder)
         result = self._collected.contents(list(self._labels))
         result.colors = self._colors
         return result

@@ -163,14 +163,18 @@ class Collector:
         whole = box or (None,) * 4
         self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, model))
 
-    def count_missing(self) -> None:
-        """Add an issue if some images are not there, although others are."""
+    def count_missing(self, finder: ImageFinder) -> None:
+        """Add an issue if some images are not there, although others are, unless the finder lists them."""
+        if finder.missing:
+            return
         local = [uri for uri in self.images if not is_remote(uri)]
         missing = [uri for uri in local if not is_here(uri)]
         if missing and len(missing) < len(local):
             names = ", ".join(shown(Path(uri).name) for uri in missing[:3]) + (" …" if len(missing) > 3 else "")
-            message = f"{len(missing):,} × image was not found: {names}. Add it, or pass its folder "
-            self.issues.append(Issue("IMAGE_NOT_LISTED", f"{message}with images=.", missing[0], self.source))
+            message = (
+                f"{len(missing):,} × image was not found: {names}. Add the files, or pass their folder as images=."
+            )
+            self.issues.append(Issue("IMAGE_NOT_LISTED", message, missing[0], self.source))
 
     def settle(self, uri: str, read: list[bool]) -> None:
         """Mark an image as unlabelled if none of its entries could be read, because it is not empty."""
@@ -230,7 +234,7 @@ class Places:
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
         self._known: dict[tuple[str, ...], str] = {}
-        self._stems: dict[Path, dict[str, Path]] = {}
+        self._stems: dict[Path, dict[str, list[Path]]] = {}
 
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
@@ -256,12 +260,14 @@ class Places:
         return uri
 
     def named_like(self, file: Path, folders: Iterable[Path]) -> str | None:
-        """Return the URI of the image with the name of an annotation file, in the first folder that has one."""
+        """Return the URI of the only image with the name of an annotation file, in the first folder that has one."""
         for folder in folders:
             if folder not in self._stems:
-                self._stems[folder] = {path.stem: path for path in images_in(folder)}
-            if (image := self._stems[folder].get(file.stem)) is not None:
-                return to_uri(image)
+                by_stem = self._stems[folder] = {}
+                for path in images_in(folder):
+                    by_stem.setdefault(path.stem, []).append(path)
+            if images := self._stems[folder].get(file.stem):
+                return to_uri(images[0]) if len(images) == 1 else None
         return None
 
     def not_missing(self, name: str) -> None:
@@ -441,7 +447,7 @@ class FilesOfImages:
     """Reader of a folder with one annotation file per image and an index, or of a single annotation file."""
 
     def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
-        self._path, self._ending, self._places = path, ending, Places(finder)
+        self._path, self._ending, self._finder, self._places = path, ending, finder, Places(finder)
         self._base = path if path.is_dir() else path.parent
         self._uris: dict[str, str] = {}
         self.collected = Collector(to_uri(path))
@@ -518,7 +524,7 @@ class FilesOfImages:
         if self.index.images or not self._path.is_dir():
             return
         images = self.collected.images
-        used = {to_path(uri).parent for uri in images if is_here(uri)}
+        used = {to_path(uri).parent for uri in images if not is_remote(uri)}
         folders = [self._base / name for name in IMAGE_FOLDERS]
         inside = sorted(folder for folder in used if folder.is_relative_to(os.path.abspath(self._base)))
         for path in chain.from_iterable(map(images_in, dict.fromkeys([*inside, *folders]))):
@@ -526,7 +532,7 @@ class FilesOfImages:
                 self.collected.add_image(uri, split=split_of_stem.get(path.stem, t.TRAIN))
 
     def contents(self) -> Contents:
-        self.collected.count_missing()
+        self.collected.count_missing(self._finder)
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 

@@ -348,7 +348,7 @@ class _Reader:
                 of = " and ".join(f"{shown(name)} ({where})" for name, where in islice(controls.items(), 3))
                 why = f"{shown(label)} is a choice of the controls {of}. Both were read as one label."
                 self.collected.adjusted(f"{why} If they differ, rename one of them in the file.", where=label)
-        self.collected.count_missing()
+        self.collected.count_missing(self._finder)
         return self.collected.contents([])
 
     def _unit(self, sizes: dict[str, Size], unknown: dict[str, str]) -> str:

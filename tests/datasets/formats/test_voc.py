@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.datasets.formats.voc import FORMAT
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import boxes, codes, contents, read, statuses
 
@@ -126,6 +127,27 @@ def test_an_image_with_the_name_of_the_file_replaces_a_missing_one(tmp_path: Pat
         ("ENTRY_ADJUSTED", "a.xml"), ("IMAGE_NOT_LISTED", tmp_path.name),
     ]  # fmt: skip
     assert "'gone.jpg' is not there" in found.issues[0].message
+
+
+def test_files_without_an_image_and_images_without_a_file_are_reported(tmp_path: Path) -> None:
+    for name in ("a", "twice"):
+        voc(tmp_path / f"{name}.xml", filename=f"{name}_renamed.jpg")
+    for name in ("b.jpg", "twice.jpg", "twice.png"):
+        (tmp_path / name).touch()
+    found = read(FORMAT, tmp_path)
+    assert statuses(found) == {
+        "a_renamed.jpg": "labelled", "twice_renamed.jpg": "labelled", "b.jpg": "unlabelled", "twice.jpg": "unlabelled",
+        "twice.png": "unlabelled",
+    }  # fmt: skip
+    assert [(issue.code, issue.message) for issue in found.issues] == [
+        ("IMAGE_NOT_LISTED", "2 × image was not found: 'a_renamed.jpg', 'twice_renamed.jpg'. Add the files, or pass "
+         "their folder as images=."),
+    ]  # fmt: skip
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a_renamed.jpg").touch()
+    found = read_dataset(tmp_path, images=photos)
+    assert found.issues[["code", "where"]].to_numpy().tolist() == [["IMAGE_NOT_LISTED", "twice_renamed.jpg"]]
 
 
 def test_a_box_that_does_not_fit_its_polygon_is_reported(tmp_path: Path) -> None:
