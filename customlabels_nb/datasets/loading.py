@@ -43,7 +43,7 @@ def read_dataset(
         Mapping from old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
     **options
         Format options. CSV has ``on_duplicate`` ("error", "first" or "merge"), which handles rows that repeat an image,
-        and ``prefix``, a folder or URL to put before bare file names.
+        ``prefix``, a folder or URL to put before bare file names, and ``encoding`` for files that are not UTF-8.
 
     Returns
     -------

@@ -238,8 +238,13 @@ class ImageFinder:
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _without_schemes(old: str, new: str) -> tuple[str, str]:
+def _without_schemes(old: object, new: object) -> tuple[str, str]:
     """Return an old and a new prefix with paths instead of ``file:`` URLs."""
+    old, new = (os.fspath(prefix) if isinstance(prefix, os.PathLike) else prefix for prefix in (old, new))
+    if not isinstance(old, str) or not isinstance(new, str):
+        raise InputError(
+            f"relocate={{{old!r}: {new!r}}} must map prefixes of paths or URLs, which are text, to others."
+        )
     if old == "file://":  # the path would be empty, which is the start of any name
         old, new = "file:///", f"{new}/"
     return without_scheme(old).replace(os.sep, "/"), without_scheme(new)

@@ -68,6 +68,7 @@ class Collector:
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
+    _forms: dict[str, str] = field(default_factory=dict)
     _columns: set[str] = field(default_factory=set)
     _in_ratios: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -85,7 +86,10 @@ class Collector:
     def label(self, text: str) -> str:
         """Check ``text`` and return it as a label, or raise LabelError."""
         if text not in self._labels:
-            self._labels[text] = t.check_label(text)
+            label = self._labels[text] = t.check_label(text)
+            first = self._forms.setdefault(label, text.strip())
+            if first != text.strip():
+                self.adjusted(f"The label {label!r} is written in two Unicode forms. Both were read as one label.")
         return self._labels[text]
 
     def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
@@ -375,7 +379,7 @@ def box_around(polygon: Polygon) -> Box:
 
 def split_of(name: object) -> str:
     """Return the split that a name such as "val" or "Test" refers to, "train" by default."""
-    return t.TEST if str(name).lower() in ("val", "valid", "validation", "test") else t.TRAIN
+    return t.split_named(name) or t.TRAIN
 
 
 def sizes_of_drawn(contents: Contents, error: str, *, predicted: bool = True) -> dict[str, Size]:

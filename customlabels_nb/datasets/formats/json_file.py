@@ -17,6 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import fitting_encodings, utf_16_of
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
@@ -99,6 +100,31 @@ def _is_blank(path: Path) -> bool:
 def unusable(path: Path, why: str) -> ManifestError:
     """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def text_of(path: Path, encoding: str | None = None, *, option: bool = False) -> str:
+    """Read a text file: UTF-8 with or without byte order mark, or another ``encoding``.
+
+    The ManifestError for a file in another encoding names those that fit, and with ``option`` the argument for them. If
+    none fits, the file is damaged, and with ``option`` its damaged bytes become lone surrogates.
+    """
+    try:
+        data = path.read_bytes()
+        if encoding is None and (fitting := utf_16_of(data)):
+            line = 1
+        else:
+            return data.decode(encoding or "utf-8-sig")
+    except LookupError as error:
+        raise InputError(f"encoding={encoding!r} is unknown. Pass an encoding such as 'cp1252'.") from error
+    except UnicodeError as error:
+        fitting, line = fitting_encodings(data), data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+    except (OSError, ValueError) as error:
+        raise unusable(path, str(error)) from error
+    if option and encoding is None and not fitting:
+        return data.decode("utf-8-sig", "surrogateescape")
+    guess = f", but may be {' or '.join(map(repr, fitting[:3]))}" if fitting else ""
+    how = f", or pass encoding={fitting[0]!r}" if option and fitting else ""
+    raise unusable(path, f"line {line} is not {encoding or 'UTF-8'}{guess}. Save the file as UTF-8{how}")
 
 
 def file_in(path: Path, name: str) -> Path:
