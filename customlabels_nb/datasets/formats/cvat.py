@@ -111,7 +111,7 @@ class _Reader:
                 self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
         else:
             self._tracks += 1
-            self._collected.not_imported.add("track of a video", shown(element.get("label")))
+            self._collected.not_imported.add("track of a video", f"line {lines[0]}")
 
     def contents(self) -> Contents:
         if self._tracks and not self._collected.images:

@@ -511,7 +511,8 @@ class FilesOfImages:
             if fault is not None:
                 raise fault
             return name, uri
-        why = str(fault) if fault is not None else f"The image {shown(name)} is not there, or has another file."
+        taken = uri in self.collected.images
+        why = str(fault or f"The image {shown(name)} {'belongs to an earlier file' if taken else 'is not there'}.")
         used = f"{Path(own).name!r}, which has the name of the annotation file, was used."
         self.collected.adjusted(f"{why} {used} Correct the name in the file if that is wrong.", source=to_uri(file))
         self._places.not_missing(name)

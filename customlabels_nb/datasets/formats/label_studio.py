@@ -39,7 +39,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
@@ -87,6 +86,7 @@ _CHOICES = "choices"
 _SIDES = ("x", "y", "width", "height")
 _LISTS = ("annotations", "completions", "predictions")
 _FARTHEST = 1e12  # percent
+_ENOUGH = 10  # outlines that cannot all be tiny
 _BEYOND = 110  # percent that are farther outside the image than people draw
 _MOST_CODES = 2**23  # bytes of a brush mask
 _RUN_BITS = (3, 4, 8, 16)
@@ -356,20 +356,21 @@ class _Reader:
         ends, limits = [], []
         for drawn in self._drawn:
             size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
-            if drawn.uri not in unknown and (points := _corners(drawn.value)) is not None:
-                ends.append(points.max(axis=0))
+            if drawn.uri not in unknown and (end := _end(drawn.value)) is not None:
+                ends.append(end)
                 limits.append(size)
         if not ends:
             return "percent"
         farthest = np.array(ends)
         if (farthest <= 1).all():
-            unit = "ratios"
+            shape = "within 1 % of the image size, as if they were ratios"
+            unit = "ratios" if len(ends) >= _ENOUGH else "percent"
         elif (farthest > _BEYOND).any() and (farthest <= np.array(limits) + 1).all():
-            unit = "pixels"
+            shape, unit = "in pixels, not in percent of the image size", "pixels"
         else:
             return "percent"
-        why = f"All {len(ends):,} outlines are in {unit}, such as {shown(self._drawn[0].value)}, not in percent"
-        self.collected.adjusted(f"{why} of the image size. They were read as {unit}.", **self._drawn[0].origin)
+        why = f"All {len(ends):,} outlines are {shape}. They were read as {unit}."
+        self.collected.adjusted(why, **self._drawn[0].origin)
         return unit
 
     def _image(self, given: str, where: str) -> str:
@@ -432,8 +433,14 @@ class _Reader:
             pages = images[only]
         else:
             names = ", ".join(map(shown, images))
-            why = f"Its to_name {shown(name)} does not say which image of the task it is about: {names}."
-            raise UnreadableError(f"{why} Change it to one of these names in the file.")
+            what = (
+                "It has no to_name (JSON_MIN has none), which would say"
+                if name is None
+                else f"Its to_name {shown(name)} does not say"
+            )
+            raise UnreadableError(
+                f"{what} which image of the task it is about: {names}. Set it to one of these in the file."
+            )
         page = result.get("item_index")
         if len(pages) == 1:
             return pages[0]
@@ -586,16 +593,16 @@ def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
     return None
 
 
-def _corners(value: dict[str, Any]) -> npt.NDArray[np.float64] | None:
-    """Return the points of a polygon or two corners of a rectangle, or None if they are not numbers."""
+def _end(value: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the largest coordinates of a polygon or rectangle, or None if they are not numbers."""
     try:
-        if isinstance(value.get("points"), list):
-            points = np.array([_numbers(point) for point in value["points"]], dtype=np.float64).reshape(-1, 2)
-            return points if len(points) else None
+        if isinstance(points := value.get("points"), list):
+            across, down = zip(*map(_numbers, points), strict=True)
+            return max(across), max(down)
         left, top, width, height = _numbers([value.get(name) for name in _SIDES])
-        return np.array([[left, top], [left + width, top + height]])
     except (UnreadableError, TypeError, ValueError):
         return None
+    return left + width, top + height
 
 
 def _outline(drawn: _Drawn, size: Size, unit: str) -> tuple[Box, Polygon | None]:

@@ -247,7 +247,7 @@ def test_to_name_chooses_the_image_of_a_task(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [(issue.where, issue.message) for issue in found.issues] == [
         ("task 1, result 3", "Its to_name 'img2' does not say which image of the task it is about: 'before', 'after'. "
-         "Change it to one of these names in the file."),
+         "Set it to one of these in the file."),
         ("task 2, result 2", "Its item_index 3 is not the position of an image among 3."),
         ("result about 'note'", "1 × result about 'note' was not imported: 'task 1, result 4'."),
     ]  # fmt: skip
@@ -303,16 +303,28 @@ def test_only_lists_with_the_fields_of_label_studio_are_recognised(
     assert next((format_ for format_ in (FORMAT, RECORDS) if format_.recognise(path)), None) is recognised
 
 
-@pytest.mark.parametrize(("unit", "scale"), [("ratios", (0.01, 0.01)), ("pixels", (4, 2))])
-def test_outlines_in_another_unit_are_read_in_it(tmp_path: Path, unit: str, scale: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    ("count", "scale", "said", "factor"),
+    [
+        (10, (0.01, 0.01), "All 10 outlines are within 1 % of the image size, as if they were ratios", 1),
+        (9, (0.01, 0.01), "They were read as percent.", 0.01),
+        (2, (4, 2), "All 2 outlines are in pixels, not in percent of the image size. They were read as pixels.", 1),
+    ],
+)
+def test_outlines_in_another_unit_are_read_in_it(
+    tmp_path: Path, count: int, scale: tuple[float, float], said: str, factor: float
+) -> None:
     def drawn(*sides: float) -> dict[str, Any]:
         values = dict(zip(SIDES, (side * scale[n % 2] for n, side in enumerate(sides)), strict=True))
         return result("rectanglelabels", "cat", **values) | {"original_width": 400, "original_height": 200}
 
-    found = read(FORMAT, written(tmp_path, task(drawn(10, 20, 50, 25), drawn(80, 90, 20, 10))))
-    assert boxes(found) == [("a.png", "cat", 40, 40, 200, 50), ("a.png", "cat", 320, 180, 80, 20)]
+    found = read(FORMAT, written(tmp_path, task(drawn(80, 90, 20, 10), *[drawn(10, 20, 50, 25)] * (count - 1))))
+    assert boxes(found)[:2] == [
+        ("a.png", "cat", 320 * factor, 180 * factor, 80 * factor, 20 * factor),
+        ("a.png", "cat", 40 * factor, 40 * factor, 200 * factor, 50 * factor),
+    ]
     assert codes(found) == ["ENTRY_ADJUSTED"]
-    assert f"All 2 outlines are in {unit}" in found.issues[0].message
+    assert said in found.issues[0].message
 
 
 def test_json_min_has_a_record_for_each_image_with_its_results(tmp_path: Path) -> None:
