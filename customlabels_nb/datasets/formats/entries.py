@@ -96,8 +96,12 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns, and count the others."""
+    def columns(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns, and count the others.
+
+        Without ``where``, the caller counts them.
+        """
+        lost = self.not_imported.add if where is not None else lambda *_: None
         facts: dict[str, Any] = {}
         for name, value in given.items():
             if value in _NOTHING:
@@ -106,12 +110,12 @@ class Collector:
             usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
             taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
             if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
-                self.not_imported.add(f"value of {shown(name)}", where)
+                lost(f"value of {shown(name)}", str(where))
                 continue
             self._columns.add(name)
             facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
             if isinstance(value, str) and len(value) > _LONGEST_VALUE:
-                self.not_imported.add(f"end of a long text in {shown(name)}", where)
+                lost(f"end of a long text in {shown(name)}", str(where))
         return facts
 
     def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
