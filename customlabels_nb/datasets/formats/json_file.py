@@ -235,20 +235,32 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
 
 
 def count_others(
-    entries: Sequence[Mapping[str, Any]], known: frozenset[str], what: str, place: str, counter: NotImported
+    entries: Sequence[Mapping[str, Any]],
+    known: frozenset[str],
+    what: str,
+    places: Sequence[str] | str,
+    counter: NotImported,
+    *,
+    noun: str = "value of the key",
 ) -> None:
-    """Count the values, except empty ones, of keys that are not ``known``, with ``what`` has them and their place."""
+    """Count the values, except empty ones, of keys that are not ``known``.
+
+    ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
+    """
     others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
     for number, key in enumerate(others):
-        values = [(row, value) for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING]
-        nested = [row for row, value in values if key == _ATTRIBUTES and isinstance(value, dict)]
+        values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
+        if not values:
+            continue
+        names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
+        nested = [row for row, value in values.items() if key == _ATTRIBUTES and isinstance(value, dict)]
         if nested:
-            inner = [entries[row][key] for row in nested]
-            count_others(inner, frozenset(), f"attribute of {what}", f"{place}[{nested[0]}].{key}", counter)
-        count = sum(bool(value) for _, value in values) if key in _NAMED else len(values) - len(nested)
+            inner, inside = [entries[row][key] for row in nested], [names[row] for row in nested]
+            count_others(inner, frozenset(), what, inside, counter, noun="attribute")
+        count = sum(map(bool, values.values())) if key in _NAMED else len(values) - len(nested)
         if count:
-            kind = f"value of the key {shown(key)}" if number < _MOST_KINDS else "value of another key"
-            counter.add(_NAMED.get(key, f"{kind} of {what}"), f"{place}[{values[0][0]}]", count)
+            kind = f"{noun} {shown(key)} of {what}" if number < _MOST_KINDS else f"{noun} with other names of {what}"
+            counter.add(_NAMED.get(key, kind), next(iter(names.values())), count)
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:

@@ -283,9 +283,9 @@ def test_what_is_not_imported_is_counted(file: Path) -> None:
     data["images"][0]["camera"] = "left"
     messages = sorted(issue.message for issue in read(FORMAT, file, data).issues)
     kinds = [
-        "list of keypoints", "rotation of a box", "value of the key 'camera' of an image",
-        "value of the key 'description' of an annotation", "value of the key 'info' of the file",
-        "value of the key 'occluded' of an attribute of an annotation", "value of the key 'videos' of the file",
+        "attribute 'occluded' of an annotation", "list of keypoints", "rotation of a box",
+        "value of the key 'camera' of an image", "value of the key 'description' of an annotation",
+        "value of the key 'info' of the file", "value of the key 'videos' of the file",
     ]  # fmt: skip
     for message, kind in zip(messages, kinds, strict=True):
         assert message.startswith(f"1 × {kind} was not imported: '")
