@@ -36,6 +36,10 @@ from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
+#: Names that folders, files and columns give to splits, in lower case.
+SPLIT_NAMES = {
+    "train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST, "val": TEST, "valid": TEST, "validation": TEST,
+}  # fmt: skip
 STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
 SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS = "single-label", "multi-label", "boxes", "polygons"
 #: Tasks of projects, models and evaluations.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +38,7 @@ _WORDS = {
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
+_TRIED = 50  # images that are looked for to find their folder
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -147,9 +149,7 @@ class ImageFinder:
         images: str | os.PathLike[str] | None = None,
         relocate: Mapping[str, str] | None = None,
     ) -> None:
-        self._base = base
-        folder = os.path.join(os.path.abspath(base), "")
-        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
+        self._set_base(base)
         if relocate is not None and not isinstance(relocate, Mapping):
             raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
         prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
@@ -196,6 +196,17 @@ class ImageFinder:
                 "with images= or relocate=."
             )
         return to_uri(self._base / parts)
+
+    def look_in(self, names: Iterable[str], folders: Iterable[Path]) -> None:
+        """Resolve relative names against the first of the folders with most of these files, if the base has fewer."""
+        tried = list(islice(filter(_ORDINARY.fullmatch, names), _TRIED))
+        counts = {folder: sum(os.path.isfile(folder / name) for name in tried) for folder in (self._base, *folders)}
+        self._set_base(max(counts, key=lambda folder: counts[folder]))
+
+    def _set_base(self, base: Path) -> None:
+        self._base = base
+        folder = os.path.join(os.path.abspath(base), "")
+        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
 
     def relocated(self, uri: str) -> str:
         return self._known_place(uri) or uri

@@ -270,7 +270,7 @@ def box_around(polygon: Polygon) -> Box:
 
 def split_of(name: object) -> str:
     """Return the split that a name such as "val" or "Test" refers to, "train" by default."""
-    return t.TEST if str(name).lower() in ("val", "valid", "validation", "test") else t.TRAIN
+    return t.SPLIT_NAMES.get(str(name).lower(), t.TRAIN)
 
 
 def sizes_of_drawn(contents: Contents, error: str, *, predicted: bool = True) -> dict[str, Size]:

@@ -6,11 +6,12 @@ convention they use, and the difference is at most one pixel.) A polygon is ``<p
 list of ``<pt><x>…</x><y>…</y></pt>``. Each ring of a polygon with holes or several parts is a ``<polygon>``. A
 ``<confidence>`` is written if it is not 1.
 
-The reader accepts a single file, or a folder with ``.xml`` files at any depth. The image ``filename`` is looked up in
-the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
-lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main`` and an ``index.json``
-with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
-means that the image was reviewed and shows none.
+The reader accepts a single file, or a folder with ``.xml`` files at any depth, such as ``VOCdevkit``. The image
+``filename`` is looked up in the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to
+``Annotations``, where subfolders correspond. ``ImageSets/Main`` lists the test images (``val``, ``test``), also those
+without an XML file. Without it, folders called ``train``, ``valid`` and ``test`` are splits. The writer creates
+``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order of labels and images, and with the unreviewed
+images, which have no XML file. An XML file without objects means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _IMAGE_FOLDERS = ("JPEGImages", "images")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
-_LOOKED_AT = 5  # XML files that are checked to detect the format of a folder
+_LOOKED_AT, _DEPTH = 5, 5  # XML files that are checked to detect the format of a folder, and folders above them
 _MARKS = ("difficult", "truncated", "occluded")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 
@@ -72,7 +74,7 @@ _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
-            files = islice(files_below(path, ".xml", depth=2), _LOOKED_AT)
+            files = islice(files_below(path, ".xml", depth=_DEPTH), _LOOKED_AT)
             if any(begins_with(file, _TAG) for file in files):
                 return True
             return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # an export without annotated images
@@ -84,11 +86,11 @@ def _recognise(path: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".xml", finder)
     collected, index = folder.collected, folder.index
-    splits = _splits(path) if path.is_dir() else {}
+    splits = _Splits(path)
     marks = dict.fromkeys((*_MARKS, "part"), 0)
     for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
-        collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
+        collected.add_image(uri, size=size, status="labelled", split=splits.of(file))
         read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
             for mark in _MARKS:
@@ -96,6 +98,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             marks["part"] += entry.find("part") is not None
             read.append(_read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)}))
         collected.settle(uri, read)
+    for uri, split in splits.without_xml():
+        if uri not in collected.images:
+            collected.add_image(uri, split=split)
     for mark, count in marks.items():
         if count:
             collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
@@ -110,10 +115,10 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     relative = PurePosixPath(name.replace("\\", "/"))
     if uri != to_uri(base / relative) or not relative.name:
         return name, uri
-    folders = [base, file.parent, *(file.parent.parent / folder for folder in _IMAGE_FOLDERS)]
-    endings = (
-        [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", ".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp"]
-    )
+    top, inner = _top(file)
+    folders = [base, file.parent, *(top / folder / inner for folder in _IMAGE_FOLDERS)]
+    folders += [top / folder for folder in _IMAGE_FOLDERS] if inner.parts else []
+    endings = [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", *_ENDINGS]
     for ending in endings:
         for folder in folders:
             candidate = to_uri(folder / relative.with_name(relative.name + ending))
@@ -173,6 +178,47 @@ def _ring(element: Element) -> Ring | None:
         points = [[sides["x"].get(n), sides["y"].get(n)] for n in sorted({*sides["x"], *sides["y"]})]
     whole = [[x, y] for x, y in points if x is not None and y is not None]
     return whole if whole and len(whole) == len(points) else None
+
+
+def _top(file: Path) -> tuple[Path, Path]:
+    """Return the folder that contains ``Annotations``, and the path below the latter to an XML file's folder."""
+    for folder in file.parents:
+        if folder.name == _ANNOTATIONS:
+            return folder.parent, file.parent.relative_to(folder)
+    return file.parent.parent, Path()
+
+
+class _Splits:
+    """Splits of the XML files in a folder, as ``ImageSets`` or the names of folders state them."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._lists: dict[Path, dict[str, str]] = {} if base.is_file() else {base: _splits(base)}
+        self._files: dict[Path, set[str]] = {}
+
+    def of(self, file: Path) -> str:
+        """Return the split of an XML file, which is the training set by default."""
+        top, inner = _top(file)
+        name = (inner / file.stem).as_posix()
+        if not self._lists:
+            return t.TRAIN
+        self._files.setdefault(top, set()).add(name)
+        if top not in self._lists:
+            self._lists[top] = _splits(top) if top.is_relative_to(self._base) else {}
+        listed = self._lists[top] or self._lists[self._base]
+        if listed:
+            return listed.get(name) or listed.get(file.stem, t.TRAIN)
+        folders = (folder.lower() for folder in file.relative_to(self._base).parts[:-1])
+        return next((t.SPLIT_NAMES[folder] for folder in folders if folder in t.SPLIT_NAMES), t.TRAIN)
+
+    def without_xml(self) -> Iterator[tuple[str, str]]:
+        """Yield the listed images that exist but have no XML file, with their splits."""
+        for top, listed in self._lists.items():
+            for name, split in listed.items():
+                if name in self._files.get(top, ()) or ".." in PurePosixPath(name).parts or name.startswith("/"):
+                    continue
+                places = (top / folder / f"{name}{ending}" for folder in _IMAGE_FOLDERS for ending in _ENDINGS)
+                yield from ((to_uri(place), split) for place in islice(filter(Path.is_file, places), 1))
 
 
 def _splits(base: Path) -> dict[str, str]:

@@ -7,9 +7,11 @@ that are followed in both directions, as Ultralytics' converter does. An empty f
 objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
 last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
-The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
-``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
-that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
+The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a ``classes.txt``, or a folder with one of
+them. ``train``, ``val`` and ``test`` are image folders or lists of images. If none is given, the images are where these
+programs put them, such as ``train/images`` or ``images/train``. Images in ``val`` and ``test`` become test images.
+Entries that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is
+ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
 of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
@@ -39,6 +41,7 @@ from customlabels_nb.core.geometry import (
     ratios_to_ltwh,
 )
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -69,7 +72,7 @@ from customlabels_nb.images.locations import is_remote, relative_name, to_path, 
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
-_YAML_ENDINGS = (".yaml", ".yml")
+_YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
 _MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
@@ -78,6 +81,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
+_LONGEST_NAME = 4096
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
@@ -244,7 +248,8 @@ class _PlainLoader(yaml.BaseLoader):
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
-        return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
+        is_known = path.suffix.lower() in _YAML_ENDINGS and _describes(path)
+        return path if is_known or path.name in _CLASS_LISTS or _is_of_darknet(path) else None
     if not path.is_dir():
         return None
     names = os.listdir(path)
@@ -252,8 +257,26 @@ def _find_description(path: Path) -> Path | None:
     for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
         if (path / name).is_file() and _describes(path / name):
             return path / name
+    for name in names:
+        if _is_of_darknet(path / name):
+            return path / name
     labelled = (path / _LABELS).is_dir() or any(name.endswith(".txt") and name not in _CLASS_LISTS for name in names)
     return next((path / name for name in _CLASS_LISTS if labelled and (path / name).is_file()), None)
+
+
+def _is_of_darknet(path: Path) -> bool:
+    try:
+        return path.suffix.lower() == _DARKNET_ENDING and "names" in _read_darknet(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _read_darknet(path: Path) -> dict[str, str]:
+    """Read Darknet's ``key = value`` lines, in which ``valid`` is ``val``."""
+    if path.stat().st_size > _LARGEST_DESCRIPTION:
+        return {}
+    pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _describes(path: Path) -> bool:
@@ -261,11 +284,19 @@ def _describes(path: Path) -> bool:
         description = _load(path)
     except ValueError:
         return False
-    return (
-        isinstance(description, dict)
-        and isinstance(description.get("names"), dict | list)
-        and bool(_SPLITS.keys() & description.keys())
-    )
+    if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
+        return False
+    return bool(_SPLITS.keys() & description.keys()) or path.name.lower() in _DESCRIPTIONS or "nc" in description
+
+
+def why_unread(path: Path) -> str:
+    """Return the reason why a YAML file does not describe a dataset, as a clause without a full stop."""
+    try:
+        description = _load(path)
+    except ValueError as error:
+        return f"it cannot be read: {error}"
+    names = description.get("names") if isinstance(description, dict) else None
+    return "it has no names:" if names is None else f"names: is {shown(names)}, not a list or mapping of labels"
 
 
 def _load(path: Path) -> Any:
@@ -274,6 +305,9 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
         return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
     except (OSError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -285,16 +319,18 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     except OSError as error:
         raise unusable(path, str(error)) from error
     if file is None:
-        raise unusable(path, "it has neither a data.yaml with names: and train: nor a classes.txt")
+        raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
     layout = _Layout(file.parent)
     if file.name in _CLASS_LISTS:
-        try:
-            lines = _lines(file)
-        except OSError as error:
-            raise unusable(file, str(error)) from error
-        layout.names = _names(dict(enumerate(line for _, line in lines)), file, collected)
-        in_folders = any((file.parent / name).is_dir() for name in (_IMAGES, _LABELS))
-        layout.sources = [(t.TRAIN, _IMAGES if in_folders else ".")]
+        layout.names = _names(_class_list(file), file, collected)
+        layout.sources = list(_usual_sources(file.parent))
+    elif file.suffix.lower() == _DARKNET_ENDING:
+        description = _read_darknet(file)
+        classes = _below(file.parent, ".", description["names"])
+        if classes is None:
+            raise unusable(file, f"names = {shown(description['names'])} does not exist")
+        layout.names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
+        layout.sources = list(_sources(description, file, collected))
     else:
         try:
             description = _load(file)
@@ -304,7 +340,8 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         if not isinstance(names, dict | list):
             raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
         layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
-        layout.sources = list(_sources(description, file, collected))
+        stated = _SPLITS.keys() & description.keys()
+        layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
         layout.keypoints = _keypoints(description)
         if layout.keypoints:
             collected.adjusted(
@@ -313,6 +350,36 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout
+
+
+def _class_list(file: Path) -> dict[Any, Any]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise unusable(file, f"it is not UTF-8 text. Save it as UTF-8: byte {error.start:,} cannot be read") from error
+    except OSError as error:
+        raise unusable(file, str(error)) from error
+    return dict(enumerate(line.strip() for line in text.split("\n") if line.strip()))
+
+
+def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
+    """Yield the image folders or lists of the splits where these programs put them, or else all images."""
+    found = False
+    for name, split in t.SPLIT_NAMES.items():
+        for source in (f"{name}/{_IMAGES}", f"{_IMAGES}/{name}", f"{name}.txt"):
+            if (base / source).is_file() and not _lists_images(base / source):
+                continue
+            if (base / source).exists():
+                found = True
+                yield split, source
+    if not found:
+        in_folders = any((base / name).is_dir() for name in (_IMAGES, _LABELS))
+        yield t.TRAIN, _IMAGES if in_folders else "."
+
+
+def _lists_images(file: Path) -> bool:
+    with file.open("rb") as lines:
+        return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
 def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
@@ -376,9 +443,8 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     upwards = entry
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
-    places = [
-        _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
-    ]
+    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards)))
+    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
     inside = [path for path in dict.fromkeys(places) if path is not None]
     there = [path for path in inside if os.path.exists(base / path)]
     return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
@@ -443,7 +509,16 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     inside = [path for path in places if path is not None]
     if not inside:
         return line
-    return next((path for path in inside if os.path.isfile(base / path)), inside[0])
+    found = next((path for path in inside if os.path.isfile(base / path)), None)
+    if found is None:
+        below = _inside(base, ".", _as_in_darknet(line))
+        found = below if below is not None and os.path.isfile(base / below) else inside[0]
+    return found
+
+
+def _as_in_darknet(name: str) -> str:
+    """Return a path as seen from the folder ``data``, because Darknet's paths are relative to the folder above it."""
+    return name.removeprefix("./").removeprefix("data/")
 
 
 def _by_label_files(

@@ -511,12 +511,19 @@ def test_copies_replace_no_other_images(tmp_path: Path, name: str, path: str) ->
     assert copies == {"0.png": contents["train"], "0-2.png": contents["test"]}
 
 
-def test_annotations_in_a_folder_of_images_are_not_passed_over(tmp_path: Path) -> None:
+def test_a_folder_with_one_annotation_file_for_each_split_is_read(tmp_path: Path) -> None:
     before = dataset(tmp_path, "boxes")
-    before.to("coco", tmp_path / "export" / "train" / "_annotations.coco.json", copy_images=True)
-    with pytest.raises(ManifestError, match=r"_annotations.coco.json', which is a 'coco' file"):
+    for split in ("train", "test"):
+        before.to("coco", tmp_path / "export" / split / "_annotations.coco.json", copy_images=True)
+        found = cl.read_dataset(tmp_path / "export")
+        assert len(found.annotations) == len(before.annotations) * found.images["split"].nunique()
+    assert set(found.images["split"]) == {"train", "test"}
+    (tmp_path / "export" / "test").rename(tmp_path / "export" / "more")
+    with pytest.raises(ManifestError, match=r"(?s)annotations.*/train/_annotations.coco.json: it is a 'coco' file"):
         cl.read_dataset(tmp_path / "export")
-    assert set(cl.read_dataset(tmp_path / "export", "image_folder").annotations["label"]) == {"train"}
+    by_folder = cl.read_dataset(tmp_path / "export", labels_from="folders")
+    assert set(by_folder.annotations["label"]) == {"train", "more"}
+    assert set(by_folder.issues["code"]) == {"ENTRY_UNREADABLE"}
 
 
 def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_hidden_files_are_passed_over_and_others_counted(tmp_path: Path) -> None
     touch(tmp_path, "a.JPG", "b.TiFF", "._a.jpg", ".hidden/b.jpg", ".DS_Store", "notes.txt", "Thumbs.db", "jpg")
     found = read_folder(tmp_path)
     assert inside(tmp_path, found.images) == ["a.JPG", "b.TiFF"]
-    assert found.ignored == 3
+    assert len(found.others) == 3
     assert found.issues == []
 
 
@@ -188,7 +188,7 @@ def test_images_of_types_that_are_not_read_are_named(tmp_path: Path) -> None:
     ]
     assert all("JPEG or PNG" in issue.message for issue in found.issues)
     assert "HEIC" in found.issues[0].message
-    assert found.ignored == 1
+    assert len(found.others) == 1
 
 
 def test_caches_and_projects_in_a_folder_are_passed_over(tmp_path: Path) -> None:
