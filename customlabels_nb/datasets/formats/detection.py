@@ -61,7 +61,7 @@ _DATA = frozenset({
 _PAIRED = frozenset({".txt", ".xml", ".csv", ".tsv", ".gt", ".pts", ".ann", ".bbox", ".lab", ".mat", ".npy", ".npz"})
 _ANNOTATION_NAME = re.compile(
     r"(data|dataset)\.ya?ml|labels?\.(csv|tsv|txt|json|xml)|_?annotations?(\..+)?\.(csv|tsv|txt|json|jsonl|xml)"
-    r"|instances_.*\.json|.*\.manifest|_classes\.csv|metadata\.(jsonl|csv)"
+    r"|instances_.*\.json|.*\.manifest|_classes\.csv|metadata\.(jsonl|csv)|gt(_.*)?\.(txt|csv|json)|.*_gt\.(txt|csv|json)"
 )
 # notes of people, and what this package writes for people
 _NOTES = re.compile(
@@ -153,9 +153,8 @@ def annotation_files(images: Sequence[str], others: Sequence[str], top: str) -> 
     """Yield the files that hold annotations, among ``others`` in the folder ``top`` with these images."""
     names = {PurePosixPath(image).name for image in images}
     stems = {PurePosixPath(name).stem for name in names}
-    long_stems = {stem for stem in stems if len(stem) > 3}
     for file in _to_look_at(others, top):
-        if clue := _clue(file, names | long_stems):
+        if clue := _clue(file, names, stems):
             yield clue
     yield from _paired_files(others, stems)
     yield from _masks(images, top)
@@ -175,14 +174,15 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
     yield from islice(chosen, _MOST_LOOKED_AT)
 
 
-def _clue(file: str, names: set[str]) -> Clue | None:
-    """Decide whether a file holds annotations. The first rule counts.
+def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
+    """Decide whether a file holds annotations of images with these names. The first rule counts.
 
     1. Notes and results of models: no.
     2. A file that a format recognises: yes.
     3. A file of another tool, or of a type that only programs write: yes, but it is not read.
     4. A file with a usual name of annotations: yes, but it cannot be read.
-    5. A file that lists images: yes, but its layout is unknown.
+    5. A JSON file that is named after a photo, as phones and Google Takeout write it: no.
+    6. A file that lists images: yes, but its layout is unknown.
     """
     name = PurePosixPath(file).name.lower()
     if _NOTES.fullmatch(name):
@@ -199,11 +199,13 @@ def _clue(file: str, names: set[str]) -> Clue | None:
         return Clue(file, f"{path.suffix} files are not read.")
     if _ANNOTATION_NAME.fullmatch(name):
         return Clue(file, f"{_why_unread(path)}.")
-    listed = _count_listed(path, names)
+    if path.suffix.lower() == ".json" and (path.stem in stems or path.stem.partition(".supp")[0] in names):
+        return None
+    listed = _count_listed(path, names, stems)
     return Clue(file, f"it names {counted(listed, 'image')}, but its layout is unknown.") if listed else None
 
 
-def _count_listed(path: Path, names: set[str]) -> int:
+def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
     """Count the images that a text names, or return 0 if it is not a list of images."""
     try:
         with path.open("rb") as file:
@@ -213,10 +215,11 @@ def _count_listed(path: Path, names: set[str]) -> int:
     if b"\0" in head:
         return 0
     text = head.decode("utf-8", "replace")
-    found = names.intersection(_WORDS.findall(text))
+    words = set(_WORDS.findall(text))
+    found = {PurePosixPath(name).stem for name in words & names} | {stem for stem in words & stems if len(stem) > 3}
     lines = sum(1 for line in text.split("\n") if line.strip())
     is_list = path.suffix.lower() in (".json", ".xml", ".yaml", ".yml") or len(found) * 4 >= lines
-    return len(found) if is_list and len(found) >= min(2, len(names)) else 0
+    return len(found) if is_list and len(found) >= min(2, len(stems)) else 0
 
 
 def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
@@ -224,8 +227,9 @@ def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
     paired = defaultdict[str, dict[str, str]](dict)
     for file in others:
         path = PurePosixPath(file)
-        if path.stem in stems and path.suffix.lower() in _PAIRED:
-            paired[path.suffix.lower()].setdefault(path.stem, file)
+        stem = path.stem.removeprefix("gt_")
+        if stem in stems and path.suffix.lower() in _PAIRED:
+            paired[path.suffix.lower()].setdefault(stem, file)
     for suffix, files in paired.items():
         if len(files) * 2 >= len(stems):
             count = f"{counted(len(files), 'image has', 'images have')} a {suffix} file of the same name"
