@@ -251,10 +251,8 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
             photos.add(stem.removesuffix("_leftimg8bit"))
     common = masks.keys() & photos
     if common and len(common) * 2 >= len(photos):
-        yield Clue(
-            masks[min(common)],
-            f"it seems to be a mask of another image, as {len(common) - 1:,} more. Masks are not read.",
-        )
+        many = counted(len(common), "image looks like a mask of another", "images look like masks of others")
+        yield Clue(masks[min(common)], f"{many}. Masks are not read.")
 
 
 # -- reasons ----------------------------------------------------------------------------------------
