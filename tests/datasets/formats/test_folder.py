@@ -174,20 +174,20 @@ def test_thousands_of_files(tmp_path: Path) -> None:
 
 def test_image_names_are_recognised() -> None:
     assert all(map(is_image_name, ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.ppm", "e.f.tif", "g.DCM"]))
-    assert not any(map(is_image_name, ["h.heic", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
+    assert not any(map(is_image_name, ["h.psd", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
 
 
 def test_images_of_types_that_are_not_read_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "a.jpg", "b.HEIC", "deep/c.svg", "d.NEF", ".e.heic", "notes.txt")
+    touch(tmp_path, "a.jpg", "b.PSD", "deep/c.svg", "d.NEF", ".e.psd", "notes.txt")
     found = read_folder(tmp_path)
     assert inside(tmp_path, found.images) == ["a.jpg"]
     assert [(issue.code, Path(issue.where).name) for issue in found.issues] == [
-        ("IMAGE_TYPE_UNSUPPORTED", "b.HEIC"),
+        ("IMAGE_TYPE_UNSUPPORTED", "b.PSD"),
         ("IMAGE_TYPE_UNSUPPORTED", "d.NEF"),
         ("IMAGE_TYPE_UNSUPPORTED", "c.svg"),
     ]
     assert all("JPEG or PNG" in issue.message for issue in found.issues)
-    assert "HEIC" in found.issues[0].message
+    assert "PSD" in found.issues[0].message
     assert len(found.others) == 1
 
 
