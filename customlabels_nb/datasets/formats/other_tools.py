@@ -37,7 +37,7 @@ class _Start:
 _COCO = "Export COCO instead."
 # type, truncated, occluded, alpha, the 4 corners, and 7 numbers in 3D, with an optional score
 _KITTI = r"[A-Za-z]\w* -?\d+(\.\d+)? -?\d+( -?\d+(\.\d*)?(e[+-]?\d+)?){12,13}\s*(\n|$)"
-_TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
+TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
     OtherTool("Create ML", "Export COCO or Pascal VOC instead."):
         lambda start: "annotations" in start.first and start.has("coordinates"),
     OtherTool("detectron2", "Convert it with detectron2.data.datasets.convert_to_coco_json."):
@@ -70,4 +70,4 @@ def other_tool(path: Path) -> OtherTool | None:
     """Return the tool that wrote an annotation file, if it is one whose files are not read."""
     (keys, text), (first, _) = outer_keys(path), outer_keys(path, of_first=True)
     start = _Start(path.name.lower(), keys, first, text)
-    return next((tool for tool, matches in _TOOLS.items() if matches(start)), None)
+    return next((tool for tool, matches in TOOLS.items() if matches(start)), None)
