@@ -50,7 +50,7 @@ def read_dataset(
         Folders such as "train" and "val" are splits if all folders beside them are, too.
     **options
         Format options. CSV has ``on_duplicate`` ("error", "first" or "merge"), which handles rows that repeat an image,
-        and ``prefix``, a folder or URL to put before bare file names.
+        ``prefix``, a folder or URL to put before bare file names, and ``encoding`` for files that are not UTF-8.
 
     Returns
     -------

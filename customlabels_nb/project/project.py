@@ -583,6 +583,7 @@ class Project:
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
+        t.check_flat(rows, "predictions")
         if "image" in rows.columns and rows["image"].notna().all():
             rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         predictions = t.normalise_annotations(rows).assign(model=model.strip())

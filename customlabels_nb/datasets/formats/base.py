@@ -39,6 +39,7 @@ _WORDS = {
 }  # fmt: skip
 _EXAMPLES = 3
 _TRIED = 50  # images that are looked for to find their folder
+_MOST_KINDS = 50  # of what is not imported, each with its own issue
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -121,6 +122,8 @@ class NotImported:
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
+        if what not in self._counts and len(self._counts) >= _MOST_KINDS:
+            what = "value of another kind"
         self._counts[what] += count
         places = self._places.setdefault(what, [])
         if len(places) <= _EXAMPLES and where not in places:
@@ -246,8 +249,13 @@ class ImageFinder:
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _without_schemes(old: str, new: str) -> tuple[str, str]:
+def _without_schemes(old: object, new: object) -> tuple[str, str]:
     """Return an old and a new prefix with paths instead of ``file:`` URLs."""
+    old, new = (os.fspath(prefix) if isinstance(prefix, os.PathLike) else prefix for prefix in (old, new))
+    if not isinstance(old, str) or not isinstance(new, str):
+        raise InputError(
+            f"relocate={{{old!r}: {new!r}}} must map prefixes of paths or URLs, which are text, to others."
+        )
     if old == "file://":  # the path would be empty, which is the start of any name
         old, new = "file:///", f"{new}/"
     return without_scheme(old).replace(os.sep, "/"), without_scheme(new)

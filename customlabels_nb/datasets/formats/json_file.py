@@ -17,6 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import fitting_encodings, utf_16_of
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
@@ -72,7 +73,9 @@ def load(path: Path, kind: type[Loaded]) -> Loaded:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
         with collection_paused():
-            value = _loads(path.read_bytes())
+            value = _loads(data := path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise unusable(path, why_not_utf_8(data, error)) from error
     except (OSError, ValueError, RecursionError) as error:
         if path.is_file() and _is_blank(path):
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
@@ -99,6 +102,39 @@ def _is_blank(path: Path) -> bool:
 def unusable(path: Path, why: str) -> ManifestError:
     """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def why_not_utf_8(data: bytes, error: UnicodeDecodeError) -> str:
+    """Return the reason why a file is not read, with the line that is not UTF-8 and the encodings that fit."""
+    fitting = " or ".join(map(repr, fitting_encodings(data)[:3]))
+    guess = f", but may be {fitting}" if fitting else ""
+    line = data.count(b"\n", 0, error.start) + 1
+    return f"line {line} is not UTF-8{guess}. Save the file as UTF-8"
+
+
+def text_of(path: Path, encoding: str | None = None, *, option: bool = False) -> str:
+    """Read a text file: UTF-8 with or without byte order mark, or another ``encoding``.
+
+    The ManifestError for a file in another encoding names those that fit, and with ``option`` the argument for them. If
+    none fits, the file is damaged, and with ``option`` its damaged bytes become lone surrogates.
+    """
+    try:
+        data = path.read_bytes()
+        if encoding is None and (fitting := utf_16_of(data)):
+            line = 1
+        else:
+            return data.decode(encoding or "utf-8-sig")
+    except LookupError as error:
+        raise InputError(f"encoding={encoding!r} is unknown. Pass an encoding such as 'cp1252'.") from error
+    except UnicodeError as error:
+        fitting, line = fitting_encodings(data), data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+    except (OSError, ValueError) as error:
+        raise unusable(path, str(error)) from error
+    if option and encoding is None and not fitting:
+        return data.decode("utf-8-sig", "surrogateescape")
+    guess = f", but may be {' or '.join(map(repr, fitting[:3]))}" if fitting else ""
+    how = f", or pass encoding={fitting[0]!r}" if option and fitting else ""
+    raise unusable(path, f"line {line} is not {encoding or 'UTF-8'}{guess}. Save the file as UTF-8{how}")
 
 
 def file_in(path: Path, name: str) -> Path:
@@ -138,6 +174,16 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
             if depth <= 0:
                 break
     return keys, head
+
+
+def first_entry(head: str) -> dict[str, Any] | None:
+    """Return the first object of the array that ``head`` begins with, or None if it is invalid or not complete."""
+    text = head.lstrip()[1:].lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:

@@ -11,7 +11,10 @@ The reader accepts a single file, or a folder with ``.xml`` files at any depth, 
 ``Annotations``, where subfolders correspond. ``ImageSets/Main`` lists the test images (``val``, ``test``), also those
 without an XML file. Without it, folders called ``train``, ``valid`` and ``test`` are splits. The writer creates
 ``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order of labels and images, and with the unreviewed
-images, which have no XML file. An XML file without objects means that the image was reviewed and shows none.
+images, which have no XML file. An XML file without objects means that the image was reviewed and shows none. Images
+without an XML file, next to those that have one, are unlabelled. If the image that a file states is not there, an image
+with the name of the file is used. Objects that are marked ``deleted`` are left out. Other elements, such as ``pose``,
+``truncated`` or ``part``, are counted.
 """
 
 from __future__ import annotations
@@ -34,12 +37,14 @@ from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
+    IMAGE_FOLDERS,
     INDEX_NAME,
     Box,
     Collector,
     FilesOfImages,
     Index,
     Places,
+    Size,
     UnreadableError,
     box_around,
     checked_box,
@@ -62,12 +67,14 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
-_IMAGE_FOLDERS = ("JPEGImages", "images")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
 _LOOKED_AT, _DEPTH = 5, 5  # XML files that are checked to detect the format of a folder, and folders above them
-_MARKS = ("difficult", "truncated", "occluded")
+# elements that are read, or say nothing
+_FILE_ELEMENTS = frozenset({"folder", "filename", "path", "source", "owner", "size", "object"})
+_OBJECT_ELEMENTS = frozenset({"name", "bndbox", "polygon", "confidence", "score", "deleted"})
+_NOTHING = ("", "0", "no", "false", "unspecified")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 
 
@@ -87,24 +94,31 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".xml", finder)
     collected, index = folder.collected, folder.index
     splits = _Splits(path)
-    marks = dict.fromkeys((*_MARKS, "part"), 0)
     for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.of(file))
+        _count_others(root, _FILE_ELEMENTS, "a file", collected, folder.name_of(file))
         read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
-            for mark in _MARKS:
-                marks[mark] += _text(entry, mark) == "1"
-            marks["part"] += entry.find("part") is not None
-            read.append(_read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)}))
+            where = f"{folder.name_of(file)}, object {number}"
+            if _text(entry, "deleted").lower() not in _NOTHING:
+                collected.not_imported.add("object that is marked deleted", where)
+                continue
+            _count_others(entry, _OBJECT_ELEMENTS, "an object", collected, where)
+            origin = {"where": f"object {number}", "source": to_uri(file)}
+            read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
-    for uri, split in splits.without_xml():
+    for uri, split in list(splits.without_xml()):
         if uri not in collected.images:
             collected.add_image(uri, split=split)
-    for mark, count in marks.items():
-        if count:
-            collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
+    folder.add_unlabelled(splits.of)
     return folder.contents()
+
+
+def _count_others(element: Element, known: frozenset[str], of: str, collected: Collector, where: str) -> None:
+    for child in element:
+        if child.tag not in known and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
+            collected.not_imported.add(f"<{child.tag[:50]}> of {of}", where)
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -116,8 +130,8 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     if uri != to_uri(base / relative) or not relative.name:
         return name, uri
     top, inner = _top(file)
-    folders = [base, file.parent, *(top / folder / inner for folder in _IMAGE_FOLDERS)]
-    folders += [top / folder for folder in _IMAGE_FOLDERS] if inner.parts else []
+    folders = [base, file.parent, *(top / folder / inner for folder in IMAGE_FOLDERS)]
+    folders += [top / folder for folder in IMAGE_FOLDERS] if inner.parts else []
     endings = [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", *_ENDINGS]
     for ending in endings:
         for folder in folders:
@@ -128,12 +142,16 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     return name, uri
 
 
-def _read_object(entry: Element, uri: str, collected: Collector, origin: dict[str, Any]) -> bool:
-    """Read an object, or report it and return False if it cannot be read."""
+def _read_object(
+    entry: Element, uri: str, size: Size | None, collected: Collector, origin: dict[str, Any], *, exact: bool
+) -> bool:
+    """Read an object, or report it and return False if it is unreadable. ``exact`` is True for our own files."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
         box = _box(entry, polygon, collected, origin)
+        if not exact:
+            box, polygon = collected.plausible(box, polygon, uri, size, **origin)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **origin)
         return False
@@ -181,15 +199,15 @@ def _ring(element: Element) -> Ring | None:
 
 
 def _top(file: Path) -> tuple[Path, Path]:
-    """Return the folder that contains ``Annotations``, and the path below the latter to an XML file's folder."""
+    """Return the folder that contains ``Annotations`` and the images, and the path in one of these to a file's folder."""
     for folder in file.parents:
-        if folder.name == _ANNOTATIONS:
+        if folder.name in (_ANNOTATIONS, *IMAGE_FOLDERS):
             return folder.parent, file.parent.relative_to(folder)
     return file.parent.parent, Path()
 
 
 class _Splits:
-    """Splits of the XML files in a folder, as ``ImageSets`` or the names of folders state them."""
+    """Splits of the XML files and images in a folder, as ``ImageSets`` or the names of folders state them."""
 
     def __init__(self, base: Path) -> None:
         self._base = base
@@ -197,7 +215,7 @@ class _Splits:
         self._files: dict[Path, set[str]] = {}
 
     def of(self, file: Path) -> str:
-        """Return the split of an XML file, which is the training set by default."""
+        """Return the split of an XML file or image, which is the training set by default."""
         top, inner = _top(file)
         name = (inner / file.stem).as_posix()
         if not self._lists:
@@ -217,7 +235,7 @@ class _Splits:
             for name, split in listed.items():
                 if name in self._files.get(top, ()) or ".." in PurePosixPath(name).parts or name.startswith("/"):
                     continue
-                places = (top / folder / f"{name}{ending}" for folder in _IMAGE_FOLDERS for ending in _ENDINGS)
+                places = (top / folder / f"{name}{ending}" for folder in IMAGE_FOLDERS for ending in _ENDINGS)
                 yield from ((to_uri(place), split) for place in islice(filter(Path.is_file, places), 1))
 
 
