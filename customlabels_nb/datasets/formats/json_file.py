@@ -7,7 +7,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -22,7 +22,7 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
 from customlabels_nb.core.tables import check_label, storable
-from customlabels_nb.datasets.formats.base import ImageFinder
+from customlabels_nb.datasets.formats.base import ImageFinder, NotImported
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
 from customlabels_nb.settings import settings
@@ -38,6 +38,11 @@ _HEAD_BYTES = 1 << 16
 _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
+_MOST_KINDS = 50
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_ATTRIBUTES = "attributes"
+#: Keys with a known meaning, whose value 0 means that there is nothing.
+_NAMED = {"rotation": "rotation of a box", "keypoints": "list of keypoints"}
 # a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
@@ -249,6 +254,35 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
     return int(across), int(down)
 
 
+def count_others(
+    entries: Sequence[Mapping[str, Any]],
+    known: frozenset[str],
+    what: str,
+    places: Sequence[str] | str,
+    counter: NotImported,
+    *,
+    noun: str = "value of the key",
+) -> None:
+    """Count the values, except empty ones, of keys that are not ``known``.
+
+    ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
+    """
+    others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
+    for number, key in enumerate(others):
+        values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
+        if not values:
+            continue
+        names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
+        nested = [row for row, value in values.items() if key == _ATTRIBUTES and isinstance(value, dict)]
+        if nested:
+            inner, inside = [entries[row][key] for row in nested], [names[row] for row in nested]
+            count_others(inner, frozenset(), what, inside, counter, noun="attribute")
+        count = sum(map(bool, values.values())) if key in _NAMED else len(values) - len(nested)
+        if count:
+            kind = f"{noun} {shown(key)} of {what}" if number < _MOST_KINDS else f"{noun} with other names of {what}"
+            counter.add(_NAMED.get(key, kind), next(iter(names.values())), count)
+
+
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
     """Yield each image with its size after EXIF rotation, or why it is unknown, from headers of local files only."""
 
@@ -301,11 +335,14 @@ def _one_by_one(box: object) -> list[float]:
     return [math.nan if number is None else number for number in numbers]
 
 
-def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Ring], npt.NDArray[np.float64]]:
-    """Return the polygons with a single part of plain numbers, by entry number, and their areas in the same order.
+def plain_polygons(
+    segmentations: Mapping[int, object],
+) -> tuple[dict[int, Ring], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the polygons with a single part of plain numbers, by entry number, with areas and boxes in the same order.
 
-    This is the fast path of :func:`as_rings` for many polygons. Nothing is returned if any of these parts contains an
-    unusable number. Segmentations that are not returned may still be polygons.
+    The boxes are ``left, top, width, height``, shape (n, 4). This is the fast path of :func:`as_rings` for many
+    polygons. Nothing is returned if any of these parts contains an unusable number. Segmentations that are not returned
+    may still be polygons.
     """
     parts = {
         number: given[0]
@@ -324,14 +361,16 @@ def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Ring]
     except OverflowError:  # an integer of hundreds of digits
         values = np.array([np.nan])
     if not len(values) or not (np.abs(values) <= _FARTHEST).all():
-        return {}, np.empty(0)
+        return {}, np.empty(0), np.empty((0, 4))
     sides = iter(flat if kinds == {float} else values.tolist())
     points = list(map(list, zip(sides, sides, strict=True)))
     ends = np.cumsum(lengths // 2)
     starts = ends - lengths // 2
     slices = zip(starts.tolist(), ends.tolist(), strict=True)
     polygons = {number: points[start:end] for number, (start, end) in zip(parts, slices, strict=True)}
-    return polygons, _areas(values.reshape(-1, 2), starts, ends)
+    corners = values.reshape(-1, 2)
+    low, high = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
+    return polygons, _areas(corners, starts, ends), np.hstack([low, high - low])
 
 
 def _areas(

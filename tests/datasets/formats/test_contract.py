@@ -397,7 +397,7 @@ def test_invalid_path_error_names_the_argument(tmp_path: Path, monkeypatch: pyte
             cl.validate_manifest(nothing)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="relocate='s3://'"):
         cl.read_dataset(tmp_path / "photos", relocate="s3://")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="relocate={1: 2}"):
+    with pytest.raises(InputError, match=r"relocate=\{1: 2\}"):
         cl.read_dataset(tmp_path / "photos", relocate={1: 2})  # type: ignore[dict-item]
     with pytest.raises(ManifestError, match="'s3://bucket/photos/' is a folder"):
         cl.read_dataset("s3://bucket/photos/")
