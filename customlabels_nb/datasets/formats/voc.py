@@ -261,4 +261,7 @@ FORMAT = Format(
     rounding=1.0,
     empty="an XML file without objects",
     unlabelled="an image without an XML file",
+    stem_ending=".xml",
+    in_image=True,
+    on_lines=True,
 )
