@@ -223,7 +223,7 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     )
     placed = replace(contents, images=images, annotations=annotations, predictions=predictions, issues=issues)
     if chosen.in_image:
-        placed = clip(placed, chosen)
+        placed = clip(placed, chosen, {uri: image for image, uri in moved.items()})
     files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
     issues = [replace(issue, where=called.get(issue.where, issue.where)) for issue in placed.issues]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +18,10 @@ from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.images.locations import is_remote
 
 
-def clip(contents: Contents, format_: Format) -> Contents:
+def clip(contents: Contents, format_: Format, called: Mapping[str, str]) -> Contents:
     """Clip boxes and polygons to the images, and leave out those that are outside. Add an issue with the count of each.
 
-    An image that loses all its annotations becomes unlabelled, because it is not empty. Sizes that the table does not
+    ``called`` maps the images to the names in the issues. An image that loses all its annotations becomes unlabelled, because it is not empty. Sizes that the table does not
     have are read from local files. Images of unknown size keep their annotations.
     """
     annotations = contents.annotations
@@ -38,13 +39,13 @@ def clip(contents: Contents, format_: Format) -> Contents:
             polygons[row] = _clipped(polygons[row], sizes[row])
             keep[row] = polygons[row] is not None
         keep[row] &= not (boxes[row, 2:] <= 0).any()
-    names, counted = annotations["image"].to_numpy(), excess > ROUNDING
-    issues = list(contents.issues)
-    if cut := names[counted & keep].tolist():
+    names, counted, issues = annotations["image"], excess > ROUNDING, list(contents.issues)
+    if cut := names[counted & keep].map(called).tolist():
         message = f"{len(cut):,} × box or polygon beyond its image was clipped: {first_of(cut)}."
         issues.append(Issue("EXPORT_ADJUSTED", message, "boxes beyond the image"))
     if not keep.all():
-        issues.append(not_held(format_, "box outside its image", names[~keep].tolist(), where="boxes outside the image"))
+        outside = names[~keep].map(called).tolist()
+        issues.append(not_held(format_, "box outside its image", outside, where="boxes outside the image"))
     placed = dict(zip(t.BOX_COLUMNS, boxes.T, strict=True))
     rows = annotations.assign(**placed, polygon=pd.Series(polygons, annotations.index, dtype=object))[keep]
     images = contents.images
