@@ -15,14 +15,16 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch, write_errors
-from customlabels_nb._utils.text import plain_url
-from customlabels_nb.core.issues import Issue
+from customlabels_nb._utils.text import counted, plain_url
+from customlabels_nb.core.issues import EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats import image_folder
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
+from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
 from customlabels_nb.datasets.formats.detection import detect, named_format
+from customlabels_nb.datasets.formats.entries import INDEX_NAME, cannot_be_listed, listed_name
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
@@ -32,7 +34,7 @@ from customlabels_nb.remote.remote_files import download
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of an export: the files, and issues for images that could not be copied and data that was lost."""
+    """Result of an export: its files, and issues for images that could not be copied, losses, and changes."""
 
     format: str
     files: list[Path]
@@ -41,10 +43,15 @@ class ExportReport:
     def __repr__(self) -> str:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
-        names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
+        names = list(map(repr, self.left_out))
         skipped = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
-        held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
-        return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *held])
+        others = [issue.message for issue in self.issues if issue.code in EXPORT_FINDINGS]
+        return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *others])
+
+    @property
+    def left_out(self) -> list[str]:
+        """Images that cannot be read, which were left out."""
+        return [issue.where for issue in self.issues if issue.code not in EXPORT_FINDINGS]
 
 
 def read(
@@ -191,23 +198,56 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     folder = chosen.folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: absolute_uri(image, root) for image in contents.images["image"]}
-    apart = copy_images and not chosen.copies
-    moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
+    if copy_images and not chosen.copies:
+        moved, copied, issues = _copy_images(names, folder, chosen.stem_ending)
+    else:
+        moved, issues = _without_copies(names, folder, chosen)
+        copied = []
     images, annotations, predictions = (
         table[table["image"].isin(moved)].reset_index(drop=True).assign(image=lambda rows: rows["image"].map(moved))
         for table in (contents.images, contents.annotations, contents.predictions)
     )
     placed = replace(contents, images=images, annotations=annotations, predictions=predictions, issues=issues)
+    if chosen.in_image:
+        placed = clip(placed, chosen, {uri: image for image, uri in moved.items()})
     files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
-    left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
-    return ExportReport(chosen.name, files, [*left_out, *losses(contents, chosen)])
+    issues = [replace(issue, where=called.get(issue.where, issue.where)) for issue in placed.issues]
+    return ExportReport(chosen.name, files, [*issues, *losses(contents, chosen)])
 
 
-def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe."""
-    taken: dict[str, int] = {}
+def _copy_images(names: Mapping[str, str], folder: Path, ending: str) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy all readable images to ``folder/images``, renaming images whose name or stem is taken or unsafe."""
+    taken = {INDEX_NAME: 1}
     with staged(folder) as files:
-        copies = {image: files.copy_image(uri, folder / "images", taken) for image, uri in names.items()}
+        copies = {image: files.copy_image(uri, folder / "images", taken, ending) for image, uri in names.items()}
     moved = {image: to_uri(path) for image, path in copies.items() if path is not None}
-    return moved, files.files, files.issues
+    renamed = [
+        f"{names[image]} → {path.name}"
+        for image, path in copies.items()
+        if path is not None and not names[image].partition("?")[0].endswith(f"/{path.name}")
+    ]
+    issues = files.issues
+    if renamed:
+        message = f"{len(renamed):,} × copy with another name than its image: {first_of(renamed)}."
+        issues.append(Issue("EXPORT_ADJUSTED", message, "names of copies"))
+    return moved, files.files, issues
+
+
+def _without_copies(names: dict[str, str], folder: Path, chosen: Format) -> tuple[dict[str, str], list[Issue]]:
+    """Return the images whose names the format can store, and issues for the others and those outside the folder."""
+    issues = []
+    unusual = [image for image, uri in names.items() if chosen.on_lines and cannot_be_listed(listed_name(uri, folder))]
+    if unusual:
+        hint = " These images were left out. Copies get other names: pass copy_images=True."
+        issues.append(not_held(chosen, "image name with control characters or line breaks", unusual, hint, "names"))
+    inside = os.path.join(to_uri(folder), "")
+    elsewhere = [image for image, uri in names.items() if not uri.startswith(inside)] if chosen.need_copies else []
+    if elsewhere:
+        message = (
+            f"{counted(len(elsewhere), 'image')} outside {str(folder)!r} are named by their paths or URLs, and "
+            f"{chosen.need_copies} cannot find them. Pass copy_images=True for these programs, or to move the files."
+        )
+        issues.append(Issue("IMAGES_ELSEWHERE", message, "copy_images"))
+    left_out = set(unusual)
+    return {image: uri for image, uri in names.items() if image not in left_out}, issues

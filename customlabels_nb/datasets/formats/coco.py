@@ -745,4 +745,5 @@ FORMAT = Format(
     columns=frozenset(_LICENCE),
     notes=frozenset({_INFO, _SUPERCATEGORIES}),
     folder=lambda path: file_in(path, _FILE).parent,
+    in_image=True,
 )  # fmt: skip

@@ -306,4 +306,6 @@ FORMAT = Format(
     folder=lambda path: path,
     empty="a JSON file without shapes",
     unlabelled="an image without a JSON file",
+    stem_ending=".json",
+    in_image=True,
 )

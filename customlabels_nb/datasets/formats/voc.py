@@ -9,12 +9,14 @@ list of ``<pt><x>…</x><y>…</y></pt>``. Each ring of a polygon with holes or 
 The reader accepts a single file, or a folder with ``.xml`` files at any depth, such as ``VOCdevkit``. The image
 ``filename`` is looked up in the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to
 ``Annotations``, where subfolders correspond. ``ImageSets/Main`` lists the test images (``val``, ``test``), also those
-without an XML file. Without it, folders called ``train``, ``valid`` and ``test`` are splits. The writer creates
-``Annotations``, ``ImageSets/Main`` and an ``index.json`` with the order of labels and images, and with the unreviewed
-images, which have no XML file. An XML file without objects means that the image was reviewed and shows none. Images
-without an XML file, next to those that have one, are unlabelled. If the image that a file states is not there, an image
-with the name of the file is used. Objects that are marked ``deleted`` are left out. Other elements, such as ``pose``,
-``truncated`` or ``part``, are counted.
+without an XML file. Without it, folders called ``train``, ``valid`` and ``test`` are splits. Images without an XML
+file, next to those that have one, are unlabelled. If the image that a file states is not there, an image with the name
+of the file is used. Objects that are marked ``deleted`` are left out. Other elements, such as ``pose``, ``truncated``
+or ``part``, are counted.
+
+The writer creates ``Annotations``, ``ImageSets/Main``, a ``labelmap.txt`` for CVAT and datumaro, and an ``index.json``
+with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
+means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, not_held
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
     IMAGE_FOLDERS,
@@ -67,6 +69,7 @@ from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
+_LABEL_MAP = "labelmap.txt"
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
@@ -199,7 +202,7 @@ def _ring(element: Element) -> Ring | None:
 
 
 def _top(file: Path) -> tuple[Path, Path]:
-    """Return the folder that contains ``Annotations`` and the images, and the path in one of these to a file's folder."""
+    """Return the folder with ``Annotations`` and images, and the path from one of these to the folder of a file."""
     for folder in file.parents:
         if folder.name in (_ANNOTATIONS, *IMAGE_FOLDERS):
             return folder.parent, file.parent.relative_to(folder)
@@ -276,9 +279,22 @@ def _write(contents: Contents, path: Path) -> list[Path]:
                 index.test.add(name)
         for split, stems in splits.items():
             files.write(path / _SETS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems).encode(), durable=True)
+        files.write(path / _LABEL_MAP, _label_map(labels, contents).encode())
         write_index(files, path, index)
         remove_former(files, target, (f"{stem}.xml" for stem in before), ".xml")
     return files.files
+
+
+def _label_map(labels: list[str], contents: Contents) -> str:
+    """Return the labels as CVAT's and datumaro's ``labelmap.txt``, and report those that its lines cannot hold."""
+    held = [label for label in labels if label.isprintable() and ":" not in label and not label.startswith("#")]
+    if lost := [label for label in labels if label not in held]:
+        contents.issues.append(not_held(FORMAT, f"label in {_LABEL_MAP}", lost, where=_LABEL_MAP))
+    lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
+    for label in held:
+        color = contents.colors.get(label, "").removeprefix("#")
+        lines.append(f"{label}:{','.join(map(str, bytes.fromhex(color)))}::")
+    return "\n".join([*lines, ""])
 
 
 def _write_one(contents: Contents, path: Path) -> list[Path]:
@@ -325,4 +341,7 @@ FORMAT = Format(
     rounding=1.0,
     empty="an XML file without objects",
     unlabelled="an image without an XML file",
+    stem_ending=".xml",
+    in_image=True,
+    on_lines=True,
 )

@@ -14,16 +14,17 @@ Entries that refer to folders or lists outside the folder of the ``data.yaml`` a
 ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
-of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
-outside the folder, or its label file would have the same name as another file, its label file is
-``labels/<name>-<hash of its URL>.txt``.
+of reviewed images, and an ``index.json`` with the order and sizes of images. Without test images, ``val`` is the list
+of training images. If an image is outside the folder, or its label file would have the same name as another file, its
+label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt`` if several images have this stem.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,6 +33,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from customlabels_nb._utils.files import folded
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import (
     centred_to_ltwh,
@@ -58,17 +60,16 @@ from customlabels_nb.datasets.formats.entries import (
     make_folder,
     plain,
     read_index,
-    safe_stem,
     short_hash,
     sizes_of_drawn,
     with_annotations,
     write_index,
 )
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
-from customlabels_nb.datasets.formats.staging import staged
+from customlabels_nb.datasets.formats.staging import portable_stem, staged
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.listing import read_folder
-from customlabels_nb.images.locations import is_remote, relative_name, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri, is_remote, relative_name, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
@@ -101,7 +102,8 @@ def _recognise(path: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
     layout = _read_description(path, collected)
-    index = read_index(layout.base, collected)
+    index = layout.index = read_index(layout.base, collected)
+    stems = _count_stems(index.images)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
     for listed in _list_images(layout, places, collected):
@@ -111,7 +113,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             )
             continue
         order.setdefault(listed.name, listed.uri)
-        shapes, file = _label_lines(listed, layout, collected, ours=listed.name in index.images)
+        shapes, file = _label_lines(listed, layout, collected, stems)
         status = "unlabelled" if shapes is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if shapes and file:
@@ -121,10 +123,14 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _label_lines(
-    listed: _Listed, layout: _Layout, collected: Collector, *, ours: bool
+    listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
-    path = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
+    ours = listed.name in layout.index.images
+    candidates = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
+    path = next(
+        (file for file in (os.path.join(layout.base, each) for each in candidates) if os.path.isfile(file)), None
+    )
     if path is None:
         return None, None
     file = Path(path)
@@ -211,13 +217,15 @@ class _Layout:
     """Layout of a dataset, as given in its description file.
 
     ``names`` maps class numbers to labels. ``sources`` lists pairs of a split and an image folder or list file (a path
-    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box.
+    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box. ``index`` is that of an
+    export.
     """
 
     base: Path
     names: dict[int, str] = field(default_factory=dict)
     sources: list[tuple[str, str]] = field(default_factory=list)
     keypoints: int = 0
+    index: Index = field(default_factory=Index)
 
     @property
     def labels(self) -> list[str]:
@@ -420,6 +428,8 @@ def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> I
                 message = f"{shown(entry)} is not an image folder or list in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
             elif folder in seen:
+                if (base / INDEX_NAME).is_file():  # an export without test images
+                    continue
                 collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
             else:
                 seen.add(folder)
@@ -494,7 +504,7 @@ def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, colle
     beside = relative_name(list_file.parent, layout.base)
     for number, line in lines:
         try:
-            name = _name_in_list(layout.base, beside, line)
+            name = line if line in layout.index.images else _name_in_list(layout.base, beside, line)
             yield _Listed(name, places.find(name), split, to_uri(list_file), number)
         except InputError as error:
             collected.unreadable(str(error), where=line, source=to_uri(list_file), line=number)
@@ -564,22 +574,33 @@ def _swapped(path: str) -> str:
 
 
 def _label_file(name: str) -> str:
-    """Return the path of an image's label file, given the image's URL or its path relative to the dataset folder."""
-    if "://" in name[:32]:
-        return f"{_LABELS}/{safe_stem(name)}-{short_hash(name)}.txt"
+    """Return the path of an image's label file, given the image's path relative to the dataset folder."""
     image = PurePosixPath(name)
     return posixpath.normpath(posixpath.join(_swapped(str(image.parent)), f"{image.stem}.txt"))
 
 
-def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first, or with ``ours`` that of an export."""
+def _own_label_files(name: str, stems: Counter[str]) -> list[str]:
+    """Return the possible label files of an image of an export, the one to write first.
+
+    If the image is elsewhere, programs find the file by its stem, which only one image may have.
+    """
+    if "://" not in name[:32] and not os.path.isabs(name):
+        return [_label_file(name)]
+    stem = portable_stem(name)
+    files = [f"{_LABELS}/{stem}.txt"] if stems[folded(stem)] == 1 else []
+    return [*files, f"{_LABELS}/{stem}-{short_hash(name)}.txt"]
+
+
+def _count_stems(names: Iterable[str]) -> Counter[str]:
+    return Counter(folded(portable_stem(name)) for name in names)
+
+
+def _label_files(listed: _Listed, base: Path) -> Iterator[str]:
+    """Yield possible paths of an image's label file, most likely first."""
     top, name = Path(os.path.abspath(base)).as_posix(), listed.name.replace("\\", "/")
-    below = not name.startswith("/") and ".." not in name.split("/")
+    below = not name.startswith("/") and ".." not in name.split("/") and "://" not in name[:32]
     if below:
         yield os.path.join(top, _label_file(listed.name))
-    if ours:
-        return
-    if below and "://" not in name[:32]:
         yield os.path.join(top, _label_file(name))
         yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
     _, folder, tail = name.rpartition(f"/{_IMAGES}/")
@@ -606,21 +627,24 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         "Set the columns width and height, or remove the image.",
         predicted=False,
     )
-    namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name})
+    namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name}, contents.images["image"])
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
     with staged(base) as files:
         for image, shapes, looked_at in with_annotations(contents, drawn=True):
-            name, file = namer.name(image.image)
+            name, file, former = namer.name(image.image)
             size = sizes.get(image.image)
             index.images[name] = size
-            lists[image.split].append(name if "://" in name[:32] else f"./{name}")
+            lists[image.split].append(name if "://" in name[:32] or os.path.isabs(name) else f"./{name}")
+            for other in former if looked_at else [file, *former]:
+                files.remove(other)  # from an earlier export
             if looked_at:
                 lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
                 files.write(file, "".join(lines).encode())
-            else:
-                files.remove(file)  # from an earlier export
-        used = {"train": _TRAIN_LIST} | ({"val": _TEST_LIST} if lists[t.TEST] else {})
+        used = {"train": _TRAIN_LIST, "val": _TEST_LIST if lists[t.TEST] else _TRAIN_LIST}
+        if not lists[t.TEST]:
+            message = f"There are no test images, so 'val' in {described.name} names the training images."
+            contents.issues.append(Issue("EXPORT_ADJUSTED", message, "val"))
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
             if name in used.values():
                 files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
@@ -644,28 +668,30 @@ def _is_description(path: Path) -> bool:
 class _Namer:
     """Generator of image names for the lists, with a unique label file for each image."""
 
-    def __init__(self, base: Path, taken: set[str]) -> None:
+    def __init__(self, base: Path, taken: set[str], uris: Iterable[str]) -> None:
         self._base = base
+        self._stems = _count_stems(listed_name(uri, base) for uri in uris)
         self._top = base.resolve()
         self._taken = {name.lower() for name in taken}  # for case-insensitive file systems
         self._before = read_index(base, Collector("")).images
         self._inside: dict[str, bool] = {}
 
-    def name(self, uri: str) -> tuple[str, Path]:
+    def name(self, uri: str) -> tuple[str, Path, list[Path]]:
+        """Return the name of an image, its label file, and other files that an earlier export may have written."""
         name = listed_name(uri, self._base)
-        file = _label_file(name)
+        file, *former = _own_label_files(name, self._stems)
         if file.lower() in self._taken or not self._may_write(name, file):
-            name = name if "://" in name[:32] else to_path(uri).as_uri()
-            file = _label_file(name)
+            name = absolute_uri(uri)
+            file, *former = _own_label_files(name, self._stems)
         self._taken.add(file.lower())
-        return name, self._base / file
+        return name, self._base / file, [self._base / each for each in former]
 
     def _may_write(self, name: str, file: str) -> bool:
         """Check that the label file is in the folder (after following links) and is not a user's own text file."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
             self._inside[folder] = (self._top / folder).resolve().is_relative_to(self._top)
-        beside = "://" not in name[:32] and os.path.dirname(name) == folder
+        beside = os.path.dirname(name) == folder
         return self._inside[folder] and not (
             beside and name not in self._before and os.path.lexists(os.path.join(self._top, file))
         )
@@ -691,4 +717,8 @@ FORMAT = Format(
     folder=lambda path: path.parent if _is_description(path) else path,
     empty="an empty text file",
     unlabelled="an image without a text file",
+    stem_ending=".txt",
+    in_image=True,
+    on_lines=True,
+    need_copies="Ultralytics",
 )

@@ -62,7 +62,7 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("x.json", '[{"image": "a", "annotations": [{"coordinates": {}}]}]', "Create ML, which is not read. Export COCO"),
+        ("x.json", '[{"image": "a", "annotations": [{"coordinates": {}}]}]', "Create ML, which is not read"),
         ("x.zip", "PK", "it is a zip file, which has to be unpacked first"),
         ("data.yaml", "train: x", "it has no names:"),
         ("x.json", "[1,\n2", "it is not valid JSON in line 2"),
