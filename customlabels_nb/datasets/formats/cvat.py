@@ -356,4 +356,7 @@ FORMAT = Format(
         "image_labels", "boxes", "polygons", "unlabelled", "split", "size", "labels", "label_order",
     }),
     folder=lambda path: file_in(path, _FILE).parent,
+    in_image=True,
+    on_lines=True,
+    need_copies="CVAT",
 )  # fmt: skip

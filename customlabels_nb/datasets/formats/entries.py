@@ -23,9 +23,9 @@ from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, xyxy_to
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
-from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported, written_name
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
 from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
-from customlabels_nb.datasets.formats.staging import Staged, free_name
+from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
@@ -36,7 +36,6 @@ _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-_LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
 _APART, _ALIKE, _SAME = 2, 0.5, 0.9  # pixels, and IoU of a box with its polygon
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
@@ -305,21 +304,22 @@ def is_here(uri: str) -> bool:
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """Return the name of an image as written on one line of a text file in ``base``.
+    """Return the name of an image in a file in ``base``: its path relative to ``base``, or else its absolute path or URL.
 
-    It is the path relative to ``base``, or a URL, ``file:`` for characters that are not allowed on a line.
+    The name of a file that is not UTF-8 is a ``file:`` URL. Relative names that readers would not take literally, such
+    as those with a backslash, are absolute.
     """
-    name = written_name(uri, base)
-    if is_remote(name) or name.startswith("file://"):
-        return _AWKWARD.sub(lambda found: quote(found[0]), name)
-    safe = name == name.strip() and "\\" not in name and ":" not in name[:3] and not _AWKWARD.search(name)
-    return name if safe else Path(os.path.abspath(to_path(uri))).as_uri()
+    if is_remote(uri) or uri.startswith("file://"):
+        return _AWKWARD.sub(lambda found: quote(found[0]), uri)
+    path, inside = to_uri(uri), os.path.join(to_uri(base), "")
+    name = path.removeprefix(inside)
+    literal = name == name.strip() and "\\" not in name and ":" not in name[:5]
+    return name if literal else path
 
 
-def safe_stem(name: str) -> str:
-    """Return the last part of a path or URL, without its extension, as a file name that is valid on any system."""
-    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).stem).lstrip(".")
-    return stem.encode()[:_LONGEST_STEM].decode(errors="ignore") or "image"
+def cannot_be_listed(name: str) -> bool:
+    """Check whether the name of an image cannot be stored on a line or in XML."""
+    return bool(_AWKWARD.search(name)) or name != name.rstrip()
 
 
 def short_hash(text: str) -> str:
@@ -542,7 +542,7 @@ class FilesOfImages:
     def name_of(self, file: Path) -> str:
         return file.relative_to(self._base).as_posix()
 
-    def add_unlabelled(self, split_of_stem: Mapping[str, str]) -> None:
+    def add_unlabelled(self, split_of_file: Callable[[Path], str]) -> None:
         """Add the images next to the others, and in the usual folders, that have no annotation file as unlabelled.
 
         The index, if there is one, lists all images.
@@ -555,7 +555,7 @@ class FilesOfImages:
         inside = sorted(folder for folder in used if folder.is_relative_to(os.path.abspath(self._base)))
         for path in chain.from_iterable(map(images_in, dict.fromkeys([*inside, *folders]))):
             if (uri := to_uri(path)) not in images:
-                self.collected.add_image(uri, split=split_of_stem.get(path.stem, t.TRAIN))
+                self.collected.add_image(uri, split=split_of_file(path))
 
     def contents(self) -> Contents:
         self.collected.count_missing(self._finder)
@@ -566,12 +566,15 @@ class FilesOfImages:
 def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
-    """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``."""
+    """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``.
+
+    The files have the stems of their images, with a number if several images have the same stem.
+    """
     taken = {INDEX_NAME: 1}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)
         index.images[name] = known_size(image)
-        yield image, name, rows, free_name(f"{safe_stem(name)}{ending}", taken) if looked_at else None
+        yield image, name, rows, f"{free_stem(name, taken, ending)}{ending}" if looked_at else None
 
 
 def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:

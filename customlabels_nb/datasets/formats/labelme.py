@@ -108,7 +108,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             if read[-1]:
                 _count_properties(shape, collected, f"{folder.name_of(file)}, shape {number}")
         collected.settle(uri, read)
-    folder.add_unlabelled({})
+    folder.add_unlabelled(lambda _: t.TRAIN)
     return folder.contents()
 
 
@@ -306,4 +306,6 @@ FORMAT = Format(
     folder=lambda path: path,
     empty="a JSON file without shapes",
     unlabelled="an image without a JSON file",
+    stem_ending=".json",
+    in_image=True,
 )
