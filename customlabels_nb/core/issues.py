@@ -104,19 +104,26 @@ IMPORT_FINDINGS = {
     "SOURCE_UNREACHABLE": "The source cannot be accessed.",
     "FOLDER_UNREADABLE": "The folder is not readable.",
     "FOLDER_IS_PROJECT": "The folder belongs to a project and was skipped.",
+    "FOLDERS_ARE_SPLITS": "The folders are named after splits, so they are not labels.",
     "FOLDER_LOOP": "The link leads back to a folder that is being read.",
     "LABEL_KEPT": "The image is already labelled, so the new label was not applied.",
     "LABEL_UNUSABLE": "The name of the folder is not a valid label.",
     "ARCHIVE_MEMBER_REFUSED": "The archive member is a link, or would be unpacked outside the folder.",
     "DUPLICATE_CONTENT": "Duplicate: the dataset already has the same image under another name.",
     "LEAK_BETWEEN_SPLITS": "Data leak: the same image is in the other split (train or test).",
-    "NOT_HELD": "The format cannot store this.",
     "NOT_IMPORTED": "The file has this, but it is not imported.",
     "ENTRY_UNREADABLE": "This entry cannot be read.",
     "ENTRY_ADJUSTED": "This entry was changed while reading.",
     "ENTRY_REPAIRED": "This entry was repaired.",
     "IMAGE_NOT_LISTED": "The image was not found at the given path, or several files have this name.",
     "LABEL_TOO_RARE_TO_SPLIT": "The label has only one image, which stays in train.",
+}
+
+#: Losses and changes of an export, each with a count.
+EXPORT_FINDINGS = {
+    "NOT_HELD": "The format cannot store this.",
+    "EXPORT_ADJUSTED": "The export differs from the dataset in this.",
+    "IMAGES_ELSEWHERE": "Images are outside the folder of the export, where other programs may not find them.",
 }
 
 #: Issues found by the checks before training, which also report some of the import issues.
@@ -155,7 +162,7 @@ CHECK_FINDINGS = {
 
 CODES: dict[str, str] = {
     **FILE_ERRORS, **CONTENT_ERRORS, **LINE_ERRORS, **WARNINGS, **POLYGON_FINDINGS, **IMPORT_FINDINGS,
-    **CHECK_FINDINGS,
+    **EXPORT_FINDINGS, **CHECK_FINDINGS,
 }  # fmt: skip
 
 

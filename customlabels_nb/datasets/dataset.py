@@ -484,8 +484,13 @@ class Dataset:
         Returns
         -------
         ExportReport
-            ``.files`` lists the files. ``.issues`` lists images that could not be copied and data that the format
-            cannot hold.
+            ``.files`` lists the files. ``.issues`` lists images that could not be copied, what the format cannot hold,
+            and what was changed for other programs (clipped boxes, renamed copies), each with a count.
+
+        Warns
+        -----
+        UserWarning
+            If images are outside the folder and programs that read the format need copies of them.
 
         Examples
         --------
@@ -493,7 +498,13 @@ class Dataset:
         >>> len(cl.read_dataset("boards.json")) == len(boxes.train_set)
         True
         """
-        options = {"copy_images": copy_images, "escape_formulas": escape_formulas}
+        report = self._write(format, path, copy_images=copy_images, escape_formulas=escape_formulas)
+        for issue in report.issues:
+            if issue.code == "IMAGES_ELSEWHERE":
+                warnings.warn(issue.message, stacklevel=2)
+        return report
+
+    def _write(self, format: str, path: str | os.PathLike[str], **options: Any) -> ExportReport:
         return write(self._contents(), format, path, root=self.root, **options)
 
     def validate(

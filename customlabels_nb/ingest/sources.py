@@ -23,10 +23,12 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
+from customlabels_nb.datasets.formats.detection import issues_beside
+from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
-from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path
+from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path, to_uri
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
@@ -262,7 +264,7 @@ class _Finder:
         if _is_zip(place):
             return self._from_zip(place)
         files = list_folder(place, labels_from=self.labels_from, any_name=True)
-        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri})
+        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri}, place.uri)
 
     def _from_zip(self, place: Location) -> SourceContents:
         if place.path is not None:
@@ -287,9 +289,16 @@ class _Finder:
         top = os.path.abspath(self.project_folder)
         files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
         files.issues[:0] = issues
-        return self._from_folder(files, {"kind": "zip", "name": place.uri})
+        return self._from_folder(files, {"kind": "zip", "name": place.uri}, to_uri(root))
 
-    def _from_folder(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+    def _from_folder(self, files: FoundFiles, description: dict[str, Any], top: str) -> SourceContents:
+        if self.labels_from:
+            files.issues += issues_beside(files.images, files.others, top)
+            how = (
+                "All images were added to one split. To add them to their splits, pass the result of cl.read_dataset "
+                "to project.import_dataset."
+            )
+            files.issues += folders_as_splits(files, top, how)
         rows = pd.DataFrame(
             {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
         )
@@ -299,7 +308,7 @@ class _Finder:
             {**description, "labels_from": self.labels_from},
             files.stats,
             files.issues,
-            files.ignored,
+            len(files.others),
             contents=files.contents,
         )
         return _with_metadata(contents, look_up_all(files.unlisted))

@@ -83,8 +83,8 @@ def export(
         path = target if together else target / part.name
         if format in _ENDINGS:
             path = target / f"{'labels' if together else part.name}{_ENDINGS[format]}"
-        written.append(part.to(format, path, copy_images=copy_images))
-    left_out = [issue.where for each in written for issue in each.issues if issue.code != "NOT_HELD"]
+        written.append(part._write(format, path, copy_images=copy_images))
+    left_out = [image for each in written for image in each.left_out]
     images = pd.concat([part.images for part in parts])
     counts = images.loc[~images["image"].isin(left_out), "split"].value_counts()
     return DashboardExport(target, {split: int(counts.get(split, 0)) for split in chosen}, written)

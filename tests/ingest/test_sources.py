@@ -416,9 +416,9 @@ def test_labels_from_folders_needs_a_folder(
 
 def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
-    (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "photos" / "apple" / "phone.psd").write_bytes(b"8BPS\0\1")
     report = add(tmp_path / "photos", labels_from="folders")
-    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
-    alone = add(tmp_path / "photos" / "apple" / "phone.heic")
-    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
-    assert "HEIC" in alone.issues["message"][0]
+    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.psd")])
+    alone = add(tmp_path / "photos" / "apple" / "phone.psd")
+    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.psd")])
+    assert "PSD" in alone.issues["message"][0]

@@ -5,54 +5,36 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from customlabels_nb._utils.files import scratch, write_errors
-from customlabels_nb._utils.text import plain_url
-from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb._utils.text import counted, plain_url
+from customlabels_nb.core.issues import EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.datasets.formats import (
-    coco,
-    csv_labels,
-    custom_vision,
-    cvat,
-    ground_truth,
-    image_folder,
-    label_studio,
-    labelme,
-    voc,
-    yolo,
-    yolo_classify,
-)
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, losses
+from customlabels_nb.datasets.formats import image_folder
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
+from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
+from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
+from customlabels_nb.datasets.formats.detection import detect, named_format
+from customlabels_nb.datasets.formats.entries import INDEX_NAME, cannot_be_listed, listed_name
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
-#: Formats by name, in the order in which format detection tries them.
-FORMATS: dict[str, Format] = {
-    format_.name: format_
-    for format_ in (
-        ground_truth.FORMAT, coco.FORMAT, custom_vision.FORMAT, label_studio.FORMAT, label_studio.RECORDS, yolo.FORMAT,
-        cvat.FORMAT, voc.FORMAT, labelme.FORMAT, csv_labels.FORMAT, yolo_classify.FORMAT, image_folder.FORMAT,
-    )
-}  # fmt: skip
-
-_MOST_LOOKED_AT = 20  # files in a folder of images that may have annotations
-
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of an export: the files, and issues for images that could not be copied and data that was lost."""
+    """Result of an export: its files, and issues for images that could not be copied, losses, and changes."""
 
     format: str
     files: list[Path]
@@ -61,28 +43,15 @@ class ExportReport:
     def __repr__(self) -> str:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
-        names = [repr(issue.where) for issue in self.issues if issue.code != "NOT_HELD"]
+        names = list(map(repr, self.left_out))
         skipped = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
-        held = [issue.message for issue in self.issues if issue.code == "NOT_HELD"]
-        return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *held])
+        others = [issue.message for issue in self.issues if issue.code in EXPORT_FINDINGS]
+        return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *others])
 
-
-def find_format(path: Path, name: str | None = None) -> Format:
-    """Return the format called ``name``, or detect the format of ``path``."""
-    if name is not None:
-        if name not in FORMATS:
-            raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
-        return FORMATS[name]
-    for format_ in FORMATS.values():
-        if format_.recognise(path):
-            return format_
-    if path.is_file() and not path.stat().st_size:
-        code = "ERROR_MANIFEST_IS_EMPTY"
-        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
-    raise ManifestError(
-        f"{str(path)!r}: {CODES[UNUSABLE]} It matches none of {', '.join(FORMATS)}. Specify the format with `format`.",
-        UNUSABLE,
-    )
+    @property
+    def left_out(self) -> list[str]:
+        """Images that cannot be read, which were left out."""
+        return [issue.where for issue in self.issues if issue.code not in EXPORT_FINDINGS]
 
 
 def read(
@@ -91,6 +60,7 @@ def read(
     *,
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
+    labels_from: str | None = None,
     **options: Any,
 ) -> tuple[Format, Contents]:
     """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`."""
@@ -98,37 +68,60 @@ def read(
         path = plain_url(path)
         with _fetched(path) as file:
             try:
-                chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+                chosen, contents = read(
+                    file, format, images=images, relocate=relocate, labels_from=labels_from, **options
+                )
             except ManifestError as error:
                 raise ManifestError(str(error).replace(str(file), path), error.code) from error
             return chosen, _as_at(contents, file, path)
     source = local_path(path, "path")
     _check_place(source)
-    chosen = find_format(source, format)
-    if format is None and chosen in (image_folder.FORMAT, yolo_classify.FORMAT):
-        _refuse_annotations_in(source, chosen)
+    if labels_from not in (None, "folders"):
+        raise InputError(f"labels_from={labels_from!r} is unknown. Choose None or 'folders'.")
+    if labels_from and format:
+        raise InputError("Pass either format= or labels_from='folders', not both.")
+    named = image_folder.FORMAT if labels_from else named_format(format) if format else None
+    chosen, files = (named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
+    parts = [_read_file(chosen, file, images, relocate, options) for file in files]
+    return chosen, parts[0] if len(parts) == 1 else _joined(parts, files.values())
+
+
+def _read_file(
+    chosen: Format,
+    source: Path,
+    images: str | os.PathLike[str] | None,
+    relocate: Mapping[str, str] | None,
+    options: Mapping[str, Any],
+) -> Contents:
     finder = ImageFinder(source if source.is_dir() else source.parent, images=images, relocate=relocate)
     contents = chosen.read(source, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
-    return chosen, contents
+    return contents
 
 
-def _refuse_annotations_in(folder: Path, chosen: Format) -> None:
-    """Raise ManifestError if a folder of images contains a file of annotations, whose labels would be ignored."""
-    files = chain(*(sorted(folder.glob(pattern)) for pattern in ("*.json", "*/*.json")))
-    for file in islice(files, _MOST_LOOKED_AT):
-        for format_ in FORMATS.values():
-            if format_.recognise(file):
-                raise ManifestError(
-                    f"{str(folder)!r} contains {str(file)!r}, which is a {format_.name!r} file. Read this file, with "
-                    f"images={str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, "
-                    f"pass format={chosen.name!r}.",
-                    UNUSABLE,
-                )
+def _joined(parts: Sequence[Contents], splits: Iterable[str | None]) -> Contents:
+    """Join the contents of the files of a folder, in which each image counts once, and state their splits."""
+    seen, result = set[str](), Contents()
+    for part, split in zip(parts, splits, strict=True):
+        repeated = part.images["image"].isin(seen)
+        for image in part.images.loc[repeated, "image"]:
+            result.issues.append(Issue("ENTRY_UNREADABLE", "Another file of the folder has this image.", image))
+        images = part.images[~repeated] if split is None else part.images[~repeated].assign(split=split)
+        seen.update(images["image"])
+        for name, rows in (("images", images), ("annotations", part.annotations), ("predictions", part.predictions)):
+            kept = rows[rows["image"].isin(images["image"])]
+            setattr(result, name, pd.concat([table for table in (getattr(result, name), kept) if len(table)] or [kept]))
+        result.labels = list(dict.fromkeys([*result.labels, *part.labels]))
+        result.colors |= part.colors
+        result.issues += part.issues
+    return replace(
+        result,
+        **{name: getattr(result, name).reset_index(drop=True) for name in ("images", "annotations", "predictions")},
+    )
 
 
 @contextmanager
@@ -192,7 +185,7 @@ def write(
     escape_formulas: bool = False,
 ) -> ExportReport:
     """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`."""
-    target, chosen = local_path(path, "path"), find_format(Path(), format)
+    target, chosen = local_path(path, "path"), named_format(format)
     if escape_formulas:
         if chosen.name != "csv":
             raise InputError(f"escape_formulas=True works only with format='csv', not {format!r}.")
@@ -205,23 +198,56 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     folder = chosen.folder(target)
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: absolute_uri(image, root) for image in contents.images["image"]}
-    apart = copy_images and not chosen.copies
-    moved, copied, issues = _copy_images(names, folder) if apart else (names, [], [])
+    if copy_images and not chosen.copies:
+        moved, copied, issues = _copy_images(names, folder, chosen.stem_ending)
+    else:
+        moved, issues = _without_copies(names, folder, chosen)
+        copied = []
     images, annotations, predictions = (
         table[table["image"].isin(moved)].reset_index(drop=True).assign(image=lambda rows: rows["image"].map(moved))
         for table in (contents.images, contents.annotations, contents.predictions)
     )
     placed = replace(contents, images=images, annotations=annotations, predictions=predictions, issues=issues)
+    if chosen.in_image:
+        placed = clip(placed, chosen, {uri: image for image, uri in moved.items()})
     files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
-    left_out = [replace(issue, where=called[issue.where]) for issue in placed.issues]
-    return ExportReport(chosen.name, files, [*left_out, *losses(contents, chosen)])
+    issues = [replace(issue, where=called.get(issue.where, issue.where)) for issue in placed.issues]
+    return ExportReport(chosen.name, files, [*issues, *losses(contents, chosen)])
 
 
-def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name is taken or unsafe."""
-    taken: dict[str, int] = {}
+def _copy_images(names: Mapping[str, str], folder: Path, ending: str) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy all readable images to ``folder/images``, renaming images whose name or stem is taken or unsafe."""
+    taken = {INDEX_NAME: 1}
     with staged(folder) as files:
-        copies = {image: files.copy_image(uri, folder / "images", taken) for image, uri in names.items()}
+        copies = {image: files.copy_image(uri, folder / "images", taken, ending) for image, uri in names.items()}
     moved = {image: to_uri(path) for image, path in copies.items() if path is not None}
-    return moved, files.files, files.issues
+    renamed = [
+        f"{names[image]} → {path.name}"
+        for image, path in copies.items()
+        if path is not None and not names[image].partition("?")[0].endswith(f"/{path.name}")
+    ]
+    issues = files.issues
+    if renamed:
+        message = f"{len(renamed):,} × copy with another name than its image: {first_of(renamed)}."
+        issues.append(Issue("EXPORT_ADJUSTED", message, "names of copies"))
+    return moved, files.files, issues
+
+
+def _without_copies(names: dict[str, str], folder: Path, chosen: Format) -> tuple[dict[str, str], list[Issue]]:
+    """Return the images whose names the format can store, and issues for the others and those outside the folder."""
+    issues = []
+    unusual = [image for image, uri in names.items() if chosen.on_lines and cannot_be_listed(listed_name(uri, folder))]
+    if unusual:
+        hint = " These images were left out. Copies get other names: pass copy_images=True."
+        issues.append(not_held(chosen, "image name with control characters or line breaks", unusual, hint, "names"))
+    inside = os.path.join(to_uri(folder), "")
+    elsewhere = [image for image, uri in names.items() if not uri.startswith(inside)] if chosen.need_copies else []
+    if elsewhere:
+        message = (
+            f"{counted(len(elsewhere), 'image')} outside {str(folder)!r} are named by their paths or URLs, and "
+            f"{chosen.need_copies} cannot find them. Pass copy_images=True for these programs, or to move the files."
+        )
+        issues.append(Issue("IMAGES_ELSEWHERE", message, "copy_images"))
+    left_out = set(unusual)
+    return {image: uri for image, uri in names.items() if image not in left_out}, issues

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +38,8 @@ _WORDS = {
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
+_TRIED = 50  # images that are looked for to find their folder
+_MOST_KINDS = 50  # of what is not imported, each with its own issue
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -92,6 +95,10 @@ class Format:
     images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
     are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
     anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
+
+    ``stem_ending`` is the ending of the annotation file of each image, which has the image's stem. With ``in_image``,
+    boxes and polygons are clipped to the image, because other programs refuse those beyond it. With ``on_lines``, names
+    cannot have control characters or line breaks. ``need_copies`` are programs that do not find images elsewhere.
     """
 
     name: str
@@ -108,6 +115,10 @@ class Format:
     rounding: float = ROUNDING
     empty: str = ""
     unlabelled: str = "an image without annotations"
+    stem_ending: str = ""
+    in_image: bool = False
+    on_lines: bool = False
+    need_copies: str = ""
 
 
 @dataclass
@@ -119,6 +130,8 @@ class NotImported:
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
+        if what not in self._counts and len(self._counts) >= _MOST_KINDS:
+            what = "value of another kind"
         self._counts[what] += count
         places = self._places.setdefault(what, [])
         if len(places) <= _EXAMPLES and where not in places:
@@ -127,7 +140,7 @@ class NotImported:
     def issues(self, source: str) -> list[Issue]:
         """Return one issue per kind with its count and examples."""
         return [
-            Issue("NOT_IMPORTED", f"{count:,} × {what} was not imported: {_first(self._places[what])}.", what, source)
+            Issue("NOT_IMPORTED", f"{count:,} × {what} was not imported: {first_of(self._places[what])}.", what, source)
             for what, count in self._counts.items()
         ]
 
@@ -147,9 +160,7 @@ class ImageFinder:
         images: str | os.PathLike[str] | None = None,
         relocate: Mapping[str, str] | None = None,
     ) -> None:
-        self._base = base
-        folder = os.path.join(os.path.abspath(base), "")
-        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
+        self._set_base(base)
         if relocate is not None and not isinstance(relocate, Mapping):
             raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
         prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
@@ -166,6 +177,11 @@ class ImageFinder:
         ``name`` is the image name in the annotation file, ``urls`` are other locations that the file gives for the
         image. With ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and
         keeps its name.
+
+        Names are relative to ``base``. An absolute path or a ``file:`` URL is accepted if it is below ``base``, or if it
+        has the extension of an image, because exports name images elsewhere in this way. Nothing is opened. All others
+        are an InputError: paths with ``..``, files without such an extension, network shares, and paths with a drive
+        on systems without drives.
         """
         relocated = self._known_place(name, *urls) if self._moved else None
         if relocated is not None:
@@ -176,12 +192,13 @@ class ImageFinder:
             if is_remote(name):
                 urlsplit(name)
                 return name
-            if name.startswith("file://") and (path := to_path(name)).is_absolute():
-                inside = to_uri(path).startswith(os.path.join(to_uri(self._base), ""))
-                if inside or path.suffix.lower() in IMAGE_SUFFIXES:  # exports name images elsewhere in this way
-                    return to_uri(path)  # tables store local files as paths
         except ValueError as error:  # an invalid URL
             raise InputError(f"The image name {name!r} is not a valid URL ({error}).") from error
+        path = to_path(name) if name.startswith("file://") else Path(name)
+        if path.is_absolute() and "\0" not in name and not str(path).startswith(("//", "\\\\")):
+            inside = to_uri(path).startswith(os.path.join(to_uri(self._base), ""))
+            if inside or path.suffix.lower() in IMAGE_SUFFIXES:
+                return to_uri(path)  # tables store local files as paths
         parts = PurePosixPath(name.replace("\\", "/"))
         if (
             name[:5].lower() == "file:"
@@ -196,6 +213,17 @@ class ImageFinder:
                 "with images= or relocate=."
             )
         return to_uri(self._base / parts)
+
+    def look_in(self, names: Iterable[str], folders: Iterable[Path]) -> None:
+        """Resolve relative names against the first of the folders with most of these files, if the base has fewer."""
+        tried = list(islice(filter(_ORDINARY.fullmatch, names), _TRIED))
+        counts = {folder: sum(os.path.isfile(folder / name) for name in tried) for folder in (self._base, *folders)}
+        self._set_base(max(counts, key=lambda folder: counts[folder]))
+
+    def _set_base(self, base: Path) -> None:
+        self._base = base
+        folder = os.path.join(os.path.abspath(base), "")
+        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
 
     def relocated(self, uri: str) -> str:
         return self._known_place(uri) or uri
@@ -295,26 +323,17 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "notes": [name for name in images.attrs if name not in format_.notes],
     }
     return [
-        Issue(
-            "NOT_HELD",
-            f"{len(examples):,} × {_WORDS.get(what, what)} cannot be stored as {format_.name}: {_first(examples)}.",
-            where=what,
-        )
+        not_held(format_, _WORDS.get(what, what), examples, where=what)
         for what, examples in lost.items()
         if examples and what not in format_.holds
     ]
 
 
-def _first(examples: list[str]) -> str:
+def not_held(format_: Format, what: str, examples: list[str], hint: str = "", where: str = "") -> Issue:
+    """Return the issue for data that the format cannot store, with a count and examples."""
+    message = f"{len(examples):,} × {what} cannot be stored as {format_.name}: {first_of(examples)}.{hint}"
+    return Issue("NOT_HELD", message, where=where)
+
+
+def first_of(examples: list[str]) -> str:
     return ", ".join(map(repr, examples[:_EXAMPLES])) + (" …" if len(examples) > _EXAMPLES else "")
-
-
-def written_name(uri: str, base: Path) -> str:
-    """Return the path of an image relative to the folder ``base``, or its URL if it is outside that folder."""
-    if is_remote(uri) or uri.startswith("file://"):
-        return uri
-    inside = to_uri(base)
-    if uri.startswith(f"{inside}/") and "//" not in uri and "/." not in uri:  # fast path for most images
-        return uri[len(inside) + 1 :]
-    path = Path(os.path.abspath(uri))
-    return path.relative_to(inside).as_posix() if path.is_relative_to(inside) else path.as_uri()

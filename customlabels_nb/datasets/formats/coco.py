@@ -133,6 +133,12 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         raise unusable(path, "it has no array 'images'")
     findings, others = Findings(to_uri(path)), NotImported()
     label_of = _read_categories(_array(data, "categories", findings), findings)
+    names = (
+        entry["file_name"]
+        for entry in data["images"]
+        if isinstance(entry, dict) and isinstance(entry.get("file_name"), str)
+    )
+    finder.look_in(names, _image_folders(path))
     images = _read_images(data["images"], finder, _licences(data), findings)
     info = _info(data, others)
     known_pixels = info.pop(_UNIT, None) == _PIXELS
@@ -223,6 +229,14 @@ def _images_table(images: _Images) -> pd.DataFrame:
         if any(name in licence for licence in images.licences.values()):
             frame[name] = [images.licences.get(uri, {}).get(name) for uri in images.sizes]
     return t.normalise_images(frame)
+
+
+def _image_folders(path: Path) -> list[Path]:
+    """Return the folders in which programs put the images of an annotation file, if not beside it."""
+    stem = path.stem.removeprefix("instances_")
+    tops = [path.parent, path.parent.parent] if path.parent.name.lower() == "annotations" else [path.parent]
+    names = ("images", "data", stem, path.stem, f"images/{stem}")
+    return [top / name for top in tops for name in names] + tops[1:]
 
 
 def _read_images(
@@ -731,4 +745,5 @@ FORMAT = Format(
     columns=frozenset(_LICENCE),
     notes=frozenset({_INFO, _SUPERCATEGORIES}),
     folder=lambda path: file_in(path, _FILE).parent,
+    in_image=True,
 )  # fmt: skip

@@ -7,9 +7,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,10 +21,11 @@ import pandas as pd
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import Polygon
-from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported, written_name
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
 from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
-from customlabels_nb.datasets.formats.staging import Staged, free_name
+from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
@@ -34,8 +36,11 @@ _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-_LONGEST_STEM = 150  # bytes, of the 255 allowed for a file name
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+#: Folders with images, next to the folder with their annotation files.
+IMAGE_FOLDERS = ("JPEGImages", "images")
 
 #: Capabilities of formats for drawn shapes with an index file; see ``CAPABILITIES``.
 HOLDS_DRAWN = frozenset(
@@ -64,6 +69,7 @@ class Collector:
     _labels: dict[str, str] = field(default_factory=dict)
     _forms: dict[str, str] = field(default_factory=dict)
     _columns: set[str] = field(default_factory=set)
+    _in_ratios: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
         """Add an issue for an entry that is skipped."""
@@ -89,19 +95,58 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns of the images table."""
+    def columns(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns, and count the others."""
         facts: dict[str, Any] = {}
         for name, value in given.items():
+            if value in _NOTHING:
+                continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
-            if not isinstance(value, str | int | float) or not name.strip() or not t.storable(text):
+            usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
+            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
+            if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
+                self.not_imported.add(f"value of {shown(name)}", where)
                 continue
-            if name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE:
-                continue
-            if name in self._columns or len(self._columns) < _MOST_COLUMNS:
-                self._columns.add(name)
-                facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            self._columns.add(name)
+            facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+                self.not_imported.add(f"end of a long text in {shown(name)}", where)
         return facts
+
+    def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
+        """Count the fields of an entry that have a value but are not ``known``."""
+        for name, value in given.items():
+            if name not in known and value not in _NOTHING:
+                self.not_imported.add(f"field {shown(name)} of {of}", where)
+
+    def plausible(
+        self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
+    ) -> tuple[Box, Polygon | None]:
+        """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
+        if _in_ratios(box, polygon):
+            known = size or dict(measured([uri]))[uri]
+            if isinstance(known, str):
+                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {known}")
+            was, box = box, checked_box((np.array(box) * (*known, *known)).tolist())
+            polygon = polygon_of(ring * known for ring in rings_of(polygon))
+            self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
+        self.check_area(box, **origin)
+        outline = None if polygon is None else box_around(polygon)
+        if outline is None or _is_near(box, outline):
+            return box, polygon
+        left, top, width, height = box
+        sides = left, top, left + width, top + height
+        given = f"Its box ({_text_of(box)}) does not fit its polygon, which has {_text_of(outline)}."
+        if not _is_near(sides, outline):
+            self.adjusted(f"{given} Both were read.", **origin)
+            return box, polygon
+        self.adjusted(f"{given} Its corners are left, top, width and height, so they were read as such.", **origin)
+        return sides, polygon
+
+    def check_area(self, box: Box | None, **origin: Any) -> None:
+        """Add an issue if a box has no area."""
+        if box is not None and not (box[2] > 0 and box[3] > 0):
+            self.adjusted(f"Its box has no area: {_text_of(box)}. Draw it again, or remove it.", **origin)
 
     def add_annotation(
         self,
@@ -120,6 +165,19 @@ class Collector:
         """Add an annotation with a valid label, box and confidence, or a prediction of ``model``."""
         whole = box or (None,) * 4
         self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, model))
+
+    def count_missing(self, finder: ImageFinder) -> None:
+        """Add an issue if some images are not there, although others are, unless the finder lists them."""
+        if finder.missing:
+            return
+        local = [uri for uri in self.images if not is_remote(uri)]
+        missing = [uri for uri in local if not is_here(uri)]
+        if missing and len(missing) < len(local):
+            names = ", ".join(shown(Path(uri).name) for uri in missing[:3]) + (" …" if len(missing) > 3 else "")
+            message = (
+                f"{len(missing):,} × image was not found: {names}. Add the files, or pass their folder as images=."
+            )
+            self.issues.append(Issue("IMAGE_NOT_LISTED", message, missing[0], self.source))
 
     def settle(self, uri: str, read: list[bool]) -> None:
         """Mark an image as unlabelled if none of its entries could be read, because it is not empty."""
@@ -144,6 +202,12 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
+        if self._in_ratios:
+            first, origin = self._in_ratios[0]
+            why = (
+                f"{len(self._in_ratios):,} × box in ratios of the image size was converted to pixels, such as {first}."
+            )
+            self.adjusted(why, **origin)
         result = Contents(issues=[*self.issues, *self.not_imported.issues(self.source)], unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
@@ -173,6 +237,7 @@ class Places:
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
         self._known: dict[tuple[str, ...], str] = {}
+        self._stems: dict[Path, dict[str, list[Path]]] = {}
 
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
@@ -197,10 +262,30 @@ class Places:
                 return candidate
         return uri
 
+    def named_like(self, file: Path, folders: Iterable[Path]) -> str | None:
+        """Return the URI of the only image with the name of an annotation file, in the first folder that has one."""
+        for folder in folders:
+            if folder not in self._stems:
+                by_stem = self._stems[folder] = {}
+                for path in images_in(folder):
+                    by_stem.setdefault(path.stem, []).append(path)
+            if images := self._stems[folder].get(file.stem):
+                return to_uri(images[0]) if len(images) == 1 else None
+        return None
+
     def not_missing(self, name: str) -> None:
         """Remove the image from the list of missing images, because it was found elsewhere."""
         if name in self._finder.missing[-1:]:
             self._finder.missing.pop()
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder, but not in its subfolders, sorted by name."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / name for name in names if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES]
 
 
 def is_here(uri: str) -> bool:
@@ -208,21 +293,22 @@ def is_here(uri: str) -> bool:
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """Return the name of an image as written on one line of a text file in ``base``.
+    """Return the name of an image in a file in ``base``: its path relative to ``base``, or else its absolute path or URL.
 
-    It is the path relative to ``base``, or a URL, ``file:`` for characters that are not allowed on a line.
+    The name of a file that is not UTF-8 is a ``file:`` URL. Relative names that readers would not take literally, such
+    as those with a backslash, are absolute.
     """
-    name = written_name(uri, base)
-    if is_remote(name) or name.startswith("file://"):
-        return _AWKWARD.sub(lambda found: quote(found[0]), name)
-    safe = name == name.strip() and "\\" not in name and ":" not in name[:3] and not _AWKWARD.search(name)
-    return name if safe else Path(os.path.abspath(to_path(uri))).as_uri()
+    if is_remote(uri) or uri.startswith("file://"):
+        return _AWKWARD.sub(lambda found: quote(found[0]), uri)
+    path, inside = to_uri(uri), os.path.join(to_uri(base), "")
+    name = path.removeprefix(inside)
+    literal = name == name.strip() and "\\" not in name and ":" not in name[:5]
+    return name if literal else path
 
 
-def safe_stem(name: str) -> str:
-    """Return the last part of a path or URL, without its extension, as a file name that is valid on any system."""
-    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(name.replace("\\", "/")).stem).lstrip(".")
-    return stem.encode()[:_LONGEST_STEM].decode(errors="ignore") or "image"
+def cannot_be_listed(name: str) -> bool:
+    """Check whether the name of an image cannot be stored on a line or in XML."""
+    return bool(_AWKWARD.search(name)) or name != name.rstrip()
 
 
 def short_hash(text: str) -> str:
@@ -256,6 +342,25 @@ def moment_or_none(text: object) -> datetime | None:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+
+
+def _in_ratios(box: Box, polygon: Polygon | None) -> bool:
+    """Check whether a box and its polygon are within the first pixel, as ratios of the image size are."""
+    left, top, width, height = box
+    if min(left, top) < 0 or max(left + width, top + height) > 1 or min(width, height) <= 0:
+        return False
+    points = np.concatenate([np.reshape(box, (2, 2)), *rings_of(polygon)])
+    return bool((points >= 0).all() and (points <= 1).all() and (points % 1).any())
+
+
+def _is_near(box: Box, other: Box) -> bool:
+    """Check whether two boxes differ by less than 2 pixels or 5 % on each side."""
+    ends = np.array([[left, top, left + width, top + height] for left, top, width, height in (box, other)])
+    return bool((np.abs(ends[0] - ends[1]) <= max(2, 0.05 * max(other[2:]))).all())
+
+
+def _text_of(box: Iterable[float]) -> str:
+    return "left {}, top {}, width {}, height {}".format(*(f"{side:g}" for side in box))
 
 
 def checked_box(values: Iterable[float]) -> Box:
@@ -346,7 +451,7 @@ class FilesOfImages:
     """Reader of a folder with one annotation file per image and an index, or of a single annotation file."""
 
     def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
-        self._path, self._ending, self._places = path, ending, Places(finder)
+        self._path, self._ending, self._finder, self._places = path, ending, finder, Places(finder)
         self._base = path if path.is_dir() else path.parent
         self._uris: dict[str, str] = {}
         self.collected = Collector(to_uri(path))
@@ -361,7 +466,7 @@ class FilesOfImages:
             try:
                 parsed = parse(file)
                 read += 1
-                name, uri = image_of(parsed, file, self._base, self._places)
+                name, uri = self._image(parsed, file, image_of)
                 if uri in self.collected.images:
                     raise UnreadableError(f"An earlier file describes the same image, {shown(name)}.")
             except (UnreadableError, InputError) as error:
@@ -383,7 +488,56 @@ class FilesOfImages:
             if uri not in self.collected.images:  # it has no annotation file, because it was not reviewed
                 self.collected.add_image(uri, size=size, split=t.TEST if name in self.index.test else t.TRAIN)
 
+    def _image(
+        self, parsed: Parsed, file: Path, image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
+    ) -> tuple[str, str]:
+        """Return the name and URI of the image of a file: the stated one or, if missing, one named like the file."""
+        fault = None
+        try:
+            name, uri = image_of(parsed, file, self._base, self._places)
+            if (is_remote(uri) or is_here(uri)) and uri not in self.collected.images:
+                return name, uri
+        except (UnreadableError, InputError) as error:
+            name, uri, fault = file.name, "", error
+        above = file.parent.relative_to(self._base).parts  # such as "train", "Annotations", "deep"
+        beside = (
+            Path(self._base, *above[:level], folder, *above[level + 1 :])
+            for level in range(len(above))
+            for folder in IMAGE_FOLDERS
+        )
+        folders = [file.parent, *beside, *(file.parent.parent / folder for folder in IMAGE_FOLDERS), self._base]
+        own = self._places.named_like(file, folders)
+        if own is None or own in self.collected.images:
+            if fault is not None:
+                raise fault
+            return name, uri
+        taken = uri in self.collected.images
+        why = str(fault or f"The image {shown(name)} {'belongs to an earlier file' if taken else 'is not there'}.")
+        used = f"{Path(own).name!r}, which has the name of the annotation file, was used."
+        self.collected.adjusted(f"{why} {used} Correct the name in the file if that is wrong.", source=to_uri(file))
+        self._places.not_missing(name)
+        return name, own
+
+    def name_of(self, file: Path) -> str:
+        return file.relative_to(self._base).as_posix()
+
+    def add_unlabelled(self, split_of_file: Callable[[Path], str]) -> None:
+        """Add the images next to the others, and in the usual folders, that have no annotation file as unlabelled.
+
+        The index, if there is one, lists all images.
+        """
+        if self.index.images or not self._path.is_dir():
+            return
+        images = self.collected.images
+        used = {to_path(uri).parent for uri in images if not is_remote(uri)}
+        folders = [self._base / name for name in IMAGE_FOLDERS]
+        inside = sorted(folder for folder in used if folder.is_relative_to(os.path.abspath(self._base)))
+        for path in chain.from_iterable(map(images_in, dict.fromkeys([*inside, *folders]))):
+            if (uri := to_uri(path)) not in images:
+                self.collected.add_image(uri, split=split_of_file(path))
+
     def contents(self) -> Contents:
+        self.collected.count_missing(self._finder)
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 
@@ -391,12 +545,15 @@ class FilesOfImages:
 def named_files(
     contents: Contents, index: Index, base: Path, ending: str, *, drawn: bool = False
 ) -> Iterator[tuple[Any, str, list[Any], str | None]]:
-    """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``."""
+    """Yield each image, its name, annotations and file name (None if not reviewed), and fill ``index``.
+
+    The files have the stems of their images, with a number if several images have the same stem.
+    """
     taken = {INDEX_NAME: 1}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)
         index.images[name] = known_size(image)
-        yield image, name, rows, free_name(f"{safe_stem(name)}{ending}", taken) if looked_at else None
+        yield image, name, rows, f"{free_stem(name, taken, ending)}{ending}" if looked_at else None
 
 
 def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:

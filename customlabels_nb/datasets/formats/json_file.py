@@ -78,7 +78,9 @@ def load(path: Path, kind: type[Loaded]) -> Loaded:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
         with collection_paused():
-            value = _loads(path.read_bytes())
+            value = _loads(data := path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise unusable(path, why_not_utf_8(data, error)) from error
     except (OSError, ValueError, RecursionError) as error:
         if path.is_file() and _is_blank(path):
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
@@ -105,6 +107,14 @@ def _is_blank(path: Path) -> bool:
 def unusable(path: Path, why: str) -> ManifestError:
     """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def why_not_utf_8(data: bytes, error: UnicodeDecodeError) -> str:
+    """Return the reason why a file is not read, with the line that is not UTF-8 and the encodings that fit."""
+    fitting = " or ".join(map(repr, fitting_encodings(data)[:3]))
+    guess = f", but may be {fitting}" if fitting else ""
+    line = data.count(b"\n", 0, error.start) + 1
+    return f"line {line} is not UTF-8{guess}. Save the file as UTF-8"
 
 
 def text_of(path: Path, encoding: str | None = None, *, option: bool = False) -> str:
@@ -169,6 +179,16 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
             if depth <= 0:
                 break
     return keys, head
+
+
+def first_entry(head: str) -> dict[str, Any] | None:
+    """Return the first object of the array that ``head`` begins with, or None if it is invalid or not complete."""
+    text = head.lstrip()[1:].lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_bytes
 
 _MOST_BYTES = 80  # of the stem and the suffix of a copy's name
+_SPARE = 8  # for a number, so that the name of a copy is never shortened again
+# percent signs, which some readers decode, and control characters and line breaks, which lists of names cannot hold
+_ODD = re.compile("[%\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 
 
 class Staged:
@@ -44,7 +49,7 @@ class Staged:
         with self.open(path, durable=durable) as file:
             file.write(data)
 
-    def copy_image(self, uri: str, folder: Path, taken: dict[str, int]) -> Path | None:
+    def copy_image(self, uri: str, folder: Path, taken: dict[str, int], ending: str = "") -> Path | None:
         """Stage a copy of an image in ``folder``, with a :func:`free_name`. On failure, record an issue.
 
         No file with another content is replaced, such as an image of another export to the same folder.
@@ -54,9 +59,9 @@ class Staged:
         except ImageError as error:
             self.issues.append(Issue(error.code, str(error), where=uri))
             return None
-        path = folder / free_name(uri, taken)
+        path = folder / free_name(uri, taken, ending)
         while os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
-            path = folder / free_name(uri, taken)
+            path = folder / free_name(uri, taken, ending)
         self.write(path, data)
         return path
 
@@ -107,21 +112,40 @@ def staged(folder: Path) -> Iterator[Staged]:
         files.settle()
 
 
-def free_name(uri: str, taken: dict[str, int]) -> str:
+def free_name(uri: str, taken: dict[str, int], ending: str = "") -> str:
     """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``.
 
-    ``taken`` holds the last number that was added to each name.
+    With ``ending``, that of the annotation file of each image, no two copies have the same stem.
     """
-    name = portable_name(os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri)) or "image"
-    stem, suffix = (_safe(part) for part in os.path.splitext(name))
-    stem = stem.strip(". ") or "image"
-    name = first = f"{stem}{suffix}"
-    while folded(name) in taken:
-        taken[folded(first)] += 1
-        name = f"{stem}-{taken[folded(first)]}{suffix}"
-    taken[folded(name)] = 1
-    return name
+    suffix = _safe(os.path.splitext(_file_name(uri))[1])
+    return free_stem(uri, taken, ending or suffix) + suffix
+
+
+def free_stem(uri: str, taken: dict[str, int], ending: str) -> str:
+    """Return the stem of an image as a file name that is valid on any system, with a number if it is in ``taken``.
+
+    ``taken`` holds the last number that was added to each name, which is a stem with the ending.
+    """
+    first = stem = portable_stem(uri)
+    while (key := folded(f"{stem}{ending}")) in taken:
+        same = folded(f"{first}{ending}")
+        taken[same] += 1
+        stem = f"{first}-{taken[same]}"
+    taken[key] = 1
+    return stem
+
+
+def portable_stem(uri: str) -> str:
+    """Return the file name of an image without its extension, with other characters for those not valid anywhere."""
+    return _EDGES.sub("", _safe(os.path.splitext(_file_name(uri))[0])) or "image"
+
+
+def _file_name(uri: str) -> str:
+    return portable_name(os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri)) or "image"
 
 
 def _safe(part: str) -> str:
-    return part.replace("%", "_").encode()[:_MOST_BYTES].decode(errors="ignore")
+    plain = _ODD.sub("_", part)
+    if len(plain.encode()) <= _MOST_BYTES:
+        return plain
+    return plain.encode()[: _MOST_BYTES - _SPARE].decode(errors="ignore")

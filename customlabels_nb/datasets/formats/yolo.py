@@ -7,21 +7,24 @@ that are followed in both directions, as Ultralytics' converter does. An empty f
 objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
 last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
-The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
-``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
-that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
+The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a ``classes.txt``, or a folder with one of
+them. ``train``, ``val`` and ``test`` are image folders or lists of images. If none is given, the images are where these
+programs put them, such as ``train/images`` or ``images/train``. Images in ``val`` and ``test`` become test images.
+Entries that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is
+ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
-of reviewed images, and an ``index.json`` with the order and sizes of images. Images are not copied. If an image is
-outside the folder, or its label file would have the same name as another file, its label file is
-``labels/<name>-<hash of its URL>.txt``.
+of reviewed images, and an ``index.json`` with the order and sizes of images. Without test images, ``val`` is the list
+of training images. If an image is outside the folder, or its label file would have the same name as another file, its
+label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt`` if several images have this stem.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,6 +33,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from customlabels_nb._utils.files import folded
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import (
     centred_to_ltwh,
@@ -39,6 +43,7 @@ from customlabels_nb.core.geometry import (
     ratios_to_ltwh,
 )
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -55,21 +60,20 @@ from customlabels_nb.datasets.formats.entries import (
     make_folder,
     plain,
     read_index,
-    safe_stem,
     short_hash,
     sizes_of_drawn,
     with_annotations,
     write_index,
 )
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
-from customlabels_nb.datasets.formats.staging import staged
+from customlabels_nb.datasets.formats.staging import portable_stem, staged
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.listing import read_folder
-from customlabels_nb.images.locations import is_remote, relative_name, to_path, to_uri
+from customlabels_nb.images.locations import absolute_uri, is_remote, relative_name, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
-_YAML_ENDINGS = (".yaml", ".yml")
+_YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
 _MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
@@ -78,6 +82,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
+_LONGEST_NAME = 4096
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
@@ -97,7 +102,8 @@ def _recognise(path: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
     layout = _read_description(path, collected)
-    index = read_index(layout.base, collected)
+    index = layout.index = read_index(layout.base, collected)
+    stems = _count_stems(index.images)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
     for listed in _list_images(layout, places, collected):
@@ -107,7 +113,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             )
             continue
         order.setdefault(listed.name, listed.uri)
-        shapes, file = _label_lines(listed, layout, collected, ours=listed.name in index.images)
+        shapes, file = _label_lines(listed, layout, collected, stems)
         status = "unlabelled" if shapes is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if shapes and file:
@@ -117,10 +123,14 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 
 
 def _label_lines(
-    listed: _Listed, layout: _Layout, collected: Collector, *, ours: bool
+    listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
-    path = next((file for file in _label_files(listed, layout.base, ours=ours) if os.path.isfile(file)), None)
+    ours = listed.name in layout.index.images
+    candidates = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
+    path = next(
+        (file for file in (os.path.join(layout.base, each) for each in candidates) if os.path.isfile(file)), None
+    )
     if path is None:
         return None, None
     file = Path(path)
@@ -207,13 +217,15 @@ class _Layout:
     """Layout of a dataset, as given in its description file.
 
     ``names`` maps class numbers to labels. ``sources`` lists pairs of a split and an image folder or list file (a path
-    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box.
+    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box. ``index`` is that of an
+    export.
     """
 
     base: Path
     names: dict[int, str] = field(default_factory=dict)
     sources: list[tuple[str, str]] = field(default_factory=list)
     keypoints: int = 0
+    index: Index = field(default_factory=Index)
 
     @property
     def labels(self) -> list[str]:
@@ -244,7 +256,8 @@ class _PlainLoader(yaml.BaseLoader):
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
-        return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
+        is_known = path.suffix.lower() in _YAML_ENDINGS and _describes(path)
+        return path if is_known or path.name in _CLASS_LISTS or _is_of_darknet(path) else None
     if not path.is_dir():
         return None
     names = os.listdir(path)
@@ -252,8 +265,26 @@ def _find_description(path: Path) -> Path | None:
     for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
         if (path / name).is_file() and _describes(path / name):
             return path / name
+    for name in names:
+        if _is_of_darknet(path / name):
+            return path / name
     labelled = (path / _LABELS).is_dir() or any(name.endswith(".txt") and name not in _CLASS_LISTS for name in names)
     return next((path / name for name in _CLASS_LISTS if labelled and (path / name).is_file()), None)
+
+
+def _is_of_darknet(path: Path) -> bool:
+    try:
+        return path.suffix.lower() == _DARKNET_ENDING and "names" in _read_darknet(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _read_darknet(path: Path) -> dict[str, str]:
+    """Read Darknet's ``key = value`` lines, in which ``valid`` is ``val``."""
+    if path.stat().st_size > _LARGEST_DESCRIPTION:
+        return {}
+    pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _describes(path: Path) -> bool:
@@ -261,11 +292,19 @@ def _describes(path: Path) -> bool:
         description = _load(path)
     except ValueError:
         return False
-    return (
-        isinstance(description, dict)
-        and isinstance(description.get("names"), dict | list)
-        and bool(_SPLITS.keys() & description.keys())
-    )
+    if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
+        return False
+    return bool(_SPLITS.keys() & description.keys()) or path.name.lower() in _DESCRIPTIONS or "nc" in description
+
+
+def why_unread(path: Path) -> str:
+    """Return the reason why a YAML file does not describe a dataset, as a clause without a full stop."""
+    try:
+        description = _load(path)
+    except ValueError as error:
+        return f"it cannot be read: {error}"
+    names = description.get("names") if isinstance(description, dict) else None
+    return "it has no names:" if names is None else f"names: is {shown(names)}, not a list or mapping of labels"
 
 
 def _load(path: Path) -> Any:
@@ -274,6 +313,9 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
         return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
     except (OSError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -285,16 +327,18 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     except OSError as error:
         raise unusable(path, str(error)) from error
     if file is None:
-        raise unusable(path, "it has neither a data.yaml with names: and train: nor a classes.txt")
+        raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
     layout = _Layout(file.parent)
     if file.name in _CLASS_LISTS:
-        try:
-            lines = _lines(file)
-        except OSError as error:
-            raise unusable(file, str(error)) from error
-        layout.names = _names(dict(enumerate(line for _, line in lines)), file, collected)
-        in_folders = any((file.parent / name).is_dir() for name in (_IMAGES, _LABELS))
-        layout.sources = [(t.TRAIN, _IMAGES if in_folders else ".")]
+        layout.names = _names(_class_list(file), file, collected)
+        layout.sources = list(_usual_sources(file.parent))
+    elif file.suffix.lower() == _DARKNET_ENDING:
+        description = _read_darknet(file)
+        classes = _below(file.parent, ".", description["names"])
+        if classes is None:
+            raise unusable(file, f"names = {shown(description['names'])} does not exist")
+        layout.names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
+        layout.sources = list(_sources(description, file, collected))
     else:
         try:
             description = _load(file)
@@ -304,7 +348,8 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         if not isinstance(names, dict | list):
             raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
         layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
-        layout.sources = list(_sources(description, file, collected))
+        stated = _SPLITS.keys() & description.keys()
+        layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
         layout.keypoints = _keypoints(description)
         if layout.keypoints:
             collected.adjusted(
@@ -313,6 +358,36 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout
+
+
+def _class_list(file: Path) -> dict[Any, Any]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise unusable(file, f"it is not UTF-8 text. Save it as UTF-8: byte {error.start:,} cannot be read") from error
+    except OSError as error:
+        raise unusable(file, str(error)) from error
+    return dict(enumerate(line.strip() for line in text.split("\n") if line.strip()))
+
+
+def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
+    """Yield the image folders or lists of the splits where these programs put them, or else all images."""
+    found = False
+    for name, split in t.SPLIT_NAMES.items():
+        for source in (f"{name}/{_IMAGES}", f"{_IMAGES}/{name}", f"{name}.txt"):
+            if (base / source).is_file() and not _lists_images(base / source):
+                continue
+            if (base / source).exists():
+                found = True
+                yield split, source
+    if not found:
+        in_folders = any((base / name).is_dir() for name in (_IMAGES, _LABELS))
+        yield t.TRAIN, _IMAGES if in_folders else "."
+
+
+def _lists_images(file: Path) -> bool:
+    with file.open("rb") as lines:
+        return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
 def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
@@ -353,6 +428,8 @@ def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> I
                 message = f"{shown(entry)} is not an image folder or list in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
             elif folder in seen:
+                if (base / INDEX_NAME).is_file():  # an export without test images
+                    continue
                 collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
             else:
                 seen.add(folder)
@@ -376,9 +453,8 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     upwards = entry
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
-    places = [
-        _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
-    ]
+    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards)))
+    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
     inside = [path for path in dict.fromkeys(places) if path is not None]
     there = [path for path in inside if os.path.exists(base / path)]
     return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
@@ -428,7 +504,7 @@ def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, colle
     beside = relative_name(list_file.parent, layout.base)
     for number, line in lines:
         try:
-            name = _name_in_list(layout.base, beside, line)
+            name = line if line in layout.index.images else _name_in_list(layout.base, beside, line)
             yield _Listed(name, places.find(name), split, to_uri(list_file), number)
         except InputError as error:
             collected.unreadable(str(error), where=line, source=to_uri(list_file), line=number)
@@ -443,7 +519,16 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     inside = [path for path in places if path is not None]
     if not inside:
         return line
-    return next((path for path in inside if os.path.isfile(base / path)), inside[0])
+    found = next((path for path in inside if os.path.isfile(base / path)), None)
+    if found is None:
+        below = _inside(base, ".", _as_in_darknet(line))
+        found = below if below is not None and os.path.isfile(base / below) else inside[0]
+    return found
+
+
+def _as_in_darknet(name: str) -> str:
+    """Return a path as seen from the folder ``data``, because Darknet's paths are relative to the folder above it."""
+    return name.removeprefix("./").removeprefix("data/")
 
 
 def _by_label_files(
@@ -489,22 +574,33 @@ def _swapped(path: str) -> str:
 
 
 def _label_file(name: str) -> str:
-    """Return the path of an image's label file, given the image's URL or its path relative to the dataset folder."""
-    if "://" in name[:32]:
-        return f"{_LABELS}/{safe_stem(name)}-{short_hash(name)}.txt"
+    """Return the path of an image's label file, given the image's path relative to the dataset folder."""
     image = PurePosixPath(name)
     return posixpath.normpath(posixpath.join(_swapped(str(image.parent)), f"{image.stem}.txt"))
 
 
-def _label_files(listed: _Listed, base: Path, *, ours: bool) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first, or with ``ours`` that of an export."""
+def _own_label_files(name: str, stems: Counter[str]) -> list[str]:
+    """Return the possible label files of an image of an export, the one to write first.
+
+    If the image is elsewhere, programs find the file by its stem, which only one image may have.
+    """
+    if "://" not in name[:32] and not os.path.isabs(name):
+        return [_label_file(name)]
+    stem = portable_stem(name)
+    files = [f"{_LABELS}/{stem}.txt"] if stems[folded(stem)] == 1 else []
+    return [*files, f"{_LABELS}/{stem}-{short_hash(name)}.txt"]
+
+
+def _count_stems(names: Iterable[str]) -> Counter[str]:
+    return Counter(folded(portable_stem(name)) for name in names)
+
+
+def _label_files(listed: _Listed, base: Path) -> Iterator[str]:
+    """Yield possible paths of an image's label file, most likely first."""
     top, name = Path(os.path.abspath(base)).as_posix(), listed.name.replace("\\", "/")
-    below = not name.startswith("/") and ".." not in name.split("/")
+    below = not name.startswith("/") and ".." not in name.split("/") and "://" not in name[:32]
     if below:
         yield os.path.join(top, _label_file(listed.name))
-    if ours:
-        return
-    if below and "://" not in name[:32]:
         yield os.path.join(top, _label_file(name))
         yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
     _, folder, tail = name.rpartition(f"/{_IMAGES}/")
@@ -531,21 +627,24 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         "Set the columns width and height, or remove the image.",
         predicted=False,
     )
-    namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name})
+    namer = _Namer(base, {_TRAIN_LIST, _TEST_LIST, INDEX_NAME, described.name}, contents.images["image"])
     index = Index()
     lists: dict[str, list[str]] = {split: [] for split in t.SPLITS}
     with staged(base) as files:
         for image, shapes, looked_at in with_annotations(contents, drawn=True):
-            name, file = namer.name(image.image)
+            name, file, former = namer.name(image.image)
             size = sizes.get(image.image)
             index.images[name] = size
-            lists[image.split].append(name if "://" in name[:32] else f"./{name}")
+            lists[image.split].append(name if "://" in name[:32] or os.path.isabs(name) else f"./{name}")
+            for other in former if looked_at else [file, *former]:
+                files.remove(other)  # from an earlier export
             if looked_at:
                 lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
                 files.write(file, "".join(lines).encode())
-            else:
-                files.remove(file)  # from an earlier export
-        used = {"train": _TRAIN_LIST} | ({"val": _TEST_LIST} if lists[t.TEST] else {})
+        used = {"train": _TRAIN_LIST, "val": _TEST_LIST if lists[t.TEST] else _TRAIN_LIST}
+        if not lists[t.TEST]:
+            message = f"There are no test images, so 'val' in {described.name} names the training images."
+            contents.issues.append(Issue("EXPORT_ADJUSTED", message, "val"))
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
             if name in used.values():
                 files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
@@ -569,28 +668,30 @@ def _is_description(path: Path) -> bool:
 class _Namer:
     """Generator of image names for the lists, with a unique label file for each image."""
 
-    def __init__(self, base: Path, taken: set[str]) -> None:
+    def __init__(self, base: Path, taken: set[str], uris: Iterable[str]) -> None:
         self._base = base
+        self._stems = _count_stems(listed_name(uri, base) for uri in uris)
         self._top = base.resolve()
         self._taken = {name.lower() for name in taken}  # for case-insensitive file systems
         self._before = read_index(base, Collector("")).images
         self._inside: dict[str, bool] = {}
 
-    def name(self, uri: str) -> tuple[str, Path]:
+    def name(self, uri: str) -> tuple[str, Path, list[Path]]:
+        """Return the name of an image, its label file, and other files that an earlier export may have written."""
         name = listed_name(uri, self._base)
-        file = _label_file(name)
+        file, *former = _own_label_files(name, self._stems)
         if file.lower() in self._taken or not self._may_write(name, file):
-            name = name if "://" in name[:32] else to_path(uri).as_uri()
-            file = _label_file(name)
+            name = absolute_uri(uri)
+            file, *former = _own_label_files(name, self._stems)
         self._taken.add(file.lower())
-        return name, self._base / file
+        return name, self._base / file, [self._base / each for each in former]
 
     def _may_write(self, name: str, file: str) -> bool:
         """Check that the label file is in the folder (after following links) and is not a user's own text file."""
         folder = os.path.dirname(file)
         if folder not in self._inside:
             self._inside[folder] = (self._top / folder).resolve().is_relative_to(self._top)
-        beside = "://" not in name[:32] and os.path.dirname(name) == folder
+        beside = os.path.dirname(name) == folder
         return self._inside[folder] and not (
             beside and name not in self._before and os.path.lexists(os.path.join(self._top, file))
         )
@@ -616,4 +717,8 @@ FORMAT = Format(
     folder=lambda path: path.parent if _is_description(path) else path,
     empty="an empty text file",
     unlabelled="an image without a text file",
+    stem_ending=".txt",
+    in_image=True,
+    on_lines=True,
+    need_copies="Ultralytics",
 )

@@ -127,7 +127,7 @@ def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
 
 
 def test_unreadable_rows_are_kept_unchanged(tmp_path: Path) -> None:
-    bad = ["../up.jpg,cat", "/etc/x.jpg,cat", ",cat", '"a"b.jpg,cat', "x\0.jpg,cat"]
+    bad = ["../up.jpg,cat", "/etc/passwd,cat", ",cat", '"a"b.jpg,cat', "x\0.jpg,cat"]
     path = put(
         tmp_path / "x.csv", "in/a.jpg,cat\n" + "\n".join(bad) + "\nin/b.jpg," + "x" * 257 + ',dog\n"open.jpg,x\ny'
     )
@@ -401,7 +401,7 @@ def test_changed_values_are_reported(tmp_path: Path) -> None:
     assert found.images[["split", "status"]].to_numpy().tolist() == [["train", "labelled"]]
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", "photo,kind\na.jpg,cat\n", "image,label\n/etc/x.jpg,cat\n"])
+@pytest.mark.parametrize("text", ["", "\n \n", "photo,kind\na.jpg,cat\n", "image,label\n/etc/passwd,cat\n"])
 def test_a_file_of_nothing_that_can_be_read_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ManifestError):
         read(FORMAT, put(tmp_path / "x.csv", text))

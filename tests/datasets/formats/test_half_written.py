@@ -45,9 +45,8 @@ def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_pa
     Path(shots[4]).unlink()
     Path(shots[4]).mkdir()
     written = given.to(name, path, copy_images=True)
-    missing = [issue for issue in written.issues if issue.code != "NOT_HELD"]
-    assert [issue.where for issue in missing] == [shots[1], shots[2], shots[4]]
-    assert missing[0].code == "IMAGE_NOT_FOUND"
+    assert written.left_out == [shots[1], shots[2], shots[4]]
+    assert next(issue.code for issue in written.issues if issue.where == shots[1]) == "IMAGE_NOT_FOUND"
     assert "3 images" in repr(written)
     assert repr(shots[1]) in repr(written)
     found = read_dataset(path, name)
@@ -133,8 +132,12 @@ def test_copies_have_names_that_are_free_and_safe() -> None:
     names = [free_name(uri, taken) for uri in uris]
     assert names == ["x.png", "X-2.png", "x-3.png", "x-2-2.png", "image", "hidden.png", "_2__.png"]
     assert taken["x.png"] == 3  # the next copy does not try the others again
+    longest = free_name("/a/" + "z" * 300 + ".png", taken)
+    assert [free_name(f"/b/{longest}", taken), free_name(f"/b/{longest}", dict[str, int]())] == [
+        longest.replace(".png", "-2.png"), longest,
+    ]  # fmt: skip
     assert free_name("https://h/a.jpg?w=640&path=/b/" + "y" * 300, taken) == "a.jpg"
-    assert free_name("/a/\n" + "é" * 300 + "." + "y" * 300, taken) == "_" + "é" * 39 + "." + "y" * 79
+    assert free_name("/a/\n" + "é" * 300 + "." + "y" * 300, taken) == "_" + "é" * 35 + "." + "y" * 71
 
 
 @pytest.mark.parametrize("name", NAMES)
