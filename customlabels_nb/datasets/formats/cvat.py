@@ -102,16 +102,15 @@ class _Reader:
         """Read an element, given the line numbers of it and the elements in it."""
         if element.tag == "meta":
             self._read_labels(element, lines[0])
-            found = {task.findtext("id") or "": task.findtext("subset") or "" for task in element.iter("task")}
-            self._subsets = {task: subset for task, subset in found.items() if subset}
+            stated = {task.findtext("id") or "": task.findtext("subset") or "" for task in element.iter("task")}
+            self._subsets = {task: subset for task, subset in stated.items() if subset}
         elif element.tag == "image":
             self._read_image(element, dict(zip(element.iter(), lines, strict=True)))
-        elif element.tag != "track":
-            if element.tag != "version" and (len(element) or (element.text or "").strip()):
-                self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
-        else:
+        elif element.tag == "track":
             self._tracks += 1
             self._collected.not_imported.add("track of a video", f"line {lines[0]}")
+        elif element.tag != "version" and (len(element) or (element.text or "").strip()):
+            self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
 
     def contents(self) -> Contents:
         if self._tracks and not self._collected.images:

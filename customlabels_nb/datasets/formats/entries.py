@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
@@ -37,6 +37,7 @@ _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
+_APART, _ALIKE, _SAME = 2, 0.5, 0.9  # pixels, and IoU of a box with its polygon
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 #: Folders with images, next to the folder with their annotation files.
@@ -95,8 +96,12 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns, and count the others."""
+    def columns(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns, and count the others.
+
+        Without ``where``, the caller counts them.
+        """
+        lost = self.not_imported.add if where is not None else lambda *_: None
         facts: dict[str, Any] = {}
         for name, value in given.items():
             if value in _NOTHING:
@@ -105,12 +110,12 @@ class Collector:
             usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
             taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
             if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
-                self.not_imported.add(f"value of {shown(name)}", where)
+                lost(f"value of {shown(name)}", str(where))
                 continue
             self._columns.add(name)
             facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
             if isinstance(value, str) and len(value) > _LONGEST_VALUE:
-                self.not_imported.add(f"end of a long text in {shown(name)}", where)
+                lost(f"end of a long text in {shown(name)}", str(where))
         return facts
 
     def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
@@ -123,25 +128,31 @@ class Collector:
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
     ) -> tuple[Box, Polygon | None]:
         """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
-        if _in_ratios(box, polygon):
-            known = size or dict(measured([uri]))[uri]
-            if isinstance(known, str):
+        outline = box if polygon is None else box_around(polygon)
+        unclear = [_is_in_ratios(box), _is_in_ratios(outline)]
+        known = dict(measured([uri]))[uri] if any(unclear) and size is None else size
+        if all(unclear):
+            if known is None or isinstance(known, str):
                 raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {known}")
-            was, box = box, checked_box((np.array(box) * (*known, *known)).tolist())
-            polygon = polygon_of(ring * known for ring in rings_of(polygon))
+            was, box, outline = box, _scaled(box, known), _scaled(outline, known)
+            polygon = _scaled_polygon(polygon, known)
             self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
+        if not _is_near(box, outline):
+            what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
+            scale = known if isinstance(known, tuple) else (1, 1)
+            left, top, width, height = box
+            meant = [(left, top, left + width, top + height), _scaled(box, scale)]  # sides as corners, and ratios
+            no_area = not width * height > 0 and outline[2] * outline[3] > 0
+            if no_area or any(_overlap(other, outline) > _SAME for other in meant):
+                box = outline
+                self.adjusted(f"{what} The box of the polygon was read.", **origin)
+            elif _overlap(_scaled(outline, scale), box) > _SAME:
+                polygon = _scaled_polygon(polygon, scale)
+                self.adjusted(f"{what} It has ratios of the image size, which were converted to pixels.", **origin)
+            elif _overlap(box, outline) < _ALIKE:
+                self.adjusted(f"{what} Both were read. Correct one of them.", **origin)
         self.check_area(box, **origin)
-        outline = None if polygon is None else box_around(polygon)
-        if outline is None or _is_near(box, outline):
-            return box, polygon
-        left, top, width, height = box
-        sides = left, top, left + width, top + height
-        given = f"Its box ({_text_of(box)}) does not fit its polygon, which has {_text_of(outline)}."
-        if not _is_near(sides, outline):
-            self.adjusted(f"{given} Both were read.", **origin)
-            return box, polygon
-        self.adjusted(f"{given} Its corners are left, top, width and height, so they were read as such.", **origin)
-        return sides, polygon
+        return box, polygon
 
     def check_area(self, box: Box | None, **origin: Any) -> None:
         """Add an issue if a box has no area."""
@@ -344,19 +355,29 @@ def moment_or_none(text: object) -> datetime | None:
         return None
 
 
-def _in_ratios(box: Box, polygon: Polygon | None) -> bool:
-    """Check whether a box and its polygon are within the first pixel, as ratios of the image size are."""
+def _is_in_ratios(box: Box) -> bool:
+    """Check whether a box is within the first pixel, as ratios of the image size are."""
     left, top, width, height = box
-    if min(left, top) < 0 or max(left + width, top + height) > 1 or min(width, height) <= 0:
-        return False
-    points = np.concatenate([np.reshape(box, (2, 2)), *rings_of(polygon)])
-    return bool((points >= 0).all() and (points <= 1).all() and (points % 1).any())
+    inside = min(left, top) >= 0 and max(left + width, top + height) <= 1 and min(width, height) > 0
+    return inside and any(side % 1 for side in box)
+
+
+def _scaled(box: Box, size: Size) -> Box:
+    left, top, width, height = box
+    return left * size[0], top * size[1], width * size[0], height * size[1]
+
+
+def _scaled_polygon(polygon: Polygon | None, size: Size) -> Polygon | None:
+    return polygon_of(ring * size for ring in rings_of(polygon))
 
 
 def _is_near(box: Box, other: Box) -> bool:
-    """Check whether two boxes differ by less than 2 pixels or 5 % on each side."""
-    ends = np.array([[left, top, left + width, top + height] for left, top, width, height in (box, other)])
-    return bool((np.abs(ends[0] - ends[1]) <= max(2, 0.05 * max(other[2:]))).all())
+    return all(abs(side - its) <= _APART for side, its in zip(box, other, strict=True))
+
+
+def _overlap(box: Box, other: Box) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(iou_of_pairs([box], [other])[0])
 
 
 def _text_of(box: Iterable[float]) -> str:

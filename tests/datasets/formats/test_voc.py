@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -150,20 +151,31 @@ def test_files_without_an_image_and_images_without_a_file_are_reported(tmp_path:
     assert found.issues[["code", "where"]].to_numpy().tolist() == [["IMAGE_NOT_LISTED", "twice_renamed.jpg"]]
 
 
-def test_a_box_that_does_not_fit_its_polygon_is_reported(tmp_path: Path) -> None:
-    def drawn(*corners: int) -> str:
-        sides = zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
-        box = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
-        points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((30, 20), (70, 20), (70, 60)))
-        return f"<object><name>cat</name><bndbox>{box}</bndbox><polygon>{points}</polygon></object>"
-
-    path = voc(tmp_path / "a.xml", drawn(31, 21, 69, 60) + drawn(30, 20, 40, 40) + drawn(0, 0, 90, 90))
-    found = read(FORMAT, path)
-    assert [box[2:] for box in boxes(found)] == [(31, 21, 38, 39), (30, 20, 40, 40), (0, 0, 90, 90)]
-    said = [issue.message.partition("height 40. ")[2] for issue in found.issues]
-    assert said == [
-        "Its corners are left, top, width and height, so they were read as such.", "Both were read.",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("corners", "scale", "expected", "says"),
+    [
+        ((31, 21, 69, 60), 1, (31, 21, 38, 39), ""),
+        ((20, 10, 80, 70), 1, (20, 10, 60, 60), "Both were read"),  # a loose box is reported below an IoU of 0.5
+        ((30, 20, 40, 40), 1, (30, 20, 40, 40), "The box of the polygon was read."),  # left, top, width, height
+        ((0, 0, 0, 0), 1, (30, 20, 40, 40), "The box of the polygon was read."),
+        ((0.3, 0.2, 0.7, 0.6), 1, (30, 20, 40, 40), "The box of the polygon was read."),
+        ((30, 20, 70, 60), 100, (30, 20, 40, 40), "which were converted to pixels."),
+        ((0, 0, 90, 90), 1, (0, 0, 90, 90), "Both were read. Correct one of them."),
+    ],
+)
+def test_a_box_that_does_not_fit_its_polygon_is_reported(
+    tmp_path: Path, corners: tuple[float, ...], scale: int, expected: tuple[float, ...], says: str
+) -> None:
+    sides = zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
+    box = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
+    points = "".join(f"<pt><x>{x / scale}</x><y>{y / scale}</y></pt>" for x, y in ((30, 20), (70, 20), (70, 60)))
+    size = "<size><width>100</width><height>100</height></size>"
+    inner = f"{size}<object><name>cat</name><bndbox>{box}</bndbox><polygon>{points}</polygon></object>"
+    found = read(FORMAT, voc(tmp_path / "a.xml", inner))
+    assert boxes(found) == [("a.jpg", "cat", *expected)]
+    np.testing.assert_allclose(found.annotations["polygon"][0], [[30, 20], [70, 20], [70, 60]])
+    assert len(found.issues) == bool(says)
+    assert says in "".join(issue.message for issue in found.issues)
 
 
 @pytest.mark.parametrize(
