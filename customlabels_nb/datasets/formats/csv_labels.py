@@ -296,11 +296,10 @@ class _OwnColumns:
         for key, cells in self._cells.items():
             name, values = key[0], dict[str, str]()
             single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
-            facts = {uri: collected.columns({name: value}) for uri, value in values.items()} if single else {}
-            if single and all(facts.values()):
+            if single:
                 kept.add(name)
-                for uri, fact in facts.items():
-                    collected.images[uri] |= fact
+                for uri, value in values.items():
+                    collected.images[uri] |= collected.columns({name: value}, self._places[key])
             else:
                 collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
         if self._long:
@@ -542,10 +541,11 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 
 def _find_delimiter(head: str) -> str | None:
-    """Detect the delimiter from the first row, or return None if it is not a header and does not name an image."""
+    """Detect the delimiter, or return None if the first row is no header, or most of the next ones name no image."""
     for delimiter in _DELIMITERS:
-        cells = next((row.cells for row in _rows(head, delimiter)), [])
-        if cells and (_header(cells) is not None or _is_image(cells[0])):
+        rows = [row.cells for row in islice(_rows(head, delimiter), 5)]
+        named = [bool(cells) and _is_image(cells[0]) for cells in rows]
+        if rows and rows[0] and (_header(rows[0]) is not None or (named[0] and sum(named) * 2 >= len(named))):
             return delimiter
     return None
 
