@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ class ImageFinder:
                 f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."
             )
-        return to_uri(self._base / parts)
+        return to_uri(self._base / _existing(self._base, parts))
 
     def look_in(self, names: Iterable[str], folders: Iterable[Path]) -> None:
         """Resolve relative names against the first of the folders with most of these files, if the base has fewer."""
@@ -239,7 +240,7 @@ class ImageFinder:
                     moved = new + rest
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
-            parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
+            parts = PurePosixPath(_composed(without_scheme(name)).replace("\\", "/")).parts
             match = self._most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if match is not None:
                 first = self._named.setdefault(match, parts)
@@ -258,9 +259,22 @@ class ImageFinder:
             if ending not in self._by_parent:
                 groups = self._by_parent[ending] = {}
                 for file in candidates:
-                    groups.setdefault(to_path(file).parts[-length - 1], []).append(file)
+                    groups.setdefault(_composed(to_path(file).parts[-length - 1]), []).append(file)
             candidates = self._by_parent[ending].get(parts[-length - 1], [])
         return candidates[0] if len(candidates) == 1 else None
+
+
+def _composed(name: str) -> str:
+    """Return a name in the Unicode form NFC. Annotations may have another form than the file system."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _existing(base: Path, name: PurePosixPath) -> PurePosixPath:
+    """Return a relative name in the Unicode form in which there is a file, or unchanged if there is none."""
+    if str(name).isascii() or os.path.exists(base / name):
+        return name
+    forms = (PurePosixPath(unicodedata.normalize(form, str(name))) for form in ("NFC", "NFD"))
+    return next((form for form in forms if os.path.exists(base / form)), name)
 
 
 def _without_schemes(old: object, new: object) -> tuple[str, str]:
@@ -284,7 +298,7 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
         folders.sort()
         for file in sorted(files):
             if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
-                by_name.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
+                by_name.setdefault(_composed(file), []).append(to_uri(os.path.join(parent, file)))
     return by_name
 
 

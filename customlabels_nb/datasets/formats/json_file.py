@@ -40,7 +40,7 @@ _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
 _MOST_KINDS = 50
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
-_ATTRIBUTES = "attributes"
+_ATTRIBUTES, _ATTRIBUTE = "attributes", "attribute"
 #: Keys with a known meaning, whose value 0 means that there is nothing.
 _NAMED = {"rotation": "rotation of a box", "keypoints": "list of keypoints"}
 # a string, with the first character of its value if it is a key, or a bracket
@@ -270,15 +270,17 @@ def count_others(
     others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
     for number, key in enumerate(others):
         values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
+        if key in _NAMED:
+            values = {row: value for row, value in values.items() if value}
         if not values:
             continue
         names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
-        nested = [row for row, value in values.items() if key == _ATTRIBUTES and isinstance(value, dict)]
+        inside = key == _ATTRIBUTES and noun != _ATTRIBUTE
+        nested = [row for row, value in values.items() if inside and isinstance(value, dict)]
         if nested:
-            inner, inside = [entries[row][key] for row in nested], [names[row] for row in nested]
-            count_others(inner, frozenset(), what, inside, counter, noun="attribute")
-        count = sum(map(bool, values.values())) if key in _NAMED else len(values) - len(nested)
-        if count:
+            inner = [entries[row][key] for row in nested]
+            count_others(inner, frozenset(), what, [names[row] for row in nested], counter, noun=_ATTRIBUTE)
+        if count := len(values) - len(nested):
             kind = f"{noun} {shown(key)} of {what}" if number < _MOST_KINDS else f"{noun} with other names of {what}"
             counter.add(_NAMED.get(key, kind), next(iter(names.values())), count)
 

@@ -2,10 +2,11 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
-more) after the confidence of a box is ignored. The rings of a polygon with holes or several parts are joined by edges
-that are followed in both directions, as Ultralytics' converter does. An empty file means that the image shows no
-objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
-last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
+more) after the confidence of a box, and keypoints, are counted and not imported. Lines with pixels instead of ratios
+are read and reported. The rings of a polygon with holes or several parts are joined by edges that are followed in both
+directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
+image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is
+replaced by ``labels``. Without such a folder, the file is next to the image.
 
 The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a ``classes.txt``, or a folder with one of
 them. ``train``, ``val`` and ``test`` are image folders or lists of images. If none is given, the images are where these
@@ -83,6 +84,8 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
 _LONGEST_NAME = 4096
+_LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
+_FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
@@ -145,14 +148,19 @@ def _label_lines(
     for number, line in enumerate(lines, 1):
         if words := line.split():
             try:
-                result.append((*_shape(words, layout), number))
+                label, numbers, confidence, others = _shape(words, layout)
+                result.append((label, numbers, confidence, number))
+                for what in others:
+                    collected.not_imported.add(what, f"{file.name}, line {number}")
             except ValueError as error:
                 collected.unreadable(str(error), source=to_uri(file), line=number)
     filled = any(line.strip() for line in lines)
     return (result if result or not filled else None), file
 
 
-def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
+    """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
+    others: list[str] = []
     numbers = [finite(word) for word in words]
     values = [number for number in numbers if number is not None]
     if len(values) < len(words):
@@ -162,9 +170,13 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
         raise ValueError(f"The class {shown(words[0])} is not in names.")
     rest = values[1:]
     if layout.keypoints and len(rest) >= 4 + layout.keypoints:
+        others.append("list of keypoints")
+        if len(rest) > 4 + layout.keypoints:  # a confidence follows the box, or a number of a tracked object the points
+            others.append("number after the keypoints of a box")
         rest = rest[:4]
     if len(rest) == 6 and rest[5] > 1 and rest[5].is_integer() and 0 <= rest[4] <= 1:
-        rest.pop()  # number of a tracked object: the numbers of a polygon are at most 1
+        rest.pop()  # the numbers of a polygon are at most 1
+        others.append("number of a tracked object")
     if len(rest) < 4:
         raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
     confidence = rest.pop() if len(rest) % 2 else 1.0
@@ -172,7 +184,7 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
         raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
     if len(rest) == 4 and min(rest[2:]) < 0:
         raise ValueError(f"The box {shown(rest)} has a negative size.")
-    return known, rest, confidence
+    return known, rest, confidence, others
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
@@ -194,9 +206,22 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
         for label, numbers, confidence, line in shapes:
             box, polygon = _in_pixels(numbers, size)
             if np.isfinite(box).all():
+                if max(numbers) > _LARGEST_RATIO or min(numbers) < 1 - _LARGEST_RATIO:
+                    box, polygon = _in_pixels(_settled(numbers, size, collected, file, line), size)
                 collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
             else:
                 collected.unreadable("The numbers are too large.", source=to_uri(file), line=line)
+
+
+def _settled(numbers: list[float], size: Size, collected: Collector, file: Path, line: int) -> list[float]:
+    """Report numbers that are no ratios of the image size, and convert them if they are pixels."""
+    sides = list(size) * (len(numbers) // 2)
+    given = np.array(numbers) / sides
+    pixels = max(numbers) > _FEWEST_PIXELS and given.min() >= 0 and given.max() <= _LARGEST_RATIO
+    how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
+    message = f"The numbers {shown(numbers)} are not all between 0 and 1, as ratios of the image size are. {how}"
+    collected.adjusted(message, source=to_uri(file), line=line)
+    return given.tolist() if pixels else numbers
 
 
 def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:
@@ -351,10 +376,6 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         stated = _SPLITS.keys() & description.keys()
         layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
         layout.keypoints = _keypoints(description)
-        if layout.keypoints:
-            collected.adjusted(
-                "Keypoints are not imported. Only the boxes were read.", where="kpt_shape", source=to_uri(file)
-            )
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout

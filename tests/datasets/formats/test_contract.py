@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from customlabels_nb.datasets.formats import base
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import HOSTILE, files_outside
+from tests.images.pictures import jpeg
 
 LABELS = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎"]
 
@@ -543,3 +545,15 @@ def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
     here = found.annotations["image"] == str(tmp_path / "cam1" / name)
     assert found.annotations.loc[here, "label"].tolist() == ["apple", "lime"]
     assert found.issues.loc[found.issues["code"] == "IMAGE_NOT_LISTED", "where"].tolist() == [f"cam2/{name}"]
+
+
+@pytest.mark.parametrize(("stored", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("searched", [False, True])
+def test_images_are_found_in_another_unicode_form(tmp_path: Path, stored: str, named: str, searched: bool) -> None:
+    photo = tmp_path / unicodedata.normalize(stored, "café") / unicodedata.normalize(stored, "é.jpg")
+    photo.parent.mkdir()
+    photo.write_bytes(jpeg(1, (48, 32)))
+    name = unicodedata.normalize(named, "é.jpg" if searched else "café/é.jpg")
+    (tmp_path / "x.csv").write_text(f"{name},cat\n", "utf-8")
+    found = cl.read_dataset(tmp_path / "x.csv", images=tmp_path if searched else None)
+    assert (found.images["image"].tolist(), len(found.issues)) == ([str(photo)], 0)
