@@ -105,6 +105,14 @@ def as_text(column: pd.Series) -> pd.Series:
     return texts.astype(TEXT).where(column.notna(), None)
 
 
+def is_among(column: pd.Series, values: pd.Series) -> pd.Series:
+    """Return a mask of the texts that are among the values.
+
+    ``isin`` of pandas 3 converts each value of a text column in Python, which takes most of the time to read a dataset.
+    """
+    return column.astype(object).isin(values.to_numpy(dtype=object))
+
+
 def copied(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy a table for a caller who may change it. pandas 3 copies only what is changed, pandas 2 everything."""
     return frame.copy(deep=TEXT != "str")
@@ -330,10 +338,10 @@ def settle_statuses(
     unlabelled if it is in ``changed``. Otherwise it was labelled as empty and stays labelled.
     """
     result = images.copy()
-    annotated = result["image"].isin(annotations["image"])
+    annotated = is_among(result["image"], annotations["image"])
     result.loc[annotated & result["status"].isin(["unlabelled", "skipped"]), "status"] = "labelled"
     if changed is not None:
-        bare = ~annotated & result["image"].isin(changed) & (result["status"] == "labelled")
+        bare = ~annotated & is_among(result["image"], changed) & (result["status"] == "labelled")
         result.loc[bare, "status"] = "unlabelled"
     return result
 

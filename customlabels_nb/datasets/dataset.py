@@ -114,7 +114,7 @@ class Dataset:
         given = predictions is not None and len(predictions) > 0
         self._predictions = t.normalise_predictions(predictions) if given else t.empty(t.PREDICTION_COLUMNS)
         for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
-            stray = table.loc[~table["image"].isin(self._images["image"]), "image"]
+            stray = table.loc[~t.is_among(table["image"], self._images["image"]), "image"]
             if len(stray):
                 raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
         known = t.normalise_labels([] if labels is None else labels)
@@ -418,9 +418,9 @@ class Dataset:
         if not isinstance(other, Dataset):
             raise InputError(f"other is of type {type(other).__name__}, but must be a Dataset.")
         other = other._seen_from(self.root)
-        new = other._images[~other._images["image"].isin(self._images["image"])]
+        new = other._images[~t.is_among(other._images["image"], self._images["image"])]
         annotations, predictions = (
-            pd.concat([mine, theirs[theirs["image"].isin(new["image"])]], ignore_index=True)
+            pd.concat([mine, theirs[t.is_among(theirs["image"], new["image"])]], ignore_index=True)
             for mine, theirs in ((self._annotations, other._annotations), (self._predictions, other._predictions))
         )
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
@@ -795,10 +795,10 @@ class Dataset:
         return Contents(self._images, self._annotations, list(colors), predictions=self._predictions, colors=colors)
 
     def _take(self, images: pd.DataFrame) -> Dataset:
-        return self._derived(images, self._annotations[self._annotations["image"].isin(images["image"])])
+        return self._derived(images, self._annotations[t.is_among(self._annotations["image"], images["image"])])
 
     def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
-        predictions = self._predictions[self._predictions["image"].isin(images["image"])]
+        predictions = self._predictions[t.is_among(self._predictions["image"], images["image"])]
         return self._like(images, annotations, predictions=predictions)
 
     def _like(

@@ -116,7 +116,7 @@ class SourceContents:
         """Return the images at these positions with their annotations, without issues, lines and ignored files."""
         images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations
         if len(images) < len(self.images):
-            marks = marks[marks["image"].isin(images["image"])]
+            marks = marks[t.is_among(marks["image"], images["image"])]
         stats, contents = [self.stats[i] for i in rows], [self.contents[i] for i in rows]
         part = replace(self, images=images, annotations=marks, stats=stats, contents=contents)
         return replace(part, issues=[], ignored=0, lines=[])

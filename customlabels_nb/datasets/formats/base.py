@@ -306,7 +306,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
     """List the data that the format cannot store, as one issue per kind of data with a count and examples."""
     images, annotations = contents.images, contents.annotations
     boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
-    annotated = images["image"].isin(annotations["image"])
+    annotated = t.is_among(images["image"], annotations["image"])
     used = set(annotations["label"].unique())
     in_order = [label for label in t.labels_in_order(annotations, contents.labels) if label in used]
     of_annotations = {

@@ -643,7 +643,7 @@ def _escaped(cell: str) -> str:
 
 def _used_columns(contents: Contents) -> list[str]:
     images, annotations = contents.images, contents.annotations
-    derived = np.where(images["image"].isin(annotations["image"]), "labelled", "unlabelled")
+    derived = np.where(t.is_among(images["image"], annotations["image"]), "labelled", "unlabelled")
     boxes = annotations["left"].notna().any()
     used = {
         "image": True,

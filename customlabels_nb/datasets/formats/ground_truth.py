@@ -278,7 +278,7 @@ def _with_sizes(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame
     if not lacking.any():
         return images
     boxed = annotations.loc[annotations["left"].notna(), "image"]
-    empty = (images["status"] == "labelled") & ~images["image"].isin(annotations["image"])
+    empty = (images["status"] == "labelled") & ~t.is_among(images["image"], annotations["image"])
     lacking &= images["image"].isin(boxed) | empty
     places = [path for path in images.loc[lacking, "image"].tolist() if not is_remote(path)]
     known = {path: seen for path, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
