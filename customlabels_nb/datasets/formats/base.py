@@ -93,9 +93,9 @@ class Format:
     are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
     anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
 
-    ``stem_ending`` is the ending of the annotation file of each image, which has the image's stem. With ``in_image``,
-    boxes and polygons are clipped to the image, because other programs refuse those beyond it. With ``on_lines``, names
-    cannot have control characters or line breaks. ``need_copies`` are programs that do not find images elsewhere.
+    With ``in_image``, boxes and polygons are clipped to the image, because other programs refuse those beyond it. With
+    ``on_lines``, names cannot have control characters or line breaks. ``need_copies`` are programs that do not find
+    images elsewhere.
     """
 
     name: str
@@ -112,7 +112,6 @@ class Format:
     rounding: float = ROUNDING
     empty: str = ""
     unlabelled: str = "an image without annotations"
-    stem_ending: str = ""
     in_image: bool = False
     on_lines: bool = False
     need_copies: str = ""
