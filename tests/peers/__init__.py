@@ -35,6 +35,7 @@ PEERS = {
 #: Where each format is written, and by how many pixels boxes may differ.
 EXPORTS = {
     "coco": ("annotations/instances_default.json", 0.01),
+    "coco_elsewhere": ("annotations/instances_default.json", 0.01),  # without copies
     "voc": (".", 1.01),  # supervision counts pixels from 1
     "yolo": (".", 0.01),
     "yolo_polygons": (".", 0.01),
@@ -76,8 +77,8 @@ def export(folder: Path) -> None:
     expected = {}
     for name, (target, tolerance) in EXPORTS.items():
         chosen = sets[name != "yolo"]
-        format_ = name.removesuffix("_polygons")
-        chosen.to(format_, folder / name / target, copy_images=True)
+        copied = name != "coco_elsewhere"
+        chosen.to(name.removesuffix("_polygons").removesuffix("_elsewhere"), folder / name / target, copy_images=copied)
         rows = chosen.annotations[["image", "label", *t.BOX_COLUMNS]].to_numpy().tolist()
         clipped = name != "label_studio"
         expected[name] = {

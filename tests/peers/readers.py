@@ -77,7 +77,8 @@ def datumaro_any(
             labels = found.categories()[datumaro.AnnotationType.label]
             for item in found:
                 boxes = [(labels[mark.label].name, *mark.get_bbox()) for mark in item.annotations]
-                yield number_of(folder / images / Path(item.media.path).name), boxes
+                # a polygon and its box are two annotations
+                yield number_of(folder / images / Path(item.media.path).name), list(dict.fromkeys(boxes))
 
     return reader
 
@@ -106,8 +107,8 @@ def label_studio_sdk(folder: Path) -> Found:
 
 
 READERS: dict[str, dict[str, Callable[[Path], Found]]] = {
-    "pycocotools": {"coco": pycocotools_coco},
-    "torchvision": {"coco": torchvision_coco},
+    "pycocotools": dict.fromkeys(("coco", "coco_elsewhere"), pycocotools_coco),
+    "torchvision": dict.fromkeys(("coco", "coco_elsewhere"), torchvision_coco),
     "supervision": {
         "coco": supervision_any(
             lambda sets, path: sets.from_coco(str(path / "annotations"), str(path / "annotations" / COCO))

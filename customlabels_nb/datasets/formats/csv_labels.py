@@ -537,5 +537,6 @@ FORMAT = Format(
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
     options=frozenset({"on_duplicate", "prefix"}),
     empty="`status` is `labelled`, without a label",
+    holes="lists of points",
     unlabelled="neither a label nor a status",
 )

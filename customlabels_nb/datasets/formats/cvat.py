@@ -320,6 +320,7 @@ FORMAT = Format(
     }),
     folder=lambda path: file_in(path, _FILE).parent,
     in_image=True,
+    holes="a mask",
     on_lines=True,
     need_copies="CVAT",
 )  # fmt: skip

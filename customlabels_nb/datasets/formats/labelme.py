@@ -280,4 +280,5 @@ FORMAT = Format(
     empty="a JSON file without shapes",
     unlabelled="an image without a JSON file",
     in_image=True,
+    holes="joined to the outline",
 )

@@ -277,5 +277,6 @@ FORMAT = Format(
     empty="an XML file without objects",
     unlabelled="an image without an XML file",
     in_image=True,
+    holes="one `<polygon>` each",
     on_lines=True,
 )

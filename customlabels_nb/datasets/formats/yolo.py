@@ -641,6 +641,7 @@ FORMAT = Format(
     empty="an empty text file",
     unlabelled="an image without a text file",
     in_image=True,
+    holes="joined to the outline",
     on_lines=True,
     need_copies="Ultralytics",
 )

@@ -83,7 +83,7 @@ def test_images_on_network_shares_are_refused(name: str) -> None:
         ImageFinder(Path("/set")).find(name)
 
 
-@pytest.mark.parametrize(("name", "program"), [("yolo", "Ultralytics"), ("cvat", "CVAT")])
+@pytest.mark.parametrize(("name", "program"), [("yolo", "Ultralytics"), ("cvat", "CVAT"), ("coco", "supervision")])
 def test_images_that_a_program_cannot_find_are_reported_once(tmp_path: Path, name: str, program: str) -> None:
     before = boxes_of([tmp_path / "photos" / f"{number}.jpg" for number in range(5)])
     with pytest.warns(UserWarning, match=rf"5 images outside .* {program} cannot find them.*copy_images=True") as found:
@@ -93,7 +93,7 @@ def test_images_that_a_program_cannot_find_are_reported_once(tmp_path: Path, nam
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         before.to(name, target(name, tmp_path / "out"), copy_images=True)
-        before.to(name, tmp_path / "photos" / ("x.xml" if name == "cvat" else ""))
+        before.to(name, tmp_path / "photos" / {"cvat": "x.xml", "coco": "x.json"}.get(name, ""))
 
 
 # -- stems ------------------------------------------------------------------------------------------
