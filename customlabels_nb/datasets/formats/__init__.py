@@ -24,7 +24,7 @@ from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
 from customlabels_nb.datasets.formats.detection import detect, named_format
-from customlabels_nb.datasets.formats.entries import INDEX_NAME, cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
@@ -199,7 +199,7 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: absolute_uri(image, root) for image in contents.images["image"]}
     if copy_images and not chosen.copies:
-        moved, copied, issues = _copy_images(names, folder, chosen.stem_ending)
+        moved, copied, issues = _copy_images(names, folder)
     else:
         moved, issues = _without_copies(names, folder, chosen)
         copied = []
@@ -216,11 +216,11 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     return ExportReport(chosen.name, files, [*issues, *losses(contents, chosen)])
 
 
-def _copy_images(names: Mapping[str, str], folder: Path, ending: str) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name or stem is taken or unsafe."""
-    taken = {INDEX_NAME: 1}
+def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy all readable images to ``folder/images``, renaming images whose stem is taken or unsafe."""
+    taken: dict[str, int] = {}
     with staged(folder) as files:
-        copies = {image: files.copy_image(uri, folder / "images", taken, ending) for image, uri in names.items()}
+        copies = {image: files.copy_image(uri, folder / "images", taken) for image, uri in names.items()}
     moved = {image: to_uri(path) for image, path in copies.items() if path is not None}
     renamed = [
         f"{names[image]} → {path.name}"

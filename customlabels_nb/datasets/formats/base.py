@@ -95,11 +95,12 @@ class Format:
     labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
     images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
     are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
-    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
+    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same. ``holes``
+    describes how holes and further parts of polygons are stored.
 
-    ``stem_ending`` is the ending of the annotation file of each image, which has the image's stem. With ``in_image``,
-    boxes and polygons are clipped to the image, because other programs refuse those beyond it. With ``on_lines``, names
-    cannot have control characters or line breaks. ``need_copies`` are programs that do not find images elsewhere.
+    With ``in_image``, boxes and polygons are clipped to the image, because other programs refuse those beyond it. With
+    ``on_lines``, names cannot have control characters or line breaks. ``need_copies`` are programs that do not find
+    images elsewhere.
     """
 
     name: str
@@ -116,7 +117,7 @@ class Format:
     rounding: float = ROUNDING
     empty: str = ""
     unlabelled: str = "an image without annotations"
-    stem_ending: str = ""
+    holes: str = ""
     in_image: bool = False
     on_lines: bool = False
     need_copies: str = ""

@@ -32,6 +32,8 @@ from customlabels_nb.images.locations import is_remote, to_path, to_uri
 #: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
 #: and the images that were not reviewed.
 INDEX_NAME = "index.json"
+#: The same beside files that end in ``.json``, which programs would take for one of them.
+INDEX_BESIDE_JSON = "index.txt"
 _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
@@ -458,13 +460,13 @@ class Index:
 
 
 def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
-    """Yield the files with this ending in a folder, sorted by name, except hidden ones and the index."""
+    """Yield the files with this ending in a folder, sorted by name, except hidden ones."""
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
         folders[:] = sorted(name for name in inner if not name.startswith("."))
         for file in sorted(files):
-            if file.lower().endswith(ending) and not file.startswith(".") and file != INDEX_NAME:
+            if file.lower().endswith(ending) and not file.startswith("."):
                 yield Path(parent, file)
 
 
@@ -570,34 +572,34 @@ def named_files(
 
     The files have the stems of their images, with a number if several images have the same stem.
     """
-    taken = {INDEX_NAME: 1}
+    taken: dict[str, int] = {}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)
         index.images[name] = known_size(image)
-        yield image, name, rows, f"{free_stem(name, taken, ending)}{ending}" if looked_at else None
+        yield image, name, rows, f"{free_stem(name, taken)}{ending}" if looked_at else None
 
 
 def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:
     """Delete the files that an earlier export wrote to ``folder`` for images that are no longer labelled."""
     for name in names:
         old = folder / name
-        if old.parent == folder and old.suffix == ending and old.name != INDEX_NAME:
+        if old.parent == folder and old.suffix == ending:
             files.remove(old)
 
 
-def write_index(files: Staged, folder: Path, index: Index) -> None:
-    """Write the index of the annotations in ``folder``."""
+def write_index(files: Staged, path: Path, index: Index) -> None:
+    """Write the index of the annotations in a folder to ``path``."""
     images = [[name, *(size or (None, None))] for name, size in index.images.items()]
     content = {_INDEX_MARK: 1, "labels": index.labels, "images": images, "test": sorted(index.test)}
     if index.files is not None:
         content["files"] = index.files
     text = json.dumps(content, ensure_ascii=False, indent=0)
-    files.write(folder / INDEX_NAME, text.encode(), durable=True)
+    files.write(path, text.encode(), durable=True)
 
 
 def read_index(folder: Path, collected: Collector) -> Index:
     """Read the index of the annotations in ``folder``, or return an empty one if this package did not write any."""
-    path = folder / INDEX_NAME
+    path = next((folder / name for name in (INDEX_BESIDE_JSON, INDEX_NAME) if (folder / name).is_file()), folder)
     result = Index()
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_INDEX:

@@ -773,6 +773,7 @@ FORMAT = Format(
     }),
     folder=lambda path: file_in(path, _FILE).parent,
     empty="a task with an annotation without results",
+    holes="a brush mask",
     unlabelled="a task without annotations",
 )  # fmt: skip
 RECORDS = replace(

@@ -669,7 +669,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
             if name in used.values():
                 files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
-        write_index(files, base, index)
+        write_index(files, base / INDEX_NAME, index)
         files.write(described, _description(labels, used), durable=True)
     return files.files
 
@@ -738,8 +738,8 @@ FORMAT = Format(
     folder=lambda path: path.parent if _is_description(path) else path,
     empty="an empty text file",
     unlabelled="an image without a text file",
-    stem_ending=".txt",
     in_image=True,
+    holes="joined to the outline",
     on_lines=True,
     need_copies="Ultralytics",
 )

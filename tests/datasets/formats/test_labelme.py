@@ -200,16 +200,16 @@ def test_export_removes_files_of_unlabelled_images_only(tmp_path: Path) -> None:
     rows = pd.DataFrame({"image": names, "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0})
     out = tmp_path / "out"
     Dataset(pd.DataFrame({"image": names}), rows).to("labelme", out)
-    assert sorted(path.name for path in out.iterdir()) == ["a.json", "b.json", "c.json", "index.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "b.json", "c.json", "index.txt"]
     labelme(out / "mine.json", image="mine.jpg")
-    index = json.loads((out / "index.json").read_text())
+    index = json.loads((out / "index.txt").read_text())
     index["files"] += ["../outside.json", "deep/x.json", "notes.txt"]
-    (out / "index.json").write_text(json.dumps(index))
+    (out / "index.txt").write_text(json.dumps(index))
     kept = [labelme(tmp_path / "outside.json"), labelme(out / "deep" / "x.json")]
     (out / "notes.txt").write_text("mine")
     Dataset(pd.DataFrame({"image": names}), rows[:1]).to("labelme", out)
     left = {path.name for path in out.iterdir()}
-    assert left == {"a.json", "index.json", "mine.json", "deep", "notes.txt"}
+    assert left == {"a.json", "index.txt", "mine.json", "deep", "notes.txt"}
     assert all(path.is_file() for path in kept)
 
 
