@@ -22,12 +22,13 @@ from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
-from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
-from customlabels_nb.datasets.formats.detection import detect, named_format
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
+from customlabels_nb.datasets.formats.format_detection import detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
@@ -87,6 +88,9 @@ def read(
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
     parts = [_read_file(chosen, file, images, relocate, options) for file in files]
+    if named is image_folder.FORMAT:
+        found = read_folder(source)
+        parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))
     return chosen, parts[0] if len(parts) == 1 else _joined(parts, files.values())
 
 

@@ -21,8 +21,9 @@ from customlabels_nb.images.locations import is_remote
 def clip(contents: Contents, format_: Format, called: Mapping[str, str]) -> Contents:
     """Clip boxes and polygons to the images, and leave out those that are outside. Add an issue with the count of each.
 
-    ``called`` maps the images to the names in the issues. An image that loses all its annotations becomes unlabelled, because it is not empty. Sizes that the table does not
-    have are read from local files. Images of unknown size keep their annotations.
+    ``called`` maps the images to the names in the issues. An image that loses all its annotations becomes unlabelled,
+    because it is not empty. Sizes that the table does not have are read from local files. Images of unknown size keep
+    their annotations.
     """
     annotations = contents.annotations
     polygons: list[Any] = annotations["polygon"].tolist()
