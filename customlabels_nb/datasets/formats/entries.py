@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -24,7 +24,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
-from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
+from customlabels_nb.datasets.formats.json_file import as_list, count_others, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -120,11 +120,9 @@ class Collector:
                 lost(f"end of a long text in {shown(name)}", str(where))
         return facts
 
-    def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
-        """Count the fields of an entry that have a value but are not ``known``."""
-        for name, value in given.items():
-            if name not in known and value not in _NOTHING:
-                self.not_imported.add(f"field {shown(name)} of {of}", where)
+    def count_others(self, given: Mapping[str, Any], known: frozenset[str], of: str, where: str) -> None:
+        """Count the values, except empty ones, of keys of one entry that are not ``known``."""
+        count_others([given], known, of, [where], self.not_imported)
 
     def plausible(
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any

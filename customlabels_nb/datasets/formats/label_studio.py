@@ -109,6 +109,7 @@ _TASK_FIELDS = frozenset({
     "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
     "neighbors",
 })  # fmt: skip
+_META_FIELDS = frozenset({"rings"})
 _RESULT_FIELDS = frozenset({
     "id", "type", "value", "from_name", "to_name", "original_width", "original_height", "image_rotation", "origin",
     "score", "readonly", "hidden", "locked", "selected", "item_index", "meta", *_SIDES, *_DRAWN, _CHOICES, "rotation",
@@ -482,7 +483,7 @@ class _Reader:
         for fields in (entry, value):
             collected.count_others(fields, _RESULT_FIELDS, "a result", where)
         if isinstance(meta := entry.get("meta"), dict):
-            collected.count_others(meta, {"rings"}, "the meta of a result", where)
+            collected.count_others(meta, _META_FIELDS, "the meta of a result", where)
         if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
             collected.not_imported.add("rotation of the image on the screen", where)
         if kind != _CHOICES:

@@ -131,8 +131,11 @@ def test_dropped_shapes_are_counted(tmp_path: Path) -> None:
     three = "'a.json, shape 1', 'a.json, shape 2', 'a.json, shape 3'."
     assert "Its mask cannot be read" in found.issues[3].message
     assert [issue.message for issue in found.issues[4:]] == [
-        *(f"3 × field {what!r} of a shape was not imported: {three}" for what in ("group_id", "flag hidden")),
-        "1 × field 'difficult' of a shape was not imported: 'a.json, shape 3'.",
+        *(
+            f"3 × value of the key {what!r} of a shape was not imported: {three}"
+            for what in ("flag hidden", "group_id")
+        ),
+        "1 × value of the key 'difficult' of a shape was not imported: 'a.json, shape 3'.",
         "2 × shape of the type 'line' was not imported: 'a.json, shape 5', 'a.json, shape 6'.",
         "1 × shape of the type 'points' was not imported: 'a.json, shape 7'.",
     ]
