@@ -87,7 +87,8 @@ def label_studio_sdk(folder: Path) -> Found:
     """Convert the tasks to COCO, as Label Studio does when it exports them."""
     labels = "".join(f'<Label value="{label}"/>' for label in ("cat", "big dog"))
     tools = "".join(
-        f'<{kind}Labels name="{kind.lower()}" toName="image">{labels}</{kind}Labels>' for kind in ("Rectangle", "Polygon")
+        f'<{kind}Labels name="{kind.lower()}" toName="image">{labels}</{kind}Labels>'
+        for kind in ("Rectangle", "Polygon")
     )
     config = f'<View><Image name="image" value="$image"/>{tools}</View>'
     converter = importlib.import_module("label_studio_sdk.converter").Converter(
@@ -113,7 +114,9 @@ READERS: dict[str, dict[str, Callable[[Path], Found]]] = {
         "coco": supervision_any(
             lambda sets, path: sets.from_coco(str(path / "annotations"), str(path / "annotations" / COCO))
         ),
-        "voc": supervision_any(lambda sets, path: sets.from_pascal_voc(str(path / "images"), str(path / "Annotations"))),
+        "voc": supervision_any(
+            lambda sets, path: sets.from_pascal_voc(str(path / "images"), str(path / "Annotations"))
+        ),
         "labelme": supervision_any(lambda sets, path: sets.from_labelme(str(path / "images"), str(path))),
         **dict.fromkeys(
             ("yolo", "yolo_polygons"),

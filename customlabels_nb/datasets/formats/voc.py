@@ -8,10 +8,9 @@ list of ``<pt><x>…</x><y>…</y></pt>``. Each ring of a polygon with holes or 
 
 The reader accepts a single file, or a folder with ``.xml`` files at any depth. The image ``filename`` is looked up in
 the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
-lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main``, a ``labelmap.txt`` for
-CVAT and datumaro, and an ``index.json`` with the order of labels and images, and with the unreviewed images, which have
-no XML file. An XML file without objects
-means that the image was reviewed and shows none.
+lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main``, ``labelmap.txt`` (for
+CVAT and datumaro) and an ``index.json`` with the order of labels and images, and with the unreviewed images, which
+have no XML file. An XML file without objects means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations

@@ -231,7 +231,8 @@ def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
     if formats.FORMATS[name].on_lines:  # a line or an XML file cannot hold all names
         images = [image for image in images if not re.search("[\t\n\r\x85\u2028]", image)]
         left_out = next(issue.message for issue in written.issues if issue.where == "names")
-        assert left_out.startswith(f"{len(before) - len(images)} × image name") and "copy_images=True" in left_out
+        assert left_out.startswith(f"{len(before) - len(images)} × image name")
+        assert "copy_images=True" in left_out
         before = before.filter(before.images["image"].isin(images))
     after = cl.read_dataset(target(name, out))
     assert after.issues.empty, after.issues.to_dict("records")
